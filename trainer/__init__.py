@@ -1,0 +1,1 @@
+"""The trainer: real stories in, a storyteller's standard safetensors folder out."""

@@ -1,0 +1,185 @@
+"""A run's settings: one frozen dataclass per concern, every key with its meaning and unit.
+
+A key is written once, here: the preset files, the command line (`--section.key value`), the printed help and
+`training.json` are all read off these classes. Values are checked together, and every complaint names its key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def setting(default: Any, meaning: str, *, unit: str = "", choices: tuple[str, ...] = ()) -> Any:
+    """A documented field: `meaning` and `unit` are what --help prints."""
+    return field(default=default, metadata={"meaning": meaning, "unit": unit, "choices": choices})
+
+
+def positive(section: str, values: dict[str, float]) -> list[str]:
+    """Complaints about the values that are not greater than zero."""
+    return [f"{section}.{key} must be above 0, not {value}" for key, value in values.items() if not value > 0]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run lives and how often it speaks."""
+
+    dir: str = setting("", "folder of the run; empty means runs/<preset>")
+    fresh: bool = setting(False, "start over and drop the run that is in run.dir")
+    seed: int = setting(1337, "seed of weights, block order and dropout")
+    log_every: int = setting(10, "a line in metrics.jsonl every so often", unit="steps")
+    save_every: int = setting(200, "a checkpoint every so often", unit="steps")
+    keep: int = setting(2, "checkpoints kept", unit="checkpoints")
+    validate_every: int = setting(200, "validation loss and a sample story every so often", unit="steps")
+    validate_blocks: int = setting(64, "size of that validation", unit="blocks")
+    judge_stories: int = setting(500, "validation stories that judge the export; 0 means all", unit="stories")
+    sample_prompt: str = setting("Once upon a time", "opening of the sample stories")
+    sample_length: int = setting(100, "length of the sample stories", unit="tokens")
+
+    def complaints(self) -> list[str]:
+        """What is wrong with these values, a sentence each."""
+        counts = ("log_every", "save_every", "keep", "validate_every", "validate_blocks", "sample_length")
+        found = positive("run", {key: getattr(self, key) for key in counts})
+        if not 0 <= self.seed < 2**32:
+            found.append(f"run.seed must be from 0 to 4294967295, not {self.seed}")
+        if self.judge_stories < 0:
+            found.append(f"run.judge_stories must be 0 (all) or more, not {self.judge_stories}")
+        return found
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Which stories, and what is done to them."""
+
+    source: str = setting(
+        "roneneldan/TinyStories",
+        "the stories: a Hub dataset, a .jsonl / .txt / .parquet file, or `sample` (the bundled ones)",
+    )
+    validation: str = setting("", "stories to judge on, like source; empty means the source's own, or a split")
+    folder: str = setting("data", "where token stores are kept")
+    lower_case: bool = setting(False, "write everything in lower case")
+    max_tokens: int = setting(0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens")
+
+    def complaints(self) -> list[str]:
+        """What is wrong with these values, a sentence each."""
+        found = []
+        if not self.source:
+            found.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")
+        if self.max_tokens < 0:
+            found.append(f"corpus.max_tokens must be 0 (every length) or more, not {self.max_tokens}")
+        return found
+
+
+@dataclass(frozen=True)
+class Model:
+    """The decoder's shape; each block is one that stock transformers knows."""
+
+    block: str = setting("llama", "the decoder block", choices=("gpt2", "llama", "qwen3"))
+    num_layers: int = setting(6, "decoder blocks", unit="layers")
+    hidden: int = setting(256, "width of the residual stream")
+    num_heads: int = setting(4, "attention heads", unit="heads")
+    intermediate: int = setting(1024, "width inside the MLP")
+    context: int = setting(512, "tokens the model can look back on", unit="tokens")
+    dropout: float = setting(0.0, "share of embeddings and block outputs zeroed while training")
+
+    def complaints(self) -> list[str]:
+        """What is wrong with these values, a sentence each."""
+        sizes = ("num_layers", "hidden", "num_heads", "intermediate", "context")
+        found = positive("model", {key: getattr(self, key) for key in sizes})
+        if not 0 <= self.dropout < 1:
+            found.append(f"model.dropout must be from 0 to below 1, not {self.dropout}")
+        if self.num_heads > 0 and (self.hidden % self.num_heads or self.hidden // self.num_heads % 2):
+            found.append(
+                f"model.hidden ({self.hidden}) must split into model.num_heads ({self.num_heads}) heads of even width"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Optim:
+    """How the weights move."""
+
+    global_batch: int = setting(64, "blocks an update reads, over all processes", unit="blocks")
+    epochs: float = setting(10.0, "passes over the corpus", unit="epochs")
+    steps: int = setting(0, "updates; 0 means what optim.epochs asks for", unit="steps")
+    lr: float = setting(2e-3, "highest learning rate")
+    final_lr: float = setting(0.0, "learning rate at the end, as a share of optim.lr")
+    warmup: float = setting(0.02, "share of the steps in which the learning rate rises linearly")
+    weight_decay: float = setting(0.1, "AdamW's decoupled decay of the weight matrices")
+    beta1: float = setting(0.9, "AdamW's memory of the gradient")
+    beta2: float = setting(0.95, "AdamW's memory of the squared gradient")
+    clip: float = setting(1.0, "largest norm of the gradient")
+
+    def complaints(self) -> list[str]:
+        """What is wrong with these values, a sentence each."""
+        found = positive("optim", {key: getattr(self, key) for key in ("global_batch", "epochs", "lr", "clip")})
+        if self.steps < 0:
+            found.append(f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}")
+        if self.weight_decay < 0:
+            found.append(f"optim.weight_decay must be 0 or more, not {self.weight_decay}")
+        for key in ("final_lr", "warmup"):
+            if not 0 <= getattr(self, key) <= 1:
+                found.append(f"optim.{key} must be from 0 to 1, not {getattr(self, key)}")
+        for key in ("beta1", "beta2"):
+            if not 0 <= getattr(self, key) < 1:
+                found.append(f"optim.{key} must be from 0 to below 1, not {getattr(self, key)}")
+        return found
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What the run runs on; nothing here changes what is learned beyond rounding."""
+
+    precision: str = setting("auto", "arithmetic of the matrix products", choices=("auto", "fp32", "bf16"))
+    compile: str = setting("auto", "compile the model (pays on long runs)", choices=("auto", "on", "off"))
+    deepspeed: str = setting(
+        "auto", "DeepSpeed with ds_config.json; auto means when there are GPUs", choices=("auto", "on", "off")
+    )
+    micro_batch: int = setting(0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks")
+    compact_vocabulary: bool = setting(
+        True, "compute the head for the ids that the corpus uses; the export has all 50,257"
+    )
+
+    def complaints(self) -> list[str]:
+        """What is wrong with these values, a sentence each."""
+        if self.micro_batch < 0:
+            return [f"runtime.micro_batch must be 0 (automatic) or more, not {self.micro_batch}"]
+        return []
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    preset: str
+    run: Run
+    corpus: Corpus
+    model: Model
+    optim: Optim
+    runtime: Runtime
+
+    def __post_init__(self) -> None:
+        found: list[str] = []
+        for section in SECTIONS:
+            part = getattr(self, section)
+            for key in dataclasses.fields(part):
+                choices, value = key.metadata["choices"], getattr(part, key.name)
+                if choices and value not in choices:
+                    found.append(f"{section}.{key.name} must be one of {', '.join(choices)}, not {value!r}")
+            found += part.complaints()
+        if found:
+            raise ValueError("; ".join(found))
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The settings as plain values, a dictionary a section."""
+        return {section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS}
+
+
+SECTIONS: dict[str, type] = {
+    "run": Run,
+    "corpus": Corpus,
+    "model": Model,
+    "optim": Optim,
+    "runtime": Runtime,
+}
