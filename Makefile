@@ -1,0 +1,66 @@
+# Each command sets itself up: on a machine with only Python (3.10 or newer) and make, `make play` is enough.
+# A stamp in .venv stands for what was installed: a second call installs nothing.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PINS := pyproject.toml requirements.txt constraints.txt
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help play train test bench clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+play: $(VENV)/.play ## open the playground; PORT=7860 and MODEL=folder choose its port and model
+	$(BIN)/python app.py $(if $(MODEL),--model "$(MODEL)") $(if $(PORT),--port $(PORT))
+
+train: $(VENV)/.train ## train a model; ARGS="--preset smoke --corpus.source sample" passes settings on
+	$(BIN)/accelerate launch trainer/train.py $(ARGS)
+
+test: $(VENV)/.dev ## check style and types, then run every test
+	@missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
+	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null && found=yes; \
+	done; \
+	[ -n "$$found" ] || missing "No Chromium: the browser tests will be skipped. Debian has it: apt-get install chromium"; \
+	command -v g++ >/dev/null || missing "No g++: DeepSpeed cannot build its part for the CPU. Debian has it: apt-get install g++"
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.bench ## run every benchmark beside its peers
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+clean: ## remove what make installed
+	rm -rf $(VENV) *.egg-info
+
+$(VENV)/.play: $(PINS) | $(BIN)/python
+	@echo "Installing the playground into $(VENV); the first time takes a few minutes."
+	$(INSTALL) -e ".[play]"
+	@touch $@
+
+$(VENV)/.train: $(PINS) | $(BIN)/python
+	@echo "Installing the trainer into $(VENV); the first time takes a few minutes."
+	$(INSTALL) -e ".[train]"
+	@touch $@
+
+$(VENV)/.dev: $(PINS) | $(BIN)/python
+	@echo "Installing everything into $(VENV); the first time takes a few minutes."
+	$(INSTALL) -e ".[play,train,dev]"
+	@touch $(VENV)/.play $(VENV)/.train $@
+
+$(VENV)/.bench: $(PINS) | $(BIN)/python
+	@echo "Installing the benchmarks and their peers into $(VENV); the first time takes a few minutes."
+	$(INSTALL) -e ".[play,train,bench]"
+	@touch $(VENV)/.play $(VENV)/.train $@
+
+$(BIN)/python:
+	@for name in python3.11 python3.12 python3.13 python3.10 python3 python; do \
+		if $$name -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+			echo "Making $(VENV) with $$($$name --version)."; \
+			$$name -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; \
+			exit 0; \
+		fi; \
+	done; \
+	echo "No Python 3.10 or newer was found: install one from python.org or your system's packages." >&2; exit 1
