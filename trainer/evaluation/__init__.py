@@ -1,0 +1,1 @@
+"""How good a storyteller is: how likely true stories are to it, and how its own ones read."""
