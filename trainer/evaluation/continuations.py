@@ -1,9 +1,9 @@
-"""What a model's own prose is like, beside the true one: BLEU, repetition, words copied from training.
+"""How a model's own prose reads beside the true one: BLEU, repetition, runs of words copied.
 
-The first half of a true story is the prompt; the model writes as many tokens as the true second half
-has, or ends earlier. Every measure of the model's text is also taken of the true second halves: a
-repetition of 5 % says little before one knows that true stories have 4 %. Stories must fit the model's
-context whole, so that stock `generate` writes all of it in the model's sight.
+The first half of a true story is the prompt; the model writes as many tokens as the true second
+half has, or ends earlier. Each measure of the model's text is also taken of the true second halves:
+a repetition of 5 % says little before one knows how much true stories repeat. Stories must fit the
+model's context whole, so that stock `generate` writes all of it in the model's sight.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sacrebleu
 import torch
@@ -39,7 +40,7 @@ class Prose:
         bleu: of the continuations against the true ones, 0 to 100 (sacrebleu, corpus level).
         repeated: share of 4-word runs that stood earlier in the same continuation.
         repeated_in_true: the same of the true second halves.
-        copied: share of 8-word runs that stand somewhere in the training stories; None without these.
+        copied: share of 8-word runs that stand in the training stories; None without these.
         copied_in_true: the same of the true second halves.
     """
 
@@ -71,6 +72,8 @@ def continue_stories(
     Raises:
         ValueError: no story fits the context.
     """
+    decode: Any = tokenizer.decode
+    generate: Any = model.generate
     limit = getattr(model.config, "max_position_embeddings", None) or 1024
     end = tokenizer.eos_token_id
     start = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
@@ -84,6 +87,9 @@ def continue_stories(
     if not halves:
         raise ValueError(f"no story has {SHORTEST} to {limit - 1} tokens: none can be continued")
     halves.sort(key=lambda half: len(half[1]))  # alike lengths together: little is written in vain
+    drawing: dict[str, Any] = {"do_sample": False}
+    if temperature:
+        drawing = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     torch.manual_seed(seed)
     found = []
     with torch.inference_mode(), tqdm(
@@ -94,22 +100,21 @@ def continue_stories(
             width = max(len(prompt) for prompt, _ in some)
             prompts = [[end] * (width - len(prompt)) + prompt for prompt, _ in some]
             masks = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt, _ in some]
-            output = model.generate(
+            output = generate(
                 input_ids=torch.tensor(prompts, device=model.device),
                 attention_mask=torch.tensor(masks, device=model.device),
                 generation_config=GenerationConfig(
                     max_new_tokens=max(len(rest) for _, rest in some),
-                    do_sample=temperature > 0,
-                    temperature=temperature or None,
-                    top_k=0 if temperature else None,
+                    **drawing,
                     eos_token_id=end,
                     pad_token_id=end,
+                    repetition_penalty=1.0,
                 ),
             )
             for (_, rest), row in zip(some, output[:, width:].tolist(), strict=True):
                 written = row[: len(rest)]
                 written = written[: written.index(end)] if end in written else written
-                found.append(Continuation(tokenizer.decode(rest), tokenizer.decode(written)))
+                found.append(Continuation(*map(decode, (rest, written))))
             bar.update(len(some))
     return found
 

@@ -23,7 +23,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,6 +60,12 @@ class Evaluation:
     context: int
     stride: int
     seconds: float
+
+    def summary(self, file: str) -> dict[str, Any]:
+        """What training.json keeps of it; `file` names the stories."""
+        kept = asdict(self)
+        del kept["seconds"]
+        return {**kept, "file": file}
 
 
 def evaluate(
@@ -98,7 +105,8 @@ def evaluate(
     sequences, num_bytes = _encode(stories, tokenizer)
     if not sequences:
         raise ValueError("there are no stories to judge by")
-    num_ids = model.get_input_embeddings().weight.shape[0]
+    embedding: Any = model.get_input_embeddings()
+    num_ids = embedding.weight.shape[0]
     largest = max(int(ids.max()) for ids in sequences)
     if largest >= num_ids:
         raise ValueError(f"the tokenizer gives the id {largest}, the model has only {num_ids} ids")
