@@ -1,6 +1,7 @@
 """Presets and command line to a Config: `--preset NAME`, then `--section.key value` over it.
 
-The help is written from the settings' own documentation, so a key cannot exist without its sentence.
+The help is written from the settings' own documentation, so a key cannot exist without its
+sentence.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def parse(arguments: Sequence[str]) -> Config:
     """The settings that a command line asks for.
 
     Raises:
-        ValueError: an unknown preset or key, a missing or ill-typed value; one sentence names all of them.
+        ValueError: an unknown preset or key, a missing or ill-typed value; one sentence names all
+        of them.
     """
     preset, flags = DEFAULT_PRESET, []
     for key, value in pairs(arguments):
@@ -42,7 +44,9 @@ def parse(arguments: Sequence[str]) -> Config:
             found.append(str(error))
     if found:
         raise ValueError("; ".join(found))
-    return Config(preset=preset, **{name: part(**values.get(name, {})) for name, part in SECTIONS.items()})
+    return Config(
+        preset=preset, **{name: part(**values.get(name, {})) for name, part in SECTIONS.items()}
+    )
 
 
 def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -52,7 +56,9 @@ def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         word = arguments[position]
         position += 1
         if not word.startswith("--"):
-            raise ValueError(f"{word!r} is not a setting: write --section.key value (--help lists them)")
+            raise ValueError(
+                f"{word!r} is not a setting: write --section.key value (--help lists them)"
+            )
         key, equals, value = word[2:].partition("=")
         if not equals:
             if position < len(arguments) and not arguments[position].startswith("--"):
@@ -67,7 +73,11 @@ def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def known(key: str) -> tuple[str, str]:
     """`section.key` split in two; an unknown one is answered with its nearest neighbour."""
-    every = [f"{section}.{name.name}" for section, part in SECTIONS.items() for name in dataclasses.fields(part)]
+    every = [
+        f"{section}.{name.name}"
+        for section, part in SECTIONS.items()
+        for name in dataclasses.fields(part)
+    ]
     if key not in every:
         near = difflib.get_close_matches(key, [*every, "preset"], n=1, cutoff=0.5)
         hint = f"did you mean --{near[0]}?" if near else "--help lists them"
@@ -100,23 +110,37 @@ def read(key: str, wanted: type, value: Any) -> Any:
 
 
 def load_preset(preset: str) -> dict[str, dict[str, Any]]:
-    """The values a preset file sets, checked like flags. A preset is a shipped name or a path to a YAML file."""
+    """The values a preset file sets, checked like flags. A preset is a shipped name or a path to a
+    YAML file."""
     file = PRESETS / f"{preset}.yaml" if not preset.endswith((".yaml", ".yml")) else Path(preset)
     if not file.is_file():
-        names = ", ".join(sorted(shipped.stem for shipped in PRESETS.glob("*.yaml")))
-        raise ValueError(f"there is no preset {preset!r}: choose one of {names}, or name a .yaml file")
+        names = ", ".join(shipped_presets())
+        raise ValueError(
+            f"there is no preset {preset!r}: choose one of {names}, or name a .yaml file"
+        )
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"the preset file {file} is not YAML: {str(error).splitlines()[0]}") from None
+        raise ValueError(
+            f"the preset file {file} is not YAML: {str(error).splitlines()[0]}"
+        ) from None
     values: dict[str, dict[str, Any]] = {}
     for section, keys in content.items():
         if not isinstance(keys, dict):
-            raise ValueError(f"the preset file {file} must hold `section:` blocks with `key: value` lines")
+            raise ValueError(
+                f"the preset file {file} must hold `section:` blocks with `key: value` lines"
+            )
         for key, value in keys.items():
             name = known(f"{section}.{key}")[1]
-            values.setdefault(section, {})[name] = read(f"{section}.{key}", kind(section, name), value)
+            values.setdefault(section, {})[name] = read(
+                f"{section}.{key}", kind(section, name), value
+            )
     return values
+
+
+def shipped_presets() -> list[str]:
+    """Names of the presets that ship with the project."""
+    return sorted(file.stem for file in PRESETS.glob("*.yaml"))
 
 
 def help_text() -> str:
@@ -124,9 +148,10 @@ def help_text() -> str:
     lines = [
         "accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]",
         "",
-        "Trains a tiny storyteller and exports it to <run.dir>/export. Run the same command again to go on.",
+        "Trains a tiny storyteller and exports it to <run.dir>/export.",
+        "Run the same command again to go on.",
         "",
-        f"  --preset NAME     {', '.join(sorted(file.stem for file in PRESETS.glob('*.yaml')))}, or a .yaml file",
+        f"  --preset NAME     {', '.join(shipped_presets())}, or a .yaml file",
         f"                    (default: {DEFAULT_PRESET}); its values are the defaults below",
         "  --help            this page",
     ]
@@ -143,5 +168,7 @@ def help_text() -> str:
                 about.append(f"in {key.metadata['unit']}")
             about.append(f"default: {text or 'empty'}")
             lines.append(f"  --{section}.{key.name}")
-            lines += textwrap.wrap("; ".join(about), 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
+            lines += textwrap.wrap(
+                "; ".join(about), 92, initial_indent=" " * 8, subsequent_indent=" " * 8
+            )
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 """A run's settings: one frozen dataclass per concern, every key with its meaning and unit.
 
-A key is written once, here: the preset files, the command line (`--section.key value`), the printed help and
-`training.json` are all read off these classes. Values are checked together, and every complaint names its key.
+A key is written once, here: the preset files, the command line (`--section.key value`), the
+printed help and `training.json` are all read off these classes. Values are checked together, and
+every complaint names its key.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ def setting(default: Any, meaning: str, *, unit: str = "", choices: tuple[str, .
 
 def positive(section: str, values: dict[str, float]) -> list[str]:
     """Complaints about the values that are not greater than zero."""
-    return [f"{section}.{key} must be above 0, not {value}" for key, value in values.items() if not value > 0]
+    return [
+        f"{section}.{key} must be above 0, not {value}"
+        for key, value in values.items()
+        if not value > 0
+    ]
 
 
 @dataclass(frozen=True)
@@ -31,15 +36,26 @@ class Run:
     log_every: int = setting(10, "a line in metrics.jsonl every so often", unit="steps")
     save_every: int = setting(200, "a checkpoint every so often", unit="steps")
     keep: int = setting(2, "checkpoints kept", unit="checkpoints")
-    validate_every: int = setting(200, "validation loss and a sample story every so often", unit="steps")
+    validate_every: int = setting(
+        200, "validation loss and a sample story every so often", unit="steps"
+    )
     validate_blocks: int = setting(64, "size of that validation", unit="blocks")
-    judge_stories: int = setting(500, "validation stories that judge the export; 0 means all", unit="stories")
+    judge_stories: int = setting(
+        500, "validation stories that judge the export; 0 means all", unit="stories"
+    )
     sample_prompt: str = setting("Once upon a time", "opening of the sample stories")
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
-        counts = ("log_every", "save_every", "keep", "validate_every", "validate_blocks", "sample_length")
+        counts = (
+            "log_every",
+            "save_every",
+            "keep",
+            "validate_every",
+            "validate_blocks",
+            "sample_length",
+        )
         found = positive("run", {key: getattr(self, key) for key in counts})
         if not 0 <= self.seed < 2**32:
             found.append(f"run.seed must be from 0 to 4294967295, not {self.seed}")
@@ -54,12 +70,16 @@ class Corpus:
 
     source: str = setting(
         "roneneldan/TinyStories",
-        "the stories: a Hub dataset, a .jsonl / .txt / .parquet file, or `sample` (the bundled ones)",
+        "the stories: a Hub dataset, a .jsonl / .txt / .parquet file, or `sample` (bundled)",
     )
-    validation: str = setting("", "stories to judge on, like source; empty means the source's own, or a split")
+    validation: str = setting(
+        "", "stories to judge on, like source; empty means the source's own, or a split"
+    )
     folder: str = setting("data", "where token stores are kept")
     lower_case: bool = setting(False, "write everything in lower case")
-    max_tokens: int = setting(0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens")
+    max_tokens: int = setting(
+        0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens"
+    )
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
@@ -67,7 +87,9 @@ class Corpus:
         if not self.source:
             found.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")
         if self.max_tokens < 0:
-            found.append(f"corpus.max_tokens must be 0 (every length) or more, not {self.max_tokens}")
+            found.append(
+                f"corpus.max_tokens must be 0 (every length) or more, not {self.max_tokens}"
+            )
         return found
 
 
@@ -89,9 +111,12 @@ class Model:
         found = positive("model", {key: getattr(self, key) for key in sizes})
         if not 0 <= self.dropout < 1:
             found.append(f"model.dropout must be from 0 to below 1, not {self.dropout}")
-        if self.num_heads > 0 and (self.hidden % self.num_heads or self.hidden // self.num_heads % 2):
+        if self.num_heads > 0 and (
+            self.hidden % self.num_heads or self.hidden // self.num_heads % 2
+        ):
             found.append(
-                f"model.hidden ({self.hidden}) must split into model.num_heads ({self.num_heads}) heads of even width"
+                f"model.hidden ({self.hidden}) must split into model.num_heads "
+                f"({self.num_heads}) heads of even width"
             )
         return found
 
@@ -113,7 +138,9 @@ class Optim:
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
-        found = positive("optim", {key: getattr(self, key) for key in ("global_batch", "epochs", "lr", "clip")})
+        found = positive(
+            "optim", {key: getattr(self, key) for key in ("global_batch", "epochs", "lr", "clip")}
+        )
         if self.steps < 0:
             found.append(f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}")
         if self.weight_decay < 0:
@@ -131,12 +158,20 @@ class Optim:
 class Runtime:
     """What the run runs on; nothing here changes what is learned beyond rounding."""
 
-    precision: str = setting("auto", "arithmetic of the matrix products", choices=("auto", "fp32", "bf16"))
-    compile: str = setting("auto", "compile the model (pays on long runs)", choices=("auto", "on", "off"))
-    deepspeed: str = setting(
-        "auto", "DeepSpeed with ds_config.json; auto means when there are GPUs", choices=("auto", "on", "off")
+    precision: str = setting(
+        "auto", "arithmetic of the matrix products", choices=("auto", "fp32", "bf16")
     )
-    micro_batch: int = setting(0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks")
+    compile: str = setting(
+        "auto", "compile the model (pays on long runs)", choices=("auto", "on", "off")
+    )
+    deepspeed: str = setting(
+        "auto",
+        "DeepSpeed with ds_config.json; auto means when there are GPUs",
+        choices=("auto", "on", "off"),
+    )
+    micro_batch: int = setting(
+        0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks"
+    )
     compact_vocabulary: bool = setting(
         True, "compute the head for the ids that the corpus uses; the export has all 50,257"
     )
@@ -166,7 +201,9 @@ class Config:
             for key in dataclasses.fields(part):
                 choices, value = key.metadata["choices"], getattr(part, key.name)
                 if choices and value not in choices:
-                    found.append(f"{section}.{key.name} must be one of {', '.join(choices)}, not {value!r}")
+                    found.append(
+                        f"{section}.{key.name} must be one of {', '.join(choices)}, not {value!r}"
+                    )
             found += part.complaints()
         if found:
             raise ValueError("; ".join(found))

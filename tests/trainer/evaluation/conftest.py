@@ -89,6 +89,7 @@ def stories() -> list[str]:
     return [
         "Sun.",
         "Once upon a time, a small snail found a red button in the wet grass.",
-        "Tim had a kite. " * 12 + "The wind was strong, and the kite went up, up, up! “Look!” said Tim.",
+        "Tim had a kite. " * 12
+        + "The wind was strong, and the kite went up, up, up! “Look!” said Tim.",
         "Mia liked her blue cup. One day the cup fell down and broke. Mia was sad, but Dad had glue.",
     ]

@@ -1,0 +1,76 @@
+"""A checkpoint is whole or it is not there; a damaged one is passed over."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer import checkpoint
+from trainer.checkpoint import Checkpoint
+
+
+def at(step: int) -> Checkpoint:
+    weights = {"a": torch.full((2, 3), float(step))}
+    return Checkpoint(
+        step,
+        weights,
+        {"a.exp_avg": torch.ones(2, 3), "a.exp_avg_sq": torch.ones(2, 3)},
+        {"optim": {"lr": 1}},
+    )
+
+
+def test_what_was_saved_is_read(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, at(7), keep=2)
+    found = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found.step == 7
+    assert found.identity == {"optim": {"lr": 1}}
+    assert torch.equal(found.weights["a"], torch.full((2, 3), 7.0))
+    assert found.moments.keys() == {"a.exp_avg", "a.exp_avg_sq"}
+
+
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    for step in (8, 9, 10):
+        checkpoint.save(tmp_path, at(step), keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000009", "step-00000010"]
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "moments.safetensors", "checkpoint.json"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, file: str, damage: str) -> None:
+    checkpoint.save(tmp_path, at(1), keep=2)
+    victim = checkpoint.save(tmp_path, at(2), keep=2) / file
+    content = bytearray(victim.read_bytes())
+    if damage == "gone":
+        victim.unlink()
+    elif damage == "cut":
+        victim.write_bytes(content[: len(content) // 2])
+    else:
+        content[0] ^= 0xFF
+        victim.write_bytes(content)
+    with pytest.warns(UserWarning, match="step-00000002 is damaged"):
+        found = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found.step == 1
+
+
+def test_nothing_half_written_is_left_when_the_disk_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", refuse)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save(tmp_path, at(3), keep=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_checkpoint_is_none(tmp_path: Path) -> None:
+    assert checkpoint.newest(tmp_path / "nowhere") is None
+
+
+def test_differences_name_the_key() -> None:
+    before = {"optim": {"lr": 1.0, "clip": 1.0}}
+    after = {"optim": {"lr": 2.0, "clip": 1.0}}
+    assert list(checkpoint.differences(before, after)) == ["optim.lr was 1.0 and is now 2.0"]

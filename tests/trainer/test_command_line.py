@@ -1,0 +1,90 @@
+"""Presets and flags become settings; what is wrong is told in one sentence that names the key."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from trainer.command_line import PRESETS, help_text, parse
+from trainer.config import SECTIONS
+
+
+def test_no_flag_at_all_is_the_storyteller() -> None:
+    config = parse([])
+    assert config.preset == "storyteller"
+    assert (config.model.num_layers, config.model.hidden, config.model.num_heads) == (6, 256, 4)
+    assert config.model.context == 512
+    assert not config.corpus.lower_case
+
+
+def test_seed_is_the_card() -> None:
+    config = parse(["--preset", "seed"])
+    assert config.model.block == "gpt2"
+    assert (config.model.num_layers, config.model.hidden, config.model.num_heads) == (6, 256, 4)
+    assert (config.model.context, config.optim.global_batch, config.optim.epochs) == (128, 64, 10)
+    assert config.optim.lr == 5e-4
+    assert config.corpus.lower_case
+    assert config.corpus.max_tokens == 128
+
+
+@pytest.mark.parametrize("preset", sorted(file.stem for file in PRESETS.glob("*.yaml")))
+def test_every_shipped_preset_is_valid(preset: str) -> None:
+    assert parse(["--preset", preset]).preset == preset
+
+
+def test_a_preset_can_be_a_file_and_flags_go_over_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("optim:\n  lr: 1.0e-3\n  steps: 7\n")
+    config = parse(["--optim.lr=0.5", "--preset", str(file), "--run.fresh"])
+    assert (config.optim.lr, config.optim.steps, config.run.fresh) == (0.5, 7, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--optim.lrr", "3"], "there is no setting --optim.lrr: did you mean --optim.lr?"),
+        (["--model.hidden", "1.5"], "model.hidden must be a whole number, not '1.5'"),
+        (["--optim.lr", "fast"], "optim.lr must be a number, not 'fast'"),
+        (["--optim.lr", "nan"], "optim.lr must be above 0"),
+        (["--run.fresh", "maybe"], "run.fresh must be true or false, not 'maybe'"),
+        (["--optim.lr"], "--optim.lr needs a value"),
+        (["--preset"], "--preset needs a value"),
+        (["--preset", "huge"], "there is no preset 'huge': choose one of"),
+        (["train"], "'train' is not a setting"),
+        (["--model.block", "mamba"], "model.block must be one of gpt2, llama, qwen3, not 'mamba'"),
+        (["--model.num_heads", "3"], "must split into model.num_heads (3)"),
+        (["--model.dropout", "1.5"], "model.dropout must be from 0 to below 1"),
+        (["--run.seed", "-1"], "run.seed must be from 0"),
+        (["--runtime.micro_batch", "-2"], "runtime.micro_batch must be 0"),
+        (["--corpus.source", ""], "corpus.source is empty"),
+    ],
+)
+def test_what_is_wrong_is_named(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(ValueError) as error:
+        parse(arguments)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_all_complaints_are_told_together() -> None:
+    with pytest.raises(ValueError) as error:
+        parse(["--optim.lr", "0", "--model.hidden", "-4", "--run.keep", "0"])
+    assert all(key in str(error.value) for key in ("optim.lr", "model.hidden", "run.keep"))
+
+
+def test_a_broken_preset_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text("optim: [")
+    with pytest.raises(ValueError, match=r"broken\.yaml is not YAML"):
+        parse(["--preset", str(file)])
+    file.write_text("optim:\n  lr: yes\n")
+    with pytest.raises(ValueError, match=r"optim\.lr must be a number, not True"):
+        parse(["--preset", str(file)])
+
+
+def test_help_names_every_key() -> None:
+    text = help_text()
+    for section, part in SECTIONS.items():
+        for key in dataclasses.fields(part):
+            assert f"--{section}.{key.name}\n" in text
+            assert key.metadata["meaning"].split()[0] in text

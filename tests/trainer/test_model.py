@@ -1,0 +1,88 @@
+"""Shapes, and the loss over slots against a stock transformers model over all ids."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from trainer.config import Model
+from trainer.loss import NextTokenLoss
+from trainer.model import full_decoder, new_decoder, stock_class, stock_config
+from trainer.vocabulary import END_OF_TEXT, SIZE, Vocabulary
+
+BLOCKS = ("gpt2", "llama", "qwen3")
+
+
+def tiny(block: str, dropout: float = 0.0) -> Model:
+    return Model(
+        block=block,
+        num_layers=2,
+        hidden=32,
+        num_heads=2,
+        intermediate=64,
+        context=16,
+        dropout=dropout,
+    )
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    counts = np.zeros(SIZE, dtype=np.int64)
+    counts[[*range(100, 160), END_OF_TEXT]] = 1
+    return Vocabulary.of(counts, compact=True)
+
+
+@pytest.mark.parametrize(
+    ("block", "context", "size"), [("gpt2", 128, 17_637_632), ("llama", 512, 19_160_576)]
+)
+def test_the_card_s_size(block: str, context: int, size: int) -> None:
+    with torch.device("meta"):
+        settings = Model(block=block, context=context)
+        model = stock_class(settings)(stock_config(settings))
+    assert model.num_parameters() == size
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_loss_over_slots_is_the_stock_model_s(block: str, vocabulary: Vocabulary) -> None:
+    settings = tiny(block)
+    model = NextTokenLoss(new_decoder(settings, vocabulary, seed=1), vocabulary).eval()
+    ids = torch.randint(100, 160, (3, 13), generator=torch.Generator().manual_seed(2))
+    ids[0, -1] = 7  # not in the corpus: a validation story may hold such an id
+    slots = vocabulary.slot_of_id[ids]
+    full = full_decoder(settings, vocabulary, dict(model.decoder.named_parameters()))
+    assert full.config.vocab_size == SIZE
+    with torch.no_grad():
+        mine = model(slots[:, :-1], slots[:, 1:])
+        stock = functional.cross_entropy(
+            full(ids[:, :-1]).logits.flatten(0, 1), ids[:, 1:].flatten()
+        )
+    torch.testing.assert_close(mine, stock, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_same_seed_gives_the_same_weights(block: str, vocabulary: Vocabulary) -> None:
+    first, second = (new_decoder(tiny(block), vocabulary, seed=5) for _ in range(2))
+    for (name, one), (_, other) in zip(
+        first.named_parameters(), second.named_parameters(), strict=True
+    ):
+        assert torch.equal(one, other), name
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_dropout_is_noise_while_training_and_nothing_after(
+    block: str, vocabulary: Vocabulary
+) -> None:
+    model = NextTokenLoss(new_decoder(tiny(block, dropout=0.3), vocabulary, seed=1), vocabulary)
+    ids = torch.arange(12).reshape(1, 12)
+
+    def loss(seed: int) -> float:
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            return float(model(ids[:, :-1], ids[:, 1:]))
+
+    model.train()
+    assert loss(1) == loss(1)
+    assert loss(1) != loss(2)
+    model.eval()
+    assert loss(1) == loss(2)

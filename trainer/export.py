@@ -1,0 +1,172 @@
+"""The folder that leaves a run: stock transformers files, `training.json`, a model card with its
+curve.
+
+    model.safetensors, config.json, generation_config.json, tokenizer.json, tokenizer_config.json
+    training.json      settings, corpus and judgement, for programs
+    README.md          the same for people, with curve.png
+
+Written beside its place and renamed, so a folder called `export` is always whole.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import GenerationConfig, PreTrainedModel
+
+from trainer.vocabulary import END_OF_TEXT
+
+FORMAT = 1
+TOKENIZER = Path(__file__).parent / "corpus" / "gpt2"
+SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
+
+
+def export(
+    folder: Path, model: PreTrainedModel, training: dict[str, Any], curve: Path | None
+) -> None:
+    """Write `model` (all 50,257 ids, stock class) to `folder`; what stood there goes when the new
+    one is whole.
+
+    `training` is what the run knows of itself; see `describe`. `curve` is a picture to take along.
+    """
+    partial, old = (
+        folder.with_name(f"{folder.name}.partial"),
+        folder.with_name(f"{folder.name}.old"),
+    )
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        model.generation_config = GenerationConfig(
+            do_sample=True,
+            temperature=SAMPLING["temperature"],
+            top_k=SAMPLING["top_k"],
+            max_new_tokens=SAMPLING["length"],
+            bos_token_id=END_OF_TEXT,
+            eos_token_id=END_OF_TEXT,
+            pad_token_id=END_OF_TEXT,
+        )
+        model.save_pretrained(partial)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copyfile(TOKENIZER / name, partial / name)
+        if curve is not None:
+            shutil.copyfile(curve, partial / "curve.png")
+        write_card(partial, training)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> dict[str, Any]:
+    """The content of training.json: `known` holds name, preset, corpus, steps, tokens_seen and
+    validation."""
+    return {
+        "format": FORMAT,
+        **known,
+        "settings": settings,
+        "parameters": model.num_parameters(),
+        "context": model.config.max_position_embeddings,
+        "sampling": SAMPLING,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "software": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def write_card(folder: Path, training: dict[str, Any]) -> None:
+    """Write training.json and the model card that says the same in words."""
+    (folder / "training.json").write_text(json.dumps(training, indent=1), encoding="utf-8")
+    (folder / "README.md").write_text(card(folder, training), encoding="utf-8")
+
+
+def card(folder: Path, training: dict[str, Any]) -> str:
+    """The model card, in the Hub's form."""
+    corpus, model, optim = (
+        training["corpus"],
+        training["settings"]["model"],
+        training["settings"]["optim"],
+    )
+    facts = [
+        ("parameters", f"{training['parameters']:,}"),
+        (
+            "block",
+            f"{model['block']}: {model['num_layers']} layers, hidden {model['hidden']}, "
+            f"{model['num_heads']} heads",
+        ),
+        ("context", f"{training['context']} tokens"),
+        ("tokenizer", "GPT-2, 50,257 ids"),
+        ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
+        ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
+        (
+            "optimizer",
+            f"AdamW, {optim['lr']:g} highest learning rate, weight decay {optim['weight_decay']:g}",
+        ),
+        ("dropout", f"{model['dropout']:g}"),
+    ]
+    judged = training["validation"]
+    if judged:
+        facts += [
+            ("judged on", f"{judged['stories']:,} stories of {judged['file']}"),
+            ("nats a token", f"{judged['nats_per_token']:.4f}"),
+            ("perplexity", f"{judged['perplexity']:.3f}"),
+            ("bits a byte", f"{judged['bits_per_byte']:.4f}"),
+        ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in facts)
+    curve = (
+        "\n![training and validation loss over the steps](curve.png)\n"
+        if (folder / "curve.png").exists()
+        else ""
+    )
+    return f"""---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-generation
+datasets:
+- roneneldan/TinyStories
+tags:
+- tinystories
+- story-generation
+---
+
+# {training["name"]}
+
+A small decoder that writes short stories in simple English, trained with Inkling.
+
+| | |
+|---|---|
+{table}
+
+Each story is scored from its own start after the end-of-text token, its end included, long ones
+by a sliding window, in fp32; bits a byte divide by the UTF-8 bytes of the stories.
+{curve}
+## Use
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("this folder")
+model = AutoModelForCausalLM.from_pretrained("this folder")
+start = tokenizer("<|endoftext|>Once upon a time", return_tensors="pt")
+print(tokenizer.decode(model.generate(**start)[0]))
+```
+
+## Limits
+
+It knows the world of the TinyStories data (Ronen Eldan and Yuanzhi Li, licence CDLA-Sharing-1.0)
+and nothing else: no facts, no long plots, English only. It was not made safe for children; read
+along.
+"""

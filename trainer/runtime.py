@@ -1,0 +1,297 @@
+"""One object over Accelerate, with DeepSpeed or without: processes, arithmetic, the update, the
+whole state.
+
+Everything is passed in code. What `accelerate launch` and a stray default_config.yaml leave in the
+environment is dropped first, so the same settings mean the same run under plain python, a flagless
+launch, torchrun and several machines. The master weights are fp32 in every engine; bf16 is
+autocast, so a checkpoint does not depend on the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import socket
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
+from torch import nn
+
+from trainer import config
+
+DEEPSPEED_CONFIG = Path(__file__).parent.parent / "ds_config.json"
+MOMENTS = ("exp_avg", "exp_avg_sq")
+CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
+GPU_TOKENS = 65_536  # on a GPU: 10 GB at most with all 50,257 ids, under half of a 24 GB card
+STRAY = ("ACCELERATE_DEEPSPEED_", "ACCELERATE_GRADIENT_", "ACCELERATE_CONFIG_DS", "ACCELERATE_USE_")
+
+
+class Runtime:
+    """The processes of a run and what they do together.
+
+    Attributes:
+        rank, num_processes: this process among all.
+        is_main: this process writes files and speaks.
+        device, dtype: where and in which type the matrix products run.
+        micro_batch, accumulation: blocks a process reads at once, and how often before an update.
+        engine: "plain" or "deepspeed".
+    """
+
+    def __init__(self, settings: config.Runtime, optim: config.Optim, context: int) -> None:
+        """Join the other processes.
+
+        Raises:
+            ValueError: the global batch does not split over the processes, or some did not join.
+        """
+        for name in [key for key in os.environ if key.startswith(STRAY)] + [
+            "ACCELERATE_MIXED_PRECISION"
+        ]:
+            os.environ.pop(name, None)
+        self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+        has_gpu = torch.cuda.is_available()
+        self.micro_batch, self.accumulation = split_batch(
+            optim.global_batch, self.num_processes, settings.micro_batch,
+            most=max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context),
+        )  # fmt: skip
+        with_deepspeed = wants_deepspeed(settings.deepspeed, has_gpu)
+        self.engine = "deepspeed" if with_deepspeed else "plain"
+        self.clip = optim.clip
+        if with_deepspeed:
+            prepare_environment_for_deepspeed()
+            plugin = DeepSpeedPlugin(
+                hf_ds_config=str(DEEPSPEED_CONFIG),
+                gradient_accumulation_steps=self.accumulation,
+                gradient_clipping=optim.clip,
+            )
+            plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = self.micro_batch
+            backend = "nccl" if has_gpu else "gloo"
+            self.accelerator = Accelerator(
+                deepspeed_plugin=plugin,
+                gradient_accumulation_steps=self.accumulation,
+                kwargs_handlers=[InitProcessGroupKwargs(backend=backend)],
+            )
+        else:
+            self.accelerator = Accelerator(
+                cpu=not has_gpu, mixed_precision="no", gradient_accumulation_steps=self.accumulation
+            )
+        if self.accelerator.num_processes != self.num_processes:
+            raise ValueError(
+                f"{self.num_processes} processes were started but "
+                f"{self.accelerator.num_processes} joined: start the run with accelerate launch or "
+                "torchrun, and the same --num_processes on every machine"
+            )
+        self.rank = self.accelerator.process_index
+        self.is_main = self.accelerator.is_main_process
+        self.device = self.accelerator.device
+        if not has_gpu and self.num_processes == 1:
+            torch.set_num_threads(
+                os.cpu_count() or 1
+            )  # a flagless accelerate launch leaves one thread
+        self.dtype = choose_dtype(settings.precision, self.device)
+
+    def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Place the model and its optimizer on the device and tie the processes together."""
+        self.names = {
+            name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
+        }
+        if self.engine == "plain":
+            model.to(self.device)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        if self.engine == "deepspeed":
+            self.start_moments(0)
+
+    def update(
+        self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rate: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One optimizer step over `accumulation` micro-batches of (inputs, targets), each
+        (micro_batch, context).
+
+        Returns:
+            Mean nats a token over this process's share (all shares have equally many), and the
+            gradient's norm before clipping, over all processes. Neither waits for the device.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        nats = torch.zeros((), device=self.device)
+        norm = torch.zeros((), device=self.device)
+        for inputs, targets in batches:
+            with self.accelerator.accumulate(self.model):
+                with self.autocast():
+                    loss = self.model(inputs, targets)
+                self.accelerator.backward(loss)
+                nats += loss.detach() / self.accumulation
+                if self.accelerator.sync_gradients and self.engine == "plain":
+                    norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        if self.engine == "deepspeed":
+            norm = torch.as_tensor(self.model.get_global_grad_norm(), device=self.device)
+        return nats, norm
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """The arithmetic of the matrix products."""
+        return torch.autocast(
+            self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32
+        )
+
+    def mean(self, value: torch.Tensor) -> float:
+        """The mean of a scalar over the processes."""
+        return float(self.accelerator.reduce(value.detach().float(), reduction="mean"))
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        if self.num_processes == 1:
+            return flag
+        raised = torch.tensor(float(flag), device=self.device)
+        return float(self.accelerator.reduce(raised, reduction="sum")) > 0
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        self.accelerator.wait_for_everyone()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The decoder's fp32 weights by name, whole, on every process; all must call."""
+        if self.engine == "plain":
+            return {name: weight.detach() for name, weight in self.names.items()}
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        return {name: safe_get_full_fp32_param(weight) for name, weight in self.names.items()}
+
+    def moments(self) -> dict[str, torch.Tensor]:
+        """AdamW's two moments, `<weight>.exp_avg` and `<weight>.exp_avg_sq`, whole; all processes
+        must call."""
+        if self.engine == "plain":
+            state = self.optimizer.optimizer.state
+            return {
+                f"{name}.{key}": state[weight][key]
+                for name, weight in self.names.items()
+                for key in MOMENTS
+            }
+        from deepspeed.utils import safe_get_full_optimizer_state
+
+        return {
+            f"{name}.{key}": safe_get_full_optimizer_state(weight, key)
+            for name, weight in self.names.items()
+            for key in MOMENTS
+        }
+
+    def load(
+        self, weights: dict[str, torch.Tensor], moments: dict[str, torch.Tensor], step: int
+    ) -> None:
+        """Go on from a checkpoint taken after `step` updates, whatever engine and processes wrote
+        it."""
+        with torch.no_grad():
+            for name, weight in self.names.items():
+                weight.copy_(weights[name])
+        if self.engine == "plain":
+            state = self.optimizer.optimizer.state
+            for name, weight in self.names.items():
+                state[weight] = {key: moments[f"{name}.{key}"].to(self.device) for key in MOMENTS}
+                state[weight]["step"] = torch.tensor(float(step), device=self.device)
+            return
+        from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
+
+        self.start_moments(step)
+        for name, weight in self.names.items():
+            safe_set_full_fp32_param(weight, weights[name])
+            for key in MOMENTS:
+                safe_set_full_optimizer_state(weight, moments[f"{name}.{key}"], key)
+
+    def start_moments(self, step: int) -> None:
+        """Give DeepSpeed's AdamW its moments before the first update.
+
+        It would make them group by group during that update, and link the weights to them after the
+        first group, which leaves the others without.
+        """
+        zero = self.optimizer.optimizer
+        for group in zero.optimizer.param_groups:
+            for flat in group["params"]:
+                state = zero.optimizer.state[flat]
+                for key in MOMENTS:
+                    state.setdefault(key, torch.zeros_like(flat))
+                state["step"] = torch.tensor(float(step), device=flat.device)
+        zero._lazy_init_hp_params_optimizer_state()
+
+    def close(self) -> None:
+        """Leave the process group."""
+        self.accelerator.end_training()
+
+
+def split_batch(
+    global_batch: int, num_processes: int, wanted: int, *, most: int
+) -> tuple[int, int]:
+    """(micro-batch, accumulation) so that micro-batch x accumulation x processes is the global
+    batch.
+
+    Raises:
+        ValueError: it does not split evenly.
+    """
+    share, rest = divmod(global_batch, num_processes)
+    if rest:
+        raise ValueError(
+            f"optim.global_batch ({global_batch}) does not split over {num_processes} processes: "
+            "choose a multiple of them"
+        )
+    if wanted:
+        if share % wanted:
+            raise ValueError(
+                f"runtime.micro_batch ({wanted}) must divide the {share} blocks that each process "
+                "reads for an update"
+            )
+        return wanted, share // wanted
+    micro = max(size for size in range(1, min(most, share) + 1) if share % size == 0)
+    return micro, share // micro
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bf16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if fast else torch.float32
+
+
+def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
+    """Whether DeepSpeed carries the run; `auto` means when there are GPUs and it is installed."""
+    installed = importlib.util.find_spec("deepspeed") is not None
+    if wanted == "on" and not installed:
+        raise ValueError(
+            "runtime.deepspeed is on but deepspeed is not installed: "
+            'pip install -e ".[train]", or use off'
+        )
+    return wanted == "on" or (wanted == "auto" and has_gpu and installed)
+
+
+def prepare_environment_for_deepspeed() -> None:
+    """What DeepSpeed looks for: a rendezvous even for one process (else mpi4py), and ninja on
+    PATH."""
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    alone = {
+        "RANK": 0,
+        "LOCAL_RANK": 0,
+        "WORLD_SIZE": 1,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
+    for name, value in alone.items():
+        os.environ.setdefault(name, str(value))
+
+
+def seed_noise(seed: int, step: int, rank: int) -> None:
+    """Dropout's dice for a step: a pure function of (seed, step, rank), so nothing need be
+    saved."""
+    digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
+    torch.manual_seed(int.from_bytes(digest, "little"))
