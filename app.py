@@ -1,0 +1,167 @@
+"""Opens the playground in a browser: `python app.py`, on a desktop and on a Space alike.
+
+It reads the command line, opens the models, and hands the page to Gradio. Notable decisions:
+nothing is sent anywhere and nothing is fetched (no telemetry, no fonts, no Hub), so it works
+without a network; the port is tried before the model is read, so that a slip is told at once;
+Gradio is imported late, so that `--help` and a missing Gradio are answered in a sentence.
+"""
+
+import argparse
+import contextlib
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import NoReturn
+
+with contextlib.suppress(ImportError):  # on a Space with ZeroGPU it must come before torch
+    import spaces  # noqa: F401
+
+ROOT = Path(__file__).resolve().parent
+ON_SPACE = "SPACE_ID" in os.environ
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # Gradio reads it when it is imported
+if not ON_SPACE:
+    os.environ["HF_HUB_OFFLINE"] = "1"  # models are folders on this machine
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers a wrong command line with one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\n")
+
+
+def port(text: str) -> int:
+    """A port number; ArgumentTypeError for anything else."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
+    return int(text)
+
+
+def command_line(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = Parser(
+        description="Open the playground: a page on which a small language model tells stories.",
+        epilog="Ctrl+C closes it.",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="DIR",
+        action="append",
+        type=Path,
+        help="model folder to open; give it several times to choose among them on the page "
+        "(default: the newest export under runs/, else models/storyteller)",
+    )
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        help="address to listen on; 0.0.0.0 lets other machines in (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=os.environ.get("GRADIO_SERVER_PORT") or os.environ.get("PORT"),
+        help="port to listen on (default: the variable GRADIO_SERVER_PORT or PORT, "
+        "else the first free one from 7860)",
+    )
+    parser.add_argument(
+        "--share", action="store_true", help="also make a public link to this page, good for a week"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    return parser.parse_args(argv)
+
+
+def default_model() -> Path:
+    """The newest export under runs/, else the shipped model; ValueError if there is neither."""
+    exports = [config.parent for config in ROOT.glob("runs/*/export/config.json")]
+    if exports:
+        return max(exports, key=lambda folder: folder.stat().st_mtime)
+    shipped = ROOT / "models" / "storyteller"
+    if not shipped.is_dir():
+        raise ValueError(
+            "there is no model to open: name a folder with --model DIR, "
+            "or train one with `make train`."
+        )
+    return shipped
+
+
+def check_address(host: str, number: int) -> None:
+    """ValueError if no server can listen there."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except socket.gaierror:
+        raise ValueError(
+            f"there is no address {host!r} on this machine: choose another --host."
+        ) from None
+    except OSError as problem:
+        reason = os.strerror(problem.errno or 0).lower()
+        raise ValueError(
+            f"port {number} on {host} cannot be used ({reason}): choose another with --port."
+        ) from None
+
+
+def has_screen() -> bool:
+    return sys.platform != "linux" or not {"DISPLAY", "WAYLAND_DISPLAY"}.isdisjoint(os.environ)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Opens the models and the page, and stays until Ctrl+C; ValueError if it cannot."""
+    if options.port:
+        check_address(options.host, options.port)
+    folders = options.model or [default_model()]
+    try:
+        import gradio  # noqa: F401
+    except ModuleNotFoundError:
+        raise ValueError(
+            'Gradio is not installed: run `pip install -c constraints.txt -e ".[play]"`.'
+        ) from None
+    from playground.decoding import Engine
+    from playground.storyteller import Storyteller
+
+    from playground.pages import write
+    from playground.pages.theme import theme
+
+    with contextlib.ExitStack() as closing:
+        engines: dict[str, Engine] = {}
+        for folder in folders:
+            storyteller = Storyteller.open(folder)
+            name = storyteller.facts.name
+            engines[f"{name} ({folder})" if name in engines else name] = closing.enter_context(
+                Engine(storyteller)
+            )
+        page = write.build(engines)
+        closing.callback(page.close, verbose=False)
+        _, url, public_url = page.launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            inbrowser=not options.no_browser and not ON_SPACE and has_screen(),
+            theme=theme(),
+            css=write.web("style.css"),
+            max_threads=write.VISITORS_MAX,
+            state_session_capacity=write.SESSIONS_MAX,
+            footer_links=["api", "settings"],
+            run_history=False,
+            ssr_mode=False,
+            max_file_size="1kb",  # the page takes no files
+            prevent_thread_lock=True,
+            quiet=True,
+        )
+        print(f"Inkling is open at {public_url or url} (Ctrl+C closes it).", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+def main() -> None:
+    options = command_line()
+    try:
+        serve(options)
+    except ValueError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Writes stories for the page and for the API: a visitor's wishes in, growing text out.
+
+Notable decisions. The words go out as one growing text, at most every 35 ms (Gradio sends only
+what is new, at 1 to 1.5 ms of work each) and less often when many visitors write at once, so that
+the web part does not take the processor from the model. What a visitor sends is checked here
+whatever the page allows: sliders let NaN pass, and anybody can call the API. The stream stands in
+the visitor's session, so Stop and Continue know the story to the token; when the session is gone
+(the server was started anew), Continue goes on from the text on the page.
+"""
+
+import html
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, TypedDict
+
+import gradio as gr
+from playground.decoding import Engine, Stream
+from playground.sampling import Settings
+
+from playground.pages.facts import rows
+
+PACE = 0.035  # seconds between two updates of one visitor's page
+PACE_PER_VISITOR = 0.005  # added to it for every other story that is being written
+PROMPT_MAX = 20_000  # characters
+SEED_END = 2**32
+
+
+class Sheet(TypedDict):
+    """What the page of the story shows."""
+
+    prompt: str
+    words: str
+    note: str
+    writing: bool
+
+
+BLANK: Sheet = {"prompt": "", "words": "", "note": "", "writing": False}
+
+
+class Desk:
+    """Writes stories with one of several models, for the page and for the API."""
+
+    def __init__(self, engines: Mapping[str, Engine]) -> None:
+        self.engines = engines
+        self.open = 0  # streams now being read
+
+    def engine(self, model: str | None) -> Engine:
+        """The model of that name, or the first for None; ValueError for a name that is not here."""
+        name = next(iter(self.engines)) if model is None else model
+        if name not in self.engines:
+            raise ValueError(
+                f"There is no model {name!r} here: choose from {', '.join(self.engines)}."
+            )
+        return self.engines[name]
+
+    def tell(self, stream: Stream) -> Iterator[tuple[str, str]]:
+        """Yields (the words so far, a note on count and speed) as the stream brings them.
+
+        The first token comes out at once. The stream's place is free as soon as this generator is
+        closed: at the end, when Stop is pressed, and when the visitor has gone.
+        """
+        words, count, begun, shown = "", 0, 0.0, 0.0
+        self.open += 1
+        try:
+            with stream:
+                for token in stream:
+                    words += token.text
+                    count += 1
+                    now = time.perf_counter()
+                    begun = begun or now
+                    if now - shown >= PACE + PACE_PER_VISITOR * (self.open - 1):
+                        shown = now
+                        yield words, pace_note(count, now - begun)
+        finally:
+            self.open -= 1
+        yield words, pace_note(count, time.perf_counter() - begun)
+
+    # The page's events
+
+    def write(
+        self,
+        model: str | None,
+        prompt: str,
+        temperature: float,
+        top_k: int,
+        length: int,
+        seed: int,
+        sheet: Sheet,
+        before: Stream | None,
+    ) -> Iterator[tuple[Sheet, Any]]:
+        """Generate: a new story; yields the sheet and the stream that the session keeps."""
+        if before is not None:
+            before.close()
+        try:
+            settings = Settings(temperature=temperature, top_k=top_k, length=length, seed=seed)
+            stream = self.engine(model).write(checked(prompt), settings)
+        except ValueError as problem:
+            yield refusal(problem, sheet), gr.skip()
+            return
+        yield from self.fill({**BLANK, "prompt": prompt}, stream)
+
+    def go_on(
+        self,
+        model: str | None,
+        temperature: float,
+        top_k: int,
+        length: int,
+        seed: int,
+        sheet: Sheet,
+        before: Stream | None,
+    ) -> Iterator[tuple[Sheet, Any]]:
+        """Continue: `length` more tokens after the story on the page."""
+        try:
+            settings = Settings(temperature=temperature, top_k=top_k, length=length, seed=seed)
+            engine = self.engine(model)
+            if before is not None and before.story.model == engine.storyteller.fingerprint:
+                before.close()
+                stream = engine.write(before.story.prompt, settings, after=before.story)
+                sheet = told(before, sheet)
+            else:
+                stream = engine.write(checked(sheet["prompt"] + sheet["words"]), settings)
+        except ValueError as problem:
+            yield refusal(problem, sheet), gr.skip()
+            return
+        yield from self.fill(sheet, stream)
+
+    def fill(self, sheet: Sheet, stream: Stream) -> Iterator[tuple[Sheet, Any]]:
+        """The stream's words after those on the sheet, until it ends."""
+        keep: Any = stream  # into the session with the first words; later ones leave it as it is
+        note = ""
+        for words, note in self.tell(stream):
+            yield {**sheet, "words": sheet["words"] + words, "note": note, "writing": True}, keep
+            keep = gr.skip()
+        yield {**told(stream, sheet), "note": closing_note(stream, note)}, keep
+
+    def stop(self, sheet: Sheet, stream: Stream | None) -> Sheet:
+        """Stop: the stream's place is free, and the sheet shows the story to its last token."""
+        if stream is None:
+            return {**sheet, "writing": False}
+        stream.close()
+        return {**told(stream, sheet), "note": f"Stopped · {sheet['note']}".rstrip(" ·")}
+
+    def about(self, model: str) -> list[list[str]]:
+        return rows(self.engine(model).storyteller.facts)
+
+    # The API
+
+    def generate(
+        self,
+        prompt: str,
+        temperature: float = 0.8,
+        top_k: int = 40,
+        length: int = 200,
+        seed: int | None = None,
+        model: str | None = None,
+    ) -> Iterator[str]:
+        """Write a story: streams the text so far, prompt included; the last value is all of it.
+
+        temperature: 0 (always the likeliest token) to 2. top_k: draw from the k likeliest tokens,
+        at most 200; 0 is all. length: tokens to write, 1 to 1,000. seed: 0 to 4,294,967,295, the
+        same story for the same seed, settings and model; none for a new one each time. model: a
+        name from the page's list, none for the first. A value that cannot be used is refused in
+        one sentence.
+        """
+        try:
+            seed = secrets.randbelow(SEED_END) if seed is None else seed
+            settings = Settings(temperature=temperature, top_k=top_k, length=length, seed=seed)
+            stream = self.engine(model).write(checked(prompt), settings)
+        except ValueError as problem:
+            raise gr.Error(str(problem), print_exception=False) from None
+        for words, _ in self.tell(stream):
+            yield prompt + words
+
+
+def checked(prompt: str) -> str:
+    """The prompt, if it is text of a length that a page can carry; ValueError if not."""
+    if not isinstance(prompt, str):
+        raise ValueError("The opening of the story must be text.")
+    if len(prompt) > PROMPT_MAX:
+        raise ValueError(
+            f"The opening has {len(prompt):,} characters; {PROMPT_MAX:,} are the most: shorten it."
+        )
+    return prompt
+
+
+def told(stream: Stream, sheet: Sheet) -> Sheet:
+    """The sheet with all that the stream has written, at rest."""
+    story = stream.story
+    return {**sheet, "words": story.text[len(story.prompt) :], "writing": False}
+
+
+def refusal(problem: ValueError, sheet: Sheet) -> Sheet:
+    """Says on the page why nothing is written; the sheet stays as it was."""
+    gr.Warning(html.escape(str(problem)))
+    return {**sheet, "writing": False}
+
+
+def pace_note(count: int, seconds: float) -> str:
+    speed = f" · {(count - 1) / seconds:,.0f} a second" if count > 1 and seconds > 0 else ""
+    return f"{count:,} token{'s' * (count != 1)}{speed}"
+
+
+def closing_note(stream: Stream, note: str) -> str:
+    story = stream.story
+    return f"{'The end · ' * story.ended}{note} · seed {story.settings.seed}"
