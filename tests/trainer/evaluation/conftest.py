@@ -91,5 +91,5 @@ def stories() -> list[str]:
         "Once upon a time, a small snail found a red button in the wet grass.",
         "Tim had a kite. " * 12
         + "The wind was strong, and the kite went up, up, up! “Look!” said Tim.",
-        "Mia liked her blue cup. One day the cup fell down and broke. Mia was sad, but Dad had glue.",
+        "Mia liked her blue cup. One day the cup fell down and broke. Mia was sad. Dad had glue.",
     ]
