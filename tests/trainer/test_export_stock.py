@@ -1,4 +1,4 @@
-"""An export opens in stock transformers, where this project cannot be imported, with equal logits."""
+"""An export opens in stock transformers, where this project cannot be imported: equal logits."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from trainer.vocabulary import END_OF_TEXT, SIZE, Vocabulary
 ROOT = Path(__file__).parents[2]
 STORY = "Once upon a time, a small snail found a red button."
 
-# Runs isolated (-I), elsewhere, and without the project that pip may have linked into site-packages.
+# Runs isolated (-I), elsewhere, and without the project that pip may have linked here.
 STOCK = """
 import importlib.util, json, sys
 from pathlib import Path
