@@ -31,7 +31,7 @@ from trainer.config import Config
 from trainer.corpus import build_store
 from trainer.corpus.blocks import TokenStore, gather, open_store
 from trainer.corpus.order import Order
-from trainer.evaluate import evaluate
+from trainer.evaluation.likelihood import evaluate
 from trainer.export import TOKENIZER, describe, export
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder
@@ -240,6 +240,7 @@ class Trainer:
         weights = self.runtime.weights()
         if self.runtime.is_main:
             config, decoder = self.config, self.full(weights)
+            dtype = torch.float16 if config.run.export_precision == "fp16" else torch.float32
             journal.plot(self.folder, self.folder / "curve.png")
             stories = list(self.store.stories("validation", config.run.judge_stories))
             judged = (
@@ -257,7 +258,7 @@ class Trainer:
                 tokens_seen=self.step * self.global_batch * self.context,
                 validation=judged and judged.summary("the validation split"),
             )
-            export(self.folder / "export", decoder.cpu(), training, self.folder / "curve.png")
+            export(self.folder / "export", decoder.cpu().to(dtype), training, self.folder / "curve.png")
             self.say(f"the storyteller is in {self.folder / 'export'}: python app.py opens it")
         self.runtime.wait()
 
