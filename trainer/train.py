@@ -22,6 +22,7 @@ if __package__ in (None, ""):  # started as a file: its folder is on the path, t
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import checkpoint, journal
@@ -69,7 +70,7 @@ class Trainer:
             self.say("compiling the model: the first step takes about half a minute longer")
             self.model.compile()
         self.runtime.prepare(self.model, adamw(config.optim, self.model))
-        self.step = 0
+        self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.interrupted = False
 
     def say(self, sentence: str) -> None:
@@ -118,7 +119,7 @@ class Trainer:
                 "give another --run.dir, or --run.fresh to start over"
             )
         self.runtime.load(found.weights, found.moments, found.step)
-        self.step = found.step
+        self.step = self.saved = found.step
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
 
     def batches(self, step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -190,6 +191,7 @@ class Trainer:
         if self.runtime.is_main:
             state = Checkpoint(self.step, weights, moments, self.identity())
             checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep)
+        self.saved = self.step
         self.runtime.wait()
 
     @torch.no_grad()
@@ -203,8 +205,8 @@ class Trainer:
             )
             total = 0.0
             for block in range(num_blocks):
-                ids = gather(self.store.split("validation"), [block], self.context)
-                ids = torch.from_numpy(ids).long().to(self.runtime.device)  # (1, context + 1)
+                read = gather(self.store.split("validation"), [block], self.context)
+                ids = torch.from_numpy(read).long().to(self.runtime.device)  # (1, context + 1)
                 total += float(decoder(ids, labels=ids).loss) * self.context
             nats = total / max(1, num_blocks * self.context)
             bytes_a_token = self.store.num_bytes("validation") / len(self.store.split("validation"))
@@ -240,7 +242,6 @@ class Trainer:
         weights = self.runtime.weights()
         if self.runtime.is_main:
             config, decoder = self.config, self.full(weights)
-            dtype = torch.float16 if config.run.export_precision == "fp16" else torch.float32
             journal.plot(self.folder, self.folder / "curve.png")
             stories = list(self.store.stories("validation", config.run.judge_stories))
             judged = (
@@ -258,7 +259,10 @@ class Trainer:
                 tokens_seen=self.step * self.global_batch * self.context,
                 validation=judged and judged.summary("the validation split"),
             )
-            export(self.folder / "export", decoder.cpu().to(dtype), training, self.folder / "curve.png")
+            decoder = decoder.cpu()
+            if config.run.export_precision == "fp16":
+                decoder = decoder.half()
+            export(self.folder / "export", decoder, training, self.folder / "curve.png")
             self.say(f"the storyteller is in {self.folder / 'export'}: python app.py opens it")
         self.runtime.wait()
 
@@ -285,16 +289,27 @@ def main(arguments: list[str] | None = None) -> int:
         trainer.loop()
         trainer.finish()
     except KeyboardInterrupt:
-        saved = (
-            f" after step {trainer.step:,}, and saved; the same command goes on" if trainer else ""
-        )
-        print(f"stopped{saved}", file=sys.stderr)
+        saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
+        print(f"stopped{saved}: the same command goes on", file=sys.stderr)
         return 130
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, OSError, SafetensorError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
     trainer.runtime.close()
     return 0
+
+
+def sentence(error: Exception) -> str:
+    """An error as one sentence; the disk's are told with what to do."""
+    if isinstance(error, ValueError):
+        return str(error)
+    cause = getattr(error, "strerror", None) or str(error)
+    file = getattr(error, "filename", None)
+    where = f" at {file}" if file else ""
+    return (
+        f"the disk refused{where} ({cause}): make room, or choose other folders with --run.dir and "
+        "--corpus.folder; what was saved before is whole"
+    )
 
 
 def interrupt(trainer: Trainer) -> None:
