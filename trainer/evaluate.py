@@ -4,22 +4,26 @@
 
 Says how well the model predicts every story of a file (evaluation/likelihood.py tells what is
 counted) and, with --generate N, how its own continuations of N of them read. Stories are judged as
-they stand; --lower-case is for models that were trained on lower case, and judges another text.
+they stand, without the space around them. A model that read cleaned stories, in lower case say, may
+be judged on such: --clean applies the rules that its training.json names. That is another text.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 import transformers
 
+from trainer.config import Corpus
+from trainer.corpus.cleaning import Cleaner
 from trainer.corpus.sources import read_file
 from trainer.evaluation.continuations import Prose, continue_stories, judge_prose
 from trainer.evaluation.likelihood import Evaluation, evaluate
@@ -45,7 +49,7 @@ def parser() -> Parser:
     add("model", metavar="MODEL", help="an export, or another causal model's transformers folder")
     add("--stories", metavar="FILE", required=True, help=".jsonl (field text), .txt or .parquet")
     add("--json", action="store_true", help="print one JSON object")
-    add("--lower-case", action="store_true", help="judge the stories in lower case")
+    add("--clean", action="store_true", help="clean the stories as those in training.json were")
     add("--context", type=int, metavar="N", help="tokens to look back on (default: the model's)")
     add("--stride", type=int, metavar="N", help="tokens that long stories slide by (default: half)")
     add("--batch", type=int, default=16, metavar="N", help="windows at once (default: 16)")
@@ -59,10 +63,29 @@ def parser() -> Parser:
     return found
 
 
-def stories_of(file: str, *, lower_case: bool) -> Iterator[str]:
-    """The stories of a file, as they are to be judged."""
+def cleaning_of(folder: Path) -> Corpus:
+    """The corpus settings that a model was trained with, from its training.json.
+
+    Raises:
+        ValueError: the folder has no such file, or it names no cleaning.
+    """
+    try:
+        kept = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        kept = kept["settings"]["corpus"]
+        known = {key.name for key in dataclasses.fields(Corpus)}
+        return Corpus(**{key: value for key, value in kept.items() if key in known})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise ValueError(
+            f"{folder / 'training.json'} tells no rules of cleaning: leave out --clean"
+        ) from problem
+
+
+def stories_of(file: str, cleaner: Cleaner | None) -> Iterator[str]:
+    """The stories of a file as they are to be judged, without those that the cleaner drops."""
     for story in read_file(Path(file)):
-        yield story.lower() if lower_case else story
+        cleaned = story if cleaner is None else cleaner.clean(story, Counter())
+        if isinstance(cleaned, str) and cleaned.strip():
+            yield cleaned.strip()
 
 
 def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
@@ -81,7 +104,8 @@ def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     model, tokenizer = open_model(options.model, device=device)
-    stories = list(stories_of(options.stories, lower_case=options.lower_case))
+    cleaner = Cleaner(cleaning_of(Path(options.model))) if options.clean else None
+    stories = list(stories_of(options.stories, cleaner))
     if not stories:
         raise ValueError(f"{options.stories} holds no stories")
     likelihood = evaluate(
@@ -105,8 +129,8 @@ def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
         batch=options.batch,
         progress=True,
     )
-    training = options.train and stories_of(options.train, lower_case=options.lower_case)
-    return likelihood, judge_prose(continuations, training or None)
+    training = stories_of(options.train, cleaner) if options.train else None
+    return likelihood, judge_prose(continuations, training)
 
 
 def table(likelihood: Evaluation, prose: Prose | None) -> str:
@@ -145,8 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.json:
         found: dict[str, Any] = {"model": options.model, "file": options.stories}
-        found |= {"lower_case": options.lower_case, **asdict(likelihood)}
-        print(json.dumps(found | ({"prose": asdict(prose)} if prose else {})))
+        found |= {"cleaned": options.clean, **dataclasses.asdict(likelihood)}
+        print(json.dumps(found | ({"prose": dataclasses.asdict(prose)} if prose else {})))
     else:
         print(table(likelihood, prose))
     return 0
