@@ -43,6 +43,9 @@ class Run:
     judge_stories: int = setting(
         500, "validation stories that judge the export; 0 means all", unit="stories"
     )
+    export_precision: str = setting(
+        "fp32", "type of the exported weights; fp16 halves the file", choices=("fp32", "fp16")
+    )
     sample_prompt: str = setting("Once upon a time", "opening of the sample stories")
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
 
@@ -70,26 +73,53 @@ class Corpus:
 
     source: str = setting(
         "roneneldan/TinyStories",
-        "the stories: a Hub dataset, a .jsonl / .txt / .parquet file, or `sample` (bundled)",
+        "the stories: that Hub dataset, `gpt4` (its second version), `sample` (bundled), or files:"
+        " .jsonl .txt .parquet, also .gz .zst, patterns, several parted by commas",
     )
     validation: str = setting(
-        "", "stories to judge on, like source; empty means the source's own, or a split"
+        "", "files to judge on; empty means the source's own part, or a share of it by hash"
     )
+    validation_share: float = setting(0.01, "share that is kept apart by hash")
+    revision: str = setting("f54c09fd23315a6f9c86f9dc80f725de7d8f9c64", "commit of the Hub dataset")
     folder: str = setting("data", "where token stores are kept")
+    mojibake: bool = setting(True, "mend letters that were decoded wrongly")
+    markup: bool = setting(True, "unescape HTML entities and strip tags")
+    typography: bool = setting(True, "plain quotes, dashes and spaces, one break a paragraph")
+    special: str = setting(
+        "drop",
+        "characters other than Latin letters, digits and prose punctuation: drop the story, strip"
+        " them, or keep them",
+        choices=("drop", "strip", "keep"),
+    )
     lower_case: bool = setting(False, "write everything in lower case")
+    english: bool = setting(True, "drop stories that are not English")
+    complete: bool = setting(True, "drop stories without closing punctuation")
+    min_tokens: int = setting(8, "drop stories of fewer tokens", unit="tokens")
     max_tokens: int = setting(
         0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens"
     )
+    duplicates: bool = setting(True, "drop stories told before, word for word")
+    decontaminate: bool = setting(
+        True, "drop training stories that, but for case and punctuation, are in the validation part"
+    )
+    workers: int = setting(0, "threads that clean and encode; 0 means one a core", unit="threads")
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
         found = []
         if not self.source:
             found.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")
+        if not 0 <= self.validation_share < 1:
+            found.append(
+                f"corpus.validation_share must be from 0 to below 1, not {self.validation_share}"
+            )
         if self.max_tokens < 0:
             found.append(
                 f"corpus.max_tokens must be 0 (every length) or more, not {self.max_tokens}"
             )
+        for key in ("min_tokens", "workers"):
+            if getattr(self, key) < 0:
+                found.append(f"corpus.{key} must be 0 or more, not {getattr(self, key)}")
         return found
 
 

@@ -1,0 +1,78 @@
+"""Which blocks a step reads: a pure function of (seed, step).
+
+Epoch e reads block p_e(0), p_e(1), ..., p_e(num_blocks - 1), where p_e is a permutation of the
+blocks drawn by (seed, e). A step reads the next `global_batch` of them, whatever the number of
+processes: each takes its slice. Where an epoch ends inside a step, the step reads the rest of it
+and the start of the next. So every block is read exactly once an epoch, and a run can go on at any
+step without replaying what came before.
+
+No list of blocks is kept. p_e is a Feistel network over the smallest even number of bits that
+covers the blocks, walked until it lands on a block (Black and Rogaway, "Ciphers with arbitrary
+finite domains", 2002): each place is computed on its own, in about 3 walks at worst on average.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROUNDS = 6
+
+
+class Order:
+    """The order in which the blocks of a split are read.
+
+    Args:
+        num_blocks: blocks in the split, at least 1.
+        global_batch: blocks a step reads, over all processes.
+        seed: each seed gives another order.
+    """
+
+    def __init__(self, num_blocks: int, global_batch: int, seed: int) -> None:
+        if num_blocks < 1:
+            raise ValueError(
+                "the corpus is shorter than one block: give it more stories "
+                "(corpus.source) or lower model.context"
+            )
+        if global_batch < 1:
+            raise ValueError(f"optim.global_batch must be above 0, not {global_batch}")
+        self.num_blocks = num_blocks
+        self.global_batch = global_batch
+        self.seed = seed
+        self._half_bits = max(1, -(-(num_blocks - 1).bit_length() // 2))
+
+    def blocks(self, step: int) -> np.ndarray:
+        """The blocks that a step (counted from 0) reads: (global_batch,) int64."""
+        places = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
+        epochs, places = np.divmod(places, self.num_blocks)
+        found = np.empty_like(places)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            found[here] = self._permute(places[here], int(epoch))
+        return found
+
+    def _permute(self, places: np.ndarray, epoch: int) -> np.ndarray:
+        """p_epoch of some places in [0, num_blocks), both (n,) int64."""
+        keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS, np.uint64)
+        values = places.astype(np.uint64)
+        outside = np.ones(len(values), dtype=bool)
+        while outside.any():  # a permutation of 4^half_bits values: the walk returns to a block
+            values[outside] = self._feistel(values[outside], keys)
+            outside = values >= self.num_blocks
+        return values.astype(np.int64)
+
+    def _feistel(self, values: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """A permutation of [0, 4^half_bits), (n,) uint64."""
+        bits = np.uint64(self._half_bits)
+        mask = np.uint64(2**self._half_bits - 1)
+        left, right = values >> bits, values & mask
+        for key in keys:
+            left, right = right, left ^ (scramble(right + key) & mask)
+        return (left << bits) | right
+
+
+def scramble(values: np.ndarray) -> np.ndarray:
+    """Well mixed 64 bits of each value: the last step of SplitMix64 (Steele, Lea and Flood, 2014),
+    (n,) uint64."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
