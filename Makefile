@@ -16,7 +16,7 @@ play: $(VENV)/.play ## open the playground; PORT=7860 and MODEL=folder choose it
 	$(BIN)/python app.py $(if $(MODEL),--model "$(MODEL)") $(if $(PORT),--port $(PORT))
 
 train: $(VENV)/.train ## train a model; ARGS="--preset smoke --corpus.source sample" passes settings on
-	$(BIN)/accelerate launch trainer/train.py $(ARGS)
+	$(BIN)/accelerate launch --quiet trainer/train.py $(ARGS)
 
 test: $(VENV)/.dev ## check style and types, then run every test
 	@missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
