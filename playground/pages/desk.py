@@ -48,7 +48,7 @@ class Desk:
     def engine(self, model: str | None) -> Engine:
         """The model of that name, or the first for None; ValueError for a name that is not here."""
         name = next(iter(self.engines)) if model is None else model
-        if name not in self.engines:
+        if not isinstance(name, str) or name not in self.engines:
             raise ValueError(
                 f"There is no model {name!r} here: choose from {', '.join(self.engines)}."
             )

@@ -1,0 +1,135 @@
+"""The door: `python app.py` opens, or says in one sentence why not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The module app.py, fresh; the environment it sets is put back."""
+    for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, "")
+    for name in ("GRADIO_SERVER_PORT", "GRADIO_SERVER_NAME", "PORT", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    import app
+
+    yield app
+    sys.modules.pop("app")
+
+
+def refusal(
+    app: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *words: str | Path,
+) -> str:
+    """What `python app.py words...` says when it gives up with exit code 2."""
+    monkeypatch.setattr(sys, "argv", ["app.py", "--no-browser", *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: ")
+    assert "\n" not in said
+    return said
+
+
+def test_a_missing_folder_is_named(app, monkeypatch, capsys, tmp_path) -> None:
+    said = refusal(app, monkeypatch, capsys, "--model", tmp_path / "nowhere")
+    assert "nowhere" in said
+
+
+def test_a_truncated_weight_file_is_named(app, monkeypatch, capsys, tiny_export, tmp_path) -> None:
+    folder = shutil.copytree(tiny_export, tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    os.truncate(weights, weights.stat().st_size // 2)
+    assert "model.safetensors" in refusal(app, monkeypatch, capsys, "--model", folder)
+
+
+def test_a_folder_without_tokenizer_is_told(
+    app, monkeypatch, capsys, tiny_export, tmp_path
+) -> None:
+    folder = shutil.copytree(tiny_export, tmp_path / "mute")
+    (folder / "tokenizer.json").unlink()
+    assert "tokenizer" in refusal(app, monkeypatch, capsys, "--model", folder)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "7860x", "1e3", "٧"])
+def test_a_port_that_is_none_is_refused(app, monkeypatch, capsys, port) -> None:
+    assert "65535" in refusal(app, monkeypatch, capsys, f"--port={port}")
+
+
+def test_the_port_may_come_from_the_environment(app, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PORT", "7861")
+    assert app.command_line([]).port == 7861
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7862")
+    assert app.command_line([]).port == 7862
+    assert app.command_line(["--port", "7863"]).port == 7863
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "none")
+    assert "'none'" in refusal(app, monkeypatch, capsys)
+
+
+def test_a_port_in_use_and_an_address_of_another_machine_are_refused(
+    app, monkeypatch, capsys
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert str(port) in refusal(app, monkeypatch, capsys, "--port", str(port))
+    said = refusal(app, monkeypatch, capsys, "--host", "no.such.host.invalid", "--port", "7860")
+    assert "--host" in said
+
+
+def test_an_unknown_option_is_refused(app, monkeypatch, capsys) -> None:
+    assert "--modell" in refusal(app, monkeypatch, capsys, "--modell", "x")
+
+
+def test_the_newest_export_is_opened_and_the_shipped_model_when_there_is_none(
+    app, monkeypatch, capsys, tmp_path
+) -> None:
+    monkeypatch.setattr(app, "ROOT", tmp_path)
+    assert "--model DIR" in refusal(app, monkeypatch, capsys)
+    shipped = tmp_path / "models" / "storyteller"
+    shipped.mkdir(parents=True)
+    assert app.default_model() == shipped
+    for age, run in enumerate(("newer", "older")):
+        export = tmp_path / "runs" / run / "export"
+        export.mkdir(parents=True)
+        (export / "config.json").write_text("{}")
+        os.utime(export, times=(1e9 - age, 1e9 - age))
+    (tmp_path / "runs" / "unfinished").mkdir()
+    assert app.default_model() == tmp_path / "runs" / "newer" / "export"
+
+
+def test_without_gradio_it_says_how_to_install_it(tiny_export: Path) -> None:
+    code = (
+        "import sys; sys.modules['gradio'] = None\n"
+        "import app; sys.argv = ['app.py', '--model', sys.argv[1]]; app.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tiny_export], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Gradio is not installed")
+    assert '".[play]"' in done.stderr
+
+
+def test_help_lists_every_option() -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    for option in ("--model DIR", "--host", "--port", "--share", "--no-browser"):
+        assert option in done.stdout
