@@ -66,8 +66,13 @@ class Journal:
             }
         )
 
-    def validation(self, step: int, nats: float, bits_per_byte: float, story: str) -> None:
-        """The loss on stories that are not trained on, and a story of the model as it is now."""
+    def validation(self, step: int, nats: float | None, bytes_a_token: float, story: str) -> None:
+        """The loss on stories that are not trained on, if there are some, and a story of now."""
+        if nats is None:
+            self.write({"step": step, "sample": story})
+            self.say(f"step {step:,}: {story!r}")
+            return
+        bits_per_byte = nats / math.log(2) / bytes_a_token
         self.write(
             {"step": step, "validation_loss": nats, "bits_per_byte": bits_per_byte, "sample": story}
         )

@@ -200,17 +200,16 @@ class Trainer:
         weights = self.runtime.weights()
         if self.runtime.is_main:
             decoder = self.full(weights).to(self.runtime.device)
-            num_blocks = min(
-                self.config.run.validate_blocks, self.store.num_blocks("validation", self.context)
-            )
-            total = 0.0
-            for block in range(num_blocks):
-                read = gather(self.store.split("validation"), [block], self.context)
+            tokens = self.store.split("validation")
+            num_blocks = self.store.num_blocks("validation", self.context)
+            judged = []
+            for block in range(min(self.config.run.validate_blocks, num_blocks)):
+                read = gather(tokens, [block], self.context)
                 ids = torch.from_numpy(read).long().to(self.runtime.device)  # (1, context + 1)
-                total += float(decoder(ids, labels=ids).loss) * self.context
-            nats = total / max(1, num_blocks * self.context)
-            bytes_a_token = self.store.num_bytes("validation") / len(self.store.split("validation"))
-            log.validation(self.step, nats, nats / math.log(2) / bytes_a_token, self.story(decoder))
+                judged.append(float(decoder(ids, labels=ids).loss))
+            nats = sum(judged) / len(judged) if judged else None
+            bytes_a_token = self.store.num_bytes("validation") / max(1, len(tokens))
+            log.validation(self.step, nats, bytes_a_token, self.story(decoder))
         self.runtime.wait()
 
     def story(self, decoder: PreTrainedModel) -> str:

@@ -34,7 +34,7 @@ def test_only_the_main_process_writes(tmp_path: Path) -> None:
 def test_the_curve_is_a_png(tmp_path: Path) -> None:
     log = Journal(tmp_path, 4, 0, 64, speaks=True)
     log.train(2, 5.0, 1.0, 1e-3)
-    log.validation(2, 4.9, 1.2, "a story")
+    log.validation(2, 4.9, 4.0, "a story")
     log.train(4, 4.5, 1.0, 1e-3)
     log.close()
     journal.main([str(tmp_path), "--plot"])
