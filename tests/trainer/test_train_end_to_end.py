@@ -1,0 +1,187 @@
+"""The whole run as people start it: stories in, an export out, or a sentence that says why not."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from trainer.evaluate import evaluate, open_model
+from trainer.train import main
+
+ROOT = Path(__file__).parents[2]
+PYTHON = [sys.executable, "trainer/train.py"]
+LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]
+SHORT = [
+    *("--optim.steps", "2", "--run.log_every", "1"),
+    *("--run.judge_stories", "1", "--run.sample_length", "2"),
+]
+EXPORT = {
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "training.json",
+    "README.md",
+    "curve.png",
+}
+
+
+def run(
+    command: Sequence[str], home: Path, *settings: str, run_dir: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A training command as a process; its stores and its Hugging Face folder are under `home`."""
+    folders = ["--run.dir", str(run_dir or home / "run"), "--corpus.folder", str(home / "data")]
+    return subprocess.run(
+        [*command, "--preset", "smoke", *folders, *settings],
+        cwd=ROOT,
+        env=os.environ | {"HF_HOME": str(home / "hf"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+def lines_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
+    done = run([*LAUNCHED, "trainer/train.py"], tmp_path, "--corpus.source", "sample")
+    assert done.returncode == 0, done.stderr
+    assert "tokens/s" in done.stderr
+
+    lines = lines_of(tmp_path / "run")
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[0] > 9
+    assert losses[-1] < 0.7 * losses[0]
+    assert any(str(line.get("sample", "")).startswith("One day") for line in lines)
+
+    folder = tmp_path / "run" / "export"
+    assert {file.name for file in folder.iterdir()} == EXPORT
+    training = json.loads((folder / "training.json").read_text())
+    assert training["format"] == 1
+    assert training["preset"] == "smoke"
+    assert training["steps"] == lines[-1]["step"] == 60
+    assert training["settings"]["model"]["num_layers"] == 2
+    assert not [file for file in tmp_path.rglob("*.partial*") if "hf" not in file.parts]
+
+    model, tokenizer = open_model(folder)
+    told = evaluate(model, ["Once upon a time there was a dog. The dog was happy."], tokenizer)
+    assert told.nats_per_token < 0.8 * losses[0]
+
+
+def test_all_ways_to_start_it_do_the_same(tmp_path: Path) -> None:
+    found = []
+    for name, command in {
+        "file": PYTHON,
+        "module": [*LAUNCHED, "-m", "trainer.train"],
+    }.items():
+        done = run(
+            command, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=tmp_path / name
+        )
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name / "export" / "model.safetensors").is_file()
+        found.append([line["loss"] for line in lines_of(tmp_path / name) if "loss" in line])
+    assert len(found[0]) == 2
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_a_wrong_setting_is_one_sentence_and_code_two(tmp_path: Path) -> None:
+    done = run(PYTHON, tmp_path, "--optim.learning_rate", "1e-3")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: there is no setting --optim.learning_rate")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["--optim.lr", "fast"], "optim.lr must be a number, not 'fast'"),
+        (["--model.num_layers", "2.5"], "model.num_layers must be a whole number"),
+        (["--model.num_heads", "3"], "model.num_heads"),
+        (["--preset", "huge"], "there is no preset 'huge'"),
+        (["--corpus.source", "missing.jsonl"], "missing.jsonl"),
+        (["--corpus.source", "stories.docx"], "stories.docx"),
+        (["--corpus.source", "empty.txt"], "empty.txt"),
+        (["--corpus.source", "broken.jsonl"], "line 3 of"),
+        (["--corpus.source", "no_text.jsonl"], "line 2 of"),
+        (["--corpus.source", "torn.parquet"], "torn.parquet"),
+    ],
+)
+def test_bad_input_is_told_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = json.dumps({"text": "Tom saw a big red bus. He was happy to see it go by."})
+    Path("broken.jsonl").write_text(f"{good}\n{good}\n{{'text': 'no'}}\n")
+    Path("no_text.jsonl").write_text(f'{good}\n{{"story": "What?"}}\n')
+    Path("empty.txt").write_text("\n<|endoftext|>\n\n")
+    Path("torn.parquet").write_bytes(b"PAR1 and no more")
+    before = {file.name for file in tmp_path.iterdir()}
+    assert main(["--preset", "smoke", *settings]) == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.startswith("error: ")
+    assert sentence in told
+    left = {file.name for file in tmp_path.rglob("*") if file.suffix != ".lock"} - before
+    assert left <= {"data"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 10 MB: the smoke run's checkpoints fit, its export of 13 MB does not."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk to fill up")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_leaves_the_checkpoints_whole_and_no_export(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    done = run(PYTHON, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert {file.name for file in small_disk.iterdir()} <= {
+        *("checkpoints", "metrics.jsonl", "curve.png")
+    }
+    saved = list((small_disk / "checkpoints").iterdir())
+    assert [folder.name for folder in saved] == ["step-00000002"]
+
+
+def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    with (small_disk / "filling").open("wb") as filling:
+        filling.write(bytes(10 * 2**20 - 300 * 1024))  # 0.3 MB stay free
+    done = run(PYTHON, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    left = {file.name for file in small_disk.rglob("*")}
+    assert left <= {"filling", "checkpoints", "metrics.jsonl"}
+
+    stories = tmp_path / "many.txt"
+    story = "Tom saw a big red bus number {}. He was happy to see the bus go by. The end."
+    stories.write_text("\n<|endoftext|>\n".join(story.format(n) for n in range(20_000)))
+    folders = ["--corpus.folder", str(small_disk / "data"), "--run.dir", str(tmp_path / "other")]
+    assert main(["--preset", "smoke", "--corpus.source", str(stories), *folders]) == 2
+    left = {file.name for file in (small_disk / "data").rglob("*") if file.suffix != ".lock"}
+    assert left == set()
+    assert not (tmp_path / "other").exists()
