@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent
 ON_SPACE = "SPACE_ID" in os.environ
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # Gradio reads it when it is imported
-# After every event Gradio sums up the last 10,000 of them with pandas, for a page that is not shown here.
+# After every event Gradio sums up the last 10,000 of them with pandas, for a page not shown here.
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 if not ON_SPACE:

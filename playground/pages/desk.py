@@ -2,16 +2,19 @@
 
 Notable decisions. The words go out as one growing text, at most every 35 ms (Gradio sends only
 what is new, at 1 to 1.5 ms of work each) and less often when many visitors write at once, so that
-the web part does not take the processor from the model. What a visitor sends is checked here
-whatever the page allows: sliders let NaN pass, and anybody can call the API. The stream stands in
-the visitor's session, so Stop and Continue know the story to the token; when the session is gone
-(the server was started anew), Continue goes on from the text on the page.
+the web part does not take the processor from the model; nobody waits in a thread. What a visitor
+sends is checked here whatever the page allows: sliders let NaN pass, and anybody can call the
+API. The stream stands in the visitor's session, so Stop and Continue know the story to the token;
+when the session is gone (the server was started anew), Continue goes on from the text on the
+page.
 """
 
+import asyncio
 import html
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypedDict
 
 import gradio as gr
@@ -22,6 +25,7 @@ from playground.pages.facts import rows
 
 PACE = 0.035  # seconds between two updates of one visitor's page
 PACE_PER_VISITOR = 0.005  # added to it for every other story that is being written
+GLANCE = 0.004  # seconds between two looks for words that have not come yet
 PROMPT_MAX = 20_000  # characters
 SEED_END = 2**32
 
@@ -54,31 +58,35 @@ class Desk:
             )
         return self.engines[name]
 
-    def tell(self, stream: Stream) -> Iterator[tuple[str, str]]:
-        """Yields (the words so far, a note on count and speed) as the stream brings them.
-
-        The first token comes out at once. The stream's place is free as soon as this generator is
-        closed: at the end, when Stop is pressed, and when the visitor has gone.
-        """
-        words, count, begun, shown = "", 0, 0.0, 0.0
+    @contextmanager
+    def reading(self, stream: Stream) -> Iterator[None]:
+        """While it lasts the stream is read; then its place is free, whatever the reason: the end
+        of the story, Stop, a visitor who has gone."""
         self.open += 1
         try:
             with stream:
-                for token in stream:
-                    words += token.text
-                    count += 1
-                    now = time.perf_counter()
-                    begun = begun or now
-                    if now - shown >= PACE + PACE_PER_VISITOR * (self.open - 1):
-                        shown = now
-                        yield words, pace_note(count, now - begun)
+                yield
         finally:
             self.open -= 1
-        yield words, pace_note(count, time.perf_counter() - begun)
+
+    async def tell(self, stream: Stream) -> AsyncIterator[tuple[str, str]]:
+        """(The words so far, a note on their number and speed), the first token at once."""
+        words, count, begun = "", 0, 0.0
+        while not stream.done:
+            tokens = stream.take()
+            if not tokens:
+                await asyncio.sleep(GLANCE)
+                continue
+            words += "".join(token.text for token in tokens)
+            count += len(tokens)
+            now = time.perf_counter()
+            begun = begun or now
+            yield words, pace_note(count, now - begun)
+            await asyncio.sleep(PACE + PACE_PER_VISITOR * (self.open - 1))
 
     # The page's events
 
-    def write(
+    async def write(
         self,
         model: str | None,
         prompt: str,
@@ -88,7 +96,7 @@ class Desk:
         seed: int,
         sheet: Sheet,
         before: Stream | None,
-    ) -> Iterator[tuple[Sheet, Any]]:
+    ) -> AsyncIterator[tuple[Sheet, Any]]:
         """Generate: a new story; yields the sheet and the stream that the session keeps."""
         if before is not None:
             before.close()
@@ -98,9 +106,11 @@ class Desk:
         except ValueError as problem:
             yield refusal(problem, sheet), gr.skip()
             return
-        yield from self.fill({**BLANK, "prompt": prompt}, stream)
+        with self.reading(stream):
+            async for page in self.fill({**BLANK, "prompt": prompt}, stream):
+                yield page
 
-    def go_on(
+    async def go_on(
         self,
         model: str | None,
         temperature: float,
@@ -109,7 +119,7 @@ class Desk:
         seed: int,
         sheet: Sheet,
         before: Stream | None,
-    ) -> Iterator[tuple[Sheet, Any]]:
+    ) -> AsyncIterator[tuple[Sheet, Any]]:
         """Continue: `length` more tokens after the story on the page."""
         try:
             settings = Settings(temperature=temperature, top_k=top_k, length=length, seed=seed)
@@ -123,13 +133,15 @@ class Desk:
         except ValueError as problem:
             yield refusal(problem, sheet), gr.skip()
             return
-        yield from self.fill(sheet, stream)
+        with self.reading(stream):
+            async for page in self.fill(sheet, stream):
+                yield page
 
-    def fill(self, sheet: Sheet, stream: Stream) -> Iterator[tuple[Sheet, Any]]:
+    async def fill(self, sheet: Sheet, stream: Stream) -> AsyncIterator[tuple[Sheet, Any]]:
         """The stream's words after those on the sheet, until it ends."""
         keep: Any = stream  # into the session with the first words; later ones leave it as it is
         note = ""
-        for words, note in self.tell(stream):
+        async for words, note in self.tell(stream):
             yield {**sheet, "words": sheet["words"] + words, "note": note, "writing": True}, keep
             keep = gr.skip()
         yield {**told(stream, sheet), "note": closing_note(stream, note)}, keep
@@ -146,7 +158,7 @@ class Desk:
 
     # The API
 
-    def generate(
+    async def generate(
         self,
         prompt: str,
         temperature: float = 0.8,
@@ -154,7 +166,7 @@ class Desk:
         length: int = 200,
         seed: int | None = None,
         model: str | None = None,
-    ) -> Iterator[str]:
+    ) -> AsyncIterator[str]:
         """Write a story: streams the text so far, prompt included; the last value is all of it.
 
         temperature: 0 (always the likeliest token) to 2. top_k: draw from the k likeliest tokens,
@@ -169,8 +181,9 @@ class Desk:
             stream = self.engine(model).write(checked(prompt), settings)
         except ValueError as problem:
             raise gr.Error(str(problem), print_exception=False) from None
-        for words, _ in self.tell(stream):
-            yield prompt + words
+        with self.reading(stream):
+            async for words, _ in self.tell(stream):
+                yield prompt + words
 
 
 def checked(prompt: str) -> str:
@@ -186,13 +199,12 @@ def checked(prompt: str) -> str:
 
 def told(stream: Stream, sheet: Sheet) -> Sheet:
     """The sheet with all that the stream has written, at rest."""
-    story = stream.story
-    return {**sheet, "words": story.text[len(story.prompt) :], "writing": False}
+    return {**sheet, "words": stream.story.text[len(sheet["prompt"]) :], "writing": False}
 
 
 def refusal(problem: ValueError, sheet: Sheet) -> Sheet:
     """Says on the page why nothing is written; the sheet stays as it was."""
-    gr.Warning(html.escape(str(problem)))
+    gr.Warning(html.escape(str(problem)), title="Nothing was written")
     return {**sheet, "writing": False}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gradio_client import Client
@@ -13,6 +15,7 @@ from gradio_client.exceptions import AppError
 
 from playground.decoding import Engine
 from playground.pages import write
+from playground.pages.desk import BLANK, Desk, Sheet
 from playground.pages.facts import rows
 from playground.storyteller import Facts, Storyteller
 
@@ -115,6 +118,41 @@ def test_visitors_together_get_the_story_each_gets_alone(client: Client) -> None
 
     together = [job.result(60) for job in [submit(seed) for seed in range(12)]]
     assert together == [submit(seed).result(60) for seed in range(12)]
+
+
+def outcome(parts: AsyncIterator[tuple[Sheet, Any]]) -> tuple[Sheet, Any]:
+    """The last sheet of an event, and the stream that its session keeps."""
+
+    async def collect() -> list[tuple[Sheet, Any]]:
+        return [part async for part in parts]
+
+    told = asyncio.run(collect())
+    return told[-1][0], told[0][1]
+
+
+def test_continue_goes_on_in_the_same_story_and_without_a_session_from_the_page(
+    engine: Engine,
+) -> None:
+    desk = Desk({"tiny": engine})
+    wish: dict[str, Any] = {"model": "tiny", "temperature": 1, "top_k": 0, "seed": 5}
+    new = wish | {"prompt": "Once", "sheet": BLANK, "before": None}
+    whole, _ = outcome(desk.write(length=32, **new))
+    half, stream = outcome(desk.write(length=16, **new))
+    assert whole["words"].startswith(half["words"])
+    more, _ = outcome(desk.go_on(length=16, sheet=half, before=stream, **wish))
+    assert more["words"] == whole["words"]
+    lost, _ = outcome(desk.go_on(length=16, sheet=half, before=None, **wish))
+    assert lost["prompt"] == "Once"
+    assert lost["words"].startswith(half["words"])
+    assert lost["words"] != half["words"]
+    assert not lost["writing"]
+
+
+def test_a_refusal_leaves_the_sheet_as_it_was(engine: Engine) -> None:
+    sheet: Sheet = {"prompt": "Once", "words": " there", "note": "", "writing": True}
+    wish: dict[str, Any] = {"temperature": 1, "top_k": 0, "length": 16, "seed": None}
+    kept, _ = outcome(Desk({"tiny": engine}).go_on("tiny", **wish, sheet=sheet, before=None))
+    assert kept == sheet | {"writing": False}
 
 
 def test_facts_are_told_in_words_and_the_unknown_is_left_out() -> None:
