@@ -8,6 +8,7 @@ every complaint names its key.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,8 +74,8 @@ class Corpus:
 
     source: str = setting(
         "roneneldan/TinyStories",
-        "the stories: that Hub dataset, `gpt4` (its second version), `sample` (bundled), or files:"
-        " .jsonl .txt .parquet, also .gz .zst, patterns, several parted by commas",
+        "the stories: that Hub dataset, `gpt4` (its second), `sample` (bundled), - (stdin), or"
+        " files: .jsonl .txt .parquet, also .gz .zst, patterns, several parted by commas",
     )
     validation: str = setting(
         "", "files to judge on; empty means the source's own part, or a share of it by hash"
@@ -99,6 +100,9 @@ class Corpus:
         0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens"
     )
     duplicates: bool = setting(True, "drop stories told before, word for word")
+    near_duplicates: float = setting(
+        0.0, "drop stories that share this much of their five-word runs with one before; 0 is off"
+    )
     decontaminate: bool = setting(
         True, "drop training stories that, but for case and punctuation, are in the validation part"
     )
@@ -112,6 +116,15 @@ class Corpus:
         if not 0 <= self.validation_share < 1:
             found.append(
                 f"corpus.validation_share must be from 0 to below 1, not {self.validation_share}"
+            )
+        if not 0 <= self.near_duplicates < 1:
+            found.append(
+                f"corpus.near_duplicates must be 0 (off) to below 1, not {self.near_duplicates}"
+            )
+        if not re.fullmatch("[0-9a-f]{40}", self.revision):
+            found.append(
+                "corpus.revision must be a commit (40 hexadecimal digits), so that it always means"
+                f" the same stories, not {self.revision!r}"
             )
         if self.max_tokens < 0:
             found.append(

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.corpus.tokenizer import END_OF_TEXT, VOCABULARY, token_bytes
+from trainer.corpus.tokenizer import END_OF_TEXT, VOCABULARY, decode
 
 FORMAT = 1
 SPLITS = ("train", "validation")
@@ -101,11 +101,10 @@ class TokenStore:
     def stories(self, name: str, limit: int = 0) -> Iterator[str]:
         """The first `limit` stories of a split as text; 0 means all."""
         ids, start, told = self.split(name), 0, 0
-        known = token_bytes()
         for first in range(0, len(ids), READ_AT_ONCE):
             ends = first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == END_OF_TEXT)
             for end in ends.tolist():
-                yield b"".join(known[number] for number in ids[start:end].tolist()).decode()
+                yield decode(ids[start:end])
                 start, told = end + 1, told + 1
                 if told == limit:
                     return

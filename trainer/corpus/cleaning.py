@@ -6,7 +6,8 @@ may uncover an entity, an entity may hide a tag), then the dropping rules. So cl
 changes nothing.
 
 Nearly every story is plain ASCII in good order: `in_order` sees that with a few searches that run
-at memory speed, and the rewriting rules are not asked. No rule depends on the Unicode version of
+at memory speed, and the rewriting rules are not asked; those look first, in the same way, whether
+there is anything for them to do. No rule depends on the Unicode version of
 the Python that runs it: what counts as a letter or a space is listed here.
 """
 
@@ -25,6 +26,8 @@ ROUNDS = 8  # of rewriting; a text that still changes then is no story
 
 # Mojibake: UTF-8 read as Windows-1252, as some of TinyStories is. There the closing quote has lost
 # its third byte (0x9D stands for nothing in Windows-1252); ftfy mends it once it is put back.
+# Quotes and dashes alone are no mojibake: none of ftfy's encodings makes whole UTF-8 of them.
+COULD_BE_MOJIBAKE = re.compile("[^\x00-\x7f“”‘’–—…]")
 LOST_QUOTE = re.compile("â€(?![\x80-\xbfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™])")
 TAG = re.compile(r"<(?:!--.*?-->|!?/?[a-zA-Z][^<>]*>)", re.DOTALL)
 BREAKING_TAG = re.compile(r"<(?:/?p|/?div|br|/?h[1-6]|/?li)\b[^<>]*>", re.IGNORECASE)
@@ -46,6 +49,7 @@ PLAIN = str.maketrans(
         **{chr(code): " " for code in range(0x2000, 0x200B)},
     }
 )
+NOT_REPLACED = bytes(code for code in range(128) if chr(code) not in "`\r\v\f\t")
 SPACES = re.compile(" {2,}")
 LINE_BREAKS = re.compile(" *\n[ \n]*")
 
@@ -68,7 +72,7 @@ class Dropped:
 
 def mojibake(text: str) -> str:
     """Letters that were decoded wrongly, as they were meant (ftfy)."""
-    if text.isascii():
+    if text.isascii() or not COULD_BE_MOJIBAKE.search(text):
         return text
     import ftfy
 
@@ -77,9 +81,9 @@ def mojibake(text: str) -> str:
 
 def markup(text: str) -> str:
     """HTML entities as their characters, tags taken out, and no end-of-text mark."""
-    text = text.replace(MARK, " ")
-    text = TAG.sub("", BREAKING_TAG.sub("\n", text))
-    return html.unescape(text)
+    if "<" in text:
+        text = TAG.sub("", BREAKING_TAG.sub("\n", text.replace(MARK, " ")))
+    return html.unescape(text) if "&" in text else text
 
 
 def control(text: str) -> str:
@@ -89,13 +93,25 @@ def control(text: str) -> str:
 
 def typography(text: str) -> str:
     """Plain quotes, dashes and spaces; paragraphs parted by one line break."""
-    text = text.replace("\r\n", "\n").translate(PLAIN)
-    return LINE_BREAKS.sub("\n", SPACES.sub(" ", text)).strip(" \n")
+    if not text.isascii() or text.encode().translate(None, NOT_REPLACED) != b"":
+        text = text.replace("\r\n", "\n").translate(PLAIN)
+    if "  " in text:
+        text = SPACES.sub(" ", text)
+    if " \n" in text or "\n " in text or "\n\n" in text:
+        text = LINE_BREAKS.sub("\n", text)
+    return text.strip(" \n")
 
 
 def special(text: str) -> str:
     """No characters but Latin letters, digits and the punctuation of prose."""
-    return SPECIAL.sub("", text)
+    return SPECIAL.sub("", text) if has_special(text) else text
+
+
+def has_special(text: str) -> bool:
+    """A character that `special` would take out."""
+    if text.isascii():
+        return text.encode().translate(None, ORDINARY_BYTES) != b""
+    return SPECIAL.search(text) is not None
 
 
 def in_order(text: str) -> bool:
@@ -103,7 +119,7 @@ def in_order(text: str) -> bool:
     ASCII, single spaces and line breaks, none at the ends."""
     return (
         text.isascii()
-        and not text.encode().translate(None, ORDINARY_BYTES)
+        and not has_special(text)
         and "  " not in text
         and " \n" not in text
         and "\n " not in text
@@ -121,11 +137,6 @@ def lower_case(text: str) -> str:
 def empty(text: str) -> bool:
     """Nothing but space."""
     return not text.strip()
-
-
-def has_special(text: str) -> bool:
-    """A character that `special` would take out."""
-    return SPECIAL.search(text) is not None
 
 
 def foreign(text: str) -> bool:
@@ -198,8 +209,8 @@ class Cleaner:
                 after = rule(text)
                 if after != text:
                     used.add(rule.__name__)
-                text = after
-            if text == before:
+                    text = after
+            if text == before or in_order(text):
                 changed.update(used)
                 return text
         return None

@@ -1,56 +1,26 @@
-"""Pieces of a source to token ids, in parallel.
+"""Stories to GPT-2 token ids, in parallel: pieces of a source in, shards out.
 
 Each piece is taken apart, cleaned and encoded by a thread. The encoder (tiktoken) gets all stories
 of a piece in one call, parted by the end-of-text mark, and lets the other threads run meanwhile;
-what Python does is short beside it. Results come in the order of the pieces, so the number of
-threads changes nothing.
+what Python does is short beside it. A shard depends on its piece and the settings only, so neither
+the number of threads nor their order changes anything.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner, Dropped
-from trainer.corpus.sources import Piece
+from trainer.corpus.near import signatures
+from trainer.corpus.reading import Piece
+from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.tokenizer import END_OF_TEXT, END_OF_TEXT_MARK, encoder
 
-NOT_LETTERS = bytes(byte for byte in range(128) if not chr(byte).isalnum())
-LOWER = bytes(ord(chr(byte).lower()) if byte < 128 else byte for byte in range(256))
-
-
-@dataclass
-class Encoded:
-    """The stories of a piece.
-
-    Attributes:
-        ids: (tokens,) uint16, each story with its end.
-        lengths: (stories,) int64, tokens of each story, its end among them.
-        num_bytes: (stories,) int64, UTF-8 bytes of each story.
-        exact: (stories,) uint64, hash of each story.
-        loose: (stories,) uint64, hash of its letters and digits in lower case.
-        read: stories that were read, and their UTF-8 bytes.
-        changed: stories that each rewriting rule changed.
-        dropped: stories that each dropping rule took.
-        examples: up to three of each.
-    """
-
-    ids: np.ndarray
-    lengths: np.ndarray
-    num_bytes: np.ndarray
-    exact: np.ndarray
-    loose: np.ndarray
-    read: tuple[int, int]
-    changed: Counter[str]
-    dropped: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
+NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
+LOWER_CASE = bytes(range(256)).lower()
 
 
 class Encoder:
@@ -61,72 +31,63 @@ class Encoder:
         self.cleaner = Cleaner(settings)
         self.encoding = encoder()
 
-    def encode(self, piece: Piece) -> Encoded:
-        """The stories of a piece that pass the rules, as ids."""
-        raw = piece.stories()
-        changed: Counter[str] = Counter()
-        dropped: Counter[str] = Counter()
-        examples: dict[str, list[str]] = {}
+    def encode(self, piece: Piece) -> Shard:
+        """The stories of a piece that pass the rules, as ids.
+
+        Raises:
+            ValueError: a line of the piece is broken; the sentence names it.
+        """
+        tally = Tally()
         stories = []
-        for text in raw:
-            story = self.cleaner.clean(text, changed)
+        for raw in piece.stories():
+            tally.stories += 1
+            tally.bytes += len(raw) if raw.isascii() else len(raw.encode(errors="replace"))
+            story = self.cleaner.clean(raw, tally.changed)
             if isinstance(story, Dropped):
-                note(story.reason, text, dropped, examples)
+                tally.drop(story.reason, raw)
+            elif self.surely_too_long(story):
+                tally.drop("too_long", story)
             else:
                 stories.append(story)
-        joined = "".join(story + END_OF_TEXT_MARK for story in stories)
-        ids = self.encoding.encode_to_numpy(joined, allowed_special="all").astype("<u2")
-        ends = np.flatnonzero(ids == END_OF_TEXT)
-        lengths = np.diff(ends, prepend=-1)
-        keep = lengths - 1 >= self.settings.min_tokens
-        for number in np.flatnonzero(~keep):
-            note("too_short", stories[number], dropped, examples)
-        if self.settings.max_tokens:
-            fits = lengths - 1 < self.settings.max_tokens
-            for number in np.flatnonzero(~fits):
-                note("too_long", stories[number], dropped, examples)
-            keep &= fits
+        ids, lengths = self.ids(stories)
+        keep = self.right_length(stories, lengths, tally)
         data = [story.encode() for story, kept in zip(stories, keep, strict=True) if kept]
-        return Encoded(
-            ids[np.repeat(keep, lengths)],
-            lengths[keep],
-            np.array([len(story) for story in data], dtype=np.int64),
-            hashes(data),
-            hashes([story.translate(LOWER, NOT_LETTERS) for story in data]),
-            (len(raw), sum(len(text) for text in raw)),
-            changed,
-            dropped,
-            examples,
+        return Shard(
+            ids=ids[np.repeat(keep, lengths)],
+            lengths=lengths[keep],
+            num_bytes=np.array([len(story) for story in data], dtype="<i8"),
+            exact=hashes(data),
+            loose=hashes([story.translate(LOWER_CASE, NOT_ALPHANUMERIC) for story in data]),
+            signatures=signatures(data if self.settings.near_duplicates else []),
+            tally=tally,
         )
 
+    def ids(self, stories: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of some stories, each with its end, (tokens,) uint16, and how many each has."""
+        joined = "".join(story + END_OF_TEXT_MARK for story in stories)
+        ids = self.encoding.encode_to_numpy(joined, allowed_special="all").astype("<u2")
+        return ids, np.diff(np.flatnonzero(ids == END_OF_TEXT), prepend=-1)
 
-def note(reason: str, story: str, dropped: Counter[str], examples: dict[str, list[str]]) -> None:
-    """Count a dropped story; keep it if it is among the first three."""
-    dropped[reason] += 1
-    if dropped[reason] <= 3:
-        examples.setdefault(reason, []).append(story[:300])
+    def surely_too_long(self, story: str) -> bool:
+        """Seen without encoding: where spaces are single, each starts a token of its own."""
+        longest = self.settings.max_tokens
+        return bool(longest and self.settings.typography and story.count(" ") >= longest)
+
+    def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
+        """Which stories have a number of tokens, their end not counted, that the settings want:
+        (stories,) bool."""
+        keep = np.ones(len(stories), dtype=bool)
+        longest = self.settings.max_tokens or np.inf
+        for number in np.flatnonzero(lengths <= self.settings.min_tokens).tolist():
+            keep[number] = False
+            tally.drop("too_short", stories[number])
+        for number in np.flatnonzero(lengths - 1 >= longest).tolist():
+            keep[number] = False
+            tally.drop("too_long", stories[number])
+        return keep
 
 
 def hashes(stories: list[bytes]) -> np.ndarray:
     """A hash of each story (BLAKE2b): (stories,) uint64."""
     digests = b"".join(hashlib.blake2b(story, digest_size=8).digest() for story in stories)
     return np.frombuffer(digests, dtype="<u8")
-
-
-def in_parallel(
-    work: Callable[[Piece], Encoded], pieces: Iterable[Piece], workers: int
-) -> Iterator[Encoded]:
-    """`work` on each piece, results in order; a few pieces more than threads are in memory."""
-    workers = workers or os.cpu_count() or 1
-    waiting: deque[Future[Encoded]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for piece in pieces:
-                waiting.append(pool.submit(work, piece))
-                if len(waiting) > workers + 1:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

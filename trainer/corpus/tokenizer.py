@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import tiktoken
 
 FOLDER = Path(__file__).parent / "gpt2"
@@ -46,6 +47,12 @@ def token_bytes() -> tuple[bytes, ...]:
         if number != END_OF_TEXT:
             found[number] = bytes(byte_of[char] for char in token)
     return tuple(found)
+
+
+def decode(ids: np.ndarray) -> str:
+    """The text of some ids of one story, (n,)."""
+    known = token_bytes()
+    return b"".join(known[number] for number in ids.tolist()).decode(errors="replace")
 
 
 @functools.cache

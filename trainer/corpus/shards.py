@@ -1,0 +1,103 @@
+"""What a piece of the source became: its ids, hashes and counts, in a file of its own while a store
+is built.
+
+A shard is written beside its name, flushed to the disk and renamed, so a shard that is there is
+whole, and a build that was killed goes on after its last one. NumPy's .npz keeps a checksum of
+each array and reads no pickles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+EXAMPLES = 3  # kept of what each rule dropped
+EXAMPLE_LENGTH = 300  # characters
+ARRAYS = ("ids", "lengths", "num_bytes", "exact", "loose", "signatures")
+
+
+@dataclass
+class Tally:
+    """What was read, changed and dropped.
+
+    Attributes:
+        stories: that were read.
+        bytes: of their UTF-8.
+        changed: stories that each rewriting rule changed.
+        dropped: stories that each dropping rule took.
+        examples: the first few of those.
+    """
+
+    stories: int = 0
+    bytes: int = 0
+    changed: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def drop(self, reason: str, story: str) -> None:
+        """Count a story that is not used."""
+        self.dropped[reason] += 1
+        if self.dropped[reason] <= EXAMPLES:
+            shown = story[:EXAMPLE_LENGTH].encode(errors="replace").decode()
+            self.examples.setdefault(reason, []).append(shown)
+
+    def full(self, reason: str) -> bool:
+        """Whether there are enough examples of a reason."""
+        return self.dropped[reason] >= EXAMPLES
+
+    def add(self, other: Tally) -> None:
+        """Count what comes after."""
+        self.stories += other.stories
+        self.bytes += other.bytes
+        self.changed.update(other.changed)
+        self.dropped.update(other.dropped)
+        for reason, stories in other.examples.items():
+            known = self.examples.setdefault(reason, [])
+            known += stories[: EXAMPLES - len(known)]
+
+
+@dataclass
+class Shard:
+    """The stories of a piece that passed the rules.
+
+    Attributes:
+        ids: (tokens,) uint16; each story ends with the end-of-text id.
+        lengths: (stories,) int64; tokens of each story, its end among them.
+        num_bytes: (stories,) int64; UTF-8 bytes of each story.
+        exact: (stories,) uint64; hash of each story.
+        loose: (stories,) uint64; hash of its letters and digits in lower case.
+        signatures: (stories, width) uint32; MinHashes, of width 0 where they are not wanted.
+        tally: what happened to the stories of the piece.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    num_bytes: np.ndarray
+    exact: np.ndarray
+    loose: np.ndarray
+    signatures: np.ndarray
+    tally: Tally
+
+    def save(self, file: Path) -> None:
+        """Write the shard whole or not at all."""
+        beside = file.with_suffix(".tmp")
+        with beside.open("wb") as stream:
+            tally = np.frombuffer(json.dumps(vars(self.tally)).encode(), dtype=np.uint8)
+            np.savez(stream, tally=tally, **{name: getattr(self, name) for name in ARRAYS})
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, file)
+
+    @classmethod
+    def load(cls, file: Path) -> Shard:
+        """Read a shard."""
+        with np.load(file, allow_pickle=False) as stored:
+            told = json.loads(stored["tally"].tobytes())
+            for name in ("changed", "dropped"):
+                told[name] = Counter(told[name])
+            return cls(**{name: stored[name] for name in ARRAYS}, tally=Tally(**told))
