@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.evaluation.likelihood import Evaluation, evaluate
+from trainer.evaluation.likelihood import Evaluation, evaluate, slide
 
 from .conftest import END_OF_TEXT
 
@@ -47,6 +49,20 @@ def test_equals_a_sum_made_one_token_at_a_time(
     assert found.nats_per_token == pytest.approx(sum(nats) / len(nats), rel=1e-5)
     assert found.perplexity == pytest.approx(math.exp(sum(nats) / len(nats)), rel=1e-4)
     assert found.bits_per_byte == pytest.approx(sum(nats) / math.log(2) / num_bytes, rel=1e-5)
+
+
+@given(length=st.integers(1, 200), context=st.integers(1, 40), data=st.data())
+def test_windows_score_each_token_once_with_enough_before_it(
+    length: int, context: int, data: st.DataObject
+) -> None:
+    stride = data.draw(st.integers(1, context))
+    scored = []
+    for start, end, first in slide(length, context, stride):
+        assert 0 <= start <= first < end <= length
+        assert end - start <= context
+        assert start == 0 or first - start >= context - stride
+        scored += range(first, end)
+    assert scored == list(range(length))
 
 
 @pytest.mark.parametrize("batch", [1, 3, 50])
