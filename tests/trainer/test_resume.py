@@ -1,0 +1,112 @@
+"""A run that was killed goes on bit for bit; one that is finished or was changed is not touched."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainer import journal
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = ["--preset", "smoke", "--model.dropout", "0.1", "--optim.global_batch", "4"]
+LENGTH = ["--run.save_every", "7", "--run.log_every", "1", "--run.validate_every", "20"]
+
+
+def start(folder: Path, *more: str) -> subprocess.Popen[str]:
+    """The trainer at work on a small run in `folder`."""
+    stories = folder.parent / "data"
+    where = ["--run.dir", str(folder), "--corpus.folder", str(stories), "--optim.steps", "40"]
+    return subprocess.Popen(
+        [sys.executable, "trainer/train.py", *SETTINGS, *LENGTH, *where, *more],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+    """What the trainer said until it ended with `code`."""
+    said = process.communicate(timeout=240)[1]
+    assert process.returncode == code, said
+    return said
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Until the trainer has made `path`."""
+    deadline = time.monotonic() + 200
+    while not path.exists():
+        assert process.poll() is None, finish(process)
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    finish(start(folder))
+    return folder
+
+
+def test_a_killed_run_goes_on_bit_for_bit(whole: Path) -> None:
+    folder = whole.with_name("killed")
+    for step in (7, 21):
+        process = start(folder)
+        wait_for(folder / "checkpoints" / f"step-{step:08d}", process)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    said = finish(start(folder))
+    assert "going on after step" in said
+    for name in ("export/model.safetensors", "checkpoints/step-00000040/moments.safetensors"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    lines = [line for line in journal.read(folder) if "loss" in line]
+    wanted = [line for line in journal.read(whole) if "loss" in line]
+    assert [line["step"] for line in lines] == list(range(1, 41))
+    assert [line["loss"] for line in lines] == [line["loss"] for line in wanted]
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(whole: Path) -> None:
+    folder = whole.with_name("stopped")
+    process = start(folder)
+    wait_for(folder / "checkpoints" / "step-00000007", process)
+    process.send_signal(signal.SIGINT)
+    said = finish(process, 130)
+    assert "stopped; saved after step" in said
+    assert "the same command goes on" in said
+    finish(start(folder))
+    name = "export/model.safetensors"
+    assert (folder / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_finished_run_is_not_touched(whole: Path) -> None:
+    before = os.stat(whole / "export" / "model.safetensors").st_mtime_ns
+    said = finish(start(whole), 2)
+    assert said.startswith("error: the run in") or "\nerror: the run in" in said
+    assert "is finished" in said
+    assert "--run.fresh" in said
+    assert os.stat(whole / "export" / "model.safetensors").st_mtime_ns == before
+
+
+def test_changed_settings_are_refused_by_name(whole: Path) -> None:
+    said = finish(start(whole, "--optim.lr", "0.1", "--model.dropout", "0.2"), 2)
+    assert "model.dropout was 0.1 and is now 0.2; optim.lr was 0.005 and is now 0.1" in said
+    assert "--run.fresh" in said
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(whole: Path) -> None:
+    folder = whole.with_name("damaged")
+    process = start(folder)
+    wait_for(folder / "checkpoints" / "step-00000021", process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    newest = max((folder / "checkpoints").glob("step-????????"))
+    weights = newest / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    said = finish(start(folder))
+    assert f"the checkpoint {newest} is damaged" in said
+    name = "export/model.safetensors"
+    assert (folder / name).read_bytes() == (whole / name).read_bytes()
