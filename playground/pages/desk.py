@@ -5,8 +5,8 @@ what is new, at 1 to 1.5 ms of work each) and less often when many visitors writ
 the web part does not take the processor from the model; nobody waits in a thread. What a visitor
 sends is checked here whatever the page allows: sliders let NaN pass, and anybody can call the
 API. The stream stands in the visitor's session, so Stop and Continue know the story to the token;
-when the session is gone (the server was started anew), Continue goes on from the text on the
-page.
+when the session is gone (many came after, or an hour went by), Continue goes on from the text on
+the page.
 """
 
 import asyncio

@@ -52,7 +52,6 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !wasWriting) {
     event.preventDefault();
-    document.activeElement.dispatchEvent(new Event("change", { bubbles: true }));
     button("generate").click();
   } else if (event.key === "Escape" && wasWriting) {
     button("stop").click();
