@@ -65,9 +65,10 @@ CLOSING = (".", "!", "?", '"', "'", ")", "”", "’", "»", "…")
 
 @dataclass(frozen=True)
 class Dropped:
-    """Why a story is not used."""
+    """Why a story is not used: the name of the rule, and what in particular it saw."""
 
     reason: str
+    detail: str = ""
 
 
 def mojibake(text: str) -> str:
@@ -197,7 +198,8 @@ class Cleaner:
             changed["lower_case"] += 1
         for rule in self.dropping:
             if rule(text):
-                return Dropped(rule.__name__)
+                seen = SPECIAL.search(text) if rule is has_special else None
+                return Dropped(rule.__name__, seen.group()[:20] if seen else "")
         return text
 
     def rewrite(self, text: str, changed: Counter[str]) -> str | None:

@@ -44,7 +44,7 @@ class Encoder:
             tally.bytes += len(raw) if raw.isascii() else len(raw.encode(errors="replace"))
             story = self.cleaner.clean(raw, tally.changed)
             if isinstance(story, Dropped):
-                tally.drop(story.reason, raw)
+                tally.drop(story.reason, f"[{story.detail}] {raw}" if story.detail else raw)
             elif self.surely_too_long(story):
                 tally.drop("too_long", story)
             else:

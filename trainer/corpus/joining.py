@@ -15,6 +15,7 @@ import numpy as np
 
 from trainer.config import Corpus
 from trainer.corpus.blocks import FORMAT, SPLITS, fingerprint_of, seal
+from trainer.corpus.cleaning import Cleaner
 from trainer.corpus.near import NearDuplicates
 from trainer.corpus.seen import Seen
 from trainer.corpus.shards import Shard, Tally
@@ -68,6 +69,24 @@ def close(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
+
+
+def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
+    """The rules that may change a story, and those that may drop one."""
+    cleaner = Cleaner(settings)
+    dropping = {
+        "tangled": True,
+        "too_short": settings.min_tokens > 0,
+        "too_long": settings.max_tokens > 0,
+        "in_validation": settings.decontaminate,
+        "duplicate": settings.duplicates,
+        "near_duplicate": settings.near_duplicates > 0,
+    }
+    return (
+        [rule.__name__ for rule in cleaner.rewriting],
+        [rule.__name__ for rule in cleaner.dropping]
+        + [rule for rule in dropping if dropping[rule]],
+    )
 
 
 class Filter:
@@ -157,14 +176,15 @@ def join(
             f"no story of {name} is left to train on: {tally.stories:,} were read, dropped were"
             f" {told or 'none'}; give more stories or fewer rules"
         )
+    changing, dropping = active_rules(settings)
     info = {
         "format": FORMAT,
         "name": name,
         "fingerprint": fingerprint_of(recipe),
         "recipe": recipe,
         "read": {"stories": tally.stories, "bytes": tally.bytes},
-        "changed": dict(sorted(tally.changed.items())),
-        "dropped": dict(sorted(tally.dropped.items())),
+        "changed": {rule: tally.changed[rule] for rule in changing},
+        "dropped": {rule: tally.dropped[rule] for rule in dropping},
         "examples": dict(sorted(tally.examples.items())),
         "splits": described,
     }

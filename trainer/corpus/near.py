@@ -33,7 +33,7 @@ def signatures(stories: list[bytes]) -> np.ndarray:
     """The MinHashes of some stories: (stories, HASHES) uint32."""
     if not stories:
         return np.empty((0, HASHES), dtype="<u4")
-    from datasketch import MinHash
+    from datasketch import MinHash  # type: ignore[import-untyped]
 
     runs = []
     for story in stories:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 EXAMPLES = 3  # kept of what each rule dropped
-EXAMPLE_LENGTH = 300  # characters
+EXAMPLE_END = 100  # characters of its start and of its end
 ARRAYS = ("ids", "lengths", "num_bytes", "exact", "loose", "signatures")
 
 
@@ -43,7 +43,9 @@ class Tally:
         """Count a story that is not used."""
         self.dropped[reason] += 1
         if self.dropped[reason] <= EXAMPLES:
-            shown = story[:EXAMPLE_LENGTH].encode(errors="replace").decode()
+            if len(story) > 2 * EXAMPLE_END:
+                story = f"{story[:EXAMPLE_END]} ... {story[-EXAMPLE_END:]}"
+            shown = story.encode(errors="replace").decode()
             self.examples.setdefault(reason, []).append(shown)
 
     def full(self, reason: str) -> bool:

@@ -1,0 +1,95 @@
+"""The corpus on the command line.
+
+    python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
+    python -m trainer.corpus inspect STORE [--write FILE.md]
+    python -m trainer.corpus verify STORE
+
+`build` makes the token store that a run with the same settings would make, or finds it. `inspect`
+prints its data card, and writes it with a picture beside it. `verify` rereads every checksum.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from trainer.command_line import parse
+from trainer.corpus.blocks import open_store
+from trainer.corpus.build import build_store
+from trainer.corpus.card import card, draw
+
+
+def build(arguments: list[str]) -> None:
+    """Builds a store and says what is in it."""
+    for word in arguments:
+        if word.startswith("--") and not word.startswith(("--preset", "--corpus.")):
+            raise ValueError(f"{word} has no meaning for a corpus: give --preset or --corpus.key")
+    start = time.monotonic()
+    store = build_store(parse(arguments).corpus)
+    print(
+        f"{store.folder}: {store.num_stories('train'):,} stories,"
+        f" {store.num_tokens('train'):,} tokens to train on and"
+        f" {store.num_stories('validation'):,} stories to judge on, in"
+        f" {time.monotonic() - start:.1f} s"
+    )
+
+
+def inspect(arguments: list[str]) -> None:
+    """Prints a store's data card, and writes it if asked to."""
+    words = list(arguments)
+    file = None
+    if "--write" in words:
+        place = words.index("--write")
+        file = Path(words[place + 1]) if place + 1 < len(words) else Path()
+        del words[place : place + 2]
+        if file.suffix != ".md":
+            raise ValueError("--write needs a file whose name ends with .md")
+    store = open_store(only_store(words))
+    if file is None:
+        print(card(store))
+        return
+    picture = file.with_suffix(".png")
+    draw(store, picture)
+    file.write_text(card(store, picture.name), encoding="utf-8")
+    print(card(store))
+    print(f"written: {file} and {picture}", file=sys.stderr)
+
+
+def verify(arguments: list[str]) -> None:
+    """Rereads a store."""
+    store = open_store(only_store(arguments))
+    print(f"{store.folder} is as it was written: {store.verify():,} bytes reread")
+
+
+def only_store(words: list[str]) -> str:
+    """The one argument."""
+    if len(words) != 1:
+        raise ValueError("give the folder of one store, such as data/sample-0123456789ab")
+    return words[0]
+
+
+COMMANDS = {"build": build, "inspect": inspect, "verify": verify}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command: 0 when it is done, 2 with one sentence when it cannot be, 130 when stopped."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0
+    try:
+        if arguments[0] not in COMMANDS:
+            raise ValueError(f"{arguments[0]} is no command: say build, inspect or verify")
+        COMMANDS[arguments[0]](arguments[1:])
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
