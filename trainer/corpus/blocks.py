@@ -151,7 +151,7 @@ def open_store(folder: Path | str) -> TokenStore:
     folder = Path(folder)
     file = folder / "store.json"
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         raise ValueError(
             f"{folder} is not a token store (it has no readable store.json): build one with "

@@ -7,7 +7,7 @@ So asking for a store that exists opens it, and a change of anything builds anot
 Building has two stages, in the folder <name>.partial. The pieces of the source become shards, in
 parallel; this is nearly all of the work, and a build that was killed goes on after the shards that
 are there. Then the shards are joined in their order, without what was told before; this takes
-seconds and starts anew each time. At the end the folder gets its name.
+seconds and starts anew each time. At the end the store is renamed.
 
 One process builds; another that wants the same store waits for it, and says so.
 """
@@ -59,11 +59,14 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
         with open_source(settings) as source:
             recipe = recipe_of(settings, source)
             folder = home / f"{short_name(source.name)}-{fingerprint_of(recipe)[:12]}"
-            if not (folder / "store.json").is_file():
+            partial = folder.with_name(f"{folder.name}.partial")
+            if not folder.is_dir() or partial.is_dir():
                 home.mkdir(parents=True, exist_ok=True)
                 with alone(folder, progress):
-                    if not (folder / "store.json").is_file():
-                        write(settings, source, recipe, folder, progress)
+                    if not folder.is_dir():
+                        write(settings, source, recipe, partial, progress)
+                        os.rename(partial / "store", folder)
+                    shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise ValueError(
             f"the store in {home} cannot be written ({error.strerror or error}): make room there"
@@ -124,17 +127,14 @@ def alone(folder: Path, progress: bool) -> Iterator[None]:
 
 
 def write(
-    settings: Corpus, source: Source, recipe: dict[str, Any], folder: Path, progress: bool
+    settings: Corpus, source: Source, recipe: dict[str, Any], partial: Path, progress: bool
 ) -> None:
-    """Build a store in its .partial folder and give it its name."""
-    partial = folder.with_name(f"{folder.name}.partial")
-    shards = partial / "shards"
+    """Write a store to partial/store, by way of partial/shards."""
     try:
-        shards.mkdir(parents=True, exist_ok=True)
-        files = encode(settings, source, shards, progress)
-        join(settings, source.name, recipe, files, partial)
-        shutil.rmtree(shards)
-        os.rename(partial, folder)
+        for name in ("shards", "store"):
+            (partial / name).mkdir(parents=True, exist_ok=True)
+        files = encode(settings, source, partial / "shards", progress)
+        join(settings, source.name, recipe, files, partial / "store")
     except (ValueError, OSError):
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -198,7 +198,7 @@ def draw(store: TokenStore, file: Path) -> None:
             label=f"{name}, {len(lengths):,} stories",
         )
     axes.axvline(SHORT, color="black", linewidth=1, linestyle=":")
-    axes.annotate(f"{SHORT} tokens", (SHORT, axes.get_ylim()[1] * 0.95), ha="right", rotation=90)
+    axes.text(SHORT - 8, axes.get_ylim()[1] / 2, f"{SHORT} tokens", ha="right", rotation=90)
     axes.set(xlabel="tokens of a story", ylabel="% of the stories", xlim=(0, LAST_BIN))
     axes.legend(frameon=False)
     figure.savefig(file, dpi=120, metadata={"Software": None})

@@ -148,14 +148,14 @@ def join(
         name: of the source.
         recipe: what the fingerprint is of.
         files: the shards of "validation", if the source has such a part, and of "train".
-        folder: where to.
+        folder: where to; signatures of stories are kept beside it meanwhile.
 
     Raises:
         ValueError: no story is left to train on.
     """
     tally = Tally()
     splits = {split: Split(folder / split) for split in SPLITS}
-    chosen = Filter(settings, tally, folder / "shards")
+    chosen = Filter(settings, tally, folder.parent)
     share = np.uint64(int(settings.validation_share * 2**64))
     for part, shards in files.items():
         for file in shards:

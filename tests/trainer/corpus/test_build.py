@@ -1,0 +1,338 @@
+"""Building a store: what goes in, that it is always the same, and that nothing half is left."""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from trainer.config import Corpus
+from trainer.corpus import build, build_store, reading
+from trainer.corpus.shards import Shard
+from trainer.corpus.sources import SAMPLE
+
+from .conftest import story, write_jsonl
+
+ROOT = Path(__file__).parents[3]
+Settings = Callable[..., Corpus]
+PROGRAM = """
+import sys
+from trainer.config import Corpus
+from trainer.corpus import build_store, reading
+reading.PIECE = 40_000
+try:
+    print(build_store(Corpus(source=sys.argv[1], folder=sys.argv[2], workers=2)).folder)
+except ValueError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def start(source: Path, folder: Path, **options: object) -> subprocess.Popen[str]:
+    """A process that builds a store of many small shards."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(source), str(folder)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of a store."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def left_in(folder: Path) -> set[str]:
+    """What a failed build left, locks aside."""
+    return {file.name for file in folder.rglob("*") if file.suffix != ".lock"}
+
+
+def build_quietly(settings: Corpus) -> dict[str, bytes]:
+    return content(build_store(settings, progress=False).folder)
+
+
+def test_the_bundled_sample(settings: Settings) -> None:
+    store = build_store(settings("sample", min_tokens=12), progress=False)
+    for rule in ("duplicate", "empty", "foreign", "cut_off", "has_special", "too_short"):
+        assert store.info["dropped"][rule] >= 1
+        assert 1 <= len(store.info["examples"][rule]) <= 3
+    for rule in ("mojibake", "markup", "control", "typography"):
+        assert store.info["changed"][rule] >= 1
+    kept = sum(store.num_stories(name) for name in ("train", "validation"))
+    assert kept + sum(store.info["dropped"].values()) == store.info["read"]["stories"]
+    assert not any("<" in told or "&" in told for told in store.stories("train"))
+
+
+def test_the_seed_rules(settings: Settings) -> None:
+    store = build_store(
+        settings(SAMPLE, lower_case=True, max_tokens=80, special="strip"), progress=False
+    )
+    for told in store.stories("train"):
+        assert told == told.lower()
+        assert not set(told) & set("*$#<>{}[]~“”’")
+    ids, lengths = store.split("train"), []
+    for number in ids.tolist():
+        lengths = [*lengths, 0] if not lengths or number == 50_256 else lengths
+        lengths[-1] += number != 50_256
+    assert 8 <= min(lengths[:-1]) <= max(lengths) < 80
+    assert store.info["dropped"]["too_long"] > 0
+
+
+def test_what_is_in_the_validation_part_is_not_trained_on(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    shouted = [told.upper().replace(",", "") for told in stories[:5]]
+    valid = write_jsonl(tmp_path / "valid.jsonl", stories[:20])
+    train = write_jsonl(tmp_path / "train.jsonl", [*shouted, *stories[10:40], stories[30]])
+    keys = {"validation": str(valid), "english": False}
+    store = build_store(settings(train, **keys), progress=False)
+    assert list(store.stories("train")) == stories[20:40]
+    assert list(store.stories("validation")) == stories[:20]
+    assert store.info["dropped"]["in_validation"] == 5 + 10
+    assert store.info["dropped"]["duplicate"] == 1
+    store = build_store(settings(train, decontaminate=False, **keys), progress=False)
+    assert store.num_stories("train") == 5 + 30
+
+
+def test_a_split_by_hash_takes_what_is_alike_the_same_way(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    file = write_jsonl(
+        tmp_path / "all.jsonl", stories + [told.replace(",", " -") for told in stories]
+    )
+    store = build_store(settings(file, validation_share=0.3), progress=False)
+
+    def letters(name: str) -> set[str]:
+        return {"".join(filter(str.isalnum, told)).lower() for told in store.stories(name)}
+
+    assert not letters("train") & letters("validation")
+    assert 0.15 < store.num_stories("validation") / 400 < 0.45
+    more = write_jsonl(tmp_path / "more.jsonl", [story(n) for n in range(100, 300)])
+    other = build_store(settings(more, validation_share=0.3), progress=False)
+    assert not letters("train") & {
+        "".join(filter(str.isalnum, told)).lower() for told in other.stories("validation")
+    }
+
+
+def test_near_duplicates_go_when_asked(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    told = " ".join(stories[:4])
+    file = write_jsonl(tmp_path / "all.jsonl", [told, told.replace("day 0", "day 9"), stories[9]])
+    keys = {"validation_share": 0.0}
+    assert build_store(settings(file, **keys), progress=False).num_stories("train") == 3
+    store = build_store(settings(file, near_duplicates=0.7, **keys), progress=False)
+    assert store.num_stories("train") == 2
+    assert store.info["dropped"]["near_duplicate"] == 1
+
+
+def test_the_same_bytes_for_any_number_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(reading, "PIECE", 20_000)
+    file = write_jsonl(tmp_path / "all.jsonl", (story(n % 700) for n in range(1000)))
+    found = [
+        build_quietly(settings(file, workers=workers, folder=str(tmp_path / str(workers))))
+        for workers in (1, 2, 5)
+    ]
+    assert found[0] == found[1] == found[2]
+    assert b'"duplicate": 300' in found[0]["store.json"]
+
+
+def test_pieces_do_not_change_the_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stories: list[str], settings: Settings
+) -> None:
+    file = write_jsonl(tmp_path / "all.jsonl", stories)
+    found = []
+    for size in (333, 5000, 10**6):
+        monkeypatch.setattr(reading, "PIECE", size)
+        store = build_store(settings(file, folder=str(tmp_path / str(size))), progress=False)
+        found.append((store.folder / "train" / "tokens.bin").read_bytes())
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_store_that_is_there_is_opened(settings: Settings) -> None:
+    first = build_store(settings("sample"), progress=False)
+    before = {file: file.stat().st_mtime_ns for file in first.folder.rglob("*")}
+    again = build_store(settings("sample", workers=1), progress=False)
+    assert again.folder == first.folder
+    assert {file: file.stat().st_mtime_ns for file in again.folder.rglob("*")} == before
+
+
+def test_any_change_gives_another_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stories: list[str], settings: Settings
+) -> None:
+    file = write_jsonl(tmp_path / "all.jsonl", stories)
+
+    def fingerprint(**keys: object) -> str:
+        return build_store(settings(file, **keys), progress=False).fingerprint
+
+    found = [fingerprint()]
+    assert fingerprint(workers=1) == found[0]
+    changes: list[dict[str, object]] = [
+        *({key: False} for key in ("mojibake", "markup", "typography", "english", "complete")),
+        *({key: False} for key in ("duplicates", "decontaminate")),
+        *({"special": way} for way in ("strip", "keep")),
+        {"lower_case": True},
+        {"min_tokens": 9},
+        {"max_tokens": 999},
+        {"near_duplicates": 0.9},
+        {"validation_share": 0.02},
+        {"validation": str(file), "decontaminate": False},
+    ]
+    found += [fingerprint(**change) for change in changes]
+    monkeypatch.setattr("trainer.corpus.build.digest", lambda: "another tokenizer")
+    found.append(fingerprint())
+    monkeypatch.undo()
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("summer", "Summer", 1), encoding="utf-8")
+    found.append(fingerprint())
+    assert len(set(found)) == len(found)
+    assert all(len(one) == 64 for one in found)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Enough stories for about 60 small shards."""
+    return write_jsonl(tmp_path / "many.jsonl", (story(number % 6000) for number in range(6500)))
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
+    begun = time.monotonic()
+    undisturbed = start(many, tmp_path / "undisturbed")
+    folder = undisturbed.communicate()[0].strip()
+    length = time.monotonic() - begun
+    wanted = content(Path(folder))
+    assert len(wanted) == 5
+
+    dice, home, resumed = random.Random(20), tmp_path / "killed", 0
+    store = home / Path(folder).name
+    for _ in range(20):
+        process = start(many, home)
+        time.sleep(dice.uniform(0.3, 1.0) * length)
+        process.kill()
+        process.communicate()
+        resumed += (home / f"{store.name}.partial").is_dir()
+        if store.is_dir():
+            assert content(store) == wanted
+            shutil.rmtree(store)
+    assert resumed >= 3
+    finishing = start(many, home)
+    told = finishing.communicate()
+    assert finishing.returncode == 0, told
+    assert content(store) == wanted
+    assert {name for name in left_in(home) if "partial" in name or name.endswith("tmp")} == set()
+
+
+def test_finished_shards_are_not_made_again(tmp_path: Path, many: Path) -> None:
+    process = start(many, tmp_path / "data")
+    first = "train-000000.npz"
+    while not (found := list((tmp_path / "data").glob(f"*.partial/shards/{first}"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    shard = Shard.load(found[0])
+    shard.tally.dropped["foreign"] = 7_777  # a mark that only this file has
+    shard.save(found[0])
+    again = start(many, tmp_path / "data")
+    folder = again.communicate()[0].strip()
+    assert b'"foreign": 7777' in content(Path(folder))["store.json"]
+
+
+def test_two_at_once_make_one_store(tmp_path: Path, many: Path) -> None:
+    processes = [start(many, tmp_path / "data") for _ in range(2)]
+    told = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    assert told[0][0] == told[1][0]
+    assert sum("another process builds" in errors for _, errors in told) <= 1
+    folder = Path(told[0][0].strip())
+    assert {path.name for path in folder.parent.iterdir()} == {
+        *(folder.name, f".{folder.name}.lock")
+    }
+
+
+def test_who_comes_second_says_that_it_waits(tmp_path: Path, many: Path) -> None:
+    folder = Path(start(many, tmp_path / "data").communicate()[0].strip())
+    shutil.rmtree(folder)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        process = start(many, tmp_path / "data")
+        assert process.stderr is not None
+        assert f"another process builds {folder}: waiting for it" in process.stderr.readline()
+        assert process.poll() is None
+        assert not folder.exists()
+    assert process.communicate()[0].strip() == str(folder)
+    assert folder.is_dir()
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path, many: Path) -> None:
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    process = start(many, tmp_path / "data", preexec_fn=small_files)
+    errors = process.communicate()[1]
+    assert process.returncode == 1
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith(f"error: the store in {tmp_path / 'data'} cannot be written")
+    assert "--corpus.folder" in last
+    assert left_in(tmp_path / "data") == set()
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder that nobody can write to, root included."""
+    place = tmp_path / "read-only"
+    place.mkdir(mode=0o500)
+    if os.geteuid() != 0:
+        yield place
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("root writes everywhere here, and may not mount a read-only folder")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("inside", ["", "deeper"])
+def test_a_read_only_folder(read_only: Path, settings: Settings, inside: str) -> None:
+    with pytest.raises(ValueError, match="cannot be written"):
+        build_store(settings("sample", folder=str(read_only / inside)), progress=False)
+
+
+def test_a_source_that_breaks_late_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stories: list[str], settings: Settings
+) -> None:
+    monkeypatch.setattr(reading, "PIECE", 2000)
+    file = write_jsonl(tmp_path / "all.jsonl", stories)
+    with file.open("ab") as stream:
+        stream.write(b"no story\n")
+    with pytest.raises(ValueError, match="line 201 of"):
+        build_store(settings(file), progress=False)
+    assert left_in(tmp_path / "data") == set()
+
+
+@pytest.mark.parametrize("texts", [[], ["", " \n "], ["cut off in the mid"]])
+def test_no_story_left(tmp_path: Path, texts: list[str], settings: Settings) -> None:
+    file = write_jsonl(tmp_path / "none.jsonl", texts)
+    with pytest.raises(ValueError, match="no story of none.jsonl is left to train on"):
+        build_store(settings(file), progress=False)
+    assert left_in(tmp_path / "data") == set()
+
+
+def test_names_of_stores() -> None:
+    assert build.short_name("my Stories (1).jsonl, ../b.txt") == "my-stories-1-jsonl-b-txt"
+    assert build.short_name("物語") == "stories"

@@ -1,0 +1,86 @@
+"""build, inspect and verify on the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from trainer.corpus.__main__ import main
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    folder = ["--corpus.folder", str(tmp_path / "data")]
+    assert main(["build", "--preset", "smoke", "--corpus.source", "sample", *folder]) == 0
+    told = capsys.readouterr()
+    assert "stories/s" in told.err
+    store = Path(told.out.partition(":")[0])
+    assert store.is_dir()
+    return store
+
+
+def test_inspect_prints_the_card(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(store)]) == 0
+    card = capsys.readouterr().out
+    assert card.startswith("# The corpus: sample\n")
+    for line in (
+        "| `empty` | nothing but space | 2 |",
+        "Duplicates: word for word 1.",
+        "are shorter than 128 tokens",
+        "Most frequent: the (",
+        "- [🌈] Lila saw a rainbow",
+        "`min_tokens 8`",
+    ):
+        assert line in card
+    assert "Nora" in card.partition("Names: ")[2]
+
+
+def test_inspect_writes_the_card_with_its_picture(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "corpus.md"
+    assert main(["inspect", str(store), "--write", str(file)]) == 0
+    assert "(corpus.png)" in file.read_text(encoding="utf-8")
+    assert (tmp_path / "corpus.png").read_bytes().startswith(PNG)
+
+
+def test_verify_finds_a_changed_byte(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(store)]) == 0
+    assert "is as it was written" in capsys.readouterr().out
+    file = store / "train" / "tokens.bin"
+    content = bytearray(file.read_bytes())
+    content[10] ^= 1
+    file.write_bytes(content)
+    assert main(["verify", str(store)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: shard 0 of {file}")
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["mend"], "mend is no command"),
+        (["build", "--optim.lr", "1"], "--optim.lr has no meaning for a corpus"),
+        (["build", "--corpus.sauce", "x"], "there is no setting --corpus.sauce"),
+        (["build", "--corpus.source", "missing.txt"], "there is no file missing.txt"),
+        (["build", "--corpus.near_duplicates", "1"], "corpus.near_duplicates must be"),
+        (["build", "--corpus.revision", "main"], "corpus.revision must be a commit"),
+        (["build", "--corpus.validation_share", "1"], "corpus.validation_share must be"),
+        (["inspect"], "give the folder of one store"),
+        (["inspect", "nowhere"], "nowhere is not a token store"),
+        (["inspect", "nowhere", "--write"], "--write needs a file"),
+        (["verify", "a", "b"], "give the folder of one store"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], words: list[str], wrong: str
+) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("error: ")
+    assert wrong in told.err
+    assert len(told.err.strip().splitlines()) == 1
+    assert not told.out
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "build" in capsys.readouterr().out

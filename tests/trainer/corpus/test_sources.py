@@ -1,0 +1,110 @@
+"""Sources: what a name stands for, and what identifies it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trainer.config import Corpus
+from trainer.corpus.sources import find_files, open_source
+
+from .conftest import write_jsonl
+
+ROOT = Path(__file__).parents[3]
+Settings = Callable[..., Corpus]
+
+
+def read(settings: Corpus) -> tuple[dict[str, object], list[str], list[str] | None]:
+    with open_source(settings) as source:
+        apart = source.validation and [s for piece in source.validation() for s in piece.stories()]
+        return source.identity, [s for piece in source.train() for s in piece.stories()], apart
+
+
+def test_files_and_patterns_in_their_order(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    for number in (2, 0, 1):
+        write_jsonl(tmp_path / f"part-{number}.jsonl", stories[number * 10 : number * 10 + 10])
+    (tmp_path / "last.txt").write_text("The end.")
+    _, found, apart = read(settings(f"{tmp_path}/part-*.jsonl,{tmp_path}/last.txt"))
+    assert found == [*stories[:30], "The end."]
+    assert apart is None
+
+
+def test_a_validation_file_is_a_part_of_its_own(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    train = write_jsonl(tmp_path / "train.jsonl", stories[:50])
+    valid = write_jsonl(tmp_path / "valid.jsonl", stories[50:])
+    _, found, apart = read(settings(train, validation=str(valid)))
+    assert (found, apart) == (stories[:50], stories[50:])
+
+
+def test_the_sample_ships(settings: Settings) -> None:
+    assert len(read(settings("sample"))[1]) >= 25
+
+
+def test_a_source_is_known_by_its_bytes_not_its_name(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    one = write_jsonl(tmp_path / "one.jsonl", stories)
+    other = write_jsonl(tmp_path / "other.jsonl", stories)
+    assert read(settings(one))[0] == read(settings(other))[0]
+    content = bytearray(other.read_bytes())
+    content[500] ^= 1
+    other.write_bytes(content)
+    assert read(settings(one))[0] != read(settings(other))[0]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "txt"])
+def test_standard_input(tmp_path: Path, stories: list[str], kind: str) -> None:
+    file = write_jsonl(tmp_path / "stories.jsonl", stories)
+    if kind == "txt":
+        file.write_text("<|endoftext|>".join(stories))
+    build = [sys.executable, "-m", "trainer.corpus", "build", "--corpus.source", "-"]
+    with file.open("rb") as stdin:
+        done = subprocess.run(
+            [*build, "--corpus.folder", str(tmp_path / "data")],
+            stdin=stdin,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    left = [path.name for path in (tmp_path / "data").iterdir() if path.suffix != ".lock"]
+    assert len(left) == 1
+    assert left[0].startswith("stdin-")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("missing.jsonl", "there is no file"), ("*.jsonl", "there is no file"), ("a.csv", "kind")],
+)
+def test_a_name_that_stands_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("text\n")
+    with pytest.raises(ValueError, match=wrong):
+        find_files(name)
+
+
+@pytest.mark.parametrize("source", ["roneneldan/TinyStories", "gpt4"])
+def test_without_the_hub_one_sentence_names_the_two_ways_on(tmp_path: Path, source: str) -> None:
+    folder = ["--corpus.folder", str(tmp_path / "data")]
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer.corpus", "build", "--corpus.source", source, *folder],
+        cwd=ROOT,
+        env=os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    told = done.stderr.strip().splitlines()[-1]
+    assert told.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
+    assert "--corpus.source FILE" in told
+    assert "--corpus.source sample" in told
+    assert not [file for file in (tmp_path / "data").rglob("*") if file.suffix != ".lock"]

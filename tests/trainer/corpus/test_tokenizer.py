@@ -1,0 +1,59 @@
+"""The shipped tokenizer: tiktoken's ids are those of transformers, and of GPT-2's own file."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from trainer.corpus.tokenizer import (
+    END_OF_TEXT,
+    END_OF_TEXT_MARK,
+    FOLDER,
+    VOCABULARY,
+    decode,
+    encoder,
+    merge,
+    token_bytes,
+    tokenizer_json,
+)
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+STOCK = AutoTokenizer.from_pretrained(FOLDER)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+@example("Once upon a time, there were 12 bears.\n\n\n  They'd  said: \"We'll see!\"  ")
+@example("   \n \t\r\n  'S 's ’s ½ Ⅷ ١٢ é e\u0301 \u00a0x  ")
+def test_ids_are_those_of_transformers(text: str) -> None:
+    if END_OF_TEXT_MARK not in text:
+        assert encoder().encode_ordinary(text) == STOCK(text)["input_ids"]
+    assert decode(encoder().encode_to_numpy(text)) == text
+
+
+def test_ids_have_bytes_of_their_own() -> None:
+    known = token_bytes()
+    assert len(known) == VOCABULARY == len(STOCK)
+    assert len(set(known)) == VOCABULARY
+    assert known[END_OF_TEXT] == b""
+    assert STOCK.eos_token_id == STOCK.bos_token_id == END_OF_TEXT
+    assert known[262] == b" the"
+
+
+def test_the_files_follow_from_the_ranks() -> None:
+    ranks = {token: rank for rank, token in enumerate(token_bytes()[:END_OF_TEXT])}
+    assert merge(b" the", ranks) == [b" t", b"he"]
+    shipped = json.loads((FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
+    assert tokenizer_json(ranks) == shipped
+
+
+def test_ids_equal_those_of_the_vocabulary_file_on_all_stories() -> None:
+    if not (SHARED / "train.jsonl").is_file():
+        pytest.skip("../shared/data is absent: no vocabulary file of GPT-2 to compare with")
+    lines = (SHARED / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
+    theirs = AutoTokenizer.from_pretrained(SHARED / "gpt2_tokenizer")
+    assert encoder().encode_ordinary_batch(texts, num_threads=2) == theirs(texts)["input_ids"]
