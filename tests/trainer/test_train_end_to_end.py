@@ -19,6 +19,10 @@ SHORT = [
     *("--optim.steps", "2", "--run.log_every", "1"),
     *("--run.judge_stories", "1", "--run.sample_length", "2"),
 ]
+JUDGES = [
+    "Once upon a time there was a little dog. The dog was happy and ran to the park with his ball.",
+    "One day a girl named Sue saw a frog. She said hello to the frog. The frog jumped into a pond.",
+]
 EXPORT = {
     "config.json",
     "generation_config.json",
@@ -51,7 +55,10 @@ def lines_of(folder: Path) -> list[dict[str, float]]:
 
 
 def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
-    done = run([*LAUNCHED, "trainer/train.py"], tmp_path, "--corpus.source", "sample")
+    judges = tmp_path / "judges.txt"
+    judges.write_text("\n<|endoftext|>\n".join(JUDGES))
+    settings = ["--corpus.source", "sample", "--corpus.validation", str(judges)]
+    done = run([*LAUNCHED, "trainer/train.py"], tmp_path, *settings)
     assert done.returncode == 0, done.stderr
     assert "tokens/s" in done.stderr
 
@@ -71,8 +78,9 @@ def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
     assert not [file for file in tmp_path.rglob("*.partial*") if "hf" not in file.parts]
 
     model, tokenizer = open_model(folder)
-    told = evaluate(model, ["Once upon a time there was a dog. The dog was happy."], tokenizer)
-    assert told.nats_per_token < 0.8 * losses[0]
+    judged = evaluate(model, JUDGES, tokenizer)
+    assert training["validation"]["stories"] == len(JUDGES)
+    assert training["validation"]["nats_per_token"] == pytest.approx(judged.nats_per_token, 1e-4)
 
 
 def test_all_ways_to_start_it_do_the_same(tmp_path: Path) -> None:
