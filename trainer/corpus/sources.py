@@ -158,15 +158,19 @@ def spooled(folder: str) -> Iterator[Path]:
 
 def hub_reader(settings: Corpus, split: str) -> Pieces:
     """Reads one split from the Hub."""
+    return lambda: hub_pieces(settings, split)
+
+
+def hub_pieces(settings: Corpus, split: str) -> Iterator[Piece]:
+    """One split from the Hub, or one sentence on what to do without it."""
     pieces = original_pieces if settings.source == HUB else gpt4_pieces
-    return lambda: reachable(pieces(settings.revision, split))
-
-
-def reachable(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """The pieces, or one sentence on what to do without the Hub."""
     try:
-        yield from pieces
-    except (OSError, ImportError, RuntimeError) as error:
+        import huggingface_hub
+
+        # Asked first since it answers at once; `datasets` tries for half a minute.
+        huggingface_hub.HfApi().dataset_info(HUB, revision=settings.revision, timeout=20)
+        yield from pieces(settings.revision, split)
+    except Exception as error:  # every layer of the network has errors of its own
         raise ValueError(
             f"the Hub's {HUB} cannot be read ({type(error).__name__}): give your own stories with"
             " --corpus.source FILE, or take the bundled ones with --corpus.source sample"

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from trainer.config import Corpus
+from trainer.corpus.blocks import open_store
 from trainer.corpus.sources import find_files, open_source
 
+from . import hub
 from .conftest import write_jsonl
 
 ROOT = Path(__file__).parents[3]
@@ -92,17 +94,43 @@ def test_a_name_that_stands_for_nothing(
         find_files(name)
 
 
-@pytest.mark.parametrize("source", ["roneneldan/TinyStories", "gpt4"])
-def test_without_the_hub_one_sentence_names_the_two_ways_on(tmp_path: Path, source: str) -> None:
-    folder = ["--corpus.folder", str(tmp_path / "data")]
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer.corpus", "build", "--corpus.source", source, *folder],
+def build_from_hub(source: str, folder: Path, **hub: str) -> subprocess.CompletedProcess[str]:
+    """A process that builds from a Hub of its own."""
+    keys = ["--corpus.source", source, "--corpus.folder", str(folder / "data")]
+    return subprocess.run(
+        [sys.executable, "-m", "trainer.corpus", "build", *keys],
         cwd=ROOT,
-        env=os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"},
+        env=os.environ | {"HF_HOME": str(folder / "hf")} | hub,
         capture_output=True,
         text=True,
+        timeout=120,
     )
+
+
+@pytest.mark.parametrize("source", ["roneneldan/TinyStories", "gpt4"])
+def test_both_versions_from_a_hub(tmp_path: Path, stories: list[str], source: str) -> None:
+    first = {"train": stories[:70], "validation": stories[70:80]}
+    second = {"train": stories[100:190], "validation": stories[190:]}
+    with hub.serve(first, second) as (address, commits):
+        done = build_from_hub(source, tmp_path, HF_ENDPOINT=address)
+        assert done.returncode == 0, done.stderr
+        assert commits == {Corpus().revision}
+        store = open_store(done.stdout.partition(":")[0])
+        wanted = second if source == "gpt4" else first
+        assert {name: list(store.stories(name)) for name in wanted} == wanted
+        assert store.info["recipe"]["source"] == {"train": [source, Corpus().revision]}
+
+
+@pytest.mark.parametrize("source", ["roneneldan/TinyStories", "gpt4"])
+@pytest.mark.parametrize(
+    "without", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}]
+)
+def test_without_the_hub_one_sentence_names_the_two_ways_on(
+    tmp_path: Path, source: str, without: dict[str, str]
+) -> None:
+    done = build_from_hub(source, tmp_path, **without)
     assert done.returncode == 2
+    assert "Traceback" not in done.stderr
     told = done.stderr.strip().splitlines()[-1]
     assert told.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
     assert "--corpus.source FILE" in told
