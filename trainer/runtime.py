@@ -28,7 +28,13 @@ DEEPSPEED_CONFIG = Path(__file__).parent.parent / "ds_config.json"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 65_536  # on a GPU: 10 GB at most with all 50,257 ids, under half of a 24 GB card
-STRAY = ("ACCELERATE_DEEPSPEED_", "ACCELERATE_GRADIENT_", "ACCELERATE_CONFIG_DS", "ACCELERATE_USE_")
+STRAY = (
+    "ACCELERATE_DEEPSPEED_",
+    "ACCELERATE_GRADIENT_",
+    "ACCELERATE_CONFIG_DS",
+    "ACCELERATE_USE_",
+    "ACCELERATE_MIXED_PRECISION",
+)
 
 
 class Runtime:
@@ -48,34 +54,19 @@ class Runtime:
         Raises:
             ValueError: the global batch does not split over the processes, or some did not join.
         """
-        for name in [key for key in os.environ if key.startswith(STRAY)] + [
-            "ACCELERATE_MIXED_PRECISION"
-        ]:
-            os.environ.pop(name, None)
-        self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+        clear_environment()
         has_gpu = torch.cuda.is_available()
+        most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
+        self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
         self.micro_batch, self.accumulation = split_batch(
-            optim.global_batch, self.num_processes, settings.micro_batch,
-            most=max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context),
-        )  # fmt: skip
-        with_deepspeed = wants_deepspeed(settings.deepspeed, has_gpu)
-        self.engine = "deepspeed" if with_deepspeed else "plain"
+            optim.global_batch, self.num_processes, settings.micro_batch, most=most
+        )
         self.clip = optim.clip
-        if with_deepspeed:
-            prepare_environment_for_deepspeed()
-            plugin = DeepSpeedPlugin(
-                hf_ds_config=str(DEEPSPEED_CONFIG),
-                gradient_accumulation_steps=self.accumulation,
-                gradient_clipping=optim.clip,
-            )
-            plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = self.micro_batch
-            backend = "nccl" if has_gpu else "gloo"
-            self.accelerator = Accelerator(
-                deepspeed_plugin=plugin,
-                gradient_accumulation_steps=self.accumulation,
-                kwargs_handlers=[InitProcessGroupKwargs(backend=backend)],
-            )
+        if wants_deepspeed(settings.deepspeed, has_gpu):
+            self.engine = "deepspeed"
+            self.accelerator = self.join_with_deepspeed(has_gpu)
         else:
+            self.engine = "plain"
             self.accelerator = Accelerator(
                 cpu=not has_gpu, mixed_precision="no", gradient_accumulation_steps=self.accumulation
             )
@@ -89,10 +80,24 @@ class Runtime:
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
         if not has_gpu and self.num_processes == 1:
-            torch.set_num_threads(
-                os.cpu_count() or 1
-            )  # a flagless accelerate launch leaves one thread
+            # A flagless accelerate launch leaves one thread.
+            torch.set_num_threads(os.cpu_count() or 1)
         self.dtype = choose_dtype(settings.precision, self.device)
+
+    def join_with_deepspeed(self, has_gpu: bool) -> Accelerator:
+        """Accelerate with ZeRO as ds_config.json says; sizes and clipping are ours."""
+        prepare_environment_for_deepspeed()
+        plugin = DeepSpeedPlugin(
+            hf_ds_config=str(DEEPSPEED_CONFIG),
+            gradient_accumulation_steps=self.accumulation,
+            gradient_clipping=self.clip,
+        )
+        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = self.micro_batch
+        return Accelerator(
+            deepspeed_plugin=plugin,
+            gradient_accumulation_steps=self.accumulation,
+            kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if has_gpu else "gloo")],
+        )
 
     def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Place the model and its optimizer on the device and tie the processes together."""
@@ -268,6 +273,12 @@ def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
             'pip install -e ".[train]", or use off'
         )
     return wanted == "on" or (wanted == "auto" and has_gpu and installed)
+
+
+def clear_environment() -> None:
+    """Drop what a launcher or a stray default_config.yaml says about the run."""
+    for name in [key for key in os.environ if key.startswith(STRAY)]:
+        del os.environ[name]
 
 
 def prepare_environment_for_deepspeed() -> None:

@@ -18,16 +18,15 @@ from contextlib import contextmanager
 from typing import Any, TypedDict
 
 import gradio as gr
-from playground.decoding import Engine, Stream
-from playground.sampling import Settings
 
+from playground.decoding import Engine, Stream
 from playground.pages.facts import rows
+from playground.sampling import SEED_END, Settings
 
 PACE = 0.035  # seconds between two updates of one visitor's page
 PACE_PER_VISITOR = 0.005  # added to it for every other story that is being written
 GLANCE = 0.004  # seconds between two looks for words that have not come yet
 PROMPT_MAX = 20_000  # characters
-SEED_END = 2**32
 
 
 class Sheet(TypedDict):
@@ -124,9 +123,10 @@ class Desk:
         try:
             settings = Settings(temperature=temperature, top_k=top_k, length=length, seed=seed)
             engine = self.engine(model)
-            if before is not None and before.story.model == engine.storyteller.fingerprint:
+            if before is not None:
                 before.close()
-                stream = engine.write(before.story.prompt, settings, after=before.story)
+            if before is not None and before.story.model == engine.storyteller.fingerprint:
+                stream = engine.write("", settings, after=before.story)
                 sheet = told(before, sheet)
             else:
                 stream = engine.write(checked(sheet["prompt"] + sheet["words"]), settings)
@@ -141,19 +141,24 @@ class Desk:
         """The stream's words after those on the sheet, until it ends."""
         keep: Any = stream  # into the session with the first words; later ones leave it as it is
         note = ""
-        async for words, note in self.tell(stream):
-            yield {**sheet, "words": sheet["words"] + words, "note": note, "writing": True}, keep
-            keep = gr.skip()
+        try:
+            async for words, note in self.tell(stream):
+                words = sheet["words"] + words
+                yield {**sheet, "words": words, "note": note, "writing": True}, keep
+                keep = gr.skip()
+        except RuntimeError as problem:  # the engine failed
+            yield refusal(problem, told(stream, sheet)), keep
+            return
         yield {**told(stream, sheet), "note": closing_note(stream, note)}, keep
 
-    def stop(self, sheet: Sheet, stream: Stream | None) -> Sheet:
+    async def stop(self, sheet: Sheet, stream: Stream | None) -> Sheet:
         """Stop: the stream's place is free, and the sheet shows the story to its last token."""
         if stream is None:
             return {**sheet, "writing": False}
         stream.close()
         return {**told(stream, sheet), "note": f"Stopped · {sheet['note']}".rstrip(" ·")}
 
-    def about(self, model: str) -> list[list[str]]:
+    async def about(self, model: str) -> list[list[str]]:
         return rows(self.engine(model).storyteller.facts)
 
     # The API
@@ -182,8 +187,11 @@ class Desk:
         except ValueError as problem:
             raise gr.Error(str(problem), print_exception=False) from None
         with self.reading(stream):
-            async for words, _ in self.tell(stream):
-                yield prompt + words
+            try:
+                async for words, _ in self.tell(stream):
+                    yield prompt + words
+            except RuntimeError as problem:
+                raise gr.Error(str(problem), print_exception=False) from None
 
 
 def checked(prompt: str) -> str:
@@ -202,9 +210,10 @@ def told(stream: Stream, sheet: Sheet) -> Sheet:
     return {**sheet, "words": stream.story.text[len(sheet["prompt"]) :], "writing": False}
 
 
-def refusal(problem: ValueError, sheet: Sheet) -> Sheet:
+def refusal(problem: Exception, sheet: Sheet) -> Sheet:
     """Says on the page why nothing is written; the sheet stays as it was."""
-    gr.Warning(html.escape(str(problem)), title="Nothing was written")
+    sentence = str(problem)
+    gr.Warning(html.escape(sentence[:1].upper() + sentence[1:]), title="Nothing was written")
     return {**sheet, "writing": False}
 
 

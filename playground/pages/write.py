@@ -12,10 +12,11 @@ from importlib import resources
 from typing import Any
 
 import gradio as gr
-from playground.decoding import Engine
-from playground.sampling import LENGTH_MAX
 
-from playground.pages.desk import BLANK, PROMPT_MAX, SEED_END, Desk
+from playground.decoding import Engine
+from playground.pages.desk import BLANK, PROMPT_MAX, Desk
+from playground.pages.facts import rows
+from playground.sampling import LENGTH_MAX, SEED_END, TOP_K_MAX
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
 SESSIONS_MAX = 512  # visitors whose story is kept for Continue; the oldest goes first
@@ -101,7 +102,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
                     )
                     top_k = gr.Slider(
                         0,
-                        200,
+                        TOP_K_MAX,
                         40,
                         step=1,
                         label="Top-k",
@@ -126,7 +127,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
                     )
                     fresh = gr.Checkbox(True, label="New seed each time")
                 facts = gr.HTML(
-                    desk.about(names[0]),
+                    rows(engines[names[0]].storyteller.facts),
                     html_template=FACTS,
                     js_on_load=web("facts.js"),
                     apply_default_css=False,

@@ -1,0 +1,375 @@
+"""The decode loop: many stories in one running batch, each with its record.
+
+One thread owns the model. Between two steps stories join and leave: a step feeds one token of
+every story that is being written and, beside them, pieces of new prompts, so nobody waits for
+somebody else's prompt. A story whose reader stopped or is gone frees its place at the next step.
+
+A story longer than the context goes on with its newest three quarters, fed again as a new prompt
+would be: the model then sees what it was trained on, positions from 0, at the price of one short
+piece of work every quarter of a context.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from playground.network import Network, Piece
+from playground.sampling import Settings
+from playground.stories.story import Story, Token
+from playground.storyteller import Letters, Storyteller
+from playground.telling import Teller
+
+PIECE = 64  # tokens of a prompt that are fed at once
+PIECES = 2  # such pieces in one step, so that running stories go on at their pace
+TEXT_MAX = 100_000  # bytes of a prompt
+
+
+class Busy(ValueError):  # noqa: N818, a state and not an error
+    """There is no place for one more story now."""
+
+
+@dataclass
+class Work:
+    """A story at work: the engine's side of a stream.
+
+    Attributes:
+        ids: all its tokens, the one before the story and the prompt first.
+        first: index in `ids` of the oldest token in the window.
+        fed: tokens of the window that are in the cache.
+        scored: from this index of `ids` on, tokens that a person typed are recorded too.
+        count: tokens that are still to be written.
+        place: where the cache holds it; None while it waits.
+    """
+
+    settings: Settings
+    ids: list[int]
+    count: int
+    position: int
+    scored: int
+    letters: Letters = field(default_factory=Letters)
+    out: queue.SimpleQueue[Token | BaseException | None] = field(default_factory=queue.SimpleQueue)
+    first: int = 0
+    fed: int = 0
+    place: int | None = None
+    gone: bool = False
+    ended: bool = False
+
+
+class Stream:
+    """A story as it is being written: an iterator of its tokens.
+
+    Closing it, leaving its `with`, or dropping it frees its place at the engine's next step.
+    """
+
+    def __init__(self, engine: Engine, work: Work, story: Story) -> None:
+        self._engine = engine
+        self._work = work
+        self._story = story
+        self._tokens: list[Token] = []
+        self._closed = False
+        self.done = False
+        self._finalizer = weakref.finalize(self, leave, work)
+
+    def __iter__(self) -> Iterator[Token]:
+        return self
+
+    def __next__(self) -> Token:
+        """The next token; waits for it.
+
+        Raises:
+            StopIteration: the story is at its end, or the stream was closed.
+            RuntimeError: the engine failed.
+        """
+        if self.done:
+            raise StopIteration
+        return self._accept(self._work.out.get())
+
+    def take(self) -> list[Token]:
+        """The tokens that are there by now, without waiting."""
+        found = []
+        while not self.done:
+            try:
+                found.append(self._accept(self._work.out.get_nowait()))
+            except (queue.Empty, StopIteration):
+                break
+        return found
+
+    def _accept(self, item: Token | BaseException | None) -> Token:
+        if isinstance(item, Token):
+            self._tokens.append(item)
+            return item
+        self.done = True
+        if item is not None:
+            raise RuntimeError("the model stopped working; start the playground again") from item
+        raise StopIteration
+
+    @property
+    def story(self) -> Story:
+        """The record so far, the story that was continued included."""
+        tokens = (*self._story.tokens, *self._tokens)
+        return replace(self._story, tokens=tokens, ended=self._work.ended and self.done)
+
+    def close(self) -> None:
+        """Stop writing. What was written and not yet read still counts as the story's."""
+        leave(self._work)
+        self.take()
+        self.done = True
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def leave(work: Work) -> None:
+    """The reader is gone."""
+    work.gone = True
+
+
+class Engine:
+    """One model and the thread that owns it."""
+
+    def __init__(
+        self, storyteller: Storyteller, *, max_streams: int = 32, max_waiting: int = 64
+    ) -> None:
+        self.storyteller = storyteller
+        self.max_streams = max_streams
+        self.max_waiting = max_waiting
+        self._network = Network(storyteller, max_streams)
+        self._teller = Teller(storyteller, self._network)
+        self._context = self._network.context
+        self._running: list[Work] = []
+        self._waiting: list[Work] = []
+        self._wake = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="storyteller", daemon=True)
+        self._thread.start()
+
+    def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
+        """Write a story after a prompt, or `settings.length` more tokens after a story.
+
+        Raises:
+            Busy: too many stories are waiting.
+            ValueError: the prompt is not text or too long, or the story is another model's.
+        """
+        if after is None:
+            ids = self._prompt_ids(prompt)
+            story = Story(
+                self.storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False
+            )
+            return self._start(story)
+        self._check_model(after)
+        return self._start(replace(after, settings=settings, ended=False))
+
+    def branch(
+        self, story: Story, position: int, token_id: int, settings: Settings | None = None
+    ) -> Stream:
+        """The story up to `position`, another token there, and on from it.
+
+        Raises:
+            ValueError: there is no such position or token, or the story is another model's.
+            Busy: too many stories are waiting.
+        """
+        self._check_model(story)
+        if not 0 <= position < len(story.tokens):
+            raise ValueError(f"position must be from 0 to {len(story.tokens) - 1}, not {position}.")
+        if not 0 <= token_id < self._network.vocabulary:
+            raise ValueError(
+                f"token_id must be from 0 to {self._network.vocabulary - 1}, not {token_id}."
+            )
+        old = story.tokens[position]
+        chosen = [other for other in old.alternatives if other.token_id == token_id]
+        before = story.tokens[:position]
+        letters = Letters()
+        for token in before:
+            letters.add(self.storyteller.piece(token.token_id))
+        turned = Token(
+            token_id=token_id,
+            text=letters.add(self.storyteller.piece(token_id)),
+            dice=None,
+            probability=chosen[0].probability if chosen else 0.0,
+            chosen_probability=1.0,
+            rank=old.alternatives.index(chosen[0]) if chosen else len(old.alternatives),
+            entropy=old.entropy,
+            alternatives=old.alternatives,
+        )
+        told = replace(story, tokens=(*before, turned), ended=False)
+        return self._start(replace(told, settings=settings or story.settings))
+
+    def score(self, text: str) -> Story:
+        """The record of a text that a person typed: every token with what the model thought of it.
+
+        Raises:
+            ValueError: the text is empty or too long.
+            Busy: too many stories are waiting.
+        """
+        ids = self._prompt_ids(text)
+        if not ids:
+            raise ValueError("there is no text to look at: type some words.")
+        story = Story(
+            self.storyteller.fingerprint, Settings(temperature=1, top_k=0), "", (), (), ended=False
+        )
+        begin = self._beginning()
+        work = Work(story.settings, [*begin, *ids], 0, 0, scored=len(begin))
+        stream = self._enter(work, story)
+        for _ in stream:
+            pass
+        return stream.story
+
+    def close(self) -> None:
+        """Stop the thread; running stories end where they are."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _beginning(self) -> list[int]:
+        """The token before every story."""
+        return [] if self.storyteller.start is None else [self.storyteller.start]
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        if not isinstance(prompt, str):
+            raise ValueError("the prompt must be text.")
+        try:
+            size = len(prompt.encode())
+        except UnicodeEncodeError:
+            raise ValueError("the prompt holds half a character: type it again.") from None
+        if size > TEXT_MAX:
+            raise ValueError(
+                f"the prompt has {size:,} bytes; {TEXT_MAX:,} are the most: shorten it."
+            )
+        return self.storyteller.encode(prompt)
+
+    def _check_model(self, story: Story) -> None:
+        if story.model != self.storyteller.fingerprint:
+            raise ValueError(
+                "this story was told by another model: open that one to go on with it."
+            )
+
+    def _start(self, story: Story) -> Stream:
+        known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
+        ids = [*self._beginning(), *known]
+        if not ids:
+            raise ValueError("this model needs a prompt: type some words.")
+        settings = story.settings
+        work = Work(settings, ids, settings.length, len(story.tokens), scored=len(ids))
+        for token in story.tokens:
+            work.letters.add(self.storyteller.piece(token.token_id))
+        return self._enter(work, story)
+
+    def _enter(self, work: Work, story: Story) -> Stream:
+        if len(work.ids) > self._context and work.count:  # an older beginning is out of sight
+            work.first = len(work.ids) - (self._context - self._context // 4)
+        with self._wake:
+            if self._closed:
+                raise ValueError("the playground is closing: start it again.")
+            waiting = [other for other in self._waiting if not other.gone]
+            if len(waiting) >= self.max_waiting:
+                raise Busy(f"{len(waiting)} stories are waiting already: try again in a moment.")
+            self._waiting = [*waiting, work]
+            self._wake.notify()
+        return Stream(self, work, story)
+
+    # What follows runs in the engine's thread.
+
+    def _run(self) -> None:
+        try:
+            while self._admit():
+                self._step()
+        except BaseException as error:  # every reader must hear of it
+            with self._wake:
+                self._closed = True
+            for work in [*self._running, *self._waiting]:
+                work.out.put(error)
+            raise
+        for work in [*self._running, *self._waiting]:
+            work.out.put(None)
+
+    def _admit(self) -> bool:
+        """Let stories join and leave; wait while there are none. False when the engine closes."""
+        with self._wake:
+            while True:
+                if self._closed:
+                    return False
+                for work in [work for work in self._running if work.gone]:
+                    self._finish(work)
+                for work in [work for work in self._waiting if work.gone]:
+                    self._waiting.remove(work)
+                    work.out.put(None)
+                free = set(range(self.max_streams)) - {work.place for work in self._running}
+                while self._waiting and free:
+                    work = self._waiting.pop(0)
+                    work.place = min(free)
+                    free.remove(work.place)
+                    self._running.append(work)
+                if self._running:
+                    return True
+                self._wake.wait()
+
+    def _step(self) -> None:
+        """Feed every running story and write down what it says."""
+        pieces: list[Piece] = []
+        works: list[Work] = []
+        budget = PIECES
+        # Who was fed a long piece last comes last: prompts take turns.
+        for work in list(self._running):
+            window = work.ids[work.first :]
+            ids = window[work.fed : work.fed + PIECE]
+            if len(ids) > 1:
+                if not budget:
+                    continue
+                budget -= 1
+                self._running.remove(work)
+                self._running.append(work)
+            assert work.place is not None
+            pieces.append(Piece(work.place, work.fed, ids))
+            works.append(work)
+        order = sorted(range(len(pieces)), key=lambda index: pieces[index].place)
+        pieces, works = [pieces[index] for index in order], [works[index] for index in order]
+        states = self._network.feed(pieces)
+        asked: list[tuple[Work, int, int | None]] = []  # story, row, the id that follows if known
+        row = 0
+        for work, piece in zip(works, pieces, strict=True):
+            known = work.first + work.fed
+            for offset in range(len(piece.ids)):
+                following = known + offset + 1
+                if following == len(work.ids):
+                    if work.count:
+                        asked.append((work, row + offset, None))
+                elif following >= work.scored:
+                    asked.append((work, row + offset, work.ids[following]))
+                    work.scored = following + 1
+            work.fed += len(piece.ids)
+            row += len(piece.ids)
+        for work, token in self._teller.tell(states, asked):
+            if token is None:  # the story's end
+                work.ended = True
+                work.count = 0
+                continue
+            work.out.put(token)
+        for work in works:
+            self._advance(work)
+
+    def _advance(self, work: Work) -> None:
+        """After a step: end a story, or slide its window."""
+        if work.first + work.fed == len(work.ids) and not work.count:
+            self._finish(work)
+        elif work.fed == self._context:
+            work.first += self._context // 4
+            work.fed = 0
+
+    def _finish(self, work: Work) -> None:
+        self._running.remove(work)
+        work.place = None
+        work.out.put(None)

@@ -1,0 +1,83 @@
+"""A story in the terminal.
+
+    python -m playground.generate MODEL --prompt "Once upon a time" --seed 7 --temperature 0.8
+
+Writes the words as they come, or with --json the whole record at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from playground.sampling import Settings
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains with a ValueError, which `main` prints as one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (--help lists the options)")
+
+
+def parser() -> Parser:
+    """The command line."""
+    default = {key.name: key.default for key in fields(Settings)}
+    found = Parser(prog="python -m playground.generate", description="Write a story.")
+    add: Any = found.add_argument
+    add("model", metavar="MODEL", help="an export, or another causal model's folder")
+    add("--prompt", default="Once upon a time", help="opening of the story")
+    add("--device", default="auto", help="auto, cpu or cuda (default: a GPU when there is one)")
+    add("--json", action="store_true", help="print the record of the story as JSON")
+    told = {
+        "seed": (int, "of the dice: the same seed tells the same story"),
+        "temperature": (float, "0 to 2; 0 takes the likeliest token"),
+        "top_k": (int, "draw from the k likeliest tokens; 0 is all"),
+        "top_p": (float, "draw from the likeliest tokens of this probability together"),
+        "min_p": (float, "leave out tokens below this share of the likeliest one's"),
+        "repetition_penalty": (float, "above 1, tokens that were there become less likely"),
+        "length": (int, "tokens to write, up to 1,000"),
+    }
+    for name, (kind, meaning) in told.items():
+        add(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            default=default[name],
+            help=f"{meaning} (default: {default[name]})",
+        )
+    add("--banned-words", nargs="*", default=(), metavar="WORD", help="words not to write")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0, or 2 with one sentence."""
+    try:
+        options = vars(parser().parse_args(arguments))
+        folder, prompt = options.pop("model"), options.pop("prompt")
+        device, as_json = options.pop("device"), options.pop("json")
+        settings = Settings(**options | {"banned_words": tuple(options["banned_words"])})
+        from playground.decoding import Engine  # loads torch, which bad options need not wait for
+        from playground.storyteller import Storyteller
+
+        storyteller = Storyteller.open(folder, device=device)
+        with Engine(storyteller, max_streams=1) as engine, engine.write(prompt, settings) as stream:
+            if not as_json:
+                print(prompt, end="", flush=True)
+            for token in stream:
+                if not as_json:
+                    print(token.text, end="", flush=True)
+            print(stream.story.to_json() if as_json else "")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,329 @@
+"""The forward pass of the shapes that the trainer exports: GPT-2, Llama, Qwen3.
+
+Written for a step that feeds one token of many stories at once, and pieces of new prompts beside
+them. Decisions, all measured on two cores without a GPU (docs/speed.md):
+
+- Query, key and value are one product, gate and up another. Products run through oneDNN on weights
+  packed once: one story's step is 4 times as fast as `F.linear` in fp32.
+- A row's result does not depend on the rows beside it: oneDNN sums a row in the same order for any
+  number of rows from two on, so a lone row is fed twice. Attention is computed a story at a time
+  wherever the number of keys matters. So a story is the same to the bit alone and among others.
+- The body runs in fp32. The head runs in bf16 where the processor has it; sampling.py makes up for
+  it by computing the likeliest logits again in fp32.
+- The cache holds each story's keys and values in a place of its own; rotary positions are applied
+  before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from playground.storyteller import Storyteller
+
+ROUND_KEYS = 64  # keys are read in multiples of this, so that sums have few shapes
+IMPOSSIBLE = -1e4  # a logit that is never drawn, and whose product with probability 0 is 0
+PAD_ROWS = 64  # the head has a multiple of this many rows
+
+
+class Product:
+    """x @ weight.T + bias for (rows, in) fp32 inputs, in the fastest form of the device."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.on_cpu = weight.device.type == "cpu"
+        weight = weight.to(dtype).contiguous()
+        self.bias = None if bias is None else bias.to(dtype)
+        if self.on_cpu and torch.backends.mkldnn.is_available():
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
+        else:
+            self.on_cpu, self.packed = False, weight
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """(rows, out) in the product's type."""
+        x = x.to(self.dtype)
+        if self.on_cpu:
+            return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+        return functional.linear(x, self.packed, self.bias)
+
+
+@dataclass
+class Layer:
+    """The weights of one block; norms are (weight, bias or None)."""
+
+    norm_attention: tuple[torch.Tensor, torch.Tensor | None]
+    qkv: Product
+    norm_query_key: torch.Tensor | None  # (2 * heads, head width): Qwen3's two gains
+    out: Product
+    norm_mlp: tuple[torch.Tensor, torch.Tensor | None]
+    up: Product
+    down: Product
+
+
+class Network:
+    """A decoder with a cache of `places` stories.
+
+    Attributes:
+        context: tokens it can look back on.
+        cache: (layers, places, context, 2, heads, head width), keys and values.
+        table: (vocabulary, hidden) fp32, the tied embedding.
+    """
+
+    def __init__(self, storyteller: Storyteller, places: int) -> None:
+        config, device = storyteller.config, storyteller.device
+        self.device = device
+        self.is_gpt2 = config["model_type"] == "gpt2"
+        names = {name.removeprefix("transformer.").removeprefix("model."): tensor
+                 for name, tensor in storyteller.weights.items()}  # fmt: skip
+        try:
+            self._read(config, names)
+        except KeyError as error:
+            raise ValueError(
+                f"the weights in {storyteller.folder} lack {error}: export the model again."
+            ) from None
+        self.vocabulary = len(self.table)
+        shape = (self.num_layers, places, self.context, 2, self.heads, self.width)
+        self.cache = torch.zeros(shape, device=device)
+
+    def _read(self, config: dict[str, Any], names: dict[str, torch.Tensor]) -> None:
+        """Bring the weights into the form of the products."""
+
+        def get(name: str) -> torch.Tensor:
+            return names[name].to(self.device, torch.float32)
+
+        gpt2 = self.is_gpt2
+        self.num_layers = config["n_layer" if gpt2 else "num_hidden_layers"]
+        self.heads = config["n_head" if gpt2 else "num_attention_heads"]
+        self.context = config["n_positions" if gpt2 else "max_position_embeddings"]
+        self.table = get("wte.weight" if gpt2 else "embed_tokens.weight")
+        hidden = self.table.shape[1]
+        self.width = hidden // self.heads if gpt2 else config.get("head_dim", hidden // self.heads)
+        self.epsilon = config["layer_norm_epsilon" if gpt2 else "rms_norm_eps"]
+        self.layers = [
+            self._gpt2_layer(get, f"h.{number}.") if gpt2
+            else self._modern_layer(get, f"layers.{number}.")
+            for number in range(self.num_layers)
+        ]  # fmt: skip
+        if gpt2:
+            self.positions = get("wpe.weight")  # (context, hidden)
+            self.norm_end: tuple[torch.Tensor, torch.Tensor | None] = (
+                get("ln_f.weight"), get("ln_f.bias"),
+            )  # fmt: skip
+        else:
+            rope = config.get("rope_parameters") or {}
+            base = float(rope.get("rope_theta") or config.get("rope_theta") or 10_000.0)
+            angles = torch.arange(self.context)[:, None] * base ** (
+                -torch.arange(0, self.width, 2, dtype=torch.float32) / self.width
+            )
+            self.turns = torch.polar(torch.ones_like(angles), angles)[:, None].to(self.device)
+            self.norm_end = (get("norm.weight"), None)
+        head = names.get("lm_head.weight")
+        self.head_table = self.table if head is None else head.to(self.device, torch.float32)
+        rows = -(-len(self.head_table) // PAD_ROWS) * PAD_ROWS
+        padded = functional.pad(self.head_table, (0, 0, 0, rows - len(self.head_table)))
+        self.head = Product(padded, None, head_type(self.device))
+
+    def _gpt2_layer(self, get: Any, name: str) -> Layer:
+        def product(part: str) -> Product:  # GPT-2 stores its matrices the other way round
+            return Product(get(f"{name}{part}.weight").T, get(f"{name}{part}.bias"), torch.float32)
+
+        return Layer(
+            (get(f"{name}ln_1.weight"), get(f"{name}ln_1.bias")),
+            product("attn.c_attn"),
+            None,
+            product("attn.c_proj"),
+            (get(f"{name}ln_2.weight"), get(f"{name}ln_2.bias")),
+            product("mlp.c_fc"),
+            product("mlp.c_proj"),
+        )
+
+    def _modern_layer(self, get: Any, name: str) -> Layer:
+        def interleave(rows: torch.Tensor) -> torch.Tensor:
+            """A head's rows 0, n/2, 1, n/2 + 1, ...: its rotating pairs side by side."""
+            halves = rows.reshape(-1, 2, self.width // 2, *rows.shape[1:])
+            return halves.transpose(1, 2).reshape(rows.shape)
+
+        attention = f"{name}self_attn."
+        qkv = torch.cat(
+            [
+                interleave(get(f"{attention}q_proj.weight")),
+                interleave(get(f"{attention}k_proj.weight")),
+                get(f"{attention}v_proj.weight"),
+            ]
+        )
+        norm = None
+        try:
+            gains = [get(f"{attention}{part}_norm.weight") for part in "qk"]  # (head width,) each
+            norm = torch.cat([interleave(gain).expand(self.heads, -1) for gain in gains])
+        except KeyError:  # Llama has none
+            pass
+        return Layer(
+            (get(f"{name}input_layernorm.weight"), None),
+            Product(qkv, None, torch.float32),
+            norm,
+            Product(get(f"{attention}o_proj.weight"), None, torch.float32),
+            (get(f"{name}post_attention_layernorm.weight"), None),
+            Product(
+                torch.cat([get(f"{name}mlp.gate_proj.weight"), get(f"{name}mlp.up_proj.weight")]),
+                None,
+                torch.float32,
+            ),
+            Product(get(f"{name}mlp.down_proj.weight"), None, torch.float32),
+        )
+
+    def feed(self, pieces: list[Piece]) -> torch.Tensor:
+        """Feed some stories their next tokens and put keys and values into the cache.
+
+        Args:
+            pieces: at most one a place.
+
+        Returns:
+            (tokens of all pieces, hidden): the states after the last norm, in the pieces' order.
+        """
+        ids = [number for piece in pieces for number in piece.ids]
+        places = [piece.place for piece in pieces for _ in piece.ids]
+        positions = [piece.start + offset for piece in pieces for offset in range(len(piece.ids))]
+        if len(ids) == 1:  # a lone row is summed in another order: feed it twice
+            ids, places, positions = ids * 2, places * 2, positions * 2
+        where = torch.tensor([ids, places, positions], device=self.device)
+        plan = Plan(pieces, self.device)
+        with torch.inference_mode():
+            x = self.table[where[0]]  # (rows, hidden)
+            if self.is_gpt2:
+                x = x + self.positions[where[2]]
+            turns = None if self.is_gpt2 else self.turns[where[2]]
+            for number, layer in enumerate(self.layers):
+                x = x + layer.out(self._attend(number, layer, x, where, turns, plan))
+                h = self._norm(x, layer.norm_mlp)
+                if self.is_gpt2:
+                    h = functional.gelu(layer.up(h), approximate="tanh")
+                else:
+                    gate, up = layer.up(h).chunk(2, dim=-1)
+                    h = functional.silu(gate) * up
+                x = x + layer.down(h)
+            return self._norm(x, self.norm_end)
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Logits of states (rows, hidden), with the head's rounding: (rows, padded vocabulary)
+        fp32, IMPOSSIBLE where no id stands."""
+        with torch.inference_mode():
+            rows = len(states)
+            if rows == 1:
+                states = states.expand(2, -1)
+            found = self.head(states)[:rows].float()
+            found[:, self.vocabulary :] = IMPOSSIBLE
+            return found
+
+    def exact(self, states: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        """(rows, n) fp32 logits of some ids (rows, n), without the head's rounding."""
+        with torch.inference_mode():
+            return (self.head_table[ids] * states[:, None]).sum(-1)
+
+    def _norm(
+        self, x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None]
+    ) -> torch.Tensor:
+        gain, bias = weights
+        if bias is None:
+            return functional.rms_norm(x, x.shape[-1:], gain, self.epsilon)
+        return functional.layer_norm(x, x.shape[-1:], gain, bias, self.epsilon)
+
+    def _attend(
+        self, number: int, layer: Layer, x: torch.Tensor, where: torch.Tensor,
+        turns: torch.Tensor | None, plan: Plan,
+    ) -> torch.Tensor:  # fmt: skip
+        """(rows, heads * width): what each row gathers from its own story."""
+        qkv = layer.qkv(self._norm(x, layer.norm_attention)).view(-1, 3, self.heads, self.width)
+        if turns is not None:
+            both = qkv[:, :2].reshape(len(x), 2 * self.heads, self.width)  # query and key heads
+            if layer.norm_query_key is not None:
+                both = functional.rms_norm(both, both.shape[-1:], None, self.epsilon)
+                both = both * layer.norm_query_key
+            pairs = torch.view_as_complex(both.view(len(x), 2 * self.heads, -1, 2))
+            both = torch.view_as_real(pairs * turns).view(len(x), 2, self.heads, self.width)
+            qkv = torch.cat([both, qkv[:, 2:]], dim=1)
+        cache = self.cache[number]  # (places, context, 2, heads, width)
+        cache[where[1], where[2]] = qkv[:, 1:]
+        query = qkv[:, 0]  # (rows, heads, width)
+        found = torch.zeros_like(query)
+        for group in plan.groups:
+            known = cache[group.places, : group.num_keys].transpose(1, 3)  # heads before keys
+            rows = query[group.rows].view(len(known), -1, self.heads, self.width).transpose(1, 2)
+            if group.is_lone:
+                known, rows = known.expand(2, -1, -1, -1, -1), rows.expand(2, -1, -1, -1)
+            seen = functional.scaled_dot_product_attention(
+                rows, known[:, :, 0], known[:, :, 1], attn_mask=group.mask
+            )  # (stories, heads, rows of each, width)
+            seen = seen.transpose(1, 2).reshape(-1, self.heads, self.width)
+            found[group.rows] = seen[: group.rows.stop - group.rows.start]
+        return found.view(len(x), -1)
+
+
+@dataclass
+class Piece:
+    """Tokens that one story is fed: `ids` at `place` from position `start` on."""
+
+    place: int
+    start: int
+    ids: list[int]
+
+
+class Plan:
+    """Which rows attend together, and what they see: the same for every layer of a step."""
+
+    def __init__(self, pieces: list[Piece], device: torch.device) -> None:
+        self.groups: list[Group] = []
+        row, first = 0, 0
+        while first < len(pieces):
+            last = first + 1
+            if len(pieces[first].ids) == 1:  # neighbours that are fed one token go together
+                while (
+                    last < len(pieces)
+                    and len(pieces[last].ids) == 1
+                    and pieces[last].place == pieces[last - 1].place + 1
+                ):
+                    last += 1
+            run = pieces[first:last]
+            rows = slice(row, row + sum(len(piece.ids) for piece in run))
+            self.groups.append(Group.of(run, rows, device))
+            row, first = rows.stop, last
+
+
+@dataclass
+class Group:
+    """Rows of stories in neighbouring places, all reading `num_keys` keys.
+
+    Attributes:
+        mask: true where a row may look, to be broadcast to (stories, heads, rows, keys).
+        is_lone: one row of one story; attention sums it in another order than among others, so it
+            is computed twice, as if it had company.
+    """
+
+    places: slice
+    rows: slice
+    num_keys: int
+    mask: torch.Tensor
+    is_lone: bool
+
+    @classmethod
+    def of(cls, pieces: list[Piece], rows: slice, device: torch.device) -> Group:
+        """The group of one piece, or of several pieces of one token."""
+        end = max(piece.start + len(piece.ids) for piece in pieces)
+        num_keys = -(-end // ROUND_KEYS) * ROUND_KEYS
+        positions = torch.tensor(
+            [[piece.start + offset for offset in range(len(piece.ids))] for piece in pieces],
+            device=device,
+        )  # (stories, rows of each)
+        mask = torch.arange(num_keys, device=device) <= positions[:, None, :, None]
+        places = slice(pieces[0].place, pieces[-1].place + 1)
+        return cls(places, rows, num_keys, mask, is_lone=positions.numel() == 1)
+
+
+def head_type(device: torch.device) -> torch.dtype:
+    """bf16 where the processor multiplies it, else fp32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,1 @@
+"""The record of a story, and what is made of it."""

@@ -1,0 +1,144 @@
+"""The record of a story: every token with the dice that chose it and what it could have been.
+
+Heat map, branches, replay and comparison are views of this one record. As JSON it is stable: a
+`schema` number, the model's fingerprint, the settings, the prompt and the tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from playground.sampling import Settings
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A token that could have stood here, with the model's own probability."""
+
+    token_id: int
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of a story.
+
+    Attributes:
+        token_id: its id.
+        text: what it adds to the readable text; empty while a letter of several bytes is not whole,
+            and for the story's end.
+        dice: the uniform number that chose it; None when a person typed it.
+        probability: the model's own.
+        chosen_probability: after the settings; 1 when a person typed it.
+        rank: 0 for the model's likeliest token.
+        entropy: of the model's own distribution here, in nats.
+        alternatives: the model's ten likeliest tokens here.
+    """
+
+    token_id: int
+    text: str
+    dice: float | None
+    probability: float
+    chosen_probability: float
+    rank: int
+    entropy: float
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A prompt and the tokens after it.
+
+    Attributes:
+        model: fingerprint of the model that told it.
+        ended: whether the model ended it.
+    """
+
+    model: str
+    settings: Settings
+    prompt: str
+    prompt_ids: tuple[int, ...]
+    tokens: tuple[Token, ...]
+    ended: bool
+    schema: int = SCHEMA
+
+    @property
+    def text(self) -> str:
+        """Prompt and continuation, as they are read."""
+        return self.prompt + "".join(token.text for token in self.tokens)
+
+    def to_json(self) -> str:
+        """The record as JSON text."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Story:
+        """The record in JSON text.
+
+        Raises:
+            ValueError: the text is not such a record; the sentence says where.
+        """
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"the story is not JSON: {error}.") from None
+        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+            raise ValueError(f"the story's schema is not {SCHEMA}: this version cannot read it.")
+        try:
+            return cls(
+                model=checked(values["model"], str, "model"),
+                settings=Settings.from_json(values["settings"]),
+                prompt=checked(values["prompt"], str, "prompt"),
+                prompt_ids=tuple(
+                    checked(number, int, "prompt_ids") for number in values["prompt_ids"]
+                ),
+                tokens=tuple(read_token(token) for token in values["tokens"]),
+                ended=checked(values["ended"], bool, "ended"),
+            )
+        except KeyError as error:
+            raise ValueError(f"the story has no {error}.") from None
+        except TypeError:
+            raise ValueError("a part of the story has the wrong form.") from None
+
+
+def read_token(values: dict[str, Any]) -> Token:
+    """One token of a record."""
+    alternatives = tuple(
+        Alternative(
+            checked(other["token_id"], int, "token_id"),
+            checked(other["text"], str, "text"),
+            share(other["probability"], "probability"),
+        )
+        for other in values["alternatives"]
+    )
+    return Token(
+        token_id=checked(values["token_id"], int, "token_id"),
+        text=checked(values["text"], str, "text"),
+        dice=None if values["dice"] is None else share(values["dice"], "dice"),
+        probability=share(values["probability"], "probability"),
+        chosen_probability=share(values["chosen_probability"], "chosen_probability"),
+        rank=checked(values["rank"], int, "rank"),
+        entropy=float(checked(values["entropy"], (int, float), "entropy")),
+        alternatives=alternatives,
+    )
+
+
+def checked(value: Any, kind: Any, name: str) -> Any:
+    """`value`, if it is of its kind."""
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise ValueError(f"the story's {name} cannot be {str(value)[:50]!r}.")
+    return value
+
+
+def share(value: Any, name: str) -> float:
+    """A number from 0 to 1."""
+    found = float(checked(value, (int, float), name))
+    if not (math.isfinite(found) and 0 <= found <= 1):
+        raise ValueError(f"the story's {name} must be from 0 to 1, not {found}.")
+    return found
