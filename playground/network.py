@@ -186,14 +186,14 @@ class Network:
         ids = [number for piece in pieces for number in piece.ids]
         places = [piece.place for piece in pieces for _ in piece.ids]
         positions = [piece.start + offset for piece in pieces for offset in range(len(piece.ids))]
-        if len(ids) == 1:  # a lone row is summed in another order: feed it twice
-            ids, places, positions = ids * 2, places * 2, positions * 2
         where = torch.tensor([ids, places, positions], device=self.device)
         plan = Plan(pieces, self.device)
         with torch.inference_mode():
             x = self.table[where[0]]  # (rows, hidden)
             if self.is_gpt2:
                 x = x + self.positions[where[2]]
+            if len(x) == 1:  # a lone row is summed in another order: give it company
+                x = x.expand(2, -1)
             turns = None if self.is_gpt2 else self.turns[where[2]]
             for number, layer in enumerate(self.layers):
                 x = x + layer.out(self._attend(number, layer, x, where, turns, plan))
@@ -204,7 +204,7 @@ class Network:
                     gate, up = layer.up(h).chunk(2, dim=-1)
                     h = functional.silu(gate) * up
                 x = x + layer.down(h)
-            return self._norm(x, self.norm_end)
+            return self._norm(x, self.norm_end)[: len(ids)]
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """Logits of states (rows, hidden), with the head's rounding: (rows, padded vocabulary)
@@ -245,7 +245,7 @@ class Network:
             both = torch.view_as_real(pairs * turns).view(len(x), 2, self.heads, self.width)
             qkv = torch.cat([both, qkv[:, 2:]], dim=1)
         cache = self.cache[number]  # (places, context, 2, heads, width)
-        cache[where[1], where[2]] = qkv[:, 1:]
+        cache[where[1], where[2]] = qkv[: where.shape[1], 1:]
         query = qkv[:, 0]  # (rows, heads, width)
         found = torch.zeros_like(query)
         for group in plan.groups:
