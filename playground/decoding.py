@@ -15,6 +15,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from playground.network import Network, Piece
@@ -140,15 +141,17 @@ class Engine:
         self.storyteller = storyteller
         self.max_streams = max_streams
         self.max_waiting = max_waiting
-        self._network = Network(storyteller, max_streams)
-        self._teller = Teller(storyteller, self._network)
-        self._context = self._network.context
         self._running: list[Work] = []
         self._waiting: list[Work] = []
         self._wake = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="storyteller", daemon=True)
+        opened: Future[Network] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(opened,), name="storyteller", daemon=True
+        )
         self._thread.start()
+        self._network = opened.result()
+        self._context = self._network.context
 
     def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
         """Write a story after a prompt, or `settings.length` more tokens after a story.
@@ -283,7 +286,16 @@ class Engine:
 
     # What follows runs in the engine's thread.
 
-    def _run(self) -> None:
+    def _run(self, opened: Future[Network]) -> None:
+        # The network is opened here because OpenMP keeps a team of threads for every thread that
+        # computes: with a second team on two cores, each product waits to be woken (2.7 times).
+        try:
+            self._network = Network(self.storyteller, self.max_streams)
+            self._teller = Teller(self.storyteller, self._network)
+        except BaseException as error:
+            opened.set_exception(error)
+            return
+        opened.set_result(self._network)
         try:
             while self._admit():
                 self._step()
