@@ -181,9 +181,9 @@ class Engine:
         self._check_model(story)
         if not 0 <= position < len(story.tokens):
             raise ValueError(f"position must be from 0 to {len(story.tokens) - 1}, not {position}.")
-        if not 0 <= token_id < self._network.vocabulary:
+        if not 0 <= token_id < self._network.head.vocabulary:
             raise ValueError(
-                f"token_id must be from 0 to {self._network.vocabulary - 1}, not {token_id}."
+                f"token_id must be from 0 to {self._network.head.vocabulary - 1}, not {token_id}."
             )
         old = story.tokens[position]
         chosen = [other for other in old.alternatives if other.token_id == token_id]
@@ -291,7 +291,7 @@ class Engine:
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
             self._network = Network(self.storyteller, self.max_streams)
-            self._teller = Teller(self.storyteller, self._network)
+            self._teller = Teller(self.storyteller, self._network.head)
         except BaseException as error:
             opened.set_exception(error)
             return

@@ -3,13 +3,11 @@
 Written for a step that feeds one token of many stories at once, and pieces of new prompts beside
 them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 
-- Query, key and value are one product, gate and up another. Products run through oneDNN on weights
-  packed once: one story's step is 4 times as fast as `F.linear` in fp32.
-- A row's result does not depend on the rows beside it: oneDNN sums a row in the same order for any
-  number of rows from two on, so a lone row is fed twice. Attention is computed a story at a time
-  wherever the number of keys matters. So a story is the same to the bit alone and among others.
-- The body runs in fp32. The head runs in bf16 where the processor has it; sampling.py makes up for
-  it by computing the likeliest logits again in fp32.
+- Query, key and value are one product, gate and up another (product.py).
+- A row's result does not depend on the rows beside it: a lone row is computed twice, because sums
+  over one row have another order than over several, and a piece of a prompt attends by itself. So
+  a story is the same to the bit alone and among others.
+- The body runs in fp32; the head is in head.py.
 - The cache holds each story's keys and values in a place of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
 """
@@ -22,32 +20,11 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from playground.head import Head
+from playground.product import Product
 from playground.storyteller import Storyteller
 
 ROUND_KEYS = 64  # keys are read in multiples of this, so that sums have few shapes
-IMPOSSIBLE = -1e4  # a logit that is never drawn, and whose product with probability 0 is 0
-PAD_ROWS = 64  # the head has a multiple of this many rows
-
-
-class Product:
-    """x @ weight.T + bias for (rows, in) fp32 inputs, in the fastest form of the device."""
-
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> None:
-        self.dtype = dtype
-        self.on_cpu = weight.device.type == "cpu"
-        weight = weight.to(dtype).contiguous()
-        self.bias = None if bias is None else bias.to(dtype)
-        if self.on_cpu and torch.backends.mkldnn.is_available():
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
-        else:
-            self.on_cpu, self.packed = False, weight
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """(rows, out) in the product's type."""
-        x = x.to(self.dtype)
-        if self.on_cpu:
-            return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
-        return functional.linear(x, self.packed, self.bias)
 
 
 @dataclass
@@ -68,7 +45,7 @@ class Network:
 
     Attributes:
         context: tokens it can look back on.
-        cache: (layers, places, context, 2, heads, head width), keys and values.
+        cache: (layers, places, 2, heads, context, head width), keys and values.
         table: (vocabulary, hidden) fp32, the tied embedding.
     """
 
@@ -84,8 +61,7 @@ class Network:
             raise ValueError(
                 f"the weights in {storyteller.folder} lack {error}: export the model again."
             ) from None
-        self.vocabulary = len(self.table)
-        shape = (self.num_layers, places, self.context, 2, self.heads, self.width)
+        shape = (self.num_layers, places, 2, self.heads, self.context, self.width)
         self.cache = torch.zeros(shape, device=device)
 
     def _read(self, config: dict[str, Any], names: dict[str, torch.Tensor]) -> None:
@@ -121,10 +97,7 @@ class Network:
             self.turns = torch.polar(torch.ones_like(angles), angles)[:, None].to(self.device)
             self.norm_end = (get("norm.weight"), None)
         head = names.get("lm_head.weight")
-        self.head_table = self.table if head is None else head.to(self.device, torch.float32)
-        rows = -(-len(self.head_table) // PAD_ROWS) * PAD_ROWS
-        padded = functional.pad(self.head_table, (0, 0, 0, rows - len(self.head_table)))
-        self.head = Product(padded, None, head_type(self.device))
+        self.head = Head(self.table if head is None else head.to(self.device, torch.float32))
 
     def _gpt2_layer(self, get: Any, name: str) -> Layer:
         def product(part: str) -> Product:  # GPT-2 stores its matrices the other way round
@@ -206,22 +179,6 @@ class Network:
                 x = x + layer.down(h)
             return self._norm(x, self.norm_end)[: len(ids)]
 
-    def logits(self, states: torch.Tensor) -> torch.Tensor:
-        """Logits of states (rows, hidden), with the head's rounding: (rows, padded vocabulary)
-        fp32, IMPOSSIBLE where no id stands."""
-        with torch.inference_mode():
-            rows = len(states)
-            if rows == 1:
-                states = states.expand(2, -1)
-            found = self.head(states)[:rows].float()
-            found[:, self.vocabulary :] = IMPOSSIBLE
-            return found
-
-    def exact(self, states: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        """(rows, n) fp32 logits of some ids (rows, n), without the head's rounding."""
-        with torch.inference_mode():
-            return (self.head_table[ids] * states[:, None]).sum(-1)
-
     def _norm(
         self, x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None]
     ) -> torch.Tensor:
@@ -235,30 +192,32 @@ class Network:
         turns: torch.Tensor | None, plan: Plan,
     ) -> torch.Tensor:  # fmt: skip
         """(rows, heads * width): what each row gathers from its own story."""
-        qkv = layer.qkv(self._norm(x, layer.norm_attention)).view(-1, 3, self.heads, self.width)
+        qkv = layer.qkv(self._norm(x, layer.norm_attention)).view(len(x), 3, self.heads, self.width)
+        if layer.norm_query_key is not None:
+            both = qkv[:, :2].flatten(1, 2)  # (rows, query and key heads, width)
+            both = functional.rms_norm(both, both.shape[-1:], None, self.epsilon)
+            qkv[:, :2] = (both * layer.norm_query_key).view_as(qkv[:, :2])
         if turns is not None:
-            both = qkv[:, :2].reshape(len(x), 2 * self.heads, self.width)  # query and key heads
-            if layer.norm_query_key is not None:
-                both = functional.rms_norm(both, both.shape[-1:], None, self.epsilon)
-                both = both * layer.norm_query_key
-            pairs = torch.view_as_complex(both.view(len(x), 2 * self.heads, -1, 2))
-            both = torch.view_as_real(pairs * turns).view(len(x), 2, self.heads, self.width)
-            qkv = torch.cat([both, qkv[:, 2:]], dim=1)
-        cache = self.cache[number]  # (places, context, 2, heads, width)
-        cache[where[1], where[2]] = qkv[: where.shape[1], 1:]
+            pairs = torch.view_as_complex(qkv.view(len(x), 3 * self.heads, -1, 2))
+            pairs[:, : 2 * self.heads].mul_(turns)
+        cache = self.cache[number]  # (places, 2, heads, context, width)
+        cache[where[1], :, :, where[2]] = qkv[: where.shape[1], 1:]
         query = qkv[:, 0]  # (rows, heads, width)
-        found = torch.zeros_like(query)
+        found = []
         for group in plan.groups:
-            known = cache[group.places, : group.num_keys].transpose(1, 3)  # heads before keys
+            known = cache[group.places, :, :, : group.num_keys]
             rows = query[group.rows].view(len(known), -1, self.heads, self.width).transpose(1, 2)
             if group.is_lone:
                 known, rows = known.expand(2, -1, -1, -1, -1), rows.expand(2, -1, -1, -1)
             seen = functional.scaled_dot_product_attention(
-                rows, known[:, :, 0], known[:, :, 1], attn_mask=group.mask
+                rows, known[:, 0], known[:, 1], attn_mask=group.mask
             )  # (stories, heads, rows of each, width)
-            seen = seen.transpose(1, 2).reshape(-1, self.heads, self.width)
-            found[group.rows] = seen[: group.rows.stop - group.rows.start]
-        return found.view(len(x), -1)
+            found.append(seen.transpose(1, 2).reshape(-1, self.heads * self.width))
+        if len(found) == 1:
+            return found[0]
+        return torch.cat(
+            [seen[: group.count] for seen, group in zip(found, plan.groups, strict=True)]
+        )
 
 
 @dataclass
@@ -296,7 +255,7 @@ class Group:
     """Rows of stories in neighbouring places, all reading `num_keys` keys.
 
     Attributes:
-        mask: true where a row may look, to be broadcast to (stories, heads, rows, keys).
+        mask: 0 where a row may look, else -inf; to be broadcast to (stories, heads, rows, keys).
         is_lone: one row of one story; attention sums it in another order than among others, so it
             is computed twice, as if it had company.
     """
@@ -307,6 +266,11 @@ class Group:
     mask: torch.Tensor
     is_lone: bool
 
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return int(self.rows.stop - self.rows.start)
+
     @classmethod
     def of(cls, pieces: list[Piece], rows: slice, device: torch.device) -> Group:
         """The group of one piece, or of several pieces of one token."""
@@ -316,14 +280,7 @@ class Group:
             [[piece.start + offset for offset in range(len(piece.ids))] for piece in pieces],
             device=device,
         )  # (stories, rows of each)
-        mask = torch.arange(num_keys, device=device) <= positions[:, None, :, None]
+        hidden = torch.arange(num_keys, device=device) > positions[:, None, :, None]
+        mask = torch.zeros(hidden.shape, device=device).masked_fill_(hidden, -torch.inf)
         places = slice(pieces[0].place, pieces[-1].place + 1)
         return cls(places, rows, num_keys, mask, is_lone=positions.numel() == 1)
-
-
-def head_type(device: torch.device) -> torch.dtype:
-    """bf16 where the processor multiplies it, else fp32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if fast else torch.float32

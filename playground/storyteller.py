@@ -65,6 +65,7 @@ class Storyteller:
         self.fingerprint = fingerprint_of(folder)
         self.facts = facts_of(folder, self.config, self.weights)
         self._bytes = byte_table(self.tokenizer)
+        self._silent = {self.end, *self.tokenizer.all_special_ids}
 
     @classmethod
     def open(cls, folder: str | Path, *, device: str = "auto") -> Storyteller:
@@ -114,7 +115,7 @@ class Storyteller:
 
     def piece(self, token_id: int) -> bytes:
         """The UTF-8 bytes that a token stands for; none for the story's end."""
-        if token_id == self.end or token_id in self.tokenizer.all_special_ids:
+        if token_id in self._silent:
             return b""
         if self._bytes is not None:
             return self._bytes[token_id] if token_id < len(self._bytes) else b""

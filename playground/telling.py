@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from playground.candidates import FEW, MANY, SLACK, Candidates, candidates
-from playground.network import Network
+from playground.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates
+from playground.head import Head
 from playground.sampling import choose, choose_among_all, dice, penalise
 from playground.stories.story import Alternative, Token
 from playground.storyteller import Storyteller
@@ -17,16 +18,15 @@ from playground.storyteller import Storyteller
 if TYPE_CHECKING:
     from playground.decoding import Work
 
-ALTERNATIVES = 10
-
 
 class Teller:
     """Chooses the next token of stories, or judges those that a person typed."""
 
-    def __init__(self, storyteller: Storyteller, network: Network) -> None:
+    def __init__(self, storyteller: Storyteller, head: Head) -> None:
         self.storyteller = storyteller
-        self.network = network
+        self.head = head
         self._labels: dict[int, str] = {}
+        self._spellings: dict[str, list[list[int]]] = {}
 
     def tell(
         self, states: torch.Tensor, asked: list[tuple[Work, int, int | None]]
@@ -45,105 +45,132 @@ class Teller:
             rows = [row for _, row, _ in group]
             if len(rows) == 1:
                 rows = rows * 2  # sums over a lone row have another order
-            chosen = states[torch.tensor(rows, device=states.device)]
-            logits = self.network.logits(chosen)
-            near = candidates(logits, chosen, self.network.exact, MANY if many else FEW)
+            with torch.inference_mode():
+                chosen = states[rows]
+                logits = self.head.logits(chosen)
+                found = candidates(self.head, chosen, logits, MANY if many else FEW)
             for index, (work, _, known) in enumerate(group):
-                yield work, self._token(work, index, known, near, logits)
+                row = Row(self.head, found[index], chosen[index], logits[index])
+                if known is not None:
+                    yield work, self._record(work, known, row)
+                    continue
+                roll = dice(work.settings.seed, work.position)
+                token_id, chance, rank = self._choose(work, roll, row)
+                work.position += 1
+                work.count -= 1
+                if token_id == self.storyteller.end and work.settings.stop_at_end:
+                    yield work, None
+                else:
+                    work.ids.append(token_id)
+                    yield work, self._record(work, token_id, row, roll, chance, rank)
 
-    def _token(
-        self, work: Work, index: int, known: int | None, near: Candidates, logits: torch.Tensor
-    ) -> Token | None:
-        """The token of one story and its record."""
-        ids, values = near.ids[index], near.logits[index]
-        log_total = float(near.log_total[index])
-        roll = None
-        chance = 1.0
-        if known is None:
-            roll = dice(work.settings.seed, work.position)
-            token_id, chance = self._choose(work, roll, index, near, logits)
-            work.position += 1
-            work.count -= 1
-            if token_id == self.storyteller.end and work.settings.stop_at_end:
-                return None
-            work.ids.append(token_id)
-        else:
-            token_id = known
-        place = np.flatnonzero(ids == token_id)
-        if len(place):
-            rank, value = int(place[0]), float(values[place[0]])
-        else:
-            row = everything(logits, index, near, self.network.vocabulary)
-            value = float(row[token_id])
-            rank = int((row > value).sum() + (row[:token_id] == value).sum())
-        shares = np.exp(np.minimum(values[:ALTERNATIVES] - log_total, 0.0)).tolist()
-        return Token(
-            token_id=token_id,
-            text=work.letters.add(self.storyteller.piece(token_id)),
-            dice=roll,
-            probability=float(np.exp(min(value - log_total, 0.0))),
-            chosen_probability=min(chance, 1.0),
-            rank=rank,
-            entropy=max(0.0, float(near.entropy[index])),
-            alternatives=tuple(
-                Alternative(other, self._label(other), share)
-                for other, share in zip(ids[:ALTERNATIVES].tolist(), shares, strict=True)
-            ),
-        )
-
-    def _choose(
-        self, work: Work, roll: float, index: int, near: Candidates, logits: torch.Tensor
-    ) -> tuple[int, float]:
-        """The id that the settings and the dice choose, and its probability after the settings."""
+    def _choose(self, work: Work, roll: float, row: Row) -> tuple[int, float, int | None]:
+        """The id that the settings and the dice choose, its probability after the settings, and its
+        rank if that is known."""
         settings = work.settings
         banned = self._banned(work)
         if settings.repetition_penalty == 1 and not banned:
             log_rest = -np.inf
             if settings.temperature and not settings.top_k:
-                log_rest = rest(logits[index], near.ids[index], settings.temperature)
-            found = choose(near.logits[index], log_rest, settings, roll)
+                log_rest = row.log_rest(settings.temperature)
+            found = choose(row.near.logits, log_rest, settings, roll)
             if found is not None:
-                return int(near.ids[index][found[0]]), found[1]
-        row = everything(logits, index, near, self.network.vocabulary)
+                return int(row.near.ids[found[0]]), found[1], found[0]
+        logits = row.all_logits()
         if settings.repetition_penalty != 1:
-            penalise(row, work.ids[work.first :], settings.repetition_penalty)
-        if banned:
-            row[banned] = -np.inf
-        return choose_among_all(row, settings, roll)
+            penalise(logits, work.ids[work.first :], settings.repetition_penalty)
+        logits[banned] = -np.inf
+        return *choose_among_all(logits, settings, roll), None
+
+    def _record(
+        self,
+        work: Work,
+        token_id: int,
+        row: Row,
+        roll: float | None = None,
+        chance: float = 1.0,
+        rank: int | None = None,
+    ) -> Token:
+        """What there is to say about a token."""
+        near = row.near
+        rank = row.rank(token_id) if rank is None else rank
+        value = near.logits[rank] if rank < len(near.ids) else row.logit(token_id)
+        others = near.ids[:BEST].tolist()
+        return Token(
+            token_id=token_id,
+            text=work.letters.add(self.storyteller.piece(token_id)),
+            dice=roll,
+            probability=math.exp(min(value - near.log_total, 0.0)),
+            chosen_probability=min(chance, 1.0),
+            rank=rank,
+            entropy=near.entropy,
+            alternatives=tuple(map(Alternative, others, map(self._label, others), near.shares)),
+        )
 
     def _banned(self, work: Work) -> list[int]:
         """Ids that would complete a banned word now."""
         found = []
         for word in work.settings.banned_words:
-            for ids in self._spellings(word):
+            if word not in self._spellings:
+                self._spellings[word] = spellings(self.storyteller, word)
+            for ids in self._spellings[word]:
                 before = ids[:-1]
                 if not before or work.ids[-len(before) :] == before:
                     found.append(ids[-1])
         return found
 
-    def _spellings(self, word: str) -> list[list[int]]:
-        """The token sequences of a word: in three cases, with and without a space before it."""
-        cases = {word, word.lower(), word.capitalize()}
-        return [
-            self.storyteller.encode(space + case) for case in sorted(cases) for space in ("", " ")
-        ]
-
     def _label(self, token_id: int) -> str:
         """What stands for a token among the alternatives."""
-        if token_id not in self._labels:
-            self._labels[token_id] = self.storyteller.label(token_id)
-        return self._labels[token_id]
+        label = self._labels.get(token_id)
+        if label is None:
+            label = self._labels[token_id] = self.storyteller.label(token_id)
+        return label
 
 
-def everything(logits: torch.Tensor, index: int, near: Candidates, size: int) -> np.ndarray:
-    """One row of logits (size,) float64, the candidates' exact ones among them."""
-    row = logits[index, :size].double().cpu().numpy()
-    row[near.ids[index]] = near.logits[index]
-    return row
+class Row:
+    """What the model says about one next token."""
+
+    def __init__(
+        self, head: Head, near: Candidates, state: torch.Tensor, logits: torch.Tensor
+    ) -> None:
+        self.near = near
+        self._head = head
+        self._state = state  # (hidden,)
+        self._logits = logits  # (slots,), with the head's rounding
+
+    def all_logits(self) -> np.ndarray:
+        """(vocabulary,) float64, the candidates' exact ones among them."""
+        found = self._logits.double().cpu().numpy()[self._head.slot_of]
+        found[self.near.ids] = self.near.logits
+        return np.asarray(found)
+
+    def logit(self, token_id: int) -> float:
+        """The exact logit of one id."""
+        slot = torch.tensor([[int(self._head.slot_of[token_id])]], device=self._state.device)
+        return float(self._head.exact(self._state[None], slot))
+
+    def rank(self, token_id: int) -> int:
+        """How many ids come before this one."""
+        places = np.flatnonzero(self.near.ids == token_id)
+        if len(places):
+            return int(places[0])
+        everything, value = self.all_logits(), self.logit(token_id)
+        everything[token_id] = value
+        before = int((everything > value).sum() + (everything[:token_id] == value).sum())
+        return max(before, len(self.near.ids))
+
+    def log_rest(self, temperature: float) -> float:
+        """Log of the sum of exp(logit / temperature) over all but the candidates."""
+        counts = self._head.counts.clone()
+        slots = torch.from_numpy(self._head.slot_of[self.near.ids]).to(counts.device)
+        counts.index_add_(0, slots, torch.full_like(slots, -1, dtype=counts.dtype))
+        scaled = self._logits / temperature
+        peak = scaled.max()
+        total = float(((scaled - peak).exp_() * counts).sum(dtype=torch.float64))
+        return float(peak) + float(np.log(total)) if total > 0 else -np.inf
 
 
-def rest(logits: torch.Tensor, ids: np.ndarray, temperature: float) -> float:
-    """Log of the sum of exp(logit / temperature) over all but some ids of a row."""
-    others = logits.double() / temperature
-    others[torch.from_numpy(ids).to(logits.device)] = -torch.inf
-    return float(others.logsumexp(0))
+def spellings(storyteller: Storyteller, word: str) -> list[list[int]]:
+    """The token sequences of a word: in three cases, with and without a space before it."""
+    cases = sorted({word, word.lower(), word.capitalize()})
+    return [storyteller.encode(space + case) for case in cases for space in ("", " ")]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from playground.sampling import Settings
 
 SCHEMA = 1
 
 
-@dataclass(frozen=True)
-class Alternative:
+class Alternative(NamedTuple):
     """A token that could have stood here, with the model's own probability."""
 
     token_id: int
