@@ -57,10 +57,7 @@ class Head:
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """(rows, slots) fp32 of states (rows, hidden), with the product's rounding."""
-        rows = len(states)
-        if rows == 1:  # a lone row is summed in another order
-            states = states.expand(2, -1)
-        return self._product(states)[:rows].float().add_(self._bar)
+        return self._product(states).float().add_(self._bar)
 
     def exact(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """(rows, n) fp32 logits of some slots (rows, n), without the product's rounding."""

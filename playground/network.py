@@ -165,8 +165,6 @@ class Network:
             x = self.table[where[0]]  # (rows, hidden)
             if self.is_gpt2:
                 x = x + self.positions[where[2]]
-            if len(x) == 1:  # a lone row is summed in another order: give it company
-                x = x.expand(2, -1)
             turns = None if self.is_gpt2 else self.turns[where[2]]
             for number, layer in enumerate(self.layers):
                 x = x + layer.out(self._attend(number, layer, x, where, turns, plan))
@@ -177,7 +175,7 @@ class Network:
                     gate, up = layer.up(h).chunk(2, dim=-1)
                     h = functional.silu(gate) * up
                 x = x + layer.down(h)
-            return self._norm(x, self.norm_end)[: len(ids)]
+            return self._norm(x, self.norm_end)
 
     def _norm(
         self, x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None]
@@ -201,7 +199,7 @@ class Network:
             pairs = torch.view_as_complex(qkv.view(len(x), 3 * self.heads, -1, 2))
             pairs[:, : 2 * self.heads].mul_(turns)
         cache = self.cache[number]  # (places, 2, heads, context, width)
-        cache[where[1], :, :, where[2]] = qkv[: where.shape[1], 1:]
+        cache[where[1], :, :, where[2]] = qkv[:, 1:]
         query = qkv[:, 0]  # (rows, heads, width)
         found = []
         for group in plan.groups:
@@ -212,12 +210,9 @@ class Network:
             seen = functional.scaled_dot_product_attention(
                 rows, known[:, 0], known[:, 1], attn_mask=group.mask
             )  # (stories, heads, rows of each, width)
-            found.append(seen.transpose(1, 2).reshape(-1, self.heads * self.width))
-        if len(found) == 1:
-            return found[0]
-        return torch.cat(
-            [seen[: group.count] for seen, group in zip(found, plan.groups, strict=True)]
-        )
+            seen = seen.transpose(1, 2).reshape(-1, self.heads * self.width)
+            found.append(seen[:1] if group.is_lone else seen)
+        return found[0] if len(found) == 1 else torch.cat(found)
 
 
 @dataclass
@@ -265,11 +260,6 @@ class Group:
     num_keys: int
     mask: torch.Tensor
     is_lone: bool
-
-    @property
-    def count(self) -> int:
-        """Number of rows."""
-        return int(self.rows.stop - self.rows.start)
 
     @classmethod
     def of(cls, pieces: list[Piece], rows: slice, device: torch.device) -> Group:

@@ -1,14 +1,16 @@
 """One matrix product in the fastest form of the device.
 
-On a processor it runs through oneDNN on a weight packed once: for one story's step 4 times as fast
-as `F.linear` in fp32. oneDNN sums a row in the same order for any number of rows from two on, which
-is why a lone row is given company where a story must be the same alone and among others.
+On a processor it runs through oneDNN on a weight that is put into blocks once: for one story's step
+2 to 3 times as fast as `F.linear` in fp32. In that form a row is summed in the same order whatever
+the number of rows, so that a story is the same to the bit alone and among others.
 """
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional
+
+ROWS = 32  # what oneDNN lays a weight out for; for a single row it would leave it as it is
 
 
 class Product:
@@ -20,7 +22,7 @@ class Product:
         self.bias = None if bias is None else bias.to(dtype)
         self.is_packed = weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
         self.weight = (
-            torch.ops.mkldnn._reorder_linear_weight(weight, 1) if self.is_packed else weight
+            torch.ops.mkldnn._reorder_linear_weight(weight, ROWS) if self.is_packed else weight
         )
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
