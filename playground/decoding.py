@@ -25,7 +25,7 @@ from playground.storyteller import Letters, Storyteller
 from playground.telling import Teller
 
 PIECE = 64  # tokens of a prompt that are fed at once
-PIECES = 2  # such pieces in one step, so that running stories go on at their pace
+PROMPTS = 128  # tokens of prompts in one step, so that running stories go on at their pace
 TEXT_MAX = 100_000  # bytes of a prompt
 
 
@@ -333,16 +333,15 @@ class Engine:
         """Feed every running story and write down what it says."""
         pieces: list[Piece] = []
         works: list[Work] = []
-        budget = PIECES
-        # Who was fed a long piece last comes last: prompts take turns.
+        budget = PROMPTS
         for work in list(self._running):
             window = work.ids[work.first :]
             ids = window[work.fed : work.fed + PIECE]
             if len(ids) > 1:
-                if not budget:
+                if len(ids) > budget:
                     continue
-                budget -= 1
-                self._running.remove(work)
+                budget -= len(ids)
+                self._running.remove(work)  # prompts take turns
                 self._running.append(work)
             assert work.place is not None
             pieces.append(Piece(work.place, work.fed, ids))

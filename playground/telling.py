@@ -25,7 +25,7 @@ class Teller:
     def __init__(self, storyteller: Storyteller, head: Head) -> None:
         self.storyteller = storyteller
         self.head = head
-        self._labels: dict[int, str] = {}
+        self._labels = Labels(storyteller)
         self._spellings: dict[str, list[list[int]]] = {}
 
     def tell(
@@ -104,7 +104,9 @@ class Teller:
             chosen_probability=min(chance, 1.0),
             rank=rank,
             entropy=near.entropy,
-            alternatives=tuple(map(Alternative, others, map(self._label, others), near.shares)),
+            alternatives=tuple(
+                map(Alternative, others, map(self._labels.__getitem__, others), near.shares)
+            ),
         )
 
     def _banned(self, work: Work) -> list[int]:
@@ -119,11 +121,16 @@ class Teller:
                     found.append(ids[-1])
         return found
 
-    def _label(self, token_id: int) -> str:
-        """What stands for a token among the alternatives."""
-        label = self._labels.get(token_id)
-        if label is None:
-            label = self._labels[token_id] = self.storyteller.label(token_id)
+
+class Labels(dict[int, str]):
+    """What stands for a token among the alternatives, looked up once."""
+
+    def __init__(self, storyteller: Storyteller) -> None:
+        super().__init__()
+        self._storyteller = storyteller
+
+    def __missing__(self, token_id: int) -> str:
+        label = self[token_id] = self._storyteller.label(token_id)
         return label
 
 
