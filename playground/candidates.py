@@ -55,9 +55,10 @@ def candidates(
     fine = head.exact(states, slots)
     counts = head.counts[slots]
     peak = rough.amax(-1, keepdim=True)
-    weights = (logits - peak).exp_().mul_(head.counts)  # (rows, slots)
-    total = weights.sum(-1).double()
-    spread = torch.linalg.vecdot(weights, logits - peak).double()  # sum of exp(x) x
+    below = logits - peak
+    weights = below.exp().mul_(head.counts)  # (rows, slots)
+    total = sums(weights).double()
+    spread = sums(weights.mul_(below)).double()  # of exp(x) x
     # What the head's rounding did to the candidates is taken out of the sum.
     change = ((fine - peak).double().exp() - (rough - peak).double().exp()) * counts
     exact_total = (total + change.sum(-1)).clamp_min(1e-30)
@@ -80,3 +81,9 @@ def candidates(
             shares.tolist(),
         )
     )
+
+
+def sums(x: torch.Tensor) -> torch.Tensor:
+    """Sum of each row, a block at a time: a lone long row is else split among threads and summed in
+    another order than among others."""
+    return x.view(len(x), -1, BLOCK).sum(-1).sum(-1)

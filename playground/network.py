@@ -4,9 +4,10 @@ Written for a step that feeds one token of many stories at once, and pieces of n
 them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 
 - Query, key and value are one product, gate and up another (product.py).
-- A row's result does not depend on the rows beside it: a lone row is computed twice, because sums
-  over one row have another order than over several, and a piece of a prompt attends by itself. So
-  a story is the same to the bit alone and among others.
+- A row's result does not depend on the rows beside it, so that a story is the same to the bit alone
+  and among others: products keep a row's order of summation (product.py), a piece of a prompt
+  attends by itself, keys come in whole vector registers, and MKL is told to ignore how memory lies
+  (`__init__.py`).
 - The body runs in fp32; the head is in head.py.
 - The cache holds each story's keys and values in a place of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
@@ -61,7 +62,8 @@ class Network:
             raise ValueError(
                 f"the weights in {storyteller.folder} lack {error}: export the model again."
             ) from None
-        shape = (self.num_layers, places, 2, self.heads, self.context, self.width)
+        keys = -(-self.context // ROUND_KEYS) * ROUND_KEYS
+        shape = (self.num_layers, places, 2, self.heads, keys, self.width)
         self.cache = torch.zeros(shape, device=device)
 
     def _read(self, config: dict[str, Any], names: dict[str, torch.Tensor]) -> None:
@@ -160,20 +162,20 @@ class Network:
         places = [piece.place for piece in pieces for _ in piece.ids]
         positions = [piece.start + offset for piece in pieces for offset in range(len(piece.ids))]
         where = torch.tensor([ids, places, positions], device=self.device)
-        plan = Plan(pieces, self.device)
         with torch.inference_mode():
+            groups = groups_of(pieces, self.cache)
             x = self.table[where[0]]  # (rows, hidden)
             if self.is_gpt2:
                 x = x + self.positions[where[2]]
             turns = None if self.is_gpt2 else self.turns[where[2]]
             for number, layer in enumerate(self.layers):
-                x = x + layer.out(self._attend(number, layer, x, where, turns, plan))
+                x = x + layer.out(self._attend(number, layer, x, where, turns, groups))
                 h = self._norm(x, layer.norm_mlp)
                 if self.is_gpt2:
                     h = functional.gelu(layer.up(h), approximate="tanh")
                 else:
                     gate, up = layer.up(h).chunk(2, dim=-1)
-                    h = functional.silu(gate) * up
+                    h = functional.silu(gate).mul_(up)
                 x = x + layer.down(h)
             return self._norm(x, self.norm_end)
 
@@ -187,7 +189,7 @@ class Network:
 
     def _attend(
         self, number: int, layer: Layer, x: torch.Tensor, where: torch.Tensor,
-        turns: torch.Tensor | None, plan: Plan,
+        turns: torch.Tensor | None, groups: list[Group],
     ) -> torch.Tensor:  # fmt: skip
         """(rows, heads * width): what each row gathers from its own story."""
         qkv = layer.qkv(self._norm(x, layer.norm_attention)).view(len(x), 3, self.heads, self.width)
@@ -198,20 +200,9 @@ class Network:
         if turns is not None:
             pairs = torch.view_as_complex(qkv.view(len(x), 3 * self.heads, -1, 2))
             pairs[:, : 2 * self.heads].mul_(turns)
-        cache = self.cache[number]  # (places, 2, heads, context, width)
-        cache[where[1], :, :, where[2]] = qkv[:, 1:]
+        self.cache[number][where[1], :, :, where[2]] = qkv[:, 1:]
         query = qkv[:, 0]  # (rows, heads, width)
-        found = []
-        for group in plan.groups:
-            known = cache[group.places, :, :, : group.num_keys]
-            rows = query[group.rows].view(len(known), -1, self.heads, self.width).transpose(1, 2)
-            if group.is_lone:
-                known, rows = known.expand(2, -1, -1, -1, -1), rows.expand(2, -1, -1, -1)
-            seen = functional.scaled_dot_product_attention(
-                rows, known[:, 0], known[:, 1], attn_mask=group.mask
-            )  # (stories, heads, rows of each, width)
-            seen = seen.transpose(1, 2).reshape(-1, self.heads * self.width)
-            found.append(seen[:1] if group.is_lone else seen)
+        found = [group.attend(number, query) for group in groups]
         return found[0] if len(found) == 1 else torch.cat(found)
 
 
@@ -224,53 +215,47 @@ class Piece:
     ids: list[int]
 
 
-class Plan:
-    """Which rows attend together, and what they see: the same for every layer of a step."""
-
-    def __init__(self, pieces: list[Piece], device: torch.device) -> None:
-        self.groups: list[Group] = []
-        row, first = 0, 0
-        while first < len(pieces):
-            last = first + 1
-            if len(pieces[first].ids) == 1:  # neighbours that are fed one token go together
-                while (
-                    last < len(pieces)
-                    and len(pieces[last].ids) == 1
-                    and pieces[last].place == pieces[last - 1].place + 1
-                ):
-                    last += 1
-            run = pieces[first:last]
-            rows = slice(row, row + sum(len(piece.ids) for piece in run))
-            self.groups.append(Group.of(run, rows, device))
-            row, first = rows.stop, last
-
-
-@dataclass
 class Group:
-    """Rows of stories in neighbouring places, all reading `num_keys` keys.
+    """Rows of stories in neighbouring places that attend together, the same for every layer."""
 
-    Attributes:
-        mask: 0 where a row may look, else -inf; to be broadcast to (stories, heads, rows, keys).
-        is_lone: one row of one story; attention sums it in another order than among others, so it
-            is computed twice, as if it had company.
-    """
-
-    places: slice
-    rows: slice
-    num_keys: int
-    mask: torch.Tensor
-    is_lone: bool
-
-    @classmethod
-    def of(cls, pieces: list[Piece], rows: slice, device: torch.device) -> Group:
-        """The group of one piece, or of several pieces of one token."""
+    def __init__(self, pieces: list[Piece], rows: slice, cache: torch.Tensor) -> None:
+        """Of one piece, or of several pieces of one token in neighbouring places."""
+        self.rows = rows
         end = max(piece.start + len(piece.ids) for piece in pieces)
         num_keys = -(-end // ROUND_KEYS) * ROUND_KEYS
         positions = torch.tensor(
             [[piece.start + offset for offset in range(len(piece.ids))] for piece in pieces],
-            device=device,
+            device=cache.device,
         )  # (stories, rows of each)
-        hidden = torch.arange(num_keys, device=device) > positions[:, None, :, None]
-        mask = torch.zeros(hidden.shape, device=device).masked_fill_(hidden, -torch.inf)
-        places = slice(pieces[0].place, pieces[-1].place + 1)
-        return cls(places, rows, num_keys, mask, is_lone=positions.numel() == 1)
+        hidden = torch.arange(num_keys, device=cache.device) > positions[:, None, :, None]
+        # 0 where a row may look, else -inf: (stories, 1, rows of each, keys)
+        self.mask = torch.zeros(hidden.shape, device=cache.device).masked_fill_(hidden, -torch.inf)
+        known = cache[:, pieces[0].place : pieces[-1].place + 1, :, :, :num_keys]
+        self.known = [layer.unbind(1) for layer in known.unbind()]  # keys and values of each layer
+
+    def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
+        """(rows, heads * width): what rows of query (all rows, heads, width) gather in a layer."""
+        keys, values = self.known[number]  # (stories, heads, keys, width)
+        rows = query[self.rows].view(len(keys), -1, *query.shape[1:]).transpose(1, 2)
+        seen = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=self.mask)
+        return seen.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def groups_of(pieces: list[Piece], cache: torch.Tensor) -> list[Group]:
+    """Which rows attend together: those of a longer piece, and neighbours that are fed one token."""
+    groups: list[Group] = []
+    row, first = 0, 0
+    while first < len(pieces):
+        last = first + 1
+        if len(pieces[first].ids) == 1:
+            while (
+                last < len(pieces)
+                and len(pieces[last].ids) == 1
+                and pieces[last].place == pieces[last - 1].place + 1
+            ):
+                last += 1
+        run = pieces[first:last]
+        rows = slice(row, row + sum(len(piece.ids) for piece in run))
+        groups.append(Group(run, rows, cache))
+        row, first = rows.stop, last
+    return groups

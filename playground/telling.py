@@ -43,8 +43,6 @@ class Teller:
             if not group:
                 continue
             rows = [row for _, row, _ in group]
-            if len(rows) == 1:
-                rows = rows * 2  # sums over a lone row have another order
             with torch.inference_mode():
                 chosen = states[rows]
                 logits = self.head.logits(chosen)
