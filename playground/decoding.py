@@ -6,7 +6,11 @@ somebody else's prompt. A story whose reader stopped or is gone frees its place 
 
 A story longer than the context goes on with its newest three quarters, fed again as a new prompt
 would be: the model then sees what it was trained on, positions from 0, at the price of one short
-piece of work every quarter of a context.
+piece of work every quarter of a context. Where the window begins is a function of the number of
+tokens alone, so a story that is stopped and continued is the one that was never stopped.
+
+A place keeps what it holds until another story takes it. A story that begins alike, such as a
+branch of the one before, finds its beginning there.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ class Work:
         ids: all its tokens, the one before the story and the prompt first.
         first: index in `ids` of the oldest token in the window.
         fed: tokens of the window that are in the cache.
-        scored: from this index of `ids` on, tokens that a person typed are recorded too.
+        scored: tokens before this index of `ids` have their record, or need none.
         count: tokens that are still to be written.
         place: where the cache holds it; None while it waits.
     """
@@ -127,6 +131,16 @@ class Stream:
         self.close()
 
 
+def common(one: list[int], other: list[int]) -> int:
+    """Number of tokens with which both begin."""
+    count = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
 def leave(work: Work) -> None:
     """The reader is gone."""
     work.gone = True
@@ -141,6 +155,7 @@ class Engine:
         self.storyteller = storyteller
         self.max_streams = max_streams
         self.max_waiting = max_waiting
+        self._held: list[list[int]] = [[] for _ in range(max_streams)]  # tokens in free places
         self._running: list[Work] = []
         self._waiting: list[Work] = []
         self._wake = threading.Condition()
@@ -272,8 +287,8 @@ class Engine:
         return self._enter(work, story)
 
     def _enter(self, work: Work, story: Story) -> Stream:
-        if len(work.ids) > self._context and work.count:  # an older beginning is out of sight
-            work.first = len(work.ids) - (self._context - self._context // 4)
+        if work.count:
+            work.first = self._window(len(work.ids))
         with self._wake:
             if self._closed:
                 raise ValueError("the playground is closing: start it again.")
@@ -283,6 +298,11 @@ class Engine:
             self._waiting = [*waiting, work]
             self._wake.notify()
         return Stream(self, work, story)
+
+    def _window(self, count: int) -> int:
+        """Index of the oldest of `count` tokens that the model sees."""
+        step = max(1, self._context // 4)
+        return max(0, -(-(count - self._context) // step)) * step
 
     # What follows runs in the engine's thread.
 
@@ -322,12 +342,19 @@ class Engine:
                 free = set(range(self.max_streams)) - {work.place for work in self._running}
                 while self._waiting and free:
                     work = self._waiting.pop(0)
-                    work.place = min(free)
-                    free.remove(work.place)
+                    self._settle(work, free)
                     self._running.append(work)
                 if self._running:
                     return True
                 self._wake.wait()
+
+    def _settle(self, work: Work, free: set[int]) -> None:
+        """Give a story the free place that holds most of its beginning, the lowest of equals."""
+        window = work.ids[work.first : work.scored - 1]  # what needs no answer
+        known = {place: common(self._held[place], window) for place in free}
+        work.place = max(free, key=lambda place: (known[place], -place))
+        work.fed = known[work.place]
+        free.remove(work.place)
 
     def _step(self) -> None:
         """Feed every running story and write down what it says."""
@@ -358,6 +385,7 @@ class Engine:
                 if following == len(work.ids):
                     if work.count:
                         asked.append((work, row + offset, None))
+                        work.scored = following + 1
                 elif following >= work.scored:
                     asked.append((work, row + offset, work.ids[following]))
                     work.scored = following + 1
@@ -377,10 +405,12 @@ class Engine:
         if work.first + work.fed == len(work.ids) and not work.count:
             self._finish(work)
         elif work.fed == self._context:
-            work.first += self._context // 4
+            work.first = self._window(work.first + work.fed + 1)
             work.fed = 0
 
     def _finish(self, work: Work) -> None:
         self._running.remove(work)
+        assert work.place is not None
+        self._held[work.place] = work.ids[work.first : work.first + work.fed]
         work.place = None
         work.out.put(None)

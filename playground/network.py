@@ -5,8 +5,8 @@ them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 
 - Query, key and value are one product, gate and up another (product.py).
 - A row's result does not depend on the rows beside it, so that a story is the same to the bit alone
-  and among others: products keep a row's order of summation (product.py), a piece of a prompt
-  attends by itself, keys come in whole vector registers, and MKL is told to ignore how memory lies
+  and among others: products keep a row's order of summation (product.py), each row attends by
+  itself over keys in whole vector registers, and MKL is told to ignore how memory lies
   (`__init__.py`).
 - The body runs in fp32; the head is in head.py.
 - The cache holds each story's keys and values in a place of its own; rotary positions are applied
@@ -216,33 +216,38 @@ class Piece:
 
 
 class Group:
-    """Rows of stories in neighbouring places that attend together, the same for every layer."""
+    """Rows that attend together, the same for every layer: one row each of stories in neighbouring
+    places, or all rows of one story's piece.
+
+    Each row of a piece attends by itself, as it does when it is fed alone: so what the cache holds
+    does not depend on how it was fed, and a place can be used again for a story that begins alike.
+    """
 
     def __init__(self, pieces: list[Piece], rows: slice, cache: torch.Tensor) -> None:
-        """Of one piece, or of several pieces of one token in neighbouring places."""
         self.rows = rows
         end = max(piece.start + len(piece.ids) for piece in pieces)
         num_keys = -(-end // ROUND_KEYS) * ROUND_KEYS
         positions = torch.tensor(
-            [[piece.start + offset for offset in range(len(piece.ids))] for piece in pieces],
+            [piece.start + offset for piece in pieces for offset in range(len(piece.ids))],
             device=cache.device,
-        )  # (stories, rows of each)
-        hidden = torch.arange(num_keys, device=cache.device) > positions[:, None, :, None]
-        # 0 where a row may look, else -inf: (stories, 1, rows of each, keys)
+        )
+        hidden = torch.arange(num_keys, device=cache.device) > positions[:, None, None, None]
+        # 0 where a row may look, else -inf: (rows, 1, 1, keys)
         self.mask = torch.zeros(hidden.shape, device=cache.device).masked_fill_(hidden, -torch.inf)
         known = cache[:, pieces[0].place : pieces[-1].place + 1, :, :, :num_keys]
+        known = known.expand(-1, len(positions), -1, -1, -1, -1)
         self.known = [layer.unbind(1) for layer in known.unbind()]  # keys and values of each layer
 
     def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
         """(rows, heads * width): what rows of query (all rows, heads, width) gather in a layer."""
-        keys, values = self.known[number]  # (stories, heads, keys, width)
-        rows = query[self.rows].view(len(keys), -1, *query.shape[1:]).transpose(1, 2)
+        keys, values = self.known[number]  # (rows, heads, keys, width)
+        rows = query[self.rows][:, :, None]
         seen = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=self.mask)
-        return seen.transpose(1, 2).flatten(2).flatten(0, 1)
+        return seen.flatten(1)
 
 
 def groups_of(pieces: list[Piece], cache: torch.Tensor) -> list[Group]:
-    """Which rows attend together: those of a longer piece, and neighbours that are fed one token."""
+    """Which rows attend together: a longer piece's, and neighbours' that are fed one token."""
     groups: list[Group] = []
     row, first = 0, 0
     while first < len(pieces):
