@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from playground.foreign import Foreign
 from playground.network import Network, Piece
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
@@ -160,7 +161,7 @@ class Engine:
         self._waiting: list[Work] = []
         self._wake = threading.Condition()
         self._closed = False
-        opened: Future[Network] = Future()
+        opened: Future[Network | Foreign] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(opened,), name="storyteller", daemon=True
         )
@@ -306,11 +307,12 @@ class Engine:
 
     # What follows runs in the engine's thread.
 
-    def _run(self, opened: Future[Network]) -> None:
+    def _run(self, opened: Future[Network | Foreign]) -> None:
         # The network is opened here because OpenMP keeps a team of threads for every thread that
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
-            self._network = Network(self.storyteller, self.max_streams)
+            shape = Network if self.storyteller.is_own_shape else Foreign
+            self._network = shape(self.storyteller, self.max_streams)
             self._teller = Teller(self.storyteller, self._network.head)
         except BaseException as error:
             opened.set_exception(error)

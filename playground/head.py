@@ -28,7 +28,6 @@ class Head:
         vocabulary: number of ids.
         slot_of: (vocabulary,) the slot of each id.
         counts: (slots,) fp32, how many ids share a slot; 0 where none does.
-        log_counts: (slots,) fp32, IMPOSSIBLE where none does.
     """
 
     def __init__(self, table: torch.Tensor, dtype: torch.dtype | None = None) -> None:
@@ -52,7 +51,6 @@ class Head:
         self._table = functional.pad(table[firsts[order]], (0, 0, *padding))  # (slots, hidden)
         self._product = Product(self._table, None, dtype or head_type(table.device))
         self.counts = functional.pad(torch.from_numpy(counts).float(), padding).to(table.device)
-        self.log_counts = self.counts.log().clamp_min(IMPOSSIBLE)
         self._bar = torch.where(self.counts > 0, 0.0, IMPOSSIBLE)
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
