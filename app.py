@@ -8,6 +8,7 @@ Gradio is imported late, so that `--help` and a missing Gradio are answered in a
 
 import argparse
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -121,10 +122,9 @@ def serve(options: argparse.Namespace) -> None:
             'Gradio is not installed: run `pip install -c constraints.txt -e ".[play]"`.'
         ) from None
     from playground.decoding import Engine
-    from playground.storyteller import Storyteller
-
     from playground.pages import write
     from playground.pages.theme import theme
+    from playground.storyteller import Storyteller
 
     with contextlib.ExitStack() as closing:
         engines: dict[str, Engine] = {}
@@ -134,6 +134,8 @@ def serve(options: argparse.Namespace) -> None:
             engines[f"{name} ({folder})" if name in engines else name] = closing.enter_context(
                 Engine(storyteller)
             )
+        gc.collect()
+        gc.freeze()  # or the collector goes through all loaded libraries again while people read
         page = write.build(engines)
         closing.callback(page.close, verbose=False)
         _, url, public_url = page.launch(
