@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,9 +13,7 @@ from playground.head import Head
 from playground.sampling import choose, choose_among_all, dice, penalise
 from playground.stories.story import Alternative, Token
 from playground.storyteller import Storyteller
-
-if TYPE_CHECKING:
-    from playground.decoding import Work
+from playground.stream import Work
 
 
 class Teller:

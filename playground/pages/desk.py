@@ -19,9 +19,10 @@ from typing import Any, TypedDict
 
 import gradio as gr
 
-from playground.decoding import Engine, Stream
+from playground.decoding import Engine
 from playground.pages.facts import rows
 from playground.sampling import SEED_END, Settings
+from playground.stream import Stream
 
 PACE = 0.035  # seconds between two updates of one visitor's page
 PACE_PER_VISITOR = 0.005  # added to it for every other story that is being written
