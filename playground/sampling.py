@@ -16,6 +16,7 @@ import numpy as np
 
 LENGTH_MAX = 1_000  # tokens
 TOP_K_MAX = 200
+WORD_MAX = 100  # letters of a banned word
 SEED_END = 2**32
 RANGES = {  # setting: (type, lowest, highest)
     "temperature": (float, 0.0, 2.0),
@@ -63,10 +64,8 @@ class Settings:
         for name, (kind, low, high) in RANGES.items():
             object.__setattr__(self, name, number(name, getattr(self, name), kind, low, high))
         words = self.banned_words
-        if isinstance(words, str) or not all(
-            isinstance(word, str) and word.strip() for word in words
-        ):
-            raise ValueError("banned_words must be a list of words, each with at least one letter.")
+        if not isinstance(words, (list, tuple)) or not all(map(is_word, words)):
+            raise ValueError(f"banned_words must be a list of words of 1 to {WORD_MAX} letters.")
         if len(words) > 100:
             raise ValueError(f"banned_words has {len(words)} words; 100 are the most.")
         object.__setattr__(self, "banned_words", tuple(words))
@@ -84,14 +83,22 @@ class Settings:
         return cls(**values)
 
 
+def is_word(value: Any) -> bool:
+    """Whether it can be banned: text that is not blank, of whole characters."""
+    if not isinstance(value, str) or not value.strip() or len(value) > WORD_MAX:
+        return False
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def number(name: str, value: Any, kind: type, low: float, high: float) -> Any:
     """`value` as a number of its kind within its range; sliders send 40.0 for 40."""
     word = "a whole number" if kind is int else "a number"
     wanted = f"{name} must be {word} from {low:,} to {high:,}"
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ValueError(f"{wanted}, not {str(value)[:50]!r}.")
-    if not math.isfinite(value) or not low <= value <= high or kind(value) != value:
-        raise ValueError(f"{wanted}, not {value}.")
+    if not low <= value <= high or kind(value) != value:  # NaN is in no range
+        near = value if abs(value) < 1e15 or isinstance(value, float) else "a number of many digits"
+        raise ValueError(f"{wanted}, not {near}.")
     return kind(value)
 
 
