@@ -7,7 +7,6 @@ Heat map, branches, replay and comparison are views of this one record. As JSON 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -74,7 +73,10 @@ class Story:
 
     def to_json(self) -> str:
         """The record as JSON text."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        values = asdict(self)
+        for token in values["tokens"]:  # by name: a named tuple would become a nameless list
+            token["alternatives"] = [other._asdict() for other in token["alternatives"]]
+        return json.dumps(values, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Story:
@@ -85,7 +87,7 @@ class Story:
         """
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"the story is not JSON: {error}.") from None
         if not isinstance(values, dict) or values.get("schema") != SCHEMA:
             raise ValueError(f"the story's schema is not {SCHEMA}: this version cannot read it.")
@@ -94,9 +96,7 @@ class Story:
                 model=checked(values["model"], str, "model"),
                 settings=Settings.from_json(values["settings"]),
                 prompt=checked(values["prompt"], str, "prompt"),
-                prompt_ids=tuple(
-                    checked(number, int, "prompt_ids") for number in values["prompt_ids"]
-                ),
+                prompt_ids=tuple(count(number, "prompt_ids") for number in values["prompt_ids"]),
                 tokens=tuple(read_token(token) for token in values["tokens"]),
                 ended=checked(values["ended"], bool, "ended"),
             )
@@ -110,20 +110,20 @@ def read_token(values: dict[str, Any]) -> Token:
     """One token of a record."""
     alternatives = tuple(
         Alternative(
-            checked(other["token_id"], int, "token_id"),
+            count(other["token_id"], "token_id"),
             checked(other["text"], str, "text"),
             share(other["probability"], "probability"),
         )
         for other in values["alternatives"]
     )
     return Token(
-        token_id=checked(values["token_id"], int, "token_id"),
+        token_id=count(values["token_id"], "token_id"),
         text=checked(values["text"], str, "text"),
         dice=None if values["dice"] is None else share(values["dice"], "dice"),
         probability=share(values["probability"], "probability"),
         chosen_probability=share(values["chosen_probability"], "chosen_probability"),
-        rank=checked(values["rank"], int, "rank"),
-        entropy=float(checked(values["entropy"], (int, float), "entropy")),
+        rank=count(values["rank"], "rank"),
+        entropy=share(values["entropy"], "entropy", 100.0),
         alternatives=alternatives,
     )
 
@@ -135,9 +135,13 @@ def checked(value: Any, kind: Any, name: str) -> Any:
     return value
 
 
-def share(value: Any, name: str) -> float:
-    """A number from 0 to 1."""
-    found = float(checked(value, (int, float), name))
-    if not (math.isfinite(found) and 0 <= found <= 1):
-        raise ValueError(f"the story's {name} must be from 0 to 1, not {found}.")
-    return found
+def count(value: Any, name: str) -> int:
+    """An id or a rank."""
+    return int(share(checked(value, int, name), name, 2**31))
+
+
+def share(value: Any, name: str, most: float = 1) -> float:
+    """A number from 0 to `most`."""
+    if not 0 <= checked(value, (int, float), name) <= most:  # NaN is in no range
+        raise ValueError(f"the story's {name} must be from 0 to {most}, not {str(value)[:50]}.")
+    return float(value)

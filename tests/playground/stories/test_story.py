@@ -1,0 +1,130 @@
+"""The record: it survives JSON, refuses what is none, and joins letters of several bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from playground.decoding import Engine
+from playground.sampling import Settings
+from playground.stories.story import Story
+from playground.storyteller import Letters, Storyteller
+
+
+@pytest.fixture
+def story(engine: Engine) -> Story:
+    stream = engine.write(
+        "Once, a 🦊 said “hi”\0",
+        Settings(length=12, temperature=2, top_k=0, banned_words=("wolf",), stop_at_end=False),
+    )
+    for _ in stream:
+        pass
+    return stream.story
+
+
+def test_a_record_survives_json(story: Story, engine: Engine) -> None:
+    assert Story.from_json(story.to_json()) == story
+    scored = engine.score("A bird 🦋 sang.")
+    assert Story.from_json(scored.to_json()) == scored
+
+
+def spoil(values: Any, path: tuple[Any, ...], value: Any) -> None:
+    """Put `value` at a path; ... removes what is there."""
+    for key in path[:-1]:
+        values = values[key]
+    if value is ...:
+        del values[path[-1]]
+    else:
+        values[path[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema",), 2),
+        (("schema",), ...),
+        (("model",), ...),
+        (("model",), 7),
+        (("prompt",), None),
+        (("ended",), 1),
+        (("prompt_ids",), 5),
+        (("prompt_ids",), ["a"]),
+        (("prompt_ids",), [True]),
+        (("settings",), []),
+        (("settings", "temperature"), 99),
+        (("settings", "speed"), 1),
+        (("tokens",), "text"),
+        (("tokens",), {"a": 1}),
+        (("tokens", 0), None),
+        (("tokens", 0, "text"), ...),
+        (("tokens", 0, "probability"), 1.5),
+        (("tokens", 0, "probability"), math.nan),
+        (("tokens", 0, "probability"), 10**400),
+        (("tokens", 0, "dice"), "six"),
+        (("tokens", 0, "entropy"), math.nan),
+        (("tokens", 0, "entropy"), 10**400),
+        (("tokens", 0, "rank"), 1.5),
+        (("tokens", 0, "rank"), -1),
+        (("tokens", 0, "token_id"), -1),
+        (("tokens", 0, "alternatives", 0, "text"), 3),
+        (("tokens", 0, "alternatives", 0), [1, 2, 3]),
+    ],
+)
+def test_a_wrong_part_is_refused_in_one_sentence(story: Story, path: tuple, value: Any) -> None:
+    values = json.loads(story.to_json())
+    spoil(values, path, value)
+    check_refusal(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", "null", '"x"', "{}", "[" * 100_000, '{"schema": ' + "1" * 5_000 + "}"],
+)
+def test_what_is_no_record_is_refused_in_one_sentence(text: str) -> None:
+    check_refusal(text)
+
+
+def check_refusal(text: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        Story.from_json(text)
+    said = str(refusal.value)
+    assert type(refusal.value) is ValueError
+    assert said.endswith(".")
+    assert "\n" not in said
+    assert len(said) < 300
+
+
+@pytest.mark.parametrize(
+    "text", ["🦊🦋👩‍👩‍👧", "كان يا ما كان", "从前有一只狐狸", "naïve “café”", "a\0b"]
+)
+def test_letters_of_several_tokens_are_never_broken(engine: Engine, text: str) -> None:
+    story = engine.score(text)
+    assert len(story.tokens) > 1
+    assert story.text == text
+    sofar = ""
+    for token in story.tokens:
+        sofar += token.text
+        assert text.startswith(sofar)
+
+
+def test_half_a_letter_is_not_shown_and_its_other_half_completes_it(engine: Engine) -> None:
+    fox = engine.storyteller.encode("🦊")
+    assert len(fox) > 1
+    story = engine.score("ab cd ef gh ij kl")
+    for position, token_id in enumerate(fox, 1):
+        with engine.branch(story, position, token_id, Settings(length=9)) as stream:
+            next(stream)
+        story = stream.story
+    assert "".join(token.text for token in story.tokens[: 1 + len(fox)]) == "ab🦊"
+    assert story.tokens[1].text == ""
+
+
+def test_bytes_that_are_no_letter_become_one_sign(storyteller: Storyteller) -> None:
+    letters = Letters()
+    assert [letters.add(piece) for piece in (b"\xf0\x9f", b"\xa6", b"\x8a!")] == ["", "", "🦊!"]
+    assert letters.add(b"\xf0") + letters.add(b"a") == "\N{REPLACEMENT CHARACTER}a"
+    labels = [storyteller.label(token_id) for token_id in storyteller.encode("🦊")]
+    assert all(label.startswith("<") and label.endswith(">") for label in labels)
