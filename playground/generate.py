@@ -8,6 +8,7 @@ Writes the words as they come, or with --json the whole record at the end.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -53,7 +54,7 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0, or 2 with one sentence."""
+    """The command: 0, or 2 with one sentence, or 1 when its output is closed."""
     try:
         options = vars(parser().parse_args(arguments))
         folder, prompt = options.pop("model"), options.pop("prompt")
@@ -69,10 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for token in stream:
                 if not as_json:
                     print(token.text, end="", flush=True)
-            print(stream.story.to_json() if as_json else "")
+            print(stream.story.to_json() if as_json else "", flush=True)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # nobody reads on, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130

@@ -197,8 +197,8 @@ def fingerprint_of(folder: Path) -> str:
         if file.is_file():
             digest.update(f"{file.name} {file.stat().st_size}\n".encode())
             with file.open("rb") as content:
-                while part := content.read(1 << 20):
-                    digest.update(part)
+                while piece := content.read(1 << 20):
+                    digest.update(piece)
     return digest.hexdigest()
 
 
@@ -208,7 +208,8 @@ def facts_of(folder: Path, config: dict[str, Any], weights: dict[str, torch.Tens
         training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
         training = {}
-    corpus, judged = training.get("corpus") or {}, training.get("validation") or {}
+    training = part(training)
+    corpus, judged = part(training.get("corpus")), part(training.get("validation"))
     context = config.get("max_position_embeddings") or config.get("n_positions") or 0
     return Facts(
         name=training.get("name") or folder.resolve().name,
@@ -223,6 +224,11 @@ def facts_of(folder: Path, config: dict[str, Any], weights: dict[str, torch.Tens
         bits_per_byte=judged.get("bits_per_byte"),
         license=training.get("license"),
     )
+
+
+def part(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
 
 
 def rope_type(config: dict[str, Any]) -> str:
