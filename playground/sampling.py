@@ -96,9 +96,9 @@ def number(name: str, value: Any, kind: type, low: float, high: float) -> Any:
     wanted = f"{name} must be {word} from {low:,} to {high:,}"
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ValueError(f"{wanted}, not {str(value)[:50]!r}.")
-    if not low <= value <= high or kind(value) != value:  # NaN is in no range
-        near = value if abs(value) < 1e15 or isinstance(value, float) else "a number of many digits"
-        raise ValueError(f"{wanted}, not {near}.")
+    if not (low <= value and value <= high) or kind(value) != value:  # NaN is in no range
+        many = isinstance(value, int) and abs(value) > 1e15
+        raise ValueError(f"{wanted}, not {'a number of many digits' if many else value}.")
     return kind(value)
 
 

@@ -65,11 +65,8 @@ def check_record(token: Token, logits: torch.Tensor) -> None:
     assert best == pytest.approx(shares.topk(10).values.tolist(), rel=0.05)
     assert best == sorted(best, reverse=True)
     slack = 1e-4 if token.rank < 40 else 0.1
-    before = int(((logits - own).abs() <= slack)[: token.token_id].sum())
-    assert (logits > own + slack).sum() <= token.rank
-    assert token.rank <= (logits > own + slack).sum() + max(
-        before, (logits > own - slack).sum() - (logits > own + slack).sum()
-    )
+    above = int((logits > own + slack).sum())
+    assert above <= token.rank <= above + int(((logits - own).abs() <= slack).sum())
 
 
 def test_greedy_tokens_are_those_of_transformers(each_folder: Path) -> None:
@@ -116,7 +113,7 @@ def test_a_story_of_three_contexts_sees_the_window_it_should(each_folder: Path) 
     assert len(story.tokens) == 3 * CONTEXT
     check_records(model, story, ids, 1 + len(story.prompt_ids))
     for token in story.tokens:  # at temperature 1 nothing changes the model's own probability
-        assert token.chosen_probability == pytest.approx(token.probability, rel=2e-2)
+        assert token.chosen_probability == pytest.approx(token.probability, rel=0.05)
 
 
 OTHERS = [
@@ -174,7 +171,7 @@ def test_a_story_is_the_same_to_the_bit_alone_and_in_company_with_any_number_of_
 
 
 def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
-    options = {"seed": 6, "top_k": 0, "stop_at_end": False}
+    options: dict[str, Any] = {"seed": 6, "top_k": 0, "stop_at_end": False}
     whole = told(engine, PROMPT, length=150, **options)
     part = told(engine, PROMPT, length=37, **options)
     for length in (53, 60):

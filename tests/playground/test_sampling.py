@@ -38,7 +38,8 @@ def choice(logits: np.ndarray, settings: Settings, roll: float) -> tuple[int, fl
         return order[0], 1.0
     order = order[: settings.top_k or len(order)]
     weights = [math.exp((logits[one] - logits[order[0]]) / settings.temperature) for one in order]
-    total, before, kept = sum(weights), 0.0, []
+    total, before = sum(weights), 0.0
+    kept: list[tuple[int, float]] = []
     for number, weight in zip(order, weights, strict=True):
         if kept and (before >= settings.top_p * total or weight < settings.min_p):
             break

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from playground.decoding import Busy, Engine, Stream
+from playground.decoding import Busy, Engine
 from playground.sampling import Settings
 from playground.storyteller import Storyteller
+from playground.stream import Stream
 
 ENDLESS = Settings(length=1_000, stop_at_end=False)
 
