@@ -42,16 +42,16 @@ def candidates(
     head: Head, states: torch.Tensor, logits: torch.Tensor, count: int
 ) -> list[Candidates]:
     """The `count` likeliest ids of each row of states (rows, hidden) and logits (rows, slots)."""
-    rows = len(logits)
+    rows, count = len(logits), min(count, head.size)
     blocks = logits.view(rows, -1, BLOCK)
     num_blocks = min(count, blocks.shape[1])
     if num_blocks < blocks.shape[1]:
         chosen = blocks.amax(-1).topk(num_blocks, sorted=False).indices  # (rows, count)
         near = blocks.gather(1, chosen[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
-        rough, places = near.topk(min(count, near.shape[1]), sorted=False)
+        rough, places = near.topk(count, sorted=False)
         slots = chosen.gather(1, places // BLOCK) * BLOCK + places % BLOCK
     else:
-        rough, slots = logits.topk(min(count, logits.shape[1]), sorted=False)
+        rough, slots = logits.topk(count, sorted=False)
     fine = head.exact(states, slots)
     counts = head.counts[slots]
     peak = rough.amax(-1, keepdim=True)

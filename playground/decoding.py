@@ -174,6 +174,9 @@ class Engine:
             raise ValueError(
                 "this story was told by another model: open that one to go on with it."
             )
+        highest = max([*story.prompt_ids, *(token.token_id for token in story.tokens)], default=0)
+        if highest >= self._network.head.vocabulary:
+            raise ValueError(f"this story holds a token, {highest}, that its model does not have.")
 
     def _start(self, story: Story) -> Stream:
         known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
@@ -193,7 +196,7 @@ class Engine:
             if self._closed:
                 raise ValueError("the playground is closing: start it again.")
             waiting = [other for other in self._waiting if not other.gone]
-            if len(waiting) >= self.max_waiting:
+            if len(waiting) + len(self._running) >= self.max_waiting + self.max_streams:
                 raise Busy(f"{len(waiting)} stories are waiting already: try again in a moment.")
             self._waiting = [*waiting, work]
             self._wake.notify()

@@ -26,6 +26,7 @@ class Head:
 
     Attributes:
         vocabulary: number of ids.
+        size: number of slots that stand for an id; the others fill the last block up.
         slot_of: (vocabulary,) the slot of each id.
         counts: (slots,) fp32, how many ids share a slot; 0 where none does.
     """
@@ -43,6 +44,7 @@ class Head:
         self.slot_of = np.argsort(order)[inverse]
         self._ids = np.argsort(self.slot_of, kind="stable")  # ids, slot after slot
         counts = np.bincount(self.slot_of)
+        self.size = len(counts)
         slots = -(-len(counts) // BLOCK) * BLOCK
         padding = (0, slots - len(counts))
         self._starts = np.pad(np.cumsum(counts), (1, padding[1]), mode="edge")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 
-from playground.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates
+from playground.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, sums
 from playground.head import Head
 from playground.sampling import choose, choose_among_all, dice, penalise
 from playground.stories.story import Alternative, Token
@@ -23,7 +24,7 @@ class Teller:
         self.storyteller = storyteller
         self.head = head
         self._labels = Labels(storyteller)
-        self._spellings: dict[str, list[list[int]]] = {}
+        self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
     def tell(
         self, states: torch.Tensor, asked: list[tuple[Work, int, int | None]]
@@ -108,9 +109,7 @@ class Teller:
         """Ids that would complete a banned word now."""
         found = []
         for word in work.settings.banned_words:
-            if word not in self._spellings:
-                self._spellings[word] = spellings(self.storyteller, word)
-            for ids in self._spellings[word]:
+            for ids in self._spellings(word):
                 before = ids[:-1]
                 if not before or work.ids[-len(before) :] == before:
                     found.append(ids[-1])
@@ -157,7 +156,7 @@ class Row:
         if len(places):
             return int(places[0])
         everything, value = self.all_logits(), self.logit(token_id)
-        everything[token_id] = value
+        everything[self._head.slot_of == self._head.slot_of[token_id]] = value
         before = int((everything > value).sum() + (everything[:token_id] == value).sum())
         return max(before, len(self.near.ids))
 
@@ -168,7 +167,7 @@ class Row:
         counts.index_add_(0, slots, torch.full_like(slots, -1, dtype=counts.dtype))
         scaled = self._logits / temperature
         peak = scaled.max()
-        total = float(((scaled - peak).exp_() * counts).sum(dtype=torch.float64))
+        total = float(sums(((scaled - peak).exp_() * counts).double()[None]))
         return float(peak) + float(np.log(total)) if total > 0 else -np.inf
 
 
