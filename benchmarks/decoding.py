@@ -278,26 +278,26 @@ def nats(model: Path, count: int = 400) -> None:
     scale = table.abs().amax(1, keepdim=True).clamp_min(1e-12) / 127
     rounded = (table / scale).round() * scale  # int8 weights, a scale a row
     lost = dict.fromkeys(["bf16", "bf16, candidates again in fp32", "int8 weights"], 0.0)
+    counts = heads["fp32"].counts.log()
     tokens = 0
+
+    def surprise(logits: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        total = (logits + counts).double().logsumexp(-1)
+        return total - logits.double().gather(1, after)[:, 0]
+
     with torch.inference_mode():
         for text in prompts(model, count, 100):
             ids = [storyteller.start, *text]
             states = network.feed([Piece(0, 0, ids[:-1])])
             after = torch.from_numpy(heads["fp32"].slot_of[ids[1:]])[:, None]
-            counts = heads["fp32"].counts.log()
-
-            def surprise(logits: torch.Tensor, after: torch.Tensor = after) -> torch.Tensor:
-                total = (logits + counts).double().logsumexp(-1)
-                return total - logits.double().gather(1, after)[:, 0]
-
-            true = surprise(heads["fp32"].logits(states))
+            true = surprise(heads["fp32"].logits(states), after)
             rough = heads["bf16"].logits(states)
             near = candidates(heads["bf16"], states, rough, FEW)
             exact = heads["bf16"].exact(states, after)[:, 0].double()
             again = torch.tensor([row.log_total for row in near]).double() - exact
-            lost["bf16"] += float((surprise(rough) - true).sum())
+            lost["bf16"] += float((surprise(rough, after) - true).sum())
             lost["bf16, candidates again in fp32"] += float((again - true).sum())
-            lost["int8 weights"] += float((surprise(states @ rounded.T) - true).sum())
+            lost["int8 weights"] += float((surprise(states @ rounded.T, after) - true).sum())
             tokens += len(text)
     print(f"nats a token that a form of the head costs, beside fp32, on {tokens:,} tokens")
     for name, cost in lost.items():
