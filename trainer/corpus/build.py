@@ -22,7 +22,7 @@ import re
 import shutil
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from trainer.corpus.blocks import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.encoding import Encoder
 from trainer.corpus.joining import join
 from trainer.corpus.reading import Piece
+from trainer.corpus.shards import is_whole
 from trainer.corpus.sources import Source, open_source
 from trainer.corpus.tokenizer import digest
 
@@ -149,8 +150,10 @@ def encode(settings: Corpus, source: Source, folder: Path, progress: bool) -> di
         shard.save(file)
         return shard.tally.stories
 
-    parts = {"validation": source.validation, "train": source.train}
-    files: dict[str, list[Path]] = {name: [] for name, pieces in parts.items() if pieces}
+    # Opened before the bar is drawn: if that fails, its sentence stands alone.
+    readers = {"validation": source.validation, "train": source.train}
+    parts = {name: pieces() for name, pieces in readers.items() if pieces}
+    files: dict[str, list[Path]] = {name: [] for name in parts}
     workers = settings.workers or os.cpu_count() or 1
     waiting: deque[tuple[Future[int], int]] = deque()
     with (
@@ -174,13 +177,11 @@ def encode(settings: Corpus, source: Source, folder: Path, progress: bool) -> di
             bar.update(size)
 
         try:
-            for name in files:
-                pieces: Callable[[], Iterator[Piece]] | None = parts[name]
-                assert pieces is not None
-                for number, piece in enumerate(pieces()):
+            for name, pieces in parts.items():
+                for number, piece in enumerate(pieces):
                     file = folder / f"{name}-{number:06}.npz"
                     files[name].append(file)
-                    if file.is_file():
+                    if is_whole(file):
                         bar.update(piece.size)
                         continue
                     waiting.append((pool.submit(work, piece, file), piece.size))

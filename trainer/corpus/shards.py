@@ -1,9 +1,9 @@
 """What a piece of the source became: its ids, hashes and counts, in a file of its own while a store
 is built.
 
-A shard is written beside its name, flushed to the disk and renamed, so a shard that is there is
-whole, and a build that was killed goes on after its last one. NumPy's .npz keeps a checksum of
-each array and reads no pickles.
+A shard is written beside its name, flushed to the disk and renamed, so a build that was killed goes
+on after its last one. NumPy's .npz keeps a checksum of each array and reads no pickles; a shard that
+a disk has damaged all the same is made again.
 """
 
 from __future__ import annotations
@@ -103,3 +103,12 @@ class Shard:
             for name in ("changed", "dropped"):
                 told[name] = Counter(told[name])
             return cls(**{name: stored[name] for name in ARRAYS}, tally=Tally(**told))
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a shard is there and every checksum in it is right."""
+    try:
+        Shard.load(file)
+    except Exception:  # a damaged archive has errors of many kinds
+        return False
+    return True

@@ -20,11 +20,13 @@ import hashlib
 import itertools
 import os
 import sys
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from trainer.config import Corpus
 from trainer.corpus.reading import (
@@ -73,8 +75,10 @@ def open_source(settings: Corpus) -> Iterator[Source]:
     """The source that the settings name.
 
     Raises:
-        ValueError: there is no such file, or the Hub cannot be reached; one sentence.
+        ValueError: there is no such file, or it cannot be read; one sentence.
+        OSError: there is no room in the folder for a copy of standard input.
     """
+    discard_copies(Path(settings.folder))
     with contextlib.ExitStack() as stack:
         identity: dict[str, Any] = {}
         validation: Pieces | None = None
@@ -88,7 +92,7 @@ def open_source(settings: Corpus) -> Iterator[Source]:
             if settings.source == "sample":
                 name, files = "sample", [SAMPLE]
             elif settings.source == "-":
-                name, files = "stdin", [stack.enter_context(spooled(settings.folder))]
+                name, files = "stdin", [stack.enter_context(spooled(Path(settings.folder)))]
             else:
                 files = find_files(settings.source)
                 name = ", ".join(file.name for file in files)
@@ -110,8 +114,9 @@ def find_files(names: str, key: str = "source") -> list[Path]:
     """
     found: list[Path] = []
     for name in names.split(","):
-        matches = [name] if Path(name).is_file() else sorted(glob.glob(name, recursive=True))
-        files = [Path(match) for match in matches if Path(match).is_file()]
+        with readable(name):
+            matches = [name] if Path(name).is_file() else sorted(glob.glob(name, recursive=True))
+            files = [Path(match) for match in matches if Path(match).is_file()]
         if not files:
             raise ValueError(f"there is no file {name}: give --corpus.{key} one that exists")
         found += files
@@ -123,13 +128,20 @@ def find_files(names: str, key: str = "source") -> list[Path]:
 def identity_of(file: Path) -> dict[str, str]:
     """Kind and checksum of a file; where it lies and what it is called change no store."""
     digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
-            while part := stream.read(PIECE):
-                digest.update(part)
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read ({error.strerror}): check its rights") from None
+    with readable(file), file.open("rb") as stream:
+        while part := stream.read(PIECE):
+            digest.update(part)
     return {"kind": kind_of(file), "sha256": digest.hexdigest()}
+
+
+@contextlib.contextmanager
+def readable(name: object) -> Iterator[None]:
+    """What goes wrong in reading, as one sentence that names the input."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{name} cannot be read ({reason}): check what and whose it is") from None
 
 
 def file_reader(files: list[Path]) -> Pieces:
@@ -138,38 +150,54 @@ def file_reader(files: list[Path]) -> Pieces:
 
 
 @contextlib.contextmanager
-def spooled(folder: str) -> Iterator[Path]:
+def spooled(folder: Path) -> Iterator[Path]:
     """Standard input as a file, for as long as it is used: it has to be read twice, for its
-    checksum and for its stories."""
-    stream = sys.stdin.buffer
-    part = stream.read(PIECE)
+    checksum and for its stories. Its lock is held before it is there: `discard_copies` leaves it."""
+    part = read_stdin()
     suffix = ".jsonl" if part.lstrip().startswith(b"{") else ".txt"
-    os.makedirs(folder, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix, "stdin-", folder)
-    try:
-        with open(handle, "wb") as copy:
-            while part:
-                copy.write(part)
-                part = stream.read(PIECE)
-        yield Path(name)
-    finally:
-        os.unlink(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"stdin-{uuid.uuid4().hex}{suffix}"
+    with copy_lock(copy):
+        try:
+            with copy.open("wb") as stream:
+                while part:
+                    stream.write(part)
+                    part = read_stdin()
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
+    copy_lock(copy).unlink()
+
+
+def read_stdin() -> bytes:
+    """The next part of standard input; nothing at its end."""
+    with readable("standard input"):
+        if sys.stdin is None:
+            raise OSError("it is closed")
+        return sys.stdin.buffer.read(PIECE)
 
 
 def hub_reader(settings: Corpus, split: str) -> Pieces:
     """Reads one split from the Hub."""
-    return lambda: hub_pieces(settings, split)
-
-
-def hub_pieces(settings: Corpus, split: str) -> Iterator[Piece]:
-    """One split from the Hub, or one sentence on what to do without it."""
     pieces = original_pieces if settings.source == HUB else gpt4_pieces
-    try:
-        import huggingface_hub
 
-        # Asked first since it answers at once; `datasets` tries for half a minute.
-        huggingface_hub.HfApi().dataset_info(HUB, revision=settings.revision, timeout=20)
-        yield from pieces(settings.revision, split)
+    def stream() -> Iterator[Piece]:
+        with one_sentence():
+            yield from pieces(settings.revision, split)
+
+    def read() -> Iterator[Piece]:
+        with one_sentence():
+            ask(settings.revision)
+        return stream()
+
+    return read
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """What goes wrong with the Hub, as one sentence on what to do without it."""
+    try:
+        yield
     except Exception as error:  # every layer of the network has errors of its own
         raise ValueError(
             f"the Hub's {HUB} cannot be read ({type(error).__name__}): give your own stories with"
@@ -177,10 +205,25 @@ def hub_pieces(settings: Corpus, split: str) -> Iterator[Piece]:
         ) from None
 
 
+def ask(revision: str) -> None:
+    """Whether the Hub is there, which it says at once; reading tries again for half a minute.
+
+    Raises:
+        Exception: it is not.
+    """
+    import huggingface_hub
+
+    huggingface_hub.utils.logging.set_verbosity_error()  # no warning each time it tries again
+    huggingface_hub.HfApi().dataset_info(HUB, revision=revision, timeout=10)
+
+
 def original_pieces(revision: str, split: str) -> Iterator[Piece]:
     """A split of the first version, streamed."""
     import datasets
 
+    datasets.logging.set_verbosity_error()
+    # Within each of these huggingface_hub tries six times; 20 would be ten minutes of silence.
+    datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 2
     table = datasets.load_dataset(HUB, split=split, revision=revision, streaming=True)
     for rows in table.iter(ROWS):
         stories = [story for story in rows["text"] if story is not None]
