@@ -1,0 +1,243 @@
+"""Tokens a second of training, against what people run.
+
+    python benchmarks/training.py [peers|growth ...] [--stories FILE] [--steps 6]
+
+peers    the size of the preset seed (GPT-2 block, 6 x 256 x 4, 50,257 ids), 64 blocks of 128
+         tokens an update, AdamW, no dropout: transformers.Trainer in fp32 and bf16, the same
+         compiled, a plain compiled PyTorch loop in bf16, and `trainer/train.py`
+growth   `trainer/train.py` with context 128, 256 and 512, smaller updates, and two processes
+
+Every contender runs in a process of its own, on the blocks of one token store; speed is that of
+the median update after those that warm up (and compile). The share is of this machine's bf16
+matrix peak, measured first, by the floating-point operations of the whole model: 6 a weight and
+token, the head's 50,257 rows included. Inkling computes the head for the ids that the corpus
+uses, so its share counts work that it saves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+SHARED = ROOT.parent / "shared" / "data" / "train.jsonl"
+BATCH, CONTEXT = 64, 128
+WEIGHTS = 50_257 * 256 + 6 * 12 * 256 * 256  # that a token is multiplied with: head and six blocks
+WARM_UP = 2  # updates that are not counted
+CONTENDERS = {
+    "trainer-fp32": "transformers.Trainer, fp32",
+    "trainer-bf16": "transformers.Trainer, bf16",
+    "trainer-fp32-compiled": "the same, fp32, compiled",
+    "trainer-bf16-compiled": "the same, bf16, compiled",
+    "loop": "plain PyTorch loop, bf16, compiled",
+    "inkling": "Inkling",
+}
+
+
+def new_model() -> Any:
+    """A GPT-2 of the preset's size."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    return GPT2LMHeadModel(
+        GPT2Config(n_layer=6, n_embd=256, n_head=4, n_positions=CONTEXT, n_inner=1024,
+                   resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
+    )  # fmt: skip
+
+
+def library(store: Path, steps: int, kind: str) -> list[float]:
+    """Seconds of each update of transformers.Trainer, as its examples set it up."""
+    import numpy as np
+    import torch
+    import transformers
+
+    tokens = np.memmap(store / "train" / "tokens.bin", dtype="<u2", mode="r")
+
+    class Blocks(torch.utils.data.Dataset[dict[str, Any]]):
+        def __len__(self) -> int:
+            return len(tokens) // CONTEXT
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            block = tokens[index * CONTEXT : (index + 1) * CONTEXT].astype(np.int64)
+            return {"input_ids": block, "labels": block}
+
+    class Clock(transformers.TrainerCallback):
+        def __init__(self) -> None:
+            self.ticks = [time.perf_counter()]
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            self.ticks.append(time.perf_counter())
+
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = transformers.TrainingArguments(
+            folder, use_cpu=not torch.cuda.is_available(), bf16="bf16" in kind,
+            torch_compile="compiled" in kind, per_device_train_batch_size=BATCH,
+            max_steps=steps + WARM_UP, learning_rate=5e-4, save_strategy="no", report_to=[],
+            disable_tqdm=True, logging_strategy="no",
+        )  # fmt: skip
+        transformers.Trainer(
+            new_model(), arguments, train_dataset=Blocks(), callbacks=[clock]
+        ).train()
+    return [end - begin for begin, end in zip(clock.ticks, clock.ticks[1:], strict=False)]
+
+
+def loop(store: Path, steps: int, kind: str) -> list[float]:
+    """Seconds of each update of a compiled loop in the style that people copy."""
+    import numpy as np
+    import torch
+    from torch.nn import functional
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tokens = np.memmap(store / "train" / "tokens.bin", dtype="<u2", mode="r")
+    model = new_model().to(device)
+    compiled: Callable[..., Any] = torch.compile(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
+    seconds = []
+    for _ in range(steps + WARM_UP):
+        begin = time.perf_counter()
+        starts = np.random.randint(0, len(tokens) - CONTEXT - 1, BATCH)
+        rows = np.stack([tokens[start : start + CONTEXT + 1] for start in starts]).astype(np.int64)
+        batch = torch.from_numpy(rows).to(device)
+        with torch.autocast(device, torch.bfloat16):
+            logits = compiled(batch[:, :-1]).logits
+        loss = functional.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss.item()
+        seconds.append(time.perf_counter() - begin)
+    return seconds
+
+
+def inkling(
+    stories: str, data: Path, steps: int, processes: int = 1, **settings: object
+) -> tuple[float, int]:
+    """Tokens a second of `trainer/train.py`, and its peak memory in MiB."""
+    changes = {
+        "corpus.source": stories, "corpus.folder": data, "optim.steps": steps + 2 * WARM_UP,
+        "model.dropout": 0, "runtime.compile": "on", "run.log_every": 1, "run.judge_stories": 1,
+        "run.validate_every": 10_000, "run.validate_blocks": 1, "run.sample_length": 1,
+    } | {name.replace("__", "."): value for name, value in settings.items()}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        start = [sys.executable]
+        if processes > 1:
+            start += ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+        order = [*start, str(ROOT / "trainer" / "train.py"), "--preset", "seed"]
+        for name, value in (changes | {"run.dir": folder}).items():
+            order += [f"--{name}", str(value)]
+        _, memory = finished(order)
+        lines = Path(folder, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    speeds = [line["tokens_per_second"] for line in map(json.loads, lines)
+              if "tokens_per_second" in line]  # fmt: skip
+    return statistics.median(speeds[2 * WARM_UP :]), memory
+
+
+def finished(order: list[str]) -> tuple[str, int]:
+    """What a command printed, and its peak memory in MiB."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(order, stdout=output, stderr=errors, text=True)
+        _, status, usage = os.wait4(process.pid, 0)
+        output.seek(0)
+        errors.seek(0)
+        if status:
+            sys.exit(f"error: {' '.join(order[-6:])}: {errors.read().strip()[-500:]}")
+        return output.read(), usage.ru_maxrss // 1024
+
+
+def peak() -> float:
+    """Floating-point operations a second of a large bf16 matrix product."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    one = torch.randn(2048, 2048, dtype=torch.bfloat16, device=device)
+    seconds = []
+    for _ in range(12):
+        begin = time.perf_counter()
+        (one @ one)[0, 0].item()
+        seconds.append(time.perf_counter() - begin)
+    return 2 * 2048**3 / statistics.median(seconds[2:])
+
+
+def peers(stories: str, data: Path, store: Path, steps: int) -> None:
+    """The table of all contenders."""
+    limit = peak()
+    print(f"bf16 matrix peak of this machine: {limit / 1e12:.2f} TFLOP/s")
+    print(f"{'':36}{'tokens/s':>10}{'ratio':>8}{'share':>8}{'memory':>12}")
+    base = 0.0
+    for name, title in CONTENDERS.items():
+        if name == "inkling":
+            speed, memory = inkling(stories, data, steps)
+        else:
+            order = [sys.executable, __file__, "--contender", name, str(store), str(steps)]
+            output, memory = finished(order)
+            seconds = json.loads(output.splitlines()[-1])[WARM_UP:]
+            speed = BATCH * CONTEXT / statistics.median(seconds)
+        base = base or speed
+        share = 6 * WEIGHTS * speed / limit
+        print(f"{title:36}{speed:>10,.0f}{speed / base:>7.1f}x{share:>8.0%}{memory:>8,} MiB",
+              flush=True)  # fmt: skip
+
+
+def growth(stories: str, data: Path, steps: int) -> None:
+    """How Inkling's speed and memory grow."""
+    print(f"{'Inkling':36}{'tokens/s':>10}{'memory':>12}")
+    rows: list[tuple[str, int, dict[str, object]]] = [
+        (f"context {context}, {8192 // context} blocks", 1,
+         {"model__context": context, "optim__global_batch": 8192 // context})
+        for context in (128, 256, 512)
+    ]  # fmt: skip
+    rows += [
+        (f"context 128, {batch} blocks", 1, {"optim__global_batch": batch}) for batch in (16, 32)
+    ]
+    rows += [("context 128, 64 blocks, 2 processes", 2, {})]
+    for title, processes, settings in rows:
+        speed, memory = inkling(stories, data, steps, processes, **settings)
+        print(f"{title:36}{speed:>10,.0f}{memory:>8,} MiB", flush=True)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("parts", nargs="*", default=["peers", "growth"])
+    parser.add_argument("--stories", default=str(SHARED) if SHARED.exists() else "sample")
+    parser.add_argument("--steps", type=int, default=6, help="updates that are counted")
+    parser.add_argument("--contender", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.contender:
+        name, folder, steps = options.contender
+        kind = name.partition("-")[2]
+        found = (library if kind else loop)(Path(folder), int(steps), kind)
+        print(json.dumps(found))
+        return
+    from trainer.config import Corpus
+    from trainer.corpus import build_store
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        corpus = Corpus(source=options.stories, folder=folder, special="strip", lower_case=True,
+                        max_tokens=128)  # fmt: skip
+        store = build_store(corpus, progress=False)
+        for part in options.parts:
+            if part == "peers":
+                peers(options.stories, data, store.folder, options.steps)
+            elif part == "growth":
+                growth(options.stories, data, options.steps)
+            else:
+                sys.exit(f"error: there is no part {part!r}: peers or growth")
+
+
+if __name__ == "__main__":
+    main()
