@@ -1,9 +1,9 @@
 """What a piece of the source became: its ids, hashes and counts, in a file of its own while a store
 is built.
 
-A shard is written beside its name, flushed to the disk and renamed, so a build that was killed goes
-on after its last one. NumPy's .npz keeps a checksum of each array and reads no pickles; a shard that
-a disk has damaged all the same is made again.
+A shard is written beside its name, flushed to the disk and renamed, so a build that was killed
+goes on after its last one. NumPy's .npz keeps a checksum of each array and reads no pickles; a
+shard that was damaged later is made again.
 """
 
 from __future__ import annotations

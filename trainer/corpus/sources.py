@@ -18,7 +18,6 @@ import contextlib
 import glob
 import hashlib
 import itertools
-import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -152,21 +151,41 @@ def file_reader(files: list[Path]) -> Pieces:
 @contextlib.contextmanager
 def spooled(folder: Path) -> Iterator[Path]:
     """Standard input as a file, for as long as it is used: it has to be read twice, for its
-    checksum and for its stories. Its lock is held before it is there: `discard_copies` leaves it."""
+    checksum and for its stories."""
     part = read_stdin()
-    suffix = ".jsonl" if part.lstrip().startswith(b"{") else ".txt"
+    suffix = "jsonl" if part.lstrip().startswith(b"{") else "txt"
     folder.mkdir(parents=True, exist_ok=True)
-    copy = folder / f"stdin-{uuid.uuid4().hex}{suffix}"
-    with copy_lock(copy):
-        try:
-            with copy.open("wb") as stream:
-                while part:
-                    stream.write(part)
-                    part = read_stdin()
-            yield copy
-        finally:
-            copy.unlink(missing_ok=True)
-    copy_lock(copy).unlink()
+    copy = folder / f"stdin-{uuid.uuid4().hex}.{suffix}"
+    with held(copy):
+        with copy.open("wb") as stream:
+            while part:
+                stream.write(part)
+                part = read_stdin()
+        yield copy
+
+
+@contextlib.contextmanager
+def held(copy: Path) -> Iterator[None]:
+    """A copy of standard input in the hands of one process, and gone afterwards.
+
+    Raises:
+        OSError: another process has it (filelock.Timeout), or the folder is read-only.
+    """
+    lock = FileLock(copy.with_name(f".{copy.name}.lock"))
+    lock.acquire(timeout=0)
+    try:
+        yield
+    finally:
+        copy.unlink(missing_ok=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def discard_copies(folder: Path) -> None:
+    """Delete the copies of processes that were killed."""
+    for copy in folder.glob(f"stdin-{'[0-9a-f]' * 32}.*"):
+        with contextlib.suppress(OSError), held(copy):
+            pass
 
 
 def read_stdin() -> bytes:
@@ -212,8 +231,9 @@ def ask(revision: str) -> None:
         Exception: it is not.
     """
     import huggingface_hub
+    from huggingface_hub.utils import logging
 
-    huggingface_hub.utils.logging.set_verbosity_error()  # no warning each time it tries again
+    logging.set_verbosity_error()  # no warning each time it tries again
     huggingface_hub.HfApi().dataset_info(HUB, revision=revision, timeout=10)
 
 
@@ -221,7 +241,7 @@ def original_pieces(revision: str, split: str) -> Iterator[Piece]:
     """A split of the first version, streamed."""
     import datasets
 
-    datasets.logging.set_verbosity_error()
+    datasets.utils.logging.set_verbosity_error()
     # Within each of these huggingface_hub tries six times; 20 would be ten minutes of silence.
     datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 2
     table = datasets.load_dataset(HUB, split=split, revision=revision, streaming=True)

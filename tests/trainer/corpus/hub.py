@@ -23,9 +23,12 @@ def parquet(stories: list[str]) -> bytes:
 
 
 @contextmanager
-def serve(first: dict[str, list[str]], second: dict[str, list[str]]) -> Iterator[tuple[str, set]]:
+def serve(
+    first: dict[str, list[str]], second: dict[str, list[str]], failing: bool = False
+) -> Iterator[tuple[str, set]]:
     """Its address and, as they come in, the commits that were asked for; `first` and `second` are
-    the versions: stories of "train" and "validation"."""
+    the versions: stories of "train" and "validation". A `failing` one says that it has the data
+    set, and is overloaded when asked for it."""
     files = {"README.md": b"---\nlicense: cdla-sharing-1.0\n---\n"}
     for split, stories in first.items():
         files[f"data/{split}-00000-of-00001.parquet"] = parquet(stories)
@@ -65,6 +68,8 @@ def serve(first: dict[str, list[str]], second: dict[str, list[str]]) -> Iterator
             if what == "revision":
                 names = [{"rfilename": file} for file in files]
                 self.send_json({"id": NAME, "sha": commit, "siblings": names, "tags": []})
+            elif failing:
+                self.send(503, Retry_After="0")
             elif what == "tree":
                 found = [entry("file", file) for file in files if file.startswith(name)]
                 self.send_json(found if name else [*found, entry("directory", "data")])

@@ -254,6 +254,36 @@ def test_finished_shards_are_not_made_again(tmp_path: Path, many: Path) -> None:
     assert b'"foreign": 7777' in content(Path(folder))["store.json"]
 
 
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "no archive"])
+def test_a_damaged_shard_is_made_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stories: list[str],
+    settings: Settings,
+    damage: str,
+) -> None:
+    file = write_jsonl(tmp_path / "all.jsonl", stories)
+    wanted = build_store(settings(file), progress=False).folder
+    saved = content(wanted)
+    with monkeypatch.context() as broken:
+        broken.setattr(build, "join", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        shutil.rmtree(wanted)
+        with pytest.raises(KeyboardInterrupt):
+            build_store(settings(file), progress=False)
+    (shard,) = (tmp_path / "data").glob("*.partial/shards/*.npz")
+    whole = shard.read_bytes()
+    middle = len(whole) // 2
+    shard.write_bytes(
+        {
+            "cut": whole[:middle],
+            "changed": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+            "empty": b"",
+            "no archive": b"no archive",
+        }[damage]
+    )
+    assert build_quietly(settings(file)) == saved
+
+
 def test_two_at_once_make_one_store(tmp_path: Path, many: Path) -> None:
     processes = [start(many, tmp_path / "data") for _ in range(2)]
     told = [process.communicate() for process in processes]

@@ -33,7 +33,7 @@ def test_inspect_prints_the_card(store: Path, capsys: pytest.CaptureFixture[str]
         "`min_tokens 8`",
     ):
         assert line in card
-    assert "Nora" in card.partition("Names: ")[2]
+    assert "Lily (" in card.partition("Names: ")[2]
 
 
 def test_inspect_writes_the_card_with_its_picture(store: Path, tmp_path: Path) -> None:
