@@ -22,8 +22,8 @@ from dataclasses import replace
 from playground.foreign import Foreign
 from playground.network import Network, Piece
 from playground.sampling import Settings
-from playground.stories.story import Story, Token
-from playground.storyteller import Letters, Storyteller
+from playground.stories.story import Story
+from playground.storyteller import Storyteller
 from playground.stream import Stream, Work
 from playground.telling import Teller
 
@@ -82,12 +82,14 @@ class Engine:
             )
             return self._start(story)
         self._check_model(after)
-        return self._start(replace(after, settings=settings, ended=False))
+        return self._start(replace(after, settings=settings))
 
     def branch(
         self, story: Story, position: int, token_id: int, settings: Settings | None = None
     ) -> Stream:
         """The story up to `position`, another token there, and on from it.
+
+        The stream's first token is the other one, with its record.
 
         Raises:
             ValueError: there is no such position or token, or the story is another model's.
@@ -100,24 +102,8 @@ class Engine:
             raise ValueError(
                 f"token_id must be from 0 to {self._network.head.vocabulary - 1}, not {token_id}."
             )
-        old = story.tokens[position]
-        chosen = [other for other in old.alternatives if other.token_id == token_id]
-        before = story.tokens[:position]
-        letters = Letters()
-        for token in before:
-            letters.add(self.storyteller.piece(token.token_id))
-        turned = Token(
-            token_id=token_id,
-            text=letters.add(self.storyteller.piece(token_id)),
-            dice=None,
-            probability=chosen[0].probability if chosen else 0.0,
-            chosen_probability=1.0,
-            rank=old.alternatives.index(chosen[0]) if chosen else len(old.alternatives),
-            entropy=old.entropy,
-            alternatives=old.alternatives,
-        )
-        told = replace(story, tokens=(*before, turned), ended=False)
-        return self._start(replace(told, settings=settings or story.settings))
+        told = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
+        return self._start(told, token_id)
 
     def score(self, text: str) -> Story:
         """The record of a text that a person typed: every token with what the model thought of it.
@@ -178,20 +164,20 @@ class Engine:
         if highest >= self._network.head.vocabulary:
             raise ValueError(f"this story holds a token, {highest}, that its model does not have.")
 
-    def _start(self, story: Story) -> Stream:
+    def _start(self, story: Story, *typed: int) -> Stream:
+        """Go on from a story and some tokens after it, which a person chose."""
         known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
         ids = [*self._beginning(), *known]
         if not ids:
             raise ValueError("this model needs a prompt: type some words.")
-        settings = story.settings
-        work = Work(settings, ids, settings.length, len(story.tokens), scored=len(ids))
+        settings, position = story.settings, len(story.tokens) + len(typed)
+        work = Work(settings, [*ids, *typed], settings.length, position, scored=len(ids))
         for token in story.tokens:
             work.letters.add(self.storyteller.piece(token.token_id))
-        return self._enter(work, story)
+        return self._enter(work, replace(story, ended=False))
 
     def _enter(self, work: Work, story: Story) -> Stream:
-        if work.count:
-            work.first = self._window(len(work.ids))
+        work.first = self._window(work.scored)
         with self._wake:
             if self._closed:
                 raise ValueError("the playground is closing: start it again.")
@@ -266,8 +252,8 @@ class Engine:
         works: list[Work] = []
         budget = PROMPTS
         for work in list(self._running):
-            window = work.ids[work.first :]
-            ids = window[work.fed : work.fed + PIECE]
+            end = work.first + min(work.fed + PIECE, self._context)
+            ids = work.ids[work.first + work.fed : end]
             if len(ids) > 1:
                 if len(ids) > budget:
                     continue

@@ -33,6 +33,7 @@ class Run:
 
     dir: str = setting("", "folder of the run; empty means runs/<preset>")
     fresh: bool = setting(False, "start over and drop the run that is in run.dir")
+    dry: bool = setting(False, "only say what the run would be, with measured speed and memory")
     seed: int = setting(1337, "seed of weights, block order and dropout")
     log_every: int = setting(10, "a line in metrics.jsonl every so often", unit="steps")
     save_every: int = setting(200, "a checkpoint every so often", unit="steps")

@@ -32,8 +32,10 @@ from trainer.config import Config
 from trainer.corpus import build_store
 from trainer.corpus.blocks import TokenStore, gather, open_store
 from trainer.corpus.order import Order
+from trainer.corpus.tokenizer import VOCABULARY
 from trainer.evaluation.likelihood import evaluate
 from trainer.export import TOKENIZER, describe, export
+from trainer.forecast import forecast
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder
 from trainer.optim import adamw, learning_rate
@@ -121,6 +123,29 @@ class Trainer:
         self.runtime.load(found.weights, found.moments, found.step)
         self.step = self.saved = found.step
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
+
+    def forecast(self) -> str:
+        """What this run would be, with its speed and memory measured."""
+        shape, runtime = self.config.model, self.runtime
+        weights = sum(weight.numel() for weight in self.model.parameters())
+        unseen = (VOCABULARY - self.vocabulary.num_slots) * shape.hidden
+        corpus, tokens = self.store.summary("train"), self.global_batch * self.context
+        facts = {
+            "run": f"{self.folder}, preset {self.config.preset}",
+            "model": f"{shape.block}, {weights + unseen:,} parameters; head and embedding are "
+            f"trained for the {self.vocabulary.num_slots:,} ids that the corpus uses"
+            if unseen
+            else f"{shape.block}, {weights:,} parameters",
+            "corpus": f"{corpus['stories']:,} stories, {corpus['tokens']:,} tokens",
+            "update": f"{self.global_batch} blocks of {self.context} = {tokens:,} tokens: "
+            f"{runtime.num_processes} process(es) x {runtime.accumulation} micro-batch(es) of "
+            f"{runtime.micro_batch}",
+            "length": f"{self.num_steps:,} updates, {self.num_steps * tokens:,} tokens, "
+            f"{self.num_steps * self.global_batch / self.order.num_blocks:.1f} epochs",
+            "engine": f"{runtime.engine} on {runtime.device.type}, "
+            f"{str(runtime.dtype).removeprefix('torch.')} products",
+        }
+        return forecast(runtime, self.batches, facts, steps_left=self.num_steps, tokens=tokens)
 
     def batches(self, step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """This process's micro-batches of a step: (inputs, targets), (micro_batch, context) slots
@@ -281,6 +306,12 @@ def main(arguments: list[str] | None = None) -> int:
             open_store(Path(config.corpus.source)) if store_given else build_store(config.corpus)
         )
         trainer = Trainer(config, store)
+        if config.run.dry:
+            told = trainer.forecast()
+            if trainer.runtime.is_main:
+                print(told)
+            trainer.runtime.close()
+            return 0
         trainer.folder.mkdir(parents=True, exist_ok=True)
         trainer.resume()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -27,7 +27,7 @@ QUIET = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None and os.environ.get("CI") == "true":
@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
     """`python app.py` with two models: one slow enough for a Stop in mid-story, one fast."""
     slow = export("slow", hidden_size=512, intermediate_size=1024, num_hidden_layers=4)

@@ -59,7 +59,7 @@ def test_stories_branch_score_and_outgrow_the_context(folder: Path) -> None:
         story = stream.story
         assert len(tokens) == 90
         with engine.branch(story, 5, 1234, Settings(length=7, stop_at_end=False)) as branched:
-            assert len(list(branched)) == 7
+            assert len(list(branched)) == 1 + 7
         assert branched.story.tokens[:5] == story.tokens[:5]
         scored = engine.score(PROMPT * 10).tokens
     assert len(scored) == len(Storyteller.open(folder).encode(PROMPT * 10))

@@ -60,8 +60,23 @@ def test_a_branch_with_the_same_word_is_the_same_story(
         written(engine, SETTINGS)  # its place still holds the beginning
     chosen = whole.tokens[position].token_id
     settings = replace(SETTINGS, length=199 - position)
+    turned = replace(whole.tokens[position], dice=None, chosen_probability=1.0)
     with engine.branch(whole, position, chosen, settings) as stream:
-        assert tuple(stream) == whole.tokens[position + 1 :]
+        assert tuple(stream) == (turned, *whole.tokens[position + 1 :])
+
+
+@pytest.mark.parametrize("position", [20, 61])
+def test_a_branch_to_an_unlikely_word_knows_its_probability(
+    engine: Engine, whole: Story, position: int
+) -> None:
+    shown = {other.token_id for other in whole.tokens[position].alternatives}
+    unlikely = next(token_id for token_id in range(5_000, 6_000) if token_id not in shown)
+    with engine.branch(whole, position, unlikely, replace(SETTINGS, length=1)) as stream:
+        turned = next(stream)
+    assert turned.token_id == unlikely
+    assert turned.rank >= 10
+    assert 0 < turned.probability < whole.tokens[position].alternatives[-1].probability
+    assert turned.entropy == whole.tokens[position].entropy
 
 
 def test_a_text_has_the_same_record_whatever_its_place_held(engine: Engine) -> None:
@@ -71,3 +86,13 @@ def test_a_text_has_the_same_record_whatever_its_place_held(engine: Engine) -> N
     for token in scored.tokens:
         assert token.dice is None
         assert len(token.alternatives) == 10
+
+
+def test_a_context_of_any_length_is_not_left(export) -> None:
+    with Engine(
+        Storyteller.open(export("odd", max_position_embeddings=90), device="cpu")
+    ) as engine:
+        long = "The fox ran home. " * 40
+        assert len(engine.score(long).tokens) > 150
+        with engine.write(long, replace(SETTINGS, length=120)) as stream:
+            assert len(list(stream)) == 120

@@ -89,9 +89,7 @@ def test_all_ways_to_start_it_do_the_same(tmp_path: Path) -> None:
         "file": PYTHON,
         "module": [*LAUNCHED, "-m", "trainer.train"],
     }.items():
-        done = run(
-            command, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=tmp_path / name
-        )
+        done = run(command, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=tmp_path / name)
         assert done.returncode == 0, done.stderr
         assert (tmp_path / name / "export" / "model.safetensors").is_file()
         found.append([line["loss"] for line in lines_of(tmp_path / name) if "loss" in line])
@@ -193,3 +191,13 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
     left = {file.name for file in (small_disk / "data").rglob("*") if file.suffix != ".lock"}
     assert left == set()
     assert not (tmp_path / "other").exists()
+
+
+def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None:
+    done = run(PYTHON, tmp_path, "--corpus.source", "sample", "--run.dry")
+    assert done.returncode == 0, done.stderr
+    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert told["model"].startswith("llama, 3,298,688 parameters")
+    assert told["length"].startswith("60 updates")
+    assert "tokens/s" in told["speed"] and told["engine"].startswith("plain on ")
+    assert not (tmp_path / "run").exists()
