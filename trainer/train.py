@@ -23,6 +23,7 @@ if __package__ in (None, ""):  # started as a file: its folder is on the path, t
 
 import torch
 from safetensors import SafetensorError
+from torch.nn import functional
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import checkpoint, journal
@@ -231,7 +232,8 @@ class Trainer:
             for block in range(min(self.config.run.validate_blocks, num_blocks)):
                 read = gather(tokens, [block], self.context)
                 ids = torch.from_numpy(read).long().to(self.runtime.device)  # (1, context + 1)
-                judged.append(float(decoder(ids, labels=ids).loss))
+                logits = decoder(ids[:, :-1]).logits[0].float()  # (context, 50,257)
+                judged.append(float(functional.cross_entropy(logits, ids[0, 1:])))
             nats = sum(judged) / len(judged) if judged else None
             bytes_a_token = self.store.num_bytes("validation") / max(1, len(tokens))
             log.validation(self.step, nats, bytes_a_token, self.story(decoder))
@@ -248,7 +250,7 @@ class Trainer:
             do_sample=True,
             temperature=0.8,
             top_k=40,
-            max_new_tokens=self.config.run.sample_length,
+            max_new_tokens=min(self.config.run.sample_length, self.context - start.shape[1]),
             pad_token_id=END_OF_TEXT,
         )
         return str(self.tokenizer.decode(told[0], skip_special_tokens=True))

@@ -193,6 +193,16 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
     assert not (tmp_path / "other").exists()
 
 
+def test_the_card_s_block_goes_the_whole_way_too(tmp_path: Path) -> None:
+    """GPT-2 has a row a position: nothing may look one past its context."""
+    shape = ["--model.block", "gpt2", "--model.context", "32", "--run.sample_length", "100"]
+    done = run(PYTHON, tmp_path, *SHORT, *shape, "--corpus.source", "sample")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "run" / "export" / "config.json").read_text())
+    assert (config["model_type"], config["n_positions"]) == ("gpt2", 32)
+    assert any("validation_loss" in line for line in lines_of(tmp_path / "run"))
+
+
 def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None:
     done = run(PYTHON, tmp_path, "--corpus.source", "sample", "--run.dry")
     assert done.returncode == 0, done.stderr
