@@ -4,10 +4,11 @@ One thread owns the model. Between two steps stories join and leave: a step feed
 every story that is being written and, beside them, pieces of new prompts, so nobody waits for
 somebody else's prompt. A story whose reader stopped or is gone frees its place at the next step.
 
-A story longer than the context goes on with its newest three quarters, fed again as a new prompt
-would be: the model then sees what it was trained on, positions from 0, at the price of one short
-piece of work every quarter of a context. Where the window begins is a function of the number of
-tokens alone, so a story that is stopped and continued is the one that was never stopped.
+A story longer than the context goes on with its newest three quarters, fed again: the model then
+sees what it was trained on, positions from 0. That window is prepared in a second place, a few
+tokens beside each new one of the old window's last quarter, so nobody waits for it. Where the
+window begins is a function of the number of tokens alone, so a story that is stopped and continued
+is the one that was never stopped.
 
 A place keeps what it holds until another story takes it. A story that begins alike, such as a
 branch of the one before, finds its beginning there.
@@ -29,6 +30,7 @@ from playground.telling import Teller
 
 PIECE = 64  # tokens of a prompt that are fed at once
 PROMPTS = 128  # tokens of prompts in one step, so that running stories go on at their pace
+AHEAD = 4  # tokens of the next window that are fed beside a new one; three would just do
 TEXT_MAX = 100_000  # bytes of a prompt
 
 
@@ -55,7 +57,8 @@ class Engine:
         self.storyteller = storyteller
         self.max_streams = max_streams
         self.max_waiting = max_waiting
-        self._held: list[list[int]] = [[] for _ in range(max_streams)]  # tokens in free places
+        self._places = range(2 * max_streams)  # a story may need a second one for its next window
+        self._held: list[list[int]] = [[] for _ in self._places]  # tokens in free places
         self._running: list[Work] = []
         self._waiting: list[Work] = []
         self._wake = threading.Condition()
@@ -200,7 +203,7 @@ class Engine:
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
             shape = Network if self.storyteller.is_own_shape else Foreign
-            self._network = shape(self.storyteller, self.max_streams)
+            self._network = shape(self.storyteller, len(self._places))
             self._teller = Teller(self.storyteller, self._network.head)
         except BaseException as error:
             opened.set_exception(error)
@@ -229,27 +232,41 @@ class Engine:
                 for work in [work for work in self._waiting if work.gone]:
                     self._waiting.remove(work)
                     work.out.put(None)
-                free = set(range(self.max_streams)) - {work.place for work in self._running}
-                while self._waiting and free:
+                while self._waiting and len(self._running) < self.max_streams:
                     work = self._waiting.pop(0)
-                    self._settle(work, free)
+                    self._settle(work)
                     self._running.append(work)
                 if self._running:
                     return True
                 self._wake.wait()
 
-    def _settle(self, work: Work, free: set[int]) -> None:
+    def _free(self) -> list[int]:
+        """The places that no story has."""
+        taken = {place for work in self._running for place in (work.place, work.ahead)}
+        return [place for place in self._places if place not in taken]
+
+    def _settle(self, work: Work) -> None:
         """Give a story the free place that holds most of its beginning, the lowest of equals."""
         window = work.ids[work.first : work.scored - 1]  # what needs no answer
-        known = {place: common(self._held[place], window) for place in free}
-        work.place = max(free, key=lambda place: (known[place], -place))
+        known = {place: common(self._held[place], window) for place in self._free()}
+        work.place = max(known, key=lambda place: (known[place], -place))
         work.fed = known[work.place]
-        free.remove(work.place)
+
+    def _prepare(self, work: Work) -> Piece | None:
+        """Some tokens of the window that comes after this one, in this one's last quarter."""
+        step = self._window(self._context + 1)
+        if work.fed < self._context - step or work.fed + work.count <= self._context:
+            return None  # too early, or the story ends before
+        if work.ahead is None:
+            work.ahead, work.ready = self._free()[-1], 0
+        start = work.first + step + work.ready
+        ids = work.ids[start : start + AHEAD]
+        return Piece(work.ahead, work.ready, ids) if ids else None
 
     def _step(self) -> None:
         """Feed every running story and write down what it says."""
-        pieces: list[Piece] = []
-        works: list[Work] = []
+        fed: list[tuple[Piece, Work]] = []
+        prepared: list[tuple[Piece, Work]] = []
         budget = PROMPTS
         for work in list(self._running):
             end = work.first + min(work.fed + PIECE, self._context)
@@ -260,15 +277,15 @@ class Engine:
                 budget -= len(ids)
                 self._running.remove(work)  # prompts take turns
                 self._running.append(work)
+            elif ahead := self._prepare(work):
+                prepared.append((ahead, work))
             assert work.place is not None
-            pieces.append(Piece(work.place, work.fed, ids))
-            works.append(work)
-        order = sorted(range(len(pieces)), key=lambda index: pieces[index].place)
-        pieces, works = [pieces[index] for index in order], [works[index] for index in order]
-        states = self._network.feed(pieces)
+            fed.append((Piece(work.place, work.fed, ids), work))
+        fed.sort(key=lambda one: one[0].place)
+        states = self._network.feed([piece for piece, _ in (*fed, *prepared)])
         asked: list[tuple[Work, int, int | None]] = []  # story, row, the id that follows if known
         row = 0
-        for work, piece in zip(works, pieces, strict=True):
+        for piece, work in fed:
             known = work.first + work.fed
             for offset in range(len(piece.ids)):
                 following = known + offset + 1
@@ -281,13 +298,15 @@ class Engine:
                     work.scored = following + 1
             work.fed += len(piece.ids)
             row += len(piece.ids)
+        for piece, work in prepared:
+            work.ready += len(piece.ids)
         for work, token in self._teller.tell(states, asked):
             if token is None:  # the story's end
                 work.ended = True
                 work.count = 0
                 continue
             work.out.put(token)
-        for work in works:
+        for _, work in fed:
             self._advance(work)
 
     def _advance(self, work: Work) -> None:
@@ -295,12 +314,22 @@ class Engine:
         if work.first + work.fed == len(work.ids) and not work.count:
             self._finish(work)
         elif work.fed == self._context:
+            self._leave(work)
             work.first = self._window(work.first + work.fed + 1)
-            work.fed = 0
+            if work.ahead is None:
+                work.fed = 0
+            else:
+                work.place, work.fed, work.ahead = work.ahead, work.ready, None
 
     def _finish(self, work: Work) -> None:
         self._running.remove(work)
+        self._leave(work)
+        work.place = work.ahead = None
+        work.out.put(None)
+
+    def _leave(self, work: Work) -> None:
+        """Note what a story's place holds."""
         assert work.place is not None
         self._held[work.place] = work.ids[work.first : work.first + work.fed]
-        work.place = None
-        work.out.put(None)
+        if work.ahead is not None:
+            self._held[work.ahead] = []

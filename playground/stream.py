@@ -23,6 +23,8 @@ class Work:
         scored: tokens before this index of `ids` have their record, or need none.
         count: tokens that are still to be written.
         place: where the cache holds it; None while it waits.
+        ahead: where the cache holds the window that comes next, while that is prepared.
+        ready: tokens of that window that are in the cache.
     """
 
     settings: Settings
@@ -35,6 +37,8 @@ class Work:
     first: int = 0
     fed: int = 0
     place: int | None = None
+    ahead: int | None = None
+    ready: int = 0
     gone: bool = False
     ended: bool = False
 
