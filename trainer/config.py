@@ -172,27 +172,43 @@ class Optim:
     global_batch: int = setting(64, "blocks an update reads, over all processes", unit="blocks")
     epochs: float = setting(10.0, "passes over the corpus", unit="epochs")
     steps: int = setting(0, "updates; 0 means what optim.epochs asks for", unit="steps")
-    lr: float = setting(2e-3, "highest learning rate")
+    optimizer: str = setting(
+        "adamw", "AdamW, or Muon for the matrices inside the blocks", choices=("adamw", "muon")
+    )
+    lr: float = setting(2e-3, "AdamW's highest learning rate")
+    muon_lr: float = setting(2e-3, "Muon's highest learning rate, in AdamW's measure")
+    schedule: str = setting(
+        "cosine",
+        "how the learning rate falls: along a cosine, or level and then straight down (wsd)",
+        choices=("cosine", "wsd"),
+    )
+    decay: float = setting(0.2, "share of the steps in which wsd goes down")
     final_lr: float = setting(0.0, "learning rate at the end, as a share of optim.lr")
     warmup: float = setting(0.02, "share of the steps in which the learning rate rises linearly")
-    weight_decay: float = setting(0.1, "AdamW's decoupled decay of the weight matrices")
+    weight_decay: float = setting(0.1, "decoupled decay of the weight matrices")
+    momentum: float = setting(0.95, "Muon's memory of the gradient")
     beta1: float = setting(0.9, "AdamW's memory of the gradient")
     beta2: float = setting(0.95, "AdamW's memory of the squared gradient")
+    z_loss: float = setting(0.0, "weight of the squared log-sum-exp of the logits in the loss")
     clip: float = setting(1.0, "largest norm of the gradient")
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
         found = positive(
-            "optim", {key: getattr(self, key) for key in ("global_batch", "epochs", "lr", "clip")}
+            "optim",
+            {
+                key: getattr(self, key)
+                for key in ("global_batch", "epochs", "lr", "muon_lr", "clip")
+            },
         )
         if self.steps < 0:
             found.append(f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}")
         if self.weight_decay < 0:
             found.append(f"optim.weight_decay must be 0 or more, not {self.weight_decay}")
-        for key in ("final_lr", "warmup"):
+        for key in ("final_lr", "warmup", "decay"):
             if not 0 <= getattr(self, key) <= 1:
                 found.append(f"optim.{key} must be from 0 to 1, not {getattr(self, key)}")
-        for key in ("beta1", "beta2"):
+        for key in ("beta1", "beta2", "momentum"):
             if not 0 <= getattr(self, key) < 1:
                 found.append(f"optim.{key} must be from 0 to below 1, not {getattr(self, key)}")
         return found

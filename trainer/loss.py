@@ -28,8 +28,11 @@ class NextTokenLoss(nn.Module):
 
     log_multiplicity: torch.Tensor
 
-    def __init__(self, decoder: PreTrainedModel, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, decoder: PreTrainedModel, vocabulary: Vocabulary, z_loss: float = 0.0
+    ) -> None:
         super().__init__()
+        self.z_loss = z_loss
         self.decoder = decoder
         self.register_buffer("log_multiplicity", vocabulary.log_multiplicity, persistent=False)
 
@@ -46,4 +49,7 @@ class NextTokenLoss(nn.Module):
         # A target that the corpus does not use (validation may hold some) is one of those that
         # share its slot.
         shared = self.log_multiplicity[targets].mean()
-        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten()) + shared
+        nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten()) + shared
+        if self.z_loss and self.training:
+            nats = nats + self.z_loss * logits.logsumexp(-1).square().mean()
+        return nats

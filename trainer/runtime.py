@@ -23,9 +23,9 @@ from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
 from torch import nn
 
 from trainer import config
+from trainer.optim import Optimizer
 
 DEEPSPEED_CONFIG = Path(__file__).parent.parent / "ds_config.json"
-MOMENTS = ("exp_avg", "exp_avg_sq")
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 65_536  # on a GPU: 10 GB at most with all 50,257 ids, under half of a 24 GB card
 STRAY = (
@@ -99,22 +99,28 @@ class Runtime:
             kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if has_gpu else "gloo")],
         )
 
-    def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def prepare(self, model: nn.Module, optimizer: Optimizer) -> None:
         """Place the model and its optimizer on the device and tie the processes together."""
+        self.moves, optimizer.dtype = optimizer, self.dtype
         self.names = {
             name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
         }
         if self.engine == "plain":
             model.to(self.device)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.refused = torch.zeros((), device=self.device)
         if self.engine == "deepspeed":
             self.start_moments(0)
+            self.find_places(optimizer)
 
     def update(
         self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rate: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One optimizer step over `accumulation` micro-batches of (inputs, targets), each
         (micro_batch, context).
+
+        An update whose gradient is not finite does not happen, nor does any after it: `refused`
+        counts them, on the device.
 
         Returns:
             Mean nats a token over this process's share (all shares have equally many), and the
@@ -132,11 +138,19 @@ class Runtime:
                 nats += loss.detach() / self.accumulation
                 if self.accelerator.sync_gradients and self.engine == "plain":
                     norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
+                    self.refuse(norm)
                 self.optimizer.step()
                 self.optimizer.zero_grad()
-        if self.engine == "deepspeed":
+        if self.engine == "deepspeed":  # it leaves out an update that is not finite by itself
             norm = torch.as_tensor(self.model.get_global_grad_norm(), device=self.device)
+            self.refuse(norm)
         return nats, norm
+
+    def refuse(self, norm: torch.Tensor) -> None:
+        """Refuse this update if the gradient's norm is not finite or one was refused before."""
+        refuses = (~torch.isfinite(norm) | (self.refused > 0)).float()
+        self.refused += refuses
+        self.moves.found_inf = refuses
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """The arithmetic of the matrix products."""
@@ -168,21 +182,20 @@ class Runtime:
         return {name: safe_get_full_fp32_param(weight) for name, weight in self.names.items()}
 
     def moments(self) -> dict[str, torch.Tensor]:
-        """AdamW's two moments, `<weight>.exp_avg` and `<weight>.exp_avg_sq`, whole; all processes
-        must call."""
+        """What the optimizer remembers, `<weight>.exp_avg` and, of AdamW's, `<weight>.exp_avg_sq`,
+        whole; all processes must call."""
         if self.engine == "plain":
-            state = self.optimizer.optimizer.state
             return {
-                f"{name}.{key}": state[weight][key]
+                f"{name}.{key}": self.moves.state[weight][key]
                 for name, weight in self.names.items()
-                for key in MOMENTS
+                for key in self.moves.moments_of(weight)
             }
         from deepspeed.utils import safe_get_full_optimizer_state
 
         return {
             f"{name}.{key}": safe_get_full_optimizer_state(weight, key)
             for name, weight in self.names.items()
-            for key in MOMENTS
+            for key in self.moves.moments_of(weight)
         }
 
     def load(
@@ -194,33 +207,51 @@ class Runtime:
             for name, weight in self.names.items():
                 weight.copy_(weights[name])
         if self.engine == "plain":
-            state = self.optimizer.optimizer.state
             for name, weight in self.names.items():
-                state[weight] = {key: moments[f"{name}.{key}"].to(self.device) for key in MOMENTS}
-                state[weight]["step"] = torch.tensor(float(step), device=self.device)
+                keys = self.moves.moments_of(weight)
+                state = {key: moments[f"{name}.{key}"].to(self.device) for key in keys}
+                state["step"] = torch.tensor(float(step), device=self.device)
+                self.moves.state[weight] = state
             return
         from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
 
         self.start_moments(step)
         for name, weight in self.names.items():
             safe_set_full_fp32_param(weight, weights[name])
-            for key in MOMENTS:
+            for key in self.moves.moments_of(weight):
                 safe_set_full_optimizer_state(weight, moments[f"{name}.{key}"], key)
 
     def start_moments(self, step: int) -> None:
-        """Give DeepSpeed's AdamW its moments before the first update.
+        """Give the optimizer its moments under DeepSpeed before the first update.
 
-        It would make them group by group during that update, and link the weights to them after the
-        first group, which leaves the others without.
+        They would come group by group during that update, and DeepSpeed would link the weights to
+        them after the first group, which leaves the others without.
         """
         zero = self.optimizer.optimizer
         for group in zero.optimizer.param_groups:
             for flat in group["params"]:
-                state = zero.optimizer.state[flat]
-                for key in MOMENTS:
+                state = self.moves.state[flat]
+                for key in ("exp_avg",) if group["muon"] else ("exp_avg", "exp_avg_sq"):
                     state.setdefault(key, torch.zeros_like(flat))
                 state["step"] = torch.tensor(float(step), device=flat.device)
         zero._lazy_init_hp_params_optimizer_state()
+
+    def find_places(self, optimizer: Optimizer) -> None:
+        """Find out which elements of Muon's matrices this process's shares hold: their numbers are
+        handed to DeepSpeed as if they were moments, and read back where it put them."""
+        from deepspeed.utils import safe_set_full_optimizer_state
+
+        first = 1
+        for weight, shape in zip(optimizer.inner, optimizer.shapes, strict=True):
+            places = torch.arange(first, first + shape.numel(), dtype=torch.int32)
+            disguised = places.view(torch.float32).view(shape)  # the same bits
+            safe_set_full_optimizer_state(weight, disguised, "exp_avg")
+            first += shape.numel()
+        for group in self.optimizer.optimizer.optimizer.param_groups:
+            for flat in group["params"] if group["muon"] else ():
+                numbers = optimizer.state[flat]["exp_avg"]
+                optimizer.places[flat] = numbers.view(torch.int32).long()
+                numbers.zero_()
 
     def close(self) -> None:
         """Leave the process group."""

@@ -39,7 +39,7 @@ from trainer.export import TOKENIZER, describe, export
 from trainer.forecast import forecast
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder
-from trainer.optim import adamw, learning_rate
+from trainer.optim import learning_rate, new_optimizer
 from trainer.runtime import Runtime, seed_noise
 from trainer.vocabulary import END_OF_TEXT, Vocabulary
 
@@ -65,14 +65,16 @@ class Trainer:
         )
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TOKENIZER)
         self.model = NextTokenLoss(
-            new_decoder(config.model, self.vocabulary, config.run.seed), self.vocabulary
+            new_decoder(config.model, self.vocabulary, config.run.seed),
+            self.vocabulary,
+            config.optim.z_loss,
         )
         if config.runtime.compile == "on" or (
             config.runtime.compile == "auto" and self.num_steps >= SHORT_RUN
         ):
             self.say("compiling the model: the first step takes about half a minute longer")
             self.model.compile()
-        self.runtime.prepare(self.model, adamw(config.optim, self.model))
+        self.runtime.prepare(self.model, new_optimizer(config.optim, self.model))
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.interrupted = False
 
@@ -188,14 +190,9 @@ class Trainer:
                 log.step()
                 logs = self.step % run.log_every == 0 or self.step == self.num_steps
                 if logs:  # the only place where the loop waits for the device
+                    self.check()
                     mean = self.runtime.mean(torch.stack(losses).mean())
                     losses.clear()
-                    if not math.isfinite(mean):
-                        raise ValueError(
-                            f"the loss is not a number at step {self.step}: the last checkpoint "
-                            "is kept; "
-                            "lower optim.lr or optim.clip and start with --run.fresh"
-                        )
                     log.train(self.step, mean, float(norm), rate)
                 if self.step % run.validate_every == 0 or self.step == self.num_steps:
                     self.validate(log)
@@ -211,8 +208,24 @@ class Trainer:
         finally:
             log.close()
 
+    def check(self) -> None:
+        """Stop if an update was refused; the weights are those before it.
+
+        Raises:
+            ValueError: a loss or gradient was not finite.
+        """
+        refused = int(self.runtime.refused)
+        if refused:
+            kept = f"step {self.saved:,} is kept" if self.saved else "there is no checkpoint yet"
+            raise ValueError(
+                f"the loss or its gradient is not a number at step {self.step - refused + 1:,}, "
+                f"and that update was not made ({kept}): lower optim.lr or optim.clip, or check "
+                "the stories, and start with --run.fresh or another --run.dir"
+            )
+
     def save(self) -> None:
         """Write a checkpoint."""
+        self.check()
         weights, moments = self.runtime.weights(), self.runtime.moments()
         if self.runtime.is_main:
             state = Checkpoint(self.step, weights, moments, self.identity())

@@ -19,7 +19,7 @@ from trainer import checkpoint, config
 from trainer.checkpoint import Checkpoint
 from trainer.loss import NextTokenLoss
 from trainer.model import new_decoder
-from trainer.optim import adamw, learning_rate
+from trainer.optim import learning_rate, new_optimizer
 from trainer.runtime import Runtime, seed_noise
 from trainer.vocabulary import END_OF_TEXT, SIZE, Vocabulary
 
@@ -27,7 +27,8 @@ GLOBAL_BATCH, CONTEXT, NUM_STEPS = 4, 16, 8
 
 
 def main(folder: Path, until: int, changes: dict) -> None:
-    optim = config.Optim(global_batch=GLOBAL_BATCH, lr=1e-2)
+    kind = "muon" if "muon" in folder.name else "adamw"
+    optim = config.Optim(global_batch=GLOBAL_BATCH, lr=1e-2, optimizer=kind, muon_lr=1e-2)
     runtime = Runtime(
         config.Runtime(**{"compile": "off", "precision": "fp32", **changes}), optim, CONTEXT
     )
@@ -42,7 +43,7 @@ def main(folder: Path, until: int, changes: dict) -> None:
     else:
         plain = config.Model(num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT)
         model = NextTokenLoss(new_decoder(plain, vocabulary, seed=3), vocabulary)
-    runtime.prepare(model, adamw(optim, model))
+    runtime.prepare(model, new_optimizer(optim, model))
     step = 0
     found = checkpoint.newest(folder)
     if found is not None:

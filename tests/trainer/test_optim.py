@@ -1,11 +1,15 @@
-"""The learning rate is a function of the step; matrices decay, gains do not."""
+"""The learning rate is a function of the step; matrices decay, gains do not; Muon's updates are
+orthogonal."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from trainer.config import Optim
-from trainer.optim import adamw, learning_rate
+from trainer.config import Model, Optim
+from trainer.model import new_decoder
+from trainer.optim import learning_rate, new_optimizer, orthogonalize
+from trainer.vocabulary import SIZE, Vocabulary
 
 
 def test_warm_up_is_linear_then_cosine_falls_to_the_end() -> None:
@@ -25,7 +29,7 @@ def test_a_run_of_a_few_steps_has_a_rate_above_zero(num_steps: int) -> None:
 
 def test_only_matrices_decay() -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
-    matrices, vectors = adamw(Optim(weight_decay=0.5), model).param_groups
+    matrices, vectors = new_optimizer(Optim(weight_decay=0.5), model).param_groups
     assert [tuple(weight.shape) for weight in matrices["params"]] == [(3, 4)]
     assert matrices["weight_decay"] == 0.5
     assert len(vectors["params"]) == 3
@@ -35,7 +39,72 @@ def test_only_matrices_decay() -> None:
 def test_a_step_before_the_rate_is_set_moves_nothing() -> None:
     model = nn.Linear(2, 2)
     before = model.weight.detach().clone()
-    optimizer = adamw(Optim(), model)
+    optimizer = new_optimizer(Optim(), model)
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     assert torch.equal(model.weight, before)
+
+
+def test_wsd_is_level_and_then_falls_in_a_straight_line() -> None:
+    settings = Optim(lr=1.0, warmup=0.1, schedule="wsd", decay=0.5)
+    rates = [learning_rate(settings, step, 100) for step in range(100)]
+    assert rates[9:50] == [1.0] * 41
+    assert rates[50:] == pytest.approx([(100 - step) / 50 for step in range(50, 100)])
+
+
+def test_a_fall_longer_than_the_run_begins_after_the_warm_up() -> None:
+    settings = Optim(lr=1.0, warmup=0.1, schedule="wsd", decay=1.0)
+    rates = [learning_rate(settings, step, 100) for step in range(100)]
+    assert rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8), (3, 24, 8), (1, 8, 24)])
+def test_muons_updates_are_nearly_orthogonal_and_as_long_as_adamws(shape: tuple) -> None:
+    torch.manual_seed(0)
+    found = orthogonalize(torch.randn(shape), torch.float32)
+    lengths = torch.linalg.svdvals(found) / (0.2 * max(shape[1:]) ** 0.5)
+    assert lengths.max() < 1.25
+    assert lengths.median() > 0.6
+    assert found.square().mean().sqrt() == pytest.approx(0.2, rel=0.25)
+
+
+@pytest.mark.parametrize("block", ["gpt2", "llama"])
+def test_muon_takes_the_matrices_inside_the_blocks(block: str) -> None:
+    shape = Model(block=block, num_layers=2, hidden=16, num_heads=2, intermediate=32, context=8)
+    decoder = new_decoder(shape, Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=False), 1)
+    optimizer = new_optimizer(Optim(optimizer="muon"), decoder)
+    inner = {"gpt2": 4, "llama": 7}[block] * shape.num_layers
+    assert [len(group["params"]) for group in optimizer.param_groups][0] == inner
+    table = decoder.get_input_embeddings().weight
+    assert optimizer.moments_of(table) == ("exp_avg", "exp_avg_sq")
+    assert optimizer.moments_of(optimizer.inner[0]) == ("exp_avg",)
+    taken = [weight for group in optimizer.param_groups for weight in group["params"]]
+    assert len(taken) == len(list(decoder.parameters()))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_refused_update_moves_nothing_and_is_not_remembered(optimizer: str) -> None:
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 4)])})
+    moves = new_optimizer(Optim(optimizer=optimizer), model)
+    layer = model["layers"][0]
+
+    def update(scale: float, refused: float) -> None:
+        layer(torch.ones(1, 4)).mul(scale).square().sum().backward()
+        for group in moves.param_groups:
+            group["lr"] = 0.1
+        moves.found_inf = torch.tensor(refused)
+        moves.step()
+        moves.zero_grad()
+
+    update(1.0, 0.0)
+    before = [weight.detach().clone() for weight in model.parameters()]
+    memory = [moves.state[weight]["exp_avg"].clone() for weight in model.parameters()]
+    update(float("nan"), 1.0)
+    for weight, old, momentum in zip(model.parameters(), before, memory, strict=True):
+        assert torch.equal(weight, old)
+        assert torch.equal(moves.state[weight]["exp_avg"], momentum)
+    update(1.0, 0.0)
+    assert not torch.equal(layer.weight, before[0])
+    assert torch.isfinite(layer.weight).all()

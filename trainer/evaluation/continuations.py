@@ -92,9 +92,10 @@ def continue_stories(
         drawing = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     torch.manual_seed(seed)
     found = []
-    with torch.inference_mode(), tqdm(
-        total=len(halves), desc="continuing", unit=" stories", disable=not progress
-    ) as bar:
+    with (
+        torch.inference_mode(),
+        tqdm(total=len(halves), desc="continuing", unit=" stories", disable=not progress) as bar,
+    ):
         for first in range(0, len(halves), batch):
             some = halves[first : first + batch]
             width = max(len(prompt) for prompt, _ in some)
@@ -119,9 +120,7 @@ def continue_stories(
     return found
 
 
-def judge_prose(
-    continuations: list[Continuation], training: Iterable[str] | None = None
-) -> Prose:
+def judge_prose(continuations: list[Continuation], training: Iterable[str] | None = None) -> Prose:
     """BLEU, repetition and, given the training stories, the share copied from them."""
     written = [words(pair.written) for pair in continuations]
     true = [words(pair.true) for pair in continuations]
