@@ -1,0 +1,51 @@
+"""A loss or gradient that is not a number stops the run before the weights take it in."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from trainer.train import main
+
+ROOT = Path(__file__).parents[2]
+# A rate so high that the second update's gradient overflows.
+WILD = ["--preset", "smoke", "--optim.lr", "1e30", "--optim.clip", "1e30", "--optim.warmup", "0"]
+LENGTH = ["--optim.steps", "12", "--run.log_every", "5", "--run.validate_every", "100"]
+
+
+@pytest.mark.parametrize(("optimizer", "deepspeed"), [("muon", "off"), ("adamw", "on")])
+def test_the_update_is_refused_and_named(tmp_path: Path, optimizer: str, deepspeed: str) -> None:
+    folders = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
+    more = ["--optim.optimizer", optimizer, "--optim.muon_lr", "1e30", "--run.save_every", "1"]
+    engine = ["--runtime.deepspeed", deepspeed, "--runtime.precision", "fp32"]
+    done = subprocess.run(
+        [sys.executable, "trainer/train.py", *WILD, *LENGTH, *folders, *more, *engine],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 2, done.stderr
+    told = done.stderr[done.stderr.index("error: ") :]
+    assert told.startswith("error: the loss or its gradient is not a number at step 2, ")
+    assert "step 1 is kept" in told
+    assert "--run.fresh" in told
+    kept = list((tmp_path / "run" / "checkpoints").iterdir())
+    assert [folder.name for folder in kept] == ["step-00000001"]
+    weights = load_file(kept[0] / "weights.safetensors")
+    assert all(weight.isfinite().all() for weight in weights.values())
+
+
+def test_the_step_is_named_when_it_is_seen_at_the_next_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    folders = ["--run.dir", str(run), "--corpus.folder", str(tmp_path / "data")]
+    assert main([*WILD, *LENGTH, *folders]) == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "not a number at step 2, and that update was not made (there is no checkpoint" in told
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert lines == []
