@@ -226,8 +226,11 @@ class Runtime:
     )
     deepspeed: str = setting(
         "auto",
-        "DeepSpeed with ds_config.json; auto means when there are GPUs",
+        "DeepSpeed; auto means when there are GPUs",
         choices=("auto", "on", "off"),
+    )
+    deepspeed_config: str = setting(
+        "", "DeepSpeed's file (JSON) with ZeRO stage 1, 2 or 3; empty means ds_config.json, stage 2"
     )
     micro_batch: int = setting(
         0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks"

@@ -15,17 +15,18 @@ import importlib.util
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
 from torch import nn
+from torch.nn import functional
 
-from trainer import config
+from trainer import config, deepspeed_config
 from trainer.optim import Optimizer
 
-DEEPSPEED_CONFIG = Path(__file__).parent.parent / "ds_config.json"
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 65_536  # on a GPU: 10 GB at most with all 50,257 ids, under half of a 24 GB card
 STRAY = (
@@ -64,7 +65,7 @@ class Runtime:
         self.clip = optim.clip
         if wants_deepspeed(settings.deepspeed, has_gpu):
             self.engine = "deepspeed"
-            self.accelerator = self.join_with_deepspeed(has_gpu)
+            self.accelerator = self.join_with_deepspeed(settings.deepspeed_config, has_gpu)
         else:
             self.engine = "plain"
             self.accelerator = Accelerator(
@@ -84,17 +85,14 @@ class Runtime:
             torch.set_num_threads(os.cpu_count() or 1)
         self.dtype = choose_dtype(settings.precision, self.device)
 
-    def join_with_deepspeed(self, has_gpu: bool) -> Accelerator:
-        """Accelerate with ZeRO as ds_config.json says; sizes and clipping are ours."""
-        prepare_environment_for_deepspeed()
-        plugin = DeepSpeedPlugin(
-            hf_ds_config=str(DEEPSPEED_CONFIG),
-            gradient_accumulation_steps=self.accumulation,
-            gradient_clipping=self.clip,
+    def join_with_deepspeed(self, file: str, has_gpu: bool) -> Accelerator:
+        """Accelerate with ZeRO as `file`, or the shipped ds_config.json, says."""
+        settings = deepspeed_config.read(
+            file, micro_batch=self.micro_batch, accumulation=self.accumulation, clip=self.clip
         )
-        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = self.micro_batch
+        prepare_environment_for_deepspeed()
         return Accelerator(
-            deepspeed_plugin=plugin,
+            deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=settings, zero3_init_flag=False),
             gradient_accumulation_steps=self.accumulation,
             kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if has_gpu else "gloo")],
         )
@@ -203,52 +201,75 @@ class Runtime:
     ) -> None:
         """Go on from a checkpoint taken after `step` updates, whatever engine and processes wrote
         it."""
-        with torch.no_grad():
-            for name, weight in self.names.items():
-                weight.copy_(weights[name])
         if self.engine == "plain":
             for name, weight in self.names.items():
+                weight.data.copy_(weights[name])
                 keys = self.moves.moments_of(weight)
                 state = {key: moments[f"{name}.{key}"].to(self.device) for key in keys}
                 state["step"] = torch.tensor(float(step), device=self.device)
                 self.moves.state[weight] = state
             return
-        from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
-
         self.start_moments(step)
         for name, weight in self.names.items():
-            safe_set_full_fp32_param(weight, weights[name])
+            self.set_whole(weight, weights[name])
             for key in self.moves.moments_of(weight):
-                safe_set_full_optimizer_state(weight, moments[f"{name}.{key}"], key)
+                self.set_whole(weight, moments[f"{name}.{key}"], key)
+
+    def set_whole(self, weight: nn.Parameter, whole: torch.Tensor, moment: str = "") -> None:
+        """Set a weight, or one of its moments, under DeepSpeed: each process keeps its part."""
+        from deepspeed import utils
+
+        if hasattr(weight, "ds_tensor"):  # ZeRO-3 rounds parts up, and its safe_set_full_* fails
+            size = weight.ds_tensor.numel()
+            rest = size * self.num_processes - whole.numel()
+            part = functional.pad(whole.flatten(), (0, rest)).split(size)[self.rank]
+            if moment:
+                utils.safe_set_local_optimizer_state(weight, part, moment)
+            else:
+                weight.ds_tensor.data.copy_(part)  # what is multiplied with
+                utils.safe_set_local_fp32_param(weight, part)  # what the update starts from
+        elif moment:
+            utils.safe_set_full_optimizer_state(weight, whole, moment)
+        else:
+            weight.data.copy_(whole)
+            utils.safe_set_full_fp32_param(weight, whole)
+
+    def shares(self) -> Iterator[tuple[dict[str, Any], torch.Tensor]]:
+        """DeepSpeed's groups of weights, each with the flat share that this process moves."""
+        zero = self.optimizer.optimizer
+        groups = zero.optimizer.param_groups
+        if hasattr(zero, "fp32_partitioned_groups_flat"):  # ZeRO-3: in a group while it moves only
+            for number, flat in enumerate(zero.fp32_partitioned_groups_flat):
+                yield groups[zero.sub_group_to_group_id[number]], flat
+        else:
+            yield from ((group, flat) for group in groups for flat in group["params"])
 
     def start_moments(self, step: int) -> None:
         """Give the optimizer its moments under DeepSpeed before the first update.
 
-        They would come group by group during that update, and DeepSpeed would link the weights to
-        them after the first group, which leaves the others without.
+        They would come group by group during that update, and ZeRO-1 and 2 would link the weights
+        to them after the first group, which leaves the others without.
         """
+        for group, flat in self.shares():
+            state = self.moves.state[flat]
+            for key in ("exp_avg",) if group["muon"] else ("exp_avg", "exp_avg_sq"):
+                state.setdefault(key, torch.zeros_like(flat))
+            state["step"] = torch.tensor(float(step), device=flat.device)
         zero = self.optimizer.optimizer
-        for group in zero.optimizer.param_groups:
-            for flat in group["params"]:
-                state = self.moves.state[flat]
-                for key in ("exp_avg",) if group["muon"] else ("exp_avg", "exp_avg_sq"):
-                    state.setdefault(key, torch.zeros_like(flat))
-                state["step"] = torch.tensor(float(step), device=flat.device)
-        zero._lazy_init_hp_params_optimizer_state()
+        if hasattr(zero, "_lazy_init_hp_params_optimizer_state"):  # ZeRO-3 links nothing
+            zero._lazy_init_hp_params_optimizer_state()
 
     def find_places(self, optimizer: Optimizer) -> None:
         """Find out which elements of Muon's matrices this process's shares hold: their numbers are
         handed to DeepSpeed as if they were moments, and read back where it put them."""
-        from deepspeed.utils import safe_set_full_optimizer_state
-
         first = 1
         for weight, shape in zip(optimizer.inner, optimizer.shapes, strict=True):
             places = torch.arange(first, first + shape.numel(), dtype=torch.int32)
             disguised = places.view(torch.float32).view(shape)  # the same bits
-            safe_set_full_optimizer_state(weight, disguised, "exp_avg")
+            self.set_whole(weight, disguised, "exp_avg")
             first += shape.numel()
-        for group in self.optimizer.optimizer.optimizer.param_groups:
-            for flat in group["params"] if group["muon"] else ():
+        for group, flat in self.shares():
+            if group["muon"]:
                 numbers = optimizer.state[flat]["exp_avg"]
                 optimizer.places[flat] = numbers.view(torch.int32).long()
                 numbers.zero_()

@@ -265,6 +265,7 @@ class Trainer:
             top_k=40,
             max_new_tokens=min(self.config.run.sample_length, self.context - start.shape[1]),
             pad_token_id=END_OF_TEXT,
+            synced_gpus=False,  # under ZeRO-3 it would wait for processes that tell nothing
         )
         return str(self.tokenizer.decode(told[0], skip_special_tokens=True))
 
