@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from torch import nn
 
 from trainer import config
 from trainer.optim import Optimizer
+from trainer.watchdog import GRACE, Watchdog
 
 DEEPSPEED_CONFIG = Path(__file__).parent.parent / "ds_config.json"
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
@@ -55,6 +57,7 @@ class Runtime:
             ValueError: the global batch does not split over the processes, or some did not join.
         """
         clear_environment()
+        check_ranks()
         has_gpu = torch.cuda.is_available()
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
         self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -62,13 +65,21 @@ class Runtime:
             optim.global_batch, self.num_processes, settings.micro_batch, most=most
         )
         self.clip = optim.clip
+        self.watchdog = Watchdog(self.num_processes, settings.timeout)
+        group = InitProcessGroupKwargs(
+            backend="nccl" if has_gpu else "gloo",
+            timeout=timedelta(seconds=settings.timeout + GRACE),
+        )
         if wants_deepspeed(settings.deepspeed, has_gpu):
             self.engine = "deepspeed"
-            self.accelerator = self.join_with_deepspeed(has_gpu)
+            self.accelerator = self.join_with_deepspeed(group)
         else:
             self.engine = "plain"
             self.accelerator = Accelerator(
-                cpu=not has_gpu, mixed_precision="no", gradient_accumulation_steps=self.accumulation
+                cpu=not has_gpu,
+                mixed_precision="no",
+                gradient_accumulation_steps=self.accumulation,
+                kwargs_handlers=[group] if self.num_processes > 1 else [],
             )
         if self.accelerator.num_processes != self.num_processes:
             raise ValueError(
@@ -76,6 +87,7 @@ class Runtime:
                 f"{self.accelerator.num_processes} joined: start the run with accelerate launch or "
                 "torchrun, and the same --num_processes on every machine"
             )
+        self.watchdog.joined = True
         self.rank = self.accelerator.process_index
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
@@ -84,7 +96,7 @@ class Runtime:
             torch.set_num_threads(os.cpu_count() or 1)
         self.dtype = choose_dtype(settings.precision, self.device)
 
-    def join_with_deepspeed(self, has_gpu: bool) -> Accelerator:
+    def join_with_deepspeed(self, group: InitProcessGroupKwargs) -> Accelerator:
         """Accelerate with ZeRO as ds_config.json says; sizes and clipping are ours."""
         prepare_environment_for_deepspeed()
         plugin = DeepSpeedPlugin(
@@ -96,7 +108,7 @@ class Runtime:
         return Accelerator(
             deepspeed_plugin=plugin,
             gradient_accumulation_steps=self.accumulation,
-            kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if has_gpu else "gloo")],
+            kwargs_handlers=[group],
         )
 
     def prepare(self, model: nn.Module, optimizer: Optimizer) -> None:
@@ -126,6 +138,7 @@ class Runtime:
             Mean nats a token over this process's share (all shares have equally many), and the
             gradient's norm before clipping, over all processes. Neither waits for the device.
         """
+        self.watchdog.meet()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         nats = torch.zeros((), device=self.device)
@@ -160,6 +173,7 @@ class Runtime:
 
     def mean(self, value: torch.Tensor) -> float:
         """The mean of a scalar over the processes."""
+        self.watchdog.meet()
         return float(self.accelerator.reduce(value.detach().float(), reduction="mean"))
 
     def any(self, flag: bool) -> bool:
@@ -171,6 +185,7 @@ class Runtime:
 
     def wait(self) -> None:
         """Until every process is here."""
+        self.watchdog.meet()
         self.accelerator.wait_for_everyone()
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -304,6 +319,19 @@ def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
             'pip install -e ".[train]", or use off'
         )
     return wanted == "on" or (wanted == "auto" and has_gpu and installed)
+
+
+def check_ranks() -> None:
+    """Refuse a launch of several processes that gave them no ranks: each would train alone.
+
+    accelerate launch does that without --multi_gpu when a machine has fewer than two GPUs.
+    """
+    if "MASTER_ADDR" in os.environ and "RANK" not in os.environ:
+        raise ValueError(
+            "the launcher named a main machine but gave this process no rank, so every process "
+            "would train alone: add --multi_gpu to accelerate launch (also on CPU), use torchrun, "
+            "or unset MASTER_ADDR for a run of one process"
+        )
 
 
 def clear_environment() -> None:
