@@ -43,7 +43,7 @@ from trainer.optim import learning_rate, new_optimizer
 from trainer.runtime import Runtime, seed_noise
 from trainer.sharing import checkpoint_from_main, from_main
 from trainer.vocabulary import END_OF_TEXT, Vocabulary
-from trainer.watchdog import end, is_loss
+from trainer.watchdog import broken, end
 
 SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
 
@@ -368,9 +368,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
     except RuntimeError as error:
-        if not is_loss(error):
+        if not (cause := broken(error)):
             raise
-        end(str(error).splitlines()[0], trainer is not None, trainer.saved if trainer else 0)
+        end(cause, trainer is not None, trainer.saved if trainer else 0)
     trainer.runtime.close()
     return 0
 

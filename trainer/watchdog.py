@@ -9,6 +9,7 @@ this process last went to meet the others, and speaks before either does.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -63,6 +64,8 @@ def end(cause: str, joined: bool, saved: int) -> NoReturn:
     os._exit(EXIT_CODE)
 
 
-def is_loss(error: RuntimeError) -> bool:
-    """Whether an error is a broken connection; gloo's have no type of their own."""
-    return isinstance(error, DistError) or "gloo" in str(error)
+def broken(error: RuntimeError) -> str:
+    """Which connection broke, without the C++ around it; empty if the error is of another kind."""
+    if not isinstance(error, DistError) and "gloo" not in str(error):  # gloo's have no type
+        return ""
+    return re.sub(r"^\[\S+\] ", "", str(error).splitlines()[0]).partition(". ")[0]

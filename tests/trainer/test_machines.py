@@ -183,6 +183,18 @@ def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
     assert (first / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
+def test_a_killed_process_ends_the_other_at_once(whole: Path) -> None:
+    folder = whole.with_name("killed")
+    run = Processes(folder, folder)
+    run.start_ranked([[], []], "127.0.0.1", free_port(), more=[[], []])
+    run.wait_for(folder / "checkpoints" / "step-00000010")
+    run.started[1].kill()
+    said = run.started[0].communicate(timeout=120)[1]
+    assert run.started[0].returncode == 1
+    assert "\nerror: another process of the run was lost (Connection closed by peer" in said, said
+    assert "Traceback" not in said
+
+
 def test_a_machine_that_never_joins_is_told(whole: Path) -> None:
     run = Processes(whole.with_name("lonely"))
     limit = [["--runtime.timeout", "3"]]
@@ -207,3 +219,31 @@ def test_processes_without_ranks_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(ValueError, match="gave this process no rank.*--multi_gpu"):
         check_ranks()
+
+
+def test_the_slurm_script_gives_each_machine_its_own_number(tmp_path: Path) -> None:
+    """With stand-ins for SLURM's commands and for the launcher, which says what it was told."""
+    stands = {
+        "bin/scontrol": "printf 'node7\\nnode8\\n'",
+        "bin/srun": 'shift; for id in 0 1; do SLURM_NODEID=$id "$@"; done',
+        ".venv/bin/accelerate": 'echo "$@"',
+    }
+    for name, script in stands.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/bash\n{script}\n")
+        file.chmod(0o755)
+    told = {"JOB_NODELIST": "node[7-8]", "JOB_NUM_NODES": 2, "GPUS_ON_NODE": 8, "JOB_ID": 1}
+    done = subprocess.run(
+        ["bash", str(ROOT / "docs" / "train.slurm"), "--corpus.source", "my stories.txt"],
+        env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(tmp_path)}
+        | {f"SLURM_{name}": str(value) for name, value in told.items()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [
+        f"launch --multi_gpu --num_machines 2 --machine_rank {rank} --num_processes 16 "
+        "--main_process_ip node7 --main_process_port 20001 "
+        "trainer/train.py --corpus.source my stories.txt"
+        for rank in range(2)
+    ], done.stderr
