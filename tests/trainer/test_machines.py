@@ -191,7 +191,7 @@ def test_a_killed_process_ends_the_other_at_once(whole: Path) -> None:
     run.started[1].kill()
     said = run.started[0].communicate(timeout=120)[1]
     assert run.started[0].returncode == 1
-    assert "\nerror: another process of the run was lost (Connection closed by peer" in said, said
+    assert said.count("\nerror: another process of the run was lost (") == 1, said
     assert "Traceback" not in said
 
 
