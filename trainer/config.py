@@ -238,12 +238,18 @@ class Runtime:
     compact_vocabulary: bool = setting(
         True, "compute the head for the ids that the corpus uses; the export has all 50,257"
     )
+    timeout: int = setting(
+        600, "a process that does not hear of the others for so long ends", unit="seconds"
+    )
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
+        found = positive("runtime", {"timeout": self.timeout})
         if self.micro_batch < 0:
-            return [f"runtime.micro_batch must be 0 (automatic) or more, not {self.micro_batch}"]
-        return []
+            found.append(
+                f"runtime.micro_batch must be 0 (automatic) or more, not {self.micro_batch}"
+            )
+        return found
 
 
 @dataclass(frozen=True)

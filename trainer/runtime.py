@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from torch.nn import functional
 
 from trainer import config, deepspeed_config
 from trainer.optim import Optimizer
+from trainer.watchdog import GRACE, Watchdog
 
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 65_536  # on a GPU: 10 GB at most with all 50,257 ids, under half of a 24 GB card
@@ -56,6 +58,7 @@ class Runtime:
             ValueError: the global batch does not split over the processes, or some did not join.
         """
         clear_environment()
+        check_ranks()
         has_gpu = torch.cuda.is_available()
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
         self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -63,13 +66,21 @@ class Runtime:
             optim.global_batch, self.num_processes, settings.micro_batch, most=most
         )
         self.clip = optim.clip
+        self.watchdog = Watchdog(self.num_processes, settings.timeout)
+        group = InitProcessGroupKwargs(
+            backend="nccl" if has_gpu else "gloo",
+            timeout=timedelta(seconds=settings.timeout + GRACE),
+        )
         if wants_deepspeed(settings.deepspeed, has_gpu):
             self.engine = "deepspeed"
-            self.accelerator = self.join_with_deepspeed(settings.deepspeed_config, has_gpu)
+            self.accelerator = self.join_with_deepspeed(settings.deepspeed_config, group)
         else:
             self.engine = "plain"
             self.accelerator = Accelerator(
-                cpu=not has_gpu, mixed_precision="no", gradient_accumulation_steps=self.accumulation
+                cpu=not has_gpu,
+                mixed_precision="no",
+                gradient_accumulation_steps=self.accumulation,
+                kwargs_handlers=[group] if self.num_processes > 1 else [],
             )
         if self.accelerator.num_processes != self.num_processes:
             raise ValueError(
@@ -77,6 +88,7 @@ class Runtime:
                 f"{self.accelerator.num_processes} joined: start the run with accelerate launch or "
                 "torchrun, and the same --num_processes on every machine"
             )
+        self.watchdog.joined = True
         self.rank = self.accelerator.process_index
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
@@ -85,7 +97,7 @@ class Runtime:
             torch.set_num_threads(os.cpu_count() or 1)
         self.dtype = choose_dtype(settings.precision, self.device)
 
-    def join_with_deepspeed(self, file: str, has_gpu: bool) -> Accelerator:
+    def join_with_deepspeed(self, file: str, group: InitProcessGroupKwargs) -> Accelerator:
         """Accelerate with ZeRO as `file`, or the shipped ds_config.json, says."""
         settings = deepspeed_config.read(
             file, micro_batch=self.micro_batch, accumulation=self.accumulation, clip=self.clip
@@ -94,7 +106,7 @@ class Runtime:
         return Accelerator(
             deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=settings, zero3_init_flag=False),
             gradient_accumulation_steps=self.accumulation,
-            kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if has_gpu else "gloo")],
+            kwargs_handlers=[group],
         )
 
     def prepare(self, model: nn.Module, optimizer: Optimizer) -> None:
@@ -124,6 +136,7 @@ class Runtime:
             Mean nats a token over this process's share (all shares have equally many), and the
             gradient's norm before clipping, over all processes. Neither waits for the device.
         """
+        self.watchdog.meet()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         nats = torch.zeros((), device=self.device)
@@ -158,6 +171,7 @@ class Runtime:
 
     def mean(self, value: torch.Tensor) -> float:
         """The mean of a scalar over the processes."""
+        self.watchdog.meet()
         return float(self.accelerator.reduce(value.detach().float(), reduction="mean"))
 
     def any(self, flag: bool) -> bool:
@@ -169,6 +183,7 @@ class Runtime:
 
     def wait(self) -> None:
         """Until every process is here."""
+        self.watchdog.meet()
         self.accelerator.wait_for_everyone()
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -325,6 +340,19 @@ def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
             'pip install -e ".[train]", or use off'
         )
     return wanted == "on" or (wanted == "auto" and has_gpu and installed)
+
+
+def check_ranks() -> None:
+    """Refuse a launch of several processes that gave them no ranks: each would train alone.
+
+    accelerate launch does that without --multi_gpu when a machine has fewer than two GPUs.
+    """
+    if "MASTER_ADDR" in os.environ and "RANK" not in os.environ:
+        raise ValueError(
+            "the launcher named a main machine but gave this process no rank, so every process "
+            "would train alone: add --multi_gpu to accelerate launch (also on CPU), use torchrun, "
+            "or unset MASTER_ADDR for a run of one process"
+        )
 
 
 def clear_environment() -> None:

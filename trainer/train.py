@@ -41,7 +41,9 @@ from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder
 from trainer.optim import learning_rate, new_optimizer
 from trainer.runtime import Runtime, seed_noise
+from trainer.sharing import checkpoint_from_main, from_main
 from trainer.vocabulary import END_OF_TEXT, Vocabulary
+from trainer.watchdog import broken, end
 
 SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
 
@@ -94,12 +96,36 @@ class Trainer:
             "corpus": {"fingerprint": self.store.fingerprint},
         }
 
+    def agree(self) -> None:
+        """See that all processes make the same run.
+
+        Raises:
+            ValueError: this process, or another, differs from the main one.
+        """
+        mine = self.config.to_dict()
+        mine["run"]["dir"] = ""  # each machine may have a folder and copies of its own
+        mine["corpus"] = {"fingerprint": self.store.fingerprint}
+        theirs = from_main(mine, self.runtime.device)
+        other = [
+            f"{section}.{key} is {mine[section][key]} and {value} there"
+            for section, keys in theirs.items()
+            for key, value in keys.items()
+            if mine[section][key] != value
+        ]
+        if self.runtime.any(bool(other)):
+            differs = "; ".join(other) or "the other's error names them"
+            raise ValueError(
+                f"a process of the run has other settings or stories than the main one ({differs}):"
+                " give the same command on every machine"
+            )
+
     def resume(self) -> None:
         """Take up the newest checkpoint of this run, if there is one.
 
         Raises:
             ValueError: the run is finished, or its checkpoint was made with other settings.
         """
+        self.agree()
         checkpoints = self.folder / "checkpoints"
         if self.config.run.fresh:
             self.runtime.wait()
@@ -109,7 +135,8 @@ class Trainer:
                 (self.folder / journal.METRICS).unlink(missing_ok=True)
             self.runtime.wait()
             return
-        found = checkpoint.newest(checkpoints)
+        found = checkpoint.newest(checkpoints) if self.runtime.is_main else None
+        found = checkpoint_from_main(found, self.runtime.device)
         if found is None:
             return
         changed = list(checkpoint.differences(found.identity, self.identity()))
@@ -118,13 +145,13 @@ class Trainer:
                 f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
                 "give the old ones, another --run.dir, or --run.fresh to start over"
             )
-        if found.step >= self.num_steps and (self.folder / "export").is_dir():
+        if found.step >= self.num_steps and self.runtime.any((self.folder / "export").is_dir()):
             raise ValueError(
                 f"the run in {self.folder} is finished (see {self.folder / 'export'}): "
                 "give another --run.dir, or --run.fresh to start over"
             )
         self.runtime.load(found.weights, found.moments, found.step)
-        self.step = self.saved = found.step
+        self.step = self.saved = self.runtime.watchdog.saved = found.step
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
 
     def forecast(self) -> str:
@@ -230,7 +257,7 @@ class Trainer:
         if self.runtime.is_main:
             state = Checkpoint(self.step, weights, moments, self.identity())
             checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep)
-        self.saved = self.step
+        self.saved = self.runtime.watchdog.saved = self.step
         self.runtime.wait()
 
     @torch.no_grad()
@@ -341,6 +368,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, SafetensorError) as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        if not (cause := broken(error)):
+            raise
+        end(cause, trainer is not None, trainer.saved if trainer else 0)
     trainer.runtime.close()
     return 0
 
