@@ -15,8 +15,9 @@ import importlib.util
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
@@ -48,12 +49,22 @@ class Runtime:
         engine: "plain" or "deepspeed".
     """
 
-    def __init__(self, settings: config.Runtime, optim: config.Optim, context: int) -> None:
-        """Join the other processes.
+    def __init__(
+        self,
+        settings: config.Runtime,
+        optim: config.Optim,
+        context: int,
+        trackers: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> None:
+        """Join the other processes; `trackers` that keep files have them in `folder`.
 
         Raises:
-            ValueError: the global batch does not split over the processes, or some did not join.
+            ValueError: the global batch does not split over the processes, some did not join, or
+                a tracker is not installed.
         """
+        check_installed(trackers)
+        self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
         clear_environment()
         has_gpu = torch.cuda.is_available()
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
@@ -68,8 +79,9 @@ class Runtime:
         else:
             self.engine = "plain"
             self.accelerator = Accelerator(
-                cpu=not has_gpu, mixed_precision="no", gradient_accumulation_steps=self.accumulation
-            )
+                cpu=not has_gpu, mixed_precision="no",
+                gradient_accumulation_steps=self.accumulation, **self.tracking,
+            )  # fmt: skip
         if self.accelerator.num_processes != self.num_processes:
             raise ValueError(
                 f"{self.num_processes} processes were started but "
@@ -97,6 +109,7 @@ class Runtime:
             deepspeed_plugin=plugin,
             gradient_accumulation_steps=self.accumulation,
             kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if has_gpu else "gloo")],
+            **self.tracking,
         )
 
     def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -222,8 +235,20 @@ class Runtime:
                 state["step"] = torch.tensor(float(step), device=flat.device)
         zero._lazy_init_hp_params_optimizer_state()
 
+    def track(self, name: str, settings: dict[str, Any], step: int) -> None:
+        """Open the run called `name` in every tracker, going on after `step` updates."""
+        self.accelerator.init_trackers(
+            "inkling",
+            settings,
+            {  # tensorboard hides what a killed run logged after its last checkpoint
+                "tensorboard": {"purge_step": step + 1},
+                "trackio": {"name": name, "resume": "allow"},
+                "wandb": {"name": name},
+            },
+        )
+
     def close(self) -> None:
-        """Leave the process group."""
+        """Close the trackers and leave the process group."""
         self.accelerator.end_training()
 
 
@@ -273,6 +298,15 @@ def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
             'pip install -e ".[train]", or use off'
         )
     return wanted == "on" or (wanted == "auto" and has_gpu and installed)
+
+
+def check_installed(trackers: Iterable[str]) -> None:
+    """Refuse a tracker that is not there; Accelerate would leave it out with a warning."""
+    for name in trackers:
+        if importlib.util.find_spec(name) is None:
+            raise ValueError(
+                f"run.trackers names {name}, which is not installed: pip install {name}"
+            )
 
 
 def clear_environment() -> None:
