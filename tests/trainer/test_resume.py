@@ -63,6 +63,11 @@ def test_a_killed_run_goes_on_bit_for_bit(whole: Path) -> None:
     assert "going on after step" in said
     for name in ("export/model.safetensors", "checkpoints/step-00000040/moments.safetensors"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    taken = {file.relative_to(whole) for file in (whole / "snapshots").rglob("*.*")}
+    assert taken == {file.relative_to(folder) for file in (folder / "snapshots").rglob("*.*")}
+    assert {file.parent.name for file in taken} >= {"step-00000001", "step-00000040"}
+    for file in taken:
+        assert (folder / file).read_bytes() == (whole / file).read_bytes(), file
     lines = [line for line in journal.read(folder) if "loss" in line]
     wanted = [line for line in journal.read(whole) if "loss" in line]
     assert [line["step"] for line in lines] == list(range(1, 41))
