@@ -58,14 +58,16 @@ def lines_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def assert_tracked(folder: Path, lines: list[dict[str, Any]]) -> None:
-    """TensorBoard's own reader finds the numbers of metrics.jsonl."""
+    """TensorBoard's own reader finds the numbers and the stories of metrics.jsonl."""
     events = EventAccumulator(str(folder / "inkling"))
     events.Reload()
-    for name in ("loss", "bits_per_byte", "validation_loss"):
+    for name in ("loss", "bits_per_byte", "share_of_peak"):
         logged = [(event.step, event.value) for event in events.Scalars(name)]
         wanted = [(line["step"], line[name]) for line in lines if name in line]
         assert [step for step, _ in logged] == [step for step, _ in wanted]
         assert [value for _, value in logged] == pytest.approx([value for _, value in wanted])
+    stories = [event.tensor_proto.string_val[0] for event in events.Tensors("samples/text_summary")]
+    assert [story.startswith(b"One day") for story in stories] == [True, True]
 
 
 def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
@@ -136,10 +138,6 @@ def test_a_wrong_setting_is_one_sentence_and_code_two(tmp_path: Path) -> None:
         (["--model.num_heads", "3"], "model.num_heads"),
         (["--run.trackers", "tensorboard,neptune"], "run.trackers knows tensorboard, trackio"),
         (["--run.export", "first"], "run.export must be one of last, best, not 'first'"),
-        (
-            ["--run.export", "best", "--corpus.source", "one.txt"],
-            "run.export best needs stories to judge on",
-        ),
         (["--preset", "huge"], "there is no preset 'huge'"),
         (["--corpus.source", "missing.jsonl"], "missing.jsonl"),
         (["--corpus.source", "stories.docx"], "stories.docx"),
@@ -160,7 +158,6 @@ def test_bad_input_is_told_and_leaves_nothing(
     good = json.dumps({"text": "Tom saw a big red bus. He was happy to see it go by."})
     Path("broken.jsonl").write_text(f"{good}\n{good}\n{{'text': 'no'}}\n")
     Path("no_text.jsonl").write_text(f'{good}\n{{"story": "What?"}}\n')
-    Path("one.txt").write_text("Tom saw a big red bus. He was happy to see it go by. " * 40)
     Path("empty.txt").write_text("\n<|endoftext|>\n\n")
     Path("torn.parquet").write_bytes(b"PAR1 and no more")
     before = {file.name for file in tmp_path.iterdir()}
@@ -254,6 +251,17 @@ def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path) -> N
     assert training["steps"] == best
     saved = sorted(folder.name for folder in (home / "run" / "checkpoints").iterdir())
     assert saved == [f"step-{step:08d}" for step in (best, 70)]
+
+
+def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
+    settings = ["--run.export", "best", "--corpus.validation_share", "0"]
+    assert main(["--preset", "smoke", *places, *settings]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("error: run.export best needs stories to judge on")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None:
