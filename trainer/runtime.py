@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
+from accelerate.tracking import get_available_trackers
 from torch import nn
 
 from trainer import config
@@ -67,6 +68,8 @@ class Runtime:
         self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
         clear_environment()
         has_gpu = torch.cuda.is_available()
+        if not has_gpu:  # transformers imports DeepSpeed when it saves, which would guess and warn
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
         self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
         self.micro_batch, self.accumulation = split_batch(
@@ -243,7 +246,7 @@ class Runtime:
             {  # tensorboard hides what a killed run logged after its last checkpoint
                 "tensorboard": {"purge_step": step + 1},
                 "trackio": {"name": name, "resume": "allow"},
-                "wandb": {"name": name},
+                "wandb": {"name": name, "dir": self.tracking["project_dir"]},
             },
         )
 
@@ -302,8 +305,9 @@ def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
 
 def check_installed(trackers: Iterable[str]) -> None:
     """Refuse a tracker that is not there; Accelerate would leave it out with a warning."""
+    available = set(map(str, get_available_trackers()))
     for name in trackers:
-        if importlib.util.find_spec(name) is None:
+        if name not in available:
             raise ValueError(
                 f"run.trackers names {name}, which is not installed: pip install {name}"
             )

@@ -215,16 +215,12 @@ class Trainer:
             self.num_steps,
             self.step,
             self.global_batch * self.context,
-            bytes_a_token=self.bytes_a_token("train"),
+            bytes_a_token=self.store.bytes_a_token("train"),
             flops_a_token=self.flops_a_token,
             peak=self.runtime.mean(peak.to(self.runtime.device)) * self.runtime.num_processes,
             track=self.runtime.accelerator.log,
             speaks=self.runtime.is_main,
         )
-
-    def bytes_a_token(self, split: str) -> float:
-        """UTF-8 bytes of a split's stories for each of its tokens."""
-        return self.store.num_bytes(split) / max(1, len(self.store.split(split)))
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -263,7 +259,7 @@ class Trainer:
             stories = tell(
                 decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
             )
-            log.validation(self.step, loss, self.bytes_a_token("validation"), stories)
+            log.validation(self.step, loss, self.store.bytes_a_token("validation"), stories)
         return self.runtime.any(is_best)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
