@@ -9,9 +9,9 @@ growth   `trainer/train.py` with context 128, 256 and 512, smaller updates, and 
 
 Every contender runs in a process of its own, on the blocks of one token store; speed is that of
 the median update after those that warm up (and compile). The share is of this machine's bf16
-matrix peak, measured first, by the floating-point operations of the whole model: 6 a weight and
-token, the head's 50,257 rows included. Inkling computes the head for the ids that the corpus
-uses, so its share counts work that it saves.
+matrix peak, measured first, by the floating-point operations of the whole model (see
+trainer/peak.py), the head's 50,257 rows included. Inkling computes the head for the ids that the
+corpus uses, so its share counts work that it saves.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ sys.path.insert(0, str(ROOT))
 
 SHARED = ROOT.parent / "shared" / "data" / "train.jsonl"
 BATCH, CONTEXT = 64, 128
-WEIGHTS = 50_257 * 256 + 6 * 12 * 256 * 256  # that a token is multiplied with: head and six blocks
 WARM_UP = 2  # updates that are not counted
 CONTENDERS = {
     "trainer-fp32": "transformers.Trainer, fp32",
@@ -130,6 +129,7 @@ def inkling(
         "corpus.source": stories, "corpus.folder": data, "optim.steps": steps + 2 * WARM_UP,
         "model.dropout": 0, "runtime.compile": "on", "run.log_every": 1, "run.judge_stories": 1,
         "run.validate_every": 10_000, "run.validate_blocks": 1, "run.sample_length": 1,
+        "run.snapshots": 0,
     } | {name.replace("__", "."): value for name, value in settings.items()}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         start = [sys.executable]
@@ -157,23 +157,16 @@ def finished(order: list[str]) -> tuple[str, int]:
         return output.read(), usage.ru_maxrss // 1024
 
 
-def peak() -> float:
-    """Floating-point operations a second of a large bf16 matrix product."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    one = torch.randn(2048, 2048, dtype=torch.bfloat16, device=device)
-    seconds = []
-    for _ in range(12):
-        begin = time.perf_counter()
-        (one @ one)[0, 0].item()
-        seconds.append(time.perf_counter() - begin)
-    return 2 * 2048**3 / statistics.median(seconds[2:])
-
-
 def peers(stories: str, data: Path, store: Path, steps: int) -> None:
     """The table of all contenders."""
-    limit = peak()
+    import torch
+
+    from trainer.peak import flops_a_token, matmul_peak
+
+    limit = matmul_peak(
+        torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.bfloat16
+    )
+    work = flops_a_token(new_model())
     print(f"bf16 matrix peak of this machine: {limit / 1e12:.2f} TFLOP/s")
     print(f"{'':36}{'tokens/s':>10}{'ratio':>8}{'share':>8}{'memory':>12}")
     base = 0.0
@@ -186,7 +179,7 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
             seconds = json.loads(output.splitlines()[-1])[WARM_UP:]
             speed = BATCH * CONTEXT / statistics.median(seconds)
         base = base or speed
-        share = 6 * WEIGHTS * speed / limit
+        share = work * speed / limit
         print(f"{title:36}{speed:>10,.0f}{speed / base:>7.1f}x{share:>8.0%}{memory:>8,} MiB",
               flush=True)  # fmt: skip
 

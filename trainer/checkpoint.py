@@ -2,20 +2,22 @@
 
     checkpoints/step-00000200/weights.safetensors
                               moments.safetensors
-                              checkpoint.json      step, settings, corpus, sha256 of the two files
+                              checkpoint.json      step, validation loss if known, settings,
+                                                   corpus, sha256 of the two files
 
-A checkpoint is written beside its place, synced and renamed, and only then the oldest goes. One
-that is torn or altered is passed over with a sentence, and the one before it is read.
+A checkpoint is written beside its place, synced and renamed, and only then the oldest goes; the one
+with the lowest validation loss stays. One that is torn or altered is passed over with a sentence,
+and the one before it is read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from trainer.atomic import whole
+
 FORMAT = 1
 TENSORS = ("weights", "moments")
+DAMAGED = (OSError, KeyError, TypeError, ValueError)  # what reading checkpoint.json may raise
 
 
 @dataclass(frozen=True)
@@ -36,21 +41,20 @@ class Checkpoint:
         weights: the decoder's fp32 parameters by name.
         moments: AdamW's two moments of each, by `<name>.exp_avg` and `<name>.exp_avg_sq`.
         identity: the settings and the corpus that the result depends on.
+        validation_loss: nats a token, if the run was validated at this step.
     """
 
     step: int
     weights: dict[str, torch.Tensor]
     moments: dict[str, torch.Tensor]
     identity: dict[str, Any]
+    validation_loss: float | None = None
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
-    """Write a checkpoint under `folder` and drop all but the newest `keep`."""
-    final = folder / f"step-{checkpoint.step:08d}"
-    partial = folder / f"{final.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    """Write a checkpoint under `folder` and drop all but the newest `keep` and the best."""
+    final = place(folder, checkpoint.step)
+    with whole(final) as partial:
         sums: dict[str, str] = {}
         for name in TENSORS:
             file = partial / f"{name}.safetensors"
@@ -59,44 +63,59 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
             }
             save_file(tensors, file)
             sums[name] = sha256(file)
-            sync(file)
         about = {
             "format": FORMAT,
             "step": checkpoint.step,
+            "validation_loss": checkpoint.validation_loss,
             "identity": checkpoint.identity,
             "sha256": sums,
         }
         (partial / "checkpoint.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        sync(partial / "checkpoint.json")
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
-        sync(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    losses = validation_losses(folder)
+    lowest = min(losses, key=losses.__getitem__, default=None)
     for old in sorted(folder.glob("step-????????"))[:-keep]:
-        shutil.rmtree(old)
+        if lowest is None or old != place(folder, lowest):
+            shutil.rmtree(old)
     return final
+
+
+def place(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return folder / f"step-{step:08d}"
 
 
 def newest(folder: Path) -> Checkpoint | None:
     """The newest checkpoint that is whole, or None."""
-    for candidate in sorted(folder.glob("step-????????"), reverse=True):
+    return first_whole(sorted(folder.glob("step-????????"), reverse=True))
+
+
+def best(folder: Path) -> Checkpoint | None:
+    """The checkpoint with the lowest validation loss that is whole, or None."""
+    losses = validation_losses(folder)
+    return first_whole(place(folder, step) for step in sorted(losses, key=losses.__getitem__))
+
+
+def first_whole(candidates: Iterable[Path]) -> Checkpoint | None:
+    """The first checkpoint that is neither torn nor altered; the others are named in a warning."""
+    for candidate in candidates:
         try:
             return read(candidate)
-        except (
-            OSError,
-            KeyError,
-            TypeError,
-            json.JSONDecodeError,
-            SafetensorError,
-            ValueError,
-        ) as error:
+        except (*DAMAGED, SafetensorError) as error:
             warnings.warn(
-                f"the checkpoint {candidate} is damaged ({error}); trying the one before it",
-                stacklevel=2,
+                f"the checkpoint {candidate} is damaged ({error}); trying another",
+                stacklevel=3,
             )
     return None
+
+
+def validation_losses(folder: Path) -> dict[int, float]:
+    """The validation loss of each checkpoint that has one, by step; weights are not read."""
+    losses = {}
+    for candidate in sorted(folder.glob("step-????????")):
+        with contextlib.suppress(*DAMAGED):
+            about = json.loads((candidate / "checkpoint.json").read_text(encoding="utf-8"))
+            losses[int(about["step"])] = float(about["validation_loss"])
+    return losses
 
 
 def read(path: Path) -> Checkpoint:
@@ -114,7 +133,12 @@ def read(path: Path) -> Checkpoint:
         if sha256(file) != about["sha256"][name]:
             raise ValueError(f"the checksum of {file.name} does not match")
         tensors[name] = load_file(file)
-    return Checkpoint(step=about["step"], identity=about["identity"], **tensors)
+    return Checkpoint(
+        step=about["step"],
+        identity=about["identity"],
+        validation_loss=about.get("validation_loss"),
+        **tensors,
+    )
 
 
 def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
@@ -133,14 +157,3 @@ def sha256(file: Path) -> str:
         while piece := content.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or a folder's names, to disk."""
-    if os.name == "nt" and path.is_dir():
-        return  # Windows has no handle for a folder, and renames are durable there
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+TRACKERS = ("tensorboard", "trackio", "wandb")
+
 
 def setting(default: Any, meaning: str, *, unit: str = "", choices: tuple[str, ...] = ()) -> Any:
     """A documented field: `meaning` and `unit` are what --help prints."""
@@ -37,19 +39,45 @@ class Run:
     seed: int = setting(1337, "seed of weights, block order and dropout")
     log_every: int = setting(10, "a line in metrics.jsonl every so often", unit="steps")
     save_every: int = setting(200, "a checkpoint every so often", unit="steps")
-    keep: int = setting(2, "checkpoints kept", unit="checkpoints")
+    keep: int = setting(
+        2, "newest checkpoints kept, besides the one with the lowest validation loss",
+        unit="checkpoints",
+    )  # fmt: skip
     validate_every: int = setting(
-        200, "validation loss and a sample story every so often", unit="steps"
+        200, "validation loss and sample stories every so often", unit="steps"
     )
     validate_blocks: int = setting(64, "size of that validation", unit="blocks")
     judge_stories: int = setting(
         500, "validation stories that judge the export; 0 means all", unit="stories"
     )
+    export: str = setting(
+        "last",
+        "which model is exported: that of the last step, or the one with the lowest validation loss"
+        " (small data learned by heart makes the last one worse)",
+        choices=("last", "best"),
+    )
     export_precision: str = setting(
         "fp32", "type of the exported weights; fp16 halves the file", choices=("fp32", "fp16")
     )
-    sample_prompt: str = setting("Once upon a time", "opening of the sample stories")
+    snapshots: int = setting(
+        12,
+        "times that the model is kept in fp16, at log-spaced steps from the first to the last, to"
+        " see how it learned (38 MB each at the default size); 0 is off",
+        unit="snapshots",
+    )
+    sample_prompts: str = setting(
+        "Once upon a time|One day, a little girl named Lily|Tom and his dog",
+        "openings of the sample stories, parted by |",
+    )
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
+    trackers: str = setting(
+        "", f"where to log besides metrics.jsonl, parted by commas: {', '.join(TRACKERS)}"
+    )
+
+    @property
+    def tracker_names(self) -> list[str]:
+        """The trackers, one by one."""
+        return [name.strip() for name in self.trackers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
@@ -66,6 +94,13 @@ class Run:
             found.append(f"run.seed must be from 0 to 4294967295, not {self.seed}")
         if self.judge_stories < 0:
             found.append(f"run.judge_stories must be 0 (all) or more, not {self.judge_stories}")
+        if self.snapshots < 0:
+            found.append(f"run.snapshots must be 0 (off) or more, not {self.snapshots}")
+        found += [
+            f"run.trackers knows {', '.join(TRACKERS)}, not {name!r}"
+            for name in self.tracker_names
+            if name not in TRACKERS
+        ]
         return found
 
 

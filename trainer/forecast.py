@@ -7,38 +7,32 @@ is written.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 import torch
 
-from trainer.runtime import Runtime
+from trainer.corpus.tokenizer import VOCABULARY
+from trainer.peak import wait
+
+if TYPE_CHECKING:  # the trainer calls this file
+    from trainer.train import Trainer
 
 WARM_UP, MEASURED = 2, 5  # updates
 
 
-def forecast(
-    runtime: Runtime, batches: Callable[[int], object], facts: dict[str, str], *,
-    steps_left: int, tokens: int,
-) -> str:  # fmt: skip
-    """A table of facts about a run and what a few updates show.
-
-    Args:
-        runtime: with the model in it.
-        batches: this process's micro-batches of a step.
-        facts: what is known already, by name.
-        steps_left: updates that the run would do.
-        tokens: read by an update.
-    """
+def forecast(trainer: Trainer) -> str:
+    """A table of what is known about a run and what a few updates of it show."""
+    runtime, tokens = trainer.runtime, trainer.global_batch * trainer.context
     for step in range(WARM_UP + MEASURED):
         if step == WARM_UP:
             wait(runtime.device)
             begin = time.perf_counter()
-        runtime.update(batches(step), 0.0)  # type: ignore[arg-type]
+        runtime.update(trainer.batches(step), 0.0)
     wait(runtime.device)
     seconds = (time.perf_counter() - begin) / MEASURED
-    minutes = steps_left * seconds / 60
-    lines = facts | {
+    minutes = trainer.num_steps * seconds / 60
+    lines = known(trainer) | {
         "speed": f"{tokens / seconds:,.0f} tokens/s, {seconds:.2f} s an update "
         f"(mean of {MEASURED})",
         "memory": f"{memory(runtime.device):.2f} GiB a process",
@@ -48,10 +42,28 @@ def forecast(
     return "\n".join(f"{name:{width}}{value}" for name, value in lines.items())
 
 
-def wait(device: torch.device) -> None:
-    """Until a GPU has done what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+def known(trainer: Trainer) -> dict[str, str]:
+    """What a run's settings and its corpus say."""
+    config, runtime, batch = trainer.config, trainer.runtime, trainer.global_batch
+    weights = sum(weight.numel() for weight in trainer.model.parameters())
+    num_slots = trainer.vocabulary.num_slots
+    unseen = (VOCABULARY - num_slots) * config.model.hidden
+    corpus, tokens = trainer.store.summary("train"), batch * trainer.context
+    return {
+        "run": f"{trainer.folder}, preset {config.preset}",
+        "model": f"{config.model.block}, {weights + unseen:,} parameters; head and embedding are "
+        f"trained for the {num_slots:,} ids that the corpus uses"
+        if unseen
+        else f"{config.model.block}, {weights:,} parameters",
+        "corpus": f"{corpus['stories']:,} stories, {corpus['tokens']:,} tokens",
+        "update": f"{batch} blocks of {trainer.context} = {tokens:,} tokens: "
+        f"{runtime.num_processes} process(es) x {runtime.accumulation} micro-batch(es) of "
+        f"{runtime.micro_batch}",
+        "length": f"{trainer.num_steps:,} updates, {trainer.num_steps * tokens:,} tokens, "
+        f"{trainer.num_steps * batch / trainer.order.num_blocks:.1f} epochs",
+        "engine": f"{runtime.engine} on {runtime.device.type}, "
+        f"{str(runtime.dtype).removeprefix('torch.')} products",
+    }
 
 
 def memory(device: torch.device) -> float:

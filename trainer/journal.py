@@ -1,5 +1,5 @@
-"""What a run says while it works: a progress bar, metrics.jsonl, sample stories, and the curve as
-a picture.
+"""What a run says while it works: a progress bar, metrics.jsonl, trackers, and the curve as a
+picture.
 
 A resumed run takes up the same file: lines after the checkpoint that it goes on from are dropped,
 so every step has one line. `python -m trainer.journal RUN --plot` draws the curve of a run
@@ -12,6 +12,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,37 @@ class Journal:
     speaks."""
 
     def __init__(
-        self, folder: Path, num_steps: int, start: int, tokens_a_step: int, *, speaks: bool
+        self,
+        folder: Path,
+        num_steps: int,
+        start: int,
+        tokens_a_step: int,
+        *,
+        bytes_a_token: float,
+        flops_a_token: float,
+        peak: float,
+        track: Callable[[dict[str, Any], int], None],
+        speaks: bool,
     ) -> None:
-        """Go on with the journal in `folder` after `start` steps."""
+        """Go on with the journal in `folder` after `start` steps.
+
+        Args:
+            bytes_a_token: UTF-8 bytes of the training stories for each of their tokens.
+            flops_a_token, peak: floating-point operations that training on a token takes, and
+                that all processes together can do in a second; see peak.py.
+            track: is given each line and its step, for the trackers.
+        """
         self.file = folder / METRICS
         self.speaks = speaks
         self.tokens_a_step = tokens_a_step
-        self.since, self.at = time.perf_counter(), start
+        self.bytes_a_token, self.flops_a_token, self.peak = bytes_a_token, flops_a_token, peak
+        self.track = track
+        self.restart(start)
         self.bar = tqdm(
             total=num_steps,
             initial=start,
-            unit="step",
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "
+            "[{elapsed}<{remaining}{postfix}]",
             dynamic_ncols=True,
             disable=not speaks,
             smoothing=0.05,
@@ -43,46 +64,55 @@ class Journal:
         if speaks:
             kept = [line for line in read(folder) if line["step"] <= start]
             partial = self.file.with_suffix(".partial")  # a kill must not lose what is kept
-            partial.write_text(
-                "".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8"
-            )
+            partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
             partial.replace(self.file)
 
     def step(self) -> None:
         """One update is done."""
         self.bar.update()
 
+    def restart(self, step: int) -> None:
+        """Measure speed from here on: what took the time until now was not training."""
+        self.since, self.at = time.perf_counter(), step
+
     def train(self, step: int, nats: float, norm: float, rate: float) -> None:
         """The loss of the steps since the last line, in nats a token, with the speed in between."""
-        now = time.perf_counter()
-        speed = (step - self.at) * self.tokens_a_step / (now - self.since)
-        self.since, self.at = now, step
-        self.bar.set_postfix_str(f"loss {nats:.3f}, {speed:,.0f} tokens/s")
+        speed = (step - self.at) * self.tokens_a_step / (time.perf_counter() - self.since)
+        bits = bits_per_byte(nats, self.bytes_a_token)
+        share = speed * self.flops_a_token / self.peak
+        self.restart(step)
+        self.bar.set_postfix_str(
+            f"loss {nats:.3f}, {bits:.3f} bits/byte, {speed:,.0f} tokens/s, {share:.0%} of peak"
+        )
         self.write(
             {
                 "step": step,
                 "loss": nats,
+                "bits_per_byte": bits,
                 "grad_norm": norm,
                 "lr": rate,
                 "tokens_per_second": round(speed),
+                "share_of_peak": round(share, 4),
             }
         )
 
-    def validation(self, step: int, nats: float | None, bytes_a_token: float, story: str) -> None:
-        """The loss on stories that are not trained on, if there are some, and a story of now."""
-        if nats is None:
-            self.write({"step": step, "sample": story})
-            self.say(f"step {step:,}: {story!r}")
-            return
-        bits_per_byte = nats / math.log(2) / bytes_a_token
-        self.write(
-            {"step": step, "validation_loss": nats, "bits_per_byte": bits_per_byte, "sample": story}
-        )
-        self.say(
-            f"step {step:,}: validation {nats:.3f} nats a token, {bits_per_byte:.3f} bits a byte\n"
-            f"  {story!r}"
-        )
-        self.since, self.at = time.perf_counter(), step  # validating is not training
+    def validation(
+        self,
+        step: int,
+        nats: float | None,
+        bytes_a_token: float,
+        samples: list[dict[str, str]],
+    ) -> None:
+        """The loss on stories that are not trained on, if there are some, and the stories of now,
+        {prompt, story} each."""
+        line: dict[str, Any] = {"step": step}
+        told = f"step {step:,}: "
+        if nats is not None:
+            bits = bits_per_byte(nats, bytes_a_token)
+            line |= {"validation_loss": nats, "validation_bits_per_byte": bits}
+            told += f"validation {nats:.3f} nats a token, {bits:.3f} bits a byte\n  "
+        self.write(line | {"samples": samples})
+        self.say(told + repr(samples[0]["story"]))
 
     def say(self, sentence: str) -> None:
         """A line above the progress bar."""
@@ -90,14 +120,24 @@ class Journal:
             self.bar.write(sentence, file=sys.stderr)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append a line to metrics.jsonl."""
-        if self.speaks:
-            with self.file.open("a", encoding="utf-8") as metrics:
-                metrics.write(json.dumps(line) + "\n")
+        """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""
+        if not self.speaks:
+            return
+        with self.file.open("a", encoding="utf-8") as metrics:
+            metrics.write(json.dumps(line) + "\n")
+        values = {key: value for key, value in line.items() if key != "step"}
+        if "samples" in values:
+            values["samples"] = "\n\n".join(sample["story"] for sample in values["samples"])
+        self.track(values, line["step"])
 
     def close(self) -> None:
         """Leave the bar as it stands."""
         self.bar.close()
+
+
+def bits_per_byte(nats: float, bytes_a_token: float) -> float:
+    """Nats a token as bits a byte of the text, which does not depend on the tokenizer."""
+    return nats / math.log(2) / bytes_a_token
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -15,13 +15,14 @@ import importlib.util
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
+from accelerate.tracking import get_available_trackers
 from torch import nn
 from torch.nn import functional
 
@@ -51,15 +52,27 @@ class Runtime:
         engine: "plain" or "deepspeed".
     """
 
-    def __init__(self, settings: config.Runtime, optim: config.Optim, context: int) -> None:
-        """Join the other processes.
+    def __init__(
+        self,
+        settings: config.Runtime,
+        optim: config.Optim,
+        context: int,
+        trackers: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> None:
+        """Join the other processes; `trackers` that keep files have them in `folder`.
 
         Raises:
-            ValueError: the global batch does not split over the processes, or some did not join.
+            ValueError: the global batch does not split over the processes, some did not join, or
+                a tracker is not installed.
         """
+        check_installed(trackers)
+        self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
         clear_environment()
         check_ranks()
         has_gpu = torch.cuda.is_available()
+        if not has_gpu:  # transformers imports DeepSpeed when it saves, which would guess and warn
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
         self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
         self.micro_batch, self.accumulation = split_batch(
@@ -81,6 +94,7 @@ class Runtime:
                 mixed_precision="no",
                 gradient_accumulation_steps=self.accumulation,
                 kwargs_handlers=[group] if self.num_processes > 1 else [],
+                **self.tracking,
             )
         if self.accelerator.num_processes != self.num_processes:
             raise ValueError(
@@ -107,6 +121,7 @@ class Runtime:
             deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=settings, zero3_init_flag=False),
             gradient_accumulation_steps=self.accumulation,
             kwargs_handlers=[group],
+            **self.tracking,
         )
 
     def prepare(self, model: nn.Module, optimizer: Optimizer) -> None:
@@ -289,8 +304,20 @@ class Runtime:
                 optimizer.places[flat] = numbers.view(torch.int32).long()
                 numbers.zero_()
 
+    def track(self, name: str, settings: dict[str, Any], step: int) -> None:
+        """Open the run called `name` in every tracker, going on after `step` updates."""
+        self.accelerator.init_trackers(
+            "inkling",
+            settings,
+            {  # tensorboard hides what a killed run logged after its last checkpoint
+                "tensorboard": {"purge_step": step + 1},
+                "trackio": {"name": name, "resume": "allow"},
+                "wandb": {"name": name, "dir": self.tracking["project_dir"]},
+            },
+        )
+
     def close(self) -> None:
-        """Leave the process group."""
+        """Close the trackers and leave the process group."""
         self.accelerator.end_training()
 
 
@@ -353,6 +380,16 @@ def check_ranks() -> None:
             "would train alone: add --multi_gpu to accelerate launch (also on CPU), use torchrun, "
             "or unset MASTER_ADDR for a run of one process"
         )
+
+
+def check_installed(trackers: Iterable[str]) -> None:
+    """Refuse a tracker that is not there; Accelerate would leave it out with a warning."""
+    available = set(map(str, get_available_trackers()))
+    for name in trackers:
+        if name not in available:
+            raise ValueError(
+                f"run.trackers names {name}, which is not installed: pip install {name}"
+            )
 
 
 def clear_environment() -> None:

@@ -56,4 +56,4 @@ def checkpoint_from_main(found: Checkpoint | None, device: torch.device) -> Chec
             tensor = tensor.to(device)
             distributed.broadcast(tensor, 0)
             tensors[kind][name] = tensor.cpu()
-    return Checkpoint(step=about["step"], identity=about["identity"], **tensors)
+    return Checkpoint(about["step"], tensors["weights"], tensors["moments"], about["identity"])

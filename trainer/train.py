@@ -23,26 +23,26 @@ if __package__ in (None, ""):  # started as a file: its folder is on the path, t
 
 import torch
 from safetensors import SafetensorError
-from torch.nn import functional
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import checkpoint, journal
+from trainer import checkpoint, journal, memory, snapshots
 from trainer.checkpoint import Checkpoint
 from trainer.command_line import help_text, parse
 from trainer.config import Config
 from trainer.corpus import build_store
 from trainer.corpus.blocks import TokenStore, gather, open_store
 from trainer.corpus.order import Order
-from trainer.corpus.tokenizer import VOCABULARY
 from trainer.evaluation.likelihood import evaluate
 from trainer.export import TOKENIZER, describe, export
 from trainer.forecast import forecast
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder
 from trainer.optim import learning_rate, new_optimizer
+from trainer.peak import flops_a_token, matmul_peak
 from trainer.runtime import Runtime, seed_noise
 from trainer.sharing import checkpoint_from_main, from_main
-from trainer.vocabulary import END_OF_TEXT, Vocabulary
+from trainer.validation import tell, validation_loss
+from trainer.vocabulary import Vocabulary
 from trainer.watchdog import broken, end
 
 SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
@@ -61,7 +61,14 @@ class Trainer:
         )
         epochs = config.optim.epochs * self.order.num_blocks / self.global_batch
         self.num_steps = config.optim.steps or max(1, math.floor(epochs))
-        self.runtime = Runtime(config.runtime, config.optim, self.context)
+        if config.run.export == "best" and not store.num_blocks("validation", self.context):
+            raise ValueError(
+                "run.export best needs stories to judge on: name some with corpus.validation, or "
+                "keep some apart with corpus.validation_share"
+            )
+        self.runtime = Runtime(
+            config.runtime, config.optim, self.context, config.run.tracker_names, self.folder
+        )
         self.vocabulary = Vocabulary.of(
             store.id_counts("train"), compact=config.runtime.compact_vocabulary
         )
@@ -76,8 +83,10 @@ class Trainer:
         ):
             self.say("compiling the model: the first step takes about half a minute longer")
             self.model.compile()
+        self.flops_a_token = flops_a_token(self.model.decoder)
         self.runtime.prepare(self.model, new_optimizer(config.optim, self.model))
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
+        self.judged: dict[int, float] = {}  # validation loss by step
         self.interrupted = False
 
     def say(self, sentence: str) -> None:
@@ -130,7 +139,7 @@ class Trainer:
         if self.config.run.fresh:
             self.runtime.wait()
             if self.runtime.is_main:
-                for name in ("checkpoints", "export"):
+                for name in ("checkpoints", "snapshots", "export"):
                     shutil.rmtree(self.folder / name, ignore_errors=True)
                 (self.folder / journal.METRICS).unlink(missing_ok=True)
             self.runtime.wait()
@@ -152,30 +161,9 @@ class Trainer:
             )
         self.runtime.load(found.weights, found.moments, found.step)
         self.step = self.saved = self.runtime.watchdog.saved = found.step
+        losses = checkpoint.validation_losses(checkpoints)
+        self.judged = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
-
-    def forecast(self) -> str:
-        """What this run would be, with its speed and memory measured."""
-        shape, runtime = self.config.model, self.runtime
-        weights = sum(weight.numel() for weight in self.model.parameters())
-        unseen = (VOCABULARY - self.vocabulary.num_slots) * shape.hidden
-        corpus, tokens = self.store.summary("train"), self.global_batch * self.context
-        facts = {
-            "run": f"{self.folder}, preset {self.config.preset}",
-            "model": f"{shape.block}, {weights + unseen:,} parameters; head and embedding are "
-            f"trained for the {self.vocabulary.num_slots:,} ids that the corpus uses"
-            if unseen
-            else f"{shape.block}, {weights:,} parameters",
-            "corpus": f"{corpus['stories']:,} stories, {corpus['tokens']:,} tokens",
-            "update": f"{self.global_batch} blocks of {self.context} = {tokens:,} tokens: "
-            f"{runtime.num_processes} process(es) x {runtime.accumulation} micro-batch(es) of "
-            f"{runtime.micro_batch}",
-            "length": f"{self.num_steps:,} updates, {self.num_steps * tokens:,} tokens, "
-            f"{self.num_steps * self.global_batch / self.order.num_blocks:.1f} epochs",
-            "engine": f"{runtime.engine} on {runtime.device.type}, "
-            f"{str(runtime.dtype).removeprefix('torch.')} products",
-        }
-        return forecast(runtime, self.batches, facts, steps_left=self.num_steps, tokens=tokens)
 
     def batches(self, step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """This process's micro-batches of a step: (inputs, targets), (micro_batch, context) slots
@@ -198,13 +186,10 @@ class Trainer:
     def loop(self) -> None:
         """Update until the last step; log, validate and save on the way."""
         run = self.config.run
-        log = journal.Journal(
-            self.folder,
-            self.num_steps,
-            self.step,
-            self.global_batch * self.context,
-            speaks=self.runtime.is_main,
-        )
+        log = self.open_journal()
+        snapshot_steps = snapshots.snapshot_steps(self.num_steps, run.snapshots)
+        if self.runtime.is_main:
+            snapshots.drop_after(self.folder / "snapshots", self.step)
         self.model.train()
         losses: list[torch.Tensor] = []
         try:
@@ -215,21 +200,28 @@ class Trainer:
                 self.step += 1
                 losses.append(nats)
                 log.step()
-                logs = self.step % run.log_every == 0 or self.step == self.num_steps
-                if logs:  # the only place where the loop waits for the device
+                ends = self.step == self.num_steps
+                logs = ends or self.step % run.log_every == 0
+                validates = ends or self.step % run.validate_every == 0
+                snaps = self.step in snapshot_steps
+                if logs or validates or snaps:
                     self.check()
+                if logs:  # with validation and saving, the only place that waits for the device
                     mean = self.runtime.mean(torch.stack(losses).mean())
                     losses.clear()
                     log.train(self.step, mean, float(norm), rate)
-                if self.step % run.validate_every == 0 or self.step == self.num_steps:
-                    self.validate(log)
+                is_best = validates and self.validate(log)
+                if snaps:
+                    self.snapshot(nats)
                 stop = (
                     self.interrupted
                     if self.runtime.num_processes == 1
                     else logs and self.runtime.any(self.interrupted)
                 )
-                if stop or self.step % run.save_every == 0 or self.step == self.num_steps:
+                if saves := ends or stop or is_best or self.step % run.save_every == 0:
                     self.save()
+                if validates or snaps or saves:
+                    log.restart(self.step)
                 if stop:
                     raise KeyboardInterrupt
         finally:
@@ -250,51 +242,67 @@ class Trainer:
                 "the stories, and start with --run.fresh or another --run.dir"
             )
 
+    def open_journal(self) -> journal.Journal:
+        """The journal of this run, its trackers opened and the machine's peak measured."""
+        settings = self.config.to_dict()
+        self.runtime.track(
+            self.folder.name,
+            {f"{part}.{key}": value for part in settings for key, value in settings[part].items()},
+            self.step,
+        )
+        peak = torch.tensor(matmul_peak(self.runtime.device, self.runtime.dtype))
+        return journal.Journal(
+            self.folder,
+            self.num_steps,
+            self.step,
+            self.global_batch * self.context,
+            bytes_a_token=self.store.bytes_a_token("train"),
+            flops_a_token=self.flops_a_token,
+            peak=self.runtime.mean(peak.to(self.runtime.device)) * self.runtime.num_processes,
+            track=self.runtime.accelerator.log,
+            speaks=self.runtime.is_main,
+        )
+
     def save(self) -> None:
         """Write a checkpoint."""
         self.check()
         weights, moments = self.runtime.weights(), self.runtime.moments()
         if self.runtime.is_main:
-            state = Checkpoint(self.step, weights, moments, self.identity())
+            validation_loss = self.judged.get(self.step)
+            state = Checkpoint(self.step, weights, moments, self.identity(), validation_loss)
             checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep)
         self.saved = self.runtime.watchdog.saved = self.step
         self.runtime.wait()
 
-    @torch.no_grad()
-    def validate(self, log: journal.Journal) -> None:
-        """Loss on the first blocks of the validation split, in fp32, and a story."""
-        weights = self.runtime.weights()
+    def snapshot(self, nats: torch.Tensor) -> None:
+        """Keep the model as it is now; `nats` is this process's loss of the step."""
+        loss, weights = self.runtime.mean(nats), self.runtime.weights()
         if self.runtime.is_main:
-            decoder = self.full(weights).to(self.runtime.device)
-            tokens = self.store.split("validation")
-            num_blocks = self.store.num_blocks("validation", self.context)
-            judged = []
-            for block in range(min(self.config.run.validate_blocks, num_blocks)):
-                read = gather(tokens, [block], self.context)
-                ids = torch.from_numpy(read).long().to(self.runtime.device)  # (1, context + 1)
-                logits = decoder(ids[:, :-1]).logits[0].float()  # (context, 50,257)
-                judged.append(float(functional.cross_entropy(logits, ids[0, 1:])))
-            nats = sum(judged) / len(judged) if judged else None
-            bytes_a_token = self.store.num_bytes("validation") / max(1, len(tokens))
-            log.validation(self.step, nats, bytes_a_token, self.story(decoder))
+            snapshots.save(
+                self.folder / "snapshots",
+                self.full(weights),
+                step=self.step,
+                tokens_seen=self.step * self.global_batch * self.context,
+                loss=loss,
+                validation_loss=self.judged.get(self.step),
+            )
         self.runtime.wait()
 
-    def story(self, decoder: PreTrainedModel) -> str:
-        """A story of the model as it is now; the same dice every time."""
-        prompt = self.tokenizer(self.config.run.sample_prompt).input_ids
-        start = torch.tensor([[END_OF_TEXT, *prompt]], device=self.runtime.device)
-        torch.manual_seed(self.config.run.seed)
-        told = decoder.generate(  # type: ignore[operator]
-            start,
-            attention_mask=torch.ones_like(start),
-            do_sample=True,
-            temperature=0.8,
-            top_k=40,
-            max_new_tokens=min(self.config.run.sample_length, self.context - start.shape[1]),
-            pad_token_id=END_OF_TEXT,
-            synced_gpus=False,  # under ZeRO-3 it would wait for processes that tell nothing
-        )
-        return str(self.tokenizer.decode(told[0], skip_special_tokens=True))
+    def validate(self, log: journal.Journal) -> bool:
+        """Judge the model as it is now and let it tell; whether it is the best so far."""
+        run, weights = self.config.run, self.runtime.weights()
+        is_best = False
+        if self.runtime.is_main:
+            decoder = self.full(weights).to(self.runtime.device)
+            loss = validation_loss(decoder, self.store, run.validate_blocks, self.context)
+            if loss is not None and math.isfinite(loss):
+                is_best = loss < min(self.judged.values(), default=math.inf)
+                self.judged[self.step] = loss
+            stories = tell(
+                decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
+            )
+            log.validation(self.step, loss, self.store.bytes_a_token("validation"), stories)
+        return self.runtime.any(is_best)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
         """The stock model over all 50,257 ids."""
@@ -307,8 +315,15 @@ class Trainer:
     def finish(self) -> None:
         """Judge the model and export it."""
         weights = self.runtime.weights()
+        self.runtime.watchdog.parted = True
         if self.runtime.is_main:
-            config, decoder = self.config, self.full(weights)
+            config, step = self.config, self.step
+            if config.run.export == "best":
+                best = checkpoint.best(self.folder / "checkpoints")
+                if best is not None:
+                    step, weights = best.step, best.weights
+                    self.say(f"step {step:,} had the lowest validation loss: it is exported")
+            decoder = self.full(weights)
             journal.plot(self.folder, self.folder / "curve.png")
             stories = list(self.store.stories("validation", config.run.judge_stories))
             judged = (
@@ -322,16 +337,18 @@ class Trainer:
                 name=self.config.preset,
                 preset=self.config.preset,
                 corpus=self.store.summary("train"),
-                steps=self.step,
-                tokens_seen=self.step * self.global_batch * self.context,
+                steps=step,
+                tokens_seen=step * self.global_batch * self.context,
                 validation=judged and judged.summary("the validation split"),
             )
             decoder = decoder.cpu()
             if config.run.export_precision == "fp16":
                 decoder = decoder.half()
-            export(self.folder / "export", decoder, training, self.folder / "curve.png")
+            export(
+                self.folder / "export", decoder, training,
+                self.folder / "curve.png", self.folder / "snapshots",
+            )  # fmt: skip
             self.say(f"the storyteller is in {self.folder / 'export'}: python app.py opens it")
-        self.runtime.wait()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -350,7 +367,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         trainer = Trainer(config, store)
         if config.run.dry:
-            told = trainer.forecast()
+            told = forecast(trainer)
             if trainer.runtime.is_main:
                 print(told)
             trainer.runtime.close()
@@ -365,13 +382,16 @@ def main(arguments: list[str] | None = None) -> int:
         saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
         print(f"stopped{saved}: the same command goes on", file=sys.stderr)
         return 130
+    except (RuntimeError, MemoryError) as error:
+        if cause := broken(error):
+            end(cause, trainer is not None, trainer.saved if trainer else 0)
+        if not memory.is_full(error):
+            raise
+        print(f"error: {memory.advice(trainer.runtime if trainer else None)}", file=sys.stderr)
+        return 2
     except (ValueError, OSError, SafetensorError) as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
-    except RuntimeError as error:
-        if not (cause := broken(error)):
-            raise
-        end(cause, trainer is not None, trainer.saved if trainer else 0)
     trainer.runtime.close()
     return 0
 

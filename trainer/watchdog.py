@@ -28,11 +28,13 @@ class Watchdog:
     Attributes:
         joined: every process is there.
         saved: the step of the newest checkpoint, 0 when there is none; the sentence names it.
+        parted: the processes need each other no more; the main one alone judges and exports, for
+            as long as it takes.
     """
 
     def __init__(self, num_processes: int, seconds: float) -> None:
         """Watch from now on: joining, too, must be done within `seconds`."""
-        self.seconds, self.joined, self.saved = seconds, False, 0
+        self.seconds, self.joined, self.saved, self.parted = seconds, False, 0, False
         self.meet()
         if num_processes > 1:
             threading.Thread(target=self.watch, daemon=True).start()
@@ -45,6 +47,8 @@ class Watchdog:
         """Sleep until the last meeting is too long ago."""
         while (left := self.met + self.seconds - time.monotonic()) > 0:
             time.sleep(left)
+        if self.parted:
+            return
         end(f"no answer for {self.seconds:g} seconds, runtime.timeout", self.joined, self.saved)
 
 
@@ -64,7 +68,7 @@ def end(cause: str, joined: bool, saved: int) -> NoReturn:
     os._exit(EXIT_CODE)
 
 
-def broken(error: RuntimeError) -> str:
+def broken(error: Exception) -> str:
     """Which connection broke, without the C++ around it; empty if the error is of another kind."""
     if not isinstance(error, DistError) and "gloo" not in str(error):  # gloo's have no type
         return ""

@@ -9,13 +9,14 @@ from trainer import checkpoint
 from trainer.checkpoint import Checkpoint
 
 
-def at(step: int) -> Checkpoint:
+def at(step: int, validation_loss: float | None = None) -> Checkpoint:
     weights = {"a": torch.full((2, 3), float(step))}
     return Checkpoint(
         step,
         weights,
         {"a.exp_avg": torch.ones(2, 3), "a.exp_avg_sq": torch.ones(2, 3)},
         {"optim": {"lr": 1}},
+        validation_loss,
     )
 
 
@@ -33,6 +34,28 @@ def test_the_newest_are_kept(tmp_path: Path) -> None:
     for step in (8, 9, 10):
         checkpoint.save(tmp_path, at(step), keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000009", "step-00000010"]
+
+
+def test_the_best_is_kept_besides_the_newest(tmp_path: Path) -> None:
+    for step, loss in {1: 3.0, 2: 1.5, 3: None, 4: 2.0, 5: 2.5}.items():
+        checkpoint.save(tmp_path, at(step, loss), keep=1)
+    assert checkpoint.validation_losses(tmp_path) == {2: 1.5, 5: 2.5}
+    best, newest = checkpoint.best(tmp_path), checkpoint.newest(tmp_path)
+    assert best is not None and newest is not None
+    assert (best.step, best.validation_loss, newest.step) == (2, 1.5, 5)
+    checkpoint.save(tmp_path, at(6, 1.0), keep=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000006"]
+
+
+def test_a_damaged_best_gives_way_to_the_next(tmp_path: Path) -> None:
+    for step, loss in {1: 1.5, 2: 2.0}.items():
+        checkpoint.save(tmp_path, at(step, loss), keep=2)
+    weights = tmp_path / "step-00000001" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="step-00000001 is damaged"):
+        best = checkpoint.best(tmp_path)
+    assert best is not None
+    assert best.step == 2
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "moments.safetensors", "checkpoint.json"])

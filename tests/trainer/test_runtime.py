@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.runtime import choose_dtype, split_batch
+from trainer.runtime import check_installed, choose_dtype, split_batch
 
 WORKER = Path(__file__).with_name("runtime_worker.py")
 BIN = Path(sys.executable).parent
@@ -120,6 +120,12 @@ def test_a_batch_that_does_not_split_is_told() -> None:
         split_batch(5, 2, 0, most=8)
     with pytest.raises(ValueError, match=r"runtime\.micro_batch \(3\) must divide the 4 blocks"):
         split_batch(8, 2, 3, most=8)
+
+
+def test_a_tracker_that_is_not_installed_is_told_with_the_command() -> None:
+    check_installed(["tensorboard"])
+    with pytest.raises(ValueError, match="no_tracker, which is not installed: pip install no_tr"):
+        check_installed(["tensorboard", "no_tracker"])
 
 
 def test_precision_is_what_the_setting_says() -> None:

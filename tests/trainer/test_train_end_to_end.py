@@ -6,8 +6,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trainer.evaluate import evaluate, open_model
 from trainer.train import main
@@ -17,7 +19,7 @@ PYTHON = [sys.executable, "trainer/train.py"]
 LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]
 SHORT = [
     *("--optim.steps", "2", "--run.log_every", "1"),
-    *("--run.judge_stories", "1", "--run.sample_length", "2"),
+    *("--run.judge_stories", "1", "--run.sample_length", "2", "--run.snapshots", "0"),
 ]
 JUDGES = [
     "Once upon a time there was a little dog. The dog was happy and ran to the park with his ball.",
@@ -32,6 +34,7 @@ EXPORT = {
     "training.json",
     "README.md",
     "curve.png",
+    "snapshots",
 }
 
 
@@ -50,23 +53,41 @@ def run(
     )
 
 
-def lines_of(folder: Path) -> list[dict[str, float]]:
+def lines_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_tracked(folder: Path, lines: list[dict[str, Any]]) -> None:
+    """TensorBoard's own reader finds the numbers and the stories of metrics.jsonl."""
+    events = EventAccumulator(str(folder / "inkling"))
+    events.Reload()
+    for name in ("loss", "bits_per_byte", "share_of_peak"):
+        logged = [(event.step, event.value) for event in events.Scalars(name)]
+        wanted = [(line["step"], line[name]) for line in lines if name in line]
+        assert [step for step, _ in logged] == [step for step, _ in wanted]
+        assert [value for _, value in logged] == pytest.approx([value for _, value in wanted])
+    stories = [event.tensor_proto.string_val[0] for event in events.Tensors("samples/text_summary")]
+    assert [story.startswith(b"One day") for story in stories] == [True, True]
 
 
 def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
     judges = tmp_path / "judges.txt"
     judges.write_text("\n<|endoftext|>\n".join(JUDGES))
-    settings = ["--corpus.source", "sample", "--corpus.validation", str(judges)]
+    settings = ["--corpus.validation", str(judges), "--run.trackers", "tensorboard"]
     done = run([*LAUNCHED, "trainer/train.py"], tmp_path, *settings)
     assert done.returncode == 0, done.stderr
-    assert "tokens/s" in done.stderr
+    for words in ("bits/byte", "tokens/s", "of peak"):
+        assert words in done.stderr
+    assert "model shards" not in done.stderr
 
     lines = lines_of(tmp_path / "run")
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses[0] > 9
     assert losses[-1] < 0.7 * losses[0]
-    assert any(str(line.get("sample", "")).startswith("One day") for line in lines)
+    samples = [line["samples"] for line in lines if "samples" in line]
+    assert len(samples) == 2
+    assert [sample["prompt"] for sample in samples[-1]] == ["One day", "Once upon a time"]
+    assert samples[-1][0]["story"].startswith("One day")
 
     folder = tmp_path / "run" / "export"
     assert {file.name for file in folder.iterdir()} == EXPORT
@@ -75,6 +96,9 @@ def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
     assert training["preset"] == "smoke"
     assert training["steps"] == lines[-1]["step"] == 60
     assert training["settings"]["model"]["num_layers"] == 2
+    snapshots = sorted(place.name for place in (folder / "snapshots").iterdir())
+    assert snapshots == [f"step-{step:08d}" for step in (1, 4, 15, 60)]
+    assert_tracked(tmp_path / "run", lines)
     assert not [file for file in tmp_path.rglob("*.partial*") if "hf" not in file.parts]
 
     model, tokenizer = open_model(folder)
@@ -112,6 +136,8 @@ def test_a_wrong_setting_is_one_sentence_and_code_two(tmp_path: Path) -> None:
         (["--optim.lr", "fast"], "optim.lr must be a number, not 'fast'"),
         (["--model.num_layers", "2.5"], "model.num_layers must be a whole number"),
         (["--model.num_heads", "3"], "model.num_heads"),
+        (["--run.trackers", "tensorboard,neptune"], "run.trackers knows tensorboard, trackio"),
+        (["--run.export", "first"], "run.export must be one of last, best, not 'first'"),
         (["--preset", "huge"], "there is no preset 'huge'"),
         (["--corpus.source", "missing.jsonl"], "missing.jsonl"),
         (["--corpus.source", "stories.docx"], "stories.docx"),
@@ -201,6 +227,41 @@ def test_the_card_s_block_goes_the_whole_way_too(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "run" / "export" / "config.json").read_text())
     assert (config["model_type"], config["n_positions"]) == ("gpt2", 32)
     assert any("validation_loss" in line for line in lines_of(tmp_path / "run"))
+
+
+def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path) -> None:
+    """Few stories, many steps: they are learned by heart, and others are told worse."""
+    home, few = tmp_path / "home", tmp_path / "few.jsonl"
+    stories = (ROOT / "trainer" / "corpus" / "sample.jsonl").read_text().splitlines()
+    few.write_text("\n".join(stories[:20]))
+    (tmp_path / "others.jsonl").write_text("\n".join(stories[-10:]))
+    corpus = ["--corpus.source", str(few), "--corpus.validation", str(tmp_path / "others.jsonl")]
+    often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep", "1"]
+    done = run(PYTHON, home, *SHORT, *corpus, *often, *("--optim.steps", "70"), "--run.export=best")
+    assert done.returncode == 0, done.stderr
+    judged = {
+        line["step"]: line["validation_loss"]
+        for line in lines_of(home / "run")
+        if "validation_loss" in line
+    }
+    best = min(judged, key=judged.__getitem__)
+    assert best < 70
+    assert f"step {best} had the lowest validation loss" in done.stderr
+    training = json.loads((home / "run" / "export" / "training.json").read_text())
+    assert training["steps"] == best
+    saved = sorted(folder.name for folder in (home / "run" / "checkpoints").iterdir())
+    assert saved == [f"step-{step:08d}" for step in (best, 70)]
+
+
+def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
+    settings = ["--run.export", "best", "--corpus.validation_share", "0"]
+    assert main(["--preset", "smoke", *places, *settings]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("error: run.export best needs stories to judge on")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None:

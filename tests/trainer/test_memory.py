@@ -1,0 +1,47 @@
+"""A full memory is one sentence with the micro-batch to try; other errors are no full memory."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from trainer.memory import is_full
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 5 * 2**30  # of address space; the logits of 512 blocks would take 13 GB
+
+
+def test_a_full_memory_names_the_micro_batch_to_try(tmp_path: Path) -> None:
+    settings = {
+        "preset": "smoke",
+        "run.dir": tmp_path / "run",
+        "corpus.folder": tmp_path / "data",
+        "optim.global_batch": 512,
+        "runtime.micro_batch": 512,
+        "runtime.compact_vocabulary": False,
+    }
+    done = subprocess.run(
+        [
+            *(sys.executable, "trainer/train.py"),
+            *(word for key, value in settings.items() for word in (f"--{key}", str(value))),
+        ],
+        cwd=ROOT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT)),
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 2, done.stderr
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("error: the memory is full with runtime.micro_batch 512")
+    assert "--runtime.micro_batch 256" in told
+    assert "Traceback" not in done.stderr
+
+
+def test_other_errors_are_not_mistaken_for_it() -> None:
+    assert is_full(torch.OutOfMemoryError("CUDA out of memory."))
+    assert is_full(MemoryError())
+    assert not is_full(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_full(ValueError("out of memory"))

@@ -1,0 +1,45 @@
+"""A folder that is whole or not there: written beside its place, synced, and renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into that becomes `folder` when the block ends, and goes if it fails.
+
+    What stood in that place goes when the new one stands.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        for path in partial.rglob("*"):
+            sync(path)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        partial.rename(folder)
+        sync(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or a folder's names, to disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no handle for a folder, and renames are durable there
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,57 @@
+"""How much of the machine a run uses: its floating-point operations a second beside those of a
+large matrix product.
+
+    share of peak = tokens/s x operations a token / peak
+
+known as model FLOPs utilization (Chowdhery et al. 2022, PaLM, appendix B).
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from transformers import PreTrainedModel
+
+SECONDS = 0.2
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices; a GPU needs large ones to be busy
+
+
+def flops_a_token(decoder: PreTrainedModel) -> int:
+    """Floating-point operations of training on one token, forward and backward.
+
+    6 for each weight that a token is multiplied with (Kaplan et al. 2020, section 2.1): the
+    matrices, and the tied table once, as the head that it is, with the rows that are trained.
+    Looking up an embedding multiplies nothing. Attention scores and their use add
+    12 x layers x hidden x context (PaLM, appendix B, which counts what the causal mask hides).
+    """
+    config = decoder.config
+    weights = sum(
+        weight.numel()
+        for name, weight in decoder.named_parameters()
+        if weight.dim() == 2 and not name.endswith("wpe.weight")  # GPT-2's positions: looked up
+    )
+    attention = config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
+    return 6 * weights + 12 * attention
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Floating-point operations a second of a large matrix product: the best of those that fit in
+    about 0.2 s."""
+    side = SIDE.get(device.type, SIDE["cuda"])
+    one = torch.randn(side, side, device=device).to(dtype)
+    product = one @ one  # the first is slower: libraries wake up
+    begin, best = time.perf_counter(), float("inf")
+    while time.perf_counter() - begin < SECONDS:
+        wait(device)
+        start = time.perf_counter()
+        torch.mm(one, one, out=product)
+        wait(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * side**3 / best
+
+
+def wait(device: torch.device) -> None:
+    """Until a GPU has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

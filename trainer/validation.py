@@ -1,0 +1,59 @@
+"""What a run shows of itself on the way: its loss on stories that it does not train on, and stories
+of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer.corpus.blocks import TokenStore, gather
+from trainer.vocabulary import END_OF_TEXT
+
+
+@torch.no_grad()
+def validation_loss(
+    decoder: PreTrainedModel, store: TokenStore, num_blocks: int, context: int
+) -> float | None:
+    """Mean nats a token over the first blocks of the validation split, in fp32; None if it has
+    none."""
+    tokens = store.split("validation")
+    judged = []
+    for block in range(min(num_blocks, store.num_blocks("validation", context))):
+        ids = torch.from_numpy(gather(tokens, [block], context)).long().to(decoder.device)
+        logits = decoder(ids[:, :-1]).logits[0].float()  # (context, 50,257)
+        judged.append(float(functional.cross_entropy(logits, ids[0, 1:])))
+    return sum(judged) / len(judged) if judged else None
+
+
+def tell(
+    decoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: str,
+    *,
+    seed: int,
+    length: int,
+) -> list[dict[str, str]]:
+    """A story of up to `length` tokens for each prompt, {prompt, story}; the same dice every time.
+
+    `prompts` are parted by `|`. One that leaves no room in the context is cut.
+    """
+    context = decoder.config.max_position_embeddings
+    told = []
+    for place, prompt in enumerate(map(str.strip, prompts.split("|"))):
+        ids = [END_OF_TEXT, *tokenizer(prompt).input_ids][: context - 1]
+        start = torch.tensor([ids], device=decoder.device)  # (1, prompt)
+        torch.manual_seed(seed + place)
+        story = decoder.generate(  # type: ignore[operator]
+            start,
+            attention_mask=torch.ones_like(start),
+            do_sample=True,
+            temperature=0.8,
+            top_k=40,
+            max_new_tokens=min(length, context - len(ids)),
+            pad_token_id=END_OF_TEXT,
+            synced_gpus=False,  # under ZeRO-3 it would wait for processes that tell nothing
+        )
+        text = str(tokenizer.decode(story[0], skip_special_tokens=True))
+        told.append({"prompt": prompt, "story": text})
+    return told
