@@ -43,9 +43,7 @@ class Journal:
         if speaks:
             kept = [line for line in read(folder) if line["step"] <= start]
             partial = self.file.with_suffix(".partial")  # a kill must not lose what is kept
-            partial.write_text(
-                "".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8"
-            )
+            partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
             partial.replace(self.file)
 
     def step(self) -> None:
