@@ -116,10 +116,10 @@ class Trainer:
         mine["corpus"] = {"fingerprint": self.store.fingerprint}
         theirs = from_main(mine, self.runtime.device)
         other = [
-            f"{section}.{key} is {mine[section][key]} and {value} there"
+            f"{section}.{key} is {mine[section].get(key)} and {value} there"
             for section, keys in theirs.items()
             for key, value in keys.items()
-            if mine[section][key] != value
+            if mine[section].get(key) != value
         ]
         if self.runtime.any(bool(other)):
             differs = "; ".join(other) or "the other's error names them"
