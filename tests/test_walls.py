@@ -24,7 +24,7 @@ FILES = sorted(
 ROOMS = {
     "gradio": ("app.py", "playground/pages/"),
     "datasets": ("trainer/corpus/sources.py",),
-    "deepspeed": ("trainer/runtime.py",),
+    "deepspeed": ("trainer/shares.py",),
     "huggingface_hub": ("trainer/corpus/sources.py", "playground/publish.py"),
     "accelerate": ("trainer/runtime.py",),
     "spaces": ("app.py", "playground/pages/"),

@@ -17,7 +17,7 @@ import hashlib
 import json
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,15 +139,6 @@ def read(path: Path) -> Checkpoint:
         validation_loss=about.get("validation_loss"),
         **tensors,
     )
-
-
-def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
-    """What changed between two identities, `section.key was A and is now B` each."""
-    for section in sorted(saved.keys() | wanted.keys()):
-        before, after = saved.get(section, {}), wanted.get(section, {})
-        for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key):
-                yield f"{section}.{key} was {before.get(key)} and is now {after.get(key)}"
 
 
 def sha256(file: Path) -> str:

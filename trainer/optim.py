@@ -100,6 +100,13 @@ class Optimizer(torch.optim.AdamW):
             return ("exp_avg",)
         return ("exp_avg", "exp_avg_sq")
 
+    def begin(self, weight: torch.Tensor, step: int, *, muon: bool) -> None:
+        """Make what is remembered of a weight, or of a flat share, as after `step` updates."""
+        state = self.state[weight]
+        for key in ("exp_avg",) if muon else ("exp_avg", "exp_avg_sq"):
+            state.setdefault(key, torch.zeros_like(weight))
+        state["step"] = torch.tensor(float(step), device=weight.device)
+
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move every weight that has a gradient."""
@@ -117,8 +124,8 @@ class Optimizer(torch.optim.AdamW):
     def move(self, weights: list[torch.Tensor], rate: float, decay: float) -> None:
         """Muon's update of weights of one shape: whole matrices, or one flat share of them all."""
         for weight in weights:
-            if "exp_avg" not in self.state[weight]:
-                self.state[weight]["exp_avg"] = torch.zeros_like(weight)
+            if not self.state[weight]:
+                self.begin(weight, 0, muon=True)
         momenta = [self.state[weight]["exp_avg"] for weight in weights]
         refused = getattr(self, "found_inf", torch.zeros((), device=weights[0].device)) > 0
         gradient = torch.stack([cast(torch.Tensor, weight.grad) for weight in weights])

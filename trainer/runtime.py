@@ -1,8 +1,7 @@
 """One object over Accelerate, with DeepSpeed or without: processes, arithmetic, the update, the
 whole state.
 
-Everything is passed in code. What `accelerate launch` and a stray default_config.yaml leave in the
-environment is dropped first, so the same settings mean the same run under plain python, a flagless
+Everything is passed in code, so the same settings mean the same run under plain python, a flagless
 launch, torchrun and several machines. The master weights are fp32 in every engine; bf16 is
 autocast, so a checkpoint does not depend on the engine.
 """
@@ -11,11 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import os
-import socket
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,21 +20,14 @@ import torch
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
 from accelerate.tracking import get_available_trackers
 from torch import nn
-from torch.nn import functional
 
-from trainer import config, deepspeed_config
+from trainer import config, deepspeed_config, launch
 from trainer.optim import Optimizer
+from trainer.shares import Shared, Whole
 from trainer.watchdog import GRACE, Watchdog
 
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 65_536  # on a GPU: 10 GB at most with all 50,257 ids, under half of a 24 GB card
-STRAY = (
-    "ACCELERATE_DEEPSPEED_",
-    "ACCELERATE_GRADIENT_",
-    "ACCELERATE_CONFIG_DS",
-    "ACCELERATE_USE_",
-    "ACCELERATE_MIXED_PRECISION",
-)
 
 
 class Runtime:
@@ -68,8 +57,8 @@ class Runtime:
         """
         check_installed(trackers)
         self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
-        clear_environment()
-        check_ranks()
+        launch.clear_environment()
+        launch.check_ranks()
         has_gpu = torch.cuda.is_available()
         if not has_gpu:  # transformers imports DeepSpeed when it saves, which would guess and warn
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
@@ -84,7 +73,7 @@ class Runtime:
             backend="nccl" if has_gpu else "gloo",
             timeout=timedelta(seconds=settings.timeout + GRACE),
         )
-        if wants_deepspeed(settings.deepspeed, has_gpu):
+        if launch.wants_deepspeed(settings.deepspeed, has_gpu):
             self.engine = "deepspeed"
             self.accelerator = self.join_with_deepspeed(settings.deepspeed_config, group)
         else:
@@ -107,8 +96,8 @@ class Runtime:
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
         if not has_gpu and self.num_processes == 1:
-            # A flagless accelerate launch leaves one thread.
-            torch.set_num_threads(os.cpu_count() or 1)
+            # A flagless accelerate launch leaves one thread; taskset leaves fewer cores.
+            torch.set_num_threads(num_cores())
         self.dtype = choose_dtype(settings.precision, self.device)
 
     def join_with_deepspeed(self, file: str, group: InitProcessGroupKwargs) -> Accelerator:
@@ -116,7 +105,7 @@ class Runtime:
         settings = deepspeed_config.read(
             file, micro_batch=self.micro_batch, accumulation=self.accumulation, clip=self.clip
         )
-        prepare_environment_for_deepspeed()
+        launch.prepare_environment_for_deepspeed()
         return Accelerator(
             deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=settings, zero3_init_flag=False),
             gradient_accumulation_steps=self.accumulation,
@@ -134,9 +123,11 @@ class Runtime:
             model.to(self.device)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.refused = torch.zeros((), device=self.device)
-        if self.engine == "deepspeed":
-            self.start_moments(0)
-            self.find_places(optimizer)
+        self.tensors = (
+            Whole(optimizer)
+            if self.engine == "plain"
+            else Shared(optimizer, self.optimizer.optimizer, self.rank, self.num_processes)
+        )
 
     def update(
         self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rate: float
@@ -203,25 +194,13 @@ class Runtime:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The decoder's fp32 weights by name, whole, on every process; all must call."""
-        if self.engine == "plain":
-            return {name: weight.detach() for name, weight in self.names.items()}
-        from deepspeed.utils import safe_get_full_fp32_param
-
-        return {name: safe_get_full_fp32_param(weight) for name, weight in self.names.items()}
+        return {name: self.tensors.weight(weight) for name, weight in self.names.items()}
 
     def moments(self) -> dict[str, torch.Tensor]:
         """What the optimizer remembers, `<weight>.exp_avg` and, of AdamW's, `<weight>.exp_avg_sq`,
         whole; all processes must call."""
-        if self.engine == "plain":
-            return {
-                f"{name}.{key}": self.moves.state[weight][key]
-                for name, weight in self.names.items()
-                for key in self.moves.moments_of(weight)
-            }
-        from deepspeed.utils import safe_get_full_optimizer_state
-
         return {
-            f"{name}.{key}": safe_get_full_optimizer_state(weight, key)
+            f"{name}.{key}": self.tensors.moment(weight, key)
             for name, weight in self.names.items()
             for key in self.moves.moments_of(weight)
         }
@@ -231,78 +210,11 @@ class Runtime:
     ) -> None:
         """Go on from a checkpoint taken after `step` updates, whatever engine and processes wrote
         it."""
-        if self.engine == "plain":
-            for name, weight in self.names.items():
-                weight.data.copy_(weights[name])
-                keys = self.moves.moments_of(weight)
-                state = {key: moments[f"{name}.{key}"].to(self.device) for key in keys}
-                state["step"] = torch.tensor(float(step), device=self.device)
-                self.moves.state[weight] = state
-            return
-        self.start_moments(step)
+        self.tensors.start(step)
         for name, weight in self.names.items():
-            self.set_whole(weight, weights[name])
+            self.tensors.set_weight(weight, weights[name])
             for key in self.moves.moments_of(weight):
-                self.set_whole(weight, moments[f"{name}.{key}"], key)
-
-    def set_whole(self, weight: nn.Parameter, whole: torch.Tensor, moment: str = "") -> None:
-        """Set a weight, or one of its moments, under DeepSpeed: each process keeps its part."""
-        from deepspeed import utils
-
-        if hasattr(weight, "ds_tensor"):  # ZeRO-3 rounds parts up, and its safe_set_full_* fails
-            size = weight.ds_tensor.numel()
-            rest = size * self.num_processes - whole.numel()
-            part = functional.pad(whole.flatten(), (0, rest)).split(size)[self.rank]
-            if moment:
-                utils.safe_set_local_optimizer_state(weight, part, moment)
-            else:
-                weight.ds_tensor.data.copy_(part)  # what is multiplied with
-                utils.safe_set_local_fp32_param(weight, part)  # what the update starts from
-        elif moment:
-            utils.safe_set_full_optimizer_state(weight, whole, moment)
-        else:
-            weight.data.copy_(whole)
-            utils.safe_set_full_fp32_param(weight, whole)
-
-    def shares(self) -> Iterator[tuple[dict[str, Any], torch.Tensor]]:
-        """DeepSpeed's groups of weights, each with the flat share that this process moves."""
-        zero = self.optimizer.optimizer
-        groups = zero.optimizer.param_groups
-        if hasattr(zero, "fp32_partitioned_groups_flat"):  # ZeRO-3: in a group while it moves only
-            for number, flat in enumerate(zero.fp32_partitioned_groups_flat):
-                yield groups[zero.sub_group_to_group_id[number]], flat
-        else:
-            yield from ((group, flat) for group in groups for flat in group["params"])
-
-    def start_moments(self, step: int) -> None:
-        """Give the optimizer its moments under DeepSpeed before the first update.
-
-        They would come group by group during that update, and ZeRO-1 and 2 would link the weights
-        to them after the first group, which leaves the others without.
-        """
-        for group, flat in self.shares():
-            state = self.moves.state[flat]
-            for key in ("exp_avg",) if group["muon"] else ("exp_avg", "exp_avg_sq"):
-                state.setdefault(key, torch.zeros_like(flat))
-            state["step"] = torch.tensor(float(step), device=flat.device)
-        zero = self.optimizer.optimizer
-        if hasattr(zero, "_lazy_init_hp_params_optimizer_state"):  # ZeRO-3 links nothing
-            zero._lazy_init_hp_params_optimizer_state()
-
-    def find_places(self, optimizer: Optimizer) -> None:
-        """Find out which elements of Muon's matrices this process's shares hold: their numbers are
-        handed to DeepSpeed as if they were moments, and read back where it put them."""
-        first = 1
-        for weight, shape in zip(optimizer.inner, optimizer.shapes, strict=True):
-            places = torch.arange(first, first + shape.numel(), dtype=torch.int32)
-            disguised = places.view(torch.float32).view(shape)  # the same bits
-            self.set_whole(weight, disguised, "exp_avg")
-            first += shape.numel()
-        for group, flat in self.shares():
-            if group["muon"]:
-                numbers = optimizer.state[flat]["exp_avg"]
-                optimizer.places[flat] = numbers.view(torch.int32).long()
-                numbers.zero_()
+                self.tensors.set_moment(weight, key, moments[f"{name}.{key}"])
 
     def track(self, name: str, settings: dict[str, Any], step: int) -> None:
         """Open the run called `name` in every tracker, going on after `step` updates."""
@@ -347,6 +259,13 @@ def split_batch(
     return micro, share // micro
 
 
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
     if precision != "auto":
@@ -358,30 +277,6 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
-    """Whether DeepSpeed carries the run; `auto` means when there are GPUs and it is installed."""
-    installed = importlib.util.find_spec("deepspeed") is not None
-    if wanted == "on" and not installed:
-        raise ValueError(
-            "runtime.deepspeed is on but deepspeed is not installed: "
-            'pip install -e ".[train]", or use off'
-        )
-    return wanted == "on" or (wanted == "auto" and has_gpu and installed)
-
-
-def check_ranks() -> None:
-    """Refuse a launch of several processes that gave them no ranks: each would train alone.
-
-    accelerate launch does that without --multi_gpu when a machine has fewer than two GPUs.
-    """
-    if "MASTER_ADDR" in os.environ and "RANK" not in os.environ:
-        raise ValueError(
-            "the launcher named a main machine but gave this process no rank, so every process "
-            "would train alone: add --multi_gpu to accelerate launch (also on CPU), use torchrun, "
-            "or unset MASTER_ADDR for a run of one process"
-        )
-
-
 def check_installed(trackers: Iterable[str]) -> None:
     """Refuse a tracker that is not there; Accelerate would leave it out with a warning."""
     available = set(map(str, get_available_trackers()))
@@ -390,32 +285,6 @@ def check_installed(trackers: Iterable[str]) -> None:
             raise ValueError(
                 f"run.trackers names {name}, which is not installed: pip install {name}"
             )
-
-
-def clear_environment() -> None:
-    """Drop what a launcher or a stray default_config.yaml says about the run."""
-    for name in [key for key in os.environ if key.startswith(STRAY)]:
-        del os.environ[name]
-
-
-def prepare_environment_for_deepspeed() -> None:
-    """What DeepSpeed looks for: a rendezvous even for one process (else mpi4py), and ninja on
-    PATH."""
-    os.environ["PATH"] = os.pathsep.join(
-        [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    alone = {
-        "RANK": 0,
-        "LOCAL_RANK": 0,
-        "WORLD_SIZE": 1,
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-    }
-    for name, value in alone.items():
-        os.environ.setdefault(name, str(value))
 
 
 def seed_noise(seed: int, step: int, rank: int) -> None:

@@ -14,9 +14,7 @@ import math
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 if __package__ in (None, ""):  # started as a file: its folder is on the path, the project's is not
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -26,21 +24,23 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import checkpoint, journal, memory, snapshots
+from trainer.batches import Batches
 from trainer.checkpoint import Checkpoint
 from trainer.command_line import help_text, parse
 from trainer.config import Config
 from trainer.corpus import build_store
-from trainer.corpus.blocks import TokenStore, gather, open_store
+from trainer.corpus.blocks import TokenStore, open_store
 from trainer.corpus.order import Order
 from trainer.evaluation.likelihood import evaluate
 from trainer.export import TOKENIZER, describe, export
 from trainer.forecast import forecast
+from trainer.identity import agree, differences, identity
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder
 from trainer.optim import learning_rate, new_optimizer
 from trainer.peak import flops_a_token, matmul_peak
 from trainer.runtime import Runtime, seed_noise
-from trainer.sharing import checkpoint_from_main, from_main
+from trainer.sharing import checkpoint_from_main
 from trainer.validation import tell, validation_loss
 from trainer.vocabulary import Vocabulary
 from trainer.watchdog import broken, end
@@ -72,6 +72,8 @@ class Trainer:
         self.vocabulary = Vocabulary.of(
             store.id_counts("train"), compact=config.runtime.compact_vocabulary
         )
+        self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
+        self.identity = identity(config, store, self.num_steps)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TOKENIZER)
         self.model = NextTokenLoss(
             new_decoder(config.model, self.vocabulary, config.run.seed),
@@ -94,47 +96,13 @@ class Trainer:
         if self.runtime.is_main:
             print(sentence, file=sys.stderr, flush=True)
 
-    def identity(self) -> dict[str, Any]:
-        """What the result depends on; a checkpoint with another identity is not gone on with."""
-        settings = self.config.to_dict()
-        return {
-            "model": settings["model"],
-            "optim": settings["optim"] | {"steps": self.num_steps},
-            "run": {"seed": self.config.run.seed},
-            "runtime": {"compact_vocabulary": self.config.runtime.compact_vocabulary},
-            "corpus": {"fingerprint": self.store.fingerprint},
-        }
-
-    def agree(self) -> None:
-        """See that all processes make the same run.
-
-        Raises:
-            ValueError: this process, or another, differs from the main one.
-        """
-        mine = self.config.to_dict()
-        mine["run"]["dir"] = ""  # each machine may have a folder and copies of its own
-        mine["corpus"] = {"fingerprint": self.store.fingerprint}
-        theirs = from_main(mine, self.runtime.device)
-        other = [
-            f"{section}.{key} is {mine[section].get(key)} and {value} there"
-            for section, keys in theirs.items()
-            for key, value in keys.items()
-            if mine[section].get(key) != value
-        ]
-        if self.runtime.any(bool(other)):
-            differs = "; ".join(other) or "the other's error names them"
-            raise ValueError(
-                f"a process of the run has other settings or stories than the main one ({differs}):"
-                " give the same command on every machine"
-            )
-
     def resume(self) -> None:
         """Take up the newest checkpoint of this run, if there is one.
 
         Raises:
             ValueError: the run is finished, or its checkpoint was made with other settings.
         """
-        self.agree()
+        agree(self.config, self.store, self.runtime)
         checkpoints = self.folder / "checkpoints"
         if self.config.run.fresh:
             self.runtime.wait()
@@ -148,7 +116,7 @@ class Trainer:
         found = checkpoint_from_main(found, self.runtime.device)
         if found is None:
             return
-        changed = list(checkpoint.differences(found.identity, self.identity()))
+        changed = list(differences(found.identity, self.identity))
         if changed:
             raise ValueError(
                 f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
@@ -165,24 +133,6 @@ class Trainer:
         self.judged = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
 
-    def batches(self, step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """This process's micro-batches of a step: (inputs, targets), (micro_batch, context) slots
-        each."""
-        share = self.global_batch // self.runtime.num_processes
-        mine = self.order.blocks(step)[self.runtime.rank * share : (self.runtime.rank + 1) * share]
-        for start in range(0, share, self.runtime.micro_batch):
-            yield self.slots("train", mine[start : start + self.runtime.micro_batch])
-
-    def slots(self, split: str, blocks: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Blocks of the store as (inputs, targets) on the device."""
-        ids = torch.from_numpy(
-            gather(self.store.split(split), blocks, self.context)
-        )  # (batch, context + 1)
-        slots = self.vocabulary.slot_of_id[ids.long()]
-        if self.runtime.device.type == "cuda":
-            slots = slots.pin_memory().to(self.runtime.device, non_blocking=True)
-        return slots[:, :-1], slots[:, 1:]
-
     def loop(self) -> None:
         """Update until the last step; log, validate and save on the way."""
         run = self.config.run
@@ -196,7 +146,7 @@ class Trainer:
             while self.step < self.num_steps:
                 seed_noise(run.seed, self.step, self.runtime.rank)
                 rate = learning_rate(self.config.optim, self.step, self.num_steps)
-                nats, norm = self.runtime.update(self.batches(self.step), rate)
+                nats, norm = self.runtime.update(self.batches.of(self.step), rate)
                 self.step += 1
                 losses.append(nats)
                 log.step()
@@ -269,7 +219,7 @@ class Trainer:
         weights, moments = self.runtime.weights(), self.runtime.moments()
         if self.runtime.is_main:
             validation_loss = self.judged.get(self.step)
-            state = Checkpoint(self.step, weights, moments, self.identity(), validation_loss)
+            state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
             checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep)
         self.saved = self.runtime.watchdog.saved = self.step
         self.runtime.wait()

@@ -91,9 +91,3 @@ def test_nothing_half_written_is_left_when_the_disk_refuses(
 
 def test_no_checkpoint_is_none(tmp_path: Path) -> None:
     assert checkpoint.newest(tmp_path / "nowhere") is None
-
-
-def test_differences_name_the_key() -> None:
-    before = {"optim": {"lr": 1.0, "clip": 1.0}}
-    after = {"optim": {"lr": 2.0, "clip": 1.0}}
-    assert list(checkpoint.differences(before, after)) == ["optim.lr was 1.0 and is now 2.0"]

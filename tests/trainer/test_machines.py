@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.runtime import check_ranks
+from trainer.launch import check_ranks
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["trainer/train.py", "--preset", "smoke", "--model.dropout", "0.1"]

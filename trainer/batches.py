@@ -1,0 +1,40 @@
+"""What a process reads at a step: its micro-batches, straight from the token store's memory map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from trainer.corpus.blocks import TokenStore, gather
+from trainer.corpus.order import Order
+from trainer.runtime import Runtime
+from trainer.vocabulary import Vocabulary
+
+
+class Batches:
+    """The training blocks in their order, cut for the processes of a run."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        order: Order,
+        vocabulary: Vocabulary,
+        runtime: Runtime,
+        context: int,
+    ) -> None:
+        self.tokens, self.order, self.vocabulary = store.split("train"), order, vocabulary
+        self.runtime, self.context = runtime, context
+
+    def of(self, step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """This process's micro-batches of a step: (inputs, targets) on its device, (micro_batch,
+        context) slots each."""
+        size, share = self.runtime.micro_batch, self.runtime.micro_batch * self.runtime.accumulation
+        mine = self.order.blocks(step)[self.runtime.rank * share : (self.runtime.rank + 1) * share]
+        for start in range(0, share, size):
+            read = gather(self.tokens, mine[start : start + size], self.context)
+            ids = torch.from_numpy(read).long()  # (micro_batch, context + 1)
+            slots = self.vocabulary.slot_of_id[ids]
+            if self.runtime.device.type == "cuda":
+                slots = slots.pin_memory().to(self.runtime.device, non_blocking=True)
+            yield slots[:, :-1], slots[:, 1:]
