@@ -88,12 +88,23 @@ def test_every_stage_on_two_processes_is_the_same_run(
     assert_same(lines, reference)
 
 
-def test_a_run_goes_from_plain_to_every_stage_and_back(
-    reference: list, zero: str, tmp_path: Path
+@pytest.fixture(scope="module")
+def muon_reference(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
+    return run(tmp_path_factory.mktemp("muon"))
+
+
+def test_muon_moves_otherwise(reference: list, muon_reference: list) -> None:
+    assert muon_reference[0]["nats"] == reference[0]["nats"]
+    assert abs(muon_reference[-1]["nats"] - reference[-1]["nats"]) > 1e-2
+
+
+def test_a_run_with_muon_goes_from_plain_to_every_stage_and_back(
+    muon_reference: list, zero: str, tmp_path: Path
 ) -> None:
-    run(tmp_path, steps=3)
-    run(tmp_path, steps=6, processes=2, deepspeed="on", deepspeed_config=zero)
-    assert_same(run(tmp_path), reference)
+    folder = tmp_path / "muon"
+    run(folder, steps=3)
+    run(folder, steps=6, processes=2, deepspeed="on", deepspeed_config=zero)
+    assert_same(run(folder), muon_reference)
 
 
 def test_a_resumed_run_is_bit_identical_with_dropout(tmp_path: Path) -> None:
