@@ -208,10 +208,10 @@ class Optim:
     epochs: float = setting(10.0, "passes over the corpus", unit="epochs")
     steps: int = setting(0, "updates; 0 means what optim.epochs asks for", unit="steps")
     optimizer: str = setting(
-        "adamw", "AdamW, or Muon for the matrices inside the blocks", choices=("adamw", "muon")
+        "muon", "AdamW, or Muon for the matrices inside the blocks", choices=("adamw", "muon")
     )
     lr: float = setting(2e-3, "AdamW's highest learning rate")
-    muon_lr: float = setting(2e-3, "Muon's highest learning rate, in AdamW's measure")
+    muon_lr: float = setting(4e-3, "Muon's highest learning rate, in AdamW's measure")
     schedule: str = setting(
         "cosine",
         "how the learning rate falls: along a cosine, or level and then straight down (wsd)",

@@ -104,6 +104,13 @@ def write_card(folder: Path, training: dict[str, Any]) -> None:
     (folder / "README.md").write_text(card(folder, training), encoding="utf-8")
 
 
+def movers(optim: dict[str, Any]) -> str:
+    """Which optimizer moved what, and its rate."""
+    if optim["optimizer"] == "muon":
+        return f"Muon in the blocks, {optim['muon_lr']:g}; AdamW elsewhere, {optim['lr']:g}"
+    return f"AdamW, {optim['lr']:g}"
+
+
 def card(folder: Path, training: dict[str, Any]) -> str:
     """The model card, in the Hub's form."""
     corpus, model, optim = (
@@ -124,7 +131,7 @@ def card(folder: Path, training: dict[str, Any]) -> str:
         ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
         (
             "optimizer",
-            f"AdamW, {optim['lr']:g} highest learning rate, weight decay {optim['weight_decay']:g}",
+            f"{movers(optim)} highest learning rate, weight decay {optim['weight_decay']:g}",
         ),
         ("dropout", f"{model['dropout']:g}"),
     ]
