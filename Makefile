@@ -27,7 +27,7 @@ test: $(VENV)/.dev ## check style and types, then run every test
 	command -v g++ >/dev/null || missing "No g++: DeepSpeed cannot build its part for the CPU. Debian has it: apt-get install g++"
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.bench ## run every benchmark beside its peers
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done

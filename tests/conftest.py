@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,23 @@ import pytest
 
 TOKENIZER = Path(__file__).parents[1] / "trainer" / "corpus" / "gpt2"
 Exporter = Callable[..., Path]
+SLOW = ("test_kill.py", "test_machines.py", "test_runtime.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several workers cores of its own: threads of two that share a core wait for
+    each other at every barrier, and all crawl."""
+    worker = getattr(config, "workerinput", None)
+    if worker is None or not hasattr(os, "sched_setaffinity"):
+        return
+    cores, count = sorted(os.sched_getaffinity(0)), worker["workercount"]
+    if len(cores) >= count:
+        os.sched_setaffinity(0, cores[int(worker["workerid"].removeprefix("gw")) :: count])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow files first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in SLOW)
 
 
 @pytest.fixture(scope="session")
