@@ -27,7 +27,7 @@ from trainer.shares import Shared, Whole
 from trainer.watchdog import GRACE, Watchdog
 
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
-GPU_TOKENS = 65_536  # on a GPU: 10 GB at most with all 50,257 ids, under half of a 24 GB card
+GPU_TOKENS = 32_768  # on a GPU: 6 GB with all 50,257 ids (docs/speed.md), a quarter of a 3090
 
 
 class Runtime:
