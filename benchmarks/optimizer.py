@@ -1,0 +1,112 @@
+"""Which optimizer learns most from the same tokens: `storyteller` with one thing changed at a time.
+
+    python benchmarks/optimizer.py [NAME ... | all] [--train FILE --validation FILE] [--seeds 3]
+
+Every line is 262,144 tokens of the same stories (128 updates of 4 blocks of 512, or as many as the
+name leaves) in the preset's shape: the loss at the end over the same 48 validation blocks, mean and
+standard deviation over seeds of weights, order and dropout. Runs are kept in runs/optimizer and are
+not repeated, so the table can be filled in several goes. What is not named is as in BASE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+SHARED = ROOT.parent / "shared" / "data"
+FOLDER = ROOT / "runs" / "optimizer"
+TOKENS, CONTEXT = 262_144, 512
+BASE: dict[str, object] = {
+    "optim.global_batch": 4,
+    "optim.optimizer": "muon",
+    "optim.lr": 2e-3,
+    "optim.muon_lr": 4e-3,
+    "optim.warmup": 0.05,
+    "optim.weight_decay": 0.1,
+}
+VARIANTS: dict[str, dict[str, object]] = {
+    "Muon 4e-3": {},
+    "AdamW 2e-3": {"optim.optimizer": "adamw"},
+    "AdamW 4e-3": {"optim.optimizer": "adamw", "optim.lr": 4e-3},
+    "Muon 8e-3": {"optim.muon_lr": 8e-3},
+    "tables 4e-3": {"optim.lr": 4e-3},
+    "QK-norm": {"model.block": "qwen3"},
+    "straight fall": {"optim.schedule": "wsd", "optim.decay": 1.0},
+    "fall in the last fifth": {"optim.schedule": "wsd", "optim.decay": 0.2},
+    "warm-up 0.15": {"optim.warmup": 0.15},
+    "weight decay 0": {"optim.weight_decay": 0.0},
+    "dropout 0.1": {"model.dropout": 0.1},
+    "8 blocks an update": {"optim.global_batch": 8},
+}
+
+
+def train(name: str, seed: int, stories: list[str]) -> None:
+    """One run to its end."""
+    settings = BASE | VARIANTS[name]
+    settings |= {
+        "optim.steps": TOKENS // CONTEXT // int(str(settings["optim.global_batch"])),
+        "run.seed": seed, "run.dir": folder(name, seed), "corpus.folder": FOLDER / "corpus",
+        "runtime.compile": "on", "run.validate_every": 10_000, "run.validate_blocks": 48,
+        "run.judge_stories": 1, "run.sample_prompts": "Once", "run.sample_length": 1,
+        "run.snapshots": 0, "run.save_every": 10_000,
+    }  # fmt: skip
+    command = [sys.executable, str(ROOT / "trainer" / "train.py"), *stories]
+    for key, value in settings.items():
+        command += [f"--{key}", str(value)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: {name}, seed {seed}: {done.stderr.strip()[-500:]}")
+
+
+def folder(name: str, seed: int) -> Path:
+    """Where a run is kept."""
+    return FOLDER / f"{name.replace(' ', '-')}-{seed}"
+
+
+def loss(name: str, seed: int) -> float | None:
+    """Validation nats a token at the end of a run, or None if it has not ended."""
+    from trainer import journal
+
+    lines = journal.read(folder(name, seed))
+    judged = [line["validation_loss"] for line in lines if "validation_loss" in line]
+    return judged[-1] if judged else None
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", default=["Muon 4e-3", "AdamW 2e-3"],
+                        help="lines of the table, or all")  # fmt: skip
+    default = SHARED / "train.jsonl"
+    parser.add_argument("--train", default=str(default) if default.exists() else "sample")
+    parser.add_argument(
+        "--validation", default=str(SHARED / "valid.jsonl") if default.exists() else ""
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    names = list(VARIANTS) if options.names == ["all"] else options.names
+    if unknown := [name for name in names if name not in VARIANTS]:
+        sys.exit(f"error: there is no line {unknown[0]!r}: choose of {', '.join(VARIANTS)}, or all")
+    runs = [(name, seed) for name in names for seed in range(1, options.seeds + 1)]
+    stories = ["--corpus.source", options.train]
+    if options.validation:
+        stories += ["--corpus.validation", options.validation]
+    for name, seed in tqdm([run for run in runs if loss(*run) is None], unit="run"):
+        train(name, seed, stories)
+    print(f"{'':24}{'nats a token':>14}{'spread':>9}")
+    for name in names:
+        found = [value for seed in range(1, options.seeds + 1) if (value := loss(name, seed))]
+        spread = f"{statistics.stdev(found):9.3f}" if len(found) > 1 else ""
+        print(f"{name:24}{statistics.mean(found):14.3f}{spread}")
+
+
+if __name__ == "__main__":
+    main()
