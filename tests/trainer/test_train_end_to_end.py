@@ -107,7 +107,22 @@ def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
     assert training["validation"]["nats_per_token"] == pytest.approx(judged.nats_per_token, 1e-4)
 
 
+STRAY = """
+compute_environment: LOCAL_MACHINE
+distributed_type: 'NO'
+mixed_precision: fp16
+dynamo_config:
+  dynamo_backend: INDUCTOR
+  dynamo_mode: max-autotune
+num_machines: 1
+num_processes: 1
+"""
+
+
 def test_all_ways_to_start_it_do_the_same(tmp_path: Path) -> None:
+    """Also with a default_config.yaml in the user's home that asks for something else."""
+    (tmp_path / "hf" / "accelerate").mkdir(parents=True)
+    (tmp_path / "hf" / "accelerate" / "default_config.yaml").write_text(STRAY)
     found = []
     for name, command in {
         "file": PYTHON,
