@@ -35,7 +35,7 @@ BASE: dict[str, object] = {
 VARIANTS: dict[str, dict[str, object]] = {
     "Muon 4e-3": {},
     "AdamW 2e-3": {"optim.optimizer": "adamw"},
-    "AdamW 4e-3": {"optim.optimizer": "adamw", "optim.lr": 4e-3},
+    "AdamW 1e-3": {"optim.optimizer": "adamw", "optim.lr": 1e-3},
     "Muon 8e-3": {"optim.muon_lr": 8e-3},
     "tables 4e-3": {"optim.lr": 4e-3},
     "QK-norm": {"model.block": "qwen3"},
