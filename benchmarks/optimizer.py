@@ -25,6 +25,7 @@ SHARED = ROOT.parent / "shared" / "data"
 FOLDER = ROOT / "runs" / "optimizer"
 TOKENS, CONTEXT = 262_144, 512
 BASE: dict[str, object] = {
+    "model.block": "llama",
     "optim.global_batch": 4,
     "optim.optimizer": "muon",
     "optim.lr": 2e-3,
@@ -35,6 +36,7 @@ BASE: dict[str, object] = {
 VARIANTS: dict[str, dict[str, object]] = {
     "Muon 4e-3": {},
     "AdamW 2e-3": {"optim.optimizer": "adamw"},
+    "AdamW 5e-4": {"optim.optimizer": "adamw", "optim.lr": 5e-4},
     "AdamW 1e-3": {"optim.optimizer": "adamw", "optim.lr": 1e-3},
     "Muon 8e-3": {"optim.muon_lr": 8e-3},
     "tables 4e-3": {"optim.lr": 4e-3},
@@ -83,7 +85,7 @@ def loss(name: str, seed: int) -> float | None:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", default=["Muon 4e-3", "AdamW 2e-3"],
+    parser.add_argument("names", nargs="*", default=["Muon 4e-3", "AdamW 1e-3"],
                         help="lines of the table, or all")  # fmt: skip
     default = SHARED / "train.jsonl"
     parser.add_argument("--train", default=str(default) if default.exists() else "sample")

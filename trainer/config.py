@@ -176,7 +176,7 @@ class Corpus:
 class Model:
     """The decoder's shape; each block is one that stock transformers knows."""
 
-    block: str = setting("llama", "the decoder block", choices=("gpt2", "llama", "qwen3"))
+    block: str = setting("qwen3", "the decoder block", choices=("gpt2", "llama", "qwen3"))
     num_layers: int = setting(6, "decoder blocks", unit="layers")
     hidden: int = setting(256, "width of the residual stream")
     num_heads: int = setting(4, "attention heads", unit="heads")
