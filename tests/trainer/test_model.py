@@ -33,7 +33,8 @@ def vocabulary() -> Vocabulary:
 
 
 @pytest.mark.parametrize(
-    ("block", "context", "size"), [("gpt2", 128, 17_637_632), ("llama", 512, 19_160_576), ("qwen3", 512, 19_161_344)]
+    ("block", "context", "size"),
+    [("gpt2", 128, 17_637_632), ("llama", 512, 19_160_576), ("qwen3", 512, 19_161_344)],
 )
 def test_the_card_s_size(block: str, context: int, size: int) -> None:
     with torch.device("meta"):
