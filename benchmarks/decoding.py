@@ -263,9 +263,10 @@ def nats(model: Path, count: int = 400) -> None:
     """What each form of the head costs on real stories, in nats a token, beside fp32."""
     import torch
 
-    from playground.candidates import FEW, candidates
+    from playground.attention import Piece
+    from playground.candidates import FEW, weigh
     from playground.head import Head
-    from playground.network import Network, Piece
+    from playground.network import Network
     from playground.storyteller import Storyteller
 
     storyteller = Storyteller.open(model, device="cpu")
@@ -292,11 +293,10 @@ def nats(model: Path, count: int = 400) -> None:
             after = torch.from_numpy(heads["fp32"].slot_of[ids[1:]])[:, None]
             true = surprise(heads["fp32"].logits(states), after)
             rough = heads["bf16"].logits(states)
-            near = candidates(heads["bf16"], states, rough, FEW)
+            _, _, log_total, _ = weigh(heads["bf16"], states, rough, FEW)
             exact = heads["bf16"].exact(states, after)[:, 0].double()
-            again = torch.tensor([row.log_total for row in near]).double() - exact
             lost["bf16"] += float((surprise(rough, after) - true).sum())
-            lost["bf16, candidates again in fp32"] += float((again - true).sum())
+            lost["bf16, candidates again in fp32"] += float((log_total - exact - true).sum())
             lost["int8 weights"] += float((surprise(states @ rounded.T, after) - true).sum())
             tokens += len(text)
     print(f"nats a token that a form of the head costs, beside fp32, on {tokens:,} tokens")

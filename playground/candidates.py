@@ -7,6 +7,7 @@ A full sort of all logits takes longer than the model. The n likeliest slots lie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,10 +39,25 @@ class Candidates(NamedTuple):
     shares: list[float]
 
 
-def candidates(
+def candidates(head: Head, weighed: Sequence[torch.Tensor]) -> list[Candidates]:
+    """The likeliest ids of each row that was weighed."""
+    slots, fine, log_total, entropy = (found.cpu().numpy() for found in weighed)
+    fine = fine.astype(np.float64)
+    order = np.lexsort((slots, -fine), axis=-1)
+    slots = np.take_along_axis(slots, order, -1)
+    ids, values = head.ids_of(slots, np.take_along_axis(fine, order, -1))
+    shares = np.exp(np.minimum(values[:, :BEST] - log_total[:, None], 0.0))
+    return list(
+        map(Candidates, ids, values, log_total.tolist(), entropy.tolist(), shares.tolist())
+    )
+
+
+def weigh(
     head: Head, states: torch.Tensor, logits: torch.Tensor, count: int
-) -> list[Candidates]:
-    """The `count` likeliest ids of each row of states (rows, hidden) and logits (rows, slots)."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The `count` likeliest slots of each row of states (rows, hidden) and logits (rows, slots):
+    slots (rows, count) in no order, their exact logits, and of all ids the log of the sum of
+    exp(logit) and the entropy, both (rows,) float64."""
     rows, count = len(logits), min(count, head.size)
     blocks = logits.view(rows, -1, BLOCK)
     num_blocks = min(count, blocks.shape[1])
@@ -63,24 +79,8 @@ def candidates(
     change = ((fine - peak).double().exp() - (rough - peak).double().exp()) * counts
     exact_total = (total + change.sum(-1)).clamp_min(1e-30)
     log_total = peak[:, 0].double() + exact_total.log()
-    entropy = total.log() - spread / total
-    numbers, values = slots.cpu().numpy(), fine.cpu().numpy().astype(np.float64)
-    order = np.lexsort((numbers, -values), axis=-1)
-    numbers = np.take_along_axis(numbers, order, -1)
-    values = np.take_along_axis(values, order, -1)
-    ids, values = head.ids_of(numbers, values)
-    totals = log_total.cpu().numpy()
-    shares = np.exp(np.minimum(values[:, :BEST] - totals[:, None], 0.0))
-    return list(
-        map(
-            Candidates,
-            ids,
-            values,
-            totals.tolist(),
-            entropy.clamp_min(0.0).tolist(),
-            shares.tolist(),
-        )
-    )
+    entropy = (total.log() - spread / total).clamp_min(0.0)
+    return slots, fine, log_total, entropy
 
 
 def sums(x: torch.Tensor) -> torch.Tensor:

@@ -20,8 +20,10 @@ import threading
 from concurrent.futures import Future
 from dataclasses import replace
 
+from playground.attention import Piece
 from playground.foreign import Foreign
-from playground.network import Network, Piece
+from playground.graph import fixed_rows
+from playground.network import Network
 from playground.sampling import Settings
 from playground.stories.story import Story
 from playground.storyteller import Storyteller
@@ -68,7 +70,7 @@ class Engine:
             target=self._run, args=(opened,), name="storyteller", daemon=True
         )
         self._thread.start()
-        self._network = opened.result()
+        self._network: Network | Foreign = opened.result()
         self._context = self._network.context
 
     def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
@@ -202,9 +204,13 @@ class Engine:
         # The network is opened here because OpenMP keeps a team of threads for every thread that
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
-            shape = Network if self.storyteller.is_own_shape else Foreign
-            self._network = shape(self.storyteller, len(self._places))
-            self._teller = Teller(self.storyteller, self._network.head)
+            places, device = len(self._places), self.storyteller.device
+            self._network = (
+                Network(self.storyteller, places, fixed_rows(device, self.max_streams))
+                if self.storyteller.is_own_shape
+                else Foreign(self.storyteller, places)
+            )
+            self._teller = Teller(self.storyteller, self._network.head, self._network.idle)
         except BaseException as error:
             opened.set_exception(error)
             return

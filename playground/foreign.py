@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, DynamicCache
 
+from playground.attention import Piece
 from playground.head import BLOCK, IMPOSSIBLE, Head
-from playground.network import Piece
 from playground.storyteller import Storyteller
 
 
@@ -23,7 +23,10 @@ class Foreign:
     Attributes:
         context: tokens it can look back on.
         head: takes the logits as they are.
+        idle: None, a step has as many rows as are fed.
     """
+
+    idle = None
 
     def __init__(self, storyteller: Storyteller, places: int) -> None:
         folder = storyteller.folder

@@ -11,21 +11,23 @@ them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 - The body runs in fp32; the head is in head.py.
 - The cache holds each story's keys and values in a place of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
+- On a GPU a step has a fixed number of rows and is recorded (graph.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from playground.attention import ROUND_KEYS, Group, Piece, Rows, groups_of, rows_of
+from playground.graph import Graph
 from playground.head import Head
 from playground.product import Product
 from playground.storyteller import Storyteller
-
-ROUND_KEYS = 16  # keys are read in multiples of this: no sum ends in a part of a vector register
 
 
 @dataclass
@@ -48,9 +50,11 @@ class Network:
         context: tokens it can look back on.
         cache: (layers, places, 2, heads, context, head width), keys and values.
         table: (vocabulary, hidden) fp32, the tied embedding.
+        idle: the states of a step's rows, if a step has a fixed number of them; else None.
     """
 
-    def __init__(self, storyteller: Storyteller, places: int) -> None:
+    def __init__(self, storyteller: Storyteller, places: int, rows: int | None = None) -> None:
+        """`rows` fixes the number of rows of every step; see graph.py."""
         config, device = storyteller.config, storyteller.device
         self.device = device
         self.is_gpt2 = config["model_type"] == "gpt2"
@@ -63,8 +67,14 @@ class Network:
                 f"the weights in {storyteller.folder} lack {error}: export the model again."
             ) from None
         keys = -(-self.context // ROUND_KEYS) * ROUND_KEYS
-        shape = (self.num_layers, places, 2, self.heads, keys, self.width)
+        spare = 0 if rows is None else 1  # a place for the rows of a step that nobody asked for
+        shape = (self.num_layers, places + spare, 2, self.heads, keys, self.width)
         self.cache = torch.zeros(shape, device=device)
+        self.idle: torch.Tensor | None = None
+        if rows is not None:
+            nobody = torch.tensor([[0, places, 0]], device=device).repeat(rows, 1)
+            self.idle = torch.zeros(rows, self.table.shape[1], device=device)
+            self._step = Graph(self._fixed, nobody)
 
     def _read(self, config: dict[str, Any], names: dict[str, torch.Tensor]) -> None:
         """Bring the weights into the form of the products."""
@@ -158,26 +168,36 @@ class Network:
         Returns:
             (tokens of all pieces, hidden): the states after the last norm, in the pieces' order.
         """
-        ids = [number for piece in pieces for number in piece.ids]
-        places = [piece.place for piece in pieces for _ in piece.ids]
-        positions = [piece.start + offset for piece in pieces for offset in range(len(piece.ids))]
-        where = torch.tensor([ids, places, positions], device=self.device)
+        where = torch.tensor(rows_of(pieces), device=self.device)
+        if self.idle is not None:
+            return self._step(where)[0]
         with torch.inference_mode():
-            groups = groups_of(pieces, self.cache)
-            x = self.table[where[0]]  # (rows, hidden)
+            return self._forward(where, groups_of(pieces, self.cache))
+
+    def _fixed(self, where: torch.Tensor) -> tuple[torch.Tensor]:
+        """The states after (rows, 3) of id, place and position, which decide no shape."""
+        return (self._forward(where, [Rows(where[:, 1], where[:, 2], self.cache)]),)
+
+    def _forward(self, where: torch.Tensor, groups: Sequence[Group | Rows]) -> torch.Tensor:
+        """(rows, hidden) of where (rows, 3): id, place and position of each."""
+        ids, places, positions = where.unbind(1)
+        x = self.table[ids]  # (rows, hidden)
+        if self.is_gpt2:
+            x = x + self.positions[positions]
+        turns = None if self.is_gpt2 else self.turns[positions]
+        for number, layer in enumerate(self.layers):
+            qkv = self._qkv(layer, x, turns)
+            self.cache[number][places, :, :, positions] = qkv[:, 1:]
+            found = [group.attend(number, qkv[:, 0]) for group in groups]
+            x = x + layer.out(found[0] if len(found) == 1 else torch.cat(found))
+            h = self._norm(x, layer.norm_mlp)
             if self.is_gpt2:
-                x = x + self.positions[where[2]]
-            turns = None if self.is_gpt2 else self.turns[where[2]]
-            for number, layer in enumerate(self.layers):
-                x = x + layer.out(self._attend(number, layer, x, where, turns, groups))
-                h = self._norm(x, layer.norm_mlp)
-                if self.is_gpt2:
-                    h = functional.gelu(layer.up(h), approximate="tanh")
-                else:
-                    gate, up = layer.up(h).chunk(2, dim=-1)
-                    h = functional.silu(gate).mul_(up)
-                x = x + layer.down(h)
-            return self._norm(x, self.norm_end)
+                h = functional.gelu(layer.up(h), approximate="tanh")
+            else:
+                gate, up = layer.up(h).chunk(2, dim=-1)
+                h = functional.silu(gate).mul_(up)
+            x = x + layer.down(h)
+        return self._norm(x, self.norm_end)
 
     def _norm(
         self, x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None]
@@ -187,11 +207,8 @@ class Network:
             return functional.rms_norm(x, x.shape[-1:], gain, self.epsilon)
         return functional.layer_norm(x, x.shape[-1:], gain, bias, self.epsilon)
 
-    def _attend(
-        self, number: int, layer: Layer, x: torch.Tensor, where: torch.Tensor,
-        turns: torch.Tensor | None, groups: list[Group],
-    ) -> torch.Tensor:  # fmt: skip
-        """(rows, heads * width): what each row gathers from its own story."""
+    def _qkv(self, layer: Layer, x: torch.Tensor, turns: torch.Tensor | None) -> torch.Tensor:
+        """(rows, 3, heads, width): query, key and value, turned to their positions."""
         qkv = layer.qkv(self._norm(x, layer.norm_attention)).view(len(x), 3, self.heads, self.width)
         if layer.norm_query_key is not None:
             both = qkv[:, :2].flatten(1, 2)  # (rows, query and key heads, width)
@@ -200,67 +217,4 @@ class Network:
         if turns is not None:
             pairs = torch.view_as_complex(qkv.view(len(x), 3 * self.heads, -1, 2))
             pairs[:, : 2 * self.heads].mul_(turns)
-        self.cache[number][where[1], :, :, where[2]] = qkv[:, 1:]
-        query = qkv[:, 0]  # (rows, heads, width)
-        found = [group.attend(number, query) for group in groups]
-        return found[0] if len(found) == 1 else torch.cat(found)
-
-
-@dataclass
-class Piece:
-    """Tokens that one story is fed: `ids` at `place` from position `start` on."""
-
-    place: int
-    start: int
-    ids: list[int]
-
-
-class Group:
-    """Rows that attend together, the same for every layer: one row each of stories in neighbouring
-    places, or all rows of one story's piece.
-
-    Each row of a piece attends by itself, as it does when it is fed alone: so what the cache holds
-    does not depend on how it was fed, and a place can be used again for a story that begins alike.
-    """
-
-    def __init__(self, pieces: list[Piece], rows: slice, cache: torch.Tensor) -> None:
-        self.rows = rows
-        end = max(piece.start + len(piece.ids) for piece in pieces)
-        num_keys = -(-end // ROUND_KEYS) * ROUND_KEYS
-        positions = torch.tensor(
-            [piece.start + offset for piece in pieces for offset in range(len(piece.ids))],
-            device=cache.device,
-        )
-        hidden = torch.arange(num_keys, device=cache.device) > positions[:, None, None, None]
-        # 0 where a row may look, else -inf: (rows, 1, 1, keys)
-        self.mask = torch.zeros(hidden.shape, device=cache.device).masked_fill_(hidden, -torch.inf)
-        known = cache[:, pieces[0].place : pieces[-1].place + 1, :, :, :num_keys]
-        known = known.expand(-1, len(positions), -1, -1, -1, -1)
-        self.known = [layer.unbind(1) for layer in known.unbind()]  # keys and values of each layer
-
-    def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
-        """(rows, heads * width): what rows of query (all rows, heads, width) gather in a layer."""
-        keys, values = self.known[number]  # (rows, heads, keys, width)
-        rows = query[self.rows][:, :, None]
-        seen = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=self.mask)
-        return seen.flatten(1)
-
-
-def groups_of(pieces: list[Piece], cache: torch.Tensor) -> list[Group]:
-    """Which rows attend together: a longer piece's, and neighbours' that are fed one token."""
-    groups: list[Group] = []
-    row, first = 0, 0
-    while first < len(pieces):
-        last = first + 1
-        if len(pieces[first].ids) == 1:
-            while (
-                last < len(pieces)
-                and len(pieces[last].ids) == 1
-                and pieces[last].place == pieces[last - 1].place + 1
-            ):
-                last += 1
-        run = pieces[first:last]
-        rows = slice(row, row + sum(len(piece.ids) for piece in run))
-        groups.append(Group(run, rows, cache))
-        row, first = rows.stop, last
-    return groups
+        return qkv

@@ -9,7 +9,8 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
-from playground.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, sums
+from playground.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, sums, weigh
+from playground.graph import Function, Graph
 from playground.head import Head
 from playground.sampling import choose, choose_among_all, dice, penalise
 from playground.stories.story import Alternative, Token
@@ -20,9 +21,14 @@ from playground.stream import Work
 class Teller:
     """Chooses the next token of stories, or judges those that a person typed."""
 
-    def __init__(self, storyteller: Storyteller, head: Head) -> None:
+    def __init__(self, storyteller: Storyteller, head: Head, idle: torch.Tensor | None) -> None:
+        """`idle` (rows, hidden) fixes the number of rows that are weighed at once; see graph.py."""
         self.storyteller = storyteller
         self.head = head
+        self._near: dict[int, Function] = {}
+        for count in (FEW, MANY):
+            near = partial(self._weigh, count)
+            self._near[count] = near if idle is None else Graph(near, idle)
         self._labels = Labels(storyteller)
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
@@ -43,8 +49,8 @@ class Teller:
             rows = [row for _, row, _ in group]
             with torch.inference_mode():
                 chosen = states[rows]
-                logits = self.head.logits(chosen)
-                found = candidates(self.head, chosen, logits, MANY if many else FEW)
+                logits, *weighed = self._near[MANY if many else FEW](chosen)
+            found = candidates(self.head, weighed)
             for index, (work, _, known) in enumerate(group):
                 row = Row(self.head, found[index], chosen[index], logits[index])
                 if known is not None:
@@ -59,6 +65,11 @@ class Teller:
                 else:
                     work.ids.append(token_id)
                     yield work, self._record(work, token_id, row, roll, chance, rank)
+
+    def _weigh(self, count: int, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The logits of states (rows, hidden), and their `count` likeliest slots."""
+        logits = self.head.logits(states)
+        return logits, *weigh(self.head, states, logits, count)
 
     def _choose(self, work: Work, roll: float, row: Row) -> tuple[int, float, int | None]:
         """The id that the settings and the dice choose, its probability after the settings, and its

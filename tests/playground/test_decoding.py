@@ -27,6 +27,12 @@ def stock(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
+@pytest.fixture(params=[None, 8], ids=["any-rows", "fixed-rows"])
+def rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two forms of a step; the second is a GPU's, which is recorded there (graph.py)."""
+    monkeypatch.setattr("playground.decoding.fixed_rows", lambda *_: request.param)
+
+
 def told(engine: Engine, prompt: str, after: Story | None = None, **settings: Any) -> Story:
     """A whole story."""
     stream = engine.write(prompt, Settings(**settings), after=after)
@@ -69,6 +75,7 @@ def check_record(token: Token, logits: torch.Tensor) -> None:
     assert above <= token.rank <= above + int(((logits - own).abs() <= slack).sum())
 
 
+@pytest.mark.usefixtures("rows")
 def test_greedy_tokens_are_those_of_transformers(each_folder: Path) -> None:
     model = stock(each_folder)
     opened = Storyteller.open(each_folder, device="cpu")
@@ -91,6 +98,7 @@ def test_greedy_tokens_are_those_of_transformers(each_folder: Path) -> None:
             assert all(token.rank == 0 for token in story.tokens)
 
 
+@pytest.mark.usefixtures("rows")
 def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: Path) -> None:
     model = stock(each_folder)
     opened = Storyteller.open(each_folder, device="cpu")
@@ -104,6 +112,7 @@ def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: P
         assert all(token.dice is None for token in story.tokens)
 
 
+@pytest.mark.usefixtures("rows")
 def test_a_story_of_three_contexts_sees_the_window_it_should(each_folder: Path) -> None:
     model = stock(each_folder)
     opened = Storyteller.open(each_folder, device="cpu")
@@ -143,6 +152,7 @@ def in_company(engine: Engine, prompt: str, settings: Settings) -> Story:
     return stream.story
 
 
+@pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize(
     "settings",
     [

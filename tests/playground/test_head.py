@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from playground.candidates import candidates
+from playground.candidates import Candidates, candidates, weigh
 from playground.head import Head
 from playground.telling import Row
 
@@ -44,6 +44,11 @@ def full(table: torch.Tensor, states: torch.Tensor) -> np.ndarray:
     return (states.double() @ table.double().T).numpy()
 
 
+def nearest(head: Head, states: torch.Tensor, count: int) -> list[Candidates]:
+    """The likeliest ids of each row."""
+    return candidates(head, weigh(head, states, head.logits(states), count))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_every_id_has_the_logit_of_its_row(
     table: torch.Tensor, states: torch.Tensor, dtype: torch.dtype
@@ -66,7 +71,7 @@ def test_candidates_are_the_first_of_a_full_sort(
     table: torch.Tensor, states: torch.Tensor, dtype: torch.dtype, count: int
 ) -> None:
     head = Head(table, dtype)
-    for row, near in enumerate(candidates(head, states, head.logits(states), count)):
+    for row, near in enumerate(nearest(head, states, count)):
         logits = full(table, states)[row]
         order = np.lexsort((np.arange(VOCABULARY), -np.round(logits, 4)))
         sure = count - 16  # the last few may lie across the head's rounding
@@ -86,7 +91,7 @@ def test_totals_and_entropy_are_those_of_all_ids(
 ) -> None:
     head = Head(table, dtype)
     close = 1e-4 if dtype == torch.float32 else 0.1
-    for row, near in enumerate(candidates(head, states, head.logits(states), 64)):
+    for row, near in enumerate(nearest(head, states, 64)):
         logits = full(table, states)[row]
         total = float(np.logaddexp.reduce(logits))
         shares = np.exp(logits - total)
@@ -98,7 +103,7 @@ def test_totals_and_entropy_are_those_of_all_ids(
 def test_ranks_and_the_rest_count_every_id(table: torch.Tensor, states: torch.Tensor) -> None:
     head = Head(table, torch.float32)
     logits = head.logits(states)
-    for number, near in enumerate(candidates(head, states, logits, 64)):
+    for number, near in enumerate(nearest(head, states, 64)):
         row = Row(head, near, states[number], logits[number])
         plain = full(table, states)[number]
         np.testing.assert_allclose(row.all_logits(), plain, atol=1e-4)

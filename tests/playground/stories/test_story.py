@@ -115,8 +115,9 @@ def test_half_a_letter_is_not_shown_and_its_other_half_completes_it(engine: Engi
     assert len(fox) > 1
     story = engine.score("ab cd ef gh ij kl")
     for position, token_id in enumerate(fox, 1):
-        with engine.branch(story, position, token_id, Settings(length=9)) as stream:
-            next(stream)
+        stream = engine.branch(story, position, token_id, Settings(length=9, stop_at_end=False))
+        for _ in stream:
+            pass
         story = stream.story
     assert "".join(token.text for token in story.tokens[: 1 + len(fox)]) == "ab🦊"
     assert story.tokens[1].text == ""

@@ -1,0 +1,75 @@
+"""A computation of a fixed number of rows, recorded once on a GPU and replayed: a step of a hundred
+kernels for the price of one launch (CUDA graphs).
+
+Any number of rows can be asked for: they are computed in parts of the fixed number, the last one
+filled up with idle rows. So a row meets the same kernels in the same shapes whoever is beside it.
+Without a GPU the same computation runs as it is; that is how the tests reach all of this file but
+`record`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import torch
+
+WARM_UP = 3  # runs before the recording: libraries choose their kernels and take their memory
+FEWEST = 32  # rows of a step: to a GPU they cost what one costs, and prompts come in many
+Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+
+
+class Graph:
+    """A function of (rows, ...) to tensors of (rows, ...), in which a row does not depend on the
+    others, for any number of rows."""
+
+    def __init__(self, function: Function, idle: torch.Tensor) -> None:
+        """`idle` (fixed number of rows, ...) is what rows that nobody asked for compute."""
+        self.function, self.idle = function, idle
+        self.input = idle.clone()
+        self.recorded: torch.cuda.CUDAGraph | None = None
+        self.outputs: tuple[torch.Tensor, ...] = ()
+        if idle.device.type == "cuda":
+            try:
+                self.record()
+            except RuntimeError as error:
+                self.recorded = None
+                print(
+                    f"CUDA graphs are off ({str(error).splitlines()[0]}): every kernel of a step "
+                    "is launched by itself, which is slower",
+                    file=sys.stderr,
+                )
+
+    @torch.inference_mode()
+    def record(self) -> None:
+        """Run the function on a stream of its own, then note its kernels without running them."""
+        stream = torch.cuda.Stream(self.input.device)
+        stream.wait_stream(torch.cuda.current_stream(self.input.device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                self.function(self.input)
+        torch.cuda.current_stream(self.input.device).wait_stream(stream)
+        recorded = torch.cuda.CUDAGraph()
+        # Another model's thread may take memory meanwhile: only this thread is watched.
+        with torch.cuda.graph(recorded, capture_error_mode="thread_local"):
+            self.outputs = self.function(self.input)
+        self.recorded = recorded
+
+    @torch.inference_mode()
+    def __call__(self, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The function of values (any number of rows, ...)."""
+        found = []
+        for part in values.split(len(self.idle)):
+            self.input.copy_(self.idle)
+            self.input[: len(part)] = part
+            if self.recorded is None:
+                self.outputs = self.function(self.input)
+            else:
+                self.recorded.replay()
+            found.append([output[: len(part)].clone() for output in self.outputs])
+        return tuple(torch.cat(column) for column in zip(*found, strict=True))
+
+
+def fixed_rows(device: torch.device, streams: int) -> int | None:
+    """Rows of every step of so many stories on a GPU; None where a step may have any number."""
+    return max(FEWEST, streams) if device.type == "cuda" else None
