@@ -1,8 +1,9 @@
 """Words a second and what they cost, against transformers' generate and CTranslate2.
 
-    python benchmarks/decoding.py [speed|record|greedy|nats ...] [--model DIR]
+    python benchmarks/decoding.py [speed|record|greedy|nats ...] [--model DIR] [--device cpu|cuda]
 
-speed    1, 8 and 32 stories at once, and the first token after a prompt of 50 tokens
+speed    1, 8 and 32 stories at once (on a GPU also 256), and the first token after a prompt of 50
+         tokens
 record   what the record of each token costs
 greedy   200 prompts x 200 tokens at temperature 0, token for token against generate in fp32
 nats     what the head's rounding costs on real stories: fp32, bf16, and int8 weights
@@ -10,12 +11,13 @@ nats     what the head's rounding costs on real stories: fp32, bf16, and int8 we
 Every contender runs in a process of its own, on the same export, with the same prompts and lengths:
 temperature 0.8, top-k 40, ends ignored. A figure is the median of `--repeats` runs after one that
 warms up. Inkling's include the record of every token. CTranslate2's model comes from its own
-converter.
+converter. The last two parts are judged on the processor.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -43,7 +45,7 @@ CONTENDERS = {
     "ctranslate2-float32": "CTranslate2, float32",
     "ctranslate2-int8": "CTranslate2, int8",
 }
-STREAMS = (1, 8, 32)
+STREAMS = {"cpu": (1, 8, 32), "cuda": (1, 8, 32, 256)}
 PROMPT = 16  # tokens
 LONG_PROMPT = 50
 Run = Callable[[list[list[int]], int], list[list[int]]]  # prompts, tokens -> the new tokens
@@ -70,7 +72,7 @@ def prompts(model: Path, count: int, length: int) -> list[list[int]]:
 
 
 @contextmanager
-def inkling(model: Path, streams: int, bare: bool = False) -> Iterator[Run]:
+def inkling(model: Path, device: str, streams: int, bare: bool = False) -> Iterator[Run]:
     """This project's loop."""
     from playground import telling
     from playground.decoding import Engine
@@ -81,7 +83,7 @@ def inkling(model: Path, streams: int, bare: bool = False) -> Iterator[Run]:
     if bare:
         empty = Token(0, "", None, 0.0, 0.0, 0, 0.0, ())
         telling.Teller._record = lambda *_: empty  # type: ignore[method-assign, assignment]
-    storyteller = Storyteller.open(model, device="cpu")
+    storyteller = Storyteller.open(model, device=device)
 
     def run(texts: list[list[int]], length: int) -> list[list[int]]:
         begun = []
@@ -98,17 +100,18 @@ def inkling(model: Path, streams: int, bare: bool = False) -> Iterator[Run]:
 
 
 @contextmanager
-def generate(model: Path, kind: str) -> Iterator[Run]:
+def generate(model: Path, device: str, kind: str) -> Iterator[Run]:
     """transformers' own loop."""
     import torch
     from transformers import AutoModelForCausalLM
 
     dtype = torch.bfloat16 if kind == "bf16" else torch.float32
-    network = AutoModelForCausalLM.from_pretrained(model, dtype=dtype).eval()
+    network = AutoModelForCausalLM.from_pretrained(model, dtype=dtype).eval().to(device)
     extra: dict[str, Any] = {"cache_implementation": "static"} if kind == "static" else {}
 
     def run(texts: list[list[int]], length: int) -> list[list[int]]:
-        ids = torch.tensor([[network.config.eos_token_id, *text] for text in texts])
+        begin = [[network.config.eos_token_id, *text] for text in texts]
+        ids = torch.tensor(begin, device=device)
         with torch.inference_mode():
             found = network.generate(
                 ids, attention_mask=torch.ones_like(ids), do_sample=True, temperature=0.8,
@@ -120,7 +123,7 @@ def generate(model: Path, kind: str) -> Iterator[Run]:
 
 
 @contextmanager
-def ctranslate2(model: Path, kind: str) -> Iterator[Run]:
+def ctranslate2(model: Path, device: str, kind: str) -> Iterator[Run]:
     """CTranslate2's loop."""
     import ctranslate2 as library
     from tokenizers import Tokenizer
@@ -129,7 +132,8 @@ def ctranslate2(model: Path, kind: str) -> Iterator[Run]:
     with tempfile.TemporaryDirectory() as folder:
         converter = library.converters.TransformersConverter(str(model))
         converter.convert(f"{folder}/model", quantization=kind)
-        generator = library.Generator(f"{folder}/model", device="cpu", intra_threads=os.cpu_count())
+        threads = os.cpu_count()
+        generator = library.Generator(f"{folder}/model", device=device, intra_threads=threads)
 
         def run(texts: list[list[int]], length: int) -> list[list[int]]:
             begin = [[tokenizer.id_to_token(number) for number in (50256, *ids)] for ids in texts]
@@ -142,19 +146,22 @@ def ctranslate2(model: Path, kind: str) -> Iterator[Run]:
         yield run
 
 
-def contender(name: str, model: Path, streams: int) -> Any:
+def contender(name: str, model: Path, device: str, streams: int) -> Any:
     """The contender of that name, to be entered."""
     library, _, kind = name.partition("-")
     if library == "inkling":
-        return inkling(model, streams, bare=kind == "bare")
-    return generate(model, kind) if library == "generate" else ctranslate2(model, kind)
+        return inkling(model, device, streams, bare=kind == "bare")
+    peer = generate if library == "generate" else ctranslate2
+    return peer(model, device, kind)
 
 
-def measure(name: str, model: Path, streams: int, tokens: int, repeats: int) -> dict[str, float]:
+def measure(
+    name: str, model: Path, device: str, streams: int, tokens: int, repeats: int
+) -> dict[str, float]:
     """Tokens a second of all streams together, and milliseconds to the first token."""
     texts, long = prompts(model, streams, PROMPT), prompts(model, 1, LONG_PROMPT)
     speeds, waits = [], []
-    with contender(name, model, streams) as run:
+    with contender(name, model, device, streams) as run:
         for turn in range(repeats + 1):
             begin = time.perf_counter()
             found = run(texts, tokens)
@@ -169,9 +176,9 @@ def measure(name: str, model: Path, streams: int, tokens: int, repeats: int) -> 
     return {"speed": statistics.median(speeds), "wait": statistics.median(waits)}
 
 
-def apart(name: str, model: Path, streams: int, tokens: int, repeats: int) -> dict[str, float]:
-    """`measure` in a process of its own."""
-    order = [name, str(model), str(streams), str(tokens), str(repeats)]
+def apart(name: str, model: Path, device: str, *numbers: int) -> dict[str, float]:
+    """`measure` in a process of its own; `numbers` are streams, tokens and repeats."""
+    order = [name, str(model), device, *map(str, numbers)]
     done = subprocess.run(
         [sys.executable, __file__, "--contender", *order], capture_output=True, text=True
     )
@@ -180,16 +187,20 @@ def apart(name: str, model: Path, streams: int, tokens: int, repeats: int) -> di
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def speed(model: Path, tokens: int, repeats: int) -> None:
+def speed(model: Path, device: str, tokens: int, repeats: int) -> None:
     """The table of all contenders."""
     print(
         f"tokens/s, stories of {PROMPT} + {tokens} tokens; in brackets the ratio to generate, fp32"
     )
-    print(f"{'':32}" + "".join(f"{count:>10} at once" for count in STREAMS) + "   first token")
+    counts = STREAMS[device]
+    print(f"{'':32}" + "".join(f"{count:>10} at once" for count in counts) + "   first token")
     rows: dict[str, list[dict[str, float]]] = {}
     base = "generate-fp32"
     for name in [base, *(name for name in CONTENDERS if name not in (base, "inkling-bare"))]:
-        rows[name] = [apart(name, model, count, tokens, repeats) for count in STREAMS]
+        if name.startswith("ctranslate2") and not importlib.util.find_spec("ctranslate2"):
+            print(f"{CONTENDERS[name]:32}  not measured: it is not installed")
+            continue
+        rows[name] = [apart(name, model, device, count, tokens, repeats) for count in counts]
         cells = [
             f"{row['speed']:>10,.0f} ({row['speed'] / first['speed']:.1f}x)"
             for row, first in zip(rows[name], rows[base], strict=True)
@@ -198,12 +209,12 @@ def speed(model: Path, tokens: int, repeats: int) -> None:
               flush=True)  # fmt: skip
 
 
-def record(model: Path, tokens: int, repeats: int) -> None:
+def record(model: Path, device: str, tokens: int, repeats: int) -> None:
     """What the record costs, in turns so that the machine's mood is shared."""
     for streams in (1, 32):
         pairs = [
             [
-                apart(name, model, streams, tokens, 3)["speed"]
+                apart(name, model, device, streams, tokens, 3)["speed"]
                 for name in ("inkling", "inkling-bare")
             ]
             for _ in range(repeats)
@@ -311,18 +322,19 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "storyteller")
     parser.add_argument("--tokens", type=int, default=128, help="tokens of a story")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--contender", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--device", choices=list(STREAMS), default="cpu")
+    parser.add_argument("--contender", nargs=6, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contender:
-        name, model, streams, tokens, repeats = options.contender
-        found = measure(name, Path(model), int(streams), int(tokens), int(repeats))
+        name, model, device, *numbers = options.contender
+        found = measure(name, Path(model), device, *map(int, numbers))
         print(json.dumps(found))
         return
     for part in options.parts:
         if part == "speed":
-            speed(options.model, options.tokens, options.repeats)
+            speed(options.model, options.device, options.tokens, options.repeats)
         elif part == "record":
-            record(options.model, options.tokens, options.repeats)
+            record(options.model, options.device, options.tokens, options.repeats)
         elif part == "greedy":
             greedy(options.model)
         elif part == "nats":

@@ -11,7 +11,8 @@ Every contender runs in a process of its own, on the blocks of one token store; 
 the median update after those that warm up (and compile). The share is of this machine's bf16
 matrix peak, measured first, by the floating-point operations of the whole model (see
 trainer/peak.py), the head's 50,257 rows included. Inkling computes the head for the ids that the
-corpus uses, so its share counts work that it saves.
+corpus uses, so its share counts work that it saves. Memory is the process's at most, or on a GPU
+what its tensors take of the card.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -139,10 +141,21 @@ def inkling(
         for name, value in (changes | {"run.dir": folder}).items():
             order += [f"--{name}", str(value)]
         _, memory = finished(order)
+        if has_gpu():
+            told, _ = finished([*order, "--run.dry", "true"])
+            found = re.search(r"^memory +([\d.]+) GiB", told, re.MULTILINE)
+            memory = round(1024 * float(found[1])) if found else 0
         lines = Path(folder, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     speeds = [line["tokens_per_second"] for line in map(json.loads, lines)
               if "tokens_per_second" in line]  # fmt: skip
     return statistics.median(speeds[2 * WARM_UP :]), memory
+
+
+def has_gpu() -> bool:
+    """Whether the contenders run on a GPU."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def finished(order: list[str]) -> tuple[str, int]:
@@ -163,9 +176,7 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
 
     from trainer.peak import flops_a_token, matmul_peak
 
-    limit = matmul_peak(
-        torch.device("cuda" if torch.cuda.is_available() else "cpu"), torch.bfloat16
-    )
+    limit = matmul_peak(torch.device("cuda" if has_gpu() else "cpu"), torch.bfloat16)
     work = flops_a_token(new_model())
     print(f"bf16 matrix peak of this machine: {limit / 1e12:.2f} TFLOP/s")
     print(f"{'':36}{'tokens/s':>10}{'ratio':>8}{'share':>8}{'memory':>12}")
@@ -176,8 +187,9 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
         else:
             order = [sys.executable, __file__, "--contender", name, str(store), str(steps)]
             output, memory = finished(order)
-            seconds = json.loads(output.splitlines()[-1])[WARM_UP:]
-            speed = BATCH * CONTEXT / statistics.median(seconds)
+            seconds, on_gpu = json.loads(output.splitlines()[-1])
+            memory = on_gpu or memory
+            speed = BATCH * CONTEXT / statistics.median(seconds[WARM_UP:])
         base = base or speed
         share = work * speed / limit
         print(f"{title:36}{speed:>10,.0f}{speed / base:>7.1f}x{share:>8.0%}{memory:>8,} MiB",
@@ -213,7 +225,10 @@ def main() -> None:
         name, folder, steps = options.contender
         kind = name.partition("-")[2]
         found = (library if kind else loop)(Path(folder), int(steps), kind)
-        print(json.dumps(found))
+        import torch
+
+        on_gpu = torch.cuda.max_memory_allocated() // 2**20 if has_gpu() else 0
+        print(json.dumps([found, on_gpu]))
         return
     from trainer.config import Corpus
     from trainer.corpus import build_store

@@ -47,9 +47,7 @@ def candidates(head: Head, weighed: Sequence[torch.Tensor]) -> list[Candidates]:
     slots = np.take_along_axis(slots, order, -1)
     ids, values = head.ids_of(slots, np.take_along_axis(fine, order, -1))
     shares = np.exp(np.minimum(values[:, :BEST] - log_total[:, None], 0.0))
-    return list(
-        map(Candidates, ids, values, log_total.tolist(), entropy.tolist(), shares.tolist())
-    )
+    return list(map(Candidates, ids, values, log_total.tolist(), entropy.tolist(), shares.tolist()))
 
 
 def weigh(

@@ -3,7 +3,7 @@
     checkpoints/step-00000200/weights.safetensors
                               moments.safetensors
                               checkpoint.json      step, validation loss if known, settings,
-                                                   corpus, sha256 of the two files
+                                                   corpus, SHA-256 of the two files and of itself
 
 A checkpoint is written beside its place, synced and renamed, and only then the oldest goes; the one
 with the lowest validation loss stays. One that is torn or altered is passed over with a sentence,
@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import shutil
-import warnings
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from trainer.atomic import whole
+from trainer.seal import seal, unseal
 
 FORMAT = 1
 TENSORS = ("weights", "moments")
@@ -68,9 +68,9 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
             "step": checkpoint.step,
             "validation_loss": checkpoint.validation_loss,
             "identity": checkpoint.identity,
-            "sha256": sums,
+            "files": sums,
         }
-        (partial / "checkpoint.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        (partial / "checkpoint.json").write_text(seal(about), encoding="utf-8")
     losses = validation_losses(folder)
     lowest = min(losses, key=losses.__getitem__, default=None)
     for old in sorted(folder.glob("step-????????"))[:-keep]:
@@ -96,14 +96,14 @@ def best(folder: Path) -> Checkpoint | None:
 
 
 def first_whole(candidates: Iterable[Path]) -> Checkpoint | None:
-    """The first checkpoint that is neither torn nor altered; the others are named in a warning."""
+    """The first checkpoint that is neither torn nor altered; a sentence names the others."""
     for candidate in candidates:
         try:
             return read(candidate)
         except (*DAMAGED, SafetensorError) as error:
-            warnings.warn(
-                f"the checkpoint {candidate} is damaged ({error}); trying another",
-                stacklevel=3,
+            print(
+                f"the checkpoint {candidate} is damaged ({error}): it is passed over",
+                file=sys.stderr,
             )
     return None
 
@@ -113,7 +113,7 @@ def validation_losses(folder: Path) -> dict[int, float]:
     losses = {}
     for candidate in sorted(folder.glob("step-????????")):
         with contextlib.suppress(*DAMAGED):
-            about = json.loads((candidate / "checkpoint.json").read_text(encoding="utf-8"))
+            about = unseal((candidate / "checkpoint.json").read_text(encoding="utf-8"))
             losses[int(about["step"])] = float(about["validation_loss"])
     return losses
 
@@ -124,13 +124,13 @@ def read(path: Path) -> Checkpoint:
     Raises:
         ValueError: its format is not known or a checksum does not match.
     """
-    about = json.loads((path / "checkpoint.json").read_text(encoding="utf-8"))
+    about = unseal((path / "checkpoint.json").read_text(encoding="utf-8"))
     if about["format"] != FORMAT:
         raise ValueError(f"format {about['format']} is not {FORMAT}")
     tensors = {}
     for name in TENSORS:
         file = path / f"{name}.safetensors"
-        if sha256(file) != about["sha256"][name]:
+        if sha256(file) != about["files"][name]:
             raise ValueError(f"the checksum of {file.name} does not match")
         tensors[name] = load_file(file)
     return Checkpoint(

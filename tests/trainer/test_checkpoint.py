@@ -47,20 +47,24 @@ def test_the_best_is_kept_besides_the_newest(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000006"]
 
 
-def test_a_damaged_best_gives_way_to_the_next(tmp_path: Path) -> None:
+def test_a_damaged_best_gives_way_to_the_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for step, loss in {1: 1.5, 2: 2.0}.items():
         checkpoint.save(tmp_path, at(step, loss), keep=2)
     weights = tmp_path / "step-00000001" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match="step-00000001 is damaged"):
-        best = checkpoint.best(tmp_path)
+    best = checkpoint.best(tmp_path)
+    assert "step-00000001 is damaged" in capsys.readouterr().err
     assert best is not None
     assert best.step == 2
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "moments.safetensors", "checkpoint.json"])
-@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, file: str, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["cut", "flip", "digit", "gone"])
+def test_a_damaged_checkpoint_is_passed_over(
+    tmp_path: Path, file: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoint.save(tmp_path, at(1), keep=2)
     victim = checkpoint.save(tmp_path, at(2), keep=2) / file
     content = bytearray(victim.read_bytes())
@@ -68,11 +72,18 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, file: str, damage: 
         victim.unlink()
     elif damage == "cut":
         victim.write_bytes(content[: len(content) // 2])
-    else:
+    elif damage == "flip":
         content[0] ^= 0xFF
         victim.write_bytes(content)
-    with pytest.warns(UserWarning, match="step-00000002 is damaged"):
-        found = checkpoint.newest(tmp_path)
+    else:  # still what it was in form: JSON with another number, or a weight of another value
+        is_json = file == "checkpoint.json"
+        place = content.index(b'"lr": 1') + len('"lr": ') if is_json else len(content) - 1
+        content[place] ^= 0x01
+        victim.write_bytes(content)
+    found = checkpoint.newest(tmp_path)
+    said = capsys.readouterr().err
+    assert "step-00000002 is damaged" in said
+    assert said.count("\n") == 1, "one sentence"
     assert found is not None
     assert found.step == 1
 

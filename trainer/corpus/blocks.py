@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from trainer.corpus.tokenizer import END_OF_TEXT, VOCABULARY, decode
+from trainer.seal import unseal
 
 FORMAT = 1
 SPLITS = ("train", "validation")
@@ -34,14 +35,6 @@ def fingerprint_of(recipe: dict[str, Any]) -> str:
     """SHA-256, in hexadecimal, of everything that decides a store's content."""
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def seal(info: dict[str, Any]) -> str:
-    """The text of store.json: `info` and a checksum over it."""
-    body = json.dumps(info, indent=1, ensure_ascii=False)
-    return json.dumps(
-        info | {"sha256": hashlib.sha256(body.encode()).hexdigest()}, indent=1, ensure_ascii=False
-    )
 
 
 class TokenStore:
@@ -163,12 +156,8 @@ def open_store(folder: Path | str) -> TokenStore:
         ) from None
     again = f"delete {folder} and build it again"
     try:
-        info = json.loads(text)
-        sealed = dict(info)
-        del sealed["sha256"]
-        if seal(sealed) != text:
-            raise ValueError
-    except (ValueError, KeyError, TypeError):
+        info = unseal(text)
+    except ValueError:
         raise ValueError(f"{file} is damaged: {again}") from None
     if info.get("format") != FORMAT:
         raise ValueError(f"{file} has format {info.get('format')}, not {FORMAT}: {again}")
@@ -184,7 +173,7 @@ def open_store(folder: Path | str) -> TokenStore:
                     if found < 0
                     else f"{path} has {found:,} bytes where {wanted:,} were written: {again}"
                 )
-    return TokenStore(folder, sealed)
+    return TokenStore(folder, info)
 
 
 def gather(tokens: np.ndarray, blocks: Sequence[int] | np.ndarray, context: int) -> np.ndarray:

@@ -14,12 +14,13 @@ from typing import IO, Any
 import numpy as np
 
 from trainer.config import Corpus
-from trainer.corpus.blocks import FORMAT, SPLITS, fingerprint_of, seal
+from trainer.corpus.blocks import FORMAT, SPLITS, fingerprint_of
 from trainer.corpus.cleaning import Cleaner
 from trainer.corpus.near import NearDuplicates
 from trainer.corpus.seen import Seen
 from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.tokenizer import VOCABULARY, decode
+from trainer.seal import seal
 
 
 class Split:

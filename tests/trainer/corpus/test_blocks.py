@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from trainer.config import Corpus
 from trainer.corpus import build_store
-from trainer.corpus.blocks import TokenStore, gather, open_store, seal
+from trainer.corpus.blocks import TokenStore, gather, open_store
 from trainer.corpus.tokenizer import END_OF_TEXT
+from trainer.seal import seal
 
 from .conftest import write_jsonl
 
@@ -135,6 +136,7 @@ for name in ("datasets", "pyarrow", "ftfy", "tiktoken", "datasketch", "huggingfa
 import trainer.corpus
 from trainer.corpus.blocks import gather, open_store
 from trainer.corpus.order import Order
+from trainer.seal import seal
 store = open_store({str(store.folder)!r})
 order = Order(store.num_blocks("train", 64), 8, 1)
 ids = gather(store.split("train"), order.blocks(3), 64)
