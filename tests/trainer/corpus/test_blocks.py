@@ -136,7 +136,6 @@ for name in ("datasets", "pyarrow", "ftfy", "tiktoken", "datasketch", "huggingfa
 import trainer.corpus
 from trainer.corpus.blocks import gather, open_store
 from trainer.corpus.order import Order
-from trainer.seal import seal
 store = open_store({str(store.folder)!r})
 order = Order(store.num_blocks("train", 64), 8, 1)
 ids = gather(store.split("train"), order.blocks(3), 64)
