@@ -47,6 +47,7 @@ RUNS = {
     "llama": "--model.block llama --optim.optimizer adamw",
     "gpt2": "--model.block gpt2 --optim.optimizer adamw",
     "llama, muon": "--model.block llama --optim.optimizer muon",
+    "qwen3, muon": "--model.block qwen3 --optim.optimizer muon",
 }
 
 
