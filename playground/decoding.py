@@ -20,6 +20,8 @@ import threading
 from concurrent.futures import Future
 from dataclasses import replace
 
+import torch
+
 from playground.attention import Piece
 from playground.foreign import Foreign
 from playground.graph import fixed_rows
@@ -205,6 +207,8 @@ class Engine:
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
             places, device = len(self._places), self.storyteller.device
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
             self._network = (
                 Network(self.storyteller, places, fixed_rows(device, self.max_streams))
                 if self.storyteller.is_own_shape

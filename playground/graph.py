@@ -42,16 +42,17 @@ class Graph:
 
     @torch.inference_mode()
     def record(self) -> None:
-        """Run the function on a stream of its own, then note its kernels without running them."""
-        stream = torch.cuda.Stream(self.input.device)
-        stream.wait_stream(torch.cuda.current_stream(self.input.device))
+        """Run the function on a stream of its own, then note its kernels there without running
+        them."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
                 self.function(self.input)
-        torch.cuda.current_stream(self.input.device).wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(stream)
         recorded = torch.cuda.CUDAGraph()
         # Another model's thread may take memory meanwhile: only this thread is watched.
-        with torch.cuda.graph(recorded, capture_error_mode="thread_local"):
+        with torch.cuda.graph(recorded, stream=stream, capture_error_mode="thread_local"):
             self.outputs = self.function(self.input)
         self.recorded = recorded
 

@@ -138,13 +138,26 @@ class Letters:
 
 
 def choose_device(device: str) -> torch.device:
-    """The device of that name; "auto" is a GPU when there is one."""
+    """The device of that name; "auto" is a GPU when there is one.
+
+    Raises:
+        ValueError: this machine has no such device.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if gpus else "cpu"
     try:
-        return torch.device(device)
+        found = torch.device(device)
     except RuntimeError:
-        raise ValueError(f"there is no device {device!r}: use auto, cpu or cuda.") from None
+        found = torch.device("meta")
+    if found.type == "cuda" and (found.index or 0) < gpus:
+        return torch.device("cuda", found.index or 0)
+    if found.type != "cpu":
+        raise ValueError(
+            f"there is no device {device!r} on this machine: use auto"
+            f"{', cuda' if gpus else ''} or cpu."
+        )
+    return found
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -77,9 +77,10 @@ def test_more_layers_than_weights_are_refused(folder: Path) -> None:
     assert "layers.2" in refusal(folder)
 
 
-def test_an_unknown_device_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="there is no device 'abacus'"):
-        Storyteller.open(folder, device="abacus")
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta", ""])
+def test_a_device_that_is_not_there_is_refused(folder: Path, device: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no device '{device}' on this machine: use"):
+        Storyteller.open(folder, device=device)
 
 
 @pytest.mark.parametrize(
