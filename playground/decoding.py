@@ -1,17 +1,7 @@
 """The decode loop: many stories in one running batch, each with its record.
 
-One thread owns the model. Between two steps stories join and leave: a step feeds one token of
-every story that is being written and, beside them, pieces of new prompts, so nobody waits for
-somebody else's prompt. A story whose reader stopped or is gone frees its place at the next step.
-
-A story longer than the context goes on with its newest three quarters, fed again: the model then
-sees what it was trained on, positions from 0. That window is prepared in a second place, a few
-tokens beside each new one of the old window's last quarter, so nobody waits for it. Where the
-window begins is a function of the number of tokens alone, so a story that is stopped and continued
-is the one that was never stopped.
-
-A place keeps what it holds until another story takes it. A story that begins alike, such as a
-branch of the one before, finds its beginning there.
+One thread owns the model. Between two steps stories join and leave; what a step feeds is in
+batch.py. A story whose reader stopped or is gone frees its place at the next step.
 """
 
 from __future__ import annotations
@@ -22,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from playground.attention import Piece
+from playground.batch import Batch
 from playground.foreign import Foreign
 from playground.graph import fixed_rows
 from playground.network import Network
@@ -32,24 +22,11 @@ from playground.storyteller import Storyteller
 from playground.stream import Stream, Work
 from playground.telling import Teller
 
-PIECE = 64  # tokens of a prompt that are fed at once
-PROMPTS = 128  # tokens of prompts in one step, so that running stories go on at their pace
-AHEAD = 4  # tokens of the next window that are fed beside a new one; three would just do
 TEXT_MAX = 100_000  # bytes of a prompt
 
 
 class Busy(ValueError):  # noqa: N818, a state and not an error
     """There is no place for one more story now."""
-
-
-def common(one: list[int], other: list[int]) -> int:
-    """Number of tokens with which both begin."""
-    count = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
 
 
 class Engine:
@@ -61,9 +38,6 @@ class Engine:
         self.storyteller = storyteller
         self.max_streams = max_streams
         self.max_waiting = max_waiting
-        self._places = range(2 * max_streams)  # a story may need a second one for its next window
-        self._held: list[list[int]] = [[] for _ in self._places]  # tokens in free places
-        self._running: list[Work] = []
         self._waiting: list[Work] = []
         self._wake = threading.Condition()
         self._closed = False
@@ -73,7 +47,6 @@ class Engine:
         )
         self._thread.start()
         self._network: Network | Foreign = opened.result()
-        self._context = self._network.context
 
     def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
         """Write a story after a prompt, or `settings.length` more tokens after a story.
@@ -184,21 +157,15 @@ class Engine:
         return self._enter(work, replace(story, ended=False))
 
     def _enter(self, work: Work, story: Story) -> Stream:
-        work.first = self._window(work.scored)
         with self._wake:
             if self._closed:
                 raise ValueError("the playground is closing: start it again.")
             waiting = [other for other in self._waiting if not other.gone]
-            if len(waiting) + len(self._running) >= self.max_waiting + self.max_streams:
+            if len(waiting) + len(self._batch.running) >= self.max_waiting + self.max_streams:
                 raise Busy(f"{len(waiting)} stories are waiting already: try again in a moment.")
             self._waiting = [*waiting, work]
             self._wake.notify()
         return Stream(work, story)
-
-    def _window(self, count: int) -> int:
-        """Index of the oldest of `count` tokens that the model sees."""
-        step = max(1, self._context // 4)
-        return max(0, -(-(count - self._context) // step)) * step
 
     # What follows runs in the engine's thread.
 
@@ -206,140 +173,49 @@ class Engine:
         # The network is opened here because OpenMP keeps a team of threads for every thread that
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
-            places, device = len(self._places), self.storyteller.device
-            if device.type == "cuda":
-                torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
-            self._network = (
-                Network(self.storyteller, places, fixed_rows(device, self.max_streams))
-                if self.storyteller.is_own_shape
-                else Foreign(self.storyteller, places)
-            )
-            self._teller = Teller(self.storyteller, self._network.head, self._network.idle)
+            places = 2 * self.max_streams  # a story may need a second one for its next window
+            network = self._open(places)
+            teller = Teller(self.storyteller, network.head, network.idle)
+            self._batch = Batch(network, teller, places)
         except BaseException as error:
             opened.set_exception(error)
             return
-        opened.set_result(self._network)
+        opened.set_result(network)
         try:
             while self._admit():
-                self._step()
+                self._batch.step()
         except BaseException as error:  # every reader must hear of it
             with self._wake:
                 self._closed = True
-            for work in [*self._running, *self._waiting]:
+            for work in [*self._batch.running, *self._waiting]:
                 work.out.put(error)
             raise
-        for work in [*self._running, *self._waiting]:
+        for work in [*self._batch.running, *self._waiting]:
             work.out.put(None)
+
+    def _open(self, places: int) -> Network | Foreign:
+        """The model, with a cache of so many places."""
+        device = self.storyteller.device
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
+        if not self.storyteller.is_own_shape:
+            return Foreign(self.storyteller, places)
+        return Network(self.storyteller, places, fixed_rows(device, self.max_streams))
 
     def _admit(self) -> bool:
         """Let stories join and leave; wait while there are none. False when the engine closes."""
+        batch = self._batch
         with self._wake:
             while True:
                 if self._closed:
                     return False
-                for work in [work for work in self._running if work.gone]:
-                    self._finish(work)
+                for work in [work for work in batch.running if work.gone]:
+                    batch.remove(work)
                 for work in [work for work in self._waiting if work.gone]:
                     self._waiting.remove(work)
                     work.out.put(None)
-                while self._waiting and len(self._running) < self.max_streams:
-                    work = self._waiting.pop(0)
-                    self._settle(work)
-                    self._running.append(work)
-                if self._running:
+                while self._waiting and len(batch.running) < self.max_streams:
+                    batch.add(self._waiting.pop(0))
+                if batch.running:
                     return True
                 self._wake.wait()
-
-    def _free(self) -> list[int]:
-        """The places that no story has."""
-        taken = {place for work in self._running for place in (work.place, work.ahead)}
-        return [place for place in self._places if place not in taken]
-
-    def _settle(self, work: Work) -> None:
-        """Give a story the free place that holds most of its beginning, the lowest of equals."""
-        window = work.ids[work.first : work.scored - 1]  # what needs no answer
-        known = {place: common(self._held[place], window) for place in self._free()}
-        work.place = max(known, key=lambda place: (known[place], -place))
-        work.fed = known[work.place]
-
-    def _prepare(self, work: Work) -> Piece | None:
-        """Some tokens of the window that comes after this one, in this one's last quarter."""
-        step = self._window(self._context + 1)
-        if work.fed < self._context - step or work.fed + work.count <= self._context:
-            return None  # too early, or the story ends before
-        if work.ahead is None:
-            work.ahead, work.ready = self._free()[-1], 0
-        start = work.first + step + work.ready
-        ids = work.ids[start : start + AHEAD]
-        return Piece(work.ahead, work.ready, ids) if ids else None
-
-    def _step(self) -> None:
-        """Feed every running story and write down what it says."""
-        fed: list[tuple[Piece, Work]] = []
-        prepared: list[tuple[Piece, Work]] = []
-        budget = PROMPTS
-        for work in list(self._running):
-            end = work.first + min(work.fed + PIECE, self._context)
-            ids = work.ids[work.first + work.fed : end]
-            if len(ids) > 1:
-                if len(ids) > budget:
-                    continue
-                budget -= len(ids)
-                self._running.remove(work)  # prompts take turns
-                self._running.append(work)
-            elif ahead := self._prepare(work):
-                prepared.append((ahead, work))
-            assert work.place is not None
-            fed.append((Piece(work.place, work.fed, ids), work))
-        fed.sort(key=lambda one: one[0].place)
-        states = self._network.feed([piece for piece, _ in (*fed, *prepared)])
-        asked: list[tuple[Work, int, int | None]] = []  # story, row, the id that follows if known
-        row = 0
-        for piece, work in fed:
-            known = work.first + work.fed
-            for offset in range(len(piece.ids)):
-                following = known + offset + 1
-                if following == len(work.ids):
-                    if work.count:
-                        asked.append((work, row + offset, None))
-                        work.scored = following + 1
-                elif following >= work.scored:
-                    asked.append((work, row + offset, work.ids[following]))
-                    work.scored = following + 1
-            work.fed += len(piece.ids)
-            row += len(piece.ids)
-        for piece, work in prepared:
-            work.ready += len(piece.ids)
-        for work, token in self._teller.tell(states, asked):
-            if token is None:  # the story's end
-                work.ended = True
-                work.count = 0
-                continue
-            work.out.put(token)
-        for _, work in fed:
-            self._advance(work)
-
-    def _advance(self, work: Work) -> None:
-        """After a step: end a story, or slide its window."""
-        if work.first + work.fed == len(work.ids) and not work.count:
-            self._finish(work)
-        elif work.fed == self._context:
-            self._leave(work)
-            work.first = self._window(work.first + work.fed + 1)
-            if work.ahead is None:
-                work.fed = 0
-            else:
-                work.place, work.fed, work.ahead = work.ahead, work.ready, None
-
-    def _finish(self, work: Work) -> None:
-        self._running.remove(work)
-        self._leave(work)
-        work.place = work.ahead = None
-        work.out.put(None)
-
-    def _leave(self, work: Work) -> None:
-        """Note what a story's place holds."""
-        assert work.place is not None
-        self._held[work.place] = work.ids[work.first : work.first + work.fed]
-        if work.ahead is not None:
-            self._held[work.ahead] = []

@@ -178,7 +178,7 @@ def test_150_stories_with_random_settings_stops_and_lost_readers(storyteller: St
         for stream, _, _ in held:
             stream.close()
         assert rest(engine.write("Then", Settings(length=9, stop_at_end=False))) == 9
-        assert not engine._running
+        assert not engine._batch.running
         assert not engine._waiting
         for prompt, settings, story in finished[::6]:
             again = engine.write(prompt, settings)
