@@ -2,9 +2,9 @@
 kernel.
 
 At hidden 256 the 50,257-way head is 73 % of a step's arithmetic and its logits most of its
-traffic; the slots of `Vocabulary` cut both to what the corpus uses. Compiled, the cast of the bf16
-logits to fp32, the multiplicities and the log-sum-exp are one pass, so fp32 logits never reach
-memory.
+traffic; the slots of `Vocabulary` cut both to what the corpus uses. The logits of all tokens never
+exist in fp32: compiled, the cast of the bf16 ones, the multiplicities and the log-sum-exp are one
+pass; otherwise a large head is computed for some blocks at a time, and again on the way back.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from typing import cast
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from trainer.vocabulary import Vocabulary
+
+AT_ONCE = 2**28  # fp32 logits of a head that is not compiled: 1 GiB
 
 
 class NextTokenLoss(nn.Module):
@@ -42,9 +45,23 @@ class NextTokenLoss(nn.Module):
         Every batch has the same number of tokens, so the mean over processes and micro-batches of
         this mean is the mean over the global batch's tokens.
         """
-        # hidden: (batch, context, hidden); logits: (batch, context, slots)
+        # hidden: (batch, context, hidden)
         hidden = self.decoder.base_model(input_ids=inputs, use_cache=False).last_hidden_state
+        blocks = max(1, AT_ONCE // (inputs.shape[1] * len(self.log_multiplicity)))
+        if torch.compiler.is_compiling() or len(inputs) <= blocks:
+            return self.nats(hidden, targets)
+        parts = zip(hidden.split(blocks), targets.split(blocks), strict=True)
+        sums = [
+            checkpoint(self.nats, part, its, use_reentrant=False, preserve_rng_state=False)
+            * len(its)
+            for part, its in parts
+        ]
+        return torch.stack(sums).sum() / len(targets)
+
+    def nats(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean nats a token of `targets` (batch, context) given the states before the head."""
         head = cast(torch.Tensor, self.decoder.get_input_embeddings().weight)  # tied
+        # logits: (batch, context, slots)
         logits = functional.linear(hidden, head).float() + self.log_multiplicity
         # A target that the corpus does not use (validation may hold some) is one of those that
         # share its slot.

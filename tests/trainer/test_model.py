@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer.config import Model
 from trainer.loss import NextTokenLoss
@@ -59,6 +60,46 @@ def test_the_loss_over_slots_is_the_stock_model_s(block: str, vocabulary: Vocabu
             full(ids[:, :-1]).logits.flatten(0, 1), ids[:, 1:].flatten()
         )
     torch.testing.assert_close(mine, stock, rtol=1e-5, atol=1e-5)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the largest fp32 tensor that has an entry for every slot."""
+
+    def __init__(self, num_slots: int) -> None:
+        super().__init__()
+        self.num_slots, self.found = num_slots, 0
+
+    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+        result = operator(*args, **(kwargs or {}))
+        for made in result if isinstance(result, tuple) else [result]:
+            if (
+                isinstance(made, torch.Tensor)
+                and made.dtype == torch.float32
+                and made.shape[-1:] == (self.num_slots,)
+            ):
+                self.found = max(self.found, made.numel())
+        return result
+
+
+@pytest.mark.parametrize("z_loss", [0.0, 1e-2])
+def test_a_large_head_in_parts_has_the_same_loss_and_gradient(
+    monkeypatch: pytest.MonkeyPatch, z_loss: float
+) -> None:
+    vocabulary = Vocabulary.of(np.repeat([1, 0], [150, SIZE - 150]), compact=True)
+    assert vocabulary.num_slots == 192  # no other tensor is as wide
+    model = NextTokenLoss(new_decoder(tiny("qwen3"), vocabulary, seed=1), vocabulary, z_loss)
+    slots = torch.randint(150, (5, 25), generator=torch.Generator().manual_seed(2))
+    found = []
+    for blocks in (5, 2):
+        most = blocks * 24 * vocabulary.num_slots
+        monkeypatch.setattr("trainer.loss.AT_ONCE", most)
+        model.zero_grad()
+        with Largest(vocabulary.num_slots) as largest:
+            loss = model(slots[:, :-1], slots[:, 1:])
+            loss.backward()
+        assert largest.found == most
+        found.append([loss.detach(), *(weight.grad.clone() for weight in model.parameters())])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
