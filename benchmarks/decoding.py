@@ -1,12 +1,12 @@
 """Words a second and what they cost, against transformers' generate and CTranslate2.
 
-    python benchmarks/decoding.py [speed|record|greedy|nats ...] [--model DIR] [--device cpu|cuda]
+    python benchmarks/decoding.py [speed|record|greedy|heads ...] [--model DIR] [--device cpu|cuda]
 
 speed    1, 8 and 32 stories at once (on a GPU also 256), and the first token after a prompt of 50
          tokens
 record   what the record of each token costs
 greedy   200 prompts x 200 tokens at temperature 0, token for token against generate in fp32
-nats     what the head's rounding costs on real stories: fp32, bf16, and int8 weights
+heads    how long each form of the head takes and what its rounding costs on real stories
 
 Every contender runs in a process of its own, on the same export, with the same prompts and lengths:
 temperature 0.8, top-k 40, ends ignored. A figure is the median of `--repeats` runs after one that
@@ -270,8 +270,8 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
         print(f"  first difference between two tokens of probability {one:.7f} and {two:.7f}")
 
 
-def nats(model: Path, count: int = 400) -> None:
-    """What each form of the head costs on real stories, in nats a token, beside fp32."""
+def heads(model: Path, count: int = 400) -> None:
+    """What each form of the head takes, and what it costs on real stories beside fp32."""
     import torch
 
     from playground.attention import Piece
@@ -282,43 +282,72 @@ def nats(model: Path, count: int = 400) -> None:
 
     storyteller = Storyteller.open(model, device="cpu")
     network = Network(storyteller, 1)
-    heads = {
-        "fp32": Head(network.table, torch.float32),
-        "bf16": Head(network.table, torch.bfloat16),
+    exact, rough = (Head(network.table, kind) for kind in (torch.float32, torch.bfloat16))
+    table, counts = exact._table, exact.counts
+    scale = table.abs().amax(1).clamp_min(1e-12) / 127  # int8 weights, a scale a row
+    small, scale_bf16 = (table / scale[:, None]).round().to(torch.int8), scale.to(torch.bfloat16)
+
+    def int8(states: torch.Tensor) -> torch.Tensor:
+        return torch._weight_int8pack_mm(states.to(torch.bfloat16), small, scale_bf16).float()
+
+    def log_total(logits: torch.Tensor) -> torch.Tensor:
+        return (logits.double() + counts.double().log()).logsumexp(-1)
+
+    def own(logits: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        return logits.double().gather(1, after)[:, 0]
+
+    # Each form: states and the slots that follow to surprise; states to all that a choice needs.
+    def plain(logits_of: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+        def surprise(states: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+            logits = logits_of(states)
+            return log_total(logits) - own(logits, after)
+
+        return surprise, logits_of
+
+    def again(states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return weigh(rough, states, rough.logits(states), FEW)
+
+    def surprise_again(states: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        return again(states)[2] - rough.exact(states, after)[:, 0].double()
+
+    forms = {
+        "fp32": plain(exact.logits),
+        "bf16": plain(rough.logits),
+        "int8 weights, bf16 states": plain(int8),
+        "bf16, the candidates again in fp32": (surprise_again, again),
     }
-    table = heads["fp32"]._table
-    scale = table.abs().amax(1, keepdim=True).clamp_min(1e-12) / 127
-    rounded = (table / scale).round() * scale  # int8 weights, a scale a row
-    lost = dict.fromkeys(["bf16", "bf16, candidates again in fp32", "int8 weights"], 0.0)
-    counts = heads["fp32"].counts.log()
-    tokens = 0
-
-    def surprise(logits: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-        total = (logits + counts).double().logsumexp(-1)
-        return total - logits.double().gather(1, after)[:, 0]
-
+    lost, tokens = dict.fromkeys(forms, 0.0), 0
     with torch.inference_mode():
         for text in prompts(model, count, 100):
             ids = [storyteller.start, *text]
             states = network.feed([Piece(0, 0, ids[:-1])])
-            after = torch.from_numpy(heads["fp32"].slot_of[ids[1:]])[:, None]
-            true = surprise(heads["fp32"].logits(states), after)
-            rough = heads["bf16"].logits(states)
-            _, _, log_total, _ = weigh(heads["bf16"], states, rough, FEW)
-            exact = heads["bf16"].exact(states, after)[:, 0].double()
-            lost["bf16"] += float((surprise(rough, after) - true).sum())
-            lost["bf16, candidates again in fp32"] += float((log_total - exact - true).sum())
-            lost["int8 weights"] += float((surprise(states @ rounded.T, after) - true).sum())
+            after = torch.from_numpy(exact.slot_of[ids[1:]])[:, None]
+            true = forms["fp32"][0](states, after)
+            for name, (surprise, _) in forms.items():
+                lost[name] += float((surprise(states, after) - true).sum())
             tokens += len(text)
-    print(f"nats a token that a form of the head costs, beside fp32, on {tokens:,} tokens")
-    for name, cost in lost.items():
-        print(f"  {name:34}{cost / tokens:+.6f}")
+        print(f"forms of the head; cost in nats a token beside fp32, on {tokens:,} tokens")
+        print(f"{'':36}{'1 row':>10}{'32 rows':>11}{'cost':>12}")
+        for name, (_, function) in forms.items():
+            times = [milliseconds(function, states[:rows]) for rows in (1, 32)]
+            print(f"{name:36}{times[0]:>7.3f} ms{times[1]:>8.3f} ms{lost[name] / tokens:>+12.6f}")
+    print("the last one's time includes the choice of the candidates and the sums over all ids")
+
+
+def milliseconds(function: Callable[..., Any], *inputs: Any, calls: int = 200) -> float:
+    """Of one call, the median."""
+    seconds = []
+    for _ in range(calls):
+        begin = time.perf_counter()
+        function(*inputs)
+        seconds.append(time.perf_counter() - begin)
+    return 1000 * statistics.median(seconds[calls // 10 :])
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("parts", nargs="*", default=["speed", "record", "greedy", "nats"])
+    parser.add_argument("parts", nargs="*", default=["speed", "record", "greedy", "heads"])
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "storyteller")
     parser.add_argument("--tokens", type=int, default=128, help="tokens of a story")
     parser.add_argument("--repeats", type=int, default=5)
@@ -337,10 +366,10 @@ def main() -> None:
             record(options.model, options.device, options.tokens, options.repeats)
         elif part == "greedy":
             greedy(options.model)
-        elif part == "nats":
-            nats(options.model)
+        elif part == "heads":
+            heads(options.model)
         else:
-            sys.exit(f"error: there is no part {part!r}: speed, record, greedy or nats")
+            sys.exit(f"error: there is no part {part!r}: speed, record, greedy or heads")
 
 
 if __name__ == "__main__":
