@@ -180,6 +180,21 @@ def test_a_story_is_the_same_to_the_bit_alone_and_in_company_with_any_number_of_
         assert one == other
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
+    settings = Settings(temperature=0, top_k=0, length=150, stop_at_end=False)
+    found = []
+    for device in ("cpu", "cuda"):
+        opened = Storyteller.open(each_folder, device=device)
+        with Engine(opened, max_streams=16) as engine:
+            found.append(told(engine, PROMPT, **vars(settings)))
+            if device == "cuda":
+                assert in_company(engine, PROMPT, settings).tokens == found[-1].tokens
+    assert [token.token_id for token in found[0].tokens] == [
+        token.token_id for token in found[1].tokens
+    ]
+
+
 def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
     options: dict[str, Any] = {"seed": 6, "top_k": 0, "stop_at_end": False}
     whole = told(engine, PROMPT, length=150, **options)
