@@ -33,7 +33,7 @@ class Engine:
     """One model and the thread that owns it."""
 
     def __init__(
-        self, storyteller: Storyteller, *, max_streams: int = 32, max_waiting: int = 64
+        self, storyteller: Storyteller, *, max_streams: int = 64, max_waiting: int = 32
     ) -> None:
         self.storyteller = storyteller
         self.max_streams = max_streams

@@ -36,7 +36,7 @@ class Layer:
 
     norm_attention: tuple[torch.Tensor, torch.Tensor | None]
     qkv: Product
-    norm_query_key: torch.Tensor | None  # (2 * heads, head width): Qwen3's two gains
+    norm_query_key: torch.Tensor | None  # (2, heads, head width): Qwen3's two gains
     out: Product
     norm_mlp: tuple[torch.Tensor, torch.Tensor | None]
     up: Product
@@ -142,7 +142,7 @@ class Network:
         norm = None
         try:
             gains = [get(f"{attention}{part}_norm.weight") for part in "qk"]  # (head width,) each
-            norm = torch.cat([interleave(gain).expand(self.heads, -1) for gain in gains])
+            norm = torch.stack([interleave(gain).expand(self.heads, -1) for gain in gains])
         except KeyError:  # Llama has none
             pass
         return Layer(
@@ -211,9 +211,8 @@ class Network:
         """(rows, 3, heads, width): query, key and value, turned to their positions."""
         qkv = layer.qkv(self._norm(x, layer.norm_attention)).view(len(x), 3, self.heads, self.width)
         if layer.norm_query_key is not None:
-            both = qkv[:, :2].flatten(1, 2)  # (rows, query and key heads, width)
-            both = functional.rms_norm(both, both.shape[-1:], None, self.epsilon)
-            qkv[:, :2] = (both * layer.norm_query_key).view_as(qkv[:, :2])
+            both = functional.rms_norm(qkv[:, :2], qkv.shape[-1:], None, self.epsilon)
+            torch.mul(both, layer.norm_query_key, out=qkv[:, :2])
         if turns is not None:
             pairs = torch.view_as_complex(qkv.view(len(x), 3 * self.heads, -1, 2))
             pairs[:, : 2 * self.heads].mul_(turns)
