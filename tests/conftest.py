@@ -34,10 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Exporter:
-    """Makes model folders of random weights: `export("name", hidden_size=64)`."""
+    """Makes model folders of random weights: `export("name", hidden_size=64)`. With `ends=False`
+    its stories do not end by themselves: nothing is like the token that ends them."""
+    import torch
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-    def make(name: str, **sizes: Any) -> Path:
+    def make(name: str, *, ends: bool = True, **sizes: Any) -> Path:
         folder = tmp_path_factory.mktemp("exports") / name
         shape = {
             "vocab_size": 50257,
@@ -51,7 +53,10 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Exporter:
             "eos_token_id": 50256,
         }
         set_seed(0)
-        LlamaForCausalLM(LlamaConfig(**(shape | sizes))).save_pretrained(folder)
+        model = LlamaForCausalLM(LlamaConfig(**(shape | sizes)))
+        if not ends:
+            torch.nn.init.zeros_(model.get_input_embeddings().weight[50256])
+        model.save_pretrained(folder)
         for file in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copy(TOKENIZER / file, folder)
         facts = {

@@ -251,7 +251,8 @@ class Optim:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What the run runs on; nothing here changes what is learned beyond rounding."""
+    """What the run runs on; nothing here but the precision changes what is learned beyond the last
+    bits."""
 
     precision: str = setting(
         "auto", "arithmetic of the matrix products", choices=("auto", "fp32", "bf16")

@@ -6,20 +6,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
+
 from trainer.config import Config
 from trainer.corpus.blocks import TokenStore
 from trainer.runtime import Runtime
 from trainer.sharing import from_main
 
 
-def identity(config: Config, store: TokenStore, num_steps: int) -> dict[str, Any]:
-    """What the result depends on; a checkpoint with another identity is not gone on with."""
+def identity(
+    config: Config, store: TokenStore, num_steps: int, dtype: torch.dtype
+) -> dict[str, Any]:
+    """What the result depends on; a checkpoint with another identity is not gone on with. `dtype`
+    is that of the matrix products, which runtime.precision auto leaves to the machine."""
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     settings = config.to_dict()
     return {
         "model": settings["model"],
         "optim": settings["optim"] | {"steps": num_steps},
         "run": {"seed": config.run.seed},
-        "runtime": {"compact_vocabulary": config.runtime.compact_vocabulary},
+        "runtime": {
+            "compact_vocabulary": config.runtime.compact_vocabulary,
+            "precision": precision,
+        },
         "corpus": {"fingerprint": store.fingerprint},
     }
 

@@ -73,7 +73,7 @@ class Trainer:
             store.id_counts("train"), compact=config.runtime.compact_vocabulary
         )
         self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
-        self.identity = identity(config, store, self.num_steps)
+        self.identity = identity(config, store, self.num_steps, self.runtime.dtype)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TOKENIZER)
         self.model = NextTokenLoss(
             new_decoder(config.model, self.vocabulary, config.run.seed),

@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
     """`python app.py` with two models: one slow enough for a Stop in mid-story, one fast."""
-    slow = export("slow", hidden_size=512, intermediate_size=1024, num_hidden_layers=20)
+    slow = export("slow", ends=False, hidden_size=512, intermediate_size=1024, num_hidden_layers=12)
     fast = export("fast")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

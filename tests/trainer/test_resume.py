@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+
+from trainer.runtime import choose_dtype
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["--preset", "smoke", "--model.dropout", "0.1", "--optim.global_batch", "4"]
@@ -79,6 +82,15 @@ def test_changed_settings_are_refused_by_name(whole: Path) -> None:
     said = finish(start(whole, "--optim.lr", "0.1", "--model.dropout", "0.2"), 2)
     assert "model.dropout was 0.1 and is now 0.2; optim.lr was 0.005 and is now 0.1" in said
     assert "--run.fresh" in said
+
+
+def test_another_arithmetic_is_refused_too(whole: Path) -> None:
+    """Though the setting is `auto`, which chooses by the machine."""
+    used, other = "fp32", "bf16"
+    if choose_dtype("auto", torch.device("cpu")) == torch.bfloat16:
+        used, other = other, used
+    said = finish(start(whole, "--runtime.precision", other), 2)
+    assert f"runtime.precision was {used} and is now {other}" in said
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(whole: Path) -> None:
