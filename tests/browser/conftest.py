@@ -27,6 +27,19 @@ QUIET = (
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def every_core() -> Iterator[None]:
+    """A worker has one core (../conftest.py); on that one the app's busy thread kept the browser
+    waiting until its story was over."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    yield
+    os.sched_setaffinity(0, own)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, NAMES)), None)
