@@ -121,10 +121,10 @@ def serve(options: argparse.Namespace) -> None:
         raise ValueError(
             'Gradio is not installed: run `pip install -c constraints.txt -e ".[play]"`.'
         ) from None
-    from playground.decoding import Engine
+    from playground.engine.engine import Engine
+    from playground.model.folder import Storyteller
     from playground.pages import write
     from playground.pages.theme import theme
-    from playground.storyteller import Storyteller
 
     with contextlib.ExitStack() as closing:
         engines: dict[str, Engine] = {}

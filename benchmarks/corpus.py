@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from trainer.config import Corpus  # noqa: E402
 from trainer.corpus import build_store  # noqa: E402
-from trainer.corpus.blocks import open_store  # noqa: E402
+from trainer.corpus.token_store import open_store  # noqa: E402
 from trainer.corpus.tokenizer import END_OF_TEXT, FOLDER  # noqa: E402
 
 SHARED = ROOT.parent / "shared" / "data" / "train.jsonl"

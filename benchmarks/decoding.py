@@ -74,15 +74,15 @@ def prompts(model: Path, count: int, length: int) -> list[list[int]]:
 @contextmanager
 def inkling(model: Path, device: str, streams: int, bare: bool = False) -> Iterator[Run]:
     """This project's loop."""
-    from playground import telling
-    from playground.decoding import Engine
+    from playground.engine import sampler
+    from playground.engine.engine import Engine
+    from playground.model.folder import Storyteller
     from playground.sampling import Settings
     from playground.stories.story import Story, Token
-    from playground.storyteller import Storyteller
 
     if bare:
         empty = Token(0, "", None, 0.0, 0.0, 0, 0.0, ())
-        telling.Teller._record = lambda *_: empty  # type: ignore[method-assign, assignment]
+        sampler.Teller._record = lambda *_: empty  # type: ignore[method-assign, assignment]
     storyteller = Storyteller.open(model, device=device)
 
     def run(texts: list[list[int]], length: int) -> list[list[int]]:
@@ -230,9 +230,9 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from playground.decoding import Engine
+    from playground.engine.engine import Engine
+    from playground.model.folder import Storyteller
     from playground.sampling import Settings
-    from playground.storyteller import Storyteller
 
     texts = prompts(model, count, PROMPT)
     network = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
@@ -274,11 +274,11 @@ def heads(model: Path, count: int = 400) -> None:
     """What each form of the head takes, and what it costs on real stories beside fp32."""
     import torch
 
-    from playground.attention import Piece
-    from playground.candidates import FEW, weigh
-    from playground.head import Head
-    from playground.network import Network
-    from playground.storyteller import Storyteller
+    from playground.model.attention import Piece
+    from playground.model.candidates import FEW, weigh
+    from playground.model.decoder import Network
+    from playground.model.folder import Storyteller
+    from playground.model.head import Head
 
     storyteller = Storyteller.open(model, device="cpu")
     network = Network(storyteller, 1)

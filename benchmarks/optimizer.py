@@ -94,9 +94,9 @@ def folder(name: str, seed: int) -> Path:
 
 def loss(name: str, seed: int) -> float | None:
     """Validation nats a token at the end of a run, or None if it has not ended."""
-    from trainer import journal
+    from trainer import metrics
 
-    lines = journal.read(folder(name, seed))
+    lines = metrics.read(folder(name, seed))
     judged = [line["validation_loss"] for line in lines if "validation_loss" in line]
     return judged[-1] if judged else None
 

@@ -174,7 +174,7 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
     """The table of all contenders."""
     import torch
 
-    from trainer.peak import flops_a_token, matmul_peak
+    from trainer.flops import flops_a_token, matmul_peak
 
     limit = matmul_peak(torch.device("cuda" if has_gpu() else "cpu"), torch.bfloat16)
     work = flops_a_token(new_model())

@@ -60,8 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder, prompt = options.pop("model"), options.pop("prompt")
         device, as_json = options.pop("device"), options.pop("json")
         settings = Settings(**options | {"banned_words": tuple(options["banned_words"])})
-        from playground.decoding import Engine  # loads torch, which bad options need not wait for
-        from playground.storyteller import Storyteller
+        from playground.engine.engine import (
+            Engine,  # loads torch, which bad options need not wait for
+        )
+        from playground.model.folder import Storyteller
 
         storyteller = Storyteller.open(folder, device=device)
         with Engine(storyteller, max_streams=1) as engine, engine.write(prompt, settings) as stream:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-TOKENIZER = Path(__file__).parents[1] / "trainer" / "corpus" / "gpt2"
+from tests.paths import TOKENIZER
+
 Exporter = Callable[..., Path]
 SLOW = ("test_kill.py", "test_machines.py", "test_runtime.py")
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import torch
 
-from trainer.corpus.blocks import TokenStore, gather
-from trainer.corpus.order import Order
-from trainer.runtime import Runtime
-from trainer.vocabulary import Vocabulary
+from trainer.compact_vocabulary import Vocabulary
+from trainer.corpus.block_order import Order
+from trainer.corpus.token_store import TokenStore, gather
+from trainer.distributed.runtime import Runtime
 
 
 class Batches:

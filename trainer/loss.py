@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from trainer.vocabulary import Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 
 AT_ONCE = 2**28  # fp32 logits of a head that is not compiled: 1 GiB
 

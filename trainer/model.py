@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from trainer import config
-from trainer.vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
 
 INITIAL_STD = 0.02
 ROTARY_BASE = 10_000.0

@@ -13,9 +13,9 @@ from typing import Any
 
 import gradio as gr
 
-from playground.decoding import Engine
-from playground.pages.desk import BLANK, PROMPT_MAX, Desk
-from playground.pages.facts import rows
+from playground.engine.engine import Engine
+from playground.pages.model_info import rows
+from playground.pages.write_events import BLANK, PROMPT_MAX, Desk
 from playground.sampling import LENGTH_MAX, SEED_END, TOP_K_MAX
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does

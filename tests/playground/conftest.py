@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from playground.decoding import Engine
-from playground.storyteller import Storyteller
+from playground.engine.engine import Engine
+from playground.model.folder import Storyteller
+from tests.paths import TOKENIZER
 
-TOKENIZER = Path(__file__).parents[2] / "trainer" / "corpus" / "gpt2"
 CONTEXT = 64
 USED = 3_000  # ids with a row of their own where the others share one
 MODERN = {

@@ -13,8 +13,7 @@ import pytest
 from playground import generate
 from playground.sampling import Settings
 from playground.stories.story import Story
-
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
 
 
 def command(*words: str | Path) -> subprocess.CompletedProcess[str]:

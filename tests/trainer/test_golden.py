@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 GOLDEN = Path(__file__).with_name("golden.json")
 STEPS = 20
 

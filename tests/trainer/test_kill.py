@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pytest
 
-from trainer import journal
+from tests.paths import ROOT
+from trainer import metrics
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = 60
 LONGEST_PAUSE = 0.15  # seconds between a step and the kill: several updates and a checkpoint
 SMALL = [
@@ -77,7 +77,7 @@ class Run:
 
     def __init__(self, kind: Kind, corpus: list[str], folder: Path) -> None:
         self.log = folder.with_suffix(".log")
-        self.journal = folder / journal.METRICS
+        self.journal = folder / metrics.METRICS
         self.before = self.inode()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -112,7 +112,7 @@ class Run:
         """Until this run has begun its journal anew and `step` is in it."""
         deadline = time.monotonic() + 200
         while self.inode() == self.before or all(
-            line["step"] < step for line in journal.read(self.journal.parent)
+            line["step"] < step for line in metrics.read(self.journal.parent)
         ):
             ended = [process.poll() for process in self.processes]
             assert ended == [None] * len(ended), self.log.read_text()[-3000:]
@@ -135,7 +135,7 @@ def told(folder: Path) -> list[dict[str, object]]:
     speeds = {"tokens_per_second", "share_of_peak"}
     return [
         {key: value for key, value in line.items() if key not in speeds}
-        for line in journal.read(folder)
+        for line in metrics.read(folder)
     ]
 
 

@@ -6,10 +6,10 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
 from trainer.config import Model
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, stock_class, stock_config
-from trainer.vocabulary import END_OF_TEXT, SIZE, Vocabulary
 
 BLOCKS = ("gpt2", "llama", "qwen3")
 

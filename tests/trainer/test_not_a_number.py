@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from tests.paths import ROOT
 from trainer.train import main
 
-ROOT = Path(__file__).parents[2]
 # A rate so high that the second update's gradient overflows.
 WILD = ["--preset", "smoke", "--optim.lr", "1e30", "--optim.clip", "1e30", "--optim.warmup", "0"]
 LENGTH = ["--optim.steps", "12", "--run.log_every", "5", "--run.validate_every", "100"]

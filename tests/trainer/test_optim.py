@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from trainer.compact_vocabulary import SIZE, Vocabulary
 from trainer.config import Model, Optim
 from trainer.model import new_decoder
 from trainer.optim import learning_rate, new_optimizer, orthogonalize
-from trainer.vocabulary import SIZE, Vocabulary
 
 
 def test_warm_up_is_linear_then_cosine_falls_to_the_end() -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.runtime import choose_dtype
+from tests.paths import ROOT
+from trainer.distributed.runtime import choose_dtype
 
-ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["--preset", "smoke", "--model.dropout", "0.1", "--optim.global_batch", "4"]
 LENGTH = ["--run.save_every", "7", "--run.log_every", "1", "--run.validate_every", "20"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from trainer.evaluate import evaluate, open_model
+from tests.paths import ROOT
+from trainer.evaluate.__main__ import evaluate, open_model
 from trainer.train import main
 
-ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "trainer/train.py"]
 LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]
 SHORT = [

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from trainer.command_line import parse
-from trainer.corpus.blocks import open_store
 from trainer.corpus.build import build_store
-from trainer.corpus.card import card, draw
+from trainer.corpus.data_card import card, draw
+from trainer.corpus.token_store import open_store
 
 
 def build(arguments: list[str]) -> None:

@@ -31,13 +31,13 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from trainer.config import Corpus
-from trainer.corpus import cleaning, reading
-from trainer.corpus.blocks import FORMAT, TokenStore, fingerprint_of, open_store
+from trainer.corpus import cleaning, readers
 from trainer.corpus.encoding import Encoder
-from trainer.corpus.joining import join
-from trainer.corpus.reading import Piece
+from trainer.corpus.merge import join
+from trainer.corpus.readers import Piece
 from trainer.corpus.shards import is_whole
 from trainer.corpus.sources import Source, open_source
+from trainer.corpus.token_store import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.tokenizer import digest
 
 ELSEWHERE = ("source", "validation", "revision")  # covered by the source's identity
@@ -91,7 +91,7 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
     versions: dict[str, int | str] = {
         "format": FORMAT,
         "cleaning": cleaning.VERSION,
-        "reading": reading.VERSION,
+        "reading": readers.VERSION,
     }
     libraries = {"ftfy": settings.mojibake, "datasketch": settings.near_duplicates > 0}
     try:

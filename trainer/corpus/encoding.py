@@ -14,8 +14,8 @@ import numpy as np
 
 from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner, Dropped
-from trainer.corpus.near import signatures
-from trainer.corpus.reading import Piece
+from trainer.corpus.near_duplicates import signatures
+from trainer.corpus.readers import Piece
 from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.tokenizer import END_OF_TEXT, END_OF_TEXT_MARK, encoder
 

@@ -6,7 +6,7 @@ A source is named by the setting corpus.source:
     gpt4                        its second version, two text files in the same repository
     sample                      the stories that ship with the project
     -                           standard input, jsonl or txt
-    stories.jsonl,more/*.txt    files and patterns (reading.py says which kinds)
+    stories.jsonl,more/*.txt    files and patterns (readers.py says which kinds)
 
 The identity of a source goes into the fingerprint of the store: the SHA-256 of every file, or the
 commit on the Hub. `datasets` and the Hub are used in this file only.
@@ -28,7 +28,7 @@ from typing import Any
 from filelock import FileLock
 
 from trainer.config import Corpus
-from trainer.corpus.reading import (
+from trainer.corpus.readers import (
     PIECE,
     ROWS,
     Piece,

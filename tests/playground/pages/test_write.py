@@ -13,11 +13,11 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from playground.decoding import Engine
+from playground.engine.engine import Engine
+from playground.model.folder import Facts, Storyteller
 from playground.pages import write
-from playground.pages.desk import BLANK, Desk, Sheet
-from playground.pages.facts import rows
-from playground.storyteller import Facts, Storyteller
+from playground.pages.model_info import rows
+from playground.pages.write_events import BLANK, Desk, Sheet
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from playground.decoding import Engine
+from playground.engine.engine import Engine
+from playground.model.folder import Letters, Storyteller
 from playground.sampling import Settings
 from playground.stories.story import Story
-from playground.storyteller import Letters, Storyteller
 
 
 @pytest.fixture

@@ -15,20 +15,20 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.paths import ROOT
 from trainer.config import Corpus
-from trainer.corpus import build, build_store, reading
+from trainer.corpus import build, build_store, readers
 from trainer.corpus.shards import Shard
 from trainer.corpus.sources import SAMPLE
 
 from .conftest import story, write_jsonl
 
-ROOT = Path(__file__).parents[3]
 Settings = Callable[..., Corpus]
 PROGRAM = """
 import sys
 from trainer.config import Corpus
-from trainer.corpus import build_store, reading
-reading.PIECE = 40_000
+from trainer.corpus import build_store, readers
+readers.PIECE = 40_000
 try:
     print(build_store(Corpus(source=sys.argv[1], folder=sys.argv[2], workers=2)).folder)
 except ValueError as error:
@@ -144,7 +144,7 @@ def test_near_duplicates_go_when_asked(
 def test_the_same_bytes_for_any_number_of_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE", 20_000)
+    monkeypatch.setattr(readers, "PIECE", 20_000)
     file = write_jsonl(tmp_path / "all.jsonl", (story(n % 700) for n in range(1000)))
     found = [
         build_quietly(settings(file, workers=workers, folder=str(tmp_path / str(workers))))
@@ -160,7 +160,7 @@ def test_pieces_do_not_change_the_tokens(
     file = write_jsonl(tmp_path / "all.jsonl", stories)
     found = []
     for size in (333, 5000, 10**6):
-        monkeypatch.setattr(reading, "PIECE", size)
+        monkeypatch.setattr(readers, "PIECE", size)
         store = build_store(settings(file, folder=str(tmp_path / str(size))), progress=False)
         found.append((store.folder / "train" / "tokens.bin").read_bytes())
     assert found[0] == found[1] == found[2]
@@ -374,7 +374,7 @@ def test_a_read_only_folder(read_only: Path, inside: str) -> None:
 def test_a_source_that_breaks_late_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stories: list[str], settings: Settings
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE", 2000)
+    monkeypatch.setattr(readers, "PIECE", 2000)
     file = write_jsonl(tmp_path / "all.jsonl", stories)
     with file.open("ab") as stream:
         stream.write(b"no story\n")

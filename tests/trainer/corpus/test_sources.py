@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from trainer.config import Corpus
 from trainer.corpus import build_store
-from trainer.corpus.blocks import open_store
 from trainer.corpus.sources import find_files, open_source
+from trainer.corpus.token_store import open_store
 
 from . import hub
 from .conftest import write_jsonl
 
-ROOT = Path(__file__).parents[3]
 Settings = Callable[..., Corpus]
 
 

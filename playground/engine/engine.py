@@ -1,0 +1,221 @@
+"""The decode loop: many stories in one running batch, each with its record.
+
+One thread owns the model. Between two steps stories join and leave; what a step feeds is in
+batch.py. A story whose reader stopped or is gone frees its place at the next step.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import replace
+
+import torch
+
+from playground.engine.batch import Batch
+from playground.engine.sampler import Teller
+from playground.engine.stream import Stream, Work
+from playground.model.cuda_graph import fixed_rows
+from playground.model.decoder import Network
+from playground.model.folder import Storyteller
+from playground.model.transformers_decoder import Foreign
+from playground.sampling import Settings
+from playground.stories.story import Story
+
+TEXT_MAX = 100_000  # bytes of a prompt
+
+
+class Busy(ValueError):  # noqa: N818, a state and not an error
+    """There is no place for one more story now."""
+
+
+class Engine:
+    """One model and the thread that owns it."""
+
+    def __init__(
+        self, storyteller: Storyteller, *, max_streams: int = 64, max_waiting: int = 32
+    ) -> None:
+        self.storyteller = storyteller
+        self.max_streams = max_streams
+        self.max_waiting = max_waiting
+        self._waiting: list[Work] = []
+        self._wake = threading.Condition()
+        self._closed = False
+        opened: Future[Network | Foreign] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(opened,), name="storyteller", daemon=True
+        )
+        self._thread.start()
+        self._network: Network | Foreign = opened.result()
+
+    def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
+        """Write a story after a prompt, or `settings.length` more tokens after a story.
+
+        Raises:
+            Busy: too many stories are waiting.
+            ValueError: the prompt is not text or too long, or the story is another model's.
+        """
+        if after is None:
+            ids = self._prompt_ids(prompt)
+            story = Story(
+                self.storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False
+            )
+            return self._start(story)
+        self._check_model(after)
+        return self._start(replace(after, settings=settings))
+
+    def branch(
+        self, story: Story, position: int, token_id: int, settings: Settings | None = None
+    ) -> Stream:
+        """The story up to `position`, another token there, and on from it.
+
+        The stream's first token is the other one, with its record.
+
+        Raises:
+            ValueError: there is no such position or token, or the story is another model's.
+            Busy: too many stories are waiting.
+        """
+        self._check_model(story)
+        if not 0 <= position < len(story.tokens):
+            raise ValueError(f"position must be from 0 to {len(story.tokens) - 1}, not {position}.")
+        if not 0 <= token_id < self._network.head.vocabulary:
+            raise ValueError(
+                f"token_id must be from 0 to {self._network.head.vocabulary - 1}, not {token_id}."
+            )
+        told = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
+        return self._start(told, token_id)
+
+    def score(self, text: str) -> Story:
+        """The record of a text that a person typed: every token with what the model thought of it.
+
+        Raises:
+            ValueError: the text is empty or too long.
+            Busy: too many stories are waiting.
+        """
+        ids = self._prompt_ids(text)
+        if not ids:
+            raise ValueError("there is no text to look at: type some words.")
+        story = Story(
+            self.storyteller.fingerprint, Settings(temperature=1, top_k=0), "", (), (), ended=False
+        )
+        begin = self._beginning()
+        work = Work(story.settings, [*begin, *ids], 0, 0, scored=len(begin))
+        stream = self._enter(work, story)
+        for _ in stream:
+            pass
+        return stream.story
+
+    def close(self) -> None:
+        """Stop the thread; running stories end where they are."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _beginning(self) -> list[int]:
+        """The token before every story."""
+        return [] if self.storyteller.start is None else [self.storyteller.start]
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        if not isinstance(prompt, str):
+            raise ValueError("the prompt must be text.")
+        try:
+            size = len(prompt.encode())
+        except UnicodeEncodeError:
+            raise ValueError("the prompt holds half a character: type it again.") from None
+        if size > TEXT_MAX:
+            raise ValueError(
+                f"the prompt has {size:,} bytes; {TEXT_MAX:,} are the most: shorten it."
+            )
+        return self.storyteller.encode(prompt)
+
+    def _check_model(self, story: Story) -> None:
+        if story.model != self.storyteller.fingerprint:
+            raise ValueError(
+                "this story was told by another model: open that one to go on with it."
+            )
+        highest = max([*story.prompt_ids, *(token.token_id for token in story.tokens)], default=0)
+        if highest >= self._network.head.vocabulary:
+            raise ValueError(f"this story holds a token, {highest}, that its model does not have.")
+
+    def _start(self, story: Story, *typed: int) -> Stream:
+        """Go on from a story and some tokens after it, which a person chose."""
+        known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
+        ids = [*self._beginning(), *known]
+        if not ids:
+            raise ValueError("this model needs a prompt: type some words.")
+        settings, position = story.settings, len(story.tokens) + len(typed)
+        work = Work(settings, [*ids, *typed], settings.length, position, scored=len(ids))
+        for token in story.tokens:
+            work.letters.add(self.storyteller.piece(token.token_id))
+        return self._enter(work, replace(story, ended=False))
+
+    def _enter(self, work: Work, story: Story) -> Stream:
+        with self._wake:
+            if self._closed:
+                raise ValueError("the playground is closing: start it again.")
+            waiting = [other for other in self._waiting if not other.gone]
+            if len(waiting) + len(self._batch.running) >= self.max_waiting + self.max_streams:
+                raise Busy(f"{len(waiting)} stories are waiting already: try again in a moment.")
+            self._waiting = [*waiting, work]
+            self._wake.notify()
+        return Stream(work, story)
+
+    # What follows runs in the engine's thread.
+
+    def _run(self, opened: Future[Network | Foreign]) -> None:
+        # The network is opened here because OpenMP keeps a team of threads for every thread that
+        # computes: with a second team on two cores, each product waits to be woken (2.7 times).
+        try:
+            places = 2 * self.max_streams  # a story may need a second one for its next window
+            network = self._open(places)
+            teller = Teller(self.storyteller, network.head, network.idle)
+            self._batch = Batch(network, teller, places)
+        except BaseException as error:
+            opened.set_exception(error)
+            return
+        opened.set_result(network)
+        try:
+            while self._admit():
+                self._batch.step()
+        except BaseException as error:  # every reader must hear of it
+            with self._wake:
+                self._closed = True
+            for work in [*self._batch.running, *self._waiting]:
+                work.out.put(error)
+            raise
+        for work in [*self._batch.running, *self._waiting]:
+            work.out.put(None)
+
+    def _open(self, places: int) -> Network | Foreign:
+        """The model, with a cache of so many places."""
+        device = self.storyteller.device
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
+        if not self.storyteller.is_own_shape:
+            return Foreign(self.storyteller, places)
+        return Network(self.storyteller, places, fixed_rows(device, self.max_streams))
+
+    def _admit(self) -> bool:
+        """Let stories join and leave; wait while there are none. False when the engine closes."""
+        batch = self._batch
+        with self._wake:
+            while True:
+                if self._closed:
+                    return False
+                for work in [work for work in batch.running if work.gone]:
+                    batch.remove(work)
+                for work in [work for work in self._waiting if work.gone]:
+                    self._waiting.remove(work)
+                    work.out.put(None)
+                while self._waiting and len(batch.running) < self.max_streams:
+                    batch.add(self._waiting.pop(0))
+                if batch.running:
+                    return True
+                self._wake.wait()

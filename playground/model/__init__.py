@@ -1,0 +1,1 @@
+"""A model folder, opened and computed: weights, tokenizer, forward pass, candidates."""

@@ -1,0 +1,102 @@
+"""Who attends to what: the rows of a step, each a token of some story, and the cache of their keys
+and values.
+
+Each row looks back on its own story by itself, so what the cache holds does not depend on how it
+was fed, and a place can be used again for a story that begins alike. Two forms, one interface:
+`Group` is the processor's, where rows of neighbouring places attend without a copy; `Rows` is the
+GPU's, where the shapes of a step must never change, so that it can be recorded (cuda_graph.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+ROUND_KEYS = 16  # keys are read in multiples of this: no sum ends in a part of a vector register
+
+
+@dataclass
+class Piece:
+    """Tokens that one story is fed: `ids` at `place` from position `start` on."""
+
+    place: int
+    start: int
+    ids: list[int]
+
+
+def rows_of(pieces: list[Piece]) -> list[tuple[int, int, int]]:
+    """(id, place, position) of every token, in the pieces' order."""
+    return [
+        (number, piece.place, piece.start + offset)
+        for piece in pieces
+        for offset, number in enumerate(piece.ids)
+    ]
+
+
+class Group:
+    """Rows that attend together, the same for every layer: one row each of stories in neighbouring
+    places, or all rows of one story's piece."""
+
+    def __init__(self, pieces: list[Piece], rows: slice, cache: torch.Tensor) -> None:
+        self.rows = rows
+        end = max(piece.start + len(piece.ids) for piece in pieces)
+        num_keys = -(-end // ROUND_KEYS) * ROUND_KEYS
+        positions = torch.tensor(
+            [position for _, _, position in rows_of(pieces)], device=cache.device
+        )
+        self.mask = mask(positions, num_keys)
+        known = cache[:, pieces[0].place : pieces[-1].place + 1, :, :, :num_keys]
+        known = known.expand(-1, len(positions), -1, -1, -1, -1)
+        self.known = [layer.unbind(1) for layer in known.unbind()]  # keys and values of each layer
+
+    def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
+        """(rows, heads * width): what rows of query (all rows, heads, width) gather in a layer."""
+        keys, values = self.known[number]  # (rows, heads, keys, width)
+        rows = query[self.rows][:, :, None]
+        seen = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=self.mask)
+        return seen.flatten(1)
+
+
+class Rows:
+    """Any rows at all, over the whole context: their number alone decides every shape."""
+
+    def __init__(self, places: torch.Tensor, positions: torch.Tensor, cache: torch.Tensor) -> None:
+        """Of places and positions (rows,)."""
+        self.places, self.cache = places, cache
+        self.mask = mask(positions, cache.shape[4])
+
+    def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
+        """(rows, heads * width): what query (rows, heads, width) gathers in a layer."""
+        keys, values = self.cache[number].index_select(0, self.places).unbind(1)
+        seen = functional.scaled_dot_product_attention(
+            query[:, :, None], keys, values, attn_mask=self.mask
+        )
+        return seen.flatten(1)
+
+
+def mask(positions: torch.Tensor, num_keys: int) -> torch.Tensor:
+    """(rows, 1, 1, keys): 0 where a row at its position may look, else -inf."""
+    hidden = torch.arange(num_keys, device=positions.device) > positions[:, None, None, None]
+    return torch.zeros(hidden.shape, device=positions.device).masked_fill_(hidden, -torch.inf)
+
+
+def groups_of(pieces: list[Piece], cache: torch.Tensor) -> list[Group]:
+    """Which rows attend together: a longer piece's, and neighbours' that are fed one token."""
+    groups: list[Group] = []
+    row, first = 0, 0
+    while first < len(pieces):
+        last = first + 1
+        if len(pieces[first].ids) == 1:
+            while (
+                last < len(pieces)
+                and len(pieces[last].ids) == 1
+                and pieces[last].place == pieces[last - 1].place + 1
+            ):
+                last += 1
+        run = pieces[first:last]
+        rows = slice(row, row + sum(len(piece.ids) for piece in run))
+        groups.append(Group(run, rows, cache))
+        row, first = rows.stop, last
+    return groups

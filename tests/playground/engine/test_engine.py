@@ -1,0 +1,266 @@
+"""What the decode loop says: the same as transformers, alone and in company, beyond the context."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from playground.engine.engine import Engine
+from playground.model.folder import Storyteller
+from playground.sampling import Settings
+from playground.stories.story import Story, Token
+
+CONTEXT = 64  # of the folders in conftest.py
+PROMPT = "Once upon a time, a small fox found a red kite."
+LONG = " ".join([PROMPT, "It flew over the hill and the river, and nobody saw it again."] * 8)
+
+
+def stock(folder: Path) -> Any:
+    """The folder as transformers opens it."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+@pytest.fixture(params=[None, 8], ids=["any-rows", "fixed-rows"])
+def rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two forms of a step; the second is a GPU's, which is recorded there (cuda_graph.py)."""
+    monkeypatch.setattr("playground.engine.engine.fixed_rows", lambda *_: request.param)
+
+
+def told(engine: Engine, prompt: str, after: Story | None = None, **settings: Any) -> Story:
+    """A whole story."""
+    stream = engine.write(prompt, Settings(**settings), after=after)
+    for _ in stream:
+        pass
+    return stream.story
+
+
+def window(count: int) -> int:
+    """The oldest of `count` tokens that is seen: whole quarters of the context are forgotten."""
+    first = 0
+    while count - first > CONTEXT:
+        first += CONTEXT // 4
+    return first
+
+
+def check_records(model: Any, story: Story, ids: list[int], start: int) -> None:
+    """Tokens ids[start:] against transformers, over the windows that the loop promises."""
+    for first, group in itertools.groupby(range(start, len(ids)), window):
+        indexes = list(group)
+        seen = torch.tensor([ids[first : indexes[-1]]])
+        with torch.inference_mode():
+            logits = model(seen).logits[0, [index - first - 1 for index in indexes]].double()
+        for index, row in zip(indexes, logits, strict=True):
+            assert story.tokens[index - start].token_id == ids[index]
+            check_record(story.tokens[index - start], row)
+
+
+def check_record(token: Token, logits: torch.Tensor) -> None:
+    """A record against what transformers says there: logits (vocabulary,)."""
+    shares, own = logits.softmax(-1), logits[token.token_id]
+    # The head's rounding shows in the sum over all ids, and in the order far down.
+    assert token.probability == pytest.approx(float(shares[token.token_id]), rel=0.05)
+    assert token.entropy == pytest.approx(float(torch.special.entr(shares).sum()), abs=0.15)
+    best = [other.probability for other in token.alternatives]
+    assert best == pytest.approx(shares.topk(10).values.tolist(), rel=0.05)
+    assert best == sorted(best, reverse=True)
+    slack = 1e-4 if token.rank < 40 else 0.1
+    above = int((logits > own + slack).sum())
+    assert above <= token.rank <= above + int(((logits - own).abs() <= slack).sum())
+
+
+@pytest.mark.usefixtures("rows")
+def test_greedy_tokens_are_those_of_transformers(each_folder: Path) -> None:
+    model = stock(each_folder)
+    opened = Storyteller.open(each_folder, device="cpu")
+    with Engine(opened, max_streams=2) as engine:
+        for prompt in (PROMPT, "Lily", "The dog and the cat were friends because"):
+            story = told(engine, prompt, temperature=0, length=40, stop_at_end=False)
+            ids = torch.tensor([[50256, *story.prompt_ids]])
+            expected = model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                max_new_tokens=40,
+                min_new_tokens=40,
+                eos_token_id=None,
+                pad_token_id=50256,
+            )
+            assert [token.token_id for token in story.tokens] == expected[
+                0, ids.shape[1] :
+            ].tolist()
+            assert all(token.rank == 0 for token in story.tokens)
+
+
+@pytest.mark.usefixtures("rows")
+def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: Path) -> None:
+    model = stock(each_folder)
+    opened = Storyteller.open(each_folder, device="cpu")
+    with Engine(opened, max_streams=2) as engine:
+        story = engine.score(LONG)
+        ids = [50256, *opened.encode(LONG)]
+        assert len(ids) > 3 * CONTEXT
+        assert len(story.tokens) == len(ids) - 1
+        check_records(model, story, ids, 1)
+        assert story.text == LONG
+        assert all(token.dice is None for token in story.tokens)
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_story_of_three_contexts_sees_the_window_it_should(each_folder: Path) -> None:
+    model = stock(each_folder)
+    opened = Storyteller.open(each_folder, device="cpu")
+    with Engine(opened, max_streams=2) as engine:
+        story = told(engine, PROMPT, length=3 * CONTEXT, top_k=0, temperature=1, stop_at_end=False)
+    ids = [50256, *story.prompt_ids, *(token.token_id for token in story.tokens)]
+    assert len(story.tokens) == 3 * CONTEXT
+    check_records(model, story, ids, 1 + len(story.prompt_ids))
+    for token in story.tokens:  # at temperature 1 nothing changes the model's own probability
+        assert token.chosen_probability == pytest.approx(token.probability, rel=0.05)
+
+
+OTHERS = [
+    ("", Settings(temperature=2, top_k=0, length=300, seed=5, stop_at_end=False)),
+    ("The", Settings(temperature=0, length=40, stop_at_end=False)),
+    (LONG, Settings(top_k=200, length=7)),
+    (LONG[:300], Settings(top_p=0.5, top_k=0, length=90, seed=9)),
+    ("Tom", Settings(repetition_penalty=1.3, length=60)),
+    ("A bird", Settings(banned_words=("bird", "tree"), length=50)),
+    ("One day", Settings(min_p=0.2, length=120, seed=3)),
+    (PROMPT, Settings(length=200, seed=4)),
+]
+
+
+def in_company(engine: Engine, prompt: str, settings: Settings) -> Story:
+    """A story while others come, end, and are left."""
+    before = [engine.write(*other) for other in OTHERS[:4]]
+    next(before[0])
+    stream = engine.write(prompt, settings)
+    for count, _ in enumerate(stream):
+        if count % 20 == 0 and count < 80:
+            before.append(engine.write(*OTHERS[4 + count // 20]))
+        if count == 50:
+            before[0].close()
+    for other in before:
+        other.close()
+    return stream.story
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(temperature=1, top_k=0, length=150, seed=7, stop_at_end=False),
+        Settings(length=150, seed=8, repetition_penalty=1.2, stop_at_end=False),
+    ],
+)
+def test_a_story_is_the_same_to_the_bit_alone_and_in_company_with_any_number_of_threads(
+    each_folder: Path, settings: Settings
+) -> None:
+    opened = Storyteller.open(each_folder, device="cpu")
+    threads = torch.get_num_threads()
+    found: list[tuple[Token, ...]] = []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            with Engine(opened, max_streams=16) as engine:
+                found.append(told(engine, PROMPT, **vars(settings)).tokens)
+                found.append(in_company(engine, PROMPT, settings).tokens)
+                found.append(told(engine, PROMPT, **vars(settings)).tokens)
+    finally:
+        torch.set_num_threads(threads)
+    assert len(found[0]) == 150
+    for one, other in itertools.pairwise(found):
+        assert one == other
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
+    settings = Settings(temperature=0, top_k=0, length=150, stop_at_end=False)
+    found = []
+    for device in ("cpu", "cuda"):
+        opened = Storyteller.open(each_folder, device=device)
+        with Engine(opened, max_streams=16) as engine:
+            found.append(told(engine, PROMPT, **vars(settings)))
+            if device == "cuda":
+                assert in_company(engine, PROMPT, settings).tokens == found[-1].tokens
+    assert [token.token_id for token in found[0].tokens] == [
+        token.token_id for token in found[1].tokens
+    ]
+
+
+def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
+    options: dict[str, Any] = {"seed": 6, "top_k": 0, "stop_at_end": False}
+    whole = told(engine, PROMPT, length=150, **options)
+    part = told(engine, PROMPT, length=37, **options)
+    for length in (53, 60):
+        part = told(engine, "", after=part, length=length, **options)
+    assert [token.token_id for token in part.tokens] == [token.token_id for token in whole.tokens]
+    assert part.text == whole.text
+
+
+def test_a_branch_keeps_what_is_before_and_goes_on(engine: Engine) -> None:
+    story = told(engine, PROMPT, length=30, stop_at_end=False)
+    other = story.tokens[12].alternatives[3]
+    stream = engine.branch(story, 12, other.token_id)
+    for _ in stream:
+        pass
+    turned = stream.story
+    assert turned.tokens[:12] == story.tokens[:12]
+    assert turned.tokens[12].token_id == other.token_id
+    assert turned.tokens[12].probability == other.probability
+    assert turned.tokens[12].rank == 3
+    assert len(turned.tokens) == 13 + 30
+    for position, token_id in ((30, 5), (-1, 5), (0, -1), (0, 50257)):
+        with pytest.raises(ValueError, match="must be from 0 to"):
+            engine.branch(story, position, token_id)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["", " ", LONG, "🦊🦋 a fox", "كان يا ما كان", "从前有一只狐狸", "a\0b", "\r\n\t"],
+)
+def test_any_text_is_a_prompt(engine: Engine, prompt: str) -> None:
+    story = told(engine, prompt, length=5, stop_at_end=False)
+    assert len(story.tokens) == 5
+    assert story.text.startswith(prompt)
+
+
+def test_a_prompt_of_100_kilobytes_is_the_most(engine: Engine) -> None:
+    assert len(told(engine, "a b c d e " * 10_000, length=3, stop_at_end=False).tokens) == 3
+    with pytest.raises(ValueError, match="100,001 bytes"):
+        engine.write("a" * 100_001, Settings())
+    for wrong in (b"bytes", None, "\ud800"):
+        with pytest.raises(ValueError, match="the prompt"):
+            engine.write(wrong, Settings())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no text"):
+        engine.score("")
+
+
+def test_a_story_of_another_model_is_refused(
+    engine: Engine, folder_of: Callable[[str], Path]
+) -> None:
+    with Engine(Storyteller.open(folder_of("qwen3"), device="cpu"), max_streams=1) as other:
+        story = told(other, PROMPT, length=3, stop_at_end=False)
+    with pytest.raises(ValueError, match="another model"):
+        engine.write("", Settings(), after=story)
+    with pytest.raises(ValueError, match="another model"):
+        engine.branch(story, 0, 5)
+
+
+def test_penalty_and_banned_words_do_what_they_say(engine: Engine) -> None:
+    settings: dict[str, Any] = {"temperature": 0, "length": 40, "stop_at_end": False}
+    plain = told(engine, PROMPT, **settings)
+    word = next(token.text.strip() for token in plain.tokens if token.text.strip().isalpha())
+    without = told(engine, PROMPT, banned_words=(word,), **settings)
+    assert all(token.text.strip() != word for token in without.tokens)
+    varied = told(engine, PROMPT, repetition_penalty=2, **settings)
+    assert len({token.token_id for token in varied.tokens}) > len(
+        {token.token_id for token in plain.tokens}
+    )

@@ -1,0 +1,146 @@
+"""Opening a model folder: one sentence for each way in which it can be bad; bytes of every id."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from playground.engine.engine import Engine
+from playground.model.folder import Storyteller
+
+
+@pytest.fixture
+def folder(folder_of: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A good folder, to be spoiled."""
+    return Path(shutil.copytree(folder_of("llama"), tmp_path / "model"))
+
+
+def refusal(folder: Path) -> str:
+    """The sentence with which a folder is refused, before or when an engine opens it."""
+    with pytest.raises(ValueError) as found, Engine(Storyteller.open(folder, device="cpu")):
+        pass
+    said = str(found.value)
+    assert type(found.value) is ValueError
+    assert said.strip()
+    assert "\n" not in said
+    assert len(said) < 400
+    assert str(folder) in said
+    return said
+
+
+def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
+    assert "no model folder" in refusal(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    assert "no model folder" in refusal(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_folder_without_a_part_is_refused(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert name in refusal(folder)
+
+
+@pytest.mark.parametrize("share", [0, 1e-6, 0.3, 0.999])
+def test_cut_off_weights_are_refused(folder: Path, share: float) -> None:
+    file = folder / "model.safetensors"
+    os.truncate(file, int(file.stat().st_size * share))
+    assert "model.safetensors is damaged" in refusal(folder)
+
+
+def test_weights_that_are_something_else_are_refused(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\x80\x04 not tensors" * 99)
+    assert "model.safetensors is damaged" in refusal(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"{}", b'{"model_type": 3}'])
+def test_a_configuration_that_cannot_be_read_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "config.json").write_bytes(content)
+    assert "config.json" in refusal(folder)
+
+
+def test_a_tokenizer_that_cannot_be_read_is_refused(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{", encoding="utf-8")
+    assert "tokenizer" in refusal(folder)
+
+
+def test_more_layers_than_weights_are_refused(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["num_hidden_layers"] = 3
+    (folder / "config.json").write_text(json.dumps(config))
+    assert "layers.2" in refusal(folder)
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta", ""])
+def test_a_device_that_is_not_there_is_refused(folder: Path, device: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no device '{device}' on this machine: use"):
+        Storyteller.open(folder, device=device)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "null", '{"corpus": "x", "validation": 3}', '{"name": "Ada"}']
+)
+def test_facts_for_people_are_optional(folder: Path, content: str) -> None:
+    (folder / "training.json").write_text(content, encoding="utf-8")
+    facts = Storyteller.open(folder, device="cpu").facts
+    assert facts.context == 64
+    assert facts.vocabulary == 50257
+    assert facts.perplexity is None
+    assert facts.name == ("Ada" if "Ada" in content else "model")
+
+
+def test_facts_are_those_of_the_folder(storyteller: Storyteller, tiny_export: Path) -> None:
+    expected = sum(weight.numel() for weight in storyteller.weights.values())
+    assert storyteller.facts.parameters == expected
+    facts = Storyteller.open(tiny_export).facts
+    assert (facts.name, facts.corpus, facts.stories) == ("tiny", "made-up stories", 1234)
+    assert (facts.corpus_tokens, facts.perplexity, facts.bits_per_byte) == (2_500_000, 12.34, 0.567)
+
+
+def test_the_fingerprint_is_that_of_the_content(folder: Path, storyteller: Storyteller) -> None:
+    from safetensors.torch import load_file, save_file
+
+    assert Storyteller.open(folder).fingerprint == storyteller.fingerprint
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    weights["model.norm.weight"][3] += 1
+    save_file(weights, file, metadata={"format": "pt"})
+    assert Storyteller.open(folder).fingerprint != storyteller.fingerprint
+
+
+def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(storyteller: Storyteller) -> None:
+    pieces = [storyteller.piece(token_id) for token_id in range(50257)]
+    decoded = storyteller.tokenizer.batch_decode([[one] for one in range(50256)])
+    assert [piece.decode(errors="replace") for piece in pieces[:50256]] == decoded
+    assert pieces[50256] == b""
+    assert all(len(piece) > 0 for piece in pieces[:50256])
+    assert {pieces[one] for one in range(256)} == {bytes([value]) for value in range(256)}
+
+
+@pytest.mark.parametrize(
+    "text", ["Once upon a time.", "🦊 كان 从前", "a\0b\r\n", "<|endoftext|> x"]
+)
+def test_bytes_of_a_text_come_back(storyteller: Storyteller, text: str) -> None:
+    ids = storyteller.encode(text)
+    found = b"".join(map(storyteller.piece, ids)).decode()
+    assert found == text.replace("<|endoftext|>", "")
+
+
+def test_half_precision_and_several_files_are_the_same_model(folder: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float16)
+    model.save_pretrained(tmp_path / "parts", max_shard_size="2MB")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(folder / name, tmp_path / "parts")
+    assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 1
+    whole, parts = Storyteller.open(folder), Storyteller.open(tmp_path / "parts")
+    assert whole.weights.keys() == parts.weights.keys()
+    for name, weight in whole.weights.items():
+        torch.testing.assert_close(weight.half(), parts.weights[name], rtol=0, atol=0)

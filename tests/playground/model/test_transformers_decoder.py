@@ -1,0 +1,78 @@
+"""A model of a shape that is not ours is decoded by transformers, with the same interface."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, set_seed
+
+from playground.engine.engine import Engine
+from playground.model.folder import Storyteller
+from playground.sampling import Settings
+from tests.paths import TOKENIZER
+
+PROMPT = "Once upon a time there was a red fox"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GPT-NeoX of random weights with a context of 64."""
+    found = tmp_path_factory.mktemp("foreign") / "neox"
+    set_seed(0)
+    config = GPTNeoXConfig(
+        vocab_size=50257, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64, initializer_range=0.3,
+        bos_token_id=50256, eos_token_id=50256,
+    )  # fmt: skip
+    GPTNeoXForCausalLM(config).save_pretrained(found)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(TOKENIZER / name, found)
+    return found
+
+
+def test_greedy_tokens_are_those_of_generate(folder: Path) -> None:
+    storyteller = Storyteller.open(folder, device="cpu")
+    assert not storyteller.is_own_shape
+    with Engine(storyteller, max_streams=2) as engine:
+        settings = Settings(temperature=0, top_k=0, length=40, stop_at_end=False)
+        with engine.write(PROMPT, settings) as stream:
+            ours = [token.token_id for token in stream]
+    model = GPTNeoXForCausalLM.from_pretrained(folder).eval()
+    ids = torch.tensor([[storyteller.start, *storyteller.encode(PROMPT)]])
+    with torch.inference_mode():
+        theirs = model.generate(
+            ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=40,
+            pad_token_id=50256,
+        )  # fmt: skip
+    assert ours == theirs[0, ids.shape[1] :].tolist()
+
+
+def test_stories_branch_score_and_outgrow_the_context(folder: Path) -> None:
+    settings = Settings(length=90, seed=1, stop_at_end=False)
+    with Engine(Storyteller.open(folder, device="cpu"), max_streams=2) as engine:
+        with engine.write(PROMPT, settings) as stream:
+            tokens = list(stream)
+        story = stream.story
+        assert len(tokens) == 90
+        with engine.branch(story, 5, 1234, Settings(length=7, stop_at_end=False)) as branched:
+            assert len(list(branched)) == 1 + 7
+        assert branched.story.tokens[:5] == story.tokens[:5]
+        scored = engine.score(PROMPT * 10).tokens
+    assert len(scored) == len(Storyteller.open(folder).encode(PROMPT * 10))
+    assert all(0 < token.probability < 1 for token in scored)
+
+
+def test_weights_that_lack_a_part_are_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "part")
+    file = tmp_path / "part" / "model.safetensors"
+    weights = load_file(file)
+    lost = next(name for name in weights if "layers.1" in name and name.endswith("weight"))
+    save_file(
+        {name: kept for name, kept in weights.items() if name != lost}, file, {"format": "pt"}
+    )
+    with pytest.raises(ValueError, match="lack"):
+        Engine(Storyteller.open(tmp_path / "part", device="cpu"))

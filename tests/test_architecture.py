@@ -1,0 +1,158 @@
+"""The walls of the house: who may import whom, what is never used, what the frame must hold.
+
+The sources are read as syntax trees, so a wall holds for code that no test runs too.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.paths import ROOT
+
+FILES = sorted(
+    [ROOT / "app.py", *(ROOT / "trainer").rglob("*.py"), *(ROOT / "playground").rglob("*.py")]
+)
+
+# A library, and where alone it may be imported.
+ROOMS = {
+    "gradio": ("app.py", "playground/pages/"),
+    "datasets": ("trainer/corpus/sources.py",),
+    "deepspeed": ("trainer/distributed/",),
+    "huggingface_hub": ("trainer/corpus/sources.py", "playground/publish/"),
+    "accelerate": ("trainer/distributed/runtime.py",),
+    "spaces": ("app.py", "playground/pages/"),
+    "trainer": ("trainer/",),
+    "playground": ("app.py", "playground/"),
+}
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports, at its head or inside a function."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("library", ROOMS)
+def test_a_library_is_imported_in_its_rooms_only(library: str) -> None:
+    guests = [
+        name_of(file)
+        for file in FILES
+        if any(module.split(".")[0] == library for module in imports(file))
+        and not name_of(file).startswith(ROOMS[library])
+    ]
+    assert guests == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_nothing_is_unpickled_and_no_foreign_code_runs(file: Path) -> None:
+    assert not PICKLES & {module.split(".")[0] for module in imports(file)}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute):
+            assert ast.unparse(node) not in ("torch.load", "torch.hub", "os.system")
+        if isinstance(node, ast.keyword):
+            risky = node.arg in ("trust_remote_code", "allow_pickle", "shell")
+            assert not risky or ast.unparse(node.value) == "False"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("eval", "exec")
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_file_has_a_head_and_a_readable_length(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), "its first lines say what it does"
+    assert len(text.splitlines()) <= 400
+    assert file.stem not in ("utils", "helpers", "manager")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "trainer.train",
+        "trainer.evaluate.__main__",
+        "playground.engine.engine",
+        "playground.generate",
+    ],
+)
+def test_the_loops_run_without_datasets_deepspeed_and_gradio(module: str) -> None:
+    """Hides the three from a fresh interpreter, as if they were not installed."""
+    code = (
+        "import sys\n"
+        "for name in ('datasets', 'deepspeed', 'gradio'): sys.modules[name] = None\n"
+        f"import {module}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_space_installs_ranges_and_nothing_of_the_trainer() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {re.split(r"[<>=!~\[; ]", line)[0] for line in lines if line and line[0] != "#"}
+    assert {"torch", "transformers", "safetensors"} <= wanted
+    taboo = {"gradio", "spaces", "huggingface_hub", "accelerate", "datasets", "deepspeed"}
+    assert not taboo & wanted
+    assert not any("==" in line for line in lines if line[:1] != "#")
+    assert "torch>=2.8" in lines
+
+
+def test_every_direct_requirement_has_a_tested_version() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no reader of TOML")
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    direct = [line for line in lines if line and line[0] != "#"] + sum(extras.values(), [])
+    pinned = {
+        line.split("==")[0].replace("_", "-").lower()
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    }
+    names = {re.split(r"[<>=!~\[; ]", line)[0].replace("_", "-").lower() for line in direct}
+    assert names - pinned == set()
+
+
+def test_deepspeed_settings_leave_every_size_to_the_run() -> None:
+    settings = json.loads((ROOT / "ds_config.json").read_text(encoding="utf-8"))
+    assert settings["zero_optimization"]["stage"] == 2
+    sizes = (
+        "train_batch_size",
+        "train_micro_batch_size_per_gpu",
+        "gradient_accumulation_steps",
+        "gradient_clipping",
+    )
+    assert all(settings[size] == "auto" for size in sizes)
+    assert "optimizer" not in settings  # it would want nvcc
+    assert "scheduler" not in settings  # the learning rate is a function of the step
+
+
+@pytest.mark.parametrize("name", ["seed", "smoke", "storyteller"])
+def test_the_presets_ship(name: str) -> None:
+    from trainer.command_line import parse
+
+    assert (ROOT / "trainer" / "presets" / f"{name}.yaml").is_file()
+    assert parse(["--preset", name]).preset == name
+
+
+def test_the_tokenizer_ships() -> None:
+    folder = ROOT / "trainer" / "corpus" / "gpt2"
+    assert {"tokenizer.json", "tokenizer_config.json"} <= {file.name for file in folder.iterdir()}
+
+
+def test_the_top_of_the_house_is_there() -> None:
+    rooms = {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "app.py", "docs", "models"}
+    rooms |= {"benchmarks", ".ci", ".gitignore", ".pre-commit-config.yaml", "constraints.txt"}
+    assert rooms - {path.name for path in ROOT.iterdir()} == set()

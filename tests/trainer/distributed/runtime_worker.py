@@ -1,0 +1,77 @@
+"""A process of a small run, started by test_runtime.py: updates on made-up tokens, written down by
+the main one.
+
+    runtime_worker.py FOLDER STEPS JSON-SETTINGS
+
+Goes on from the checkpoint in FOLDER when there is one, as the trainer does.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from trainer import config
+from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.distributed.runtime import Runtime, seed_noise
+from trainer.loss import NextTokenLoss
+from trainer.model import new_decoder
+from trainer.optim import learning_rate, new_optimizer
+from trainer.storage import checkpoint
+from trainer.storage.checkpoint import Checkpoint
+
+GLOBAL_BATCH, CONTEXT, NUM_STEPS = 4, 16, 8
+
+
+def main(folder: Path, until: int, changes: dict) -> None:
+    kind = "muon" if "muon" in folder.name else "adamw"
+    optim = config.Optim(global_batch=GLOBAL_BATCH, lr=1e-2, optimizer=kind, muon_lr=1e-2)
+    runtime = Runtime(
+        config.Runtime(**{"compile": "off", "precision": "fp32", **changes}), optim, CONTEXT
+    )
+    counts = np.zeros(SIZE, dtype=np.int64)
+    counts[[*range(60), END_OF_TEXT]] = 1
+    vocabulary = Vocabulary.of(counts, compact=True)
+    shape = config.Model(
+        num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT, dropout=0.1
+    )
+    if "dropout" in folder.name:
+        model = NextTokenLoss(new_decoder(shape, vocabulary, seed=3), vocabulary)
+    else:
+        plain = config.Model(num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT)
+        model = NextTokenLoss(new_decoder(plain, vocabulary, seed=3), vocabulary)
+    runtime.prepare(model, new_optimizer(optim, model))
+    step = 0
+    found = checkpoint.newest(folder)
+    if found is not None:
+        runtime.load(found.weights, found.moments, found.step)
+        step = found.step
+    lines = []
+    share = GLOBAL_BATCH // runtime.num_processes
+    while step < until:
+        seed_noise(1, step, runtime.rank)
+        everyone = torch.from_numpy(
+            np.random.default_rng(step).integers(0, 60, (GLOBAL_BATCH, CONTEXT + 1))
+        )
+        mine = everyone[runtime.rank * share : (runtime.rank + 1) * share].to(runtime.device)
+        parts = mine.split(runtime.micro_batch)
+        rate = learning_rate(optim, step, NUM_STEPS)
+        nats, norm = runtime.update([(part[:, :-1], part[:, 1:]) for part in parts], rate)
+        step += 1
+        lines.append({"step": step, "nats": runtime.mean(nats), "norm": float(norm), "rate": rate})
+    weights, moments = runtime.weights(), runtime.moments()
+    if runtime.is_main:
+        about = {"engine": {"name": runtime.engine, "processes": runtime.num_processes}}
+        checkpoint.save(folder, Checkpoint(step, weights, moments, about), keep=1)
+        with (folder / "lines.jsonl").open("a") as file:
+            file.write("".join(json.dumps(line) + "\n" for line in lines))
+    runtime.wait()
+    runtime.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]))

@@ -1,0 +1,64 @@
+"""A DeepSpeed file is filled with the run's sizes; one that would be another run is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.distributed import deepspeed_config
+
+
+def read(path: str) -> dict[str, Any]:
+    return deepspeed_config.read(path, micro_batch=4, accumulation=2, clip=0.5)
+
+
+def test_the_sizes_are_the_run_s_whatever_the_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    zero = {"stage": 1, "overlap_comm": True}
+    file.write_text(json.dumps({"zero_optimization": zero, "gradient_clipping": 9, "fp16": {}}))
+    for settings in (read(str(file)), read("")):
+        assert settings["train_micro_batch_size_per_gpu"] == 4
+        assert settings["gradient_accumulation_steps"] == 2
+        assert settings["gradient_clipping"] == 0.5
+    assert read(str(file))["zero_optimization"] == zero
+    assert read("")["zero_optimization"] == {"stage": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("stage: 2", "no JSON file that can be read"),
+        (b"\xff\xfe", "no JSON file that can be read"),
+        ("[2]", "must have"),
+        ("{}", "must have"),
+        ('{"zero_optimization": {"stage": 0}}', "stage 0 is runtime.deepspeed off"),
+        ('{"zero_optimization": {"stage": true}}', "must have"),
+        ('{"zero_optimization": {"stage": 2}, "optimizer": {"type": "Adam"}}', '"optimizer"'),
+        ('{"zero_optimization": {"stage": 2}, "scheduler": {}}', '"scheduler"'),
+        (
+            '{"zero_optimization": {"stage": 2, "offload_optimizer": {"device": "cpu"}}}',
+            '"offload_optimizer"',
+        ),
+        (
+            '{"zero_optimization": {"stage": 3, "offload_param": {"device": "nvme"}}}',
+            '"offload_param"',
+        ),
+        ('{"zero_optimization": {"stage": 2}, "bf16": {"enabled": true}}', '"bf16"'),
+    ],
+)
+def test_another_run_is_refused_in_a_sentence(
+    tmp_path: Path, content: str | bytes, sentence: str
+) -> None:
+    file = tmp_path / "ds.json"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=r"runtime\.deepspeed_config") as refused:
+        read(str(file))
+    assert sentence in str(refused.value)
+    assert str(file) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="gone.json.*No such file"):
+        read(str(tmp_path / "gone.json"))

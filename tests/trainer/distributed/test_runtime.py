@@ -1,0 +1,144 @@
+"""The same run on one process and on two, plain and under DeepSpeed, and from one to the other.
+
+Real processes: torchrun starts them, gloo joins them, DeepSpeed runs ZeRO-2 on CPU.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.distributed.runtime import check_installed, choose_dtype, split_batch
+
+WORKER = Path(__file__).with_name("runtime_worker.py")
+BIN = Path(sys.executable).parent
+
+
+def run(
+    folder: Path, *, steps: int = 8, processes: int = 1, **changes: object
+) -> list[dict[str, float]]:
+    """Updates of the worker up to `steps`; the lines its main process wrote, one a step.
+
+    The lines and the checkpoint are written before the worker leaves, and they are what is judged:
+    two processes of ZeRO-3 on CPU abort now and then while the interpreter shuts down (once in
+    about 46 runs), with all their work done.
+    """
+    two = [str(BIN / "torchrun"), "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [
+            *([sys.executable] if processes == 1 else two),
+            *(str(WORKER), str(folder), str(steps), json.dumps(changes)),
+        ],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0 or "zero-3" in str(changes), done.stderr[-3000:]
+    assert (folder / "lines.jsonl").is_file(), done.stderr[-3000:]
+    lines = [json.loads(line) for line in (folder / "lines.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == steps, done.stderr[-3000:]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
+    return run(tmp_path_factory.mktemp("reference"))
+
+
+def assert_same(lines: list[dict[str, float]], reference: list[dict[str, float]]) -> None:
+    assert [line["step"] for line in lines] == [line["step"] for line in reference]
+    for line, wanted in zip(lines, reference, strict=True):
+        assert line["rate"] == wanted["rate"]
+        assert line["nats"] == pytest.approx(wanted["nats"], abs=1e-5)
+        assert line["norm"] == pytest.approx(wanted["norm"], rel=1e-5)
+
+
+def test_the_loss_falls(reference: list[dict[str, float]]) -> None:
+    assert reference[-1]["nats"] < reference[0]["nats"] - 0.5
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3], ids=lambda stage: f"zero-{stage}")
+def zero(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A DeepSpeed file of each stage. ZeRO-3 keeps every weight in parts, even the small ones that
+    it would leave whole."""
+    stage = request.param
+    settings = {"stage": stage} | ({"stage3_param_persistence_threshold": 0} if stage == 3 else {})
+    file = tmp_path_factory.mktemp("deepspeed") / f"zero-{stage}.json"
+    file.write_text(json.dumps({"zero_optimization": settings, "gradient_clipping": 99.0}))
+    return str(file)
+
+
+def test_accumulation_is_the_same_run(reference: list, tmp_path: Path) -> None:
+    assert_same(run(tmp_path, micro_batch=1), reference)
+
+
+def test_two_processes_are_the_same_run(reference: list, tmp_path: Path) -> None:
+    assert_same(run(tmp_path, processes=2, micro_batch=1), reference)
+
+
+def test_every_stage_on_two_processes_is_the_same_run(
+    reference: list, zero: str, tmp_path: Path
+) -> None:
+    lines = run(tmp_path, processes=2, micro_batch=1, deepspeed="on", deepspeed_config=zero)
+    assert_same(lines, reference)
+
+
+@pytest.fixture(scope="module")
+def muon_reference(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
+    return run(tmp_path_factory.mktemp("muon"))
+
+
+def test_muon_moves_otherwise(reference: list, muon_reference: list) -> None:
+    assert muon_reference[0]["nats"] == reference[0]["nats"]
+    assert abs(muon_reference[-1]["nats"] - reference[-1]["nats"]) > 1e-2
+
+
+def test_a_run_with_muon_goes_from_plain_to_every_stage_and_back(
+    muon_reference: list, zero: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "muon"
+    run(folder, steps=3)
+    run(folder, steps=6, processes=2, deepspeed="on", deepspeed_config=zero)
+    assert_same(run(folder), muon_reference)
+
+
+def test_a_resumed_run_is_bit_identical_with_dropout(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole-dropout", tmp_path / "parts-dropout"
+    lines = run(whole)
+    run(parts, steps=5)
+    assert run(parts) == lines
+    name = "step-00000008/weights.safetensors"
+    assert (whole / name).read_bytes() == (parts / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("batch", "processes", "wanted", "most", "split"),
+    [(64, 1, 0, 16, (16, 4)), (64, 2, 8, 16, (8, 4)), (6, 2, 0, 2, (1, 3)), (4, 4, 0, 99, (1, 1))],
+)
+def test_the_batch_splits(
+    batch: int, processes: int, wanted: int, most: int, split: tuple[int, int]
+) -> None:
+    assert split_batch(batch, processes, wanted, most=most) == split
+
+
+def test_a_batch_that_does_not_split_is_told() -> None:
+    with pytest.raises(ValueError, match=r"optim\.global_batch \(5\) does not split over 2"):
+        split_batch(5, 2, 0, most=8)
+    with pytest.raises(ValueError, match=r"runtime\.micro_batch \(3\) must divide the 4 blocks"):
+        split_batch(8, 2, 3, most=8)
+
+
+def test_a_tracker_that_is_not_installed_is_told_with_the_command() -> None:
+    check_installed(["tensorboard"])
+    with pytest.raises(ValueError, match="no_tracker, which is not installed: pip install no_tr"):
+        check_installed(["tensorboard", "no_tracker"])
+
+
+def test_precision_is_what_the_setting_says() -> None:
+    assert choose_dtype("fp32", torch.device("cpu")) == torch.float32
+    assert choose_dtype("bf16", torch.device("cpu")) == torch.bfloat16

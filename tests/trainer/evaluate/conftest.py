@@ -1,0 +1,94 @@
+"""Tiny models with random weights, and stories to judge them by."""
+
+import pytest
+import torch
+from transformers import (
+    AutoTokenizer,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from tests.paths import TOKENIZER
+
+END_OF_TEXT = 50_256
+IDS = {"vocab_size": 50_257, "bos_token_id": END_OF_TEXT, "eos_token_id": END_OF_TEXT}
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(TOKENIZER)
+
+
+def tiny_llama(context: int = 24) -> PreTrainedModel:
+    """Large weights, so that what stands before a token matters to it."""
+    torch.manual_seed(11)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            max_position_embeddings=context,
+            tie_word_embeddings=True,
+            initializer_range=0.5,
+            **IDS,
+        )
+    ).eval()
+
+
+def tiny_gpt2(context: int = 24) -> PreTrainedModel:
+    torch.manual_seed(12)
+    return GPT2LMHeadModel(
+        GPT2Config(
+            n_embd=16, n_layer=2, n_head=2, n_positions=context, initializer_range=0.5, **IDS
+        )
+    ).eval()
+
+
+def tiny_gemma2(context: int = 24) -> PreTrainedModel:
+    """A family that caps its logits: head(hidden) alone would be wrong."""
+    torch.manual_seed(13)
+    return Gemma2ForCausalLM(
+        Gemma2Config(
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            head_dim=8,
+            max_position_embeddings=context,
+            final_logit_softcapping=5.0,
+            initializer_range=0.5,
+            pad_token_id=END_OF_TEXT,
+            **IDS,
+        )
+    ).eval()
+
+
+@pytest.fixture(params=[tiny_llama, tiny_gpt2, tiny_gemma2], ids=["llama", "gpt2", "gemma2"])
+def model(request: pytest.FixtureRequest) -> PreTrainedModel:
+    return request.param()
+
+
+@pytest.fixture
+def llama() -> PreTrainedModel:
+    return tiny_llama()
+
+
+@pytest.fixture
+def stories() -> list[str]:
+    """Lengths from one token to three contexts."""
+    return [
+        "Sun.",
+        "Once upon a time, a small snail found a red button in the wet grass.",
+        "Tim had a kite. " * 12
+        + "The wind was strong, and the kite went up, up, up! “Look!” said Tim.",
+        "Mia liked her blue cup. One day the cup fell down and broke. Mia was sad. Dad had glue.",
+    ]

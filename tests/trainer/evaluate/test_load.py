@@ -1,0 +1,94 @@
+"""Folders that open, and the sentence about each that does not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from trainer.evaluate.load import open_model
+
+from .conftest import TOKENIZER, tiny_gpt2
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model folder in half precision, as exports are."""
+    tiny_gpt2().half().save_pretrained(tmp_path / "model")
+    for file in TOKENIZER.iterdir():
+        shutil.copy(file, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_opens_in_full_precision(folder: Path) -> None:
+    model, tokenizer = open_model(folder)
+    assert model.dtype == torch.float32
+    assert not model.training
+    expected = tiny_gpt2().half().float().state_dict()
+    assert all(torch.equal(model.state_dict()[name], expected[name]) for name in expected)
+    assert tokenizer("Once").input_ids == [7454]
+
+
+def without(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).unlink()
+
+
+def truncate(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+
+
+def corrupt(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\xff" * 5000)
+
+
+def lose_a_tensor(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["transformer.h.1.mlp.c_fc.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def other_shape(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_embd": 32}))
+
+
+def unknown_family(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "abacus"}')
+
+
+def bring_code(folder: Path) -> None:
+    """A folder whose config.json asks to run a file of its own."""
+    (folder / "own.py").write_text(f"open({str(folder / 'ran')!r}, 'w')\n")
+    own = {"AutoConfig": "own.C", "AutoModelForCausalLM": "own.M"}
+    config = {"model_type": "abacus", "auto_map": own}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (shutil.rmtree, "there is no model folder"),
+        (without("config.json"), "has no config.json"),
+        (without("tokenizer_config.json"), "has no tokenizer_config.json"),
+        (without("model.safetensors"), "has no .safetensors file"),
+        (truncate, "does not open"),
+        (corrupt, "does not open"),
+        (other_shape, "does not open"),
+        (unknown_family, "does not open"),
+        (bring_code, "does not open"),
+        (lose_a_tensor, "lacks weights"),
+    ],
+)
+def test_a_damaged_folder_is_told_in_one_sentence(
+    folder: Path, damage: Callable[[Path], object], sentence: str
+) -> None:
+    damage(folder)
+    with pytest.raises(ValueError, match=sentence) as told:
+        open_model(folder)
+    assert len(str(told.value).splitlines()) == 1
+    assert str(folder) in str(told.value)
+    assert not (folder / "ran").exists()

@@ -1,0 +1,139 @@
+"""The command `python -m trainer.evaluate`, as a process of its own."""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from tests.paths import ROOT
+from trainer.evaluate.__main__ import evaluate, main, open_model
+
+STORIES = ["Tom saw a big red bus. It went by.", "There was a Cat." + " It sat." * 20, "Bye!"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(3)
+    shape = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32}
+    GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(folder)
+    for file in (ROOT / "trainer" / "corpus" / "gpt2").iterdir():
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "stories.jsonl"
+    file.write_text("".join(json.dumps({"text": story}) + "\n" for story in STORIES))
+    return file
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trainer.evaluate", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_json_says_what_the_function_finds(folder: Path, file: Path) -> None:
+    done = run(folder, "--stories", file, "--stride", 8, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    model, tokenizer = open_model(folder)
+    expected = evaluate(model, STORIES, tokenizer, stride=8)
+    assert found["nats_per_token"] == pytest.approx(expected.nats_per_token, rel=1e-6)
+    assert found["perplexity"] == pytest.approx(math.exp(found["nats_per_token"]))
+    assert found["bits_per_byte"] == pytest.approx(expected.bits_per_byte, rel=1e-6)
+    assert (found["stories"], found["tokens"]) == (3, expected.tokens)
+    assert (found["context"], found["stride"]) == (32, 8)
+    assert "judging" in done.stderr
+
+
+def test_the_table_and_the_prose(
+    folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(folder), "--stories", str(file), "--generate", "2", "--train", str(file)]
+    assert main(command) == 0
+    output = capsys.readouterr().out
+    for name in ("nats per token", "bits per byte", "BLEU", "runs repeated", "runs copied"):
+        assert name in output
+
+
+def test_a_text_file_is_read_like_the_same_lines(
+    folder: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "stories.txt"
+    text.write_text("\n<|endoftext|>\n".join(STORIES))
+    found = []
+    for source in (text, file):
+        assert main([str(folder), "--stories", str(source), "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["nats_per_token"])
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def test_clean_judges_the_text_that_the_model_was_trained_on(
+    folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(folder), "--stories", str(file), "--clean", "--json"]
+    assert main(command) == 2
+    assert "training.json tells no rules" in capsys.readouterr().err
+    training = {"settings": {"corpus": {"lower_case": True, "key_of_another_version": 1}}}
+    (folder / "training.json").write_text(json.dumps(training))
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    model, tokenizer = open_model(folder)
+    expected = evaluate(model, [story.lower() for story in STORIES], tokenizer)
+    assert found["cleaned"] is True
+    assert found["nats_per_token"] == pytest.approx(expected.nats_per_token, rel=1e-6)
+
+
+def test_bad_input_ends_with_one_sentence_and_code_two(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"text": "Fine."}\n{"text": \n')
+    done = run(folder, "--stories", broken)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "2" in done.stderr  # the broken line's number
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (["--stride", "0"], "stride must be from 1"),
+        (["--stride", "many"], "invalid int value: 'many'"),
+        (["--context", "33"], "context must be from 1 to the model's 32"),
+        (["--batch", "0"], "batch must be 1 or more"),
+        (["--device", "abacus"], "device"),
+        (["--generate", "-1"], "--generate must be 0 or more"),
+        (["--generate", "1", "--temperature", "nan"], "--temperature must be 0 or more"),
+        (["--train", "x.txt"], "give both"),
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["--stories", "missing.txt"], "missing.txt"),
+    ],
+)
+def test_options_that_cannot_be(
+    folder: Path,
+    file: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    sentence: str,
+) -> None:
+    assert main([str(folder), "--stories", str(file), *change]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("error: ")
+    assert sentence in told
+
+
+def test_no_stories(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.txt").write_text("\n\n")
+    assert main([str(folder), "--stories", str(tmp_path / "empty.txt")]) == 2
+    assert "empty.txt" in capsys.readouterr().err
+    assert main(["nowhere", "--stories", str(tmp_path / "empty.txt")]) == 2
+    assert "there is no model folder nowhere" in capsys.readouterr().err

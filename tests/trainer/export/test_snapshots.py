@@ -1,0 +1,106 @@
+"""Snapshots: at log-spaced steps, opened by stock transformers, taken along by the export."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from trainer.export.transformers_folder.snapshots import snapshot_steps
+from transformers import AutoModelForCausalLM
+
+from trainer.command_line import parse
+from trainer.compact_vocabulary import SIZE, Vocabulary
+from trainer.config import Model
+from trainer.export import snapshots
+from trainer.export.transformers_folder import describe, export
+from trainer.model import full_decoder, new_decoder
+
+SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
+
+
+@pytest.fixture
+def model() -> Any:
+    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=True)
+    return full_decoder(
+        SHAPE, vocabulary, dict(new_decoder(SHAPE, vocabulary, seed=0).named_parameters())
+    )
+
+
+def take(folder: Path, model: Any, step: int) -> Path:
+    return snapshots.save(
+        folder, model, step=step, tokens_seen=step * 64, loss=4.5, validation_loss=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "count", "steps"),
+    [
+        (10_000, 5, [1, 10, 100, 1_000, 10_000]),
+        (1_000, 3, [1, 32, 1_000]),
+        (3, 12, [1, 2, 3]),
+        (1, 12, [1]),
+        (500, 1, [500]),
+        (500, 0, []),
+    ],
+)
+def test_steps_are_log_spaced_from_the_first_to_the_last(
+    num_steps: int, count: int, steps: list[int]
+) -> None:
+    assert snapshot_steps(num_steps, count) == steps
+
+
+def test_a_snapshot_is_a_stock_model_in_fp16_and_says_where_it_stands(
+    model: Any, tmp_path: Path
+) -> None:
+    wanted = model.get_input_embeddings().weight.detach().half().clone()
+    folder = take(tmp_path, model, 64)
+    opened = AutoModelForCausalLM.from_pretrained(folder)
+    assert opened.dtype == torch.float16
+    assert torch.equal(opened.get_input_embeddings().weight, wanted)
+    about = json.loads((folder / "snapshot.json").read_text())
+    assert about == {
+        "format": 1,
+        "step": 64,
+        "tokens_seen": 4096,
+        "loss": 4.5,
+        "validation_loss": None,
+    }
+
+
+def test_later_snapshots_are_dropped(model: Any, tmp_path: Path) -> None:
+    for step in (1, 8, 64):
+        take(tmp_path, model, step)
+    snapshots.drop_after(tmp_path, 8)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == [
+        *("step-00000001", "step-00000008")
+    ]
+
+
+def test_nothing_half_written_is_left(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(snapshots, "save_model", refuse)
+    with pytest.raises(OSError, match="No space"):
+        take(tmp_path, model, 8)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_takes_them_along_without_storing_them_twice(model: Any, tmp_path: Path) -> None:
+    taken = take(tmp_path / "snapshots", model, 8)
+    (tmp_path / "snapshots" / "step-00000009.partial").mkdir()  # left by a kill
+    about = {"file": "f", "stories": 1, "nats_per_token": 1.0, "perplexity": 1.0}
+    training = describe(
+        model, parse([]).to_dict(), name="tiny", preset="storyteller",
+        corpus={"name": "mine", "stories": 3, "tokens": 99}, steps=8, tokens_seen=512,
+        validation=about | {"bits_per_byte": 1.0},
+    )  # fmt: skip
+    export(tmp_path / "export", model, training, None, tmp_path / "snapshots")
+    inside = tmp_path / "export" / "snapshots"
+    assert [folder.name for folder in inside.iterdir()] == ["step-00000008"]
+    name = "model.safetensors"
+    assert (inside / "step-00000008" / name).samefile(taken / name)

@@ -1,0 +1,108 @@
+"""An export opens in stock transformers, where this project cannot be imported: equal logits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.paths import ROOT
+from trainer import config
+from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.export.transformers_folder import describe, export
+from trainer.model import full_decoder, new_decoder
+
+STORY = "Once upon a time, a small snail found a red button."
+
+# Runs isolated (-I), elsewhere, and without the project that pip may have linked here.
+STOCK = """
+import importlib.util, json, sys
+from pathlib import Path
+root, folder, story = sys.argv[1:]
+sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(root).resolve()]
+sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", "")]
+assert importlib.util.find_spec("trainer") is None
+assert importlib.util.find_spec("playground") is None
+import numpy, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+ids = [tokenizer.bos_token_id, *tokenizer(story).input_ids]
+with torch.no_grad():
+    logits = model(torch.tensor([ids])).logits[0].float()
+numpy.save("logits.npy", logits.numpy())
+print(json.dumps({
+    "ids": ids,
+    "class": type(model).__name__,
+    "missing": sorted(report["missing_keys"]) + sorted(report["unexpected_keys"]),
+    "tied": model.get_input_embeddings().weight is model.get_output_embeddings().weight,
+    "told": tokenizer.decode(
+        model.generate(torch.tensor([ids]), max_new_tokens=5, do_sample=False)[0]
+    ),
+}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("block", "name", "compact"),
+    [
+        ("llama", "LlamaForCausalLM", True),
+        ("qwen3", "Qwen3ForCausalLM", True),
+        ("gpt2", "GPT2LMHeadModel", False),
+    ],
+)
+def test_stock_transformers_gets_the_logits_of_the_trained_model(
+    tmp_path: Path, block: str, name: str, compact: bool
+) -> None:
+    shape = config.Model(
+        block=block, num_layers=2, hidden=32, num_heads=2, intermediate=64, context=64
+    )
+    counts = np.zeros(SIZE, dtype=np.int64)
+    counts[:900] = counts[END_OF_TEXT] = 1
+    vocabulary = Vocabulary.of(counts, compact=compact)
+    trained = new_decoder(shape, vocabulary, seed=5).eval()
+    with torch.no_grad():  # as training does, move every weight from where it began
+        for weight in trained.parameters():
+            weight.add_(torch.randn_like(weight), alpha=0.1)
+    full = full_decoder(shape, vocabulary, dict(trained.named_parameters()))
+    folder = tmp_path / "export"
+    training = describe(
+        full,
+        {"model": vars(shape), "optim": vars(config.Optim())},
+        name="test",
+        preset="test",
+        corpus={"name": "none", "stories": 0, "tokens": 0, "bytes": 0, "fingerprint": ""},
+        steps=0,
+        tokens_seen=0,
+        validation=None,
+    )
+    export(folder, full, training, None)
+
+    stored = load_file(folder / "model.safetensors")
+    assert sum(SIZE in tensor.shape for tensor in stored.values()) == 1  # the tied head, once
+
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", STOCK, str(ROOT), str(folder), STORY],
+        cwd=tmp_path / "elsewhere",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["class"] == name
+    assert found["missing"] == []
+    assert found["tied"]
+    assert found["told"].startswith("<|endoftext|>" + STORY)
+
+    ids = torch.tensor([found["ids"]])
+    with torch.no_grad():
+        slots = trained(vocabulary.slot_of_id[ids]).logits[0]  # (length, slots)
+    expected = slots[:, vocabulary.slot_of_id]  # (length, 50257)
+    logits = torch.from_numpy(np.load(tmp_path / "elsewhere" / "logits.npy"))
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)

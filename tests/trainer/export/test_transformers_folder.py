@@ -1,0 +1,79 @@
+"""An export is whole, tells what it is, and replaces the one before only when it stands."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from trainer.command_line import parse
+from trainer.compact_vocabulary import SIZE, Vocabulary
+from trainer.config import Model
+from trainer.export import transformers_folder as exporting
+from trainer.export.transformers_folder import describe, export
+from trainer.model import full_decoder, new_decoder
+
+SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=True)
+    decoder = new_decoder(SHAPE, vocabulary, seed=0)
+    return full_decoder(SHAPE, vocabulary, dict(decoder.named_parameters()))
+
+
+def training(model: Any) -> dict[str, Any]:
+    judged = {"nats_per_token": 1.5, "perplexity": 4.48, "bits_per_byte": 0.53, "stories": 9}
+    return describe(
+        model,
+        parse([]).to_dict(),
+        name="tiny",
+        preset="storyteller",
+        corpus={"name": "mine", "fingerprint": "f", "stories": 3, "tokens": 99, "bytes": 400},
+        steps=5,
+        tokens_seen=640,
+        validation=judged | {"file": "valid.jsonl"},
+    )
+
+
+def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path: Path) -> None:
+    export(tmp_path / "export", model, training(model), None)
+    names = {path.name for path in (tmp_path / "export").iterdir()}
+    assert names == {
+        "README.md",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "training.json",
+    }
+    with safe_open(tmp_path / "export" / "model.safetensors", "pt") as file:
+        assert "lm_head.weight" not in set(file.keys())
+        assert file.get_slice("model.embed_tokens.weight").get_shape() == [SIZE, 16]
+    about = json.loads((tmp_path / "export" / "training.json").read_text())
+    assert about["format"] == 1
+    assert about["parameters"] == model.num_parameters()
+    assert about["settings"]["optim"]["lr"] == parse([]).optim.lr
+    card = (tmp_path / "export" / "README.md").read_text()
+    assert "0.5300" in card
+    assert "3 (99 tokens) of mine" in card
+
+
+def test_a_failed_export_leaves_the_old_one(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(tmp_path / "export", model, training(model), None)
+    before = (tmp_path / "export" / "README.md").read_bytes()
+
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting, "write_card", refuse)
+    with pytest.raises(OSError, match="No space"):
+        export(tmp_path / "export", model, training(model), None)
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+    assert (tmp_path / "export" / "README.md").read_bytes() == before

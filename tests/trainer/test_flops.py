@@ -1,0 +1,37 @@
+"""The formula of a token's operations is what torch counts; the peak is a speed."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainer.config import Model
+from trainer.flops import flops_a_token, matmul_peak
+from trainer.model import stock_class, stock_config
+
+BATCH, CONTEXT = 2, 16
+
+
+@pytest.mark.parametrize("block", ["gpt2", "llama", "qwen3"])
+def test_the_formula_is_what_torch_counts(block: str) -> None:
+    shape = Model(
+        block=block, num_layers=3, hidden=32, num_heads=2, intermediate=48, context=CONTEXT
+    )
+    config: Any = stock_config(shape, 96)
+    config._attn_implementation = "eager"
+    decoder: Any = stock_class(shape)(config)
+    ids = torch.arange(BATCH * CONTEXT).view(BATCH, CONTEXT)
+    with FlopCounterMode(display=False) as counter:
+        decoder(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+    counted = counter.get_total_flops() / (BATCH * CONTEXT)
+    # The rotary angles are a matrix product too, of a few operations.
+    assert flops_a_token(decoder) == pytest.approx(counted, rel=2e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_peak_is_a_speed(dtype: torch.dtype) -> None:
+    peak = matmul_peak(torch.device("cpu"), dtype)
+    assert math.isfinite(peak)
+    assert peak > 1e6

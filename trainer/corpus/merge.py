@@ -1,0 +1,194 @@
+"""Shards to the files of a token store: in their order, without what was told before.
+
+The order is that of the source, the validation part first, so what is a repetition does not depend
+on how the work was shared out. Memory: 16 bytes a story for what was told, and one shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from trainer.config import Corpus
+from trainer.corpus.cleaning import Cleaner
+from trainer.corpus.hash_index import Seen
+from trainer.corpus.near_duplicates import NearDuplicates
+from trainer.corpus.shards import Shard, Tally
+from trainer.corpus.token_store import FORMAT, SPLITS, fingerprint_of
+from trainer.corpus.tokenizer import VOCABULARY, decode
+from trainer.storage.checksummed_json import seal
+
+
+class Split:
+    """Writes one split of a store."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.file = (folder / "tokens.bin").open("wb")
+        self.shards: list[dict[str, Any]] = []
+        self.id_counts = np.zeros(VOCABULARY, dtype="<i8")
+        self.stories = self.tokens = self.bytes = 0
+
+    def append(self, shard: Shard, keep: np.ndarray) -> None:
+        """The stories of a shard that `keep`, (stories,) bool, marks."""
+        ids = shard.ids[np.repeat(keep, shard.lengths)]
+        if not len(ids):
+            return
+        self.shards.append(write(self.file, ids.astype("<u2").tobytes()))
+        self.id_counts += np.bincount(ids, minlength=VOCABULARY)
+        self.stories += int(keep.sum())
+        self.tokens += len(ids)
+        self.bytes += int(shard.num_bytes[keep].sum())
+
+    def finish(self) -> dict[str, Any]:
+        """Onto the disk with it; what store.json says of it."""
+        close(self.file)
+        with (self.folder / "id_counts.bin").open("wb") as file:
+            counts = write(file, self.id_counts.tobytes())
+            close(file)
+        return {
+            "stories": self.stories,
+            "tokens": self.tokens,
+            "bytes": self.bytes,
+            "files": {"tokens.bin": self.shards, "id_counts.bin": [counts]},
+        }
+
+
+def write(file: IO[bytes], data: bytes) -> dict[str, Any]:
+    """Write some bytes; their number and checksum."""
+    file.write(data)
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def close(file: IO[bytes]) -> None:
+    """Onto the disk, and close."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
+    """The rules that may change a story, and those that may drop one."""
+    cleaner = Cleaner(settings)
+    dropping = {
+        "tangled": True,
+        "too_short": settings.min_tokens > 0,
+        "too_long": settings.max_tokens > 0,
+        "in_validation": settings.decontaminate,
+        "duplicate": settings.duplicates,
+        "near_duplicate": settings.near_duplicates > 0,
+    }
+    return (
+        [rule.__name__ for rule in cleaner.rewriting],
+        [rule.__name__ for rule in cleaner.dropping]
+        + [rule for rule in dropping if dropping[rule]],
+    )
+
+
+class Filter:
+    """Finds what was told before, and what is in the validation part."""
+
+    def __init__(self, settings: Corpus, tally: Tally, folder: Path) -> None:
+        self.settings, self.tally = settings, tally
+        self.judged_on = Seen()
+        self.told = {name: Seen() for name in SPLITS}
+        self.near = (
+            {
+                name: NearDuplicates(settings.near_duplicates, folder / f"{name}.signatures")
+                for name in SPLITS
+            }
+            if settings.near_duplicates
+            else {}
+        )
+
+    def new(self, shard: Shard, name: str, among: np.ndarray) -> np.ndarray:
+        """Which stories of a shard belong into a split, of those that `among` marks: (stories,)
+        bool."""
+        keep = among.copy()
+        numbers = np.arange(len(keep))
+        if name == "train" and self.settings.decontaminate:
+            self.drop(shard, "in_validation", keep, self.judged_on.find(shard.loose) < 0)
+        if self.settings.duplicates:
+            new = np.zeros(len(keep), dtype=bool)
+            new[keep] = self.told[name].first(shard.exact[keep], numbers[keep])
+            self.drop(shard, "duplicate", keep, new)
+        if self.near:
+            new = np.zeros(len(keep), dtype=bool)
+            new[keep] = self.near[name].new(shard.signatures[keep])
+            self.drop(shard, "near_duplicate", keep, new)
+        if name == "validation":
+            self.judged_on.first(shard.loose[keep], numbers[keep])
+        return keep
+
+    def drop(self, shard: Shard, reason: str, keep: np.ndarray, fine: np.ndarray) -> None:
+        """Take out of `keep` what is not `fine`, and count it."""
+        ends = np.cumsum(shard.lengths)
+        for number in np.flatnonzero(keep & ~fine).tolist():
+            start, end = ends[number] - shard.lengths[number], ends[number] - 1
+            self.tally.drop(reason, "" if self.tally.full(reason) else decode(shard.ids[start:end]))
+        keep &= fine
+
+    def close(self) -> None:
+        """Give files back."""
+        for near in self.near.values():
+            near.close()
+
+
+def join(
+    settings: Corpus, name: str, recipe: dict[str, Any], files: dict[str, list[Path]], folder: Path
+) -> None:
+    """Write the splits of a store and its store.json into `folder`.
+
+    Args:
+        settings: the section `corpus`.
+        name: of the source.
+        recipe: what the fingerprint is of.
+        files: the shards of "validation", if the source has such a part, and of "train".
+        folder: where to; signatures of stories are kept beside it meanwhile.
+
+    Raises:
+        ValueError: no story is left to train on.
+    """
+    tally = Tally()
+    splits = {split: Split(folder / split) for split in SPLITS}
+    chosen = Filter(settings, tally, folder.parent)
+    share = np.uint64(int(settings.validation_share * 2**64))
+    for part, shards in files.items():
+        for file in shards:
+            shard = Shard.load(file)
+            tally.add(shard.tally)
+            everything = np.ones(len(shard.lengths), dtype=bool)
+            if "validation" in files:
+                splits[part].append(shard, chosen.new(shard, part, everything))
+                continue
+            apart = shard.loose < share  # so what is alike but for case goes the same way
+            splits["validation"].append(shard, chosen.new(shard, "validation", apart))
+            splits["train"].append(shard, chosen.new(shard, "train", ~apart))
+    chosen.close()
+    described = {split: writer.finish() for split, writer in splits.items()}
+    if not described["train"]["stories"]:
+        told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(tally.dropped.items()))
+        raise ValueError(
+            f"no story of {name} is left to train on: {tally.stories:,} were read, dropped were"
+            f" {told or 'none'}; give more stories or fewer rules"
+        )
+    changing, dropping = active_rules(settings)
+    info = {
+        "format": FORMAT,
+        "name": name,
+        "fingerprint": fingerprint_of(recipe),
+        "recipe": recipe,
+        "read": {"stories": tally.stories, "bytes": tally.bytes},
+        "changed": {rule: tally.changed[rule] for rule in changing},
+        "dropped": {rule: tally.dropped[rule] for rule in dropping},
+        "examples": dict(sorted(tally.examples.items())),
+        "splits": described,
+    }
+    with (folder / "store.json").open("wb") as stream:
+        stream.write(seal(info).encode())
+        close(stream)

@@ -1,0 +1,1 @@
+"""Many processes as one run: the engine, what they share, and what happens when one is lost."""

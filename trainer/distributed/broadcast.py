@@ -1,0 +1,85 @@
+"""What the main process knows, on every process: its settings and the checkpoint that it found.
+
+So only the first machine's run folder is read, and the machines need not share a disk.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+from torch import distributed
+
+from trainer.config import Config
+from trainer.distributed.runtime import Runtime
+from trainer.storage.checkpoint import TENSORS, Checkpoint
+
+
+def from_main(value: Any, device: torch.device) -> Any:
+    """The main process's value (anything that JSON holds); all processes must call."""
+    if not distributed.is_initialized():
+        return value
+    text = json.dumps(value).encode()
+    size = torch.tensor(len(text), device=device)
+    distributed.broadcast(size, 0)
+    letters = torch.zeros(int(size), dtype=torch.uint8)
+    if distributed.get_rank() == 0:
+        letters = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+    letters = letters.to(device)
+    distributed.broadcast(letters, 0)
+    return json.loads(bytes(letters.tolist()))
+
+
+def checkpoint_from_main(found: Checkpoint | None, device: torch.device) -> Checkpoint | None:
+    """The main process's checkpoint, its tensors in memory; all processes must call."""
+    if not distributed.is_initialized():
+        return found
+    about = from_main(
+        found
+        and {
+            "step": found.step,
+            "identity": found.identity,
+            "shapes": {
+                kind: {name: list(tensor.shape) for name, tensor in getattr(found, kind).items()}
+                for kind in TENSORS
+            },
+        },
+        device,
+    )
+    if about is None:
+        return None
+    tensors: dict[str, dict[str, torch.Tensor]] = {kind: {} for kind in TENSORS}
+    for kind in TENSORS:
+        for name, shape in about["shapes"][kind].items():
+            tensor = torch.empty(shape)
+            if found is not None:
+                tensor = getattr(found, kind)[name]
+            tensor = tensor.to(device)
+            distributed.broadcast(tensor, 0)
+            tensors[kind][name] = tensor.cpu()
+    return Checkpoint(about["step"], tensors["weights"], tensors["moments"], about["identity"])
+
+
+def agree(config: Config, corpus_fingerprint: str, runtime: Runtime) -> None:
+    """See that all processes make the same run.
+
+    Raises:
+        ValueError: this process, or another, differs from the main one.
+    """
+    mine = config.to_dict()
+    mine["run"]["dir"] = ""  # each machine may have a folder and copies of its own
+    mine["corpus"] = {"fingerprint": corpus_fingerprint}
+    theirs = from_main(mine, runtime.device)
+    other = [
+        f"{section}.{key} is {mine[section].get(key)} and {value} there"
+        for section, keys in theirs.items()
+        for key, value in keys.items()
+        if mine[section].get(key) != value
+    ]
+    if runtime.any(bool(other)):
+        differs = "; ".join(other) or "the other's error names them"
+        raise ValueError(
+            f"a process of the run has other settings or stories than the main one ({differs}):"
+            " give the same command on every machine"
+        )

@@ -1,0 +1,31 @@
+"""A full memory, on a GPU or not, as a sentence that says what to try."""
+
+from __future__ import annotations
+
+import torch
+
+from trainer.distributed.runtime import Runtime
+
+REFUSALS = ("out of memory", "can't allocate memory", "not enough memory", "_ALLOC_FAILED")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left; the CPU's has no type of its own."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in REFUSALS)
+    )
+
+
+def advice(runtime: Runtime | None) -> str:
+    """What to do when the blocks that a process of `runtime` reads at once are too many, or, with
+    None, when there was no room for anything."""
+    smaller = "lower model.context, model.hidden or model.num_layers"
+    if runtime is None:
+        return f"the memory is full before the first update: {smaller}"
+    size, share = runtime.micro_batch, runtime.micro_batch * runtime.accumulation
+    half = max((part for part in range(1, size // 2 + 1) if share % part == 0), default=0)
+    todo = f"try --runtime.micro_batch {half}, which learns the same" if half else smaller
+    return (
+        f"the memory is full with runtime.micro_batch {size}: {todo}; what was saved before is "
+        "whole"
+    )

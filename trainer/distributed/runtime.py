@@ -1,0 +1,295 @@
+"""One object over Accelerate, with DeepSpeed or without: processes, arithmetic, the update, the
+whole state.
+
+Everything is passed in code, so the same settings mean the same run under plain python, a flagless
+launch, torchrun and several machines. The master weights are fp32 in every engine; bf16 is
+autocast, so a checkpoint does not depend on the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
+from accelerate.tracking import get_available_trackers
+from torch import nn
+
+from trainer import config
+from trainer.distributed import deepspeed_config, launcher_env
+from trainer.distributed.optimizer_state import Shared, Whole
+from trainer.distributed.watchdog import GRACE, Watchdog
+from trainer.optim import Optimizer
+
+CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
+GPU_TOKENS = 32_768  # on a GPU: 6 GB with all 50,257 ids (docs/speed.md), a quarter of a 3090
+
+
+class Runtime:
+    """The processes of a run and what they do together.
+
+    Attributes:
+        rank, num_processes: this process among all.
+        is_main: this process writes files and speaks.
+        device, dtype: where and in which type the matrix products run.
+        micro_batch, accumulation: blocks a process reads at once, and how often before an update.
+        engine: "plain" or "deepspeed".
+    """
+
+    def __init__(
+        self,
+        settings: config.Runtime,
+        optim: config.Optim,
+        context: int,
+        trackers: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> None:
+        """Join the other processes; `trackers` that keep files have them in `folder`.
+
+        Raises:
+            ValueError: the global batch does not split over the processes, some did not join, or
+                a tracker is not installed.
+        """
+        check_installed(trackers)
+        self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
+        launcher_env.clear_environment()
+        launcher_env.check_ranks()
+        has_gpu = torch.cuda.is_available()
+        if not has_gpu:  # transformers imports DeepSpeed when it saves, which would guess and warn
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
+        self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+        self.micro_batch, self.accumulation = split_batch(
+            optim.global_batch, self.num_processes, settings.micro_batch, most=most
+        )
+        self.clip = optim.clip
+        self.watchdog = Watchdog(self.num_processes, settings.timeout)
+        group = InitProcessGroupKwargs(
+            backend="nccl" if has_gpu else "gloo",
+            timeout=timedelta(seconds=settings.timeout + GRACE),
+        )
+        if launcher_env.wants_deepspeed(settings.deepspeed, has_gpu):
+            self.engine = "deepspeed"
+            self.accelerator = self.join_with_deepspeed(settings.deepspeed_config, group)
+        else:
+            self.engine = "plain"
+            self.accelerator = Accelerator(
+                cpu=not has_gpu,
+                mixed_precision="no",
+                gradient_accumulation_steps=self.accumulation,
+                kwargs_handlers=[group] if self.num_processes > 1 else [],
+                **self.tracking,
+            )
+        if self.accelerator.num_processes != self.num_processes:
+            raise ValueError(
+                f"{self.num_processes} processes were started but "
+                f"{self.accelerator.num_processes} joined: start the run with accelerate launch or "
+                "torchrun, and the same --num_processes on every machine"
+            )
+        self.watchdog.joined = True
+        self.rank = self.accelerator.process_index
+        self.is_main = self.accelerator.is_main_process
+        self.device = self.accelerator.device
+        if not has_gpu and self.num_processes == 1:
+            # A flagless accelerate launch leaves one thread; taskset leaves fewer cores.
+            torch.set_num_threads(num_cores())
+        self.dtype = choose_dtype(settings.precision, self.device)
+
+    def join_with_deepspeed(self, file: str, group: InitProcessGroupKwargs) -> Accelerator:
+        """Accelerate with ZeRO as `file`, or the shipped ds_config.json, says."""
+        settings = deepspeed_config.read(
+            file, micro_batch=self.micro_batch, accumulation=self.accumulation, clip=self.clip
+        )
+        launcher_env.prepare_environment_for_deepspeed()
+        return Accelerator(
+            deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=settings, zero3_init_flag=False),
+            gradient_accumulation_steps=self.accumulation,
+            kwargs_handlers=[group],
+            **self.tracking,
+        )
+
+    def prepare(self, model: nn.Module, optimizer: Optimizer) -> None:
+        """Place the model and its optimizer on the device and tie the processes together."""
+        self.moves, optimizer.dtype = optimizer, self.dtype
+        self.names = {
+            name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
+        }
+        if self.engine == "plain":
+            model.to(self.device)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.refused = torch.zeros((), device=self.device)
+        self.tensors = (
+            Whole(optimizer)
+            if self.engine == "plain"
+            else Shared(optimizer, self.optimizer.optimizer, self.rank, self.num_processes)
+        )
+
+    def update(
+        self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rate: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One optimizer step over `accumulation` micro-batches of (inputs, targets), each
+        (micro_batch, context).
+
+        An update whose gradient is not finite does not happen, nor does any after it: `refused`
+        counts them, on the device.
+
+        Returns:
+            Mean nats a token over this process's share (all shares have equally many), and the
+            gradient's norm before clipping, over all processes. Neither waits for the device.
+        """
+        self.watchdog.meet()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        nats = torch.zeros((), device=self.device)
+        norm = torch.zeros((), device=self.device)
+        for inputs, targets in batches:
+            with self.accelerator.accumulate(self.model):
+                with self.autocast():
+                    loss = self.model(inputs, targets)
+                self.accelerator.backward(loss)
+                nats += loss.detach() / self.accumulation
+                if self.accelerator.sync_gradients and self.engine == "plain":
+                    norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
+                    self.refuse(norm)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        if self.engine == "deepspeed":  # it leaves out an update that is not finite by itself
+            norm = torch.as_tensor(self.model.get_global_grad_norm(), device=self.device)
+            self.refuse(norm)
+        return nats, norm
+
+    def refuse(self, norm: torch.Tensor) -> None:
+        """Refuse this update if the gradient's norm is not finite or one was refused before."""
+        refuses = (~torch.isfinite(norm) | (self.refused > 0)).float()
+        self.refused += refuses
+        self.moves.found_inf = refuses
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """The arithmetic of the matrix products."""
+        return torch.autocast(
+            self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32
+        )
+
+    def mean(self, value: torch.Tensor) -> float:
+        """The mean of a scalar over the processes."""
+        self.watchdog.meet()
+        return float(self.accelerator.reduce(value.detach().float(), reduction="mean"))
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up in any process."""
+        if self.num_processes == 1:
+            return flag
+        raised = torch.tensor(float(flag), device=self.device)
+        return float(self.accelerator.reduce(raised, reduction="sum")) > 0
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        self.watchdog.meet()
+        self.accelerator.wait_for_everyone()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The decoder's fp32 weights by name, whole, on every process; all must call."""
+        return {name: self.tensors.weight(weight) for name, weight in self.names.items()}
+
+    def moments(self) -> dict[str, torch.Tensor]:
+        """What the optimizer remembers, `<weight>.exp_avg` and, of AdamW's, `<weight>.exp_avg_sq`,
+        whole; all processes must call."""
+        return {
+            f"{name}.{key}": self.tensors.moment(weight, key)
+            for name, weight in self.names.items()
+            for key in self.moves.moments_of(weight)
+        }
+
+    def load(
+        self, weights: dict[str, torch.Tensor], moments: dict[str, torch.Tensor], step: int
+    ) -> None:
+        """Go on from a checkpoint taken after `step` updates, whatever engine and processes wrote
+        it."""
+        self.tensors.start(step)
+        for name, weight in self.names.items():
+            self.tensors.set_weight(weight, weights[name])
+            for key in self.moves.moments_of(weight):
+                self.tensors.set_moment(weight, key, moments[f"{name}.{key}"])
+
+    def track(self, name: str, settings: dict[str, Any], step: int) -> None:
+        """Open the run called `name` in every tracker, going on after `step` updates."""
+        self.accelerator.init_trackers(
+            "inkling",
+            settings,
+            {  # tensorboard hides what a killed run logged after its last checkpoint
+                "tensorboard": {"purge_step": step + 1},
+                "trackio": {"name": name, "resume": "allow"},
+                "wandb": {"name": name, "dir": self.tracking["project_dir"]},
+            },
+        )
+
+    def close(self) -> None:
+        """Close the trackers and leave the process group."""
+        self.accelerator.end_training()
+
+
+def split_batch(
+    global_batch: int, num_processes: int, wanted: int, *, most: int
+) -> tuple[int, int]:
+    """(micro-batch, accumulation) so that micro-batch x accumulation x processes is the global
+    batch.
+
+    Raises:
+        ValueError: it does not split evenly.
+    """
+    share, rest = divmod(global_batch, num_processes)
+    if rest:
+        raise ValueError(
+            f"optim.global_batch ({global_batch}) does not split over {num_processes} processes: "
+            "choose a multiple of them"
+        )
+    if wanted:
+        if share % wanted:
+            raise ValueError(
+                f"runtime.micro_batch ({wanted}) must divide the {share} blocks that each process "
+                "reads for an update"
+            )
+        return wanted, share // wanted
+    micro = max(size for size in range(1, min(most, share) + 1) if share % size == 0)
+    return micro, share // micro
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bf16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if fast else torch.float32
+
+
+def check_installed(trackers: Iterable[str]) -> None:
+    """Refuse a tracker that is not there; Accelerate would leave it out with a warning."""
+    available = set(map(str, get_available_trackers()))
+    for name in trackers:
+        if name not in available:
+            raise ValueError(
+                f"run.trackers names {name}, which is not installed: pip install {name}"
+            )
+
+
+def seed_noise(seed: int, step: int, rank: int) -> None:
+    """Dropout's dice for a step: a pure function of (seed, step, rank), so nothing need be
+    saved."""
+    digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
+    torch.manual_seed(int.from_bytes(digest, "little"))

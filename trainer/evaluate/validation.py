@@ -1,0 +1,24 @@
+"""The loss on the validation blocks while a run trains."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from trainer.corpus.token_store import TokenStore, gather
+
+
+@torch.no_grad()
+def validation_loss(
+    decoder: PreTrainedModel, store: TokenStore, num_blocks: int, context: int
+) -> float | None:
+    """Mean nats a token over the first blocks of the validation split, in fp32; None if it has
+    none."""
+    tokens = store.split("validation")
+    judged = []
+    for block in range(min(num_blocks, store.num_blocks("validation", context))):
+        ids = torch.from_numpy(gather(tokens, [block], context)).long().to(decoder.device)
+        logits = decoder(ids[:, :-1]).logits[0].float()  # (context, 50,257)
+        judged.append(float(functional.cross_entropy(logits, ids[0, 1:])))
+    return sum(judged) / len(judged) if judged else None

@@ -1,0 +1,128 @@
+"""What an export says of itself: training.json for programs, the model card for people."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import PreTrainedModel
+
+FORMAT = 1
+SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
+
+
+def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> dict[str, Any]:
+    """The content of training.json: `known` holds name, preset, corpus, steps, tokens_seen and
+    validation."""
+    return {
+        "format": FORMAT,
+        **known,
+        "settings": settings,
+        "parameters": model.num_parameters(),
+        "context": model.config.max_position_embeddings,
+        "sampling": SAMPLING,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "software": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def write_card(folder: Path, training: dict[str, Any]) -> None:
+    """Write training.json and the model card that says the same in words."""
+    (folder / "training.json").write_text(json.dumps(training, indent=1), encoding="utf-8")
+    (folder / "README.md").write_text(card(folder, training), encoding="utf-8")
+
+
+def movers(optim: dict[str, Any]) -> str:
+    """Which optimizer moved what, and its rate."""
+    if optim["optimizer"] == "muon":
+        return f"Muon in the blocks, {optim['muon_lr']:g}; AdamW elsewhere, {optim['lr']:g}"
+    return f"AdamW, {optim['lr']:g}"
+
+
+def card(folder: Path, training: dict[str, Any]) -> str:
+    """The model card, in the Hub's form."""
+    corpus, model, optim = (
+        training["corpus"],
+        training["settings"]["model"],
+        training["settings"]["optim"],
+    )
+    facts = [
+        ("parameters", f"{training['parameters']:,}"),
+        (
+            "block",
+            f"{model['block']}: {model['num_layers']} layers, hidden {model['hidden']}, "
+            f"{model['num_heads']} heads",
+        ),
+        ("context", f"{training['context']} tokens"),
+        ("tokenizer", "GPT-2, 50,257 ids"),
+        ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
+        ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
+        (
+            "optimizer",
+            f"{movers(optim)} highest learning rate, weight decay {optim['weight_decay']:g}",
+        ),
+        ("dropout", f"{model['dropout']:g}"),
+    ]
+    judged = training["validation"]
+    if judged:
+        facts += [
+            ("judged on", f"{judged['stories']:,} stories of {judged['file']}"),
+            ("nats a token", f"{judged['nats_per_token']:.4f}"),
+            ("perplexity", f"{judged['perplexity']:.3f}"),
+            ("bits a byte", f"{judged['bits_per_byte']:.4f}"),
+        ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in facts)
+    curve = (
+        "\n![training and validation loss over the steps](curve.png)\n"
+        if (folder / "curve.png").exists()
+        else ""
+    )
+    return f"""---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-generation
+datasets:
+- roneneldan/TinyStories
+tags:
+- tinystories
+- story-generation
+---
+
+# {training["name"]}
+
+A small decoder that writes short stories in simple English, trained with Inkling.
+
+| | |
+|---|---|
+{table}
+
+Each story is scored from its own start after the end-of-text token, its end included, long ones
+by a sliding window, in fp32; bits a byte divide by the UTF-8 bytes of the stories.
+{curve}
+## Use
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("this folder")
+model = AutoModelForCausalLM.from_pretrained("this folder")
+start = tokenizer("<|endoftext|>Once upon a time", return_tensors="pt")
+print(tokenizer.decode(model.generate(**start)[0]))
+```
+
+## Limits
+
+It knows the world of the TinyStories data (Ronen Eldan and Yuanzhi Li, licence CDLA-Sharing-1.0)
+and nothing else: no facts, no long plots, English only. It was not made safe for children; read
+along.
+"""

@@ -1,0 +1,70 @@
+"""The run at log-spaced steps, small enough to keep: how a model learned, to look at later.
+
+    snapshots/step-00000064/model.safetensors   fp16, stock transformers
+                            config.json, generation_config.json
+                            snapshot.json       step, tokens seen, losses
+
+The tokenizer is the export's, and is not stored again. A snapshot is written before the checkpoint
+of its step, and a run that goes on from a checkpoint first drops the later ones: so a resumed run
+has the same ones, with the same content.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from trainer.export.transformers_folder import save_model
+from trainer.storage.atomic import whole
+
+FORMAT = 1
+
+
+def snapshot_steps(num_steps: int, count: int) -> list[int]:
+    """At most `count` steps from 1 to `num_steps`, evenly spaced in their logarithm.
+
+    A single one is the last; short runs have fewer, since steps are whole numbers.
+    """
+    if count == 1:
+        return [num_steps]
+    return sorted({round(num_steps ** (place / (count - 1))) for place in range(count)})
+
+
+def save(
+    folder: Path,
+    model: PreTrainedModel,
+    *,
+    step: int,
+    tokens_seen: int,
+    loss: float,
+    validation_loss: float | None,
+) -> Path:
+    """Write `model` (all 50,257 ids, stock class; it is left in fp16) as it is after `step`
+    updates.
+
+    Args:
+        loss: nats a token on what that step read, before its update.
+        validation_loss: nats a token after it, if the run was validated at that step.
+    """
+    final = folder / f"step-{step:08d}"
+    with whole(final) as partial:
+        save_model(model.half(), partial)
+        about = {
+            "format": FORMAT,
+            "step": step,
+            "tokens_seen": tokens_seen,
+            "loss": loss,
+            "validation_loss": validation_loss,
+        }
+        (partial / "snapshot.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    return final
+
+
+def drop_after(folder: Path, step: int) -> None:
+    """Remove the snapshots of later steps, which the run is to take again."""
+    for snapshot in folder.glob("step-????????"):
+        if int(snapshot.name.removeprefix("step-")) > step:
+            shutil.rmtree(snapshot)

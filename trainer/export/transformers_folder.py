@@ -1,0 +1,72 @@
+"""The folder that leaves a run: stock transformers files, `training.json`, a model card with its
+curve.
+
+    model.safetensors, config.json, generation_config.json, tokenizer.json, tokenizer_config.json
+    training.json      settings, corpus and judgement, for programs
+    README.md          the same for people, with curve.png
+    snapshots/step-N/  the model on its way, if the run took some; see snapshots.py
+
+Written beside its place and renamed, so a folder called `export` is always whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers import GenerationConfig, PreTrainedModel
+
+from trainer.corpus.tokenizer import END_OF_TEXT, FOLDER
+from trainer.export.model_card import SAMPLING, write_card
+from trainer.storage.atomic import whole
+
+
+def export(
+    folder: Path,
+    model: PreTrainedModel,
+    training: dict[str, Any],
+    curve: Path | None,
+    snapshots: Path | None = None,
+) -> None:
+    """Write `model` (all 50,257 ids, stock class) to `folder`; what stood there goes when the new
+    one is whole.
+
+    `training` is what the run knows of itself; see `describe`. `curve` is a picture to take along,
+    and `snapshots` a folder of them: they take no more disk where it has hard links.
+    """
+    with whole(folder) as partial:
+        save_model(model, partial)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copyfile(FOLDER / name, partial / name)
+        if curve is not None:
+            shutil.copyfile(curve, partial / "curve.png")
+        if snapshots is not None and snapshots.is_dir():
+            unfinished = shutil.ignore_patterns("*.partial", "*.old")
+            shutil.copytree(snapshots, partial / "snapshots", ignore=unfinished, copy_function=link)
+        write_card(partial, training)
+
+
+def save_model(model: PreTrainedModel, folder: Path) -> None:
+    """Write the weights and what stock transformers has to know of them."""
+    transformers.utils.logging.disable_progress_bar()  # the run has its own
+    model.generation_config = GenerationConfig(
+        do_sample=True,
+        temperature=SAMPLING["temperature"],
+        top_k=SAMPLING["top_k"],
+        max_new_tokens=SAMPLING["length"],
+        bos_token_id=END_OF_TEXT,
+        eos_token_id=END_OF_TEXT,
+        pad_token_id=END_OF_TEXT,
+    )
+    model.save_pretrained(folder)
+
+
+def link(source: str, place: str) -> None:
+    """One file under two names, or a copy where the disk cannot."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)

@@ -1,0 +1,293 @@
+"""The run: set up, resume, update, log, validate, save, finish.
+
+A run is (weights, optimizer moments, step); the learning rate, the blocks that are read and the
+dropout noise are functions of the step. So a run that was stopped goes on from its newest
+checkpoint as if nothing had happened, on any number of processes, when the same command is given
+again.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer import metrics
+from trainer.batches import Batches
+from trainer.compact_vocabulary import Vocabulary
+from trainer.config import Config
+from trainer.corpus.block_order import Order
+from trainer.corpus.token_store import TokenStore
+from trainer.corpus.tokenizer import FOLDER as TOKENIZER
+from trainer.distributed.broadcast import agree, checkpoint_from_main
+from trainer.distributed.runtime import Runtime, seed_noise
+from trainer.evaluate.likelihood import evaluate
+from trainer.evaluate.samples import tell
+from trainer.evaluate.validation import validation_loss
+from trainer.export import describe, export, snapshots
+from trainer.flops import flops_a_token, matmul_peak
+from trainer.loss import NextTokenLoss
+from trainer.model import full_decoder, new_decoder
+from trainer.optim import learning_rate, new_optimizer
+from trainer.storage import checkpoint
+from trainer.storage.checkpoint import Checkpoint
+from trainer.storage.resume import differences, identity
+
+SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
+
+
+class Trainer:
+    """One run from its settings to its export; `main` calls the steps in their order."""
+
+    def __init__(self, config: Config, store: TokenStore) -> None:
+        self.config = config
+        self.store = store
+        self.folder = Path(config.run.dir or f"runs/{config.preset}")
+        self.context, self.global_batch = config.model.context, config.optim.global_batch
+        self.order = Order(
+            store.num_blocks("train", self.context), self.global_batch, config.run.seed
+        )
+        epochs = config.optim.epochs * self.order.num_blocks / self.global_batch
+        self.num_steps = config.optim.steps or max(1, math.floor(epochs))
+        if config.run.export == "best" and not store.num_blocks("validation", self.context):
+            raise ValueError(
+                "run.export best needs stories to judge on: name some with corpus.validation, or "
+                "keep some apart with corpus.validation_share"
+            )
+        self.runtime = Runtime(
+            config.runtime, config.optim, self.context, config.run.tracker_names, self.folder
+        )
+        self.vocabulary = Vocabulary.of(
+            store.id_counts("train"), compact=config.runtime.compact_vocabulary
+        )
+        self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
+        self.identity = identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TOKENIZER)
+        self.model = NextTokenLoss(
+            new_decoder(config.model, self.vocabulary, config.run.seed),
+            self.vocabulary,
+            config.optim.z_loss,
+        )
+        if config.runtime.compile == "on" or (
+            config.runtime.compile == "auto" and self.num_steps >= SHORT_RUN
+        ):
+            self.say("compiling the model: the first step takes about half a minute longer")
+            self.model.compile()
+        self.flops_a_token = flops_a_token(self.model.decoder)
+        self.runtime.prepare(self.model, new_optimizer(config.optim, self.model))
+        self.step = self.saved = 0  # updates done, and those that a checkpoint holds
+        self.judged: dict[int, float] = {}  # validation loss by step
+        self.interrupted = False
+
+    def say(self, sentence: str) -> None:
+        """A sentence from the main process."""
+        if self.runtime.is_main:
+            print(sentence, file=sys.stderr, flush=True)
+
+    def resume(self) -> None:
+        """Take up the newest checkpoint of this run, if there is one.
+
+        Raises:
+            ValueError: the run is finished, or its checkpoint was made with other settings.
+        """
+        agree(self.config, self.store.fingerprint, self.runtime)
+        checkpoints = self.folder / "checkpoints"
+        if self.config.run.fresh:
+            self.runtime.wait()
+            if self.runtime.is_main:
+                for name in ("checkpoints", "snapshots", "export"):
+                    shutil.rmtree(self.folder / name, ignore_errors=True)
+                (self.folder / metrics.METRICS).unlink(missing_ok=True)
+            self.runtime.wait()
+            return
+        found = checkpoint.newest(checkpoints) if self.runtime.is_main else None
+        found = checkpoint_from_main(found, self.runtime.device)
+        if found is None:
+            return
+        changed = list(differences(found.identity, self.identity))
+        if changed:
+            raise ValueError(
+                f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
+                "give the old ones, another --run.dir, or --run.fresh to start over"
+            )
+        if found.step >= self.num_steps and self.runtime.any((self.folder / "export").is_dir()):
+            raise ValueError(
+                f"the run in {self.folder} is finished (see {self.folder / 'export'}): "
+                "give another --run.dir, or --run.fresh to start over"
+            )
+        self.runtime.load(found.weights, found.moments, found.step)
+        self.step = self.saved = self.runtime.watchdog.saved = found.step
+        losses = checkpoint.validation_losses(checkpoints)
+        self.judged = {step: loss for step, loss in losses.items() if step <= self.step}
+        self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
+
+    def loop(self) -> None:
+        """Update until the last step; log, validate and save on the way."""
+        run = self.config.run
+        log = self.open_journal()
+        snapshot_steps = snapshots.snapshot_steps(self.num_steps, run.snapshots)
+        if self.runtime.is_main:
+            snapshots.drop_after(self.folder / "snapshots", self.step)
+        self.model.train()
+        losses: list[torch.Tensor] = []
+        try:
+            while self.step < self.num_steps:
+                seed_noise(run.seed, self.step, self.runtime.rank)
+                rate = learning_rate(self.config.optim, self.step, self.num_steps)
+                nats, norm = self.runtime.update(self.batches.of(self.step), rate)
+                self.step += 1
+                losses.append(nats)
+                log.step()
+                ends = self.step == self.num_steps
+                logs = ends or self.step % run.log_every == 0
+                validates = ends or self.step % run.validate_every == 0
+                snaps = self.step in snapshot_steps
+                if logs or validates or snaps:
+                    self.check()
+                if logs:  # with validation and saving, the only place that waits for the device
+                    mean = self.runtime.mean(torch.stack(losses).mean())
+                    losses.clear()
+                    log.train(self.step, mean, float(norm), rate)
+                is_best = validates and self.validate(log)
+                if snaps:
+                    self.snapshot(nats)
+                stop = (
+                    self.interrupted
+                    if self.runtime.num_processes == 1
+                    else logs and self.runtime.any(self.interrupted)
+                )
+                if saves := ends or stop or is_best or self.step % run.save_every == 0:
+                    self.save()
+                if validates or snaps or saves:
+                    log.restart(self.step)
+                if stop:
+                    raise KeyboardInterrupt
+        finally:
+            log.close()
+
+    def check(self) -> None:
+        """Stop if an update was refused; the weights are those before it.
+
+        Raises:
+            ValueError: a loss or gradient was not finite.
+        """
+        refused = int(self.runtime.refused)
+        if refused:
+            kept = f"step {self.saved:,} is kept" if self.saved else "there is no checkpoint yet"
+            raise ValueError(
+                f"the loss or its gradient is not a number at step {self.step - refused + 1:,}, "
+                f"and that update was not made ({kept}): lower optim.lr or optim.clip, or check "
+                "the stories, and start with --run.fresh or another --run.dir"
+            )
+
+    def open_journal(self) -> metrics.Journal:
+        """The journal of this run, its trackers opened and the machine's peak measured."""
+        settings = self.config.to_dict()
+        self.runtime.track(
+            self.folder.name,
+            {f"{part}.{key}": value for part in settings for key, value in settings[part].items()},
+            self.step,
+        )
+        peak = torch.tensor(matmul_peak(self.runtime.device, self.runtime.dtype))
+        return metrics.Journal(
+            self.folder,
+            self.num_steps,
+            self.step,
+            self.global_batch * self.context,
+            bytes_a_token=self.store.bytes_a_token("train"),
+            flops_a_token=self.flops_a_token,
+            peak=self.runtime.mean(peak.to(self.runtime.device)) * self.runtime.num_processes,
+            track=self.runtime.accelerator.log,
+            speaks=self.runtime.is_main,
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self.check()
+        weights, moments = self.runtime.weights(), self.runtime.moments()
+        if self.runtime.is_main:
+            validation_loss = self.judged.get(self.step)
+            state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
+            checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep)
+        self.saved = self.runtime.watchdog.saved = self.step
+        self.runtime.wait()
+
+    def snapshot(self, nats: torch.Tensor) -> None:
+        """Keep the model as it is now; `nats` is this process's loss of the step."""
+        loss, weights = self.runtime.mean(nats), self.runtime.weights()
+        if self.runtime.is_main:
+            snapshots.save(
+                self.folder / "snapshots",
+                self.full(weights),
+                step=self.step,
+                tokens_seen=self.step * self.global_batch * self.context,
+                loss=loss,
+                validation_loss=self.judged.get(self.step),
+            )
+        self.runtime.wait()
+
+    def validate(self, log: metrics.Journal) -> bool:
+        """Judge the model as it is now and let it tell; whether it is the best so far."""
+        run, weights = self.config.run, self.runtime.weights()
+        is_best = False
+        if self.runtime.is_main:
+            decoder = self.full(weights).to(self.runtime.device)
+            loss = validation_loss(decoder, self.store, run.validate_blocks, self.context)
+            if loss is not None and math.isfinite(loss):
+                is_best = loss < min(self.judged.values(), default=math.inf)
+                self.judged[self.step] = loss
+            stories = tell(
+                decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
+            )
+            log.validation(self.step, loss, self.store.bytes_a_token("validation"), stories)
+        return self.runtime.any(is_best)
+
+    def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
+        """The stock model over all 50,257 ids."""
+        return full_decoder(
+            self.config.model,
+            self.vocabulary,
+            {name: weight.cpu() for name, weight in weights.items()},
+        )
+
+    def finish(self) -> None:
+        """Judge the model and export it."""
+        weights = self.runtime.weights()
+        self.runtime.watchdog.parted = True
+        if self.runtime.is_main:
+            config, step = self.config, self.step
+            if config.run.export == "best":
+                best = checkpoint.best(self.folder / "checkpoints")
+                if best is not None:
+                    step, weights = best.step, best.weights
+                    self.say(f"step {step:,} had the lowest validation loss: it is exported")
+            decoder = self.full(weights)
+            metrics.plot(self.folder, self.folder / "curve.png")
+            stories = list(self.store.stories("validation", config.run.judge_stories))
+            judged = (
+                evaluate(decoder.to(self.runtime.device), stories, self.tokenizer)
+                if stories
+                else None
+            )
+            training = describe(
+                decoder,
+                config.to_dict(),
+                name=self.config.preset,
+                preset=self.config.preset,
+                corpus=self.store.summary("train"),
+                steps=step,
+                tokens_seen=step * self.global_batch * self.context,
+                validation=judged and judged.summary("the validation split"),
+            )
+            decoder = decoder.cpu()
+            if config.run.export_precision == "fp16":
+                decoder = decoder.half()
+            export(
+                self.folder / "export", decoder, training,
+                self.folder / "curve.png", self.folder / "snapshots",
+            )  # fmt: skip
+            self.say(f"the storyteller is in {self.folder / 'export'}: python app.py opens it")

@@ -1,0 +1,213 @@
+"""What a run says while it works: a progress bar, metrics.jsonl, trackers, and the curve as a
+picture.
+
+A resumed run takes up the same file: lines after the checkpoint that it goes on from are dropped,
+so every step has one line. `python -m trainer.metrics RUN --plot` draws the curve of a run
+whenever asked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+METRICS = "metrics.jsonl"
+
+
+class Journal:
+    """The progress bar and the metrics file of one run; only the main process has one that
+    speaks."""
+
+    def __init__(
+        self,
+        folder: Path,
+        num_steps: int,
+        start: int,
+        tokens_a_step: int,
+        *,
+        bytes_a_token: float,
+        flops_a_token: float,
+        peak: float,
+        track: Callable[[dict[str, Any], int], None],
+        speaks: bool,
+    ) -> None:
+        """Go on with the journal in `folder` after `start` steps.
+
+        Args:
+            bytes_a_token: UTF-8 bytes of the training stories for each of their tokens.
+            flops_a_token, peak: floating-point operations that training on a token takes, and
+                that all processes together can do in a second; see peak.py.
+            track: is given each line and its step, for the trackers.
+        """
+        self.file = folder / METRICS
+        self.speaks = speaks
+        self.tokens_a_step = tokens_a_step
+        self.bytes_a_token, self.flops_a_token, self.peak = bytes_a_token, flops_a_token, peak
+        self.track = track
+        self.restart(start)
+        self.bar = tqdm(
+            total=num_steps,
+            initial=start,
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "
+            "[{elapsed}<{remaining}{postfix}]",
+            dynamic_ncols=True,
+            disable=not speaks,
+            smoothing=0.05,
+        )
+        if speaks:
+            kept = [line for line in read(folder) if line["step"] <= start]
+            partial = self.file.with_suffix(".partial")  # a kill must not lose what is kept
+            partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            partial.replace(self.file)
+
+    def step(self) -> None:
+        """One update is done."""
+        self.bar.update()
+
+    def restart(self, step: int) -> None:
+        """Measure speed from here on: what took the time until now was not training."""
+        self.since, self.at = time.perf_counter(), step
+
+    def train(self, step: int, nats: float, norm: float, rate: float) -> None:
+        """The loss of the steps since the last line, in nats a token, with the speed in between."""
+        speed = (step - self.at) * self.tokens_a_step / (time.perf_counter() - self.since)
+        bits = bits_per_byte(nats, self.bytes_a_token)
+        share = speed * self.flops_a_token / self.peak
+        self.restart(step)
+        self.bar.set_postfix_str(
+            f"loss {nats:.3f}, {bits:.3f} bits/byte, {speed:,.0f} tokens/s, {share:.0%} of peak"
+        )
+        self.write(
+            {
+                "step": step,
+                "loss": nats,
+                "bits_per_byte": bits,
+                "grad_norm": norm,
+                "lr": rate,
+                "tokens_per_second": round(speed),
+                "share_of_peak": round(share, 4),
+            }
+        )
+
+    def validation(
+        self,
+        step: int,
+        nats: float | None,
+        bytes_a_token: float,
+        samples: list[dict[str, str]],
+    ) -> None:
+        """The loss on stories that are not trained on, if there are some, and the stories of now,
+        {prompt, story} each."""
+        line: dict[str, Any] = {"step": step}
+        told = f"step {step:,}: "
+        if nats is not None:
+            bits = bits_per_byte(nats, bytes_a_token)
+            line |= {"validation_loss": nats, "validation_bits_per_byte": bits}
+            told += f"validation {nats:.3f} nats a token, {bits:.3f} bits a byte\n  "
+        self.write(line | {"samples": samples})
+        self.say(told + repr(samples[0]["story"]))
+
+    def say(self, sentence: str) -> None:
+        """A line above the progress bar."""
+        if self.speaks:
+            self.bar.write(sentence, file=sys.stderr)
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""
+        if not self.speaks:
+            return
+        with self.file.open("a", encoding="utf-8") as metrics:
+            metrics.write(json.dumps(line) + "\n")
+        values = {key: value for key, value in line.items() if key != "step"}
+        if "samples" in values:
+            values["samples"] = "\n\n".join(sample["story"] for sample in values["samples"])
+        self.track(values, line["step"])
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self.bar.close()
+
+
+def bits_per_byte(nats: float, bytes_a_token: float) -> float:
+    """Nats a token as bits a byte of the text, which does not depend on the tokenizer."""
+    return nats / math.log(2) / bytes_a_token
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's journal; a last line that a kill tore is left out."""
+    file = folder / METRICS
+    lines = []
+    for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def plot(folder: Path, picture: Path) -> None:
+    """Draw training and validation loss over the steps.
+
+    Raises:
+        ValueError: the run has no journal yet.
+    """
+    from matplotlib.figure import Figure  # takes a second to import, and only this needs it
+
+    lines = read(folder)
+    train = [
+        (line["step"], line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))
+    ]
+    judged = [
+        (line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line
+    ]
+    if not train:
+        raise ValueError(
+            f"there is no training step in {folder / METRICS}: name the folder of a run"
+        )
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
+    if judged:
+        axes.plot(
+            *zip(*judged, strict=True),
+            color="#b5482a",
+            marker="o",
+            markersize=3,
+            label="validation",
+        )
+    axes.set(xlabel="step", ylabel="nats a token", xscale="log")
+    last = judged or train
+    axes.set_ylim(top=min(train[0][1], 10.0), bottom=0.9 * min(value for _, value in train + last))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(picture, dpi=110)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a run's last lines, or draw its curve."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m trainer.metrics", description="Look at a run.")
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("--plot", action="store_true", help="draw the curve to RUN/curve.png")
+    options = parser.parse_args(arguments)
+    lines = read(options.run)
+    if not lines:
+        parser.exit(2, f"error: there is no {METRICS} in {options.run}: name the folder of a run\n")
+    for line in lines[-10:]:
+        print(json.dumps(line))
+    if options.plot:
+        plot(options.run, options.run / "curve.png")
+        print(options.run / "curve.png")
+
+
+if __name__ == "__main__":
+    main()

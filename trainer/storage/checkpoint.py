@@ -1,0 +1,150 @@
+"""Weights, moments and step on disk: engine-neutral, atomic, verified when read.
+
+    checkpoints/step-00000200/weights.safetensors
+                              moments.safetensors
+                              checkpoint.json      step, validation loss if known, settings,
+                                                   corpus, SHA-256 of the two files and of itself
+
+A checkpoint is written beside its place, synced and renamed, and only then the oldest goes; the one
+with the lowest validation loss stays. One that is torn or altered is passed over with a sentence,
+and the one before it is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from trainer.storage.atomic import whole
+from trainer.storage.checksummed_json import seal, unseal
+
+FORMAT = 1
+TENSORS = ("weights", "moments")
+DAMAGED = (OSError, KeyError, TypeError, ValueError)  # what reading checkpoint.json may raise
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after `step` updates.
+
+    Attributes:
+        weights: the decoder's fp32 parameters by name.
+        moments: AdamW's two moments of each, by `<name>.exp_avg` and `<name>.exp_avg_sq`.
+        identity: the settings and the corpus that the result depends on.
+        validation_loss: nats a token, if the run was validated at this step.
+    """
+
+    step: int
+    weights: dict[str, torch.Tensor]
+    moments: dict[str, torch.Tensor]
+    identity: dict[str, Any]
+    validation_loss: float | None = None
+
+
+def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
+    """Write a checkpoint under `folder` and drop all but the newest `keep` and the best."""
+    final = place(folder, checkpoint.step)
+    with whole(final) as partial:
+        sums: dict[str, str] = {}
+        for name in TENSORS:
+            file = partial / f"{name}.safetensors"
+            tensors = {
+                key: tensor.contiguous().cpu() for key, tensor in getattr(checkpoint, name).items()
+            }
+            save_file(tensors, file)
+            sums[name] = sha256(file)
+        about = {
+            "format": FORMAT,
+            "step": checkpoint.step,
+            "validation_loss": checkpoint.validation_loss,
+            "identity": checkpoint.identity,
+            "files": sums,
+        }
+        (partial / "checkpoint.json").write_text(seal(about), encoding="utf-8")
+    losses = validation_losses(folder)
+    lowest = min(losses, key=losses.__getitem__, default=None)
+    for old in sorted(folder.glob("step-????????"))[:-keep]:
+        if lowest is None or old != place(folder, lowest):
+            shutil.rmtree(old)
+    return final
+
+
+def place(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return folder / f"step-{step:08d}"
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole, or None."""
+    return first_whole(sorted(folder.glob("step-????????"), reverse=True))
+
+
+def best(folder: Path) -> Checkpoint | None:
+    """The checkpoint with the lowest validation loss that is whole, or None."""
+    losses = validation_losses(folder)
+    return first_whole(place(folder, step) for step in sorted(losses, key=losses.__getitem__))
+
+
+def first_whole(candidates: Iterable[Path]) -> Checkpoint | None:
+    """The first checkpoint that is neither torn nor altered; a sentence names the others."""
+    for candidate in candidates:
+        try:
+            return read(candidate)
+        except (*DAMAGED, SafetensorError) as error:
+            print(
+                f"the checkpoint {candidate} is damaged ({error}): it is passed over",
+                file=sys.stderr,
+            )
+    return None
+
+
+def validation_losses(folder: Path) -> dict[int, float]:
+    """The validation loss of each checkpoint that has one, by step; weights are not read."""
+    losses = {}
+    for candidate in sorted(folder.glob("step-????????")):
+        with contextlib.suppress(*DAMAGED):
+            about = unseal((candidate / "checkpoint.json").read_text(encoding="utf-8"))
+            losses[int(about["step"])] = float(about["validation_loss"])
+    return losses
+
+
+def read(path: Path) -> Checkpoint:
+    """The checkpoint in `path`.
+
+    Raises:
+        ValueError: its format is not known or a checksum does not match.
+    """
+    about = unseal((path / "checkpoint.json").read_text(encoding="utf-8"))
+    if about["format"] != FORMAT:
+        raise ValueError(f"format {about['format']} is not {FORMAT}")
+    tensors = {}
+    for name in TENSORS:
+        file = path / f"{name}.safetensors"
+        if sha256(file) != about["files"][name]:
+            raise ValueError(f"the checksum of {file.name} does not match")
+        tensors[name] = load_file(file)
+    return Checkpoint(
+        step=about["step"],
+        identity=about["identity"],
+        validation_loss=about.get("validation_loss"),
+        **tensors,
+    )
+
+
+def sha256(file: Path) -> str:
+    """The file's SHA-256, in hex."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while piece := content.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,38 @@
+"""Which run it is: what its result depends on, compared with a checkpoint's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from trainer.config import Config
+
+
+def identity(
+    config: Config, corpus_fingerprint: str, num_steps: int, dtype: torch.dtype
+) -> dict[str, Any]:
+    """What the result depends on; a checkpoint with another identity is not gone on with. `dtype`
+    is that of the matrix products, which runtime.precision auto leaves to the machine."""
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
+    settings = config.to_dict()
+    return {
+        "model": settings["model"],
+        "optim": settings["optim"] | {"steps": num_steps},
+        "run": {"seed": config.run.seed},
+        "runtime": {
+            "compact_vocabulary": config.runtime.compact_vocabulary,
+            "precision": precision,
+        },
+        "corpus": {"fingerprint": corpus_fingerprint},
+    }
+
+
+def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
+    """What changed between two identities, `section.key was A and is now B` each."""
+    for section in sorted(saved.keys() | wanted.keys()):
+        before, after = saved.get(section, {}), wanted.get(section, {})
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key):
+                yield f"{section}.{key} was {before.get(key)} and is now {after.get(key)}"
