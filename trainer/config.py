@@ -38,13 +38,18 @@ class Run:
     dry: bool = setting(False, "only say what the run would be, with measured speed and memory")
     seed: int = setting(1337, "seed of weights, block order and dropout")
     log_every: int = setting(10, "a line in metrics.jsonl every so often", unit="steps")
-    save_every: int = setting(200, "a checkpoint every so often", unit="steps")
+    save_every: int = setting(
+        0, "steps between two checkpoints; 0: a hundredth of the run, at least 200", unit="steps"
+    )
     keep: int = setting(
         2, "newest checkpoints kept, besides the one with the lowest validation loss",
         unit="checkpoints",
     )  # fmt: skip
     validate_every: int = setting(
-        200, "validation loss and sample stories every so often", unit="steps"
+        0,
+        "steps between two validations with sample stories; 0: a hundredth of the run, at least"
+        " 200",
+        unit="steps",
     )
     validate_blocks: int = setting(64, "size of that validation", unit="blocks")
     judge_stories: int = setting(
@@ -83,13 +88,14 @@ class Run:
         """What is wrong with these values, a sentence each."""
         counts = (
             "log_every",
-            "save_every",
             "keep",
-            "validate_every",
             "validate_blocks",
             "sample_length",
         )
         found = positive("run", {key: getattr(self, key) for key in counts})
+        for key in ("save_every", "validate_every"):
+            if getattr(self, key) < 0:
+                found.append(f"run.{key} must be 0 (automatic) or more, not {getattr(self, key)}")
         if not 0 <= self.seed < 2**32:
             found.append(f"run.seed must be from 0 to 4294967295, not {self.seed}")
         if self.judge_stories < 0:
@@ -262,12 +268,13 @@ class Runtime:
     )
     deepspeed: str = setting(
         "auto",
-        "DeepSpeed; auto means when there are GPUs",
+        "DeepSpeed, worth it from some 500M parameters; auto: when the launcher asks for it",
         choices=("auto", "on", "off"),
     )
     deepspeed_config: str = setting(
         "", "DeepSpeed's file (JSON) with ZeRO stage 1, 2 or 3; empty means ds_config.json, stage 2"
     )
+    deterministic: bool = setting(True, "on a GPU, only kernels that give the same bits every time")
     micro_batch: int = setting(
         0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks"
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer import metrics
+from trainer import device, metrics
 from trainer.batches import Batches
 from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Config
@@ -31,13 +31,14 @@ from trainer.evaluate.validation import validation_loss
 from trainer.export import describe, export, snapshots
 from trainer.flops import flops_a_token, matmul_peak
 from trainer.loss import NextTokenLoss
-from trainer.model import full_decoder, new_decoder
+from trainer.model import attend_without_mask, full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, new_optimizer
 from trainer.storage import checkpoint
 from trainer.storage.checkpoint import Checkpoint
 from trainer.storage.resume import differences, identity
 
 SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
+SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the run chooses itself
 
 
 class Trainer:
@@ -53,6 +54,9 @@ class Trainer:
         )
         epochs = config.optim.epochs * self.order.num_blocks / self.global_batch
         self.num_steps = config.optim.steps or max(1, math.floor(epochs))
+        hundredth = max(SHORTEST_INTERVAL, self.num_steps // 100)
+        self.validate_every = config.run.validate_every or hundredth
+        self.save_every = config.run.save_every or hundredth
         if config.run.export == "best" and not store.num_blocks("validation", self.context):
             raise ValueError(
                 "run.export best needs stories to judge on: name some with corpus.validation, or "
@@ -72,16 +76,50 @@ class Trainer:
             self.vocabulary,
             config.optim.z_loss,
         )
-        if config.runtime.compile == "on" or (
-            config.runtime.compile == "auto" and self.num_steps >= SHORT_RUN
-        ):
-            self.say("compiling the model: the first step takes about half a minute longer")
-            self.model.compile()
+        if self.runtime.device.type == "cuda":
+            attend_without_mask(self.model.decoder)
+        self.is_compiled = self.compile()
         self.flops_a_token = flops_a_token(self.model.decoder)
         self.runtime.prepare(self.model, new_optimizer(config.optim, self.model))
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.judged: dict[int, float] = {}  # validation loss by step
         self.interrupted = False
+        self.stock: PreTrainedModel | None = None  # what `full` fills
+
+    def compile(self) -> bool:
+        """Compile the model if the settings and this machine allow it; whether it was."""
+        setting = self.config.runtime.compile
+        if setting == "off" or (setting == "auto" and self.num_steps < SHORT_RUN):
+            return False
+        reason = device.why_not_compiled(self.runtime.device)
+        if self.runtime.any(reason is not None):  # all processes alike
+            reason = reason or "another process cannot"
+            if setting == "on":
+                raise ValueError(
+                    f"runtime.compile is on but compiling does not work here ({reason}): install a "
+                    "C++ compiler and Python's headers (Debian: g++ and python3-dev), or use auto"
+                )
+            self.say(
+                f"compiling does not work here ({reason}): training goes on uncompiled, which is "
+                "slower; install a C++ compiler and Python's headers (Debian: g++ and python3-dev)"
+            )
+            return False
+        self.model.compile()
+        return True
+
+    def introduce(self) -> None:
+        """Say in one line where and how the run computes, and what was found and is not used."""
+        for note in self.runtime.notes:
+            self.say(f"note: {note}")
+        runtime = self.runtime
+        processes = f", {runtime.num_processes} processes" if runtime.num_processes > 1 else ""
+        compiled = "compiled (the first step takes about half a minute longer)"
+        self.say(
+            f"training on {device.name_of(runtime.device)}, "
+            f"{'bf16' if runtime.dtype == torch.bfloat16 else 'fp32'}, "
+            f"{compiled if self.is_compiled else 'not compiled'}, "
+            f"{runtime.engine} engine{processes}"
+        )
 
     def say(self, sentence: str) -> None:
         """A sentence from the main process."""
@@ -144,7 +182,7 @@ class Trainer:
                 log.step()
                 ends = self.step == self.num_steps
                 logs = ends or self.step % run.log_every == 0
-                validates = ends or self.step % run.validate_every == 0
+                validates = ends or self.step % self.validate_every == 0
                 snaps = self.step in snapshot_steps
                 if logs or validates or snaps:
                     self.check()
@@ -160,7 +198,7 @@ class Trainer:
                     if self.runtime.num_processes == 1
                     else logs and self.runtime.any(self.interrupted)
                 )
-                if saves := ends or stop or is_best or self.step % run.save_every == 0:
+                if saves := ends or stop or is_best or self.step % self.save_every == 0:
                     self.save()
                 if validates or snaps or saves:
                     log.restart(self.step)
@@ -235,7 +273,7 @@ class Trainer:
         run, weights = self.config.run, self.runtime.weights()
         is_best = False
         if self.runtime.is_main:
-            decoder = self.full(weights).to(self.runtime.device)
+            decoder = self.full(weights)
             loss = validation_loss(decoder, self.store, run.validate_blocks, self.context)
             if loss is not None and math.isfinite(loss):
                 is_best = loss < min(self.judged.values(), default=math.inf)
@@ -247,12 +285,13 @@ class Trainer:
         return self.runtime.any(is_best)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-        """The stock model over all 50,257 ids."""
-        return full_decoder(
-            self.config.model,
-            self.vocabulary,
-            {name: weight.cpu() for name, weight in weights.items()},
-        )
+        """The stock model over all 50,257 ids, on the run's device; made once and then refilled."""
+        if self.stock is None:
+            self.stock = full_decoder(self.config.model, self.vocabulary, weights)
+            self.stock.to(self.runtime.device)
+        else:
+            refill(self.stock, self.vocabulary, weights)
+        return self.stock
 
     def finish(self) -> None:
         """Judge the model and export it."""
@@ -268,11 +307,7 @@ class Trainer:
             decoder = self.full(weights)
             metrics.plot(self.folder, self.folder / "curve.png")
             stories = list(self.store.stories("validation", config.run.judge_stories))
-            judged = (
-                evaluate(decoder.to(self.runtime.device), stories, self.tokenizer)
-                if stories
-                else None
-            )
+            judged = evaluate(decoder, stories, self.tokenizer) if stories else None
             training = describe(
                 decoder,
                 config.to_dict(),

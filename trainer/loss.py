@@ -27,9 +27,12 @@ class NextTokenLoss(nn.Module):
 
     Attributes:
         decoder: stock transformers model whose ids are the vocabulary's slots.
+        dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
+            engine turns one around it off on CUDA, without an error, and computes in fp32.
     """
 
     log_multiplicity: torch.Tensor
+    dtype: torch.dtype = torch.float32
 
     def __init__(
         self, decoder: PreTrainedModel, vocabulary: Vocabulary, z_loss: float = 0.0
@@ -45,6 +48,12 @@ class NextTokenLoss(nn.Module):
         Every batch has the same number of tokens, so the mean over processes and micro-batches of
         this mean is the mean over the global batch's tokens.
         """
+        enabled = self.dtype != torch.float32
+        with torch.autocast(inputs.device.type, dtype=self.dtype, enabled=enabled):
+            return self.mean_nats(inputs, targets)
+
+    def mean_nats(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """`forward` in whatever arithmetic is in force."""
         # hidden: (batch, context, hidden)
         hidden = self.decoder.base_model(input_ids=inputs, use_cache=False).last_hidden_state
         blocks = max(1, AT_ONCE // (inputs.shape[1] * len(self.log_multiplicity)))

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 from transformers import (
+    AttentionInterface,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -23,6 +24,7 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from trainer import config
 from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
@@ -86,6 +88,17 @@ def new_decoder(settings: config.Model, vocabulary: Vocabulary, seed: int) -> Pr
     return decoder
 
 
+def attend_without_mask(decoder: PreTrainedModel) -> None:
+    """Let attention be causal by itself, without a mask, so that flash attention serves it.
+
+    transformers looks for packed sequences, which ours are not, and builds a (batch, 1, context,
+    context) mask whenever it is compiled; flash attention takes none. It builds none for a name
+    that it does not know. For a GPU only: a CPU is 5 % slower this way.
+    """
+    AttentionInterface.register("causal", sdpa_attention_forward)
+    decoder.set_attn_implementation("causal")
+
+
 def add_dropout(decoder: PreTrainedModel, share: float) -> None:
     """Zero a share of the embedding's and of every block output's channels while training.
 
@@ -114,10 +127,14 @@ def full_decoder(
 
     `weights` are the trained decoder's parameters by name; they are copied.
     """
-    table = next(name for name in weights if name.endswith(("embed_tokens.weight", "wte.weight")))
-    state = {name: tensor.detach().clone() for name, tensor in weights.items()}
-    state[table] = vocabulary.expand(state[table])
     full = stock_class(settings)(stock_config(settings))
-    full.load_state_dict(state, strict=False)  # the head is tied to the table, and is not stored
+    refill(full, vocabulary, weights)
     full.tie_weights()
     return full.eval()
+
+
+def refill(full: PreTrainedModel, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]) -> None:
+    """Copy the trained decoder's parameters into its stock model, wherever that is."""
+    table = next(name for name in weights if name.endswith(("embed_tokens.weight", "wte.weight")))
+    state = weights | {table: vocabulary.expand(weights[table].detach())}
+    full.load_state_dict(state, strict=False)  # the head is tied to the table, and is not stored

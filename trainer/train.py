@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             trainer.runtime.close()
             return 0
         trainer.folder.mkdir(parents=True, exist_ok=True)
+        trainer.introduce()
         trainer.resume()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_, run=trainer: interrupt(run))

@@ -13,12 +13,15 @@ from typing import Any
 SHIPPED = Path(__file__).parents[2] / "ds_config.json"
 
 
-def read(path: str, *, micro_batch: int, accumulation: int, clip: float) -> dict[str, Any]:
+def read(
+    path: str, *, micro_batch: int, accumulation: int, clip: float, stage: int | None = None
+) -> dict[str, Any]:
     """The settings in the file `path`, or in the shipped one when it is empty.
 
     Args:
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         clip: largest norm of the gradient.
+        stage: ZeRO stage that the launcher asked for; it wins over the file's.
 
     Raises:
         ValueError: there is no such JSON file, or it asks for what would not be the same run.
@@ -32,6 +35,14 @@ def read(path: str, *, micro_batch: int, accumulation: int, clip: float) -> dict
             f"({error}): give a DeepSpeed file, or leave it empty for the shipped one"
         ) from None
     zero = block(found, "zero_optimization")
+    if stage is not None:
+        if stage not in (1, 2, 3):
+            raise ValueError(
+                f"the launcher asks for --zero_stage {stage}: give 1, 2 or 3, or leave "
+                "--use_deepspeed out for the plain engine"
+            )
+        zero = zero | {"stage": stage}
+        found = found | {"zero_optimization": zero}
     if zero.get("stage") is True or zero.get("stage") not in (1, 2, 3):
         raise ValueError(  # stage 0 makes a hidden step of its own under bf16
             f'{file} (runtime.deepspeed_config) must have "zero_optimization": {{"stage": 1}}, '
@@ -59,6 +70,9 @@ def read(path: str, *, micro_batch: int, accumulation: int, clip: float) -> dict
         "train_micro_batch_size_per_gpu": micro_batch,
         "gradient_accumulation_steps": accumulation,
         "gradient_clipping": clip,
+        # This timer synchronizes with the device inside the code that is compiled, which torch
+        # 2.13 cannot trace: the run would stop at its third update.
+        "timers": block(found, "timers") | {"throughput": {"enabled": False}},
     }
 
 

@@ -1,7 +1,9 @@
 """What a launcher leaves in the environment, and what DeepSpeed looks for there.
 
-Settings of the run are passed in code; what `accelerate launch` and a stray default_config.yaml say
-of them is dropped, so the same settings mean the same run however it is started.
+A launcher decides which engine carries the run: `accelerate launch --use_deepspeed` and an
+accelerate config of type DEEPSPEED are honoured, with their ZeRO stage and file. Everything else is
+a setting of the run and is passed in code, so the same settings mean the same run however it is
+started; what a launcher says of those is answered with the setting's name.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import importlib.util
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 STRAY = (
@@ -22,10 +26,67 @@ STRAY = (
 )
 
 
-def clear_environment() -> None:
-    """Drop what a launcher or a stray default_config.yaml says about the run."""
-    for name in [key for key in os.environ if key.startswith(STRAY)]:
-        del os.environ[name]
+# What a launcher may say of the run, the value that says nothing, and the setting that decides.
+NOT_USED = {
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "runtime.micro_batch"),
+    "ACCELERATE_GRADIENT_CLIPPING": ("none", "optim.clip"),
+    "ACCELERATE_MIXED_PRECISION": ("no", "runtime.precision"),
+    "ACCELERATE_DYNAMO_BACKEND": ("no", "runtime.compile"),
+}
+OFFLOAD = "ACCELERATE_DEEPSPEED_OFFLOAD_"
+
+
+@dataclass(frozen=True)
+class LauncherRequest:
+    """What a launcher asked for.
+
+    Attributes:
+        deepspeed: the run is to be carried by DeepSpeed.
+        zero_stage: the ZeRO stage, or None if it did not say.
+        deepspeed_file: DeepSpeed's file, or empty.
+        not_used: a sentence for each of its wishes that a setting of the run decides.
+    """
+
+    deepspeed: bool = False
+    zero_stage: int | None = None
+    deepspeed_file: str = ""
+    not_used: tuple[str, ...] = ()
+
+
+def take_request() -> LauncherRequest:
+    """Read what a launcher or a default_config.yaml asked for, and drop it from the environment.
+
+    Raises:
+        ValueError: it asks DeepSpeed for what a run cannot do.
+    """
+    said = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(STRAY)}
+    deepspeed = said.get("ACCELERATE_USE_DEEPSPEED", "").lower() in ("true", "1", "yes")
+    if not deepspeed:
+        return LauncherRequest(not_used=tuple(not_used(said, ("ACCELERATE_MIXED_PRECISION",))))
+    for part in ("OPTIMIZER", "PARAM"):
+        if said.get(f"{OFFLOAD}{part}_DEVICE", "none").lower() != "none":
+            raise ValueError(
+                f"the launcher asks for --offload_{part.lower()}_device: leave it out, a run that "
+                "offloads cannot be resumed exactly"
+            )
+    file = said.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "")
+    stage = said.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "")
+    return LauncherRequest(
+        deepspeed=True,
+        zero_stage=int(stage) if stage.isdigit() else None,
+        deepspeed_file="" if file.lower() == "none" else file,
+        not_used=tuple(not_used(said, tuple(NOT_USED))),
+    )
+
+
+def not_used(said: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
+    """A sentence for each wish of a launcher that a setting of the run decides."""
+    for name in names:
+        nothing, setting = NOT_USED[name]
+        value = said.get(name, nothing)
+        if value.lower() not in (nothing, "auto", "none", ""):
+            flag = name.removeprefix("ACCELERATE_").lower()
+            yield f"the launcher's --{flag} {value} is not used: --{setting} decides that"
 
 
 def check_ranks() -> None:
@@ -41,15 +102,23 @@ def check_ranks() -> None:
         )
 
 
-def wants_deepspeed(wanted: str, has_gpu: bool) -> bool:
-    """Whether DeepSpeed carries the run; `auto` means when there are GPUs and it is installed."""
-    installed = importlib.util.find_spec("deepspeed") is not None
-    if wanted == "on" and not installed:
+def wants_deepspeed(setting: str, request: LauncherRequest) -> bool:
+    """Whether DeepSpeed carries the run; `auto` leaves that to the launcher.
+
+    Below some 500M parameters the plain engine is faster and takes less memory (docs/scaling.md).
+    """
+    if setting == "off" and request.deepspeed:
         raise ValueError(
-            "runtime.deepspeed is on but deepspeed is not installed: "
-            'pip install -e ".[train]", or use off'
+            "the launcher asks for DeepSpeed and runtime.deepspeed is off: leave one of them out"
         )
-    return wanted == "on" or (wanted == "auto" and has_gpu and installed)
+    wanted = setting == "on" or request.deepspeed
+    if wanted and importlib.util.find_spec("deepspeed") is None:
+        asked = "the launcher asks for" if request.deepspeed else "runtime.deepspeed asks for"
+        raise ValueError(
+            f'{asked} DeepSpeed, which is not installed: pip install -e ".[train]", or use the '
+            "plain engine with runtime.deepspeed off and accelerate launch without --use_deepspeed"
+        )
+    return wanted
 
 
 def prepare_environment_for_deepspeed() -> None:

@@ -8,7 +8,6 @@ autocast, so a checkpoint does not depend on the engine.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
@@ -19,12 +18,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
 from accelerate.tracking import get_available_trackers
-from torch import nn
 
-from trainer import config
+from trainer import config, device
 from trainer.distributed import deepspeed_config, launcher_env
 from trainer.distributed.optimizer_state import Shared, Whole
 from trainer.distributed.watchdog import GRACE, Watchdog
+from trainer.loss import NextTokenLoss
 from trainer.optim import Optimizer
 
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
@@ -40,6 +39,7 @@ class Runtime:
         device, dtype: where and in which type the matrix products run.
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         engine: "plain" or "deepspeed".
+        notes: sentences for the user about what was found and is not used.
     """
 
     def __init__(
@@ -58,9 +58,11 @@ class Runtime:
         """
         check_installed(trackers)
         self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
-        launcher_env.clear_environment()
+        request = launcher_env.take_request()
         launcher_env.check_ranks()
-        has_gpu = torch.cuda.is_available()
+        has_gpu = device.usable_gpu()
+        if has_gpu and settings.deterministic:
+            device.make_deterministic()
         if not has_gpu:  # transformers imports DeepSpeed when it saves, which would guess and warn
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
@@ -74,9 +76,10 @@ class Runtime:
             backend="nccl" if has_gpu else "gloo",
             timeout=timedelta(seconds=settings.timeout + GRACE),
         )
-        if launcher_env.wants_deepspeed(settings.deepspeed, has_gpu):
+        if launcher_env.wants_deepspeed(settings.deepspeed, request):
             self.engine = "deepspeed"
-            self.accelerator = self.join_with_deepspeed(settings.deepspeed_config, group)
+            file = settings.deepspeed_config or request.deepspeed_file
+            self.accelerator = self.join_with_deepspeed(file, request.zero_stage, group)
         else:
             self.engine = "plain"
             self.accelerator = Accelerator(
@@ -100,11 +103,19 @@ class Runtime:
             # A flagless accelerate launch leaves one thread; taskset leaves fewer cores.
             torch.set_num_threads(num_cores())
         self.dtype = choose_dtype(settings.precision, self.device)
+        self.notes = [*request.not_used, *filter(None, [device.why_not_used()])]
 
-    def join_with_deepspeed(self, file: str, group: InitProcessGroupKwargs) -> Accelerator:
-        """Accelerate with ZeRO as `file`, or the shipped ds_config.json, says."""
+    def join_with_deepspeed(
+        self, file: str, stage: int | None, group: InitProcessGroupKwargs
+    ) -> Accelerator:
+        """Accelerate with ZeRO as the launcher's `stage` and `file`, or the shipped
+        ds_config.json, say."""
         settings = deepspeed_config.read(
-            file, micro_batch=self.micro_batch, accumulation=self.accumulation, clip=self.clip
+            file,
+            micro_batch=self.micro_batch,
+            accumulation=self.accumulation,
+            clip=self.clip,
+            stage=stage,
         )
         launcher_env.prepare_environment_for_deepspeed()
         return Accelerator(
@@ -114,9 +125,10 @@ class Runtime:
             **self.tracking,
         )
 
-    def prepare(self, model: nn.Module, optimizer: Optimizer) -> None:
+    def prepare(self, model: NextTokenLoss, optimizer: Optimizer) -> None:
         """Place the model and its optimizer on the device and tie the processes together."""
-        self.moves, optimizer.dtype = optimizer, self.dtype
+        self.moves = optimizer
+        model.dtype = optimizer.dtype = self.dtype
         self.names = {
             name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
         }
@@ -150,8 +162,7 @@ class Runtime:
         norm = torch.zeros((), device=self.device)
         for inputs, targets in batches:
             with self.accelerator.accumulate(self.model):
-                with self.autocast():
-                    loss = self.model(inputs, targets)
+                loss = self.model(inputs, targets)
                 self.accelerator.backward(loss)
                 nats += loss.detach() / self.accumulation
                 if self.accelerator.sync_gradients and self.engine == "plain":
@@ -169,12 +180,6 @@ class Runtime:
         refuses = (~torch.isfinite(norm) | (self.refused > 0)).float()
         self.refused += refuses
         self.moves.found_inf = refuses
-
-    def autocast(self) -> contextlib.AbstractContextManager:
-        """The arithmetic of the matrix products."""
-        return torch.autocast(
-            self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32
-        )
 
     def mean(self, value: torch.Tensor) -> float:
         """The mean of a scalar over the processes."""

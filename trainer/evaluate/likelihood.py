@@ -255,11 +255,13 @@ def _nats(
         new[row, first - start : end - start] = True
     answers = [sequences[s][first + 1 : end + 1] for s, _, end, first in windows]
     targets = torch.from_numpy(np.concatenate(answers)).to(model.device, torch.int64)
-    ids, mask = torch.from_numpy(inputs).to(model.device), torch.from_numpy(new).to(model.device)
-    if head is not None:
-        return head.nats(_hidden(model, ids)[mask], targets)
+    ids = torch.from_numpy(inputs).to(model.device)
+    if head is not None:  # places by number: a boolean mask on a GPU waits to be counted
+        places = torch.from_numpy(np.flatnonzero(new)).to(model.device)
+        return head.nats(_hidden(model, ids).flatten(0, 1)[places], targets)
     nats = []  # one window's logits at a time: the vocabulary may be large
-    for row, wanted in enumerate(targets.split(mask.sum(dim=1).tolist())):
-        logits = model(input_ids=ids[row : row + 1], use_cache=False).logits[0, mask[row]]
+    for row, wanted in enumerate(targets.split(new.sum(axis=1).tolist())):
+        places = torch.from_numpy(np.flatnonzero(new[row])).to(model.device)
+        logits = model(input_ids=ids[row : row + 1], use_cache=False).logits[0, places]
         nats.append(torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none"))
     return torch.cat(nats)

@@ -11,6 +11,7 @@ has the same ones, with the same content.
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -42,8 +43,7 @@ def save(
     loss: float,
     validation_loss: float | None,
 ) -> Path:
-    """Write `model` (all 50,257 ids, stock class; it is left in fp16) as it is after `step`
-    updates.
+    """Write `model` (all 50,257 ids, stock class) in fp16 as it is after `step` updates.
 
     Args:
         loss: nats a token on what that step read, before its update.
@@ -51,7 +51,7 @@ def save(
     """
     final = folder / f"step-{step:08d}"
     with whole(final) as partial:
-        save_model(model.half(), partial)
+        save_model(copy.deepcopy(model).half(), partial)
         about = {
             "format": FORMAT,
             "step": step,

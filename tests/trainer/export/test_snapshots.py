@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from trainer.export.transformers_folder.snapshots import snapshot_steps
 from transformers import AutoModelForCausalLM
 
 from trainer.command_line import parse
 from trainer.compact_vocabulary import SIZE, Vocabulary
 from trainer.config import Model
-from trainer.export import snapshots
-from trainer.export.transformers_folder import describe, export
+from trainer.export import describe, export, snapshots
+from trainer.export.snapshots import snapshot_steps
 from trainer.model import full_decoder, new_decoder
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.paths import ROOT
 from trainer import config
 from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
-from trainer.export.transformers_folder import describe, export
+from trainer.export import describe, export
 from trainer.model import full_decoder, new_decoder
 
 STORY = "Once upon a time, a small snail found a red button."

@@ -11,8 +11,8 @@ from safetensors import safe_open
 from trainer.command_line import parse
 from trainer.compact_vocabulary import SIZE, Vocabulary
 from trainer.config import Model
+from trainer.export import describe, export
 from trainer.export import transformers_folder as exporting
-from trainer.export.transformers_folder import describe, export
 from trainer.model import full_decoder, new_decoder
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)

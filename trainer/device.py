@@ -1,0 +1,91 @@
+"""The device that a run computes on: whether its GPU can be used, and what it can do there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+
+import torch
+
+CUDA_WHEELS = "https://download.pytorch.org/whl"
+
+
+def usable_gpu() -> bool:
+    """Whether there is a GPU and this PyTorch has kernels for it.
+
+    `torch.cuda.is_available()` is also true for a card that is too old for the wheel (a GTX 10xx
+    or V100 with torch 2.13), where the first kernel fails.
+    """
+    return torch.cuda.is_available() and capability() >= lowest_capability()
+
+
+def capability() -> tuple[int, int]:
+    """(major, minor) compute capability of the first card."""
+    return torch.cuda.get_device_capability(0)
+
+
+def lowest_capability() -> tuple[int, int]:
+    """The lowest compute capability that this PyTorch has kernels for."""
+    numbers = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
+    return min((int(one[1]), int(one[2])) for one in numbers if one) if any(numbers) else (0, 0)
+
+
+def why_not_used() -> str | None:
+    """Why a card that is there is not used, and the way out; None where there is nothing to say."""
+    if usable_gpu():
+        return None
+    if torch.cuda.is_available():
+        found = ".".join(map(str, capability()))
+        return (
+            f"{torch.cuda.get_device_name(0)} (compute capability {found}) is too old for this "
+            "PyTorch, so the CPU is used: pip install torch --index-url "
+            f"{CUDA_WHEELS}/cu126 still has kernels for it"
+        )
+    if shutil.which("nvidia-smi") is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return None
+    wheels = "cu130" if sys.platform == "win32" else "cu126"
+    driver = "" if torch.version.cuda is None else "update the NVIDIA driver, or "
+    return (
+        "there is an NVIDIA card but this PyTorch cannot reach it, so the CPU is used: "
+        f"{driver}pip install torch --index-url {CUDA_WHEELS}/{wheels}"
+    )
+
+
+def name_of(device: torch.device) -> str:
+    """What people call the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "the CPU" if device.type == "cpu" else str(device)
+
+
+def why_not_compiled(device: torch.device) -> str | None:
+    """Why `torch.compile` does not work here, found out by compiling two lines; None if it does.
+
+    Inductor needs a C++ compiler for the CPU, and for a GPU Triton, a C compiler and Python.h.
+    """
+    try:
+        compiled = torch.compile(lambda x: torch.sin(x) + 1)
+        compiled(torch.ones(8, device=device))
+    except Exception as error:  # Inductor, Triton and subprocess raise many kinds
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return (lines[0] if lines else type(error).__name__)[:200].rstrip(".")
+    finally:
+        torch._dynamo.reset()
+    return None
+
+
+def make_deterministic() -> None:
+    """Choose kernels that give the same bits every time, for everything this process computes on
+    a GPU.
+
+    Without it the embedding's gradient and flash attention's dQ are summed by atomic additions in
+    the order of arrival, and Inductor chooses between kernels by the clock.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS wakes up
+    torch.use_deterministic_algorithms(True)  # warn_only would leave flash attention as it is
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    from torch._inductor import config as inductor
+
+    inductor.deterministic = True
