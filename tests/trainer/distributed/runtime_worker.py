@@ -44,6 +44,8 @@ def main(folder: Path, until: int, changes: dict) -> None:
     else:
         plain = config.Model(num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT)
         model = NextTokenLoss(new_decoder(plain, vocabulary, seed=3), vocabulary)
+    if changes.get("compile") == "on":
+        model.compile()
     runtime.prepare(model, new_optimizer(optim, model))
     step = 0
     found = checkpoint.newest(folder)

@@ -62,3 +62,17 @@ def test_another_run_is_refused_in_a_sentence(
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gone.json.*No such file"):
         read(str(tmp_path / "gone.json"))
+
+
+def test_the_launcher_s_stage_wins_and_is_checked() -> None:
+    sizes: dict[str, Any] = {"micro_batch": 4, "accumulation": 2, "clip": 0.5}
+    assert deepspeed_config.read("", **sizes, stage=3)["zero_optimization"] == {"stage": 3}
+    with pytest.raises(ValueError, match="--zero_stage 0"):
+        deepspeed_config.read("", **sizes, stage=0)
+
+
+def test_the_timer_that_cannot_be_compiled_is_off(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    timers = {"throughput": {"enabled": True}, "other": 1}
+    file.write_text(json.dumps({"zero_optimization": {"stage": 2}, "timers": timers}))
+    assert read(str(file))["timers"] == {"throughput": {"enabled": False}, "other": 1}

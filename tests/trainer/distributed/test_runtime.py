@@ -73,6 +73,13 @@ def zero(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return str(file)
 
 
+def test_a_compiled_run_under_deepspeed_is_the_same_run(reference: list, tmp_path: Path) -> None:
+    """Past the third update, from which DeepSpeed's throughput timer would run in compiled code."""
+    lines = run(tmp_path, deepspeed="on", compile="on")
+    assert len(lines) == 8
+    assert_same(lines, reference)
+
+
 def test_accumulation_is_the_same_run(reference: list, tmp_path: Path) -> None:
     assert_same(run(tmp_path, micro_batch=1), reference)
 

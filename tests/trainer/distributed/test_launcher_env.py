@@ -1,0 +1,60 @@
+"""A launcher chooses the engine; what it says of anything else is answered with our setting."""
+
+import os
+
+import pytest
+
+from trainer.distributed.launcher_env import LauncherRequest, take_request, wants_deepspeed
+
+ASKED = {
+    "ACCELERATE_USE_DEEPSPEED": "true",
+    "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3",
+    "ACCELERATE_DEEPSPEED_CONFIG_FILE": "none",
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "4",
+    "ACCELERATE_MIXED_PRECISION": "bf16",
+    "ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE": "none",
+}
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [key for key in os.environ if key.startswith("ACCELERATE_")]:
+        monkeypatch.delenv(name)
+
+
+def say(monkeypatch: pytest.MonkeyPatch, said: dict[str, str]) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_deepspeed_is_honoured_and_the_rest_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    say(monkeypatch, ASKED)
+    request = take_request()
+    assert (request.deepspeed, request.zero_stage, request.deepspeed_file) == (True, 3, "")
+    told = " ".join(request.not_used)
+    assert "runtime.micro_batch" in told
+    assert "runtime.precision" in told
+    assert not [key for key in os.environ if key in ASKED]  # Accelerate must not see it again
+
+
+def test_a_stray_default_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    say(monkeypatch, {"ACCELERATE_MIXED_PRECISION": "no", "ACCELERATE_DYNAMO_BACKEND": "no"})
+    assert take_request() == LauncherRequest()
+
+
+def test_offloading_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    say(monkeypatch, ASKED | {"ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE": "cpu"})
+    with pytest.raises(ValueError, match="--offload_param_device"):
+        take_request()
+
+
+def test_the_launcher_or_the_setting_turns_deepspeed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not wants_deepspeed("auto", LauncherRequest())
+    with pytest.raises(ValueError, match="runtime.deepspeed is off"):
+        wants_deepspeed("off", LauncherRequest(deepspeed=True))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="not installed"):
+        wants_deepspeed("on", LauncherRequest())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert wants_deepspeed("on", LauncherRequest())
+    assert wants_deepspeed("auto", LauncherRequest(deepspeed=True))

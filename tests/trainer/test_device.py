@@ -1,0 +1,87 @@
+"""A card that cannot be used, or a machine that cannot compile, is a sentence and not a crash."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.paths import ROOT
+from trainer import device
+
+ARCHS = ["sm_75", "sm_80", "sm_86", "sm_90a", "sm_120", "compute_120"]
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A machine whose card answers, as far as one asks it; this torch has kernels for ARCHS."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ARCHS)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "GeForce GTX 1080")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("capability", "usable"), [((6, 1), False), ((7, 0), False), ((7, 5), True), ((12, 0), True)]
+)
+def test_a_card_without_kernels_is_not_used(
+    card: pytest.MonkeyPatch, capability: tuple[int, int], usable: bool
+) -> None:
+    card.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
+    assert device.usable_gpu() is usable
+    said = device.why_not_used()
+    assert said is None if usable else "GTX 1080" in str(said) and "cu126" in str(said)
+
+
+@pytest.mark.parametrize(("build", "way_out"), [("13.0", "driver"), (None, "pip install torch")])
+def test_a_card_that_torch_cannot_reach_is_told(
+    monkeypatch: pytest.MonkeyPatch, build: str | None, way_out: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(device.shutil, "which", lambda name: None)
+    assert device.why_not_used() is None
+    monkeypatch.setattr(device.shutil, "which", lambda name: "/usr/bin/" + name)
+    monkeypatch.setattr(torch.version, "cuda", build)
+    said = str(device.why_not_used())
+    assert way_out in said
+    assert ("driver" in said) is (build is not None)
+
+
+def train_without_a_compiler(folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(sys.executable, "trainer/train.py", "--preset", "smoke", "--optim.steps", "2"),
+            *("--runtime.compile", mode, "--run.dir", str(folder / "run")),
+            *("--corpus.folder", str(folder / "data"), "--run.snapshots", "0"),
+        ],
+        cwd=ROOT,
+        env={"PATH": "/nowhere", "HOME": str(folder), "TMPDIR": str(folder), "CXX": "/nowhere/g++"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+def test_a_run_that_must_compile_and_cannot_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    done = train_without_a_compiler(tmp_path, "on")
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "compiling does not work here" in done.stderr
+    assert "g++" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_compiling_is_found_out_and_a_run_says_where_it_computes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("InvalidCxxCompiler: no working C++ compiler\nmore\nlines")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    reason = device.why_not_compiled(torch.device("cpu"))
+    assert reason == "InvalidCxxCompiler: no working C++ compiler"
+    done = train_without_a_compiler(tmp_path, "off")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "training on the CPU, " in done.stderr
+    assert "not compiled, plain engine" in done.stderr
