@@ -16,9 +16,6 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-with contextlib.suppress(ImportError):  # on a Space with ZeroGPU it must come before torch
-    import spaces  # noqa: F401
-
 ROOT = Path(__file__).resolve().parent
 ON_SPACE = "SPACE_ID" in os.environ
 
@@ -56,6 +53,11 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         help="model folder to open; give it several times to choose among them on the page "
         "(default: the newest export under runs/, else models/storyteller)",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu or cuda (default: an NVIDIA GPU when there is one that can be used)",
     )
     parser.add_argument(
         "--host",
@@ -122,6 +124,7 @@ def serve(options: argparse.Namespace) -> None:
             'Gradio is not installed: run `pip install -c constraints.txt -e ".[play]"`.'
         ) from None
     from playground.engine.engine import Engine
+    from playground.model.device import introduction
     from playground.model.folder import Storyteller
     from playground.pages import write
     from playground.pages.theme import theme
@@ -129,11 +132,12 @@ def serve(options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as closing:
         engines: dict[str, Engine] = {}
         for folder in folders:
-            storyteller = Storyteller.open(folder)
+            storyteller = Storyteller.open(folder, device=options.device)
             name = storyteller.facts.name
             engines[f"{name} ({folder})" if name in engines else name] = closing.enter_context(
                 Engine(storyteller)
             )
+        print(introduction(storyteller.device), file=sys.stderr, flush=True)
         gc.collect()
         gc.freeze()  # or the collector goes through all loaded libraries again while people read
         page = write.build(engines)

@@ -91,6 +91,11 @@ class Trainer:
         setting = self.config.runtime.compile
         if setting == "off" or (setting == "auto" and self.num_steps < SHORT_RUN):
             return False
+        if self.runtime.zero_stage == 3:  # its weights are empty while Dynamo traces them
+            if setting == "on":
+                raise ValueError("runtime.compile on does not work with ZeRO stage 3: use auto")
+            self.say("ZeRO stage 3 cannot be compiled: training goes on uncompiled")
+            return False
         reason = device.why_not_compiled(self.runtime.device)
         if self.runtime.any(reason is not None):  # all processes alike
             reason = reason or "another process cannot"

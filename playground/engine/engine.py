@@ -170,13 +170,22 @@ class Engine:
     # What follows runs in the engine's thread.
 
     def _run(self, opened: Future[Network | Foreign]) -> None:
+        places = 2 * self.max_streams  # a story may need a second one for its next window
         # The network is opened here because OpenMP keeps a team of threads for every thread that
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
-            places = 2 * self.max_streams  # a story may need a second one for its next window
             network = self._open(places)
             teller = Teller(self.storyteller, network.head, network.idle)
             self._batch = Batch(network, teller, places)
+        except torch.OutOfMemoryError:
+            opened.set_exception(
+                ValueError(
+                    f"there is no room for {self.storyteller.folder} and {places} cached stories "
+                    f"on {self.storyteller.device}: close what else uses it, or give "
+                    "--device cpu."
+                )
+            )
+            return
         except BaseException as error:
             opened.set_exception(error)
             return

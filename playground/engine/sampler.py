@@ -48,7 +48,10 @@ class Teller:
                 continue
             rows = [row for _, row, _ in group]
             with torch.inference_mode():
-                chosen = states[rows]
+                first, last = rows[0], rows[-1] + 1
+                # Mostly neighbours: a slice, where a list of rows would be copied to the device.
+                together = last - first == len(rows) and rows == list(range(first, last))
+                chosen = states[first:last] if together else states[rows]
                 logits, *weighed = self._near[MANY if many else FEW](chosen)
             found = candidates(self.head, weighed)
             for index, (work, _, known) in enumerate(group):

@@ -41,13 +41,24 @@ class Candidates(NamedTuple):
 
 def candidates(head: Head, weighed: Sequence[torch.Tensor]) -> list[Candidates]:
     """The likeliest ids of each row that was weighed."""
-    slots, fine, log_total, entropy = (found.cpu().numpy() for found in weighed)
-    fine = fine.astype(np.float64)
+    slots, fine, log_total, entropy = to_host(weighed)
     order = np.lexsort((slots, -fine), axis=-1)
     slots = np.take_along_axis(slots, order, -1)
     ids, values = head.ids_of(slots, np.take_along_axis(fine, order, -1))
     shares = np.exp(np.minimum(values[:, :BEST] - log_total[:, None], 0.0))
     return list(map(Candidates, ids, values, log_total.tolist(), entropy.tolist(), shares.tolist()))
+
+
+def to_host(weighed: Sequence[torch.Tensor]) -> tuple[np.ndarray, ...]:
+    """What `weigh` returned, in one copy: each copy from a GPU waits for it. Slots and fp32 logits
+    are exact in float64."""
+    slots, exact, log_total, entropy = weighed
+    count = slots.shape[1]
+    packed = torch.cat(
+        [slots.double(), exact.double(), log_total[:, None], entropy[:, None]], dim=1
+    )
+    rows = packed.cpu().numpy()  # (rows, 2 x count + 2)
+    return rows[:, :count].astype(np.int64), rows[:, count : 2 * count], rows[:, -2], rows[:, -1]
 
 
 def weigh(

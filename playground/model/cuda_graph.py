@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 
 import torch
 
@@ -34,10 +35,11 @@ class Graph:
                 self.record()
             except RuntimeError as error:
                 self.recorded = None
-                print(
+                # A recording that breaks off leaves its own stream as the thread's current one.
+                torch.cuda.set_stream(torch.cuda.default_stream(idle.device))
+                say_once(
                     f"CUDA graphs are off ({str(error).splitlines()[0]}): every kernel of a step "
-                    "is launched by itself, which is slower",
-                    file=sys.stderr,
+                    "is launched by itself, which is slower"
                 )
 
     @torch.inference_mode()
@@ -69,6 +71,12 @@ class Graph:
                 self.recorded.replay()
             found.append([output[: len(part)].clone() for output in self.outputs])
         return tuple(torch.cat(column) for column in zip(*found, strict=True))
+
+
+@cache
+def say_once(sentence: str) -> None:
+    """Print a sentence, the first time only: each recorded function would say it."""
+    print(sentence, file=sys.stderr)
 
 
 def fixed_rows(device: torch.device, streams: int) -> int | None:

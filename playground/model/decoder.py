@@ -168,7 +168,9 @@ class Network:
         Returns:
             (tokens of all pieces, hidden): the states after the last norm, in the pieces' order.
         """
-        where = torch.tensor(rows_of(pieces), device=self.device)
+        where = torch.tensor(rows_of(pieces))
+        if self.device.type == "cuda":  # from pinned memory a copy does not wait for the device
+            where = where.pin_memory().to(self.device, non_blocking=True)
         if self.idle is not None:
             return self._step(where)[0]
         with torch.inference_mode():

@@ -18,6 +18,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
+from playground.model.device import choose_device
+
 OWN_SHAPES = ("gpt2", "llama", "qwen3")
 
 
@@ -135,29 +137,6 @@ class Letters:
     def add(self, piece: bytes) -> str:
         """The text that these bytes complete."""
         return self._decoder.decode(piece)
-
-
-def choose_device(device: str) -> torch.device:
-    """The device of that name; "auto" is a GPU when there is one.
-
-    Raises:
-        ValueError: this machine has no such device.
-    """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device == "auto":
-        device = "cuda" if gpus else "cpu"
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        found = torch.device("meta")
-    if found.type == "cuda" and (found.index or 0) < gpus:
-        return torch.device("cuda", found.index or 0)
-    if found.type != "cpu":
-        raise ValueError(
-            f"there is no device {device!r} on this machine: use auto"
-            f"{', cuda' if gpus else ''} or cpu."
-        )
-    return found
 
 
 def read_config(folder: Path) -> dict[str, Any]:

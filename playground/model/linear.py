@@ -20,7 +20,11 @@ class Product:
         self.dtype = dtype
         weight = weight.to(dtype).contiguous()
         self.bias = None if bias is None else bias.to(dtype)
-        self.is_packed = weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        self.is_packed = (
+            weight.device.type == "cpu"
+            and torch.backends.mkldnn.is_available()
+            and (dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        )
         self.weight = (
             torch.ops.mkldnn._reorder_linear_weight(weight, ROWS) if self.is_packed else weight
         )

@@ -39,6 +39,7 @@ class Runtime:
         device, dtype: where and in which type the matrix products run.
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         engine: "plain" or "deepspeed".
+        zero_stage: 0 without DeepSpeed.
         notes: sentences for the user about what was found and is not used.
     """
 
@@ -60,6 +61,7 @@ class Runtime:
         self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
         request = launcher_env.take_request()
         launcher_env.check_ranks()
+        self.zero_stage = 0
         has_gpu = device.usable_gpu()
         if has_gpu and settings.deterministic:
             device.make_deterministic()
@@ -117,6 +119,7 @@ class Runtime:
             clip=self.clip,
             stage=stage,
         )
+        self.zero_stage = int(settings["zero_optimization"]["stage"])
         launcher_env.prepare_environment_for_deepspeed()
         return Accelerator(
             deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=settings, zero3_init_flag=False),

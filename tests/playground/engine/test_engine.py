@@ -264,3 +264,12 @@ def test_penalty_and_banned_words_do_what_they_say(engine: Engine) -> None:
     assert len({token.token_id for token in varied.tokens}) > len(
         {token.token_id for token in plain.tokens}
     )
+
+
+def test_a_full_card_is_a_sentence(tiny_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Engine, "_open", full)
+    with pytest.raises(ValueError, match="--device cpu"):
+        Engine(Storyteller.open(tiny_export))
