@@ -32,6 +32,27 @@ ROOMS = {
     "trainer": ("trainer/",),
     "playground": ("app.py", "playground/"),
 }
+# A folder (or top-level module) and those that it may import from, besides itself and below.
+DIRECTIONS = {
+    "trainer": (
+        "config device",
+        "storage",
+        "corpus",
+        "compact_vocabulary model loss optim flops",
+        "distributed",
+        "batches metrics command_line",
+        "export evaluate",
+        "loop",
+        "dry_run",
+        "train",
+    ),
+    "playground": (
+        "sampling model",
+        "stories",
+        "engine",
+        "pages generate",
+    ),
+}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -45,7 +66,10 @@ def imports(file: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module or ""
+            module = node.module or ""
+            yield module
+            if "." not in module:  # from trainer import config
+                yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("library", ROOMS)
@@ -57,6 +81,21 @@ def test_a_library_is_imported_in_its_rooms_only(library: str) -> None:
         and not name_of(file).startswith(ROOMS[library])
     ]
     assert guests == []
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.name != "app.py"], ids=name_of)
+def test_imports_go_down_the_house_only(file: Path) -> None:
+    """Command-line modules (`__main__`) and the corpus's own may parse settings."""
+    package, name = file.relative_to(ROOT).with_suffix("").parts[:2]
+    if name == "__init__":
+        return
+    level = {part: height for height, row in enumerate(DIRECTIONS[package]) for part in row.split()}
+    for module in imports(file):
+        parts = module.split(".")
+        if parts[0] != package or len(parts) < 2 or file.stem == "__main__":
+            continue
+        assert parts[1] in level, f"{module} has no place in DIRECTIONS"
+        assert level[parts[1]] <= level[name], f"{name_of(file)} imports {module}, above it"
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 TRACKERS = ("tensorboard", "trackio", "wandb")
@@ -319,6 +320,11 @@ class Config:
             found += part.complaints()
         if found:
             raise ValueError("; ".join(found))
+
+    @property
+    def name(self) -> str:
+        """What the run is called: its preset's name, without the path and ending of a file."""
+        return Path(self.preset).stem
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The settings as plain values, a dictionary a section."""

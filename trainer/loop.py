@@ -47,7 +47,7 @@ class Trainer:
     def __init__(self, config: Config, store: TokenStore) -> None:
         self.config = config
         self.store = store
-        self.folder = Path(config.run.dir or f"runs/{config.preset}")
+        self.folder = Path(config.run.dir or f"runs/{config.name}")
         self.context, self.global_batch = config.model.context, config.optim.global_batch
         self.order = Order(
             store.num_blocks("train", self.context), self.global_batch, config.run.seed
@@ -316,7 +316,7 @@ class Trainer:
             training = describe(
                 decoder,
                 config.to_dict(),
-                name=self.config.preset,
+                name=self.config.name,
                 preset=self.config.preset,
                 corpus=self.store.summary("train"),
                 steps=step,

@@ -88,3 +88,11 @@ def test_help_names_every_key() -> None:
         for key in dataclasses.fields(part):
             assert f"--{section}.{key.name}\n" in text
             assert key.metadata["meaning"].split()[0] in text
+
+
+def test_a_run_is_called_after_its_preset_not_after_the_path_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "configs" / "mine.yaml"
+    file.parent.mkdir()
+    file.write_text("run:\n  seed: 3\n")
+    assert parse(["--preset", str(file)]).name == "mine"
+    assert parse([]).name == "storyteller"
