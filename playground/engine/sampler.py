@@ -54,13 +54,14 @@ class Teller:
                 chosen = states[first:last] if together else states[rows]
                 logits, *weighed = self._near[MANY if many else FEW](chosen)
             found = candidates(self.head, weighed)
+            rests = self._log_rests(group, found, logits)
             for index, (work, _, known) in enumerate(group):
                 row = Row(self.head, found[index], chosen[index], logits[index])
                 if known is not None:
                     yield work, self._record(work, known, row)
                     continue
                 roll = dice(work.settings.seed, work.position)
-                token_id, chance, rank = self._choose(work, roll, row)
+                token_id, chance, rank = self._choose(work, roll, row, rests.get(index, -np.inf))
                 work.position += 1
                 work.count -= 1
                 if token_id == self.storyteller.end and work.settings.stop_at_end:
@@ -74,15 +75,34 @@ class Teller:
         logits = self.head.logits(states)
         return logits, *weigh(self.head, states, logits, count)
 
-    def _choose(self, work: Work, roll: float, row: Row) -> tuple[int, float, int | None]:
+    def _log_rests(
+        self,
+        group: list[tuple[Work, int, int | None]],
+        found: list[Candidates],
+        logits: torch.Tensor,
+    ) -> dict[int, float]:
+        """`log_rests` of the rows of logits (rows, slots) that draw from all ids, by index in the
+        group; one wait for the device, however many they are."""
+        rows = [
+            index
+            for index, (work, _, known) in enumerate(group)
+            if known is None and work.settings.temperature and not work.settings.top_k
+        ]
+        if not rows:
+            return {}
+        temperatures = [group[index][0].settings.temperature for index in rows]
+        ids = [found[index].ids for index in rows]
+        return dict(zip(rows, log_rests(self.head, ids, logits[rows], temperatures), strict=True))
+
+    def _choose(
+        self, work: Work, roll: float, row: Row, log_rest: float
+    ) -> tuple[int, float, int | None]:
         """The id that the settings and the dice choose, its probability after the settings, and its
-        rank if that is known."""
+        rank if that is known. `log_rest` is that of all ids but the candidates, -inf if they are
+        not drawn from."""
         settings = work.settings
         banned = self._banned(work)
         if settings.repetition_penalty == 1 and not banned:
-            log_rest = -np.inf
-            if settings.temperature and not settings.top_k:
-                log_rest = row.log_rest(settings.temperature)
             found = choose(row.near.logits, log_rest, settings, roll)
             if found is not None:
                 return int(row.near.ids[found[0]]), found[1], found[0]
@@ -174,15 +194,29 @@ class Row:
         before = int((everything > value).sum() + (everything[:token_id] == value).sum())
         return max(before, len(self.near.ids))
 
-    def log_rest(self, temperature: float) -> float:
-        """Log of the sum of exp(logit / temperature) over all but the candidates."""
-        counts = self._head.counts.clone()
-        slots = torch.from_numpy(self._head.slot_of[self.near.ids]).to(counts.device)
-        counts.index_add_(0, slots, torch.full_like(slots, -1, dtype=counts.dtype))
-        scaled = self._logits / temperature
-        peak = scaled.max()
-        total = float(sums(((scaled - peak).exp_() * counts).double()[None]))
-        return float(peak) + float(np.log(total)) if total > 0 else -np.inf
+
+def log_rests(
+    head: Head, ids: list[np.ndarray], logits: torch.Tensor, temperatures: list[float]
+) -> list[float]:
+    """Of each row of logits (rows, slots), the log of the sum of exp(logit / temperature) over all
+    ids but its candidates `ids`; -inf where there are no others."""
+    device = logits.device
+    slots = [head.slot_of[row] for row in ids]
+    width = max(map(len, slots))
+    taken = np.zeros((len(slots), width), dtype=np.float32)  # 1 for a candidate, 0 for filling
+    places = np.zeros((len(slots), width), dtype=np.int64)
+    for number, row in enumerate(slots):
+        taken[number, : len(row)], places[number, : len(row)] = 1, row
+    counts = head.counts.repeat(len(slots), 1)
+    counts.scatter_add_(1, torch.from_numpy(places).to(device), torch.from_numpy(-taken).to(device))
+    scaled = logits / torch.tensor(temperatures, device=device)[:, None]
+    peak = scaled.amax(1, keepdim=True)
+    total = sums(((scaled - peak).exp_() * counts).double())
+    found = torch.stack([peak[:, 0].double(), total]).cpu().numpy()
+    return [
+        float(top) + float(np.log(rest)) if rest > 0 else -math.inf
+        for top, rest in zip(*found, strict=True)
+    ]
 
 
 def spellings(storyteller: Storyteller, word: str) -> list[list[int]]:
