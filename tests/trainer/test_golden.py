@@ -9,16 +9,13 @@ says why, write the file anew:
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.paths import ROOT
+from tests.processes import Program
 
 GOLDEN = Path(__file__).with_name("golden.json")
 STEPS = 20
@@ -55,18 +52,13 @@ RUNS = {
 def train(name: str, home: Path) -> dict[str, Any]:
     """What the trainer says of its corpus and of every step."""
     folders = ["--run.dir", str(home / "run"), "--corpus.folder", str(home / "data")]
-    done = subprocess.run(
-        [
-            *(sys.executable, "trainer/train.py", "--preset", "smoke"),
-            *(*PINNED.split(), *RUNS[name].split(), *folders),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=280,
+    words = [*PINNED.split(), *RUNS[name].split(), *folders]
+    run = Program(
+        ["trainer/train.py", "--preset", "smoke", *words],
+        home / "said.txt",
+        {"CUDA_VISIBLE_DEVICES": ""},
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert run.wait() == 0, run.said()[-3000:]
     corpus = json.loads((home / "run" / "export" / "training.json").read_text())["corpus"]
     lines = [json.loads(line) for line in (home / "run" / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "loss" in line]

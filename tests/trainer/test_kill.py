@@ -9,12 +9,8 @@ command is given again.
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import socket
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
+from tests.processes import Program, ranks
 from trainer import metrics
 
 STEPS = 60
@@ -46,7 +43,7 @@ class Kind:
 
 KINDS = {
     "fp32, dropout": Kind(1, 5, "--runtime.precision fp32 --model.dropout 0.1"),
-    "bf16, accumulation": Kind(1, 4, "--runtime.precision bf16 --runtime.micro_batch 2"),
+    "auto precision, accumulation": Kind(1, 4, "--runtime.precision auto --runtime.micro_batch 2"),
     "GPT-2 block, Muon": Kind(
         1, 4, "--model.block gpt2 --model.dropout 0.1 --optim.optimizer muon"
     ),
@@ -56,7 +53,7 @@ KINDS = {
     "two processes under ZeRO-2": Kind(
         2,
         3,
-        "--runtime.precision bf16 --model.dropout 0.1 --runtime.micro_batch 2"
+        "--runtime.precision auto --model.dropout 0.1 --runtime.micro_batch 2"
         " --runtime.deepspeed on",
     ),
 }
@@ -76,58 +73,38 @@ class Run:
     process is left that could outlive a kill."""
 
     def __init__(self, kind: Kind, corpus: list[str], folder: Path) -> None:
-        self.log = folder.with_suffix(".log")
-        self.journal = folder / metrics.METRICS
+        self.metrics = folder / metrics.METRICS
         self.before = self.inode()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        command = [sys.executable, "trainer/train.py", *SMALL, *kind.settings.split(), *corpus]
-        self.processes = []
-        for rank in range(kind.processes):
-            together = {
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": str(kind.processes),
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": port,
-            }
-            with self.log.open("a") as log:
-                self.processes.append(
-                    subprocess.Popen(
-                        [*command, "--run.dir", str(folder)],
-                        cwd=ROOT,
-                        env=os.environ
-                        | {"OMP_NUM_THREADS": "1"}
-                        | (together if kind.processes > 1 else {}),
-                        stderr=log,
-                        start_new_session=True,  # all that a process may start dies with it
-                    )
-                )
+        words = ["trainer/train.py", *SMALL, *kind.settings.split(), *corpus]
+        self.processes = [
+            Program([*words, "--run.dir", folder], folder.with_suffix(".log"), env)
+            for env in ranks(kind.processes)
+        ]
 
     def inode(self) -> int:
-        return self.journal.stat().st_ino if self.journal.exists() else 0
+        return self.metrics.stat().st_ino if self.metrics.exists() else 0
 
     def wait_for(self, step: int) -> None:
-        """Until this run has begun its journal anew and `step` is in it."""
+        """Until this run has begun its metrics anew and `step` is in them."""
         deadline = time.monotonic() + 200
         while self.inode() == self.before or all(
-            line["step"] < step for line in metrics.read(self.journal.parent)
+            line["step"] < step for line in metrics.read(self.metrics.parent)
         ):
             ended = [process.poll() for process in self.processes]
-            assert ended == [None] * len(ended), self.log.read_text()[-3000:]
+            assert ended == [None] * len(ended), self.processes[0].said()[-3000:]
             assert time.monotonic() < deadline, f"step {step} was not reached"
             time.sleep(0.002)
 
     def kill(self) -> None:
         for process in self.processes:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
         for process in self.processes:
-            assert process.wait(60) == -signal.SIGKILL, "the run had ended before it was killed"
+            code = process.wait(60)
+            assert code == -signal.SIGKILL, "the run had ended before it was killed"
 
     def finish(self) -> None:
         for process in self.processes:
-            assert process.wait(200) == 0, self.log.read_text()[-3000:]
+            assert process.wait(400) == 0, process.said()[-3000:]
 
 
 def told(folder: Path) -> list[dict[str, object]]:

@@ -1,14 +1,12 @@
 """A loss or gradient that is not a number stops the run before the weights take it in."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-from tests.paths import ROOT
+from tests.processes import Program
 from trainer.train import main
 
 # A rate so high that the second update's gradient overflows.
@@ -21,15 +19,10 @@ def test_the_update_is_refused_and_named(tmp_path: Path, optimizer: str, deepspe
     folders = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
     more = ["--optim.optimizer", optimizer, "--optim.muon_lr", "1e30", "--run.save_every", "1"]
     engine = ["--runtime.deepspeed", deepspeed, "--runtime.precision", "fp32"]
-    done = subprocess.run(
-        [sys.executable, "trainer/train.py", *WILD, *LENGTH, *folders, *more, *engine],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 2, done.stderr
-    told = done.stderr[done.stderr.index("error: ") :]
+    words = ["trainer/train.py", *WILD, *LENGTH, *folders, *more, *engine]
+    run = Program(words, tmp_path / "said.txt")
+    assert run.wait() == 2, run.said()
+    told = run.said()[run.said().index("error: ") :]
     assert told.startswith("error: the loss or its gradient is not a number at step 2, ")
     assert "step 1 is kept" in told
     assert "--run.fresh" in told

@@ -5,45 +5,38 @@ What kills do is in test_kill.py.
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.paths import ROOT
+from tests.processes import Program
 from trainer.distributed.runtime import choose_dtype
 
 SETTINGS = ["--preset", "smoke", "--model.dropout", "0.1", "--optim.global_batch", "4"]
 LENGTH = ["--run.save_every", "7", "--run.log_every", "1", "--run.validate_every", "20"]
 
 
-def start(folder: Path, *more: str) -> subprocess.Popen[str]:
+def start(folder: Path, *more: str) -> Program:
     """The trainer at work on a small run in `folder`."""
-    stories = folder.parent / "data"
-    where = ["--run.dir", str(folder), "--corpus.folder", str(stories), "--optim.steps", "40"]
-    return subprocess.Popen(
-        [sys.executable, "trainer/train.py", *SETTINGS, *LENGTH, *where, *more],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    where = ["--run.dir", folder, "--corpus.folder", folder.parent / "data", "--optim.steps", "40"]
+    words = ["trainer/train.py", *SETTINGS, *LENGTH, *where, *more]
+    number = len(list(folder.parent.glob(f"{folder.name}-*.txt")))
+    return Program(words, folder.with_name(f"{folder.name}-{number}.txt"))
 
 
-def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+def finish(process: Program, code: int = 0) -> str:
     """What the trainer said until it ended with `code`."""
-    said = process.communicate(timeout=240)[1]
-    assert process.returncode == code, said
-    return said
+    assert process.wait() == code, process.said()
+    return process.said()
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: Program) -> None:
     """Until the trainer has made `path`."""
     deadline = time.monotonic() + 200
     while not path.exists():
-        assert process.poll() is None, finish(process)
+        assert process.poll() is None, process.said()
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.01)
 
@@ -60,7 +53,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(whole: Path) -> None:
     folder = whole.with_name("stopped")
     process = start(folder)
     wait_for(folder / "checkpoints" / "step-00000007", process)
-    process.send_signal(signal.SIGINT)
+    process.send(signal.SIGINT)
     said = finish(process, 130)
     assert "stopped; saved after step" in said
     assert "the same command goes on" in said
@@ -97,8 +90,8 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(whole: P
     folder = whole.with_name("damaged")
     process = start(folder)
     wait_for(folder / "checkpoints" / "step-00000021", process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.wait()
     newest = max((folder / "checkpoints").glob("step-????????"))
     weights = newest / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])

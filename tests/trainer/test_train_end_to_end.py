@@ -12,10 +12,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.paths import ROOT
+from tests.processes import Program
 from trainer.evaluate.__main__ import evaluate, open_model
 from trainer.train import main
 
 PYTHON = [sys.executable, "trainer/train.py"]
+FORKED: list[str] = []  # see tests/processes.py
 LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]
 SHORT = [
     *("--optim.steps", "2", "--run.log_every", "1"),
@@ -41,8 +43,14 @@ EXPORT = {
 def run(
     command: Sequence[str], home: Path, *settings: str, run_dir: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A training command as a process; its stores and its Hugging Face folder are under `home`."""
+    """A training command, FORKED or started, as a process; its stores and its Hugging Face folder
+    are under `home`."""
     folders = ["--run.dir", str(run_dir or home / "run"), "--corpus.folder", str(home / "data")]
+    if not command:
+        home.mkdir(exist_ok=True)
+        words = ["trainer/train.py", "--preset", "smoke", *folders, *settings]
+        program = Program(words, home / "said.txt")
+        return subprocess.CompletedProcess(words, program.wait(), "", program.said())
     return subprocess.run(
         [*command, "--preset", "smoke", *folders, *settings],
         cwd=ROOT,
@@ -201,7 +209,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_leaves_the_checkpoints_whole_and_no_export(
     tmp_path: Path, small_disk: Path
 ) -> None:
-    done = run(PYTHON, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
+    done = run(FORKED, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -217,7 +225,7 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
 ) -> None:
     with (small_disk / "filling").open("wb") as filling:
         filling.write(bytes(10 * 2**20 - 300 * 1024))  # 0.3 MB stay free
-    done = run(PYTHON, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
+    done = run(FORKED, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -237,7 +245,7 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
 def test_the_card_s_block_goes_the_whole_way_too(tmp_path: Path) -> None:
     """GPT-2 has a row a position: nothing may look one past its context."""
     shape = ["--model.block", "gpt2", "--model.context", "32", "--run.sample_length", "100"]
-    done = run(PYTHON, tmp_path, *SHORT, *shape, "--corpus.source", "sample")
+    done = run(FORKED, tmp_path, *SHORT, *shape, "--corpus.source", "sample")
     assert done.returncode == 0, done.stderr
     config = json.loads((tmp_path / "run" / "export" / "config.json").read_text())
     assert (config["model_type"], config["n_positions"]) == ("gpt2", 32)
@@ -252,7 +260,7 @@ def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path) -> N
     (tmp_path / "others.jsonl").write_text("\n".join(stories[-10:]))
     corpus = ["--corpus.source", str(few), "--corpus.validation", str(tmp_path / "others.jsonl")]
     often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep", "1"]
-    done = run(PYTHON, home, *SHORT, *corpus, *often, *("--optim.steps", "70"), "--run.export=best")
+    done = run(FORKED, home, *SHORT, *corpus, *often, *("--optim.steps", "70"), "--run.export=best")
     assert done.returncode == 0, done.stderr
     judged = {
         line["step"]: line["validation_loss"]

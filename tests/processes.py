@@ -1,0 +1,113 @@
+"""Real processes of the trainer that start in a moment: forked from one that has imported PyTorch,
+transformers and the trainer (multiprocessing's fork server) instead of importing them for nine
+seconds each.
+
+What a process does before its imports is not seen in here: tests of launchers and of `HF_HOME`
+start Python itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from tests.paths import ROOT
+
+
+@cache
+def fork_server() -> multiprocessing.context.ForkServerContext:
+    """The process to fork from, started at the first use: one thread, and nothing of the Hub."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["trainer.train"])
+    return context
+
+
+def work(arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    """In the new process: be the program `arguments[0]`, and write all that it says to `log`."""
+    import torch
+
+    os.setsid()  # all that it may start dies with it
+    os.environ.update(env)
+    file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.chdir(ROOT)
+    torch.set_num_threads(1)
+    sys.argv = list(arguments)
+    runpy.run_path(arguments[0], run_name="__main__")
+
+
+class Program:
+    """A Python file at work as a process of its own."""
+
+    def __init__(
+        self, arguments: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        """Start `arguments[0]` with the others; what it says is added to `log`."""
+        self.log = log
+        words = list(map(str, arguments))
+        environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)  # the server's, if it is not there yet
+        self.process = fork_server().Process(
+            target=work, args=(words, dict(env or {}), log), daemon=True
+        )
+        self.process.start()
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it is at work."""
+        return self.process.exitcode
+
+    def wait(self, timeout: float = 240) -> int:
+        """Until it ends; the exit code. One that takes longer is killed and an error."""
+        self.process.join(timeout)
+        code = self.process.exitcode
+        if code is None:
+            self.kill()
+            raise TimeoutError(f"no end after {timeout} seconds; it said: {self.said()[-3000:]}")
+        return code
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to this process alone."""
+        os.kill(self.process.pid or 0, number)
+
+    def kill(self) -> None:
+        """Kill it, and all that it started."""
+        os.killpg(self.process.pid or 0, signal.SIGKILL)
+
+    def said(self) -> str:
+        """All that it said so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def ranks(count: int) -> list[dict[str, str]]:
+    """What a launcher tells each of `count` processes on this machine; the loopback is named, so
+    that gloo need not ask for this machine's name."""
+    if count == 1:
+        return [{}]
+    everyone = {
+        "WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+    return [everyone | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
