@@ -218,7 +218,7 @@ class Trainer:
         Raises:
             ValueError: a loss or gradient was not finite.
         """
-        refused = int(self.runtime.refused)
+        refused = int(self.runtime.optimizer.refused)
         if refused:
             kept = f"step {self.saved:,} is kept" if self.saved else "there is no checkpoint yet"
             raise ValueError(

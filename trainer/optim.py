@@ -65,9 +65,11 @@ class Optimizer(torch.optim.AdamW):
         places: for each flat share, the place of its elements among all elements of Muon's
             matrices, counted from 1; 0 is padding.
         dtype: arithmetic of the orthogonalization.
+        refused: how many updates did not happen; a scalar on the device.
         found_inf: 1.0 where an update must not happen, else 0.0; AdamW's fused kernel knows it too.
     """
 
+    refused: torch.Tensor
     found_inf: torch.Tensor
 
     def __init__(
@@ -93,6 +95,30 @@ class Optimizer(torch.optim.AdamW):
         self.shapes = [weight.shape for weight in inner]  # ZeRO-3 leaves the weights without
         self.places: dict[torch.Tensor, torch.Tensor] = {}
         self.dtype = torch.float32
+
+    def place(self, device: torch.device, *, with_rate: bool) -> None:
+        """Keep what a step reads and writes besides the weights on `device`; the learning rate too
+        if a captured update is to read it."""
+        self.refused = torch.zeros((), device=device)
+        self.found_inf = torch.zeros((), device=device)
+        if with_rate:
+            rate = torch.zeros((), device=device)
+            for group in self.param_groups:
+                group["lr"], group["capturable"] = rate, True
+
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the next update."""
+        for group in self.param_groups:
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)  # the same tensor in all groups
+                return
+            group["lr"] = rate
+
+    def refuse_unless_finite(self, norm: torch.Tensor) -> None:
+        """Keep the next step from happening if the gradient's norm is not finite, or if a step was
+        refused before. Does not wait for the device."""
+        self.found_inf = (~torch.isfinite(norm) | (self.refused > 0)).float()
+        self.refused += self.found_inf
 
     def moments_of(self, weight: torch.Tensor) -> tuple[str, ...]:
         """Names of what is remembered of a weight: Muon has no second moment."""
@@ -121,13 +147,15 @@ class Optimizer(torch.optim.AdamW):
                 weight.grad = None  # so that AdamW passes it over
         super().step(closure)
 
-    def move(self, weights: list[torch.Tensor], rate: float, decay: float) -> None:
+    def move(
+        self, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float
+    ) -> None:
         """Muon's update of weights of one shape: whole matrices, or one flat share of them all."""
         for weight in weights:
             if not self.state[weight]:
                 self.begin(weight, 0, muon=True)
         momenta = [self.state[weight]["exp_avg"] for weight in weights]
-        refused = getattr(self, "found_inf", torch.zeros((), device=weights[0].device)) > 0
+        refused = self.found_inf > 0
         gradient = torch.stack([cast(torch.Tensor, weight.grad) for weight in weights])
         before = torch.stack(momenta)  # (count, *shape)
         after = torch.where(refused, before, before.lerp(gradient, 1 - self.momentum))
@@ -141,7 +169,7 @@ class Optimizer(torch.optim.AdamW):
             return
         moved = torch.stack(weights)
         update = torch.where(refused, 0.0, update + decay * moved)
-        torch._foreach_copy_(weights, moved.sub_(update, alpha=rate).unbind())
+        torch._foreach_copy_(weights, moved.sub_(rate * update).unbind())
 
     def share(self, flat: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
         """The part of the orthogonalized matrices that a flat share holds, (1, size)."""

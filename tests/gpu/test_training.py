@@ -65,7 +65,7 @@ def test_no_update_waits_for_the_card(trainer: Trainer) -> None:
             trainer.runtime.update(trainer.batches.of(step), 1e-3)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert int(trainer.runtime.refused) == 0
+    assert int(trainer.runtime.optimizer.refused) == 0
 
 
 def test_attention_is_flash_without_a_mask(trainer: Trainer) -> None:

@@ -22,6 +22,7 @@ from accelerate.tracking import get_available_trackers
 from trainer import config, device
 from trainer.distributed import deepspeed_config, launcher_env
 from trainer.distributed.optimizer_state import Shared, Whole
+from trainer.distributed.plain_update import PlainUpdate
 from trainer.distributed.watchdog import GRACE, Watchdog
 from trainer.loss import NextTokenLoss
 from trainer.optim import Optimizer
@@ -130,59 +131,54 @@ class Runtime:
 
     def prepare(self, model: NextTokenLoss, optimizer: Optimizer) -> None:
         """Place the model and its optimizer on the device and tie the processes together."""
-        self.moves = optimizer
         model.dtype = optimizer.dtype = self.dtype
         self.names = {
             name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
         }
+        self.optimizer = optimizer
         if self.engine == "plain":
             model.to(self.device)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.refused = torch.zeros((), device=self.device)
-        self.tensors = (
-            Whole(optimizer)
-            if self.engine == "plain"
-            else Shared(optimizer, self.optimizer.optimizer, self.rank, self.num_processes)
-        )
+            optimizer.place(self.device, with_rate=self.device.type == "cuda")
+            self.plain_update = PlainUpdate(model, optimizer, self.clip, self.num_processes)
+            self.tensors: Whole | Shared = Whole(optimizer)
+        else:
+            optimizer.place(self.device, with_rate=False)
+            self.zero, self.zero_optimizer = self.accelerator.prepare(model, optimizer)
+            self.tensors = Shared(
+                optimizer, self.zero_optimizer.optimizer, self.rank, self.num_processes
+            )
 
-    def update(
-        self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], rate: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One optimizer step over `accumulation` micro-batches of (inputs, targets), each
-        (micro_batch, context).
+    def update(self, blocks: torch.Tensor, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """One optimizer step on `blocks`, (accumulation, micro_batch, context + 1) slots.
 
-        An update whose gradient is not finite does not happen, nor does any after it: `refused`
-        counts them, on the device.
+        An update whose gradient is not finite does not happen, nor does any after it:
+        `optimizer.refused` counts them, on the device.
 
         Returns:
-            Mean nats a token over this process's share (all shares have equally many), and the
-            gradient's norm before clipping, over all processes. Neither waits for the device.
+            Mean nats per token over this process's blocks (all processes have equally many), and
+            the gradient's norm before clipping, over all processes. Neither waits for the device.
         """
         self.watchdog.meet()
-        for group in self.optimizer.param_groups:
+        if self.engine == "plain":
+            return self.plain_update(blocks, rate)
+        return self.update_with_deepspeed(blocks, rate)
+
+    def update_with_deepspeed(
+        self, blocks: torch.Tensor, rate: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """DeepSpeed steps by itself at the last micro-batch, and leaves out an update that is not
+        finite."""
+        for group in self.zero_optimizer.param_groups:
             group["lr"] = rate
         nats = torch.zeros((), device=self.device)
-        norm = torch.zeros((), device=self.device)
-        for inputs, targets in batches:
-            with self.accelerator.accumulate(self.model):
-                loss = self.model(inputs, targets)
+        for block in blocks:
+            with self.accelerator.accumulate(self.zero):
+                loss = self.zero(block[:, :-1], block[:, 1:])
                 self.accelerator.backward(loss)
-                nats += loss.detach() / self.accumulation
-                if self.accelerator.sync_gradients and self.engine == "plain":
-                    norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip)
-                    self.refuse(norm)
-                self.optimizer.step()
-                self.optimizer.zero_grad()
-        if self.engine == "deepspeed":  # it leaves out an update that is not finite by itself
-            norm = torch.as_tensor(self.model.get_global_grad_norm(), device=self.device)
-            self.refuse(norm)
+            nats += loss.detach() / self.accumulation
+        norm = torch.as_tensor(self.zero.get_global_grad_norm(), device=self.device)
+        self.optimizer.refuse_unless_finite(norm)
         return nats, norm
-
-    def refuse(self, norm: torch.Tensor) -> None:
-        """Refuse this update if the gradient's norm is not finite or one was refused before."""
-        refuses = (~torch.isfinite(norm) | (self.refused > 0)).float()
-        self.refused += refuses
-        self.moves.found_inf = refuses
 
     def mean(self, value: torch.Tensor) -> float:
         """The mean of a scalar over the processes."""
@@ -211,7 +207,7 @@ class Runtime:
         return {
             f"{name}.{key}": self.tensors.moment(weight, key)
             for name, weight in self.names.items()
-            for key in self.moves.moments_of(weight)
+            for key in self.optimizer.moments_of(weight)
         }
 
     def load(
@@ -222,7 +218,7 @@ class Runtime:
         self.tensors.start(step)
         for name, weight in self.names.items():
             self.tensors.set_weight(weight, weights[name])
-            for key in self.moves.moments_of(weight):
+            for key in self.optimizer.moments_of(weight):
                 self.tensors.set_moment(weight, key, moments[f"{name}.{key}"])
 
     def track(self, name: str, settings: dict[str, Any], step: int) -> None:

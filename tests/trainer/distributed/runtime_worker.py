@@ -60,9 +60,9 @@ def main(folder: Path, until: int, changes: dict) -> None:
             np.random.default_rng(step).integers(0, 60, (GLOBAL_BATCH, CONTEXT + 1))
         )
         mine = everyone[runtime.rank * share : (runtime.rank + 1) * share].to(runtime.device)
-        parts = mine.split(runtime.micro_batch)
+        blocks = mine.view(runtime.accumulation, runtime.micro_batch, -1)
         rate = learning_rate(optim, step, NUM_STEPS)
-        nats, norm = runtime.update([(part[:, :-1], part[:, 1:]) for part in parts], rate)
+        nats, norm = runtime.update(blocks, rate)
         step += 1
         lines.append({"step": step, "nats": runtime.mean(nats), "norm": float(norm), "rate": rate})
     weights, moments = runtime.weights(), runtime.moments()
