@@ -1,6 +1,6 @@
 """Tokens a second of training, against what people run.
 
-    python benchmarks/training.py [peers|growth ...] [--stories FILE] [--steps 6]
+    python benchmarks/training.py [peers|growth ...] [--stories FILE | --store FOLDER] [--steps 6]
 
 peers    the size of the preset seed (GPT-2 block, 6 x 256 x 4, 50,257 ids), 64 blocks of 128
          tokens an update, AdamW, no dropout: transformers.Trainer in fp32 and bf16, the same
@@ -10,7 +10,7 @@ growth   `trainer/train.py` with context 128, 256 and 512, smaller updates, and 
 Every contender runs in a process of its own, on the blocks of one token store; speed is that of
 the median update after those that warm up (and compile). The share is of this machine's bf16
 matrix peak, measured first, by the floating-point operations of the whole model (see
-trainer/peak.py), the head's 50,257 rows included. Inkling computes the head for the ids that the
+trainer/flops.py), the head's 50,257 rows included. Inkling computes the head for the ids that the
 corpus uses, so its share counts work that it saves. Memory is the process's at most, or on a GPU
 what its tensors take of the card.
 """
@@ -158,6 +158,13 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
+def num_gpus() -> int:
+    """How many there are."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def finished(order: list[str]) -> tuple[str, int]:
     """What a command printed, and its peak memory in MiB."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
@@ -207,7 +214,8 @@ def growth(stories: str, data: Path, steps: int) -> None:
     rows += [
         (f"context 128, {batch} blocks", 1, {"optim__global_batch": batch}) for batch in (16, 32)
     ]
-    rows += [("context 128, 64 blocks, 2 processes", 2, {})]
+    if not has_gpu() or num_gpus() > 1:  # two processes cannot share a card
+        rows += [("context 128, 64 blocks, 2 processes", 2, {})]
     for title, processes, settings in rows:
         speed, memory = inkling(stories, data, steps, processes, **settings)
         print(f"{title:36}{speed:>10,.0f}{memory:>8,} MiB", flush=True)
@@ -218,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", default=["peers", "growth"])
     parser.add_argument("--stories", default=str(SHARED) if SHARED.exists() else "sample")
+    parser.add_argument("--store", type=Path, help="a finished token store to read instead")
     parser.add_argument("--steps", type=int, default=6, help="updates that are counted")
     parser.add_argument("--contender", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -230,21 +239,26 @@ def main() -> None:
         on_gpu = torch.cuda.max_memory_allocated() // 2**20 if has_gpu() else 0
         print(json.dumps([found, on_gpu]))
         return
+    for part in options.parts:
+        if part not in ("peers", "growth"):
+            sys.exit(f"error: there is no part {part!r}: peers or growth")
+    with tempfile.TemporaryDirectory() as folder:
+        store = options.store or build(options.stories, folder)
+        for part in options.parts:
+            if part == "peers":
+                peers(str(options.store or options.stories), Path(folder), store, options.steps)
+            else:
+                growth(str(options.store or options.stories), Path(folder), options.steps)
+
+
+def build(stories: str, folder: str) -> Path:
+    """The token store that the contenders read."""
     from trainer.config import Corpus
     from trainer.corpus import build_store
 
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        corpus = Corpus(source=options.stories, folder=folder, special="strip", lower_case=True,
-                        max_tokens=128)  # fmt: skip
-        store = build_store(corpus, progress=False)
-        for part in options.parts:
-            if part == "peers":
-                peers(options.stories, data, store.folder, options.steps)
-            elif part == "growth":
-                growth(options.stories, data, options.steps)
-            else:
-                sys.exit(f"error: there is no part {part!r}: peers or growth")
+    corpus = Corpus(source=stories, folder=folder, special="strip", lower_case=True,
+                    max_tokens=128)  # fmt: skip
+    return build_store(corpus, progress=False).folder
 
 
 if __name__ == "__main__":

@@ -147,9 +147,7 @@ class Optimizer(torch.optim.AdamW):
                 weight.grad = None  # so that AdamW passes it over
         super().step(closure)
 
-    def move(
-        self, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float
-    ) -> None:
+    def move(self, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float) -> None:
         """Muon's update of weights of one shape: whole matrices, or one flat share of them all."""
         for weight in weights:
             if not self.state[weight]:

@@ -6,6 +6,7 @@ batch.py. A story whose reader stopped or is gone frees its place at the next st
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
@@ -170,22 +171,10 @@ class Engine:
     # What follows runs in the engine's thread.
 
     def _run(self, opened: Future[Network | Foreign]) -> None:
-        places = 2 * self.max_streams  # a story may need a second one for its next window
         # The network is opened here because OpenMP keeps a team of threads for every thread that
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
-            network = self._open(places)
-            teller = Teller(self.storyteller, network.head, network.idle)
-            self._batch = Batch(network, teller, places)
-        except torch.OutOfMemoryError:
-            opened.set_exception(
-                ValueError(
-                    f"there is no room for {self.storyteller.folder} and {places} cached stories "
-                    f"on {self.storyteller.device}: close what else uses it, or give "
-                    "--device cpu."
-                )
-            )
-            return
+            network = self._open()
         except BaseException as error:
             opened.set_exception(error)
             return
@@ -202,14 +191,47 @@ class Engine:
         for work in [*self._batch.running, *self._waiting]:
             work.out.put(None)
 
-    def _open(self, places: int) -> Network | Foreign:
+    def _open(self) -> Network | Foreign:
+        """The model, with a cache for `max_streams` stories; fewer where the memory ends before.
+
+        Raises:
+            ValueError: there is no memory for one story.
+        """
+        wanted = self.max_streams
+        while True:
+            try:
+                network = self._open_with(2 * self.max_streams)  # one more for its next window
+                break
+            except torch.OutOfMemoryError:
+                if self.max_streams == 1:
+                    raise ValueError(
+                        f"there is no room for {self.storyteller.folder} on "
+                        f"{self.storyteller.device}: close what else uses it, or give --device cpu."
+                    ) from None
+            self.max_streams //= 2
+            torch.cuda.empty_cache()
+        if self.max_streams < wanted:
+            print(
+                f"{self.storyteller.device} is nearly full: {self.max_streams} stories at once "
+                f"instead of {wanted}",
+                file=sys.stderr,
+            )
+        return network
+
+    def _open_with(self, places: int) -> Network | Foreign:
         """The model, with a cache of so many places."""
         device = self.storyteller.device
         if device.type == "cuda":
             torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
-        if not self.storyteller.is_own_shape:
-            return Foreign(self.storyteller, places)
-        return Network(self.storyteller, places, fixed_rows(device, self.max_streams))
+        if self.storyteller.is_own_shape:
+            network: Network | Foreign = Network(
+                self.storyteller, places, fixed_rows(device, self.max_streams)
+            )
+        else:
+            network = Foreign(self.storyteller, places)
+        teller = Teller(self.storyteller, network.head, network.idle)
+        self._batch = Batch(network, teller, places)
+        return network
 
     def _admit(self) -> bool:
         """Let stories join and leave; wait while there are none. False when the engine closes."""

@@ -4,18 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
 import torch
 
 from playground.engine.stream import Work
-from playground.model.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, sums, weigh
+from playground.model.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, weigh
 from playground.model.cuda_graph import Function, Graph
 from playground.model.folder import Storyteller
+from playground.model.full_logits import exact_logits, full_logits, log_rests, rank
 from playground.model.head import Head
 from playground.sampling import choose, choose_among_all, dice, penalise
 from playground.stories.story import Alternative, Token
+
+
+@dataclass
+class Choice:
+    """A next token on its way to its record.
+
+    Attributes:
+        draw: the number in [0, 1) that chooses; None if a person typed the token.
+        near: the likeliest ids.
+        token_id: the next id; -1 until it is chosen.
+        chance: its probability after the settings.
+        rank: how many ids are likelier; None until it is known.
+        logit: its exact one, from when the rank is known.
+    """
+
+    work: Work
+    draw: float | None
+    near: Candidates
+    token_id: int = -1
+    chance: float = 1.0
+    rank: int | None = None
+    logit: float = 0.0
+
+    def take(self, rank: int, chance: float = 1.0) -> None:
+        """Choose one of the likeliest."""
+        self.token_id, self.rank, self.chance = int(self.near.ids[rank]), rank, chance
+        self.logit = float(self.near.logits[rank])
 
 
 class Teller:
@@ -47,92 +76,128 @@ class Teller:
             if not group:
                 continue
             rows = [row for _, row, _ in group]
+            first, last = rows[0], rows[-1] + 1
+            # Mostly neighbours: a slice, where a list of rows would be copied to the device.
+            together = last - first == len(rows) and rows == list(range(first, last))
             with torch.inference_mode():
-                first, last = rows[0], rows[-1] + 1
-                # Mostly neighbours: a slice, where a list of rows would be copied to the device.
-                together = last - first == len(rows) and rows == list(range(first, last))
-                chosen = states[first:last] if together else states[rows]
-                logits, *weighed = self._near[MANY if many else FEW](chosen)
-            found = candidates(self.head, weighed)
-            rests = self._log_rests(group, found, logits)
-            for index, (work, _, known) in enumerate(group):
-                row = Row(self.head, found[index], chosen[index], logits[index])
-                if known is not None:
-                    yield work, self._record(work, known, row)
-                    continue
-                roll = dice(work.settings.seed, work.position)
-                token_id, chance, rank = self._choose(work, roll, row, rests.get(index, -np.inf))
-                work.position += 1
-                work.count -= 1
-                if token_id == self.storyteller.end and work.settings.stop_at_end:
-                    yield work, None
-                else:
-                    work.ids.append(token_id)
-                    yield work, self._record(work, token_id, row, roll, chance, rank)
+                choices = self._choose(
+                    states[first:last] if together else states[rows],
+                    [(work, known) for work, _, known in group],
+                    MANY if many else FEW,
+                )
+            for choice in choices:
+                yield choice.work, self._write(choice)
 
     def _weigh(self, count: int, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The logits of states (rows, hidden), and their `count` likeliest slots."""
         logits = self.head.logits(states)
         return logits, *weigh(self.head, states, logits, count)
 
-    def _log_rests(
-        self,
-        group: list[tuple[Work, int, int | None]],
-        found: list[Candidates],
-        logits: torch.Tensor,
-    ) -> dict[int, float]:
-        """`log_rests` of the rows of logits (rows, slots) that draw from all ids, by index in the
-        group; one wait for the device, however many they are."""
+    def _choose(
+        self, states: torch.Tensor, asked: list[tuple[Work, int | None]], count: int
+    ) -> list[Choice]:
+        """The next token of each row of states (rows, hidden), which its story's settings and its
+        draw choose or a person typed.
+
+        Most are found among the `count` likeliest ids, which is one wait for the device; what the
+        others need is asked for all of them at once.
+        """
+        logits, *weighed = self._near[count](states)
+        choices, others = [], []
+        for (work, known), near in zip(asked, candidates(self.head, weighed), strict=True):
+            draw = dice(work.settings.seed, work.position) if known is None else None
+            choices.append(Choice(work, draw, near, -1 if known is None else known))
+        rests = self._log_rests(choices, logits)
+        for index, choice in enumerate(choices):
+            if not self._choose_near(choice, rests.get(index, -math.inf)):
+                others.append(index)
+        if others:
+            self._choose_far([choices[index] for index in others], states[others], logits[others])
+        return choices
+
+    def _log_rests(self, choices: list[Choice], logits: torch.Tensor) -> dict[int, float]:
+        """`log_rests` of the rows of logits (rows, slots) that draw from all ids, by row."""
         rows = [
             index
-            for index, (work, _, known) in enumerate(group)
-            if known is None and work.settings.temperature and not work.settings.top_k
+            for index, choice in enumerate(choices)
+            if choice.draw is not None
+            and choice.work.settings.temperature
+            and not choice.work.settings.top_k
         ]
         if not rows:
             return {}
-        temperatures = [group[index][0].settings.temperature for index in rows]
-        ids = [found[index].ids for index in rows]
+        temperatures = [choices[index].work.settings.temperature for index in rows]
+        ids = [choices[index].near.ids for index in rows]
         return dict(zip(rows, log_rests(self.head, ids, logits[rows], temperatures), strict=True))
 
-    def _choose(
-        self, work: Work, roll: float, row: Row, log_rest: float
-    ) -> tuple[int, float, int | None]:
-        """The id that the settings and the dice choose, its probability after the settings, and its
-        rank if that is known. `log_rest` is that of all ids but the candidates, -inf if they are
-        not drawn from."""
-        settings = work.settings
-        banned = self._banned(work)
-        if settings.repetition_penalty == 1 and not banned:
-            found = choose(row.near.logits, log_rest, settings, roll)
-            if found is not None:
-                return int(row.near.ids[found[0]]), found[1], found[0]
-        logits = row.all_logits()
+    def _choose_near(self, choice: Choice, log_rest: float) -> bool:
+        """Choose among the likeliest, if that is where the choice lies. `log_rest` is that of all
+        other ids, -inf if they are not drawn from."""
+        settings, near = choice.work.settings, choice.near
+        if choice.draw is None:
+            found = np.flatnonzero(near.ids == choice.token_id)
+            if len(found):
+                choice.take(int(found[0]))
+            return bool(len(found))
+        if settings.repetition_penalty != 1 or self._banned(choice.work):
+            return False
+        chosen = choose(near.logits, log_rest, settings, choice.draw)
+        if chosen is not None:
+            choice.take(*chosen)
+        return chosen is not None
+
+    def _choose_far(
+        self, choices: list[Choice], states: torch.Tensor, logits: torch.Tensor
+    ) -> None:
+        """Choose among all ids, from states (choices, hidden) and logits (choices, slots)."""
+        full = full_logits(self.head, [choice.near for choice in choices], logits)
+        far = []
+        for index, choice in enumerate(choices):
+            if choice.draw is not None:
+                self._choose_among_all(choice, full[index].copy())
+            if choice.rank is None:
+                far.append(index)
+        if not far:
+            return
+        ids = [choices[index].token_id for index in far]
+        exact = exact_logits(self.head, states[far], ids)
+        for index, logit in zip(far, exact, strict=True):
+            choice = choices[index]
+            choice.logit = logit
+            choice.rank = rank(self.head, choice.near, full[index], choice.token_id, logit)
+
+    def _choose_among_all(self, choice: Choice, logits: np.ndarray) -> None:
+        """Choose from logits (vocabulary,), which are changed as the settings say."""
+        work, settings = choice.work, choice.work.settings
         if settings.repetition_penalty != 1:
             penalise(logits, work.ids[work.first :], settings.repetition_penalty)
-        logits[banned] = -np.inf
-        return *choose_among_all(logits, settings, roll), None
+        logits[self._banned(work)] = -np.inf
+        token_id, chance = choose_among_all(logits, settings, choice.draw or 0.0)
+        found = np.flatnonzero(choice.near.ids == token_id)
+        if len(found):
+            choice.take(int(found[0]), chance)
+        else:
+            choice.token_id, choice.chance = token_id, chance
 
-    def _record(
-        self,
-        work: Work,
-        token_id: int,
-        row: Row,
-        roll: float | None = None,
-        chance: float = 1.0,
-        rank: int | None = None,
-    ) -> Token:
-        """What there is to say about a token."""
-        near = row.near
-        rank = row.rank(token_id) if rank is None else rank
-        value = near.logits[rank] if rank < len(near.ids) else row.logit(token_id)
+    def _write(self, choice: Choice) -> Token | None:
+        """Append a token that was chosen to its story; its record, None at the story's end."""
+        work = choice.work
+        if choice.draw is not None:
+            work.position += 1
+            work.count -= 1
+            if choice.token_id == self.storyteller.end and work.settings.stop_at_end:
+                return None
+            work.ids.append(choice.token_id)
+        near = choice.near
         others = near.ids[:BEST].tolist()
+        assert choice.rank is not None
         return Token(
-            token_id=token_id,
-            text=work.letters.add(self.storyteller.piece(token_id)),
-            dice=roll,
-            probability=math.exp(min(value - near.log_total, 0.0)),
-            chosen_probability=min(chance, 1.0),
-            rank=rank,
+            token_id=choice.token_id,
+            text=work.letters.add(self.storyteller.piece(choice.token_id)),
+            dice=choice.draw,
+            probability=math.exp(min(choice.logit - near.log_total, 0.0)),
+            chosen_probability=min(choice.chance, 1.0),
+            rank=choice.rank,
             entropy=near.entropy,
             alternatives=tuple(
                 map(Alternative, others, map(self._labels.__getitem__, others), near.shares)
@@ -160,63 +225,6 @@ class Labels(dict[int, str]):
     def __missing__(self, token_id: int) -> str:
         label = self[token_id] = self._storyteller.label(token_id)
         return label
-
-
-class Row:
-    """What the model says about one next token."""
-
-    def __init__(
-        self, head: Head, near: Candidates, state: torch.Tensor, logits: torch.Tensor
-    ) -> None:
-        self.near = near
-        self._head = head
-        self._state = state  # (hidden,)
-        self._logits = logits  # (slots,), with the head's rounding
-
-    def all_logits(self) -> np.ndarray:
-        """(vocabulary,) float64, the candidates' exact ones among them."""
-        found = self._logits.double().cpu().numpy()[self._head.slot_of]
-        found[self.near.ids] = self.near.logits
-        return np.asarray(found)
-
-    def logit(self, token_id: int) -> float:
-        """The exact logit of one id."""
-        slot = torch.tensor([[int(self._head.slot_of[token_id])]], device=self._state.device)
-        return float(self._head.exact(self._state[None], slot))
-
-    def rank(self, token_id: int) -> int:
-        """How many ids come before this one."""
-        places = np.flatnonzero(self.near.ids == token_id)
-        if len(places):
-            return int(places[0])
-        everything, value = self.all_logits(), self.logit(token_id)
-        everything[self._head.slot_of == self._head.slot_of[token_id]] = value
-        before = int((everything > value).sum() + (everything[:token_id] == value).sum())
-        return max(before, len(self.near.ids))
-
-
-def log_rests(
-    head: Head, ids: list[np.ndarray], logits: torch.Tensor, temperatures: list[float]
-) -> list[float]:
-    """Of each row of logits (rows, slots), the log of the sum of exp(logit / temperature) over all
-    ids but its candidates `ids`; -inf where there are no others."""
-    device = logits.device
-    slots = [head.slot_of[row] for row in ids]
-    width = max(map(len, slots))
-    taken = np.zeros((len(slots), width), dtype=np.float32)  # 1 for a candidate, 0 for filling
-    places = np.zeros((len(slots), width), dtype=np.int64)
-    for number, row in enumerate(slots):
-        taken[number, : len(row)], places[number, : len(row)] = 1, row
-    counts = head.counts.repeat(len(slots), 1)
-    counts.scatter_add_(1, torch.from_numpy(places).to(device), torch.from_numpy(-taken).to(device))
-    scaled = logits / torch.tensor(temperatures, device=device)[:, None]
-    peak = scaled.amax(1, keepdim=True)
-    total = sums(((scaled - peak).exp_() * counts).double())
-    found = torch.stack([peak[:, 0].double(), total]).cpu().numpy()
-    return [
-        float(top) + float(np.log(rest)) if rest > 0 else -math.inf
-        for top, rest in zip(*found, strict=True)
-    ]
 
 
 def spellings(storyteller: Storyteller, word: str) -> list[list[int]]:

@@ -60,20 +60,32 @@ class Group:
 
 
 class Rows:
-    """Any rows at all, over the whole context: their number alone decides every shape."""
+    """The first rows of a step over the first keys of their stories: these two numbers alone decide
+    every shape.
 
-    def __init__(self, places: torch.Tensor, positions: torch.Tensor, cache: torch.Tensor) -> None:
-        """Of places and positions (rows,)."""
-        self.places, self.cache = places, cache
-        self.mask = mask(positions, cache.shape[4])
+    A key that a row may not see adds an exact zero and each row attends by itself, so the result
+    does not depend on the two numbers.
+    """
+
+    def __init__(
+        self,
+        places: torch.Tensor,
+        positions: torch.Tensor,
+        cache: torch.Tensor,
+        num_rows: int,
+        num_keys: int,
+    ) -> None:
+        """Of places and positions (all rows,); a row beyond `num_rows` attends to nothing."""
+        self.places, self.known = places[:num_rows], cache[:, :, :, :, :num_keys]
+        self.mask = mask(positions[:num_rows], num_keys)
 
     def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
-        """(rows, heads * width): what query (rows, heads, width) gathers in a layer."""
-        keys, values = self.cache[number].index_select(0, self.places).unbind(1)
+        """(all rows, heads * width): what query (all rows, heads, width) gathers in a layer."""
+        keys, values = self.known[number].index_select(0, self.places).unbind(1)
         seen = functional.scaled_dot_product_attention(
-            query[:, :, None], keys, values, attn_mask=self.mask
+            query[: len(self.places), :, None], keys, values, attn_mask=self.mask
         )
-        return seen.flatten(1)
+        return functional.pad(seen.flatten(1), (0, 0, 0, len(query) - len(seen)))
 
 
 def mask(positions: torch.Tensor, num_keys: int) -> torch.Tensor:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -24,9 +25,10 @@ class Graph:
     """A function of (rows, ...) to tensors of (rows, ...), in which a row does not depend on the
     others, for any number of rows."""
 
-    def __init__(self, function: Function, idle: torch.Tensor) -> None:
-        """`idle` (fixed number of rows, ...) is what rows that nobody asked for compute."""
-        self.function, self.idle = function, idle
+    def __init__(self, function: Function, idle: torch.Tensor, pool: Any = None) -> None:
+        """`idle` (fixed number of rows, ...) is what rows that nobody asked for compute; `pool` is
+        memory shared with other graphs of the same thread (torch.cuda.graph_pool_handle)."""
+        self.function, self.idle, self.pool = function, idle, pool
         self.input = idle.clone()
         self.recorded: torch.cuda.CUDAGraph | None = None
         self.outputs: tuple[torch.Tensor, ...] = ()
@@ -54,7 +56,9 @@ class Graph:
         torch.cuda.current_stream().wait_stream(stream)
         recorded = torch.cuda.CUDAGraph()
         # Another model's thread may take memory meanwhile: only this thread is watched.
-        with torch.cuda.graph(recorded, stream=stream, capture_error_mode="thread_local"):
+        with torch.cuda.graph(
+            recorded, pool=self.pool, stream=stream, capture_error_mode="thread_local"
+        ):
             self.outputs = self.function(self.input)
         self.recorded = recorded
 

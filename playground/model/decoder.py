@@ -11,13 +11,15 @@ them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 - The body runs in fp32; the head is in head.py.
 - The cache holds each story's keys and values in a place of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
-- On a GPU a step has a fixed number of rows and is recorded (cuda_graph.py).
+- On a GPU a step has a fixed number of rows and is recorded (cuda_graph.py), with attention of a
+  few sizes: products cost one row what they cost all of them, attention does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,6 +30,8 @@ from playground.model.cuda_graph import Graph
 from playground.model.folder import Storyteller
 from playground.model.head import Head
 from playground.model.linear import Product
+
+FEWEST_ROWS, FEWEST_KEYS = 8, 128  # of a recorded step's attention; the other sizes are doubles
 
 
 @dataclass
@@ -74,7 +78,12 @@ class Network:
         if rows is not None:
             nobody = torch.tensor([[0, places, 0]], device=device).repeat(rows, 1)
             self.idle = torch.zeros(rows, self.table.shape[1], device=device)
-            self._step = Graph(self._fixed, nobody)
+            pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
+            self._steps = {
+                (num_rows, num_keys): Graph(partial(self._fixed, num_rows, num_keys), nobody, pool)
+                for num_rows in sizes(FEWEST_ROWS, rows)
+                for num_keys in sizes(FEWEST_KEYS, keys)
+            }
 
     def _read(self, config: dict[str, Any], names: dict[str, torch.Tensor]) -> None:
         """Bring the weights into the form of the products."""
@@ -168,17 +177,33 @@ class Network:
         Returns:
             (tokens of all pieces, hidden): the states after the last norm, in the pieces' order.
         """
-        where = torch.tensor(rows_of(pieces))
+        rows = torch.tensor(rows_of(pieces))
+        where = rows
         if self.device.type == "cuda":  # from pinned memory a copy does not wait for the device
-            where = where.pin_memory().to(self.device, non_blocking=True)
+            where = rows.pin_memory().to(self.device, non_blocking=True)
         if self.idle is not None:
-            return self._step(where)[0]
+            most = len(self.idle)
+            parts = zip(rows.split(most), where.split(most), strict=True)
+            return torch.cat([self._recorded(*part) for part in parts])
         with torch.inference_mode():
             return self._forward(where, groups_of(pieces, self.cache))
 
-    def _fixed(self, where: torch.Tensor) -> tuple[torch.Tensor]:
-        """The states after (rows, 3) of id, place and position, which decide no shape."""
-        return (self._forward(where, [Rows(where[:, 1], where[:, 2], self.cache)]),)
+    def _recorded(self, rows: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        """The states after (rows, 3) of id, place and position, known to the host and lying on the
+        device: the smallest recorded step that holds them."""
+        most_keys = int(rows[:, 2].max()) + 1
+        step = next(
+            graph
+            for (num_rows, num_keys), graph in self._steps.items()
+            if num_rows >= len(rows) and num_keys >= most_keys
+        )
+        return step(where)[0]
+
+    def _fixed(self, num_rows: int, num_keys: int, where: torch.Tensor) -> tuple[torch.Tensor]:
+        """The states after (rows, 3) of id, place and position, which decide no shape; only the
+        first `num_rows` attend, to the first `num_keys` positions."""
+        attending = Rows(where[:, 1], where[:, 2], self.cache, num_rows, num_keys)
+        return (self._forward(where, [attending]),)
 
     def _forward(self, where: torch.Tensor, groups: Sequence[Group | Rows]) -> torch.Tensor:
         """(rows, hidden) of where (rows, 3): id, place and position of each."""
@@ -219,3 +244,11 @@ class Network:
             pairs = torch.view_as_complex(qkv.view(len(x), 3 * self.heads, -1, 2))
             pairs[:, : 2 * self.heads].mul_(turns)
         return qkv
+
+
+def sizes(fewest: int, most: int) -> list[int]:
+    """From `fewest` up to `most`, which is the last, each twice the one before."""
+    found = [most]
+    while found[0] > fewest:
+        found.insert(0, max(fewest, 2 ** ((found[0] - 1).bit_length() - 1)))
+    return found

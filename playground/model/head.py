@@ -63,6 +63,10 @@ class Head:
         """(rows, n) fp32 logits of some slots (rows, n), without the product's rounding."""
         return (functional.embedding(slots, self._table) * states[:, None]).sum(-1)
 
+    def weights(self, slots: torch.Tensor) -> torch.Tensor:
+        """The table's rows of some slots (n,): (n, hidden) fp32."""
+        return functional.embedding(slots, self._table)
+
     def ids_of(self, slots: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ids and logits (rows, n) of slots and logits (rows, n), which fall from the left: a
         slot's ids in a row, so that shared ones push the last out. Equal logits go by id."""

@@ -19,12 +19,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
 import transformers
 
 from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner
 from trainer.corpus.sources import read_file
+from trainer.device import usable_gpu
 from trainer.evaluate.generation import Prose, continue_stories, judge_prose
 from trainer.evaluate.likelihood import Evaluation, evaluate
 from trainer.evaluate.load import open_model
@@ -102,7 +102,7 @@ def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
         raise ValueError("--train is for the prose that --generate N writes: give both")
     device = options.device
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if usable_gpu() else "cpu"
     model, tokenizer = open_model(options.model, device=device)
     cleaner = Cleaner(cleaning_of(Path(options.model))) if options.clean else None
     stories = list(stories_of(options.stories, cleaner))

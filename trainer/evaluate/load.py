@@ -28,6 +28,11 @@ def open_model(
         ValueError: the folder is missing, lacks a part, or does not hold what its config.json says.
     """
     folder = Path(folder)
+    if device.startswith("mps"):
+        raise ValueError(
+            "likelihoods are summed in float64, which a Mac's GPU (mps) does not have: give "
+            "--device cpu"
+        )
     if not folder.is_dir():
         raise ValueError(f"there is no model folder {folder}")
     for name in ("config.json", "tokenizer_config.json"):

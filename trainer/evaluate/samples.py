@@ -16,26 +16,29 @@ def tell(
     seed: int,
     length: int,
 ) -> list[dict[str, str]]:
-    """A story of up to `length` tokens for each prompt, {prompt, story}; the same dice every time.
+    """A story of up to `length` tokens for each prompt, {prompt, story}, all written at once; the
+    same draws every time.
 
     `prompts` are parted by `|`. One that leaves no room in the context is cut.
     """
     context = decoder.config.max_position_embeddings
-    told = []
-    for place, prompt in enumerate(map(str.strip, prompts.split("|"))):
-        ids = [END_OF_TEXT, *tokenizer(prompt).input_ids][: context - 1]
-        start = torch.tensor([ids], device=decoder.device)  # (1, prompt)
-        torch.manual_seed(seed + place)
-        story = decoder.generate(  # type: ignore[operator]
-            start,
-            attention_mask=torch.ones_like(start),
-            do_sample=True,
-            temperature=0.8,
-            top_k=40,
-            max_new_tokens=min(length, context - len(ids)),
-            pad_token_id=END_OF_TEXT,
-            synced_gpus=False,  # under ZeRO-3 it would wait for processes that tell nothing
-        )
-        text = str(tokenizer.decode(story[0], skip_special_tokens=True))
-        told.append({"prompt": prompt, "story": text})
-    return told
+    asked = list(map(str.strip, prompts.split("|")))
+    ids = [[END_OF_TEXT, *tokenizer(prompt).input_ids][: context - 1] for prompt in asked]
+    width = max(map(len, ids))
+    padded = [[END_OF_TEXT] * (width - len(row)) + row for row in ids]
+    masks = [[0] * (width - len(row)) + [1] * len(row) for row in ids]
+    torch.manual_seed(seed)
+    stories = decoder.generate(  # type: ignore[operator]
+        torch.tensor(padded, device=decoder.device),  # (prompts, width), filled up on the left
+        attention_mask=torch.tensor(masks, device=decoder.device),
+        do_sample=True,
+        temperature=0.8,
+        top_k=40,
+        max_new_tokens=min(length, context - width),
+        pad_token_id=END_OF_TEXT,
+        synced_gpus=False,  # under ZeRO-3 it would wait for processes that tell nothing
+    )
+    return [
+        {"prompt": prompt, "story": str(tokenizer.decode(story, skip_special_tokens=True))}
+        for prompt, story in zip(asked, stories, strict=True)
+    ]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from playground.engine.engine import Engine
+from playground.model.decoder import Network
 from playground.model.folder import Storyteller
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
@@ -266,10 +267,35 @@ def test_penalty_and_banned_words_do_what_they_say(engine: Engine) -> None:
     )
 
 
-def test_a_full_card_is_a_sentence(tiny_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
+def test_a_full_card_holds_fewer_stories_and_then_is_a_sentence(
+    tiny_export: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    most = 6
 
-    monkeypatch.setattr(Engine, "_open", full)
+    def open_in_little_memory(storyteller: Storyteller, places: int, rows: int | None) -> Network:
+        if places > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return Network(storyteller, places, rows)
+
+    monkeypatch.setattr("playground.engine.engine.Network", open_in_little_memory)
+    with Engine(Storyteller.open(tiny_export), max_streams=8) as engine:
+        assert engine.max_streams == 2
+        assert "2 stories at once instead of 8" in capsys.readouterr().err
+        assert len(told(engine, PROMPT, length=5, stop_at_end=False).tokens) == 5
+    most = 0
     with pytest.raises(ValueError, match="--device cpu"):
         Engine(Storyteller.open(tiny_export))
+
+
+def test_a_step_s_size_does_not_change_a_story(
+    tiny_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playground.engine.engine.fixed_rows", lambda *_: 32)
+    asked: dict[str, Any] = {"length": 90, "temperature": 1, "stop_at_end": False, "seed": 5}
+    stories = []
+    for rows, keys in ((8, 16), (32, 512)):  # several sizes, and a single one
+        monkeypatch.setattr("playground.model.decoder.FEWEST_ROWS", rows)
+        monkeypatch.setattr("playground.model.decoder.FEWEST_KEYS", keys)
+        with Engine(Storyteller.open(tiny_export), max_streams=4) as engine:
+            stories.append(told(engine, PROMPT, **asked).tokens)
+    assert [token.token_id for token in stories[0]] == [token.token_id for token in stories[1]]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from playground.engine.sampler import Row, log_rests
 from playground.model.candidates import Candidates, candidates, weigh
+from playground.model.full_logits import exact_logits, full_logits, log_rests, rank
 from playground.model.head import Head
 
 VOCABULARY, HIDDEN, ROWS = 5_000, 16, 6
@@ -104,19 +104,20 @@ def test_ranks_and_the_rest_count_every_id(table: torch.Tensor, states: torch.Te
     head = Head(table, torch.float32)
     logits = head.logits(states)
     for number, near in enumerate(nearest(head, states, 64)):
-        row = Row(head, near, states[number], logits[number])
         plain = full(table, states)[number]
-        np.testing.assert_allclose(row.all_logits(), plain, atol=1e-4)
-        assert [row.rank(token_id) for token_id in near.ids.tolist()] == list(range(64))
-        for token_id in range(0, VOCABULARY, 251):
-            assert row.logit(token_id) == pytest.approx(plain[token_id], abs=1e-4)
+        (found,) = full_logits(head, [near], logits[number : number + 1])
+        np.testing.assert_allclose(found, plain, atol=1e-4)
+        for token_id in sorted(set(range(0, VOCABULARY, 251)) - set(near.ids.tolist())):
+            (logit,) = exact_logits(head, states[number : number + 1], [token_id])
+            assert logit == pytest.approx(plain[token_id], abs=1e-4)
             if head.counts[head.slot_of[token_id]] == 1:
                 least = int((plain > plain[token_id] + 1e-4).sum())
-                assert least <= row.rank(token_id) <= (plain > plain[token_id] - 1e-4).sum()
+                most = int((plain > plain[token_id] - 1e-4).sum())
+                assert least <= rank(head, near, found, token_id, logit) <= most
         rest = np.ones(VOCABULARY, dtype=bool)
         rest[near.ids] = False
         for temperature in (0.5, 1.0, 2.0):
             expected = float(np.logaddexp.reduce(plain[rest] / temperature))
-            found = log_rests(head, [near.ids], logits[number : number + 1], [temperature])
-            assert found == pytest.approx([expected], abs=1e-3)
+            rests = log_rests(head, [near.ids], logits[number : number + 1], [temperature])
+            assert rests == pytest.approx([expected], abs=1e-3)
         assert math.isfinite(near.log_total)

@@ -111,6 +111,7 @@ def test_bad_input_ends_with_one_sentence_and_code_two(folder: Path, tmp_path: P
         (["--context", "33"], "context must be from 1 to the model's 32"),
         (["--batch", "0"], "batch must be 1 or more"),
         (["--device", "abacus"], "device"),
+        (["--device", "mps"], "give --device cpu"),
         (["--generate", "-1"], "--generate must be 0 or more"),
         (["--generate", "1", "--temperature", "nan"], "--temperature must be 0 or more"),
         (["--train", "x.txt"], "give both"),
