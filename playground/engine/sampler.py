@@ -13,8 +13,9 @@ import torch
 from playground.engine.stream import Work
 from playground.model.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, weigh
 from playground.model.cuda_graph import Function, Graph
+from playground.model.device import send
 from playground.model.folder import Storyteller
-from playground.model.full_logits import exact_logits, full_logits, log_rests, rank
+from playground.model.full_logits import exact_logit, full_rows, log_rests, rank
 from playground.model.head import Head
 from playground.sampling import choose, choose_among_all, dice, penalise
 from playground.stories.story import Alternative, Token
@@ -75,13 +76,9 @@ class Teller:
             group = [one for one in asked if (one[0].settings.top_k > FEW - SLACK) == many]
             if not group:
                 continue
-            rows = [row for _, row, _ in group]
-            first, last = rows[0], rows[-1] + 1
-            # Mostly neighbours: a slice, where a list of rows would be copied to the device.
-            together = last - first == len(rows) and rows == list(range(first, last))
             with torch.inference_mode():
                 choices = self._choose(
-                    states[first:last] if together else states[rows],
+                    pick(states, [row for _, row, _ in group]),
                     [(work, known) for work, _, known in group],
                     MANY if many else FEW,
                 )
@@ -112,7 +109,8 @@ class Teller:
             if not self._choose_near(choice, rests.get(index, -math.inf)):
                 others.append(index)
         if others:
-            self._choose_far([choices[index] for index in others], states[others], logits[others])
+            far = [choices[index] for index in others]
+            self._choose_far(far, pick(states, others), pick(logits, others))
         return choices
 
     def _log_rests(self, choices: list[Choice], logits: torch.Tensor) -> dict[int, float]:
@@ -128,7 +126,9 @@ class Teller:
             return {}
         temperatures = [choices[index].work.settings.temperature for index in rows]
         ids = [choices[index].near.ids for index in rows]
-        return dict(zip(rows, log_rests(self.head, ids, logits[rows], temperatures), strict=True))
+        return dict(
+            zip(rows, log_rests(self.head, ids, pick(logits, rows), temperatures), strict=True)
+        )
 
     def _choose_near(self, choice: Choice, log_rest: float) -> bool:
         """Choose among the likeliest, if that is where the choice lies. `log_rest` is that of all
@@ -150,21 +150,13 @@ class Teller:
         self, choices: list[Choice], states: torch.Tensor, logits: torch.Tensor
     ) -> None:
         """Choose among all ids, from states (choices, hidden) and logits (choices, slots)."""
-        full = full_logits(self.head, [choice.near for choice in choices], logits)
-        far = []
-        for index, choice in enumerate(choices):
+        full = full_rows(self.head, [choice.near for choice in choices], states, logits)
+        for choice, row in zip(choices, full, strict=True):
             if choice.draw is not None:
-                self._choose_among_all(choice, full[index].copy())
+                self._choose_among_all(choice, row.logits.copy())
             if choice.rank is None:
-                far.append(index)
-        if not far:
-            return
-        ids = [choices[index].token_id for index in far]
-        exact = exact_logits(self.head, states[far], ids)
-        for index, logit in zip(far, exact, strict=True):
-            choice = choices[index]
-            choice.logit = logit
-            choice.rank = rank(self.head, choice.near, full[index], choice.token_id, logit)
+                logit = choice.logit = exact_logit(self.head, row, choice.token_id)
+                choice.rank = rank(self.head, choice.near, row, choice.token_id, logit)
 
     def _choose_among_all(self, choice: Choice, logits: np.ndarray) -> None:
         """Choose from logits (vocabulary,), which are changed as the settings say."""
@@ -225,6 +217,13 @@ class Labels(dict[int, str]):
     def __missing__(self, token_id: int) -> str:
         label = self[token_id] = self._storyteller.label(token_id)
         return label
+
+
+def pick(values: torch.Tensor, rows: list[int]) -> torch.Tensor:
+    """Some rows, in rising order; mostly neighbours, which are a slice and need no copy."""
+    if rows == list(range(rows[0], rows[-1] + 1)):
+        return values[rows[0] : rows[-1] + 1]
+    return values.index_select(0, send(np.array(rows), values.device))
 
 
 def spellings(storyteller: Storyteller, word: str) -> list[list[int]]:

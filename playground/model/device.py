@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 
+import numpy as np
 import torch
 
 CUDA_WHEELS = "https://download.pytorch.org/whl"
@@ -85,3 +86,9 @@ def introduction(device: torch.device) -> str:
         return f"writing on {torch.cuda.get_device_name(device)}"
     reason = why_not_used()
     return "writing on the CPU" + (f" ({reason})" if reason else "")
+
+
+def send(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """An array on the device. From pinned memory a copy to a GPU does not wait for it."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

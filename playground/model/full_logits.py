@@ -1,44 +1,55 @@
 """What a choice may need besides the likeliest ids: all logits of a row, the exact one of any id,
 an id's rank, and the sum over the rest.
 
-Each function takes many rows and waits for the device once, however many they are.
+The functions that ask the device take many rows and wait for it once, however many they are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from playground.model.candidates import Candidates, sums
+from playground.model.device import send
 from playground.model.head import Head
 
 
-def full_logits(head: Head, near: Sequence[Candidates], logits: torch.Tensor) -> list[np.ndarray]:
-    """Of logits (rows, slots) with the head's rounding, each row's (vocabulary,) float64, the
-    candidates' exact ones among them."""
+class Full(NamedTuple):
+    """What the device knows of a row.
+
+    Attributes:
+        logits: (vocabulary,) float64, the candidates' exact ones among them.
+        state: (hidden,) float64.
+    """
+
+    logits: np.ndarray
+    state: np.ndarray
+
+
+def full_rows(
+    head: Head, near: Sequence[Candidates], states: torch.Tensor, logits: torch.Tensor
+) -> list[Full]:
+    """The rows of states (rows, hidden) and logits (rows, slots) with the head's rounding."""
     found = []
-    for row, its in zip(logits.double().cpu().numpy(), near, strict=True):
-        full = row[head.slot_of]
+    for row, its in zip(torch.cat([logits, states], 1).double().cpu().numpy(), near, strict=True):
+        full = row[: logits.shape[1]][head.slot_of]
         full[its.ids] = its.logits
-        found.append(full)
+        found.append(Full(full, row[logits.shape[1] :]))
     return found
 
 
-def exact_logits(head: Head, states: torch.Tensor, ids: Sequence[int]) -> list[float]:
-    """The exact logit of one id in each row of states (rows, hidden). Summed on the host: a GPU's
-    order of summation would depend on the number of rows."""
-    slots = torch.from_numpy(head.slot_of[list(ids)]).to(states.device)
-    both = torch.stack([states, head.weights(slots)]).cpu().numpy().astype(np.float64)
-    return [float(value) for value in both.prod(axis=0).sum(axis=1)]
+def exact_logit(head: Head, row: Full, token_id: int) -> float:
+    """The exact logit of any id."""
+    return float(row.state @ head.weights_of(token_id))
 
 
-def rank(head: Head, near: Candidates, full: np.ndarray, token_id: int, logit: float) -> int:
-    """How many ids come before one that is no candidate, in full (vocabulary,) logits, by its exact
-    logit."""
-    everything = full.copy()
+def rank(head: Head, near: Candidates, row: Full, token_id: int, logit: float) -> int:
+    """How many ids come before one that is no candidate, by its exact logit."""
+    everything = row.logits.copy()
     everything[head.slot_of == head.slot_of[token_id]] = logit
     before = int((everything > logit).sum() + (everything[:token_id] == logit).sum())
     return max(before, len(near.ids))
@@ -57,8 +68,8 @@ def log_rests(
     for number, row in enumerate(slots):
         taken[number, : len(row)], places[number, : len(row)] = 1, row
     counts = head.counts.repeat(len(slots), 1)
-    counts.scatter_add_(1, torch.from_numpy(places).to(device), torch.from_numpy(-taken).to(device))
-    scaled = logits / torch.tensor(temperatures, device=device)[:, None]
+    counts.scatter_add_(1, send(places, device), send(-taken, device))
+    scaled = logits / send(np.array(temperatures, dtype=np.float32), device)[:, None]
     peak = scaled.amax(1, keepdim=True)
     total = sums(((scaled - peak).exp_() * counts).double())
     found = torch.stack([peak[:, 0].double(), total]).cpu().numpy()

@@ -11,6 +11,8 @@ that the candidates of a choice are free of that rounding.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -63,9 +65,13 @@ class Head:
         """(rows, n) fp32 logits of some slots (rows, n), without the product's rounding."""
         return (functional.embedding(slots, self._table) * states[:, None]).sum(-1)
 
-    def weights(self, slots: torch.Tensor) -> torch.Tensor:
-        """The table's rows of some slots (n,): (n, hidden) fp32."""
-        return functional.embedding(slots, self._table)
+    def weights_of(self, token_id: int) -> np.ndarray:
+        """The table's row of an id on the host: (hidden,) float64."""
+        return self._on_host[self.slot_of[token_id]].astype(np.float64)
+
+    @cached_property
+    def _on_host(self) -> np.ndarray:
+        return self._table.cpu().numpy()
 
     def ids_of(self, slots: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ids and logits (rows, n) of slots and logits (rows, n), which fall from the left: a

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from playground.model.candidates import Candidates, candidates, weigh
-from playground.model.full_logits import exact_logits, full_logits, log_rests, rank
+from playground.model.full_logits import exact_logit, full_rows, log_rests, rank
 from playground.model.head import Head
 
 VOCABULARY, HIDDEN, ROWS = 5_000, 16, 6
@@ -105,19 +105,20 @@ def test_ranks_and_the_rest_count_every_id(table: torch.Tensor, states: torch.Te
     logits = head.logits(states)
     for number, near in enumerate(nearest(head, states, 64)):
         plain = full(table, states)[number]
-        (found,) = full_logits(head, [near], logits[number : number + 1])
-        np.testing.assert_allclose(found, plain, atol=1e-4)
+        one = slice(number, number + 1)
+        (row,) = full_rows(head, [near], states[one], logits[one])
+        np.testing.assert_allclose(row.logits, plain, atol=1e-4)
         for token_id in sorted(set(range(0, VOCABULARY, 251)) - set(near.ids.tolist())):
-            (logit,) = exact_logits(head, states[number : number + 1], [token_id])
+            logit = exact_logit(head, row, token_id)
             assert logit == pytest.approx(plain[token_id], abs=1e-4)
             if head.counts[head.slot_of[token_id]] == 1:
                 least = int((plain > plain[token_id] + 1e-4).sum())
                 most = int((plain > plain[token_id] - 1e-4).sum())
-                assert least <= rank(head, near, found, token_id, logit) <= most
+                assert least <= rank(head, near, row, token_id, logit) <= most
         rest = np.ones(VOCABULARY, dtype=bool)
         rest[near.ids] = False
         for temperature in (0.5, 1.0, 2.0):
             expected = float(np.logaddexp.reduce(plain[rest] / temperature))
-            rests = log_rests(head, [near.ids], logits[number : number + 1], [temperature])
+            rests = log_rests(head, [near.ids], logits[one], [temperature])
             assert rests == pytest.approx([expected], abs=1e-3)
         assert math.isfinite(near.log_total)
