@@ -158,7 +158,7 @@ def contender(name: str, model: Path, device: str, streams: int) -> Any:
 def measure(
     name: str, model: Path, device: str, streams: int, tokens: int, repeats: int
 ) -> dict[str, float]:
-    """Tokens a second of all streams together, and milliseconds to the first token."""
+    """Tokens per second of all streams together, and milliseconds to the first token."""
     texts, long = prompts(model, streams, PROMPT), prompts(model, 1, LONG_PROMPT)
     speeds, waits = [], []
     with contender(name, model, device, streams) as run:
@@ -326,7 +326,7 @@ def heads(model: Path, count: int = 400) -> None:
             for name, (surprise, _) in forms.items():
                 lost[name] += float((surprise(states, after) - true).sum())
             tokens += len(text)
-        print(f"forms of the head; cost in nats a token beside fp32, on {tokens:,} tokens")
+        print(f"forms of the head; cost in nats per token beside fp32, on {tokens:,} tokens")
         print(f"{'':36}{'1 row':>10}{'32 rows':>11}{'cost':>12}")
         for name, (_, function) in forms.items():
             times = [milliseconds(function, states[:rows]) for rows in (1, 32)]

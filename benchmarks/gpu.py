@@ -75,7 +75,7 @@ def train(store: str, row: str, updates: int) -> dict[str, Any]:
         "tokens/s": round(speed),
         "ms per update": round(1000 * seconds / updates, 2),
         "host ms per update": round(1000 * sent / updates, 2),
-        "MFU": round(speed * trainer.flops_a_token / peak, 4),
+        "MFU": round(speed * trainer.flops_per_token / peak, 4),
         "matmul peak, TFLOP/s": round(peak / 1e12, 1),
         "allocated MiB": torch.cuda.max_memory_allocated() >> 20,
         "reserved MiB": torch.cuda.max_memory_reserved() >> 20,

@@ -93,7 +93,7 @@ def folder(name: str, seed: int) -> Path:
 
 
 def loss(name: str, seed: int) -> float | None:
-    """Validation nats a token at the end of a run, or None if it has not ended."""
+    """Validation nats per token at the end of a run, or None if it has not ended."""
     from trainer import metrics
 
     lines = metrics.read(folder(name, seed))
@@ -119,7 +119,7 @@ def main() -> None:
     runs = [(name, seed) for name in names for seed in range(1, options.seeds + 1)]
     for name, seed in tqdm([run for run in runs if loss(*run) is None], unit="run"):
         train(name, seed, options.train, options.validation)
-    print(f"{'':24}{'nats a token':>14}{'spread':>9}")
+    print(f"{'':24}{'nats per token':>14}{'spread':>9}")
     for name in names:
         found = [value for seed in range(1, options.seeds + 1) if (value := loss(name, seed))]
         spread = f"{statistics.stdev(found):9.3f}" if len(found) > 1 else ""

@@ -1,9 +1,9 @@
-"""Tokens a second of training, against what people run.
+"""Tokens per second of training, against what people run.
 
     python benchmarks/training.py [peers|growth ...] [--stories FILE | --store FOLDER] [--steps 6]
 
 peers    the size of the preset seed (GPT-2 block, 6 x 256 x 4, 50,257 ids), 64 blocks of 128
-         tokens an update, AdamW, no dropout: transformers.Trainer in fp32 and bf16, the same
+         tokens per update, AdamW, no dropout: transformers.Trainer in fp32 and bf16, the same
          compiled, a plain compiled PyTorch loop in bf16, and `trainer/train.py`
 growth   `trainer/train.py` with context 128, 256 and 512, smaller updates, and two processes
 
@@ -126,7 +126,7 @@ def loop(store: Path, steps: int, kind: str) -> list[float]:
 def inkling(
     stories: str, data: Path, steps: int, processes: int = 1, **settings: object
 ) -> tuple[float, int]:
-    """Tokens a second of `trainer/train.py`, and its peak memory in MiB."""
+    """Tokens per second of `trainer/train.py`, and its peak memory in MiB."""
     changes = {
         "corpus.source": stories, "corpus.folder": data, "optim.steps": steps + 2 * WARM_UP,
         "model.dropout": 0, "runtime.compile": "on", "run.log_every": 1, "run.judge_stories": 1,
@@ -181,10 +181,10 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
     """The table of all contenders."""
     import torch
 
-    from trainer.flops import flops_a_token, matmul_peak
+    from trainer.flops import flops_per_token, matmul_peak
 
     limit = matmul_peak(torch.device("cuda" if has_gpu() else "cpu"), torch.bfloat16)
-    work = flops_a_token(new_model())
+    work = flops_per_token(new_model())
     print(f"bf16 matrix peak of this machine: {limit / 1e12:.2f} TFLOP/s")
     print(f"{'':36}{'tokens/s':>10}{'ratio':>8}{'share':>8}{'memory':>12}")
     base = 0.0

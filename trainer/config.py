@@ -76,6 +76,13 @@ class Run:
         "openings of the sample stories, parted by |",
     )
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
+    license: str = setting(
+        "", "licence of the exported model, named in its card: apache-2.0, mit, ...; empty: none"
+    )
+    corpus_name: str = setting(
+        "", "how the model card calls the stories; empty: as the token store does"
+    )
+    corpus_license: str = setting("", "licence of the stories, named in the model card")
     trackers: str = setting(
         "", f"where to log besides metrics.jsonl, parted by commas: {', '.join(TRACKERS)}"
     )

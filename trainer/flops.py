@@ -1,9 +1,9 @@
-"""How much of the machine a run uses: its floating-point operations a second beside those of a
+"""How much of the machine a run uses: its floating-point operations per second beside those of a
 large matrix product.
 
-    share of peak = tokens/s x operations a token / peak
+    MFU = tokens/s x operations per token / peak
 
-known as model FLOPs utilization (Chowdhery et al. 2022, PaLM, appendix B).
+model FLOPs utilization (Chowdhery et al. 2022, PaLM, appendix B).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECONDS = 0.2
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices; a GPU needs large ones to be busy
 
 
-def flops_a_token(decoder: PreTrainedModel) -> int:
+def flops_per_token(decoder: PreTrainedModel) -> int:
     """Floating-point operations of training on one token, forward and backward.
 
     6 for each weight that a token is multiplied with (Kaplan et al. 2020, section 2.1): the
@@ -36,7 +36,7 @@ def flops_a_token(decoder: PreTrainedModel) -> int:
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a large matrix product: the best of those that fit in
+    """Floating-point operations per second of a large matrix product: the best of those that fit in
     about 0.2 s."""
     side = SIDE.get(device.type, SIDE["cuda"])
     one = torch.randn(side, side, device=device).to(dtype)

@@ -29,7 +29,7 @@ from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.samples import tell
 from trainer.evaluate.validation import validation_loss
 from trainer.export import describe, export, snapshots
-from trainer.flops import flops_a_token, matmul_peak
+from trainer.flops import flops_per_token, matmul_peak
 from trainer.loss import NextTokenLoss
 from trainer.model import attend_without_mask, full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, new_optimizer
@@ -79,7 +79,7 @@ class Trainer:
         if self.runtime.device.type == "cuda":
             attend_without_mask(self.model.decoder)
         self.is_compiled = self.compile()
-        self.flops_a_token = flops_a_token(self.model.decoder)
+        self.flops_per_token = flops_per_token(self.model.decoder)
         self.runtime.prepare(self.model, new_optimizer(config.optim, self.model))
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.judged: dict[int, float] = {}  # validation loss by step
@@ -171,7 +171,7 @@ class Trainer:
     def loop(self) -> None:
         """Update until the last step; log, validate and save on the way."""
         run = self.config.run
-        log = self.open_journal()
+        log = self.open_metrics()
         snapshot_steps = snapshots.snapshot_steps(self.num_steps, run.snapshots)
         if self.runtime.is_main:
             snapshots.drop_after(self.folder / "snapshots", self.step)
@@ -227,8 +227,8 @@ class Trainer:
                 "the stories, and start with --run.fresh or another --run.dir"
             )
 
-    def open_journal(self) -> metrics.Journal:
-        """The journal of this run, its trackers opened and the machine's peak measured."""
+    def open_metrics(self) -> metrics.MetricsLog:
+        """The metrics of this run, its trackers opened and the machine's peak measured."""
         settings = self.config.to_dict()
         self.runtime.track(
             self.folder.name,
@@ -236,16 +236,16 @@ class Trainer:
             self.step,
         )
         peak = torch.tensor(matmul_peak(self.runtime.device, self.runtime.dtype))
-        return metrics.Journal(
+        return metrics.MetricsLog(
             self.folder,
             self.num_steps,
             self.step,
             self.global_batch * self.context,
-            bytes_a_token=self.store.bytes_a_token("train"),
-            flops_a_token=self.flops_a_token,
+            bytes_per_token=self.store.bytes_per_token("train"),
+            flops_per_token=self.flops_per_token,
             peak=self.runtime.mean(peak.to(self.runtime.device)) * self.runtime.num_processes,
             track=self.runtime.accelerator.log,
-            speaks=self.runtime.is_main,
+            enabled=self.runtime.is_main,
         )
 
     def save(self) -> None:
@@ -273,7 +273,7 @@ class Trainer:
             )
         self.runtime.wait()
 
-    def validate(self, log: metrics.Journal) -> bool:
+    def validate(self, log: metrics.MetricsLog) -> bool:
         """Judge the model as it is now and let it tell; whether it is the best so far."""
         run, weights = self.config.run, self.runtime.weights()
         is_best = False
@@ -286,7 +286,7 @@ class Trainer:
             stories = tell(
                 decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
             )
-            log.validation(self.step, loss, self.store.bytes_a_token("validation"), stories)
+            log.validation(self.step, loss, self.store.bytes_per_token("validation"), stories)
         return self.runtime.any(is_best)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:

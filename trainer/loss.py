@@ -43,7 +43,7 @@ class NextTokenLoss(nn.Module):
         self.register_buffer("log_multiplicity", vocabulary.log_multiplicity, persistent=False)
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean nats a token of `targets` given `inputs`, both (batch, context) slots. Scalar, fp32.
+        """Mean nats per token of `targets` given `inputs`, both (batch, context) slots: a scalar.
 
         Every batch has the same number of tokens, so the mean over processes and micro-batches of
         this mean is the mean over the global batch's tokens.
@@ -68,7 +68,7 @@ class NextTokenLoss(nn.Module):
         return torch.stack(sums).sum() / len(targets)
 
     def nats(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean nats a token of `targets` (batch, context) given the states before the head."""
+        """Mean nats per token of `targets` (batch, context) given the states before the head."""
         head = cast(torch.Tensor, self.decoder.get_input_embeddings().weight)  # tied
         # logits: (batch, context, slots)
         logits = functional.linear(hidden, head).float() + self.log_multiplicity

@@ -21,35 +21,35 @@ from tqdm import tqdm
 METRICS = "metrics.jsonl"
 
 
-class Journal:
-    """The progress bar and the metrics file of one run; only the main process has one that
-    speaks."""
+class MetricsLog:
+    """The progress bar and the metrics file of one run; enabled on the main process only."""
 
     def __init__(
         self,
         folder: Path,
         num_steps: int,
         start: int,
-        tokens_a_step: int,
+        tokens_per_step: int,
         *,
-        bytes_a_token: float,
-        flops_a_token: float,
+        bytes_per_token: float,
+        flops_per_token: float,
         peak: float,
         track: Callable[[dict[str, Any], int], None],
-        speaks: bool,
+        enabled: bool,
     ) -> None:
-        """Go on with the journal in `folder` after `start` steps.
+        """Go on with the metrics in `folder` after `start` steps.
 
         Args:
-            bytes_a_token: UTF-8 bytes of the training stories for each of their tokens.
-            flops_a_token, peak: floating-point operations that training on a token takes, and
-                that all processes together can do in a second; see peak.py.
+            bytes_per_token: UTF-8 bytes of the training stories for each of their tokens.
+            flops_per_token, peak: floating-point operations that training on a token takes, and
+                that all processes together can do in a second; see flops.py.
             track: is given each line and its step, for the trackers.
         """
         self.file = folder / METRICS
-        self.speaks = speaks
-        self.tokens_a_step = tokens_a_step
-        self.bytes_a_token, self.flops_a_token, self.peak = bytes_a_token, flops_a_token, peak
+        self.enabled = enabled
+        self.tokens_per_step = tokens_per_step
+        self.bytes_per_token = bytes_per_token
+        self.flops_per_token, self.peak = flops_per_token, peak
         self.track = track
         self.restart(start)
         self.bar = tqdm(
@@ -58,10 +58,10 @@ class Journal:
             bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "
             "[{elapsed}<{remaining}{postfix}]",
             dynamic_ncols=True,
-            disable=not speaks,
+            disable=not enabled,
             smoothing=0.05,
         )
-        if speaks:
+        if enabled:
             kept = [line for line in read(folder) if line["step"] <= start]
             partial = self.file.with_suffix(".partial")  # a kill must not lose what is kept
             partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
@@ -76,13 +76,13 @@ class Journal:
         self.since, self.at = time.perf_counter(), step
 
     def train(self, step: int, nats: float, norm: float, rate: float) -> None:
-        """The loss of the steps since the last line, in nats a token, with the speed in between."""
-        speed = (step - self.at) * self.tokens_a_step / (time.perf_counter() - self.since)
-        bits = bits_per_byte(nats, self.bytes_a_token)
-        share = speed * self.flops_a_token / self.peak
+        """The loss of the steps since the last line, in nats per token, and the speed."""
+        speed = (step - self.at) * self.tokens_per_step / (time.perf_counter() - self.since)
+        bits = bits_per_byte(nats, self.bytes_per_token)
+        mfu = speed * self.flops_per_token / self.peak
         self.restart(step)
         self.bar.set_postfix_str(
-            f"loss {nats:.3f}, {bits:.3f} bits/byte, {speed:,.0f} tokens/s, {share:.0%} of peak"
+            f"loss {nats:.3f}, {bits:.3f} bits/byte, {speed:,.0f} tokens/s, MFU {mfu:.0%}"
         )
         self.write(
             {
@@ -92,7 +92,7 @@ class Journal:
                 "grad_norm": norm,
                 "lr": rate,
                 "tokens_per_second": round(speed),
-                "share_of_peak": round(share, 4),
+                "mfu": round(mfu, 4),
             }
         )
 
@@ -100,28 +100,28 @@ class Journal:
         self,
         step: int,
         nats: float | None,
-        bytes_a_token: float,
+        bytes_per_token: float,
         samples: list[dict[str, str]],
     ) -> None:
         """The loss on stories that are not trained on, if there are some, and the stories of now,
         {prompt, story} each."""
         line: dict[str, Any] = {"step": step}
-        told = f"step {step:,}: "
+        message = f"step {step:,}: "
         if nats is not None:
-            bits = bits_per_byte(nats, bytes_a_token)
+            bits = bits_per_byte(nats, bytes_per_token)
             line |= {"validation_loss": nats, "validation_bits_per_byte": bits}
-            told += f"validation {nats:.3f} nats a token, {bits:.3f} bits a byte\n  "
+            message += f"validation {nats:.3f} nats per token, {bits:.3f} bits per byte\n  "
         self.write(line | {"samples": samples})
-        self.say(told + repr(samples[0]["story"]))
+        self.message(message + repr(samples[0]["story"]))
 
-    def say(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         """A line above the progress bar."""
-        if self.speaks:
+        if self.enabled:
             self.bar.write(sentence, file=sys.stderr)
 
     def write(self, line: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""
-        if not self.speaks:
+        if not self.enabled:
             return
         with self.file.open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(line) + "\n")
@@ -135,13 +135,13 @@ class Journal:
         self.bar.close()
 
 
-def bits_per_byte(nats: float, bytes_a_token: float) -> float:
-    """Nats a token as bits a byte of the text, which does not depend on the tokenizer."""
-    return nats / math.log(2) / bytes_a_token
+def bits_per_byte(nats: float, bytes_per_token: float) -> float:
+    """Nats per token as bits per byte of the text, which does not depend on the tokenizer."""
+    return nats / math.log(2) / bytes_per_token
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's journal; a last line that a kill tore is left out."""
+    """The lines of a run's metrics; a last line that a kill tore is left out."""
     file = folder / METRICS
     lines = []
     for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
@@ -156,7 +156,7 @@ def plot(folder: Path, picture: Path) -> None:
     """Draw training and validation loss over the steps.
 
     Raises:
-        ValueError: the run has no journal yet.
+        ValueError: the run has no metrics yet.
     """
     from matplotlib.figure import Figure  # takes a second to import, and only this needs it
 
@@ -164,7 +164,7 @@ def plot(folder: Path, picture: Path) -> None:
     train = [
         (line["step"], line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))
     ]
-    judged = [
+    validated = [
         (line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line
     ]
     if not train:
@@ -174,16 +174,16 @@ def plot(folder: Path, picture: Path) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
-    if judged:
+    if validated:
         axes.plot(
-            *zip(*judged, strict=True),
+            *zip(*validated, strict=True),
             color="#b5482a",
             marker="o",
             markersize=3,
             label="validation",
         )
-    axes.set(xlabel="step", ylabel="nats a token", xscale="log")
-    last = judged or train
+    axes.set(xlabel="step", ylabel="nats per token", xscale="log")
+    last = validated or train
     axes.set_ylim(top=min(train[0][1], 10.0), bottom=0.9 * min(value for _, value in train + last))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

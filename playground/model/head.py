@@ -3,7 +3,7 @@
 Ids that a corpus never shows keep one common row in a storyteller's tied table (the trainer draws
 them together), so their logits are equal, always. The head multiplies each distinct row, a slot,
 once and remembers how many ids share it: a fifth of the work for a storyteller of 10,000 used ids,
-and the same result. A model whose rows all differ has a slot an id.
+and the same result. A model whose rows all differ has a slot per id.
 
 The product runs in bf16 where the processor has it. `exact` computes some slots again in fp32, so
 that the candidates of a choice are free of that rounding.

@@ -1,4 +1,4 @@
-"""Writing on a card: recorded, like generate, the same alone and in company, few waits a step."""
+"""Writing on a card: recorded, like generate, the same alone and in company, few waits per step."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainer.config import Model
-from trainer.flops import flops_a_token, matmul_peak
+from trainer.flops import flops_per_token, matmul_peak
 from trainer.model import stock_class, stock_config
 
 BATCH, CONTEXT = 2, 16
@@ -27,7 +27,7 @@ def test_the_formula_is_what_torch_counts(block: str) -> None:
         decoder(input_ids=ids, labels=ids, use_cache=False).loss.backward()
     counted = counter.get_total_flops() / (BATCH * CONTEXT)
     # The rotary angles are a matrix product too, of a few operations.
-    assert flops_a_token(decoder) == pytest.approx(counted, rel=2e-3)
+    assert flops_per_token(decoder) == pytest.approx(counted, rel=2e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -108,8 +108,8 @@ class Run:
 
 
 def told(folder: Path) -> list[dict[str, object]]:
-    """The run's journal but for its speed."""
-    speeds = {"tokens_per_second", "share_of_peak"}
+    """The run's metrics but for its speed."""
+    speeds = {"tokens_per_second", "mfu"}
     return [
         {key: value for key, value in line.items() if key not in speeds}
         for line in metrics.read(folder)

@@ -1,4 +1,4 @@
-"""The journal has one line a step, also after a kill; the curve is a picture."""
+"""The metrics have one line per step, also after a kill; the curve is a picture."""
 
 import math
 from pathlib import Path
@@ -7,28 +7,28 @@ from typing import Any
 import pytest
 
 from trainer import metrics
-from trainer.metrics import Journal
+from trainer.metrics import MetricsLog
 
 
 def start(
-    folder: Path, at: int = 0, *, speaks: bool = True, tracked: list[Any] | None = None
-) -> Journal:
-    """The journal of a run of 10 steps of 64 tokens, which are 2 bytes and 5 operations each."""
+    folder: Path, at: int = 0, *, enabled: bool = True, tracked: list[Any] | None = None
+) -> MetricsLog:
+    """The metrics of a run of 10 steps of 64 tokens, which are 2 bytes and 5 operations each."""
     kept = [] if tracked is None else tracked
-    return Journal(
+    return MetricsLog(
         folder,
         10,
         at,
         64,
-        bytes_a_token=2.0,
-        flops_a_token=5.0,
+        bytes_per_token=2.0,
+        flops_per_token=5.0,
         peak=1e6,
         track=lambda *line: kept.append(line),
-        speaks=speaks,
+        enabled=enabled,
     )
 
 
-def test_a_resumed_journal_drops_what_is_done_again(tmp_path: Path) -> None:
+def test_a_resumed_run_drops_what_is_done_again(tmp_path: Path) -> None:
     first = start(tmp_path)
     for step in (2, 4, 6):
         first.train(step, 5.0 - step / 10, 1.0, 1e-3)
@@ -46,7 +46,7 @@ def test_a_resumed_journal_drops_what_is_done_again(tmp_path: Path) -> None:
 
 def test_only_the_main_process_writes(tmp_path: Path) -> None:
     tracked: list[Any] = []
-    silent = start(tmp_path, speaks=False, tracked=tracked)
+    silent = start(tmp_path, enabled=False, tracked=tracked)
     silent.train(2, 5.0, 1.0, 1e-3)
     silent.close()
     assert list(tmp_path.iterdir()) == []
@@ -59,8 +59,8 @@ def test_lines_say_bits_a_byte_and_the_share_of_the_peak(tmp_path: Path) -> None
     log.close()
     (line,) = metrics.read(tmp_path)
     assert line["bits_per_byte"] == pytest.approx(4.0 / math.log(2) / 2.0)
-    speed, share = line["tokens_per_second"], line["share_of_peak"]
-    assert share == pytest.approx(speed * 5.0 / 1e6, rel=1e-3, abs=1e-4)
+    speed, mfu = line["tokens_per_second"], line["mfu"]
+    assert mfu == pytest.approx(speed * 5.0 / 1e6, rel=1e-3, abs=1e-4)
 
 
 def test_trackers_are_given_each_line_and_the_samples_as_a_text(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def assert_tracked(folder: Path, lines: list[dict[str, Any]]) -> None:
     """TensorBoard's own reader finds the numbers and the stories of metrics.jsonl."""
     events = EventAccumulator(str(folder / "inkling"))
     events.Reload()
-    for name in ("loss", "bits_per_byte", "share_of_peak"):
+    for name in ("loss", "bits_per_byte", "mfu"):
         logged = [(event.step, event.value) for event in events.Scalars(name)]
         wanted = [(line["step"], line[name]) for line in lines if name in line]
         assert [step for step, _ in logged] == [step for step, _ in wanted]
@@ -84,7 +84,7 @@ def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
     settings = ["--corpus.validation", str(judges), "--run.trackers", "tensorboard"]
     done = run([*LAUNCHED, "trainer/train.py"], tmp_path, *settings)
     assert done.returncode == 0, done.stderr
-    for words in ("bits/byte", "tokens/s", "of peak"):
+    for words in ("bits/byte", "tokens/s", "MFU"):
         assert words in done.stderr
     assert "model shards" not in done.stderr
 

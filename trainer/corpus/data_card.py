@@ -59,7 +59,7 @@ def card(store: TokenStore, picture: str = "") -> str:
         f" {info['read']['bytes']:,} bytes.",
         "",
         *table(
-            ("", "stories", "tokens", "bytes", "bytes a token", "distinct tokens"),
+            ("", "stories", "tokens", "bytes", "bytes per token", "distinct tokens"),
             [split_row(store, name) for name in SPLITS],
         ),
         "",

@@ -1,7 +1,7 @@
 """Shards to the files of a token store: in their order, without what was told before.
 
 The order is that of the source, the validation part first, so what is a repetition does not depend
-on how the work was shared out. Memory: 16 bytes a story for what was told, and one shard.
+on how the work was shared out. Memory: 16 bytes per story for what was told, and one shard.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class TokenStore:
         """UTF-8 bytes of the stories of a split."""
         return int(self.info["splits"][name]["bytes"])
 
-    def bytes_a_token(self, name: str) -> float:
+    def bytes_per_token(self, name: str) -> float:
         """UTF-8 bytes of the stories of a split for each of its tokens; 0 if it has none."""
         return self.num_bytes(name) / max(1, self.num_tokens(name))
 

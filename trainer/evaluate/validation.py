@@ -13,7 +13,7 @@ from trainer.corpus.token_store import TokenStore, gather
 def validation_loss(
     decoder: PreTrainedModel, store: TokenStore, num_blocks: int, context: int
 ) -> float | None:
-    """Mean nats a token over the first blocks of the validation split, in fp32; None if it has
+    """Mean nats per token over the first blocks of the validation split, in fp32; None if it has
     none."""
     tokens = store.split("validation")
     judged = []

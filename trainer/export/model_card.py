@@ -12,22 +12,35 @@ import torch
 import transformers
 from transformers import PreTrainedModel
 
+import trainer
+
 FORMAT = 1
+TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's data set
+TINY_STORIES_LICENSE = "cdla-sharing-1.0"
 SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
 
 
 def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> dict[str, Any]:
     """The content of training.json: `known` holds name, preset, corpus, steps, tokens_seen and
-    validation."""
+    validation. Names and licences are those of the settings; the Hub's TinyStories have theirs."""
+    run = settings["run"]
+    tiny_stories = settings["corpus"]["source"] in TINY_STORIES
+    corpus = known["corpus"] | {
+        "name": run["corpus_name"] or known["corpus"]["name"],
+        "license": run["corpus_license"] or (TINY_STORIES_LICENSE if tiny_stories else None),
+    }
     return {
         "format": FORMAT,
         **known,
+        "corpus": corpus,
+        "license": run["license"] or None,
         "settings": settings,
         "parameters": model.num_parameters(),
         "context": model.config.max_position_embeddings,
         "sampling": SAMPLING,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "software": {
+            "inkling": trainer.__version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
@@ -76,9 +89,9 @@ def card(folder: Path, training: dict[str, Any]) -> str:
     if judged:
         facts += [
             ("judged on", f"{judged['stories']:,} stories of {judged['file']}"),
-            ("nats a token", f"{judged['nats_per_token']:.4f}"),
+            ("nats per token", f"{judged['nats_per_token']:.4f}"),
             ("perplexity", f"{judged['perplexity']:.3f}"),
-            ("bits a byte", f"{judged['bits_per_byte']:.4f}"),
+            ("bits per byte", f"{judged['bits_per_byte']:.4f}"),
         ]
     table = "\n".join(f"| {name} | {value} |" for name, value in facts)
     curve = (
@@ -87,15 +100,7 @@ def card(folder: Path, training: dict[str, Any]) -> str:
         else ""
     )
     return f"""---
-license: apache-2.0
-language: en
-library_name: transformers
-pipeline_tag: text-generation
-datasets:
-- roneneldan/TinyStories
-tags:
-- tinystories
-- story-generation
+{front_matter(training)}
 ---
 
 # {training["name"]}
@@ -107,7 +112,7 @@ A small decoder that writes short stories in simple English, trained with Inklin
 {table}
 
 Each story is scored from its own start after the end-of-text token, its end included, long ones
-by a sliding window, in fp32; bits a byte divide by the UTF-8 bytes of the stories.
+by a sliding window, in fp32; bits per byte divide by the UTF-8 bytes of the stories.
 {curve}
 ## Use
 
@@ -122,7 +127,26 @@ print(tokenizer.decode(model.generate(**start)[0]))
 
 ## Limits
 
-It knows the world of the TinyStories data (Ronen Eldan and Yuanzhi Li, licence CDLA-Sharing-1.0)
-and nothing else: no facts, no long plots, English only. It was not made safe for children; read
-along.
+It knows the world of {world(training)} and nothing else: no facts, no
+long plots. It was not made safe for children; read along.
 """
+
+
+def front_matter(training: dict[str, Any]) -> str:
+    """The card's data for the Hub: only what the settings say of licence and stories."""
+    tiny_stories = training["settings"]["corpus"]["source"] in TINY_STORIES
+    lines = [f"license: {training['license']}"] if training["license"] else []
+    lines += ["language: en", "library_name: transformers", "pipeline_tag: text-generation"]
+    if tiny_stories:
+        lines += ["datasets:", f"- {TINY_STORIES[0]}"]
+    lines += ["tags:", *(["- tinystories"] if tiny_stories else []), "- story-generation"]
+    return "\n".join(lines)
+
+
+def world(training: dict[str, Any]) -> str:
+    """What the model learned from, with its authors or licence."""
+    corpus = training["corpus"]
+    name = f"its stories ({corpus['name']})"
+    if training["settings"]["corpus"]["source"] in TINY_STORIES:
+        name = "the TinyStories data (Ronen Eldan and Yuanzhi Li)"
+    return name + (f", licence {corpus['license']}," if corpus["license"] else "")

@@ -46,8 +46,8 @@ def save(
     """Write `model` (all 50,257 ids, stock class) in fp16 as it is after `step` updates.
 
     Args:
-        loss: nats a token on what that step read, before its update.
-        validation_loss: nats a token after it, if the run was validated at that step.
+        loss: nats per token on what that step read, before its update.
+        validation_loss: nats per token after it, if the run was validated at that step.
     """
     final = folder / f"step-{step:08d}"
     with whole(final) as partial:

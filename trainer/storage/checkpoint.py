@@ -41,7 +41,7 @@ class Checkpoint:
         weights: the decoder's fp32 parameters by name.
         moments: AdamW's two moments of each, by `<name>.exp_avg` and `<name>.exp_avg_sq`.
         identity: the settings and the corpus that the result depends on.
-        validation_loss: nats a token, if the run was validated at this step.
+        validation_loss: nats per token, if the run was validated at this step.
     """
 
     step: int

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+import trainer
 from trainer.command_line import parse
 from trainer.compact_vocabulary import SIZE, Vocabulary
 from trainer.config import Model
@@ -25,11 +26,11 @@ def model() -> Any:
     return full_decoder(SHAPE, vocabulary, dict(decoder.named_parameters()))
 
 
-def training(model: Any) -> dict[str, Any]:
+def training(model: Any, *settings: str) -> dict[str, Any]:
     judged = {"nats_per_token": 1.5, "perplexity": 4.48, "bits_per_byte": 0.53, "stories": 9}
     return describe(
         model,
-        parse([]).to_dict(),
+        parse(list(settings)).to_dict(),
         name="tiny",
         preset="storyteller",
         corpus={"name": "mine", "fingerprint": "f", "stories": 3, "tokens": 99, "bytes": 400},
@@ -77,3 +78,25 @@ def test_a_failed_export_leaves_the_old_one(
         export(tmp_path / "export", model, training(model), None)
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
     assert (tmp_path / "export" / "README.md").read_bytes() == before
+
+
+def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
+    model: Any, tmp_path: Path
+) -> None:
+    export(tmp_path / "tiny", model, training(model), None)
+    card = (tmp_path / "tiny" / "README.md").read_text()
+    assert "- roneneldan/TinyStories" in card
+    assert "cdla-sharing-1.0" in card
+    assert "license:" not in card
+
+    own = ("--corpus.source", "mine.jsonl", "--run.license", "mit")
+    named = ("--run.corpus_name", "Grandmother's stories", "--run.corpus_license", "cc0-1.0")
+    export(tmp_path / "own", model, training(model, *own, *named), None)
+    card = (tmp_path / "own" / "README.md").read_text()
+    assert "TinyStories" not in card
+    assert "license: mit\n" in card
+    assert "Grandmother's stories), licence cc0-1.0" in card
+    about = json.loads((tmp_path / "own" / "training.json").read_text())
+    assert about["license"] == "mit"
+    assert about["corpus"]["name"] == "Grandmother's stories"
+    assert about["software"]["inkling"] == trainer.__version__
