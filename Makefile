@@ -26,6 +26,7 @@ test: $(VENV)/.dev ## check style and types, then run every test
 	[ -n "$$found" ] || missing "No Chromium: the browser tests will be skipped. Debian has it: apt-get install chromium"; \
 	command -v g++ >/dev/null || missing "No g++: DeepSpeed cannot build its part for the CPU. Debian has it: apt-get install g++"
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 

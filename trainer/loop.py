@@ -35,7 +35,7 @@ from trainer.model import attend_without_mask, full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, new_optimizer
 from trainer.storage import checkpoint
 from trainer.storage.checkpoint import Checkpoint
-from trainer.storage.resume import differences, identity
+from trainer.storage.resume import differences, run_identity
 
 SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
 SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the run chooses itself
@@ -69,7 +69,7 @@ class Trainer:
             store.id_counts("train"), compact=config.runtime.compact_vocabulary
         )
         self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
-        self.identity = identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
+        self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TOKENIZER)
         self.model = NextTokenLoss(
             new_decoder(config.model, self.vocabulary, config.run.seed),

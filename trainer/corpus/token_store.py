@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from trainer.corpus.tokenizer import END_OF_TEXT, VOCABULARY, decode
-from trainer.storage.checksummed_json import unseal
+from trainer.storage import checksummed_json
 
 FORMAT = 1
 SPLITS = ("train", "validation")
@@ -156,7 +156,7 @@ def open_store(folder: Path | str) -> TokenStore:
         ) from None
     again = f"delete {folder} and build it again"
     try:
-        info = unseal(text)
+        info = checksummed_json.loads(text)
     except ValueError:
         raise ValueError(f"{file} is damaged: {again}") from None
     if info.get("format") != FORMAT:

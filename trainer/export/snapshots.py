@@ -19,7 +19,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from trainer.export.transformers_folder import save_model
-from trainer.storage.atomic import whole
+from trainer.storage.atomic import atomic_directory
 
 FORMAT = 1
 
@@ -50,7 +50,7 @@ def save(
         validation_loss: nats per token after it, if the run was validated at that step.
     """
     final = folder / f"step-{step:08d}"
-    with whole(final) as partial:
+    with atomic_directory(final) as partial:
         save_model(copy.deepcopy(model).half(), partial)
         about = {
             "format": FORMAT,

@@ -21,7 +21,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from trainer.corpus.tokenizer import END_OF_TEXT, FOLDER
 from trainer.export.model_card import SAMPLING, write_card
-from trainer.storage.atomic import whole
+from trainer.storage.atomic import atomic_directory
 
 
 def export(
@@ -37,7 +37,7 @@ def export(
     `training` is what the run knows of itself; see `describe`. `curve` is a picture to take along,
     and `snapshots` a folder of them: they take no more disk where it has hard links.
     """
-    with whole(folder) as partial:
+    with atomic_directory(folder) as partial:
         save_model(model, partial)
         for name in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copyfile(FOLDER / name, partial / name)

@@ -1,4 +1,4 @@
-"""A folder that is whole or not there: written beside its place, synced, and renamed."""
+"""A directory that is complete or absent: written beside its path, synced, and renamed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into that becomes `folder` when the block ends, and goes if it fails.
+def atomic_directory(folder: Path) -> Iterator[Path]:
+    """A directory to write into: `folder` when the block ends, removed if the block fails.
 
-    What stood in that place goes when the new one stands.
+    An older `folder` is removed once the new one is in its path.
     """
     partial = folder.with_name(f"{folder.name}.partial")
     old = folder.with_name(f"{folder.name}.old")

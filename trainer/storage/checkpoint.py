@@ -5,8 +5,8 @@
                               checkpoint.json      step, validation loss if known, settings,
                                                    corpus, SHA-256 of the two files and of itself
 
-A checkpoint is written beside its place, synced and renamed, and only then the oldest goes; the one
-with the lowest validation loss stays. One that is torn or altered is passed over with a sentence,
+A checkpoint is written beside its path, synced and renamed; then the oldest is removed. The one
+with the lowest validation loss stays. A truncated or altered one is passed over with a sentence,
 and the one before it is read.
 """
 
@@ -25,8 +25,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from trainer.storage.atomic import whole
-from trainer.storage.checksummed_json import seal, unseal
+import trainer
+from trainer.storage import checksummed_json
+from trainer.storage.atomic import atomic_directory
 
 FORMAT = 1
 TENSORS = ("weights", "moments")
@@ -53,8 +54,8 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write a checkpoint under `folder` and drop all but the newest `keep` and the best."""
-    final = place(folder, checkpoint.step)
-    with whole(final) as partial:
+    final = path_of(folder, checkpoint.step)
+    with atomic_directory(final) as partial:
         sums: dict[str, str] = {}
         for name in TENSORS:
             file = partial / f"{name}.safetensors"
@@ -65,38 +66,39 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
             sums[name] = sha256(file)
         about = {
             "format": FORMAT,
+            "inkling": trainer.__version__,
             "step": checkpoint.step,
             "validation_loss": checkpoint.validation_loss,
             "identity": checkpoint.identity,
             "files": sums,
         }
-        (partial / "checkpoint.json").write_text(seal(about), encoding="utf-8")
+        (partial / "checkpoint.json").write_text(checksummed_json.dumps(about), encoding="utf-8")
     losses = validation_losses(folder)
     lowest = min(losses, key=losses.__getitem__, default=None)
     for old in sorted(folder.glob("step-????????"))[:-keep]:
-        if lowest is None or old != place(folder, lowest):
+        if lowest is None or old != path_of(folder, lowest):
             shutil.rmtree(old)
     return final
 
 
-def place(folder: Path, step: int) -> Path:
+def path_of(folder: Path, step: int) -> Path:
     """Where the checkpoint of a step is."""
     return folder / f"step-{step:08d}"
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole, or None."""
-    return first_whole(sorted(folder.glob("step-????????"), reverse=True))
+    """The newest checkpoint that is intact, or None."""
+    return first_intact(sorted(folder.glob("step-????????"), reverse=True))
 
 
 def best(folder: Path) -> Checkpoint | None:
-    """The checkpoint with the lowest validation loss that is whole, or None."""
+    """The checkpoint with the lowest validation loss that is intact, or None."""
     losses = validation_losses(folder)
-    return first_whole(place(folder, step) for step in sorted(losses, key=losses.__getitem__))
+    return first_intact(path_of(folder, step) for step in sorted(losses, key=losses.__getitem__))
 
 
-def first_whole(candidates: Iterable[Path]) -> Checkpoint | None:
-    """The first checkpoint that is neither torn nor altered; a sentence names the others."""
+def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
+    """The first checkpoint that is neither truncated nor altered; a sentence names the others."""
     for candidate in candidates:
         try:
             return read(candidate)
@@ -113,7 +115,9 @@ def validation_losses(folder: Path) -> dict[int, float]:
     losses = {}
     for candidate in sorted(folder.glob("step-????????")):
         with contextlib.suppress(*DAMAGED):
-            about = unseal((candidate / "checkpoint.json").read_text(encoding="utf-8"))
+            about = checksummed_json.loads(
+                (candidate / "checkpoint.json").read_text(encoding="utf-8")
+            )
             losses[int(about["step"])] = float(about["validation_loss"])
     return losses
 
@@ -124,7 +128,7 @@ def read(path: Path) -> Checkpoint:
     Raises:
         ValueError: its format is not known or a checksum does not match.
     """
-    about = unseal((path / "checkpoint.json").read_text(encoding="utf-8"))
+    about = checksummed_json.loads((path / "checkpoint.json").read_text(encoding="utf-8"))
     if about["format"] != FORMAT:
         raise ValueError(f"format {about['format']} is not {FORMAT}")
     tensors = {}

@@ -1,5 +1,5 @@
-"""JSON with a checksum over itself, so that a file that was torn or altered is not taken for
-whole."""
+"""JSON with a checksum over itself, so that a truncated or altered file is
+not read."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import json
 from typing import Any
 
 
-def seal(info: dict[str, Any]) -> str:
+def dumps(info: dict[str, Any]) -> str:
     """`info` as text, with the SHA-256 of all the rest under `sha256`."""
     body = json.dumps(info, indent=1, ensure_ascii=False)
     checksum = hashlib.sha256(body.encode()).hexdigest()
     return json.dumps(info | {"sha256": checksum}, indent=1, ensure_ascii=False)
 
 
-def unseal(text: str) -> dict[str, Any]:
-    """What was sealed.
+def loads(text: str) -> dict[str, Any]:
+    """What `dumps` wrote.
 
     Raises:
-        ValueError: the text is not as `seal` wrote it.
+        ValueError: the text is not as `dumps` wrote it.
     """
     try:
         info = dict(json.loads(text))
         del info["sha256"]
     except (ValueError, KeyError, TypeError):
-        raise ValueError("it is no sealed JSON") from None
-    if seal(info) != text:
+        raise ValueError("it is not JSON with a checksum") from None
+    if dumps(info) != text:
         raise ValueError("its checksum does not match")
     return info

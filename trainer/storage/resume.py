@@ -10,7 +10,7 @@ import torch
 from trainer.config import Config
 
 
-def identity(
+def run_identity(
     config: Config, corpus_fingerprint: str, num_steps: int, dtype: torch.dtype
 ) -> dict[str, Any]:
     """What the result depends on; a checkpoint with another identity is not gone on with. `dtype`

@@ -17,7 +17,7 @@ from trainer.config import Corpus
 from trainer.corpus import build_store
 from trainer.corpus.token_store import TokenStore, gather, open_store
 from trainer.corpus.tokenizer import END_OF_TEXT
-from trainer.storage.checksummed_json import seal
+from trainer.storage import checksummed_json
 
 from .conftest import write_jsonl
 
@@ -101,7 +101,9 @@ def test_a_damaged_store_is_refused(
 def test_a_store_of_another_kind_is_refused(
     store: TokenStore, change: dict[str, object], wrong: str
 ) -> None:
-    (store.folder / "store.json").write_text(seal(store.info | change), encoding="utf-8")
+    (store.folder / "store.json").write_text(
+        checksummed_json.dumps(store.info | change), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match=wrong):
         open_store(store.folder)
 
