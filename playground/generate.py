@@ -34,7 +34,7 @@ def parser() -> Parser:
     add("--device", default="auto", help="auto, cpu or cuda (default: a GPU when there is one)")
     add("--json", action="store_true", help="print the record of the story as JSON")
     told = {
-        "seed": (int, "of the dice: the same seed tells the same story"),
+        "seed": (int, "of the draws: the same seed tells the same story"),
         "temperature": (float, "0 to 2; 0 takes the likeliest token"),
         "top_k": (int, "draw from the k likeliest tokens; 0 is all"),
         "top_p": (float, "draw from the likeliest tokens of this probability together"),

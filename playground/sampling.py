@@ -1,9 +1,9 @@
-"""Logits to a token: the settings of a story, its dice, and the choice.
+"""Logits to a token: the settings of a story, its draws, and the choice.
 
-The dice are counted, not drawn in a row: token t of a story uses a uniform number that is a pure
+Draws are counted, not taken in a row: token t of a story uses a uniform number that is a pure
 function of (seed, t). The token is the first one at which the cumulative probability, over the
 ids from the likeliest to the least likely (equal ones by id), passes that number. So the same seed
-tells the same story alone and among others, and the same dice can be rolled at another temperature.
+tells the same story alone and among others, and the same draws can be used at another temperature.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Settings:
         repetition_penalty: above 1, tokens that were there already become less likely (Keskar et
             al. 2019).
         length: tokens to write, 1 to 1,000.
-        seed: of the dice, 0 to 4,294,967,295.
+        seed: of the draws, 0 to 4,294,967,295.
         banned_words: words that are not written, whatever their case and the space before them.
         stop_at_end: end with the story's end, before `length` tokens.
 
@@ -102,7 +102,7 @@ def number(name: str, value: Any, kind: type, low: float, high: float) -> Any:
     return kind(value)
 
 
-def dice(seed: int, position: int) -> float:
+def uniform(seed: int, position: int) -> float:
     """The uniform number in [0, 1) of token `position` of a story: SplitMix64 (Steele, Lea and
     Flood 2014) at counter (seed, position), its upper 53 bits."""
     mask = 2**64 - 1
@@ -113,7 +113,7 @@ def dice(seed: int, position: int) -> float:
 
 
 def choose(
-    logits: np.ndarray, log_rest: float, settings: Settings, roll: float
+    logits: np.ndarray, log_rest: float, settings: Settings, draw: float
 ) -> tuple[int, float] | None:
     """The chosen one among the likeliest ids, and its probability after the settings.
 
@@ -121,7 +121,7 @@ def choose(
         logits: (n,) float64, from the likeliest id down; at least as many as top-k asks for.
         log_rest: log of the sum of exp(logit / temperature) over all other ids; -inf for none.
         settings: how to choose.
-        roll: the dice, in [0, 1).
+        draw: the uniform number, in [0, 1).
 
     Returns:
         None when the choice may lie among the other ids: ask again with all of them.
@@ -144,7 +144,7 @@ def choose(
         rest, total = 0.0, float(cumulative[last - 1])
     elif rest and (settings.top_p < 1 or settings.min_p > 0):
         return None
-    index = int(np.searchsorted(cumulative[:last], roll * total, side="right"))
+    index = int(np.searchsorted(cumulative[:last], draw * total, side="right"))
     if index == last:
         if rest:
             return None
@@ -153,7 +153,7 @@ def choose(
 
 
 def choose_among_all(
-    logits: np.ndarray, settings: Settings, roll: float, count: int = 256
+    logits: np.ndarray, settings: Settings, draw: float, count: int = 256
 ) -> tuple[int, float]:
     """The chosen id among all, and its probability: `choose` on logits (vocabulary,) in any
     order."""
@@ -167,9 +167,9 @@ def choose_among_all(
     else:
         near, log_rest = np.arange(len(logits)), -math.inf
     near = near[np.lexsort((near, -logits[near]))]
-    found = choose(logits[near], log_rest, settings, roll)
+    found = choose(logits[near], log_rest, settings, draw)
     if found is None:
-        return choose_among_all(logits, settings, roll, len(logits))
+        return choose_among_all(logits, settings, draw, len(logits))
     return int(near[found[0]]), found[1]
 
 

@@ -17,7 +17,7 @@ from playground.model.device import send
 from playground.model.folder import Storyteller
 from playground.model.full_logits import exact_logit, full_rows, log_rests, rank
 from playground.model.head import Head
-from playground.sampling import choose, choose_among_all, dice, penalise
+from playground.sampling import choose, choose_among_all, penalise, uniform
 from playground.stories.story import Alternative, Token
 
 
@@ -102,7 +102,7 @@ class Teller:
         logits, *weighed = self._near[count](states)
         choices, others = [], []
         for (work, known), near in zip(asked, candidates(self.head, weighed), strict=True):
-            draw = dice(work.settings.seed, work.position) if known is None else None
+            draw = uniform(work.settings.seed, work.position) if known is None else None
             choices.append(Choice(work, draw, near, -1 if known is None else known))
         rests = self._log_rests(choices, logits)
         for index, choice in enumerate(choices):
@@ -186,7 +186,7 @@ class Teller:
         return Token(
             token_id=choice.token_id,
             text=work.letters.add(self.storyteller.piece(choice.token_id)),
-            dice=choice.draw,
+            draw=choice.draw,
             probability=math.exp(min(choice.logit - near.log_total, 0.0)),
             chosen_probability=min(choice.chance, 1.0),
             rank=choice.rank,

@@ -1,4 +1,4 @@
-"""The record of a story: every token with the dice that chose it and what it could have been.
+"""The record of a story: every token with the draw that chose it and what it could have been.
 
 Heat map, branches, replay and comparison are views of this one record. As JSON it is stable: a
 `schema` number, the model's fingerprint, the settings, the prompt and the tokens.
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from playground.sampling import Settings
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Alternative(NamedTuple):
@@ -31,7 +31,7 @@ class Token:
         token_id: its id.
         text: what it adds to the readable text; empty while a letter of several bytes is not whole,
             and for the story's end.
-        dice: the uniform number that chose it; None when a person typed it.
+        draw: the uniform number that chose it; None when a person typed it.
         probability: the model's own.
         chosen_probability: after the settings; 1 when a person typed it.
         rank: 0 for the model's likeliest token.
@@ -41,7 +41,7 @@ class Token:
 
     token_id: int
     text: str
-    dice: float | None
+    draw: float | None
     probability: float
     chosen_probability: float
     rank: int
@@ -89,8 +89,10 @@ class Story:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"the story is not JSON: {error}.") from None
-        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-            raise ValueError(f"the story's schema is not {SCHEMA}: this version cannot read it.")
+        if not isinstance(values, dict) or values.get("schema") not in (1, SCHEMA):
+            raise ValueError(
+                f"the story's schema is not 1 or {SCHEMA}: this version cannot read it."
+            )
         try:
             return cls(
                 model=checked(values["model"], str, "model"),
@@ -112,18 +114,19 @@ def read_token(values: dict[str, Any]) -> Token:
         Alternative(
             count(other["token_id"], "token_id"),
             checked(other["text"], str, "text"),
-            share(other["probability"], "probability"),
+            checked_number(other["probability"], "probability"),
         )
         for other in values["alternatives"]
     )
+    draw = values["dice"] if "dice" in values else values["draw"]  # its name in schema 1
     return Token(
         token_id=count(values["token_id"], "token_id"),
         text=checked(values["text"], str, "text"),
-        dice=None if values["dice"] is None else share(values["dice"], "dice"),
-        probability=share(values["probability"], "probability"),
-        chosen_probability=share(values["chosen_probability"], "chosen_probability"),
+        draw=None if draw is None else checked_number(draw, "draw"),
+        probability=checked_number(values["probability"], "probability"),
+        chosen_probability=checked_number(values["chosen_probability"], "chosen_probability"),
         rank=count(values["rank"], "rank"),
-        entropy=share(values["entropy"], "entropy", 100.0),
+        entropy=checked_number(values["entropy"], "entropy", 100.0),
         alternatives=alternatives,
     )
 
@@ -137,10 +140,10 @@ def checked(value: Any, kind: Any, name: str) -> Any:
 
 def count(value: Any, name: str) -> int:
     """An id or a rank."""
-    return int(share(checked(value, int, name), name, 2**31))
+    return int(checked_number(checked(value, int, name), name, 2**31))
 
 
-def share(value: Any, name: str, most: float = 1) -> float:
+def checked_number(value: Any, name: str, most: float = 1) -> float:
     """A number from 0 to `most`."""
     if not 0 <= checked(value, (int, float), name) <= most:  # NaN is in no range
         raise ValueError(f"the story's {name} must be from 0 to {most}, not {str(value)[:50]}.")

@@ -1,4 +1,4 @@
-"""Settings, dice, and the choice against a plain implementation of its definition."""
+"""Settings, draws, and the choice against a plain implementation of its definition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.sampling import Settings, choose, choose_among_all, dice, penalise
+from playground.sampling import Settings, choose, choose_among_all, penalise, uniform
 
 NUMBERS = (
     "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "length", "seed",
@@ -106,14 +106,14 @@ def test_penalty_makes_what_was_there_less_likely_once() -> None:
 def test_dice_are_splitmix64() -> None:
     # The first three numbers of the generator that starts at 0, as its authors' program gives them.
     published = (0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F)
-    assert [dice(0, place) for place in range(3)] == [(one >> 11) / 2**53 for one in published]
-    assert dice(7, 0) == 0.7210923611323953
-    assert dice(2**32 - 1, 999) == 0.24008424471428247
+    assert [uniform(0, place) for place in range(3)] == [(one >> 11) / 2**53 for one in published]
+    assert uniform(7, 0) == 0.7210923611323953
+    assert uniform(2**32 - 1, 999) == 0.24008424471428247
 
 
 def test_dice_are_uniform_along_a_story_and_across_seeds() -> None:
-    along = [dice(3, place) for place in range(10_000)]
-    across = [dice(seed, 0) for seed in range(10_000)]
+    along = [uniform(3, place) for place in range(10_000)]
+    across = [uniform(seed, 0) for seed in range(10_000)]
     for rolls in (along, across):
         counts = np.histogram(rolls, bins=10, range=(0, 1))[0]
         assert counts.min() > 880

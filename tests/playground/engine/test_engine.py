@@ -110,7 +110,7 @@ def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: P
         assert len(story.tokens) == len(ids) - 1
         check_records(model, story, ids, 1)
         assert story.text == LONG
-        assert all(token.dice is None for token in story.tokens)
+        assert all(token.draw is None for token in story.tokens)
 
 
 @pytest.mark.usefixtures("rows")

@@ -60,7 +60,7 @@ def test_a_branch_with_the_same_word_is_the_same_story(
         written(engine, SETTINGS)  # its place still holds the beginning
     chosen = whole.tokens[position].token_id
     settings = replace(SETTINGS, length=199 - position)
-    turned = replace(whole.tokens[position], dice=None, chosen_probability=1.0)
+    turned = replace(whole.tokens[position], draw=None, chosen_probability=1.0)
     with engine.branch(whole, position, chosen, settings) as stream:
         assert tuple(stream) == (turned, *whole.tokens[position + 1 :])
 
@@ -84,7 +84,7 @@ def test_a_text_has_the_same_record_whatever_its_place_held(engine: Engine) -> N
     written(engine, replace(SETTINGS, length=20))
     assert engine.score(PROMPT) == scored
     for token in scored.tokens:
-        assert token.dice is None
+        assert token.draw is None
         assert len(token.alternatives) == 10
 
 

@@ -31,6 +31,13 @@ def test_a_record_survives_json(story: Story, engine: Engine) -> None:
     assert Story.from_json(scored.to_json()) == scored
 
 
+def test_a_record_of_the_first_schema_is_read(story: Story) -> None:
+    values = json.loads(story.to_json()) | {"schema": 1}
+    for token in values["tokens"]:
+        token["dice"] = token.pop("draw")
+    assert Story.from_json(json.dumps(values)) == story
+
+
 def spoil(values: Any, path: tuple[Any, ...], value: Any) -> None:
     """Put `value` at a path; ... removes what is there."""
     for key in path[:-1]:
@@ -44,7 +51,7 @@ def spoil(values: Any, path: tuple[Any, ...], value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), 2),
+        (("schema",), 3),
         (("schema",), ...),
         (("model",), ...),
         (("model",), 7),
@@ -63,7 +70,7 @@ def spoil(values: Any, path: tuple[Any, ...], value: Any) -> None:
         (("tokens", 0, "probability"), 1.5),
         (("tokens", 0, "probability"), math.nan),
         (("tokens", 0, "probability"), 10**400),
-        (("tokens", 0, "dice"), "six"),
+        (("tokens", 0, "draw"), "six"),
         (("tokens", 0, "entropy"), math.nan),
         (("tokens", 0, "entropy"), 10**400),
         (("tokens", 0, "rank"), 1.5),
