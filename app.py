@@ -125,14 +125,14 @@ def serve(options: argparse.Namespace) -> None:
         ) from None
     from playground.engine.engine import Engine
     from playground.model.device import introduction
-    from playground.model.folder import Storyteller
+    from playground.model.folder import ModelFolder
     from playground.pages import write
     from playground.pages.theme import theme
 
     with contextlib.ExitStack() as closing:
         engines: dict[str, Engine] = {}
         for folder in folders:
-            storyteller = Storyteller.open(folder, device=options.device)
+            storyteller = ModelFolder.open(folder, device=options.device)
             name = storyteller.facts.name
             engines[f"{name} ({folder})" if name in engines else name] = closing.enter_context(
                 Engine(storyteller)

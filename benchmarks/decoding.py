@@ -76,14 +76,14 @@ def inkling(model: Path, device: str, streams: int, bare: bool = False) -> Itera
     """This project's loop."""
     from playground.engine import sampler
     from playground.engine.engine import Engine
-    from playground.model.folder import Storyteller
+    from playground.model.folder import ModelFolder
     from playground.sampling import Settings
     from playground.stories.story import Story, Token
 
     if bare:
         empty = Token(0, "", None, 0.0, 0.0, 0, 0.0, ())
-        sampler.Teller._record = lambda *_: empty  # type: ignore[method-assign, assignment]
-    storyteller = Storyteller.open(model, device=device)
+        sampler.Sampler._record = lambda *_: empty  # type: ignore[method-assign, assignment]
+    storyteller = ModelFolder.open(model, device=device)
 
     def run(texts: list[list[int]], length: int) -> list[list[int]]:
         begun = []
@@ -231,12 +231,12 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
     from transformers import AutoModelForCausalLM
 
     from playground.engine.engine import Engine
-    from playground.model.folder import Storyteller
+    from playground.model.folder import ModelFolder
     from playground.sampling import Settings
 
     texts = prompts(model, count, PROMPT)
     network = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
-    storyteller = Storyteller.open(model, device="cpu")
+    storyteller = ModelFolder.open(model, device="cpu")
     settings = Settings(temperature=0, top_k=0, length=length)
     same, ties = 0, []
     with Engine(storyteller, max_streams=32, max_waiting=count) as engine:
@@ -274,14 +274,14 @@ def heads(model: Path, count: int = 400) -> None:
     """What each form of the head takes, and what it costs on real stories beside fp32."""
     import torch
 
-    from playground.model.attention import Piece
+    from playground.model.attention import Chunk
     from playground.model.candidates import FEW, weigh
-    from playground.model.decoder import Network
-    from playground.model.folder import Storyteller
+    from playground.model.decoder import Decoder
+    from playground.model.folder import ModelFolder
     from playground.model.head import Head
 
-    storyteller = Storyteller.open(model, device="cpu")
-    network = Network(storyteller, 1)
+    storyteller = ModelFolder.open(model, device="cpu")
+    network = Decoder(storyteller, 1)
     exact, rough = (Head(network.table, kind) for kind in (torch.float32, torch.bfloat16))
     table, counts = exact._table, exact.counts
     scale = table.abs().amax(1).clamp_min(1e-12) / 127  # int8 weights, a scale a row
@@ -320,7 +320,7 @@ def heads(model: Path, count: int = 400) -> None:
     with torch.inference_mode():
         for text in prompts(model, count, 100):
             ids = [storyteller.start, *text]
-            states = network.feed([Piece(0, 0, ids[:-1])])
+            states = network.feed([Chunk(0, 0, ids[:-1])])
             after = torch.from_numpy(exact.slot_of[ids[1:]])[:, None]
             true = forms["fp32"][0](states, after)
             for name, (surprise, _) in forms.items():

@@ -64,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Engine,  # loads torch, which bad options need not wait for
         )
         from playground.model.device import introduction
-        from playground.model.folder import Storyteller
+        from playground.model.folder import ModelFolder
 
-        storyteller = Storyteller.open(folder, device=device)
+        storyteller = ModelFolder.open(folder, device=device)
         print(introduction(storyteller.device), file=sys.stderr, flush=True)
         with Engine(storyteller, max_streams=1) as engine, engine.write(prompt, settings) as stream:
             if not as_json:

@@ -1,108 +1,122 @@
 """The running batch: which stories are written together, where the cache holds them, and what a
 step feeds of each.
 
-A step feeds one token of every story that is being written and, beside them, pieces of new
+A step feeds one token of every story that is being written and, beside them, chunks of new
 prompts, so nobody waits for somebody else's prompt.
 
 A story longer than the context goes on with its newest three quarters, fed again: the model then
-sees what it was trained on, positions from 0. That window is prepared in a second place, a few
+sees what it was trained on, positions from 0. That window is prepared in a second slot, a few
 tokens beside each new one of the old window's last quarter, so nobody waits for it. Where the
 window begins is a function of the number of tokens alone, so a story that is stopped and continued
 is the one that was never stopped.
 
-A place keeps what it holds until another story takes it. A story that begins alike, such as a
+A slot keeps its keys and values until another story takes it. A story that begins alike, such as a
 branch of the one before, finds its beginning there.
 """
 
 from __future__ import annotations
 
-from playground.engine.sampler import Teller
-from playground.engine.stream import Work
-from playground.model.attention import Piece
-from playground.model.decoder import Network
-from playground.model.transformers_decoder import Foreign
+from playground.engine.sampler import Sampler
+from playground.engine.stream import Sequence
+from playground.model.attention import Chunk
+from playground.model.decoder import Decoder
+from playground.model.transformers_decoder import TransformersDecoder
 
-PIECE = 64  # tokens of a prompt that are fed at once
-PROMPTS = 128  # tokens of prompts in one step, so that running stories go on at their pace
-AHEAD = 4  # tokens of the next window that are fed beside a new one; three would just do
+PREFILL_CHUNK = 64  # tokens of a prompt that are fed at once
+PREFILL_BUDGET = 128  # tokens of prompts in one step, so that running stories go on at their pace
+REFILL_PER_STEP = 4  # tokens of the next window that are fed beside a new one; three would just do
 
 
 class Batch:
-    """Stories that are being written, each in a place of the network's cache.
+    """Stories that are being written, each in a slot of the network's cache.
 
     Attributes:
         running: the stories, in the order in which their prompts take turns.
     """
 
-    def __init__(self, network: Network | Foreign, teller: Teller, places: int) -> None:
-        """`places` is that of the network's cache; a story may need two."""
-        self._network, self._teller = network, teller
+    def __init__(
+        self, network: Decoder | TransformersDecoder, sampler: Sampler, slots: int
+    ) -> None:
+        """`slots` is that of the network's cache; a story may need two."""
+        self._network, self._sampler = network, sampler
         self._context = network.context
-        self._places = range(places)
-        self._held: list[list[int]] = [[] for _ in self._places]  # tokens in free places
-        self.running: list[Work] = []
+        self._slots = range(slots)
+        self._held: list[list[int]] = [[] for _ in self._slots]  # tokens in free slots
+        self.running: list[Sequence] = []
 
-    def add(self, work: Work) -> None:
-        """Give a story the free place that holds most of its beginning, the lowest of equals."""
-        work.first = self._window(work.scored)
-        window = work.ids[work.first : work.scored - 1]  # what needs no answer
-        known = {place: common(self._held[place], window) for place in self._free()}
-        work.place = max(known, key=lambda place: (known[place], -place))
-        work.fed = known[work.place]
-        self.running.append(work)
+    def add(self, sequence: Sequence) -> None:
+        """Give a story the free slot that holds most of its beginning, the lowest of equals."""
+        sequence.first = self._window(sequence.scored)
+        window = sequence.ids[sequence.first : sequence.scored - 1]  # what needs no answer
+        known = {slot: common(self._held[slot], window) for slot in self._free()}
+        sequence.slot = max(known, key=lambda slot: (known[slot], -slot))
+        sequence.num_cached = known[sequence.slot]
+        self.running.append(sequence)
 
-    def remove(self, work: Work) -> None:
-        """End a story where it is; its place is free."""
-        self.running.remove(work)
-        self._leave(work)
-        work.place = work.ahead = None
-        work.out.put(None)
+    def remove(self, sequence: Sequence) -> None:
+        """End a story where it is; its slot is free."""
+        self.running.remove(sequence)
+        self._leave(sequence)
+        sequence.slot = sequence.next_slot = None
+        sequence.out.put(None)
 
     def step(self) -> None:
-        """Feed every running story and write down what it says."""
-        fed: list[tuple[Piece, Work]] = []
-        prepared: list[tuple[Piece, Work]] = []
-        budget = PROMPTS
-        for work in list(self.running):
-            end = work.first + min(work.fed + PIECE, self._context)
-            ids = work.ids[work.first + work.fed : end]
+        """Feed every running story, and hand out what it says next."""
+        fed, refilled = self._plan()
+        states = self._network.feed([chunk for chunk, _ in (*fed, *refilled)])
+        asked = self._asked(fed)
+        for chunk, sequence in refilled:
+            sequence.num_refilled += len(chunk.ids)
+        for sequence, token in self._sampler.sample(states, asked):
+            if token is None:  # the story's end
+                sequence.ended = True
+                sequence.count = 0
+            else:
+                sequence.out.put(token)
+        for _, sequence in fed:
+            self._advance(sequence)
+
+    def _plan(self) -> tuple[list[tuple[Chunk, Sequence]], list[tuple[Chunk, Sequence]]]:
+        """What the next step feeds: chunks of the running stories by slot, and chunks of windows
+        that come next."""
+        fed: list[tuple[Chunk, Sequence]] = []
+        refilled: list[tuple[Chunk, Sequence]] = []
+        budget = PREFILL_BUDGET
+        for sequence in list(self.running):
+            end = sequence.first + min(sequence.num_cached + PREFILL_CHUNK, self._context)
+            ids = sequence.ids[sequence.first + sequence.num_cached : end]
             if len(ids) > 1:
                 if len(ids) > budget:
                     continue
                 budget -= len(ids)
-                self.running.remove(work)  # prompts take turns
-                self.running.append(work)
-            elif ahead := self._prepare(work):
-                prepared.append((ahead, work))
-            assert work.place is not None
-            fed.append((Piece(work.place, work.fed, ids), work))
-        fed.sort(key=lambda one: one[0].place)
-        states = self._network.feed([piece for piece, _ in (*fed, *prepared)])
-        asked: list[tuple[Work, int, int | None]] = []  # story, row, the id that follows if known
+                self.running.remove(sequence)  # prompts take turns
+                self.running.append(sequence)
+            elif refill := self._refill(sequence):
+                refilled.append((refill, sequence))
+            assert sequence.slot is not None
+            fed.append((Chunk(sequence.slot, sequence.num_cached, ids), sequence))
+        fed.sort(key=lambda one: one[0].slot)
+        return fed, refilled
+
+    def _asked(self, fed: list[tuple[Chunk, Sequence]]) -> list[tuple[Sequence, int, int | None]]:
+        """Which rows of a step need a next token: story, row, and the id that follows if a person
+        typed it."""
+        asked: list[tuple[Sequence, int, int | None]] = []
         row = 0
-        for piece, work in fed:
-            known = work.first + work.fed
-            for offset in range(len(piece.ids)):
+        for chunk, sequence in fed:
+            known = sequence.first + sequence.num_cached
+            for offset in range(len(chunk.ids)):
                 following = known + offset + 1
-                if following == len(work.ids):
-                    if work.count:
-                        asked.append((work, row + offset, None))
-                        work.scored = following + 1
-                elif following >= work.scored:
-                    asked.append((work, row + offset, work.ids[following]))
-                    work.scored = following + 1
-            work.fed += len(piece.ids)
-            row += len(piece.ids)
-        for piece, work in prepared:
-            work.ready += len(piece.ids)
-        for work, token in self._teller.tell(states, asked):
-            if token is None:  # the story's end
-                work.ended = True
-                work.count = 0
-                continue
-            work.out.put(token)
-        for _, work in fed:
-            self._advance(work)
+                if following == len(sequence.ids):
+                    if sequence.count:
+                        asked.append((sequence, row + offset, None))
+                        sequence.scored = following + 1
+                elif following >= sequence.scored:
+                    asked.append((sequence, row + offset, sequence.ids[following]))
+                    sequence.scored = following + 1
+            sequence.num_cached += len(chunk.ids)
+            row += len(chunk.ids)
+        return asked
 
     def _window(self, count: int) -> int:
         """Index of the oldest of `count` tokens that the model sees."""
@@ -110,39 +124,48 @@ class Batch:
         return max(0, -(-(count - self._context) // step)) * step
 
     def _free(self) -> list[int]:
-        """The places that no story has."""
-        taken = {place for work in self.running for place in (work.place, work.ahead)}
-        return [place for place in self._places if place not in taken]
+        """The slots that no story has."""
+        taken = {slot for sequence in self.running for slot in (sequence.slot, sequence.next_slot)}
+        return [slot for slot in self._slots if slot not in taken]
 
-    def _prepare(self, work: Work) -> Piece | None:
+    def _refill(self, sequence: Sequence) -> Chunk | None:
         """Some tokens of the window that comes after this one, in this one's last quarter."""
         step = self._window(self._context + 1)
-        if work.fed < self._context - step or work.fed + work.count <= self._context:
+        if (
+            sequence.num_cached < self._context - step
+            or sequence.num_cached + sequence.count <= self._context
+        ):
             return None  # too early, or the story ends before
-        if work.ahead is None:
-            work.ahead, work.ready = self._free()[-1], 0
-        start = work.first + step + work.ready
-        ids = work.ids[start : start + AHEAD]
-        return Piece(work.ahead, work.ready, ids) if ids else None
+        if sequence.next_slot is None:
+            sequence.next_slot, sequence.num_refilled = self._free()[-1], 0
+        start = sequence.first + step + sequence.num_refilled
+        ids = sequence.ids[start : start + REFILL_PER_STEP]
+        return Chunk(sequence.next_slot, sequence.num_refilled, ids) if ids else None
 
-    def _advance(self, work: Work) -> None:
+    def _advance(self, sequence: Sequence) -> None:
         """After a step: end a story, or slide its window."""
-        if work.first + work.fed == len(work.ids) and not work.count:
-            self.remove(work)
-        elif work.fed == self._context:
-            self._leave(work)
-            work.first = self._window(work.first + work.fed + 1)
-            if work.ahead is None:
-                work.fed = 0
+        if sequence.first + sequence.num_cached == len(sequence.ids) and not sequence.count:
+            self.remove(sequence)
+        elif sequence.num_cached == self._context:
+            self._leave(sequence)
+            sequence.first = self._window(sequence.first + sequence.num_cached + 1)
+            if sequence.next_slot is None:
+                sequence.num_cached = 0
             else:
-                work.place, work.fed, work.ahead = work.ahead, work.ready, None
+                sequence.slot, sequence.num_cached, sequence.next_slot = (
+                    sequence.next_slot,
+                    sequence.num_refilled,
+                    None,
+                )
 
-    def _leave(self, work: Work) -> None:
-        """Note what a story's place holds."""
-        assert work.place is not None
-        self._held[work.place] = work.ids[work.first : work.first + work.fed]
-        if work.ahead is not None:
-            self._held[work.ahead] = []
+    def _leave(self, sequence: Sequence) -> None:
+        """Note what a story's slot holds."""
+        assert sequence.slot is not None
+        self._held[sequence.slot] = sequence.ids[
+            sequence.first : sequence.first + sequence.num_cached
+        ]
+        if sequence.next_slot is not None:
+            self._held[sequence.next_slot] = []
 
 
 def common(one: list[int], other: list[int]) -> int:

@@ -1,7 +1,7 @@
 """The decode loop: many stories in one running batch, each with its record.
 
 One thread owns the model. Between two steps stories join and leave; what a step feeds is in
-batch.py. A story whose reader stopped or is gone frees its place at the next step.
+batch.py. A story that is cancelled frees its slot at the next step.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import replace
 import torch
 
 from playground.engine.batch import Batch
-from playground.engine.sampler import Teller
-from playground.engine.stream import Stream, Work
+from playground.engine.sampler import Sampler
+from playground.engine.stream import Sequence, Stream
 from playground.model.cuda_graph import fixed_rows
-from playground.model.decoder import Network
-from playground.model.folder import Storyteller
-from playground.model.transformers_decoder import Foreign
+from playground.model.decoder import Decoder
+from playground.model.folder import ModelFolder
+from playground.model.transformers_decoder import TransformersDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story
 
@@ -27,27 +27,27 @@ TEXT_MAX = 100_000  # bytes of a prompt
 
 
 class Busy(ValueError):  # noqa: N818, a state and not an error
-    """There is no place for one more story now."""
+    """No more stories are taken now."""
 
 
 class Engine:
     """One model and the thread that owns it."""
 
     def __init__(
-        self, storyteller: Storyteller, *, max_streams: int = 64, max_waiting: int = 32
+        self, storyteller: ModelFolder, *, max_streams: int = 64, max_waiting: int = 32
     ) -> None:
         self.storyteller = storyteller
         self.max_streams = max_streams
         self.max_waiting = max_waiting
-        self._waiting: list[Work] = []
+        self._waiting: list[Sequence] = []
         self._wake = threading.Condition()
         self._closed = False
-        opened: Future[Network | Foreign] = Future()
+        opened: Future[Decoder | TransformersDecoder] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(opened,), name="storyteller", daemon=True
         )
         self._thread.start()
-        self._network: Network | Foreign = opened.result()
+        self._network: Decoder | TransformersDecoder = opened.result()
 
     def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
         """Write a story after a prompt, or `settings.length` more tokens after a story.
@@ -100,8 +100,8 @@ class Engine:
             self.storyteller.fingerprint, Settings(temperature=1, top_k=0), "", (), (), ended=False
         )
         begin = self._beginning()
-        work = Work(story.settings, [*begin, *ids], 0, 0, scored=len(begin))
-        stream = self._enter(work, story)
+        sequence = Sequence(story.settings, [*begin, *ids], 0, 0, scored=len(begin))
+        stream = self._enter(sequence, story)
         for _ in stream:
             pass
         return stream.story
@@ -152,25 +152,25 @@ class Engine:
         if not ids:
             raise ValueError("this model needs a prompt: type some words.")
         settings, position = story.settings, len(story.tokens) + len(typed)
-        work = Work(settings, [*ids, *typed], settings.length, position, scored=len(ids))
+        sequence = Sequence(settings, [*ids, *typed], settings.length, position, scored=len(ids))
         for token in story.tokens:
-            work.letters.add(self.storyteller.piece(token.token_id))
-        return self._enter(work, replace(story, ended=False))
+            sequence.letters.add(self.storyteller.piece(token.token_id))
+        return self._enter(sequence, replace(story, ended=False))
 
-    def _enter(self, work: Work, story: Story) -> Stream:
+    def _enter(self, sequence: Sequence, story: Story) -> Stream:
         with self._wake:
             if self._closed:
                 raise ValueError("the playground is closing: start it again.")
-            waiting = [other for other in self._waiting if not other.gone]
+            waiting = [other for other in self._waiting if not other.cancelled]
             if len(waiting) + len(self._batch.running) >= self.max_waiting + self.max_streams:
                 raise Busy(f"{len(waiting)} stories are waiting already: try again in a moment.")
-            self._waiting = [*waiting, work]
+            self._waiting = [*waiting, sequence]
             self._wake.notify()
-        return Stream(work, story)
+        return Stream(sequence, story)
 
     # What follows runs in the engine's thread.
 
-    def _run(self, opened: Future[Network | Foreign]) -> None:
+    def _run(self, opened: Future[Decoder | TransformersDecoder]) -> None:
         # The network is opened here because OpenMP keeps a team of threads for every thread that
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
@@ -185,13 +185,13 @@ class Engine:
         except BaseException as error:  # every reader must hear of it
             with self._wake:
                 self._closed = True
-            for work in [*self._batch.running, *self._waiting]:
-                work.out.put(error)
+            for sequence in [*self._batch.running, *self._waiting]:
+                sequence.out.put(error)
             raise
-        for work in [*self._batch.running, *self._waiting]:
-            work.out.put(None)
+        for sequence in [*self._batch.running, *self._waiting]:
+            sequence.out.put(None)
 
-    def _open(self) -> Network | Foreign:
+    def _open(self) -> Decoder | TransformersDecoder:
         """The model, with a cache for `max_streams` stories; fewer where the memory ends before.
 
         Raises:
@@ -218,19 +218,19 @@ class Engine:
             )
         return network
 
-    def _open_with(self, places: int) -> Network | Foreign:
-        """The model, with a cache of so many places."""
+    def _open_with(self, slots: int) -> Decoder | TransformersDecoder:
+        """The model, with a cache of so many slots."""
         device = self.storyteller.device
         if device.type == "cuda":
             torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
         if self.storyteller.is_own_shape:
-            network: Network | Foreign = Network(
-                self.storyteller, places, fixed_rows(device, self.max_streams)
+            network: Decoder | TransformersDecoder = Decoder(
+                self.storyteller, slots, fixed_rows(device, self.max_streams)
             )
         else:
-            network = Foreign(self.storyteller, places)
-        teller = Teller(self.storyteller, network.head, network.idle)
-        self._batch = Batch(network, teller, places)
+            network = TransformersDecoder(self.storyteller, slots)
+        sampler = Sampler(self.storyteller, network.head, network.padding)
+        self._batch = Batch(network, sampler, slots)
         return network
 
     def _admit(self) -> bool:
@@ -240,11 +240,11 @@ class Engine:
             while True:
                 if self._closed:
                     return False
-                for work in [work for work in batch.running if work.gone]:
-                    batch.remove(work)
-                for work in [work for work in self._waiting if work.gone]:
-                    self._waiting.remove(work)
-                    work.out.put(None)
+                for sequence in [sequence for sequence in batch.running if sequence.cancelled]:
+                    batch.remove(sequence)
+                for sequence in [sequence for sequence in self._waiting if sequence.cancelled]:
+                    self._waiting.remove(sequence)
+                    sequence.out.put(None)
                 while self._waiting and len(batch.running) < self.max_streams:
                     batch.add(self._waiting.pop(0))
                 if batch.running:

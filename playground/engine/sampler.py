@@ -10,11 +10,11 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
-from playground.engine.stream import Work
+from playground.engine.stream import Sequence
 from playground.model.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, weigh
-from playground.model.cuda_graph import Function, Graph
+from playground.model.cuda_graph import FixedBatch, Function
 from playground.model.device import send
-from playground.model.folder import Storyteller
+from playground.model.folder import ModelFolder
 from playground.model.full_logits import exact_logit, full_rows, log_rests, rank
 from playground.model.head import Head
 from playground.sampling import choose, choose_among_all, penalise, uniform
@@ -34,7 +34,7 @@ class Choice:
         logit: its exact one, from when the rank is known.
     """
 
-    work: Work
+    sequence: Sequence
     draw: float | None
     near: Candidates
     token_id: int = -1
@@ -48,23 +48,23 @@ class Choice:
         self.logit = float(self.near.logits[rank])
 
 
-class Teller:
+class Sampler:
     """Chooses the next token of stories, or judges those that a person typed."""
 
-    def __init__(self, storyteller: Storyteller, head: Head, idle: torch.Tensor | None) -> None:
-        """`idle` (rows, hidden) fixes the number of rows weighed at once; see cuda_graph.py."""
+    def __init__(self, storyteller: ModelFolder, head: Head, padding: torch.Tensor | None) -> None:
+        """`padding` (rows, hidden) fixes the number of rows weighed at once; see cuda_graph.py."""
         self.storyteller = storyteller
         self.head = head
         self._near: dict[int, Function] = {}
         for count in (FEW, MANY):
             near = partial(self._weigh, count)
-            self._near[count] = near if idle is None else Graph(near, idle)
+            self._near[count] = near if padding is None else FixedBatch(near, padding)
         self._labels = Labels(storyteller)
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
-    def tell(
-        self, states: torch.Tensor, asked: list[tuple[Work, int, int | None]]
-    ) -> Iterator[tuple[Work, Token | None]]:
+    def sample(
+        self, states: torch.Tensor, asked: list[tuple[Sequence, int, int | None]]
+    ) -> Iterator[tuple[Sequence, Token | None]]:
         """The next token of each story asked for, None for its end.
 
         Args:
@@ -79,11 +79,12 @@ class Teller:
             with torch.inference_mode():
                 choices = self._choose(
                     pick(states, [row for _, row, _ in group]),
-                    [(work, known) for work, _, known in group],
+                    [(sequence, known) for sequence, _, known in group],
                     MANY if many else FEW,
                 )
             for choice in choices:
-                yield choice.work, self._write(choice)
+                ended = choice.draw is not None and self._append(choice)
+                yield choice.sequence, None if ended else self._record(choice)
 
     def _weigh(self, count: int, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The logits of states (rows, hidden), and their `count` likeliest slots."""
@@ -91,7 +92,7 @@ class Teller:
         return logits, *weigh(self.head, states, logits, count)
 
     def _choose(
-        self, states: torch.Tensor, asked: list[tuple[Work, int | None]], count: int
+        self, states: torch.Tensor, asked: list[tuple[Sequence, int | None]], count: int
     ) -> list[Choice]:
         """The next token of each row of states (rows, hidden), which its story's settings and its
         draw choose or a person typed.
@@ -101,9 +102,9 @@ class Teller:
         """
         logits, *weighed = self._near[count](states)
         choices, others = [], []
-        for (work, known), near in zip(asked, candidates(self.head, weighed), strict=True):
-            draw = uniform(work.settings.seed, work.position) if known is None else None
-            choices.append(Choice(work, draw, near, -1 if known is None else known))
+        for (sequence, known), near in zip(asked, candidates(self.head, weighed), strict=True):
+            draw = uniform(sequence.settings.seed, sequence.position) if known is None else None
+            choices.append(Choice(sequence, draw, near, -1 if known is None else known))
         rests = self._log_rests(choices, logits)
         for index, choice in enumerate(choices):
             if not self._choose_near(choice, rests.get(index, -math.inf)):
@@ -119,12 +120,12 @@ class Teller:
             index
             for index, choice in enumerate(choices)
             if choice.draw is not None
-            and choice.work.settings.temperature
-            and not choice.work.settings.top_k
+            and choice.sequence.settings.temperature
+            and not choice.sequence.settings.top_k
         ]
         if not rows:
             return {}
-        temperatures = [choices[index].work.settings.temperature for index in rows]
+        temperatures = [choices[index].sequence.settings.temperature for index in rows]
         ids = [choices[index].near.ids for index in rows]
         return dict(
             zip(rows, log_rests(self.head, ids, pick(logits, rows), temperatures), strict=True)
@@ -133,13 +134,13 @@ class Teller:
     def _choose_near(self, choice: Choice, log_rest: float) -> bool:
         """Choose among the likeliest, if that is where the choice lies. `log_rest` is that of all
         other ids, -inf if they are not drawn from."""
-        settings, near = choice.work.settings, choice.near
+        settings, near = choice.sequence.settings, choice.near
         if choice.draw is None:
             found = np.flatnonzero(near.ids == choice.token_id)
             if len(found):
                 choice.take(int(found[0]))
             return bool(len(found))
-        if settings.repetition_penalty != 1 or self._banned(choice.work):
+        if settings.repetition_penalty != 1 or self._banned(choice.sequence):
             return False
         chosen = choose(near.logits, log_rest, settings, choice.draw)
         if chosen is not None:
@@ -160,10 +161,10 @@ class Teller:
 
     def _choose_among_all(self, choice: Choice, logits: np.ndarray) -> None:
         """Choose from logits (vocabulary,), which are changed as the settings say."""
-        work, settings = choice.work, choice.work.settings
+        sequence, settings = choice.sequence, choice.sequence.settings
         if settings.repetition_penalty != 1:
-            penalise(logits, work.ids[work.first :], settings.repetition_penalty)
-        logits[self._banned(work)] = -np.inf
+            penalise(logits, sequence.ids[sequence.first :], settings.repetition_penalty)
+        logits[self._banned(sequence)] = -np.inf
         token_id, chance = choose_among_all(logits, settings, choice.draw or 0.0)
         found = np.flatnonzero(choice.near.ids == token_id)
         if len(found):
@@ -171,21 +172,25 @@ class Teller:
         else:
             choice.token_id, choice.chance = token_id, chance
 
-    def _write(self, choice: Choice) -> Token | None:
-        """Append a token that was chosen to its story; its record, None at the story's end."""
-        work = choice.work
-        if choice.draw is not None:
-            work.position += 1
-            work.count -= 1
-            if choice.token_id == self.storyteller.end and work.settings.stop_at_end:
-                return None
-            work.ids.append(choice.token_id)
+    def _append(self, choice: Choice) -> bool:
+        """Append a token that was chosen to its story; whether it ends there instead."""
+        sequence = choice.sequence
+        sequence.position += 1
+        sequence.count -= 1
+        if choice.token_id == self.storyteller.end and sequence.settings.stop_at_end:
+            return True
+        sequence.ids.append(choice.token_id)
+        return False
+
+    def _record(self, choice: Choice) -> Token:
+        """What there is to say about a token."""
+        sequence = choice.sequence
         near = choice.near
         others = near.ids[:BEST].tolist()
         assert choice.rank is not None
         return Token(
             token_id=choice.token_id,
-            text=work.letters.add(self.storyteller.piece(choice.token_id)),
+            text=sequence.letters.add(self.storyteller.piece(choice.token_id)),
             draw=choice.draw,
             probability=math.exp(min(choice.logit - near.log_total, 0.0)),
             chosen_probability=min(choice.chance, 1.0),
@@ -196,13 +201,13 @@ class Teller:
             ),
         )
 
-    def _banned(self, work: Work) -> list[int]:
+    def _banned(self, sequence: Sequence) -> list[int]:
         """Ids that would complete a banned word now."""
         found = []
-        for word in work.settings.banned_words:
+        for word in sequence.settings.banned_words:
             for ids in self._spellings(word):
                 before = ids[:-1]
-                if not before or work.ids[-len(before) :] == before:
+                if not before or sequence.ids[-len(before) :] == before:
                     found.append(ids[-1])
         return found
 
@@ -210,7 +215,7 @@ class Teller:
 class Labels(dict[int, str]):
     """What stands for a token among the alternatives, looked up once."""
 
-    def __init__(self, storyteller: Storyteller) -> None:
+    def __init__(self, storyteller: ModelFolder) -> None:
         super().__init__()
         self._storyteller = storyteller
 
@@ -226,7 +231,7 @@ def pick(values: torch.Tensor, rows: list[int]) -> torch.Tensor:
     return values.index_select(0, send(np.array(rows), values.device))
 
 
-def spellings(storyteller: Storyteller, word: str) -> list[list[int]]:
+def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:
     """The token sequences of a word: in three cases, with and without a space before it."""
     cases = sorted({word, word.lower(), word.capitalize()})
     return [storyteller.encode(space + case) for case in cases for space in ("", " ")]

@@ -7,24 +7,24 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from playground.model.folder import Letters
+from playground.model.folder import IncrementalDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
 
 
 @dataclass
-class Work:
-    """A story at work: the engine's side of a stream.
+class Sequence:
+    """A running story: the engine's side of a stream.
 
     Attributes:
         ids: all its tokens, the one before the story and the prompt first.
         first: index in `ids` of the oldest token in the window.
-        fed: tokens of the window that are in the cache.
+        num_cached: tokens of the window that are in the cache.
         scored: tokens before this index of `ids` have their record, or need none.
         count: tokens that are still to be written.
-        place: where the cache holds it; None while it waits.
-        ahead: where the cache holds the window that comes next, while that is prepared.
-        ready: tokens of that window that are in the cache.
+        slot: where the cache holds it; None while it waits.
+        next_slot: where the cache holds the window that comes next, while that is prepared.
+        num_refilled: tokens of that window that are in the cache.
     """
 
     settings: Settings
@@ -32,30 +32,30 @@ class Work:
     count: int
     position: int
     scored: int
-    letters: Letters = field(default_factory=Letters)
+    letters: IncrementalDecoder = field(default_factory=IncrementalDecoder)
     out: queue.SimpleQueue[Token | BaseException | None] = field(default_factory=queue.SimpleQueue)
     first: int = 0
-    fed: int = 0
-    place: int | None = None
-    ahead: int | None = None
-    ready: int = 0
-    gone: bool = False
+    num_cached: int = 0
+    slot: int | None = None
+    next_slot: int | None = None
+    num_refilled: int = 0
+    cancelled: bool = False
     ended: bool = False
 
 
 class Stream:
     """A story as it is being written: an iterator of its tokens.
 
-    Closing it, leaving its `with`, or dropping it frees its place at the engine's next step.
+    Closing it, leaving its `with`, or dropping it frees its slot at the engine's next step.
     """
 
-    def __init__(self, work: Work, story: Story) -> None:
-        self._work = work
+    def __init__(self, sequence: Sequence, story: Story) -> None:
+        self._sequence = sequence
         self._story = story
         self._tokens: list[Token] = []
         self._closed = False
         self.done = False
-        self._finalizer = weakref.finalize(self, leave, work)
+        self._finalizer = weakref.finalize(self, leave, sequence)
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -69,14 +69,14 @@ class Stream:
         """
         if self.done:
             raise StopIteration
-        return self._accept(self._work.out.get())
+        return self._accept(self._sequence.out.get())
 
     def take(self) -> list[Token]:
         """The tokens that are there by now, without waiting."""
         found = []
         while not self.done:
             try:
-                found.append(self._accept(self._work.out.get_nowait()))
+                found.append(self._accept(self._sequence.out.get_nowait()))
             except (queue.Empty, StopIteration):
                 break
         return found
@@ -94,11 +94,11 @@ class Stream:
     def story(self) -> Story:
         """The record so far, the story that was continued included."""
         tokens = (*self._story.tokens, *self._tokens)
-        return replace(self._story, tokens=tokens, ended=self._work.ended and self.done)
+        return replace(self._story, tokens=tokens, ended=self._sequence.ended and self.done)
 
     def close(self) -> None:
         """Stop writing. What was written and not yet read still counts as the story's."""
-        leave(self._work)
+        leave(self._sequence)
         self.take()
         self.done = True
 
@@ -109,6 +109,6 @@ class Stream:
         self.close()
 
 
-def leave(work: Work) -> None:
-    """The reader is gone."""
-    work.gone = True
+def leave(sequence: Sequence) -> None:
+    """Cancel the sequence; the engine frees its slot at the next step."""
+    sequence.cancelled = True

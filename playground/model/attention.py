@@ -2,8 +2,8 @@
 and values.
 
 Each row looks back on its own story by itself, so what the cache holds does not depend on how it
-was fed, and a place can be used again for a story that begins alike. Two forms, one interface:
-`Group` is the processor's, where rows of neighbouring places attend without a copy; `Rows` is the
+was fed, and a slot can be used again for a story that begins alike. Two forms, one interface:
+`Group` is the processor's, where rows of neighbouring slots attend without a copy; `Rows` is the
 GPU's, where the shapes of a step must never change, so that it can be recorded (cuda_graph.py).
 """
 
@@ -18,36 +18,36 @@ ROUND_KEYS = 16  # keys are read in multiples of this: no sum ends in a part of 
 
 
 @dataclass
-class Piece:
-    """Tokens that one story is fed: `ids` at `place` from position `start` on."""
+class Chunk:
+    """Tokens that one story is fed: `ids` at `slot` from position `start` on."""
 
-    place: int
+    slot: int
     start: int
     ids: list[int]
 
 
-def rows_of(pieces: list[Piece]) -> list[tuple[int, int, int]]:
-    """(id, place, position) of every token, in the pieces' order."""
+def rows_of(chunks: list[Chunk]) -> list[tuple[int, int, int]]:
+    """(id, slot, position) of every token, in the chunks' order."""
     return [
-        (number, piece.place, piece.start + offset)
-        for piece in pieces
-        for offset, number in enumerate(piece.ids)
+        (number, chunk.slot, chunk.start + offset)
+        for chunk in chunks
+        for offset, number in enumerate(chunk.ids)
     ]
 
 
 class Group:
     """Rows that attend together, the same for every layer: one row each of stories in neighbouring
-    places, or all rows of one story's piece."""
+    slots, or all rows of one story's chunk."""
 
-    def __init__(self, pieces: list[Piece], rows: slice, cache: torch.Tensor) -> None:
+    def __init__(self, chunks: list[Chunk], rows: slice, cache: torch.Tensor) -> None:
         self.rows = rows
-        end = max(piece.start + len(piece.ids) for piece in pieces)
+        end = max(chunk.start + len(chunk.ids) for chunk in chunks)
         num_keys = -(-end // ROUND_KEYS) * ROUND_KEYS
         positions = torch.tensor(
-            [position for _, _, position in rows_of(pieces)], device=cache.device
+            [position for _, _, position in rows_of(chunks)], device=cache.device
         )
         self.mask = mask(positions, num_keys)
-        known = cache[:, pieces[0].place : pieces[-1].place + 1, :, :, :num_keys]
+        known = cache[:, chunks[0].slot : chunks[-1].slot + 1, :, :, :num_keys]
         known = known.expand(-1, len(positions), -1, -1, -1, -1)
         self.known = [layer.unbind(1) for layer in known.unbind()]  # keys and values of each layer
 
@@ -69,21 +69,21 @@ class Rows:
 
     def __init__(
         self,
-        places: torch.Tensor,
+        slots: torch.Tensor,
         positions: torch.Tensor,
         cache: torch.Tensor,
         num_rows: int,
         num_keys: int,
     ) -> None:
-        """Of places and positions (all rows,); a row beyond `num_rows` attends to nothing."""
-        self.places, self.known = places[:num_rows], cache[:, :, :, :, :num_keys]
+        """Of slots and positions (all rows,); a row beyond `num_rows` attends to nothing."""
+        self.slots, self.known = slots[:num_rows], cache[:, :, :, :, :num_keys]
         self.mask = mask(positions[:num_rows], num_keys)
 
     def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
         """(all rows, heads * width): what query (all rows, heads, width) gathers in a layer."""
-        keys, values = self.known[number].index_select(0, self.places).unbind(1)
+        keys, values = self.known[number].index_select(0, self.slots).unbind(1)
         seen = functional.scaled_dot_product_attention(
-            query[: len(self.places), :, None], keys, values, attn_mask=self.mask
+            query[: len(self.slots), :, None], keys, values, attn_mask=self.mask
         )
         return functional.pad(seen.flatten(1), (0, 0, 0, len(query) - len(seen)))
 
@@ -94,21 +94,21 @@ def mask(positions: torch.Tensor, num_keys: int) -> torch.Tensor:
     return torch.zeros(hidden.shape, device=positions.device).masked_fill_(hidden, -torch.inf)
 
 
-def groups_of(pieces: list[Piece], cache: torch.Tensor) -> list[Group]:
-    """Which rows attend together: a longer piece's, and neighbours' that are fed one token."""
+def groups_of(chunks: list[Chunk], cache: torch.Tensor) -> list[Group]:
+    """Which rows attend together: a longer chunk's, and neighbours' that are fed one token."""
     groups: list[Group] = []
     row, first = 0, 0
-    while first < len(pieces):
+    while first < len(chunks):
         last = first + 1
-        if len(pieces[first].ids) == 1:
+        if len(chunks[first].ids) == 1:
             while (
-                last < len(pieces)
-                and len(pieces[last].ids) == 1
-                and pieces[last].place == pieces[last - 1].place + 1
+                last < len(chunks)
+                and len(chunks[last].ids) == 1
+                and chunks[last].slot == chunks[last - 1].slot + 1
             ):
                 last += 1
-        run = pieces[first:last]
-        rows = slice(row, row + sum(len(piece.ids) for piece in run))
+        run = chunks[first:last]
+        rows = slice(row, row + sum(len(chunk.ids) for chunk in run))
         groups.append(Group(run, rows, cache))
         row, first = rows.stop, last
     return groups

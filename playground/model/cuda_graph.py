@@ -2,7 +2,7 @@
 kernels for the price of one launch (CUDA graphs).
 
 Any number of rows can be asked for: they are computed in parts of the fixed number, the last one
-filled up with idle rows. So a row meets the same kernels in the same shapes whoever is beside it.
+filled up with padding. So a row meets the same kernels in the same shapes whoever is beside it.
 Without a GPU the same computation runs as it is; that is how the tests reach all of this file but
 `record`.
 """
@@ -21,24 +21,24 @@ FEWEST = 32  # rows of a step: to a GPU they cost what one costs, and prompts co
 Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 
 
-class Graph:
+class FixedBatch:
     """A function of (rows, ...) to tensors of (rows, ...), in which a row does not depend on the
     others, for any number of rows."""
 
-    def __init__(self, function: Function, idle: torch.Tensor, pool: Any = None) -> None:
-        """`idle` (fixed number of rows, ...) is what rows that nobody asked for compute; `pool` is
+    def __init__(self, function: Function, padding: torch.Tensor, pool: Any = None) -> None:
+        """`padding` (fixed number of rows, ...) is computed where no row was asked for; `pool` is
         memory shared with other graphs of the same thread (torch.cuda.graph_pool_handle)."""
-        self.function, self.idle, self.pool = function, idle, pool
-        self.input = idle.clone()
+        self.function, self.padding, self.pool = function, padding, pool
+        self.input = padding.clone()
         self.recorded: torch.cuda.CUDAGraph | None = None
         self.outputs: tuple[torch.Tensor, ...] = ()
-        if idle.device.type == "cuda":
+        if padding.device.type == "cuda":
             try:
                 self.record()
             except RuntimeError as error:
                 self.recorded = None
                 # A recording that breaks off leaves its own stream as the thread's current one.
-                torch.cuda.set_stream(torch.cuda.default_stream(idle.device))
+                torch.cuda.set_stream(torch.cuda.default_stream(padding.device))
                 say_once(
                     f"CUDA graphs are off ({str(error).splitlines()[0]}): every kernel of a step "
                     "is launched by itself, which is slower"
@@ -66,8 +66,8 @@ class Graph:
     def __call__(self, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The function of values (any number of rows, ...)."""
         found = []
-        for part in values.split(len(self.idle)):
-            self.input.copy_(self.idle)
+        for part in values.split(len(self.padding)):
+            self.input.copy_(self.padding)
             self.input[: len(part)] = part
             if self.recorded is None:
                 self.outputs = self.function(self.input)

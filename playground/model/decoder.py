@@ -1,6 +1,6 @@
 """The forward pass of the shapes that the trainer exports: GPT-2, Llama, Qwen3.
 
-Written for a step that feeds one token of many stories at once, and pieces of new prompts beside
+Written for a step that feeds one token of many stories at once, and chunks of new prompts beside
 them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 
 - Query, key and value are one product, gate and up another (linear.py).
@@ -9,7 +9,7 @@ them. Decisions, all measured on two cores without a GPU (docs/speed.md):
   itself over keys in whole vector registers, and MKL is told to ignore how memory lies
   (`__init__.py`).
 - The body runs in fp32; the head is in head.py.
-- The cache holds each story's keys and values in a place of its own; rotary positions are applied
+- The cache holds each story's keys and values in a slot of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
 - On a GPU a step has a fixed number of rows and is recorded (cuda_graph.py), with attention of a
   few sizes: products cost one row what they cost all of them, attention does not.
@@ -25,11 +25,11 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from playground.model.attention import ROUND_KEYS, Group, Piece, Rows, groups_of, rows_of
-from playground.model.cuda_graph import Graph
-from playground.model.folder import Storyteller
+from playground.model.attention import ROUND_KEYS, Chunk, Group, Rows, groups_of, rows_of
+from playground.model.cuda_graph import FixedBatch
+from playground.model.folder import ModelFolder
 from playground.model.head import Head
-from playground.model.linear import Product
+from playground.model.linear import PackedLinear
 
 FEWEST_ROWS, FEWEST_KEYS = 8, 128  # of a recorded step's attention; the other sizes are doubles
 
@@ -39,25 +39,25 @@ class Layer:
     """The weights of one block; norms are (weight, bias or None)."""
 
     norm_attention: tuple[torch.Tensor, torch.Tensor | None]
-    qkv: Product
+    qkv: PackedLinear
     norm_query_key: torch.Tensor | None  # (2, heads, head width): Qwen3's two gains
-    out: Product
+    out: PackedLinear
     norm_mlp: tuple[torch.Tensor, torch.Tensor | None]
-    up: Product
-    down: Product
+    up: PackedLinear
+    down: PackedLinear
 
 
-class Network:
-    """A decoder with a cache of `places` stories.
+class Decoder:
+    """A decoder with a cache of `slots` stories.
 
     Attributes:
         context: tokens it can look back on.
-        cache: (layers, places, 2, heads, context, head width), keys and values.
+        cache: (layers, slots, 2, heads, context, head width), keys and values.
         table: (vocabulary, hidden) fp32, the tied embedding.
-        idle: the states of a step's rows, if a step has a fixed number of them; else None.
+        padding: the states of a step's rows, if a step has a fixed number of them; else None.
     """
 
-    def __init__(self, storyteller: Storyteller, places: int, rows: int | None = None) -> None:
+    def __init__(self, storyteller: ModelFolder, slots: int, rows: int | None = None) -> None:
         """`rows` fixes the number of rows of every step; see cuda_graph.py."""
         config, device = storyteller.config, storyteller.device
         self.device = device
@@ -71,16 +71,18 @@ class Network:
                 f"the weights in {storyteller.folder} lack {error}: export the model again."
             ) from None
         keys = -(-self.context // ROUND_KEYS) * ROUND_KEYS
-        spare = 0 if rows is None else 1  # a place for the rows of a step that nobody asked for
-        shape = (self.num_layers, places + spare, 2, self.heads, keys, self.width)
+        spare = 0 if rows is None else 1  # a slot for the padding rows of a step
+        shape = (self.num_layers, slots + spare, 2, self.heads, keys, self.width)
         self.cache = torch.zeros(shape, device=device)
-        self.idle: torch.Tensor | None = None
+        self.padding: torch.Tensor | None = None
         if rows is not None:
-            nobody = torch.tensor([[0, places, 0]], device=device).repeat(rows, 1)
-            self.idle = torch.zeros(rows, self.table.shape[1], device=device)
+            padding_rows = torch.tensor([[0, slots, 0]], device=device).repeat(rows, 1)
+            self.padding = torch.zeros(rows, self.table.shape[1], device=device)
             pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
             self._steps = {
-                (num_rows, num_keys): Graph(partial(self._fixed, num_rows, num_keys), nobody, pool)
+                (num_rows, num_keys): FixedBatch(
+                    partial(self._fixed, num_rows, num_keys), padding_rows, pool
+                )
                 for num_rows in sizes(FEWEST_ROWS, rows)
                 for num_keys in sizes(FEWEST_KEYS, keys)
             }
@@ -121,8 +123,10 @@ class Network:
         self.head = Head(self.table if head is None else head.to(self.device, torch.float32))
 
     def _gpt2_layer(self, get: Any, name: str) -> Layer:
-        def product(part: str) -> Product:  # GPT-2 stores its matrices the other way round
-            return Product(get(f"{name}{part}.weight").T, get(f"{name}{part}.bias"), torch.float32)
+        def product(part: str) -> PackedLinear:  # GPT-2 stores its matrices the other way round
+            return PackedLinear(
+                get(f"{name}{part}.weight").T, get(f"{name}{part}.bias"), torch.float32
+            )
 
         return Layer(
             (get(f"{name}ln_1.weight"), get(f"{name}ln_1.bias")),
@@ -156,40 +160,40 @@ class Network:
             pass
         return Layer(
             (get(f"{name}input_layernorm.weight"), None),
-            Product(qkv, None, torch.float32),
+            PackedLinear(qkv, None, torch.float32),
             norm,
-            Product(get(f"{attention}o_proj.weight"), None, torch.float32),
+            PackedLinear(get(f"{attention}o_proj.weight"), None, torch.float32),
             (get(f"{name}post_attention_layernorm.weight"), None),
-            Product(
+            PackedLinear(
                 torch.cat([get(f"{name}mlp.gate_proj.weight"), get(f"{name}mlp.up_proj.weight")]),
                 None,
                 torch.float32,
             ),
-            Product(get(f"{name}mlp.down_proj.weight"), None, torch.float32),
+            PackedLinear(get(f"{name}mlp.down_proj.weight"), None, torch.float32),
         )
 
-    def feed(self, pieces: list[Piece]) -> torch.Tensor:
+    def feed(self, chunks: list[Chunk]) -> torch.Tensor:
         """Feed some stories their next tokens and put keys and values into the cache.
 
         Args:
-            pieces: at most one a place.
+            chunks: at most one a slot.
 
         Returns:
-            (tokens of all pieces, hidden): the states after the last norm, in the pieces' order.
+            (tokens of all chunks, hidden): the states after the last norm, in the chunks' order.
         """
-        rows = torch.tensor(rows_of(pieces))
+        rows = torch.tensor(rows_of(chunks))
         where = rows
         if self.device.type == "cuda":  # from pinned memory a copy does not wait for the device
             where = rows.pin_memory().to(self.device, non_blocking=True)
-        if self.idle is not None:
-            most = len(self.idle)
+        if self.padding is not None:
+            most = len(self.padding)
             parts = zip(rows.split(most), where.split(most), strict=True)
             return torch.cat([self._recorded(*part) for part in parts])
         with torch.inference_mode():
-            return self._forward(where, groups_of(pieces, self.cache))
+            return self._forward(where, groups_of(chunks, self.cache))
 
     def _recorded(self, rows: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-        """The states after (rows, 3) of id, place and position, known to the host and lying on the
+        """The states after (rows, 3) of id, slot and position, known to the host and lying on the
         device: the smallest recorded step that holds them."""
         most_keys = int(rows[:, 2].max()) + 1
         step = next(
@@ -200,21 +204,21 @@ class Network:
         return step(where)[0]
 
     def _fixed(self, num_rows: int, num_keys: int, where: torch.Tensor) -> tuple[torch.Tensor]:
-        """The states after (rows, 3) of id, place and position, which decide no shape; only the
+        """The states after (rows, 3) of id, slot and position, which decide no shape; only the
         first `num_rows` attend, to the first `num_keys` positions."""
         attending = Rows(where[:, 1], where[:, 2], self.cache, num_rows, num_keys)
         return (self._forward(where, [attending]),)
 
     def _forward(self, where: torch.Tensor, groups: Sequence[Group | Rows]) -> torch.Tensor:
-        """(rows, hidden) of where (rows, 3): id, place and position of each."""
-        ids, places, positions = where.unbind(1)
+        """(rows, hidden) of where (rows, 3): id, slot and position of each."""
+        ids, slots, positions = where.unbind(1)
         x = self.table[ids]  # (rows, hidden)
         if self.is_gpt2:
             x = x + self.positions[positions]
         turns = None if self.is_gpt2 else self.turns[positions]
         for number, layer in enumerate(self.layers):
             qkv = self._qkv(layer, x, turns)
-            self.cache[number][places, :, :, positions] = qkv[:, 1:]
+            self.cache[number][slots, :, :, positions] = qkv[:, 1:]
             found = [group.attend(number, qkv[:, 0]) for group in groups]
             x = x + layer.out(found[0] if len(found) == 1 else torch.cat(found))
             h = self._norm(x, layer.norm_mlp)

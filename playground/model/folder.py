@@ -24,7 +24,7 @@ OWN_SHAPES = ("gpt2", "llama", "qwen3")
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelInfo:
     """What there is to know about a model; None where its folder does not say."""
 
     name: str
@@ -40,7 +40,7 @@ class Facts:
     license: str | None = None
 
 
-class Storyteller:
+class ModelFolder:
     """A model folder that was found good.
 
     Attributes:
@@ -70,7 +70,7 @@ class Storyteller:
         self._silent = {self.end, *self.tokenizer.all_special_ids}
 
     @classmethod
-    def open(cls, folder: str | Path, *, device: str = "auto") -> Storyteller:
+    def open(cls, folder: str | Path, *, device: str = "auto") -> ModelFolder:
         """The model in `folder`.
 
         Raises:
@@ -128,7 +128,7 @@ class Storyteller:
         return str(around)[len(str(once)) :].encode()
 
 
-class Letters:
+class IncrementalDecoder:
     """Joins tokens to text as they come; holds a letter back until all its bytes are there."""
 
     def __init__(self) -> None:
@@ -194,7 +194,7 @@ def fingerprint_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def facts_of(folder: Path, config: dict[str, Any], weights: dict[str, torch.Tensor]) -> Facts:
+def facts_of(folder: Path, config: dict[str, Any], weights: dict[str, torch.Tensor]) -> ModelInfo:
     """What training.json says, and what the weights show by themselves."""
     try:
         training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
@@ -203,7 +203,7 @@ def facts_of(folder: Path, config: dict[str, Any], weights: dict[str, torch.Tens
     training = part(training)
     corpus, judged = part(training.get("corpus")), part(training.get("validation"))
     context = config.get("max_position_embeddings") or config.get("n_positions") or 0
-    return Facts(
+    return ModelInfo(
         name=training.get("name") or folder.resolve().name,
         parameters=sum(tensor.numel() for tensor in weights.values()),
         context=int(context),

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from playground.model.linear import Product
+from playground.model.linear import PackedLinear
 
 IMPOSSIBLE = -1e4  # a logit that is never drawn, and whose product with probability 0 is 0
 BLOCK = 64  # the number of slots is a multiple of this
@@ -53,7 +53,7 @@ class Head:
         self._starts[0] = 0
         self._shared = np.pad(counts > 1, padding)
         self._table = functional.pad(table[firsts[order]], (0, 0, *padding))  # (slots, hidden)
-        self._product = Product(self._table, None, dtype or head_type(table.device))
+        self._product = PackedLinear(self._table, None, dtype or head_type(table.device))
         self.counts = functional.pad(torch.from_numpy(counts).float(), padding).to(table.device)
         self._bar = torch.where(self.counts > 0, 0.0, IMPOSSIBLE)
 

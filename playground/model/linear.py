@@ -13,7 +13,7 @@ from torch.nn import functional
 ROWS = 32  # what oneDNN lays a weight out for; for a single row it would leave it as it is
 
 
-class Product:
+class PackedLinear:
     """x @ weight.T + bias for (rows, in) fp32 inputs."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> None:

@@ -12,23 +12,23 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, DynamicCache
 
-from playground.model.attention import Piece
-from playground.model.folder import Storyteller
+from playground.model.attention import Chunk
+from playground.model.folder import ModelFolder
 from playground.model.head import BLOCK, IMPOSSIBLE, Head
 
 
-class Foreign:
-    """A decoder of transformers with a cache a place.
+class TransformersDecoder:
+    """A decoder of transformers with a cache per slot.
 
     Attributes:
         context: tokens it can look back on.
         head: takes the logits as they are.
-        idle: None, a step has as many rows as are fed.
+        padding: None, a step has as many rows as are fed.
     """
 
-    idle = None
+    padding = None
 
-    def __init__(self, storyteller: Storyteller, places: int) -> None:
+    def __init__(self, storyteller: ModelFolder, slots: int) -> None:
         folder = storyteller.folder
         try:
             opened: Any = AutoModelForCausalLM.from_pretrained(
@@ -49,26 +49,28 @@ class Foreign:
             raise ValueError(f"{folder} is no decoder with a key-value cache: open another model.")
         self._model.eval().to(storyteller.device)
         self.context = storyteller.facts.context or 1_024
-        self.head = Given(self._model.get_output_embeddings().weight.shape[0], storyteller.device)
-        self._caches = [DynamicCache() for _ in range(places)]
+        self.head = IdentityHead(
+            self._model.get_output_embeddings().weight.shape[0], storyteller.device
+        )
+        self._caches = [DynamicCache() for _ in range(slots)]
 
-    def feed(self, pieces: list[Piece]) -> torch.Tensor:
-        """(tokens of all pieces, slots): the logits after each token, in the pieces' order."""
-        return torch.cat([self._feed(piece) for piece in pieces])
+    def feed(self, chunks: list[Chunk]) -> torch.Tensor:
+        """(tokens of all chunks, slots): the logits after each token, in the chunks' order."""
+        return torch.cat([self._feed(chunk) for chunk in chunks])
 
     @torch.inference_mode()
-    def _feed(self, piece: Piece) -> torch.Tensor:
-        cache = self._caches[piece.place]
-        if piece.start == 0:
-            cache = self._caches[piece.place] = DynamicCache()
-        elif cache.get_seq_length() > piece.start:
-            cache.crop(piece.start - cache.get_seq_length())  # a negative number removes so many
-        ids = torch.tensor([piece.ids], device=self._model.device)
+    def _feed(self, chunk: Chunk) -> torch.Tensor:
+        cache = self._caches[chunk.slot]
+        if chunk.start == 0:
+            cache = self._caches[chunk.slot] = DynamicCache()
+        elif cache.get_seq_length() > chunk.start:
+            cache.crop(chunk.start - cache.get_seq_length())  # a negative number removes so many
+        ids = torch.tensor([chunk.ids], device=self._model.device)
         found: Any = self._model(input_ids=ids, past_key_values=cache, use_cache=True)
         return self.head.pad(found.logits[0].float())
 
 
-class Given(Head):
+class IdentityHead(Head):
     """A head whose states are the logits already: every id has a slot of its own."""
 
     def __init__(self, vocabulary: int, device: torch.device) -> None:

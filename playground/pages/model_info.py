@@ -1,6 +1,6 @@
 """What is known of a model, in words for a page: rows of (name, value, what it means)."""
 
-from playground.model.folder import Facts
+from playground.model.folder import ModelInfo
 
 
 def rounded(number: int) -> str:
@@ -11,7 +11,7 @@ def rounded(number: int) -> str:
     return f"{number:,}"
 
 
-def rows(facts: Facts) -> list[list[str]]:
+def rows(facts: ModelInfo) -> list[list[str]]:
     """Rows of (name, value, what it means) for what is known of the model."""
     table = [["Name", facts.name, ""], ["Size", f"{rounded(facts.parameters)} parameters", ""]]
     if facts.corpus:

@@ -15,7 +15,7 @@ import gradio as gr
 
 from playground.engine.engine import Engine
 from playground.pages.model_info import rows
-from playground.pages.write_events import BLANK, PROMPT_MAX, Desk
+from playground.pages.write_events import EMPTY, PROMPT_MAX, WriteEvents
 from playground.sampling import LENGTH_MAX, SEED_END, TOP_K_MAX
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
@@ -60,7 +60,7 @@ def web(name: str) -> str:
 
 def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     """The page, for `launch()`. `engines`: models by the name they go by; the first is open."""
-    desk = Desk(engines)
+    desk = WriteEvents(engines)
     names = list(engines)
     with gr.Blocks(title="Inkling", analytics_enabled=False) as page:
         stream = gr.State(time_to_live=SESSION_SECONDS)
@@ -83,7 +83,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
                     go_on = gr.Button("Continue", elem_id="continue")
                     gr.HTML(KEYS, elem_id="keys")
                 sheet = gr.HTML(
-                    BLANK,
+                    EMPTY,
                     html_template=SHEET,
                     js_on_load=web("story.js"),
                     apply_default_css=False,

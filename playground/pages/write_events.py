@@ -30,7 +30,7 @@ GLANCE = 0.004  # seconds between two looks for words that have not come yet
 PROMPT_MAX = 20_000  # characters
 
 
-class Sheet(TypedDict):
+class PageState(TypedDict):
     """What the page of the story shows."""
 
     prompt: str
@@ -39,10 +39,10 @@ class Sheet(TypedDict):
     writing: bool
 
 
-BLANK: Sheet = {"prompt": "", "words": "", "note": "", "writing": False}
+EMPTY: PageState = {"prompt": "", "words": "", "note": "", "writing": False}
 
 
-class Desk:
+class WriteEvents:
     """Writes stories with one of several models, for the page and for the API."""
 
     def __init__(self, engines: Mapping[str, Engine]) -> None:
@@ -94,9 +94,9 @@ class Desk:
         top_k: int,
         length: int,
         seed: int,
-        sheet: Sheet,
+        sheet: PageState,
         before: Stream | None,
-    ) -> AsyncIterator[tuple[Sheet, Any]]:
+    ) -> AsyncIterator[tuple[PageState, Any]]:
         """Generate: a new story; yields the sheet and the stream that the session keeps."""
         if before is not None:
             before.close()
@@ -107,7 +107,7 @@ class Desk:
             yield refusal(problem, sheet), gr.skip()
             return
         with self.reading(stream):
-            async for page in self.fill({**BLANK, "prompt": prompt}, stream):
+            async for page in self.fill({**EMPTY, "prompt": prompt}, stream):
                 yield page
 
     async def go_on(
@@ -117,9 +117,9 @@ class Desk:
         top_k: int,
         length: int,
         seed: int,
-        sheet: Sheet,
+        sheet: PageState,
         before: Stream | None,
-    ) -> AsyncIterator[tuple[Sheet, Any]]:
+    ) -> AsyncIterator[tuple[PageState, Any]]:
         """Continue: `length` more tokens after the story on the page."""
         try:
             settings = Settings(temperature=temperature, top_k=top_k, length=length, seed=seed)
@@ -138,7 +138,7 @@ class Desk:
             async for page in self.fill(sheet, stream):
                 yield page
 
-    async def fill(self, sheet: Sheet, stream: Stream) -> AsyncIterator[tuple[Sheet, Any]]:
+    async def fill(self, sheet: PageState, stream: Stream) -> AsyncIterator[tuple[PageState, Any]]:
         """The stream's words after those on the sheet, until it ends."""
         keep: Any = stream  # into the session with the first words; later ones leave it as it is
         note = ""
@@ -152,7 +152,7 @@ class Desk:
             return
         yield {**told(stream, sheet), "note": closing_note(stream, note)}, keep
 
-    async def stop(self, sheet: Sheet, stream: Stream | None) -> Sheet:
+    async def stop(self, sheet: PageState, stream: Stream | None) -> PageState:
         """Stop: the stream's place is free, and the sheet shows the story to its last token."""
         if stream is None:
             return {**sheet, "writing": False}
@@ -206,12 +206,12 @@ def checked(prompt: str) -> str:
     return prompt
 
 
-def told(stream: Stream, sheet: Sheet) -> Sheet:
+def told(stream: Stream, sheet: PageState) -> PageState:
     """The sheet with all that the stream has written, at rest."""
     return {**sheet, "words": stream.story.text[len(sheet["prompt"]) :], "writing": False}
 
 
-def refusal(problem: Exception, sheet: Sheet) -> Sheet:
+def refusal(problem: Exception, sheet: PageState) -> PageState:
     """Says on the page why nothing is written; the sheet stays as it was."""
     sentence = str(problem)
     gr.Warning(html.escape(sentence[:1].upper() + sentence[1:]), title="Nothing was written")

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from playground.engine.engine import Engine
-from playground.model.folder import Storyteller
+from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story
 from tests.paths import ROOT
@@ -22,7 +22,7 @@ ON: dict[str, Any] = {"length": 120, "stop_at_end": False}
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    with Engine(Storyteller.open(MODEL, device="cuda"), max_streams=64) as opened:
+    with Engine(ModelFolder.open(MODEL, device="cuda"), max_streams=64) as opened:
         yield opened
 
 
@@ -35,9 +35,9 @@ def write(engine: Engine, prompt: str, settings: Settings) -> Story:
 
 def test_steps_are_recorded_also_beside_another_engine(capsys: pytest.CaptureFixture[str]) -> None:
     with (
-        Engine(Storyteller.open(MODEL, device="cuda"), max_streams=8) as first,
+        Engine(ModelFolder.open(MODEL, device="cuda"), max_streams=8) as first,
         first.write("Once", Settings(**ON)) as stream,
-        Engine(Storyteller.open(MODEL, device="cuda"), max_streams=8) as second,
+        Engine(ModelFolder.open(MODEL, device="cuda"), max_streams=8) as second,
     ):
         assert len(write(second, "Once", Settings(**ON)).tokens) == 120
         assert sum(1 for _ in stream) == 120
@@ -77,7 +77,7 @@ def test_a_story_is_the_same_to_the_bit_in_company(engine: Engine, more: dict[st
 
 def test_one_story_on_a_card_is_not_slower_than_on_the_cpu(engine: Engine) -> None:
     seconds = []
-    with Engine(Storyteller.open(MODEL, device="cpu"), max_streams=64) as cpu:
+    with Engine(ModelFolder.open(MODEL, device="cpu"), max_streams=64) as cpu:
         for one in (engine, cpu):
             write(one, "Once", Settings(**ON))
             begin = time.perf_counter()
@@ -92,7 +92,7 @@ def test_a_full_card_is_a_sentence() -> None:
     held = torch.empty(free - 300 * 2**20, dtype=torch.uint8, device="cuda")
     try:
         with pytest.raises(ValueError, match="--device cpu"):
-            Engine(Storyteller.open(MODEL, device="cuda"))
+            Engine(ModelFolder.open(MODEL, device="cuda"))
     finally:
         del held
         torch.cuda.empty_cache()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from playground.engine.engine import Engine
-from playground.model.folder import Storyteller
+from playground.model.folder import ModelFolder
 from tests.paths import TOKENIZER
 
 CONTEXT = 64
@@ -83,13 +83,13 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def storyteller(folder_of: Callable[[str], Path]) -> Storyteller:
+def storyteller(folder_of: Callable[[str], Path]) -> ModelFolder:
     """One of them, opened."""
-    return Storyteller.open(folder_of("llama"), device="cpu")
+    return ModelFolder.open(folder_of("llama"), device="cpu")
 
 
 @pytest.fixture
-def engine(storyteller: Storyteller) -> Any:
+def engine(storyteller: ModelFolder) -> Any:
     """An engine for four stories at once, with two that may wait."""
     with Engine(storyteller, max_streams=4, max_waiting=2) as found:
         yield found

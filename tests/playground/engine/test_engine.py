@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from playground.engine.engine import Engine
-from playground.model.decoder import Network
-from playground.model.folder import Storyteller
+from playground.model.decoder import Decoder
+from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
 
@@ -79,7 +79,7 @@ def check_record(token: Token, logits: torch.Tensor) -> None:
 @pytest.mark.usefixtures("rows")
 def test_greedy_tokens_are_those_of_transformers(each_folder: Path) -> None:
     model = stock(each_folder)
-    opened = Storyteller.open(each_folder, device="cpu")
+    opened = ModelFolder.open(each_folder, device="cpu")
     with Engine(opened, max_streams=2) as engine:
         for prompt in (PROMPT, "Lily", "The dog and the cat were friends because"):
             story = told(engine, prompt, temperature=0, length=40, stop_at_end=False)
@@ -102,7 +102,7 @@ def test_greedy_tokens_are_those_of_transformers(each_folder: Path) -> None:
 @pytest.mark.usefixtures("rows")
 def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: Path) -> None:
     model = stock(each_folder)
-    opened = Storyteller.open(each_folder, device="cpu")
+    opened = ModelFolder.open(each_folder, device="cpu")
     with Engine(opened, max_streams=2) as engine:
         story = engine.score(LONG)
         ids = [50256, *opened.encode(LONG)]
@@ -116,7 +116,7 @@ def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: P
 @pytest.mark.usefixtures("rows")
 def test_a_story_of_three_contexts_sees_the_window_it_should(each_folder: Path) -> None:
     model = stock(each_folder)
-    opened = Storyteller.open(each_folder, device="cpu")
+    opened = ModelFolder.open(each_folder, device="cpu")
     with Engine(opened, max_streams=2) as engine:
         story = told(engine, PROMPT, length=3 * CONTEXT, top_k=0, temperature=1, stop_at_end=False)
     ids = [50256, *story.prompt_ids, *(token.token_id for token in story.tokens)]
@@ -164,7 +164,7 @@ def in_company(engine: Engine, prompt: str, settings: Settings) -> Story:
 def test_a_story_is_the_same_to_the_bit_alone_and_in_company_with_any_number_of_threads(
     each_folder: Path, settings: Settings
 ) -> None:
-    opened = Storyteller.open(each_folder, device="cpu")
+    opened = ModelFolder.open(each_folder, device="cpu")
     threads = torch.get_num_threads()
     found: list[tuple[Token, ...]] = []
     try:
@@ -186,7 +186,7 @@ def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
     settings = Settings(temperature=0, top_k=0, length=150, stop_at_end=False)
     found = []
     for device in ("cpu", "cuda"):
-        opened = Storyteller.open(each_folder, device=device)
+        opened = ModelFolder.open(each_folder, device=device)
         with Engine(opened, max_streams=16) as engine:
             found.append(told(engine, PROMPT, **vars(settings)))
             if device == "cuda":
@@ -247,7 +247,7 @@ def test_a_prompt_of_100_kilobytes_is_the_most(engine: Engine) -> None:
 def test_a_story_of_another_model_is_refused(
     engine: Engine, folder_of: Callable[[str], Path]
 ) -> None:
-    with Engine(Storyteller.open(folder_of("qwen3"), device="cpu"), max_streams=1) as other:
+    with Engine(ModelFolder.open(folder_of("qwen3"), device="cpu"), max_streams=1) as other:
         story = told(other, PROMPT, length=3, stop_at_end=False)
     with pytest.raises(ValueError, match="another model"):
         engine.write("", Settings(), after=story)
@@ -272,19 +272,19 @@ def test_a_full_card_holds_fewer_stories_and_then_is_a_sentence(
 ) -> None:
     most = 6
 
-    def open_in_little_memory(storyteller: Storyteller, places: int, rows: int | None) -> Network:
+    def open_in_little_memory(storyteller: ModelFolder, places: int, rows: int | None) -> Decoder:
         if places > most:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return Network(storyteller, places, rows)
+        return Decoder(storyteller, places, rows)
 
-    monkeypatch.setattr("playground.engine.engine.Network", open_in_little_memory)
-    with Engine(Storyteller.open(tiny_export), max_streams=8) as engine:
+    monkeypatch.setattr("playground.engine.engine.Decoder", open_in_little_memory)
+    with Engine(ModelFolder.open(tiny_export), max_streams=8) as engine:
         assert engine.max_streams == 2
         assert "2 stories at once instead of 8" in capsys.readouterr().err
         assert len(told(engine, PROMPT, length=5, stop_at_end=False).tokens) == 5
     most = 0
     with pytest.raises(ValueError, match="--device cpu"):
-        Engine(Storyteller.open(tiny_export))
+        Engine(ModelFolder.open(tiny_export))
 
 
 def test_a_step_s_size_does_not_change_a_story(
@@ -296,6 +296,6 @@ def test_a_step_s_size_does_not_change_a_story(
     for rows, keys in ((8, 16), (32, 512)):  # several sizes, and a single one
         monkeypatch.setattr("playground.model.decoder.FEWEST_ROWS", rows)
         monkeypatch.setattr("playground.model.decoder.FEWEST_KEYS", keys)
-        with Engine(Storyteller.open(tiny_export), max_streams=4) as engine:
+        with Engine(ModelFolder.open(tiny_export), max_streams=4) as engine:
             stories.append(told(engine, PROMPT, **asked).tokens)
     assert [token.token_id for token in stories[0]] == [token.token_id for token in stories[1]]

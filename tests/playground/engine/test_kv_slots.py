@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from playground.engine.engine import Engine
-from playground.model.folder import Storyteller
+from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story
 
@@ -17,18 +17,18 @@ PROMPT = "Once upon a time"
 
 
 @pytest.fixture(scope="module")
-def storyteller(export) -> Storyteller:
-    return Storyteller.open(export("places", initializer_range=0.3), device="cpu")
+def storyteller(export) -> ModelFolder:
+    return ModelFolder.open(export("places", initializer_range=0.3), device="cpu")
 
 
 @pytest.fixture
-def engine(storyteller: Storyteller) -> Iterator[Engine]:
+def engine(storyteller: ModelFolder) -> Iterator[Engine]:
     with Engine(storyteller, max_streams=3) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def whole(storyteller: Storyteller) -> Story:
+def whole(storyteller: ModelFolder) -> Story:
     """A story of three contexts, written in one go."""
     with Engine(storyteller, max_streams=3) as engine:
         return written(engine, SETTINGS)
@@ -90,7 +90,7 @@ def test_a_text_has_the_same_record_whatever_its_place_held(engine: Engine) -> N
 
 def test_a_context_of_any_length_is_not_left(export) -> None:
     with Engine(
-        Storyteller.open(export("odd", max_position_embeddings=90), device="cpu")
+        ModelFolder.open(export("odd", max_position_embeddings=90), device="cpu")
     ) as engine:
         long = "The fox ran home. " * 40
         assert len(engine.score(long).tokens) > 150

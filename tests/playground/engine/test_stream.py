@@ -10,7 +10,7 @@ import pytest
 
 from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
-from playground.model.folder import Storyteller
+from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 
 ENDLESS = Settings(length=1_000, stop_at_end=False)
@@ -106,7 +106,7 @@ def test_tokens_can_be_taken_without_waiting(engine: Engine) -> None:
     assert tuple(found) == stream.story.tokens
 
 
-def test_a_waiting_reader_in_another_thread_is_served_in_turn(storyteller: Storyteller) -> None:
+def test_a_waiting_reader_in_another_thread_is_served_in_turn(storyteller: ModelFolder) -> None:
     counts: list[int] = []
     with Engine(storyteller, max_streams=2, max_waiting=20) as engine:
 
@@ -122,7 +122,7 @@ def test_a_waiting_reader_in_another_thread_is_served_in_turn(storyteller: Story
     assert counts == [20] * 12
 
 
-def test_closing_the_engine_ends_streams_and_its_thread(storyteller: Storyteller) -> None:
+def test_closing_the_engine_ends_streams_and_its_thread(storyteller: ModelFolder) -> None:
     before = len(engine_threads())
     engine = Engine(storyteller, max_streams=4, max_waiting=2)
     assert len(engine_threads()) == before + 1
@@ -152,7 +152,7 @@ def random_settings(dice: random.Random, seed: int) -> Settings:
     )
 
 
-def test_150_stories_with_random_settings_stops_and_lost_readers(storyteller: Storyteller) -> None:
+def test_150_stories_with_random_settings_stops_and_lost_readers(storyteller: ModelFolder) -> None:
     dice = random.Random(4)
     prompts = ["", "Once upon a time", "🦊", "a\0b", "The fox and the bird. " * 30]
     before = len(engine_threads())

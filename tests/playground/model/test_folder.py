@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from playground.engine.engine import Engine
-from playground.model.folder import Storyteller
+from playground.model.folder import ModelFolder
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def folder(folder_of: Callable[[str], Path], tmp_path: Path) -> Path:
 
 def refusal(folder: Path) -> str:
     """The sentence with which a folder is refused, before or when an engine opens it."""
-    with pytest.raises(ValueError) as found, Engine(Storyteller.open(folder, device="cpu")):
+    with pytest.raises(ValueError) as found, Engine(ModelFolder.open(folder, device="cpu")):
         pass
     said = str(found.value)
     assert type(found.value) is ValueError
@@ -80,7 +80,7 @@ def test_more_layers_than_weights_are_refused(folder: Path) -> None:
 @pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta", ""])
 def test_a_device_that_is_not_there_is_refused(folder: Path, device: str) -> None:
     with pytest.raises(ValueError, match=f"there is no device '{device}' on this machine: use"):
-        Storyteller.open(folder, device=device)
+        ModelFolder.open(folder, device=device)
 
 
 @pytest.mark.parametrize(
@@ -88,33 +88,33 @@ def test_a_device_that_is_not_there_is_refused(folder: Path, device: str) -> Non
 )
 def test_facts_for_people_are_optional(folder: Path, content: str) -> None:
     (folder / "training.json").write_text(content, encoding="utf-8")
-    facts = Storyteller.open(folder, device="cpu").facts
+    facts = ModelFolder.open(folder, device="cpu").facts
     assert facts.context == 64
     assert facts.vocabulary == 50257
     assert facts.perplexity is None
     assert facts.name == ("Ada" if "Ada" in content else "model")
 
 
-def test_facts_are_those_of_the_folder(storyteller: Storyteller, tiny_export: Path) -> None:
+def test_facts_are_those_of_the_folder(storyteller: ModelFolder, tiny_export: Path) -> None:
     expected = sum(weight.numel() for weight in storyteller.weights.values())
     assert storyteller.facts.parameters == expected
-    facts = Storyteller.open(tiny_export).facts
+    facts = ModelFolder.open(tiny_export).facts
     assert (facts.name, facts.corpus, facts.stories) == ("tiny", "made-up stories", 1234)
     assert (facts.corpus_tokens, facts.perplexity, facts.bits_per_byte) == (2_500_000, 12.34, 0.567)
 
 
-def test_the_fingerprint_is_that_of_the_content(folder: Path, storyteller: Storyteller) -> None:
+def test_the_fingerprint_is_that_of_the_content(folder: Path, storyteller: ModelFolder) -> None:
     from safetensors.torch import load_file, save_file
 
-    assert Storyteller.open(folder).fingerprint == storyteller.fingerprint
+    assert ModelFolder.open(folder).fingerprint == storyteller.fingerprint
     file = folder / "model.safetensors"
     weights = load_file(file)
     weights["model.norm.weight"][3] += 1
     save_file(weights, file, metadata={"format": "pt"})
-    assert Storyteller.open(folder).fingerprint != storyteller.fingerprint
+    assert ModelFolder.open(folder).fingerprint != storyteller.fingerprint
 
 
-def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(storyteller: Storyteller) -> None:
+def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(storyteller: ModelFolder) -> None:
     pieces = [storyteller.piece(token_id) for token_id in range(50257)]
     decoded = storyteller.tokenizer.batch_decode([[one] for one in range(50256)])
     assert [piece.decode(errors="replace") for piece in pieces[:50256]] == decoded
@@ -126,7 +126,7 @@ def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(storyteller: S
 @pytest.mark.parametrize(
     "text", ["Once upon a time.", "🦊 كان 从前", "a\0b\r\n", "<|endoftext|> x"]
 )
-def test_bytes_of_a_text_come_back(storyteller: Storyteller, text: str) -> None:
+def test_bytes_of_a_text_come_back(storyteller: ModelFolder, text: str) -> None:
     ids = storyteller.encode(text)
     found = b"".join(map(storyteller.piece, ids)).decode()
     assert found == text.replace("<|endoftext|>", "")
@@ -140,7 +140,7 @@ def test_half_precision_and_several_files_are_the_same_model(folder: Path, tmp_p
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(folder / name, tmp_path / "parts")
     assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 1
-    whole, parts = Storyteller.open(folder), Storyteller.open(tmp_path / "parts")
+    whole, parts = ModelFolder.open(folder), ModelFolder.open(tmp_path / "parts")
     assert whole.weights.keys() == parts.weights.keys()
     for name, weight in whole.weights.items():
         torch.testing.assert_close(weight.half(), parts.weights[name], rtol=0, atol=0)

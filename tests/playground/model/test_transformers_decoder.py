@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, set_seed
 
 from playground.engine.engine import Engine
-from playground.model.folder import Storyteller
+from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from tests.paths import TOKENIZER
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_greedy_tokens_are_those_of_generate(folder: Path) -> None:
-    storyteller = Storyteller.open(folder, device="cpu")
+    storyteller = ModelFolder.open(folder, device="cpu")
     assert not storyteller.is_own_shape
     with Engine(storyteller, max_streams=2) as engine:
         settings = Settings(temperature=0, top_k=0, length=40, stop_at_end=False)
@@ -53,7 +53,7 @@ def test_greedy_tokens_are_those_of_generate(folder: Path) -> None:
 
 def test_stories_branch_score_and_outgrow_the_context(folder: Path) -> None:
     settings = Settings(length=90, seed=1, stop_at_end=False)
-    with Engine(Storyteller.open(folder, device="cpu"), max_streams=2) as engine:
+    with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
         with engine.write(PROMPT, settings) as stream:
             tokens = list(stream)
         story = stream.story
@@ -62,7 +62,7 @@ def test_stories_branch_score_and_outgrow_the_context(folder: Path) -> None:
             assert len(list(branched)) == 1 + 7
         assert branched.story.tokens[:5] == story.tokens[:5]
         scored = engine.score(PROMPT * 10).tokens
-    assert len(scored) == len(Storyteller.open(folder).encode(PROMPT * 10))
+    assert len(scored) == len(ModelFolder.open(folder).encode(PROMPT * 10))
     assert all(0 < token.probability < 1 for token in scored)
 
 
@@ -75,4 +75,4 @@ def test_weights_that_lack_a_part_are_refused(folder: Path, tmp_path: Path) -> N
         {name: kept for name, kept in weights.items() if name != lost}, file, {"format": "pt"}
     )
     with pytest.raises(ValueError, match="lack"):
-        Engine(Storyteller.open(tmp_path / "part", device="cpu"))
+        Engine(ModelFolder.open(tmp_path / "part", device="cpu"))

@@ -14,15 +14,15 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from playground.engine.engine import Engine
-from playground.model.folder import Facts, Storyteller
+from playground.model.folder import ModelFolder, ModelInfo
 from playground.pages import write
 from playground.pages.model_info import rows
-from playground.pages.write_events import BLANK, Desk, Sheet
+from playground.pages.write_events import EMPTY, PageState, WriteEvents
 
 
 @pytest.fixture(scope="module")
 def engine(tiny_export: Path) -> Iterator[Engine]:
-    with Engine(Storyteller.open(tiny_export)) as engine:
+    with Engine(ModelFolder.open(tiny_export)) as engine:
         yield engine
 
 
@@ -120,10 +120,10 @@ def test_visitors_together_get_the_story_each_gets_alone(client: Client) -> None
     assert together == [submit(seed).result(60) for seed in range(12)]
 
 
-def outcome(parts: AsyncIterator[tuple[Sheet, Any]]) -> tuple[Sheet, Any]:
+def outcome(parts: AsyncIterator[tuple[PageState, Any]]) -> tuple[PageState, Any]:
     """The last sheet of an event, and the stream that its session keeps."""
 
-    async def collect() -> list[tuple[Sheet, Any]]:
+    async def collect() -> list[tuple[PageState, Any]]:
         return [part async for part in parts]
 
     told = asyncio.run(collect())
@@ -133,9 +133,9 @@ def outcome(parts: AsyncIterator[tuple[Sheet, Any]]) -> tuple[Sheet, Any]:
 def test_continue_goes_on_in_the_same_story_and_without_a_session_from_the_page(
     engine: Engine,
 ) -> None:
-    desk = Desk({"tiny": engine})
+    desk = WriteEvents({"tiny": engine})
     wish: dict[str, Any] = {"model": "tiny", "temperature": 1, "top_k": 0, "seed": 5}
-    new = wish | {"prompt": "Once", "sheet": BLANK, "before": None}
+    new = wish | {"prompt": "Once", "sheet": EMPTY, "before": None}
     whole, _ = outcome(desk.write(length=32, **new))
     half, stream = outcome(desk.write(length=16, **new))
     assert whole["words"].startswith(half["words"])
@@ -149,14 +149,14 @@ def test_continue_goes_on_in_the_same_story_and_without_a_session_from_the_page(
 
 
 def test_a_refusal_leaves_the_sheet_as_it_was(engine: Engine) -> None:
-    sheet: Sheet = {"prompt": "Once", "words": " there", "note": "", "writing": True}
+    sheet: PageState = {"prompt": "Once", "words": " there", "note": "", "writing": True}
     wish: dict[str, Any] = {"temperature": 1, "top_k": 0, "length": 16, "seed": None}
-    kept, _ = outcome(Desk({"tiny": engine}).go_on("tiny", **wish, sheet=sheet, before=None))
+    kept, _ = outcome(WriteEvents({"tiny": engine}).go_on("tiny", **wish, sheet=sheet, before=None))
     assert kept == sheet | {"writing": False}
 
 
 def test_facts_are_told_in_words_and_the_unknown_is_left_out() -> None:
-    known = Facts(
+    known = ModelInfo(
         name="storyteller",
         parameters=19_234_048,
         context=512,
@@ -175,5 +175,5 @@ def test_facts_are_told_in_words_and_the_unknown_is_left_out() -> None:
     assert told["Has read"][0] == "1.2 billion tokens"
     assert told["Perplexity"][0] == "12.31"
     assert told["Bits per byte"][0] == "0.612"
-    bare = Facts("other", 1_000, 64, 50257, "", None, None, None, None, None, None)
+    bare = ModelInfo("other", 1_000, 64, 50257, "", None, None, None, None, None, None)
     assert [name for name, *_ in rows(bare)] == ["Name", "Size", "Sees"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from playground.engine.engine import Engine
-from playground.model.folder import Letters, Storyteller
+from playground.model.folder import IncrementalDecoder, ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story
 
@@ -130,8 +130,8 @@ def test_half_a_letter_is_not_shown_and_its_other_half_completes_it(engine: Engi
     assert story.tokens[1].text == ""
 
 
-def test_bytes_that_are_no_letter_become_one_sign(storyteller: Storyteller) -> None:
-    letters = Letters()
+def test_bytes_that_are_no_letter_become_one_sign(storyteller: ModelFolder) -> None:
+    letters = IncrementalDecoder()
     assert [letters.add(piece) for piece in (b"\xf0\x9f", b"\xa6", b"\x8a!")] == ["", "", "🦊!"]
     assert letters.add(b"\xf0") + letters.add(b"a") == "\N{REPLACEMENT CHARACTER}a"
     labels = [storyteller.label(token_id) for token_id in storyteller.encode("🦊")]
