@@ -31,7 +31,7 @@ BASE: dict[str, object] = {
     "optim.schedule": "cosine",
     "optim.lr": 2e-3,
     "optim.muon_lr": 4e-3,
-    "optim.warmup": 0.05,
+    "optim.warmup_ratio": 0.05,
     "optim.weight_decay": 0.1,
 }
 FEW = 320  # stories: 65,000 tokens, which a run reads four times
@@ -43,9 +43,9 @@ VARIANTS: dict[str, dict[str, object]] = {
     "Muon 2e-3": {"optim.muon_lr": 2e-3},
     "Muon 8e-3": {"optim.muon_lr": 8e-3},
     "tables 4e-3": {"optim.lr": 4e-3},
-    "straight fall": {"optim.schedule": "wsd", "optim.decay": 1.0},
-    "fall in the last fifth": {"optim.schedule": "wsd", "optim.decay": 0.2},
-    "warm-up 0.15": {"optim.warmup": 0.15},
+    "straight fall": {"optim.schedule": "wsd", "optim.decay_ratio": 1.0},
+    "fall in the last fifth": {"optim.schedule": "wsd", "optim.decay_ratio": 0.2},
+    "warm-up 0.15": {"optim.warmup_ratio": 0.15},
     "weight decay 0": {"optim.weight_decay": 0.0},
     "dropout 0.1": {"model.dropout": 0.1},
     "8 blocks an update": {"optim.global_batch": 8},

@@ -142,7 +142,7 @@ def inkling(
             order += [f"--{name}", str(value)]
         _, memory = finished(order)
         if has_gpu():
-            told, _ = finished([*order, "--run.dry", "true"])
+            told, _ = finished([*order, "--run.dry_run", "true"])
             found = re.search(r"^memory +([\d.]+) GiB", told, re.MULTILINE)
             memory = round(1024 * float(found[1])) if found else 0
         lines = Path(folder, "metrics.jsonl").read_text(encoding="utf-8").splitlines()

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from trainer.config import SECTIONS, Config
+from trainer.config import RENAMED, SECTIONS, Config
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "storyteller"
@@ -78,6 +78,8 @@ def known(key: str) -> tuple[str, str]:
         for section, part in SECTIONS.items()
         for name in dataclasses.fields(part)
     ]
+    if key in RENAMED:
+        raise ValueError(f"the setting --{key} is called --{RENAMED[key]} now")
     if key not in every:
         near = difflib.get_close_matches(key, [*every, "preset"], n=1, cutoff=0.5)
         hint = f"did you mean --{near[0]}?" if near else "--help lists them"

@@ -30,19 +30,31 @@ def positive(section: str, values: dict[str, float]) -> list[str]:
     ]
 
 
+RENAMED = {  # settings of older versions: presets name them, and checkpoints
+    "optim.warmup": "optim.warmup_ratio",
+    "optim.decay": "optim.decay_ratio",
+    "optim.final_lr": "optim.final_lr_ratio",
+    "optim.momentum": "optim.muon_momentum",
+    "optim.clip": "optim.max_grad_norm",
+    "run.dry": "run.dry_run",
+    "run.keep": "run.keep_last",
+    "run.export": "run.export_checkpoint",
+}
+
+
 @dataclass(frozen=True)
 class Run:
-    """Where a run lives and how often it speaks."""
+    """Run folder, seed, and the intervals of logging, validation and checkpoints."""
 
     dir: str = setting("", "folder of the run; empty means runs/<preset>")
     fresh: bool = setting(False, "start over and drop the run that is in run.dir")
-    dry: bool = setting(False, "only say what the run would be, with measured speed and memory")
+    dry_run: bool = setting(False, "only say what the run would be, with measured speed and memory")
     seed: int = setting(1337, "seed of weights, block order and dropout")
-    log_every: int = setting(10, "a line in metrics.jsonl every so often", unit="steps")
+    log_every: int = setting(10, "between two lines of metrics.jsonl", unit="steps")
     save_every: int = setting(
         0, "steps between two checkpoints; 0: a hundredth of the run, at least 200", unit="steps"
     )
-    keep: int = setting(
+    keep_last: int = setting(
         2, "newest checkpoints kept, besides the one with the lowest validation loss",
         unit="checkpoints",
     )  # fmt: skip
@@ -56,7 +68,7 @@ class Run:
     judge_stories: int = setting(
         500, "validation stories that judge the export; 0 means all", unit="stories"
     )
-    export: str = setting(
+    export_checkpoint: str = setting(
         "last",
         "which model is exported: that of the last step, or the one with the lowest validation loss"
         " (small data learned by heart makes the last one worse)",
@@ -96,7 +108,7 @@ class Run:
         """What is wrong with these values, a sentence each."""
         counts = (
             "log_every",
-            "keep",
+            "keep_last",
             "validate_blocks",
             "sample_length",
         )
@@ -224,22 +236,26 @@ class Optim:
     optimizer: str = setting(
         "muon", "AdamW, or Muon for the matrices inside the blocks", choices=("adamw", "muon")
     )
-    lr: float = setting(2e-3, "AdamW's highest learning rate")
-    muon_lr: float = setting(4e-3, "Muon's highest learning rate, in AdamW's measure")
+    lr: float = setting(2e-3, "peak learning rate of AdamW")
+    muon_lr: float = setting(
+        4e-3, "peak learning rate of Muon, on AdamW's scale (updates of equal size)"
+    )
     schedule: str = setting(
         "cosine",
         "how the learning rate falls: along a cosine, or level and then straight down (wsd)",
         choices=("cosine", "wsd"),
     )
-    decay: float = setting(0.2, "share of the steps in which wsd goes down")
-    final_lr: float = setting(0.0, "learning rate at the end, as a share of optim.lr")
-    warmup: float = setting(0.02, "share of the steps in which the learning rate rises linearly")
+    decay_ratio: float = setting(0.2, "part of the steps in which wsd goes down")
+    final_lr_ratio: float = setting(0.0, "learning rate at the end, as a part of optim.lr")
+    warmup_ratio: float = setting(
+        0.02, "part of the steps in which the learning rate rises linearly"
+    )
     weight_decay: float = setting(0.1, "decoupled decay of the weight matrices")
-    momentum: float = setting(0.95, "Muon's memory of the gradient")
-    beta1: float = setting(0.9, "AdamW's memory of the gradient")
-    beta2: float = setting(0.95, "AdamW's memory of the squared gradient")
+    muon_momentum: float = setting(0.95, "momentum of Muon")
+    beta1: float = setting(0.9, "AdamW's beta1: decay of the mean of gradients")
+    beta2: float = setting(0.95, "AdamW's beta2: decay of the mean of squared gradients")
     z_loss: float = setting(0.0, "weight of the squared log-sum-exp of the logits in the loss")
-    clip: float = setting(1.0, "largest norm of the gradient")
+    max_grad_norm: float = setting(1.0, "norm to which a larger gradient is clipped")
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
@@ -247,17 +263,17 @@ class Optim:
             "optim",
             {
                 key: getattr(self, key)
-                for key in ("global_batch", "epochs", "lr", "muon_lr", "clip")
+                for key in ("global_batch", "epochs", "lr", "muon_lr", "max_grad_norm")
             },
         )
         if self.steps < 0:
             found.append(f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}")
         if self.weight_decay < 0:
             found.append(f"optim.weight_decay must be 0 or more, not {self.weight_decay}")
-        for key in ("final_lr", "warmup", "decay"):
+        for key in ("final_lr_ratio", "warmup_ratio", "decay_ratio"):
             if not 0 <= getattr(self, key) <= 1:
                 found.append(f"optim.{key} must be from 0 to 1, not {getattr(self, key)}")
-        for key in ("beta1", "beta2", "momentum"):
+        for key in ("beta1", "beta2", "muon_momentum"):
             if not 0 <= getattr(self, key) < 1:
                 found.append(f"optim.{key} must be from 0 to below 1, not {getattr(self, key)}")
         return found

@@ -1,4 +1,4 @@
-"""What a run would be, before it begins: `--run.dry`.
+"""What a run would be, before it begins: `--run.dry_run`.
 
 Speed and memory are measured over a few updates of the real run, with a learning rate of 0; nothing
 is written.

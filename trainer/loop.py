@@ -57,10 +57,11 @@ class Trainer:
         hundredth = max(SHORTEST_INTERVAL, self.num_steps // 100)
         self.validate_every = config.run.validate_every or hundredth
         self.save_every = config.run.save_every or hundredth
-        if config.run.export == "best" and not store.num_blocks("validation", self.context):
+        best = config.run.export_checkpoint == "best"
+        if best and not store.num_blocks("validation", self.context):
             raise ValueError(
-                "run.export best needs stories to judge on: name some with corpus.validation, or "
-                "keep some apart with corpus.validation_share"
+                "run.export_checkpoint best needs stories to judge on: name some with "
+                "corpus.validation, or keep some apart with corpus.validation_share"
             )
         self.runtime = Runtime(
             config.runtime, config.optim, self.context, config.run.tracker_names, self.folder
@@ -223,8 +224,8 @@ class Trainer:
             kept = f"step {self.saved:,} is kept" if self.saved else "there is no checkpoint yet"
             raise ValueError(
                 f"the loss or its gradient is not a number at step {self.step - refused + 1:,}, "
-                f"and that update was not made ({kept}): lower optim.lr or optim.clip, or check "
-                "the stories, and start with --run.fresh or another --run.dir"
+                f"and that update was not made ({kept}): lower optim.lr or optim.max_grad_norm, "
+                "or check the stories, and start with --run.fresh or another --run.dir"
             )
 
     def open_metrics(self) -> metrics.MetricsLog:
@@ -255,7 +256,7 @@ class Trainer:
         if self.runtime.is_main:
             validation_loss = self.judged.get(self.step)
             state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
-            checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep)
+            checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep_last)
         self.saved = self.runtime.watchdog.saved = self.step
         self.runtime.wait()
 
@@ -304,7 +305,7 @@ class Trainer:
         self.runtime.watchdog.parted = True
         if self.runtime.is_main:
             config, step = self.config, self.step
-            if config.run.export == "best":
+            if config.run.export_checkpoint == "best":
                 best = checkpoint.best(self.folder / "checkpoints")
                 if best is not None:
                     step, weights = best.step, best.weights

@@ -21,16 +21,16 @@ ADAM_RMS = 0.2  # root mean square of AdamW's update, which Muon's is brought to
 def learning_rate(settings: config.Optim, step: int, num_steps: int) -> float:
     """The rate of update `step` (0-based) of `num_steps`: linear warm-up, then cosine (Loshchilov
     & Hutter 2017), or level and then a straight line down (Hu et al. 2024)."""
-    warmup = max(1, round(settings.warmup * num_steps))
+    warmup = max(1, round(settings.warmup_ratio * num_steps))
     if step < warmup:
         return settings.lr * (step + 1) / warmup
     if settings.schedule == "cosine":
         progress = (step - warmup) / max(1, num_steps - warmup)  # 0 to 1
         share = 0.5 * (1 + math.cos(math.pi * progress))
     else:
-        falling = max(1, min(round(settings.decay * num_steps), num_steps - warmup))
+        falling = max(1, min(round(settings.decay_ratio * num_steps), num_steps - warmup))
         share = min(1.0, (num_steps - step) / falling)
-    return settings.lr * (settings.final_lr + (1 - settings.final_lr) * share)
+    return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * share)
 
 
 def new_optimizer(settings: config.Optim, model: nn.Module) -> Optimizer:
@@ -89,7 +89,7 @@ class Optimizer(torch.optim.AdamW):
         groups = [group for group in groups if group["params"]]
         betas = (settings.beta1, settings.beta2)
         super().__init__(groups, lr=0.0, betas=betas, eps=1e-8, fused=True)
-        self.momentum = settings.momentum
+        self.momentum = settings.muon_momentum
         self.ratio = settings.muon_lr / settings.lr
         self.inner = inner
         self.shapes = [weight.shape for weight in inner]  # ZeRO-3 leaves the weights without

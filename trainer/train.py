@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             open_store(Path(config.corpus.source)) if store_given else build_store(config.corpus)
         )
         trainer = Trainer(config, store)
-        if config.run.dry:
+        if config.run.dry_run:
             told = forecast(trainer)
             if trainer.runtime.is_main:
                 print(told)

@@ -15,7 +15,7 @@ from playground.model.candidates import BEST, FEW, MANY, SLACK, Candidates, cand
 from playground.model.cuda_graph import FixedBatch, Function
 from playground.model.device import send
 from playground.model.folder import ModelFolder
-from playground.model.full_logits import exact_logit, full_rows, log_rests, rank
+from playground.model.full_logits import full_rows, log_rests, rank
 from playground.model.head import Head
 from playground.sampling import choose, choose_among_all, penalise, uniform
 from playground.stories.story import Alternative, Token
@@ -156,7 +156,7 @@ class Sampler:
             if choice.draw is not None:
                 self._choose_among_all(choice, row.logits.copy())
             if choice.rank is None:
-                logit = choice.logit = exact_logit(self.head, row, choice.token_id)
+                logit = choice.logit = self.head.exact_logit(row.state, choice.token_id)
                 choice.rank = rank(self.head, choice.near, row, choice.token_id, logit)
 
     def _choose_among_all(self, choice: Choice, logits: np.ndarray) -> None:

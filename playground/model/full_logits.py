@@ -1,5 +1,5 @@
-"""What a choice may need besides the likeliest ids: all logits of a row, the exact one of any id,
-an id's rank, and the sum over the rest.
+"""What a choice may need besides the likeliest ids: all logits of a row, an id's rank, and the sum
+over the rest.
 
 The functions that ask the device take many rows and wait for it once, however many they are.
 """
@@ -40,11 +40,6 @@ def full_rows(
         full[its.ids] = its.logits
         found.append(Full(full, row[logits.shape[1] :]))
     return found
-
-
-def exact_logit(head: Head, row: Full, token_id: int) -> float:
-    """The exact logit of any id."""
-    return float(row.state @ head.weights_of(token_id))
 
 
 def rank(head: Head, near: Candidates, row: Full, token_id: int, logit: float) -> int:

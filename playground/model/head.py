@@ -65,9 +65,9 @@ class Head:
         """(rows, n) fp32 logits of some slots (rows, n), without the product's rounding."""
         return (functional.embedding(slots, self._table) * states[:, None]).sum(-1)
 
-    def weights_of(self, token_id: int) -> np.ndarray:
-        """The table's row of an id on the host: (hidden,) float64."""
-        return self._on_host[self.slot_of[token_id]].astype(np.float64)
+    def exact_logit(self, state: np.ndarray, token_id: int) -> float:
+        """The logit of any id, of a state (hidden,) float64 on the host."""
+        return float(state @ self._on_host[self.slot_of[token_id]].astype(np.float64))
 
     @cached_property
     def _on_host(self) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, DynamicCache
@@ -84,6 +85,10 @@ class IdentityHead(Head):
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """The states."""
         return states
+
+    def exact_logit(self, state: np.ndarray, token_id: int) -> float:
+        """The logit of an id, which is in the state already."""
+        return float(state[self.slot_of[token_id]])
 
     def exact(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """(rows, n) logits of some slots (rows, n)."""

@@ -42,6 +42,7 @@ def test_a_preset_can_be_a_file_and_flags_go_over_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["--optim.clip", "1"], "the setting --optim.clip is called --optim.max_grad_norm now"),
         (["--optim.lrr", "3"], "there is no setting --optim.lrr: did you mean --optim.lr?"),
         (["--model.hidden", "1.5"], "model.hidden must be a whole number, not '1.5'"),
         (["--optim.lr", "fast"], "optim.lr must be a number, not 'fast'"),
@@ -68,8 +69,8 @@ def test_what_is_wrong_is_named(arguments: list[str], sentence: str) -> None:
 
 def test_all_complaints_are_told_together() -> None:
     with pytest.raises(ValueError) as error:
-        parse(["--optim.lr", "0", "--model.hidden", "-4", "--run.keep", "0"])
-    assert all(key in str(error.value) for key in ("optim.lr", "model.hidden", "run.keep"))
+        parse(["--optim.lr", "0", "--model.hidden", "-4", "--run.keep_last", "0"])
+    assert all(key in str(error.value) for key in ("optim.lr", "model.hidden", "run.keep_last"))
 
 
 def test_a_broken_preset_file_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from trainer.optim import learning_rate, new_optimizer, orthogonalize
 
 
 def test_warm_up_is_linear_then_cosine_falls_to_the_end() -> None:
-    settings = Optim(lr=1.0, warmup=0.1, final_lr=0.1)
+    settings = Optim(lr=1.0, warmup_ratio=0.1, final_lr_ratio=0.1)
     rates = [learning_rate(settings, step, 100) for step in range(100)]
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert rates[10] == pytest.approx(1.0)
@@ -46,14 +46,14 @@ def test_a_step_before_the_rate_is_set_moves_nothing() -> None:
 
 
 def test_wsd_is_level_and_then_falls_in_a_straight_line() -> None:
-    settings = Optim(lr=1.0, warmup=0.1, schedule="wsd", decay=0.5)
+    settings = Optim(lr=1.0, warmup_ratio=0.1, schedule="wsd", decay_ratio=0.5)
     rates = [learning_rate(settings, step, 100) for step in range(100)]
     assert rates[9:50] == [1.0] * 41
     assert rates[50:] == pytest.approx([(100 - step) / 50 for step in range(50, 100)])
 
 
 def test_a_fall_longer_than_the_run_begins_after_the_warm_up() -> None:
-    settings = Optim(lr=1.0, warmup=0.1, schedule="wsd", decay=1.0)
+    settings = Optim(lr=1.0, warmup_ratio=0.1, schedule="wsd", decay_ratio=1.0)
     rates = [learning_rate(settings, step, 100) for step in range(100)]
     assert rates[10] == 1.0
     assert rates[55] == pytest.approx(0.5)

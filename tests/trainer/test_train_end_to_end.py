@@ -160,7 +160,10 @@ def test_a_wrong_setting_is_one_sentence_and_code_two(tmp_path: Path) -> None:
         (["--model.num_layers", "2.5"], "model.num_layers must be a whole number"),
         (["--model.num_heads", "3"], "model.num_heads"),
         (["--run.trackers", "tensorboard,neptune"], "run.trackers knows tensorboard, trackio"),
-        (["--run.export", "first"], "run.export must be one of last, best, not 'first'"),
+        (
+            ["--run.export_checkpoint", "first"],
+            "run.export_checkpoint must be one of last, best, not 'first'",
+        ),
         (["--preset", "huge"], "there is no preset 'huge'"),
         (["--corpus.source", "missing.jsonl"], "missing.jsonl"),
         (["--corpus.source", "stories.docx"], "stories.docx"),
@@ -259,8 +262,16 @@ def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path) -> N
     few.write_text("\n".join(stories[:20]))
     (tmp_path / "others.jsonl").write_text("\n".join(stories[-10:]))
     corpus = ["--corpus.source", str(few), "--corpus.validation", str(tmp_path / "others.jsonl")]
-    often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep", "1"]
-    done = run(FORKED, home, *SHORT, *corpus, *often, *("--optim.steps", "70"), "--run.export=best")
+    often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep_last", "1"]
+    done = run(
+        FORKED,
+        home,
+        *SHORT,
+        *corpus,
+        *often,
+        *("--optim.steps", "70"),
+        "--run.export_checkpoint=best",
+    )
     assert done.returncode == 0, done.stderr
     judged = {
         line["step"]: line["validation_loss"]
@@ -280,15 +291,15 @@ def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
-    settings = ["--run.export", "best", "--corpus.validation_share", "0"]
+    settings = ["--run.export_checkpoint", "best", "--corpus.validation_share", "0"]
     assert main(["--preset", "smoke", *places, *settings]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: run.export best needs stories to judge on")
+    assert told.startswith("error: run.export_checkpoint best needs stories to judge on")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None:
-    done = run(PYTHON, tmp_path, "--corpus.source", "sample", "--run.dry")
+    done = run(PYTHON, tmp_path, "--corpus.source", "sample", "--run.dry_run")
     assert done.returncode == 0, done.stderr
     told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert told["model"].startswith("llama, 3,298,688 parameters")

@@ -29,7 +29,7 @@ STRAY = (
 # What a launcher may say of the run, the value that says nothing, and the setting that decides.
 NOT_USED = {
     "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "runtime.micro_batch"),
-    "ACCELERATE_GRADIENT_CLIPPING": ("none", "optim.clip"),
+    "ACCELERATE_GRADIENT_CLIPPING": ("none", "optim.max_grad_norm"),
     "ACCELERATE_MIXED_PRECISION": ("no", "runtime.precision"),
     "ACCELERATE_DYNAMO_BACKEND": ("no", "runtime.compile"),
 }

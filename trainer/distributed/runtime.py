@@ -73,7 +73,7 @@ class Runtime:
         self.micro_batch, self.accumulation = split_batch(
             optim.global_batch, self.num_processes, settings.micro_batch, most=most
         )
-        self.clip = optim.clip
+        self.clip = optim.max_grad_norm
         self.watchdog = Watchdog(self.num_processes, settings.timeout)
         group = InitProcessGroupKwargs(
             backend="nccl" if has_gpu else "gloo",

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from trainer.config import Config
+from trainer.config import RENAMED, Config
 
 
 def run_identity(
@@ -30,9 +30,21 @@ def run_identity(
 
 
 def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
-    """What changed between two identities, `section.key was A and is now B` each."""
+    """What changed between two identities, `section.key was A and is now B` each; settings that
+    only have another name now did not."""
+    saved = renamed(saved)
     for section in sorted(saved.keys() | wanted.keys()):
         before, after = saved.get(section, {}), wanted.get(section, {})
         for key in sorted(before.keys() | after.keys()):
             if before.get(key) != after.get(key):
                 yield f"{section}.{key} was {before.get(key)} and is now {after.get(key)}"
+
+
+def renamed(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity of an older version, its settings under the names of today."""
+    found: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
+    for old, new in RENAMED.items():
+        (section, before), (_, after) = old.split("."), new.split(".")
+        if before in found.get(section, {}):
+            found[section][after] = found[section].pop(before)
+    return found

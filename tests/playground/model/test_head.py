@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from playground.model.candidates import Candidates, candidates, weigh
-from playground.model.full_logits import exact_logit, full_rows, log_rests, rank
+from playground.model.full_logits import full_rows, log_rests, rank
 from playground.model.head import Head
 
 VOCABULARY, HIDDEN, ROWS = 5_000, 16, 6
@@ -109,7 +109,7 @@ def test_ranks_and_the_rest_count_every_id(table: torch.Tensor, states: torch.Te
         (row,) = full_rows(head, [near], states[one], logits[one])
         np.testing.assert_allclose(row.logits, plain, atol=1e-4)
         for token_id in sorted(set(range(0, VOCABULARY, 251)) - set(near.ids.tolist())):
-            logit = exact_logit(head, row, token_id)
+            logit = head.exact_logit(row.state, token_id)
             assert logit == pytest.approx(plain[token_id], abs=1e-4)
             if head.counts[head.slot_of[token_id]] == 1:
                 least = int((plain > plain[token_id] + 1e-4).sum())

@@ -4,15 +4,23 @@ from trainer.storage.resume import differences
 
 
 def test_differences_name_the_key() -> None:
-    before = {"optim": {"lr": 1.0, "clip": 1.0}}
-    after = {"optim": {"lr": 2.0, "clip": 1.0}}
+    before = {"optim": {"lr": 1.0, "beta1": 0.9}}
+    after = {"optim": {"lr": 2.0, "beta1": 0.9}}
     assert list(differences(before, after)) == ["optim.lr was 1.0 and is now 2.0"]
 
 
 def test_a_setting_that_came_or_went_is_named_too() -> None:
     before = {"optim": {"lr": 1.0}, "model": {"layers": 2}}
-    after = {"optim": {"lr": 1.0, "momentum": 0.9}, "model": {}}
+    after = {"optim": {"lr": 1.0, "beta2": 0.9}, "model": {}}
     assert list(differences(before, after)) == [
         "model.layers was 2 and is now None",
-        "optim.momentum was None and is now 0.9",
+        "optim.beta2 was None and is now 0.9",
+    ]
+
+
+def test_a_checkpoint_with_the_old_names_of_settings_goes_on() -> None:
+    before = {"optim": {"warmup": 0.1, "clip": 1.0}}
+    assert list(differences(before, {"optim": {"warmup_ratio": 0.1, "max_grad_norm": 1.0}})) == []
+    assert list(differences(before, {"optim": {"warmup_ratio": 0.2, "max_grad_norm": 1.0}})) == [
+        "optim.warmup_ratio was 0.1 and is now 0.2"
     ]
