@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from tests.paths import ROOT
 from trainer import config
+from trainer.command_line import parse
 from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
 from trainer.export import describe, export
 from trainer.model import full_decoder, new_decoder
@@ -72,7 +73,7 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
     folder = tmp_path / "export"
     training = describe(
         full,
-        {"model": vars(shape), "optim": vars(config.Optim())},
+        parse([]).to_dict() | {"model": vars(shape)},
         name="test",
         preset="test",
         corpus={"name": "none", "stories": 0, "tokens": 0, "bytes": 0, "fingerprint": ""},
