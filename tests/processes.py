@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 from tests.paths import ROOT
 
@@ -54,17 +55,11 @@ class Program:
         self.log = log
         words = list(map(str, arguments))
         environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        before = {name: os.environ.get(name) for name in environment}
-        os.environ.update(environment)  # the server's, if it is not there yet
-        self.process = fork_server().Process(
-            target=work, args=(words, dict(env or {}), log), daemon=True
-        )
-        self.process.start()
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        with mock.patch.dict(os.environ, environment):  # the server's, if it is not there yet
+            self.process = fork_server().Process(
+                target=work, args=(words, dict(env or {}), log), daemon=True
+            )
+            self.process.start()
 
     def poll(self) -> int | None:
         """The exit code, or None while it is at work."""

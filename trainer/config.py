@@ -50,7 +50,7 @@ class Run:
     fresh: bool = setting(False, "start over and drop the run that is in run.dir")
     dry_run: bool = setting(False, "only say what the run would be, with measured speed and memory")
     seed: int = setting(1337, "seed of weights, block order and dropout")
-    log_every: int = setting(10, "between two lines of metrics.jsonl", unit="steps")
+    log_every: int = setting(10, "steps between two lines of metrics.jsonl", unit="steps")
     save_every: int = setting(
         0, "steps between two checkpoints; 0: a hundredth of the run, at least 200", unit="steps"
     )

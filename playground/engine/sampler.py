@@ -28,6 +28,7 @@ class Choice:
     Attributes:
         draw: the number in [0, 1) that chooses; None if a person typed the token.
         near: the likeliest ids.
+        banned: ids that it must not be.
         token_id: the next id; -1 until it is chosen.
         chance: its probability after the settings.
         rank: how many ids are likelier; None until it is known.
@@ -37,6 +38,7 @@ class Choice:
     sequence: Sequence
     draw: float | None
     near: Candidates
+    banned: list[int]
     token_id: int = -1
     chance: float = 1.0
     rank: int | None = None
@@ -46,6 +48,14 @@ class Choice:
         """Choose one of the likeliest."""
         self.token_id, self.rank, self.chance = int(self.near.ids[rank]), rank, chance
         self.logit = float(self.near.logits[rank])
+
+    def take_id(self, token_id: int, chance: float = 1.0) -> bool:
+        """Choose an id; whether it is one of the likeliest, so that all is known of it."""
+        self.token_id, self.chance = token_id, chance
+        found = np.flatnonzero(self.near.ids == token_id)
+        if len(found):
+            self.take(int(found[0]), chance)
+        return len(found) > 0
 
 
 class Sampler:
@@ -103,8 +113,11 @@ class Sampler:
         logits, *weighed = self._near[count](states)
         choices, others = [], []
         for (sequence, known), near in zip(asked, candidates(self.head, weighed), strict=True):
-            draw = uniform(sequence.settings.seed, sequence.position) if known is None else None
-            choices.append(Choice(sequence, draw, near, -1 if known is None else known))
+            if known is None:
+                draw = uniform(sequence.settings.seed, sequence.position)
+                choices.append(Choice(sequence, draw, near, self._banned(sequence)))
+            else:
+                choices.append(Choice(sequence, None, near, [], known))
         rests = self._log_rests(choices, logits)
         for index, choice in enumerate(choices):
             if not self._choose_near(choice, rests.get(index, -math.inf)):
@@ -136,11 +149,8 @@ class Sampler:
         other ids, -inf if they are not drawn from."""
         settings, near = choice.sequence.settings, choice.near
         if choice.draw is None:
-            found = np.flatnonzero(near.ids == choice.token_id)
-            if len(found):
-                choice.take(int(found[0]))
-            return bool(len(found))
-        if settings.repetition_penalty != 1 or self._banned(choice.sequence):
+            return choice.take_id(choice.token_id)
+        if settings.repetition_penalty != 1 or choice.banned:
             return False
         chosen = choose(near.logits, log_rest, settings, choice.draw)
         if chosen is not None:
@@ -164,13 +174,8 @@ class Sampler:
         sequence, settings = choice.sequence, choice.sequence.settings
         if settings.repetition_penalty != 1:
             penalise(logits, sequence.ids[sequence.first :], settings.repetition_penalty)
-        logits[self._banned(sequence)] = -np.inf
-        token_id, chance = choose_among_all(logits, settings, choice.draw or 0.0)
-        found = np.flatnonzero(choice.near.ids == token_id)
-        if len(found):
-            choice.take(int(found[0]), chance)
-        else:
-            choice.token_id, choice.chance = token_id, chance
+        logits[choice.banned] = -np.inf
+        choice.take_id(*choose_among_all(logits, settings, choice.draw or 0.0))
 
     def _append(self, choice: Choice) -> bool:
         """Append a token that was chosen to its story; whether it ends there instead."""

@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from playground.model.attention import ROUND_KEYS, Chunk, Group, Rows, groups_of, rows_of
 from playground.model.cuda_graph import FixedBatch
+from playground.model.device import send
 from playground.model.folder import ModelFolder
 from playground.model.head import Head
 from playground.model.linear import PackedLinear
@@ -181,18 +183,16 @@ class Decoder:
         Returns:
             (tokens of all chunks, hidden): the states after the last norm, in the chunks' order.
         """
-        rows = torch.tensor(rows_of(chunks))
-        where = rows
-        if self.device.type == "cuda":  # from pinned memory a copy does not wait for the device
-            where = rows.pin_memory().to(self.device, non_blocking=True)
+        rows = np.array(rows_of(chunks))
+        where = send(rows, self.device)
         if self.padding is not None:
             most = len(self.padding)
-            parts = zip(rows.split(most), where.split(most), strict=True)
-            return torch.cat([self._recorded(*part) for part in parts])
+            parts = [slice(start, start + most) for start in range(0, len(rows), most)]
+            return torch.cat([self._recorded(rows[part], where[part]) for part in parts])
         with torch.inference_mode():
             return self._forward(where, groups_of(chunks, self.cache))
 
-    def _recorded(self, rows: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    def _recorded(self, rows: np.ndarray, where: torch.Tensor) -> torch.Tensor:
         """The states after (rows, 3) of id, slot and position, known to the host and lying on the
         device: the smallest recorded step that holds them."""
         most_keys = int(rows[:, 2].max()) + 1

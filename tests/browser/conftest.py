@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.paths import ROOT
+from tests.processes import free_port
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
@@ -58,11 +58,8 @@ def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) 
     """`python app.py` with two models: one slow enough for a Stop in mid-story, one fast."""
     slow = export("slow", ends=False, hidden_size=512, intermediate_size=1024, num_hidden_layers=12)
     fast = export("fast")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("app") / "log"
-    command = [sys.executable, "app.py", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "app.py", "--no-browser", "--port", str(port := free_port())]
     with log.open("w") as output:
         app = subprocess.Popen(
             [*command, "--model", str(slow), "--model", str(fast)],

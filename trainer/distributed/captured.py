@@ -14,7 +14,8 @@ Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 
 class Captured:
     """A function of a tensor whose shape never changes. Whatever else it reads and writes must stay
-    where it is in memory, and it must not wait for the device.
+    where it is in memory, it must not wait for the device, and it must not depend on what a call
+    that broke off left behind: a capture may fail anywhere.
 
     The first calls run it as it is, and so do all calls on a CPU or where the capture fails, which
     is said once.
@@ -24,7 +25,7 @@ class Captured:
         self.function = function
         self.warm_up = WARM_UP
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.gives_up = not torch.cuda.is_available()
+        self.gives_up = False
 
     def __call__(self, value: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The function of `value`, in tensors of their own."""

@@ -45,6 +45,7 @@ class PlainUpdate:
             This process's mean nats per token, and the norm of the averaged gradient before
             clipping.
         """
+        self.optimizer.zero_grad()  # first: a capture that broke off leaves gradients behind
         nats = torch.zeros((), device=blocks.device)
         for block in blocks:
             loss = self.model(block[:, :-1], block[:, 1:]) / len(blocks)
@@ -55,7 +56,6 @@ class PlainUpdate:
         norm = clip_grad_norm_(self.weights, self.clip)
         self.optimizer.refuse_unless_finite(norm)
         self.optimizer.step()
-        self.optimizer.zero_grad()
         return nats, norm
 
     def average_gradients(self) -> None:

@@ -24,10 +24,10 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
     """The content of training.json: `known` holds name, preset, corpus, steps, tokens_seen and
     validation. Names and licences are those of the settings; the Hub's TinyStories have theirs."""
     run = settings["run"]
-    tiny_stories = settings["corpus"]["source"] in TINY_STORIES
     corpus = known["corpus"] | {
         "name": run["corpus_name"] or known["corpus"]["name"],
-        "license": run["corpus_license"] or (TINY_STORIES_LICENSE if tiny_stories else None),
+        "license": run["corpus_license"]
+        or (TINY_STORIES_LICENSE if read_tiny_stories(settings) else None),
     }
     return {
         "format": FORMAT,
@@ -46,6 +46,11 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
             "transformers": transformers.__version__,
         },
     }
+
+
+def read_tiny_stories(settings: dict[str, Any]) -> bool:
+    """Whether the run learned from the Hub's data set."""
+    return settings["corpus"]["source"] in TINY_STORIES
 
 
 def write_card(folder: Path, training: dict[str, Any]) -> None:
@@ -134,7 +139,7 @@ long plots. It was not made safe for children; read along.
 
 def front_matter(training: dict[str, Any]) -> str:
     """The card's data for the Hub: only what the settings say of licence and stories."""
-    tiny_stories = training["settings"]["corpus"]["source"] in TINY_STORIES
+    tiny_stories = read_tiny_stories(training["settings"])
     lines = [f"license: {training['license']}"] if training["license"] else []
     lines += ["language: en", "library_name: transformers", "pipeline_tag: text-generation"]
     if tiny_stories:
@@ -147,6 +152,6 @@ def world(training: dict[str, Any]) -> str:
     """What the model learned from, with its authors or licence."""
     corpus = training["corpus"]
     name = f"its stories ({corpus['name']})"
-    if training["settings"]["corpus"]["source"] in TINY_STORIES:
+    if read_tiny_stories(training["settings"]):
         name = "the TinyStories data (Ronen Eldan and Yuanzhi Li)"
     return name + (f", licence {corpus['license']}," if corpus["license"] else "")

@@ -6,7 +6,6 @@ one: no connection is closed, packets are lost.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import NoReturn
 import pytest
 
 from tests.paths import ROOT
+from tests.processes import free_port
 from trainer.distributed.launcher_env import check_ranks
 
 SETTINGS = ["trainer/train.py", "--preset", "smoke", "--model.dropout", "0.1"]
@@ -138,12 +138,6 @@ def lacking(reason: str) -> NoReturn:
     """This machine has no network namespaces: a failure in CI, elsewhere a skip."""
     tell = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
     tell(f"no network namespaces: {reason}")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
