@@ -17,15 +17,18 @@ Exporter = Callable[..., Path]
 SLOW = ("test_kill.py", "test_machines.py", "test_runtime.py")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def keep_to_own_cores() -> None:
     """Give each of several workers cores of its own: threads of two that share a core wait for
     each other at every barrier, and all crawl."""
-    worker = getattr(config, "workerinput", None)
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is None or not hasattr(os, "sched_setaffinity"):
         return
-    cores, count = sorted(os.sched_getaffinity(0)), worker["workercount"]
+    cores, count = sorted(os.sched_getaffinity(0)), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     if len(cores) >= count:
-        os.sched_setaffinity(0, cores[int(worker["workerid"].removeprefix("gw")) :: count])
+        os.sched_setaffinity(0, cores[int(worker.removeprefix("gw")) :: count])
+
+
+keep_to_own_cores()  # now: PyTorch, which another conftest may import next, counts the cores once
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
