@@ -40,6 +40,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.keep": "run.keep_last",
     "run.export": "run.export_checkpoint",
 }
+ADDED = {"model.attention": "block"}  # settings since then, and how it was before
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,11 @@ class Model:
     num_heads: int = setting(4, "attention heads", unit="heads")
     intermediate: int = setting(1024, "width inside the MLP")
     context: int = setting(512, "tokens the model can look back on", unit="tokens")
+    attention: str = setting(
+        "story",
+        "what a token sees while training: its own story, or all before it in its block",
+        choices=("story", "block"),
+    )
     dropout: float = setting(0.0, "share of embeddings and block outputs zeroed while training")
 
     def complaints(self) -> list[str]:

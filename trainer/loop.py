@@ -17,8 +17,9 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import device, metrics
+from trainer.attention import StoryAttention, attend_on_gpu, max_stories
 from trainer.batches import Batches
-from trainer.compact_vocabulary import Vocabulary
+from trainer.compact_vocabulary import END_OF_TEXT, Vocabulary
 from trainer.config import Config
 from trainer.corpus.block_order import Order
 from trainer.corpus.token_store import TokenStore
@@ -31,7 +32,7 @@ from trainer.evaluate.validation import validation_loss
 from trainer.export import describe, export, snapshots
 from trainer.flops import flops_per_token, matmul_peak
 from trainer.loss import NextTokenLoss
-from trainer.model import attend_without_mask, full_decoder, new_decoder, refill
+from trainer.model import full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, new_optimizer
 from trainer.storage import checkpoint
 from trainer.storage.checkpoint import Checkpoint
@@ -76,9 +77,10 @@ class Trainer:
             new_decoder(config.model, self.vocabulary, config.run.seed),
             self.vocabulary,
             config.optim.z_loss,
+            story := self.story_attention(),
         )
         if self.runtime.device.type == "cuda":
-            attend_without_mask(self.model.decoder)
+            attend_on_gpu(self.model.decoder, story, self.runtime.dtype)
         self.is_compiled = self.compile()
         self.flops_per_token = flops_per_token(self.model.decoder)
         self.runtime.prepare(self.model, new_optimizer(config.optim, self.model))
@@ -86,6 +88,14 @@ class Trainer:
         self.judged: dict[int, float] = {}  # validation loss by step
         self.interrupted = False
         self.stock: PreTrainedModel | None = None  # what `full` fills
+
+    def story_attention(self) -> StoryAttention | None:
+        """What keeps attention inside a story, if the settings ask for it."""
+        if self.config.model.attention == "block":
+            return None
+        slot = int(self.vocabulary.slot_of_id[END_OF_TEXT])
+        train = self.store.split("train")
+        return StoryAttention(slot, max_stories(train, self.context, self.runtime.micro_batch))
 
     def compile(self) -> bool:
         """Compile the model if the settings and this machine allow it; whether it was."""
@@ -280,7 +290,8 @@ class Trainer:
         is_best = False
         if self.runtime.is_main:
             decoder = self.full(weights)
-            loss = validation_loss(decoder, self.store, run.validate_blocks, self.context)
+            story = StoryAttention() if self.config.model.attention == "story" else None
+            loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
             if loss is not None and math.isfinite(loss):
                 is_best = loss < min(self.judged.values(), default=math.inf)
                 self.judged[self.step] = loss

@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
+from trainer.attention import StoryAttention
 from trainer.compact_vocabulary import Vocabulary
 
 AT_ONCE = 2**28  # fp32 logits of a head that is not compiled: 1 GiB
@@ -27,6 +28,7 @@ class NextTokenLoss(nn.Module):
 
     Attributes:
         decoder: stock transformers model whose ids are the vocabulary's slots.
+        story_attention: what keeps attention inside a story; None: it sees the whole block.
         dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
             engine turns one around it off on CUDA, without an error, and computes in fp32.
     """
@@ -35,10 +37,15 @@ class NextTokenLoss(nn.Module):
     dtype: torch.dtype = torch.float32
 
     def __init__(
-        self, decoder: PreTrainedModel, vocabulary: Vocabulary, z_loss: float = 0.0
+        self,
+        decoder: PreTrainedModel,
+        vocabulary: Vocabulary,
+        z_loss: float = 0.0,
+        story_attention: StoryAttention | None = None,
     ) -> None:
         super().__init__()
         self.z_loss = z_loss
+        self.story_attention = story_attention
         self.decoder = decoder
         self.register_buffer("log_multiplicity", vocabulary.log_multiplicity, persistent=False)
 
@@ -55,7 +62,11 @@ class NextTokenLoss(nn.Module):
     def mean_nats(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """`forward` in whatever arithmetic is in force."""
         # hidden: (batch, context, hidden)
-        hidden = self.decoder.base_model(input_ids=inputs, use_cache=False).last_hidden_state
+        hidden = self.decoder.base_model(
+            input_ids=inputs,
+            use_cache=False,
+            **(self.story_attention.arguments(inputs) if self.story_attention else {}),
+        ).last_hidden_state
         blocks = max(1, AT_ONCE // (inputs.shape[1] * len(self.log_multiplicity)))
         if torch.compiler.is_compiling() or len(inputs) <= blocks:
             return self.nats(hidden, targets)

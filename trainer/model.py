@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch.nn import functional
 from transformers import (
-    AttentionInterface,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -24,7 +23,6 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from trainer import config
 from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
@@ -86,17 +84,6 @@ def new_decoder(settings: config.Model, vocabulary: Vocabulary, seed: int) -> Pr
         if settings.dropout:
             add_dropout(decoder, settings.dropout)
     return decoder
-
-
-def attend_without_mask(decoder: PreTrainedModel) -> None:
-    """Let attention be causal by itself, without a mask, so that flash attention serves it.
-
-    transformers looks for packed sequences, which ours are not, and builds a (batch, 1, context,
-    context) mask whenever it is compiled; flash attention takes none. It builds none for a name
-    that it does not know. For a GPU only: a CPU is 5 % slower this way.
-    """
-    AttentionInterface.register("causal", sdpa_attention_forward)
-    decoder.set_attn_implementation("causal")
 
 
 def add_dropout(decoder: PreTrainedModel, share: float) -> None:

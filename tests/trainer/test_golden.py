@@ -32,7 +32,7 @@ PINNED = (
     " --corpus.lower_case false --corpus.min_tokens 8 --corpus.max_tokens 0"
     " --corpus.near_duplicates 0 --run.seed 1337"
     " --model.num_layers 2 --model.hidden 64 --model.num_heads 2 --model.intermediate 128"
-    " --model.context 128 --model.dropout 0"
+    " --model.context 128 --model.attention block --model.dropout 0"
     f" --optim.global_batch 16 --optim.steps {STEPS} --optim.lr 5e-3 --optim.muon_lr 5e-3"
     " --optim.schedule cosine --optim.final_lr_ratio 0 --optim.warmup_ratio 0.1"
     " --optim.weight_decay 0.1"

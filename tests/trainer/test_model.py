@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
 from trainer.config import Model
 from trainer.loss import NextTokenLoss
-from trainer.model import attend_without_mask, full_decoder, new_decoder, stock_class, stock_config
+from trainer.model import full_decoder, new_decoder, stock_class, stock_config
 
 BLOCKS = ("gpt2", "llama", "qwen3")
 
@@ -95,27 +95,6 @@ def test_the_products_are_bf16_whatever_an_engine_does_around_the_model(
         loss = model(slots[:, :-1], slots[:, 1:])
     assert found == [torch.bfloat16]
     assert loss.dtype == torch.float32
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-def test_attention_without_a_mask_is_causal_and_the_same(
-    block: str, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a GPU computes with, where flash attention takes no mask."""
-    decoder = new_decoder(tiny(block), vocabulary, seed=1).eval()
-    ids = torch.arange(24).reshape(2, 12)
-    before = decoder(ids).logits
-    attend_without_mask(decoder)
-    given = []
-    attend = functional.scaled_dot_product_attention
-
-    def watch(*tensors: torch.Tensor, **settings: object) -> torch.Tensor:
-        given.append((settings.get("attn_mask"), settings.get("is_causal")))
-        return attend(*tensors, **settings)
-
-    monkeypatch.setattr(functional, "scaled_dot_product_attention", watch)
-    torch.testing.assert_close(decoder(ids).logits, before, rtol=1e-5, atol=1e-5)
-    assert given == [(None, True)] * decoder.config.num_hidden_layers
 
 
 @pytest.mark.parametrize("z_loss", [0.0, 1e-2])

@@ -6,19 +6,26 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from trainer.attention import StoryAttention
 from trainer.corpus.token_store import TokenStore, gather
 
 
 @torch.no_grad()
 def validation_loss(
-    decoder: PreTrainedModel, store: TokenStore, num_blocks: int, context: int
+    decoder: PreTrainedModel,
+    store: TokenStore,
+    num_blocks: int,
+    context: int,
+    story_attention: StoryAttention | None,
 ) -> float | None:
     """Mean nats per token over the first blocks of the validation split, in fp32; None if it has
-    none."""
+    none. Attention is as it was in training."""
     tokens = store.split("validation")
     judged = []
     for block in range(min(num_blocks, store.num_blocks("validation", context))):
         ids = torch.from_numpy(gather(tokens, [block], context)).long().to(decoder.device)
-        logits = decoder(ids[:, :-1]).logits[0].float()  # (context, 50,257)
+        inputs = ids[:, :-1]
+        arguments = story_attention.arguments(inputs) if story_attention else {}
+        logits = decoder(inputs, **arguments).logits[0].float()  # (context, 50,257)
         judged.append(float(functional.cross_entropy(logits, ids[0, 1:])))
     return sum(judged) / len(judged) if judged else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from trainer.config import RENAMED, Config
+from trainer.config import ADDED, RENAMED, Config
 
 
 def run_identity(
@@ -32,7 +32,7 @@ def run_identity(
 def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
     """What changed between two identities, `section.key was A and is now B` each; settings that
     only have another name now did not."""
-    saved = renamed(saved)
+    saved = updated(saved, wanted)
     for section in sorted(saved.keys() | wanted.keys()):
         before, after = saved.get(section, {}), wanted.get(section, {})
         for key in sorted(before.keys() | after.keys()):
@@ -40,11 +40,15 @@ def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
                 yield f"{section}.{key} was {before.get(key)} and is now {after.get(key)}"
 
 
-def renamed(identity: dict[str, Any]) -> dict[str, Any]:
-    """An identity of an older version, its settings under the names of today."""
+def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """An identity of an older version, as it would be written today."""
     found: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
     for old, new in RENAMED.items():
         (section, before), (_, after) = old.split("."), new.split(".")
         if before in found.get(section, {}):
             found[section][after] = found[section].pop(before)
+    for name, before in ADDED.items():
+        section, key = name.split(".")
+        if section in found and key in wanted.get(section, {}):
+            found[section].setdefault(key, before)
     return found

@@ -1,0 +1,128 @@
+"""Attention within a story: a block's stories are computed as each would be alone."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from trainer import attention
+from trainer.attention import StoryAttention, attend_on_gpu, max_stories, story_bounds, story_mask
+from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.config import Model
+from trainer.model import new_decoder
+
+BLOCKS = ("gpt2", "llama", "qwen3")
+END = 3  # the end-of-text token of these tests
+
+
+def decoder_of(block: str, **settings: Any) -> PreTrainedModel:
+    """A tiny decoder of 64 ids."""
+    shape = Model(
+        block=block, num_layers=2, hidden=32, num_heads=2, intermediate=64, context=16, **settings
+    )
+    counts = np.zeros(SIZE, dtype=np.int64)
+    counts[:63] = 1
+    return new_decoder(shape, Vocabulary.of(counts, compact=True), seed=1).eval()
+
+
+@pytest.fixture
+def ids() -> torch.Tensor:
+    """Two blocks: a story from before, two in one, an empty one; and a story without an end."""
+    return torch.tensor(
+        [[5, 6, 7, END, 8, 9, 10, 11, END, END, 12, 13], [*range(20, 31), END]], dtype=torch.long
+    )
+
+
+def stories(row: torch.Tensor) -> list[torch.Tensor]:
+    """The stories of a block, each from the end-of-text token before it."""
+    begins = [0, *(row == END).nonzero()[:, 0].tolist(), len(row)]
+    return [row[a:b] for a, b in zip(begins, begins[1:], strict=False) if a < b]
+
+
+@pytest.mark.parametrize("block", ["llama", "qwen3"])
+def test_a_story_in_a_block_is_computed_as_it_is_alone(block: str, ids: torch.Tensor) -> None:
+    decoder = decoder_of(block)
+    whole = decoder(ids, **StoryAttention(END).arguments(ids)).logits
+    for row, logits in zip(ids, whole, strict=True):
+        alone = torch.cat([decoder(story[None]).logits[0] for story in stories(row)])
+        torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(whole, decoder(ids).logits, atol=1e-3)
+
+
+def test_a_mask_shows_a_story_from_its_beginning() -> None:
+    mask = story_mask(torch.tensor([[False, True, False, True]]))
+    assert mask.int().tolist() == [[[[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]]]
+
+
+def test_bounds_have_a_fixed_number(ids: torch.Tensor) -> None:
+    bounds = story_bounds(ids == END, max_stories=9)
+    assert bounds.tolist() == [0, 3, 8, 9, 12, 23, 24, 24, 24, 24]
+    assert bounds.dtype == torch.int32
+
+
+def test_no_micro_batch_has_more_stories_than_are_counted() -> None:
+    draw = np.random.default_rng(3)
+    tokens = np.where(draw.random(1003) < 0.2, END_OF_TEXT, 7).astype(np.uint16)
+    blocks = torch.from_numpy(tokens[:1000].reshape(-1, 10).astype(np.int64))
+    most = max_stories(tokens, context=10, micro_batch=4)
+    for _ in range(200):
+        chosen = blocks[draw.choice(len(blocks), 4, replace=False)]
+        bounds = story_bounds(chosen == END_OF_TEXT, most)
+        assert bounds[-1] == chosen.numel()
+        assert int((bounds < chosen.numel()).sum()) <= most
+    densest = blocks[(blocks == END_OF_TEXT).sum(1).argsort()[-4:]]
+    begins = densest == END_OF_TEXT
+    begins[:, 0] = False  # the bound counts a block's first token as a beginning of its own
+    assert most >= int(begins.sum()) + 4
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_flash_kernel_s_bounds_and_the_mask_mean_the_same(
+    block: str, ids: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel itself needs a card (tests/gpu): one of its kind stands for it, a story at a
+    time."""
+    calls = []
+
+    def kernel(query, key, value, bounds, _keys, most, _most, dropout, causal, _debug, *, scale):  # type: ignore[no-untyped-def]
+        assert (most, dropout, causal) == (12, 0.0, True)
+        calls.append(bounds)
+        parts = []
+        for first, last in zip(bounds.tolist(), bounds[1:].tolist(), strict=False):
+            its = [part[first:last].transpose(0, 1)[None] for part in (query, key, value)]
+            found = functional.scaled_dot_product_attention(*its, is_causal=True, scale=scale)
+            parts.append(found[0].transpose(0, 1))
+        return torch.cat(parts), None
+
+    monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", kernel, raising=False)
+    monkeypatch.setattr(attention, "flash_attention_works", lambda _: True)
+    decoder, story = decoder_of(block), StoryAttention(END, max_stories=8)
+    masked = decoder.base_model(ids, **story.arguments(ids)).last_hidden_state
+    attend_on_gpu(decoder, story, torch.bfloat16)
+    flash = decoder.base_model(ids, use_cache=False, **story.arguments(ids)).last_hidden_state
+    torch.testing.assert_close(flash, masked, rtol=1e-4, atol=1e-5)
+    assert len(calls) == decoder.config.num_hidden_layers
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_attention_over_the_block_takes_no_mask(
+    block: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU computes with, where flash attention takes no mask."""
+    decoder = decoder_of(block)
+    ids = torch.arange(24).reshape(2, 12)
+    before = decoder(ids).logits
+    attend_on_gpu(decoder, None, torch.bfloat16)
+    given = []
+    attend = functional.scaled_dot_product_attention
+
+    def watch(*tensors: torch.Tensor, **settings: object) -> torch.Tensor:
+        given.append((settings.get("attn_mask"), settings.get("is_causal")))
+        return attend(*tensors, **settings)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", watch)
+    torch.testing.assert_close(decoder(ids).logits, before, rtol=1e-5, atol=1e-5)
+    assert given == [(None, True)] * decoder.config.num_hidden_layers
