@@ -14,13 +14,14 @@ from dataclasses import replace
 import torch
 
 from playground.engine.batch import Batch
+from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
 from playground.engine.stream import Sequence, Stream
 from playground.model.cuda_graph import fixed_rows
 from playground.model.decoder import Decoder
 from playground.model.folder import ModelFolder
 from playground.model.transformers_decoder import TransformersDecoder
-from playground.sampling import Settings
+from playground.sampling import TOP_K_MAX, Settings
 from playground.stories.story import Story
 
 TEXT_MAX = 100_000  # bytes of a prompt
@@ -56,14 +57,85 @@ class Engine:
             Busy: too many stories are waiting.
             ValueError: the prompt is not text or too long, or the story is another model's.
         """
-        if after is None:
-            ids = self._prompt_ids(prompt)
-            story = Story(
-                self.storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False
-            )
-            return self._start(story)
-        self._check_model(after)
-        return self._start(replace(after, settings=settings))
+        if after is not None:
+            self._check_model(after)
+            return self._start(replace(after, settings=settings), must_go_on=after.ended)
+        prompt, begins_with = self.seam(prompt)
+        ids = self._prompt_ids(prompt)
+        story = Story(self.storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False)
+        return self._start(story, begins_with=begins_with)
+
+    def extend(
+        self,
+        ids: list[int],
+        text: str,
+        settings: Settings,
+        *,
+        position: int = 0,
+        token_id: int | None = None,
+        beyond_end: bool = False,
+    ) -> Stream:
+        """Go on from the tokens of a story and what a person typed after them.
+
+        The stream gives the record of the typed tokens first, then `settings.length` new ones.
+
+        Args:
+            ids: the story so far.
+            text: typed after it. A space at its end belongs to the word that comes, and is the
+                first letter of the first new token.
+            position: of the first new token among the story's draws.
+            token_id: a token that was chosen after the text.
+            beyond_end: the story was at its end, and goes on all the same.
+
+        Raises:
+            ValueError: an id that the model does not have, or a text that is too long.
+            Busy: too many stories are waiting.
+        """
+        begins_with = b""
+        if token_id is None:
+            text, begins_with = self.seam(text)
+        typed = self._prompt_ids(text) + ([] if token_id is None else [token_id])
+        self._check_ids([*ids, *typed])
+        story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
+        return self._start(
+            story, *typed, position=position, begins_with=begins_with, must_go_on=beyond_end
+        )
+
+    def candidates(self, ids: list[int], text: str = "", token_id: int | None = None) -> NextTokens:
+        """What could come after the tokens `ids` and a text; with `token_id`, the record of that
+        token too.
+
+        Raises:
+            ValueError: an id that the model does not have, or a text that is too long.
+            Busy: too many stories are waiting.
+        """
+        text, _ = self.seam(text)
+        before = [*self._beginning(), *ids, *self._prompt_ids(text)]
+        asked = [] if token_id is None else [token_id]
+        self._check_ids([*before, *asked])
+        if not before:
+            raise ValueError("this model needs a prompt: type some words.")
+        settings = Settings(temperature=1, top_k=TOP_K_MAX)
+        sequence = Sequence(settings, [*before, *asked], 0 if asked else 1, 0, len(before))
+        sequence.peeks = True
+        self._admit_soon(sequence)
+        found = sequence.out.get()
+        if isinstance(found, BaseException):
+            raise RuntimeError("the model stopped working; start the playground again") from found
+        if not isinstance(found, NextTokens):
+            raise ValueError("the playground is closing: start it again.")
+        return found
+
+    def seam(self, text: str) -> tuple[str, bytes]:
+        """A typed text without a space at its end, and the bytes with which the next token must
+        begin in its place.
+
+        In a byte-level vocabulary a space is part of the word after it; by itself it is a token
+        that stories hardly hold, and what follows it is not a word.
+        """
+        if isinstance(text, str) and text.endswith(" ") and self.storyteller.is_byte_level:
+            return text[:-1], b" "
+        return text, b""
 
     def branch(
         self, story: Story, position: int, token_id: int, settings: Settings | None = None
@@ -141,23 +213,52 @@ class Engine:
             raise ValueError(
                 "this story was told by another model: open that one to go on with it."
             )
-        highest = max([*story.prompt_ids, *(token.token_id for token in story.tokens)], default=0)
-        if highest >= self._network.head.vocabulary:
-            raise ValueError(f"this story holds a token, {highest}, that its model does not have.")
+        self._check_ids([*story.prompt_ids, *(token.token_id for token in story.tokens)])
 
-    def _start(self, story: Story, *typed: int) -> Stream:
-        """Go on from a story and some tokens after it, which a person chose."""
+    def _check_ids(self, ids: list[int]) -> None:
+        """Refuse ids that the model does not have."""
+        for token_id in (min(ids, default=0), max(ids, default=0)):
+            if not 0 <= token_id < self._network.head.vocabulary:
+                raise ValueError(
+                    f"this story holds a token, {token_id}, that its model does not have."
+                )
+
+    def _start(
+        self,
+        story: Story,
+        *typed: int,
+        position: int | None = None,
+        begins_with: bytes = b"",
+        must_go_on: bool = False,
+    ) -> Stream:
+        """Go on from a story and some tokens after it, which a person chose. The draws go on from
+        `position`, which is the number of tokens in the story unless it is given."""
         known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
         ids = [*self._beginning(), *known]
         if not ids:
             raise ValueError("this model needs a prompt: type some words.")
-        settings, position = story.settings, len(story.tokens) + len(typed)
-        sequence = Sequence(settings, [*ids, *typed], settings.length, position, scored=len(ids))
-        for token in story.tokens:
-            sequence.letters.add(self.storyteller.piece(token.token_id))
+        settings = story.settings
+        if position is None:
+            position = len(story.tokens) + len(typed)
+        sequence = Sequence(
+            settings,
+            [*ids, *typed],
+            settings.length,
+            position,
+            scored=len(ids),
+            begins_with=begins_with,
+            must_go_on=must_go_on or bool(begins_with),
+        )
+        for token_id in known:
+            sequence.letters.add(self.storyteller.piece(token_id))
         return self._enter(sequence, replace(story, ended=False))
 
     def _enter(self, sequence: Sequence, story: Story) -> Stream:
+        self._admit_soon(sequence)
+        return Stream(sequence, story)
+
+    def _admit_soon(self, sequence: Sequence) -> None:
+        """Put a story among those that wait."""
         with self._wake:
             if self._closed:
                 raise ValueError("the playground is closing: start it again.")
@@ -166,7 +267,6 @@ class Engine:
                 raise Busy(f"{len(waiting)} stories are waiting already: try again in a moment.")
             self._waiting = [*waiting, sequence]
             self._wake.notify()
-        return Stream(sequence, story)
 
     # What follows runs in the engine's thread.
 

@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
+from playground.engine.next_tokens import Candidate, NextTokens, bins_of_rest
 from playground.engine.stream import Sequence
 from playground.model.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, weigh
 from playground.model.cuda_graph import FixedBatch, Function
@@ -17,8 +18,10 @@ from playground.model.device import send
 from playground.model.folder import ModelFolder
 from playground.model.full_logits import full_rows, log_rests, rank
 from playground.model.head import Head
-from playground.sampling import choose, choose_among_all, penalise, uniform
+from playground.sampling import TOP_K_MAX, choose, choose_among_all, penalise, uniform
 from playground.stories.story import Alternative, Token
+
+NOTHING = np.array([], dtype=np.int64)  # no id is banned
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Choice:
         draw: the number in [0, 1) that chooses; None if a person typed the token.
         near: the likeliest ids.
         banned: ids that it must not be.
+        rest: what is known of all tokens but the likeliest, for a story that peeks.
         token_id: the next id; -1 until it is chosen.
         chance: its probability after the settings.
         rank: how many ids are likelier; None until it is known.
@@ -38,7 +42,8 @@ class Choice:
     sequence: Sequence
     draw: float | None
     near: Candidates
-    banned: list[int]
+    banned: np.ndarray
+    rest: tuple[tuple[float, int], ...] = ()
     token_id: int = -1
     chance: float = 1.0
     rank: int | None = None
@@ -70,12 +75,14 @@ class Sampler:
             near = partial(self._weigh, count)
             self._near[count] = near if padding is None else FixedBatch(near, padding)
         self._labels = Labels(storyteller)
+        self._others = lru_cache(16)(partial(ids_not_beginning_with, storyteller, head.vocabulary))
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
     def sample(
         self, states: torch.Tensor, asked: list[tuple[Sequence, int, int | None]]
-    ) -> Iterator[tuple[Sequence, Token | None]]:
-        """The next token of each story asked for, None for its end.
+    ) -> Iterator[tuple[Sequence, Token | NextTokens | None]]:
+        """The next token of each story asked for, None for its end; what it could be for one that
+        peeks.
 
         Args:
             states: (rows, hidden).
@@ -93,6 +100,10 @@ class Sampler:
                     MANY if many else FEW,
                 )
             for choice in choices:
+                if choice.sequence.peeks:
+                    yield choice.sequence, self._next_tokens(choice)
+                    choice.sequence.count = 0
+                    continue
                 ended = choice.draw is not None and self._append(choice)
                 yield choice.sequence, None if ended else self._record(choice)
 
@@ -117,10 +128,11 @@ class Sampler:
                 draw = uniform(sequence.settings.seed, sequence.position)
                 choices.append(Choice(sequence, draw, near, self._banned(sequence)))
             else:
-                choices.append(Choice(sequence, None, near, [], known))
+                choices.append(Choice(sequence, None, near, NOTHING, token_id=known))
         rests = self._log_rests(choices, logits)
         for index, choice in enumerate(choices):
-            if not self._choose_near(choice, rests.get(index, -math.inf)):
+            chosen = self._choose_near(choice, rests.get(index, -math.inf))
+            if not chosen or choice.sequence.peeks:
                 others.append(index)
         if others:
             far = [choices[index] for index in others]
@@ -150,7 +162,7 @@ class Sampler:
         settings, near = choice.sequence.settings, choice.near
         if choice.draw is None:
             return choice.take_id(choice.token_id)
-        if settings.repetition_penalty != 1 or choice.banned:
+        if settings.repetition_penalty != 1 or len(choice.banned):
             return False
         chosen = choose(near.logits, log_rest, settings, choice.draw)
         if chosen is not None:
@@ -163,7 +175,9 @@ class Sampler:
         """Choose among all ids, from states (choices, hidden) and logits (choices, slots)."""
         full = full_rows(self.head, [choice.near for choice in choices], states, logits)
         for choice, row in zip(choices, full, strict=True):
-            if choice.draw is not None:
+            if choice.sequence.peeks:
+                choice.rest = bins_of_rest(row.logits, choice.near.ids)
+            elif choice.draw is not None:
                 self._choose_among_all(choice, row.logits.copy())
             if choice.rank is None:
                 logit = choice.logit = self.head.exact_logit(row.state, choice.token_id)
@@ -180,6 +194,7 @@ class Sampler:
     def _append(self, choice: Choice) -> bool:
         """Append a token that was chosen to its story; whether it ends there instead."""
         sequence = choice.sequence
+        sequence.begins_with, sequence.must_go_on = b"", False
         sequence.position += 1
         sequence.count -= 1
         if choice.token_id == self.storyteller.end and sequence.settings.stop_at_end:
@@ -206,15 +221,38 @@ class Sampler:
             ),
         )
 
-    def _banned(self, sequence: Sequence) -> list[int]:
-        """Ids that would complete a banned word now."""
+    def _next_tokens(self, choice: Choice) -> NextTokens:
+        """What could follow, and the record of the token that was asked for."""
+        near = choice.near
+        ids = near.ids[:TOP_K_MAX].tolist()
+        # What top-k leaves out of the candidates belongs to the others.
+        rest = [(logit, 1) for logit in near.logits[TOP_K_MAX:].tolist()]
+        return NextTokens(
+            candidates=tuple(
+                map(Candidate, ids, map(self._labels.__getitem__, ids), near.logits.tolist())
+            ),
+            rest=(*rest, *choice.rest),
+            log_total=near.log_total,
+            entropy=near.entropy,
+            token=self._record(choice) if choice.draw is None else None,
+        )
+
+    def _banned(self, sequence: Sequence) -> np.ndarray:
+        """Ids that must not come now: those that would complete a banned word, and at a seam those
+        that do not go on as a person began."""
         found = []
+        if sequence.must_go_on and self.storyteller.end is not None:
+            found.append(self.storyteller.end)
         for word in sequence.settings.banned_words:
             for ids in self._spellings(word):
                 before = ids[:-1]
                 if not before or sequence.ids[-len(before) :] == before:
                     found.append(ids[-1])
-        return found
+        if not found and not sequence.begins_with:
+            return NOTHING
+        if not sequence.begins_with:
+            return np.array(found)
+        return np.union1d(np.array(found, dtype=np.int64), self._others(sequence.begins_with))
 
 
 class Labels(dict[int, str]):
@@ -234,6 +272,17 @@ def pick(values: torch.Tensor, rows: list[int]) -> torch.Tensor:
     if rows == list(range(rows[0], rows[-1] + 1)):
         return values[rows[0] : rows[-1] + 1]
     return values.index_select(0, send(np.array(rows), values.device))
+
+
+def ids_not_beginning_with(storyteller: ModelFolder, vocabulary: int, start: bytes) -> np.ndarray:
+    """All ids of a vocabulary whose bytes do not begin with `start`."""
+    return np.array(
+        [
+            token_id
+            for token_id in range(vocabulary)
+            if not storyteller.piece(token_id).startswith(start)
+        ]
+    )
 
 
 def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from playground.engine.next_tokens import NextTokens
 from playground.model.folder import IncrementalDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
@@ -22,6 +23,10 @@ class Sequence:
         num_cached: tokens of the window that are in the cache.
         scored: tokens before this index of `ids` have their record, or need none.
         count: tokens that are still to be written.
+        begins_with: bytes with which the next token must begin, such as the space before a word
+            that a person typed already.
+        must_go_on: the next token is not the story's end.
+        peeks: not a token is wanted but what could be one.
         slot: where the cache holds it; None while it waits.
         next_slot: where the cache holds the window that comes next, while that is prepared.
         num_refilled: tokens of that window that are in the cache.
@@ -32,8 +37,13 @@ class Sequence:
     count: int
     position: int
     scored: int
+    begins_with: bytes = b""
+    must_go_on: bool = False
+    peeks: bool = False
     letters: IncrementalDecoder = field(default_factory=IncrementalDecoder)
-    out: queue.SimpleQueue[Token | BaseException | None] = field(default_factory=queue.SimpleQueue)
+    out: queue.SimpleQueue[Token | NextTokens | BaseException | None] = field(
+        default_factory=queue.SimpleQueue
+    )
     first: int = 0
     num_cached: int = 0
     slot: int | None = None
@@ -81,14 +91,24 @@ class Stream:
                 break
         return found
 
-    def _accept(self, item: Token | BaseException | None) -> Token:
+    def _accept(self, item: Token | NextTokens | BaseException | None) -> Token:
         if isinstance(item, Token):
             self._tokens.append(item)
             return item
         self.done = True
-        if item is not None:
+        if isinstance(item, BaseException):
             raise RuntimeError("the model stopped working; start the playground again") from item
         raise StopIteration
+
+    @property
+    def first_in_sight(self) -> int:
+        """Index, among all tokens, of the oldest that the model still sees."""
+        return self._sequence.first
+
+    @property
+    def ids(self) -> list[int]:
+        """All tokens so far."""
+        return self._sequence.ids
 
     @property
     def story(self) -> Story:

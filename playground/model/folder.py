@@ -115,6 +115,11 @@ class ModelFolder:
         except UnicodeDecodeError:
             return f"<{piece.hex(' ')}>"
 
+    @property
+    def is_byte_level(self) -> bool:
+        """Whether tokens are strings of bytes, as GPT-2's are."""
+        return self._bytes is not None
+
     def piece(self, token_id: int) -> bytes:
         """The UTF-8 bytes that a token stands for; none for the story's end."""
         if token_id in self._silent:

@@ -1,0 +1,70 @@
+"""What could come next in a story: the likeliest tokens with their logits, and what is known of
+all the others, enough to compute in a browser what any temperature, top-k, top-p and min-p do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from playground.stories.story import Token
+
+REST_WIDTH = 0.25  # of a bin of the other tokens' logits: their sum is off by 1 % at most
+
+
+class Candidate(NamedTuple):
+    """A token that could come next."""
+
+    token_id: int
+    text: str
+    logit: float
+
+
+@dataclass(frozen=True)
+class NextTokens:
+    """The distribution of the next token.
+
+    Attributes:
+        candidates: the likeliest, from the likeliest down.
+        rest: (logit, number of tokens) of all others, in bins.
+        log_total: log of the sum of exp(logit) over all tokens.
+        entropy: in nats.
+        token: the record of the token that was asked for, if one was.
+    """
+
+    candidates: tuple[Candidate, ...]
+    rest: tuple[tuple[float, int], ...]
+    log_total: float
+    entropy: float
+    token: Token | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, numbers short enough to travel."""
+        token = self.token and {
+            "token_id": self.token.token_id,
+            "probability": self.token.probability,
+            "rank": self.token.rank,
+        }
+        return {
+            "candidates": [
+                [one.token_id, one.text, round(one.logit, 5)] for one in self.candidates
+            ],
+            "rest": [[round(logit, 4), count] for logit, count in self.rest],
+            "log_total": self.log_total,
+            "entropy": self.entropy,
+            "token": token,
+        }
+
+
+def bins_of_rest(logits: np.ndarray, ids: np.ndarray) -> tuple[tuple[float, int], ...]:
+    """`NextTokens.rest` of logits (vocabulary,), without the candidates `ids`."""
+    others = np.delete(logits, ids)
+    others = others[np.isfinite(others)]
+    if not len(others):
+        return ()
+    bins, counts = np.unique(np.floor(others / REST_WIDTH), return_counts=True)
+    return tuple(
+        ((bin + 0.5) * REST_WIDTH, count)
+        for bin, count in zip(bins.tolist(), counts.tolist(), strict=True)
+    )
