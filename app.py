@@ -74,6 +74,11 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--share", action="store_true", help="also make a public link to this page, good for a week"
     )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="also answer AI assistants by the Model Context Protocol (needs the package mcp)",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     return parser.parse_args(argv)
 
@@ -126,8 +131,7 @@ def serve(options: argparse.Namespace) -> None:
     from playground.engine.engine import Engine
     from playground.model.device import introduction
     from playground.model.folder import ModelFolder
-    from playground.pages import write
-    from playground.pages.theme import theme
+    from playground.pages import site, write
 
     with contextlib.ExitStack() as closing:
         engines: dict[str, Engine] = {}
@@ -142,21 +146,13 @@ def serve(options: argparse.Namespace) -> None:
         gc.freeze()  # or the collector goes through all loaded libraries again while people read
         page = write.build(engines)
         closing.callback(page.close, verbose=False)
-        _, url, public_url = page.launch(
-            server_name=options.host,
+        _, url, public_url = site.launch(
+            page,
+            host=options.host,
             server_port=options.port,
             share=options.share,
+            mcp_server=options.mcp,
             inbrowser=not options.no_browser and not ON_SPACE and has_screen(),
-            theme=theme(),
-            css=write.web("style.css"),
-            max_threads=write.VISITORS_MAX,
-            state_session_capacity=write.SESSIONS_MAX,
-            footer_links=["api", "settings"],
-            run_history=False,
-            ssr_mode=False,
-            max_file_size="1kb",  # the page takes no files
-            prevent_thread_lock=True,
-            quiet=True,
         )
         print(f"Inkling is open at {public_url or url} (Ctrl+C closes it).", flush=True)
         with contextlib.suppress(KeyboardInterrupt):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -158,8 +159,9 @@ class Engine:
         told = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
         return self._start(told, token_id)
 
-    def score(self, text: str) -> Story:
-        """The record of a text that a person typed: every token with what the model thought of it.
+    def score(self, text: str, *, after: Collection[int] = ()) -> Story:
+        """The record of a text that a person typed, `after` some tokens: every token with what the
+        model thought of it.
 
         Raises:
             ValueError: the text is empty or too long.
@@ -168,11 +170,19 @@ class Engine:
         ids = self._prompt_ids(text)
         if not ids:
             raise ValueError("there is no text to look at: type some words.")
+        self._check_ids([*after, *ids])
         story = Story(
-            self.storyteller.fingerprint, Settings(temperature=1, top_k=0), "", (), (), ended=False
+            self.storyteller.fingerprint,
+            Settings(temperature=1, top_k=0),
+            "",
+            tuple(after),
+            (),
+            ended=False,
         )
-        begin = self._beginning()
+        begin = [*self._beginning(), *after]
         sequence = Sequence(story.settings, [*begin, *ids], 0, 0, scored=len(begin))
+        for token_id in after:
+            sequence.letters.add(self.storyteller.piece(token_id))
         stream = self._enter(sequence, story)
         for _ in stream:
             pass

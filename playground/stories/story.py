@@ -73,10 +73,14 @@ class Story:
 
     def to_json(self) -> str:
         """The record as JSON text."""
+        return json.dumps(self.to_values(), ensure_ascii=False)
+
+    def to_values(self) -> dict[str, Any]:
+        """The record as plain values."""
         values = asdict(self)
         for token in values["tokens"]:  # by name: a named tuple would become a nameless list
             token["alternatives"] = [other._asdict() for other in token["alternatives"]]
-        return json.dumps(values, ensure_ascii=False)
+        return values
 
     @classmethod
     def from_json(cls, text: str) -> Story:
@@ -89,6 +93,11 @@ class Story:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"the story is not JSON: {error}.") from None
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Any) -> Story:
+        """The record in plain values; ValueError as of `from_json`."""
         if not isinstance(values, dict) or values.get("schema") not in (1, SCHEMA):
             raise ValueError(
                 f"the story's schema is not 1 or {SCHEMA}: this version cannot read it."

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.paths import ROOT
+from trainer.attention import story_mask
 from trainer.loop import Trainer
 
 from .worker import open_trainer, update
@@ -75,6 +76,24 @@ def test_attention_is_flash_without_a_mask(trainer: Trainer) -> None:
     kernels = " ".join(event.key for event in seen.key_averages())
     assert "flash" in kernels or "cudnn" in kernels, kernels
     assert "fmha_cutlass" not in kernels
+
+
+def test_the_flash_kernel_stays_inside_a_story(trainer: Trainer) -> None:
+    """Its bounds against the mask that a CPU takes, in bf16."""
+    story = trainer.model.story_attention
+    assert story is not None
+    assert story.uses_flash
+    inputs = trainer.batches.of(25)[0, :4, :-1]
+    decoder = trainer.model.decoder.base_model
+    found = []
+    with torch.no_grad(), torch.autocast("cuda", dtype=torch.bfloat16):
+        found.append(decoder(inputs, use_cache=False, **story.arguments(inputs)).last_hidden_state)
+        begins = inputs == story.end_of_text
+        decoder.set_attn_implementation("sdpa")
+        mask = story_mask(begins)
+        found.append(decoder(inputs, use_cache=False, attention_mask=mask).last_hidden_state)
+        decoder.set_attn_implementation("story")
+    torch.testing.assert_close(*found, rtol=0.05, atol=0.05)
 
 
 def test_memory_is_what_the_documents_say(trainer: Trainer) -> None:

@@ -19,6 +19,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from trainer.command_line import parse
+from trainer.compact_vocabulary import END_OF_TEXT
 from trainer.corpus.token_store import FORMAT, TokenStore
 from trainer.distributed.runtime import seed_noise
 from trainer.loop import Trainer
@@ -27,10 +28,12 @@ from trainer.storage.checkpoint import Checkpoint
 
 
 class MadeUpStore(TokenStore):
-    """400,000 tokens of 5,000 ids in memory: no test needs a corpus or what builds one."""
+    """400,000 tokens of 5,000 ids in memory, in stories of 200: no test needs a corpus or what
+    builds one."""
 
     def __init__(self) -> None:
         self.tokens = np.random.default_rng(0).zipf(1.3, 400_000).clip(max=5_000).astype("<u2")
+        self.tokens[199::200] = END_OF_TEXT
         split = {"tokens": len(self.tokens), "stories": 1, "bytes": 4 * len(self.tokens)}
         about = {"fingerprint": "0" * 64, "name": "made up", "format": FORMAT}
         super().__init__(Path(), about | {"splits": {"train": split, "validation": split}})

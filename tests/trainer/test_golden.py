@@ -3,7 +3,7 @@
 A change of the code that moves them changes what every run learns. If that is wanted, and the log
 says why, write the file anew:
 
-    python tests/trainer/test_golden.py
+    python -m tests.trainer.test_golden
 """
 
 from __future__ import annotations

@@ -1,0 +1,327 @@
+"""What the playground answers: a story, its odds and its branches, by name over HTTP.
+
+`generate`, `score`, `candidates` and `branch` are for people who write programs; the three whose
+name begins with `page_` are for the page's own component, which holds the story itself. So the
+server keeps nothing of a visitor, and a restart loses nothing.
+
+New words go out at most every 35 ms, since Gradio takes 1 to 1.5 ms for a message, and less often
+when many visitors write, so that the web part does not take the processor from the model. What a
+visitor sends is checked here: anybody can call.
+"""
+
+import asyncio
+import math
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, fields
+from typing import Any
+
+import gradio as gr
+
+from playground.engine.engine import Busy, Engine
+from playground.engine.stream import Stream
+from playground.sampling import SEED_END, Settings
+from playground.stories.story import Story
+
+INTERVAL = 0.035  # seconds between two messages to one visitor
+INTERVAL_PER_VISITOR = 0.005  # added to it for every other story that is being written
+POLL = 0.004  # seconds between two looks for words that have not come yet
+PROMPT_MAX = 20_000  # characters
+STREAMS_MAX = 8  # continuations in one call
+IDS_MAX = 50_000  # tokens of a story that goes on
+
+
+class Api:
+    """The endpoints, for several models by name."""
+
+    def __init__(self, engines: Mapping[str, Engine]) -> None:
+        self.engines = engines
+        self.running: Counter[str] = Counter()  # stories under way, by visitor
+
+    def engine(self, model: Any) -> Engine:
+        """The model of that name, or the first for None; ValueError for a name that is not here."""
+        name = next(iter(self.engines)) if model is None else model
+        if not isinstance(name, str) or name not in self.engines:
+            raise ValueError(
+                f"There is no model {str(name)[:50]!r} here: choose from {', '.join(self.engines)}."
+            )
+        return self.engines[name]
+
+    # For programs
+
+    async def generate(
+        self,
+        prompt: str,
+        temperature: float = 0.8,
+        top_k: int = 40,
+        length: int = 200,
+        seed: int | None = None,
+        model: str | None = None,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        banned_words: list[str] | None = None,
+        stop_at_end: bool = True,
+        request: gr.Request | None = None,
+    ) -> AsyncIterator[str]:
+        """Write a story: streams the text so far, prompt included; the last value is all of it.
+
+        Args:
+            prompt: how the story begins, at most 20,000 characters; may be empty.
+            temperature: 0 (always the likeliest token) to 2.
+            top_k: draw from the k likeliest tokens, at most 200; 0 is all.
+            length: tokens to write, 1 to 1,000.
+            seed: 0 to 4,294,967,295: the same story for the same seed, settings and model; none for
+                a new one each time.
+            model: a name from the page's list; none for the first.
+            top_p: draw from the likeliest tokens that together have this probability; 1 is all.
+            min_p: leave out tokens with less than this share of the likeliest one's probability.
+            repetition_penalty: above 1, tokens that were there already become less likely.
+            banned_words: words not to write.
+            stop_at_end: end with the story's end, before `length` tokens.
+        """
+        with refusals():
+            settings = Settings(
+                temperature=temperature,
+                top_k=top_k,
+                length=length,
+                seed=secrets.randbelow(SEED_END) if seed is None else seed,
+                top_p=top_p,
+                min_p=min_p,
+                repetition_penalty=repetition_penalty,
+                banned_words=tuple(banned_words or ()),
+                stop_at_end=stop_at_end,
+            )
+            prompt = checked_text(prompt)
+            with self.visit(request), self.engine(model).write(prompt, settings) as stream:
+                words = stream.story.prompt
+                async for (tokens,) in self.batches([stream]):
+                    words += "".join(token.text for token in tokens)
+                    yield words
+
+    def score(self, text: str, model: str | None = None) -> dict[str, Any]:
+        """The record of a text that a person wrote: of every token its probability, its rank and
+        the ten likeliest tokens in its place.
+
+        Args:
+            text: at most 20,000 characters.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            return record(self.engine(model).score(checked_text(text)))
+
+    def candidates(
+        self, prompt: str, count: int = 10, model: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The likeliest next tokens after a text, from the likeliest down, each with its
+        probability.
+
+        Args:
+            prompt: the text so far, at most 20,000 characters.
+            count: how many, 1 to 200.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 200:
+                raise ValueError(f"count must be a whole number from 1 to 200, not {count!r}.")
+            found = self.engine(model).candidates([], checked_text(prompt))
+            return [
+                {
+                    "token_id": one.token_id,
+                    "text": one.text,
+                    "probability": math.exp(one.logit - found.log_total),
+                }
+                for one in found.candidates[:count]
+            ]
+
+    async def branch(
+        self,
+        story: dict[str, Any],
+        position: int,
+        token_id: int,
+        length: int | None = None,
+        model: str | None = None,
+        request: gr.Request | None = None,
+    ) -> dict[str, Any]:
+        """The record of a story that turns at one of its tokens: what is before stays, another
+        token stands there, and the model goes on from it.
+
+        Args:
+            story: a record, as `score` and this endpoint give it.
+            position: which of its tokens is replaced, from 0.
+            token_id: the id in its place, for instance one of its alternatives.
+            length: tokens to write after it; none for as many as the record's settings say.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            before = Story.from_values(story)
+            values = asdict(before.settings) | ({} if length is None else {"length": length})
+            engine = self.engine(model)
+            with (
+                self.visit(request),
+                engine.branch(
+                    before,
+                    whole(position, "position"),
+                    whole(token_id, "token_id"),
+                    Settings(**values),
+                ) as stream,
+            ):
+                async for _ in self.batches([stream]):
+                    pass
+                return record(stream.story)
+
+    # For the page
+
+    async def page_write(
+        self, asked: dict[str, Any], request: gr.Request | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Go on from a story in one or several ways: messages of new (text, surprise, id)."""
+        with refusals(), ExitStack() as held:
+            engine, ids, text = self.story_of(asked)
+            settings, seeds = settings_of(asked)
+            token_id = asked.get("token_id")
+            bare, _ = engine.seam(text)
+            typed = engine.storyteller.encode(bare) if token_id is None else [token_id]
+            # The beginning is no part of what is drawn: the same seed tells the same story here as
+            # in the terminal.
+            opening = whole(asked.get("opening", -1), "opening", -1)
+            if opening < 0:
+                opening = len(ids) + (len(typed) if token_id is None else 0)
+            position = len(ids) + len(typed) - opening
+            streams = []
+            for number, seed in enumerate(seeds):
+                held.enter_context(self.visit(request))
+                first = number == 0  # what was typed is scored once
+                stream = engine.extend(
+                    ids if first else [*ids, *typed],
+                    text if first else text[len(bare) :],
+                    Settings(**settings | {"seed": seed}),
+                    position=max(0, position),
+                    token_id=token_id if first else None,
+                    beyond_end=asked.get("beyond_end") is True,
+                )
+                streams.append(held.enter_context(stream))
+            yield {"new": [], "typed": len(typed)}
+            async for batch in self.batches(streams):
+                yield {"new": [[k, *columns(tokens)] for k, tokens in enumerate(batch) if tokens]}
+            yield {"new": [], "ended": [stream.story.ended for stream in streams]}
+
+    def page_score(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """A text after a story: its tokens as (text, surprise, id)."""
+        with refusals():
+            engine, ids, text = self.story_of(asked)
+            text, _ = engine.seam(text)
+            tokens = engine.score(text, after=ids).tokens if text else ()
+            return {"tokens": list(zip(*columns(tokens), strict=True))}
+
+    def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What could come next in a story, and what is known of the token that did."""
+        with refusals():
+            engine, ids, text = self.story_of(asked)
+            token_id = asked.get("token_id")
+            if token_id is not None:
+                whole(token_id, "token_id")
+            return engine.candidates(ids, text, token_id).to_json()
+
+    # What they share
+
+    def story_of(self, asked: Any) -> tuple[Engine, list[int], str]:
+        """The model, the tokens and the typed text of a page's request."""
+        if not isinstance(asked, dict):
+            raise ValueError("The request must be a JSON object.")
+        ids = asked.get("ids")
+        if not isinstance(ids, list) or len(ids) > IDS_MAX:
+            raise ValueError(f"ids must be a list of at most {IDS_MAX:,} tokens.")
+        ids = [whole(token_id, "ids") for token_id in ids]
+        return self.engine(asked.get("model")), ids, checked_text(asked.get("text", ""))
+
+    @contextmanager
+    def visit(self, request: gr.Request | None) -> Iterator[None]:
+        """While it lasts one more of the visitor's stories is written: at most half of all, so that
+        nobody can keep the others out."""
+        name = visitor(request)
+        most = max(STREAMS_MAX, max(one.max_streams for one in self.engines.values()) // 2)
+        if name and self.running[name] >= most:
+            raise Busy(f"You have {most} stories under way: wait for one of them.")
+        self.running[name] += 1
+        try:
+            yield
+        finally:
+            self.running[name] -= 1
+            if not self.running[name]:
+                del self.running[name]
+
+    async def batches(self, streams: list[Stream]) -> AsyncIterator[list[list[Any]]]:
+        """The new tokens of streams until all are done, the first ones at once."""
+        while not all(stream.done for stream in streams):
+            found = [stream.take() for stream in streams]
+            if not any(found):
+                await asyncio.sleep(POLL)
+                continue
+            yield found
+            others = self.running.total() - len(streams)
+            await asyncio.sleep(INTERVAL + INTERVAL_PER_VISITOR * max(0, others))
+
+
+def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
+    """Texts, surprises in nats and ids of tokens."""
+    return (
+        [token.text for token in tokens],
+        [round(-math.log(max(token.probability, 1e-12)), 3) for token in tokens],
+        [token.token_id for token in tokens],
+    )
+
+
+def settings_of(asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    """The settings of a page's request, checked, and the seeds."""
+    values, seeds = asked.get("settings"), asked.get("seeds")
+    if not isinstance(values, dict) or not values.keys() <= {key.name for key in fields(Settings)}:
+        raise ValueError("settings must be a JSON object of known settings.")
+    if not isinstance(seeds, list) or not 1 <= len(seeds) <= STREAMS_MAX:
+        raise ValueError(f"seeds must be a list of 1 to {STREAMS_MAX} numbers.")
+    for seed in seeds:
+        Settings(**values | {"seed": seed})
+    return values, seeds
+
+
+def record(story: Story) -> dict[str, Any]:
+    """A story's record as plain values."""
+    return story.to_values()
+
+
+def whole(value: Any, name: str, least: int = 0) -> int:
+    """A whole number, or a sentence that names it."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        raise ValueError(f"{name} must be a whole number, not {str(value)[:50]!r}.")
+    return value
+
+
+def checked_text(text: Any) -> str:
+    """A text of a length that a page can carry; ValueError if it is none."""
+    if not isinstance(text, str):
+        raise ValueError("The prompt must be text.")
+    if len(text) > PROMPT_MAX:
+        raise ValueError(
+            f"The prompt has {len(text):,} characters; {PROMPT_MAX:,} are the most: shorten it."
+        )
+    return text
+
+
+def visitor(request: gr.Request | None) -> str:
+    """Who asks: the address, behind a proxy the one that it names; "" where nobody knows."""
+    if request is None:
+        return ""
+    forwarded = request.headers.get("x-forwarded-for", "").split(",")[0].strip()
+    return forwarded or (request.client.host if request.client else "")
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What cannot be done is one sentence to the visitor, and no traceback in the log."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as problem:
+        sentence = str(problem)
+        raise gr.Error(sentence[:1].upper() + sentence[1:], print_exception=False) from None

@@ -1,0 +1,37 @@
+// The words of the page, in the reader's language.
+
+export class Language {
+  constructor(texts, wanted) {
+    this.texts = texts;
+    const first = (wanted ?? []).map((tag) => tag.slice(0, 2)).find((tag) => tag in texts);
+    this.code = first ?? "en";
+  }
+
+  get codes() {
+    return Object.keys(this.texts);
+  }
+
+  // The text of a key, with {name} replaced by values.name.
+  say(key, values = {}) {
+    const text = this.texts[this.code][key] ?? this.texts.en[key] ?? key;
+    return text.replace(/\{(\w+)\}/g, (whole, name) => {
+      const value = values[name];
+      if (value === undefined) return whole;
+      return typeof value === "number" ? value.toLocaleString(this.code) : value;
+    });
+  }
+
+  // Sets the text, label and hint of every element below that names a key.
+  apply(root) {
+    root.lang = this.code;
+    for (const node of root.querySelectorAll("[data-text]")) {
+      node.textContent = this.say(node.dataset.text);
+    }
+    for (const node of root.querySelectorAll("[data-label]")) {
+      node.setAttribute("aria-label", this.say(node.dataset.label));
+    }
+    for (const node of root.querySelectorAll("[data-hint]")) {
+      node.title = this.say(node.dataset.hint);
+    }
+  }
+}

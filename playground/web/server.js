@@ -1,0 +1,87 @@
+// Where the words come from on a page with a server: Gradio's queue, over its plain HTTP calls.
+// Another page may give the component another object with the same four methods.
+
+export class Refused extends Error {}
+export class Lost extends Error {}
+
+export class Server {
+  // `root`: address of the Gradio app, with a slash at its end.
+  constructor(root) {
+    this.root = root;
+  }
+
+  // The messages of an endpoint, one by one. Leaving the loop or `signal` ends the call.
+  async *call(name, request, signal) {
+    const address = `${this.root}gradio_api/call/${name}`;
+    const stop = new AbortController();
+    signal?.addEventListener("abort", () => stop.abort());
+    try {
+      const asked = await this.fetch(address, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ data: [request] }),
+        signal: stop.signal,
+      });
+      const { event_id } = await asked.json();
+      const answer = await this.fetch(`${address}/${event_id}`, { signal: stop.signal });
+      for await (const [event, data] of events(answer.body)) {
+        if (event === "error") throw new Refused(data?.error ?? data ?? "");
+        if (event === "generating") yield data[0];
+        if (event === "complete") return;
+      }
+      throw new Lost();
+    } catch (problem) {
+      if (stop.signal.aborted || problem instanceof Refused) throw problem;
+      throw new Lost();
+    } finally {
+      stop.abort();
+    }
+  }
+
+  async fetch(address, options) {
+    const answer = await fetch(address, options);
+    if (answer.ok) return answer;
+    if (answer.status === 503 || answer.status === 422) {
+      throw new Refused((await answer.json().catch(() => ({}))).detail ?? "");
+    }
+    throw new Lost();
+  }
+
+  async once(name, request, signal) {
+    for await (const message of this.call(name, request, signal)) return message;
+    return null;
+  }
+
+  write(request, signal) {
+    return this.call("page_write", request, signal);
+  }
+
+  // The same from another token on: `request.token_id` follows the ids.
+  branch(request, signal) {
+    return this.call("page_write", request, signal);
+  }
+
+  score(request, signal) {
+    return this.once("page_score", request, signal);
+  }
+
+  candidates(request, signal) {
+    return this.once("page_candidates", request, signal);
+  }
+}
+
+// [event, data] of a stream of server-sent events.
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const [, event, data] = /^event: (.*)\ndata: (.*)$/s.exec(block) ?? [];
+      if (event) yield [event, JSON.parse(data)];
+    }
+  }
+}

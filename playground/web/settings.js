@@ -1,0 +1,48 @@
+// The settings of a story: what a slider can say, and what the page asks the model for.
+// Ranges and defaults are those of sampling.Settings in Python; a test compares the two.
+
+export const SLIDERS = [
+  { name: "temperature", low: 0, high: 2, step: 0.05, value: 0.8, first: true },
+  { name: "top_k", low: 0, high: 200, step: 1, value: 40, first: true },
+  { name: "length", low: 1, high: 1000, step: 1, value: 200, first: true },
+  { name: "top_p", low: 0, high: 1, step: 0.01, value: 1 },
+  { name: "min_p", low: 0, high: 1, step: 0.01, value: 0 },
+  { name: "repetition_penalty", low: 0.5, high: 2, step: 0.05, value: 1 },
+];
+
+const open = { top_p: 1, min_p: 0, repetition_penalty: 1 };
+export const PRESETS = {
+  careful: { temperature: 0.4, top_k: 20, ...open },
+  balanced: { temperature: 0.8, top_k: 40, ...open },
+  wild: { temperature: 1.3, top_k: 0, ...open },
+  same: { temperature: 0, top_k: 0, ...open },
+};
+
+export const SEED_END = 2 ** 32;
+
+export const defaults = () => ({
+  ...Object.fromEntries(SLIDERS.map(({ name, value }) => [name, value])),
+  banned_words: [],
+  stop_at_end: true,
+});
+
+export const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
+
+// The seed that a text means, or null.
+export function seedOf(text) {
+  return /^\d{1,10}$/.test(text.trim()) && Number(text) < SEED_END ? Number(text) : null;
+}
+
+// What was kept, with whatever is missing or out of range as it is by default.
+export function repaired(kept) {
+  const found = defaults();
+  for (const { name, low, high } of SLIDERS) {
+    const value = kept?.[name];
+    if (typeof value === "number" && value >= low && value <= high) found[name] = value;
+  }
+  if (typeof kept?.stop_at_end === "boolean") found.stop_at_end = kept.stop_at_end;
+  if (Array.isArray(kept?.banned_words)) {
+    found.banned_words = kept.banned_words.filter((word) => typeof word === "string");
+  }
+  return found;
+}

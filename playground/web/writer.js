@@ -1,0 +1,855 @@
+// <inkling-writer>: a story to write, see through and turn, in one element without a build step.
+//
+//   const writer = document.createElement("inkling-writer");
+//   await writer.start({ source, models, texts, record });
+//
+// `source` has four methods: write(request, signal) and branch(request, signal), which yield messages
+// { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request) and
+// candidates(request), which answer once. On the app's page that is server.js; a page without a server
+// gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
+// `record`: a story's record to begin with.
+
+import { Bars } from "./bars.js";
+import { Branches, showSideBySide } from "./branches.js";
+import { Language } from "./language.js";
+import { distribution, levelBounds, percent } from "./odds.js";
+import { PRESETS, SLIDERS, newSeed, repaired, seedOf } from "./settings.js";
+import { Sheet } from "./sheet.js";
+import { canSpeak, hush, speak, whenVoicesCome } from "./speech.js";
+import { Store } from "./store.js";
+import * as tree from "./tree.js";
+
+const CHARACTERS = 20_000, UNDOS = 200;
+const EIGHT = 8, EIGHT_LENGTH = 40;
+const SHOWN = 12; // bars of the next word
+const ALTERNATIVES = 10; // bars of a word's card
+const AT_REST = 600; // ms without a key after which typed text is scored
+const DOUBLE_CLICK = 400; // ms in which Stop does not answer, for it has come under the pointer
+
+const slider = ({ name, low, high, step }) => `
+  <div class="setting">
+    <label for="ink-${name}" data-text="${name}"></label>
+    <output for="ink-${name}" id="ink-${name}-value"></output>
+    <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
+    <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
+  </div>`;
+
+const PAGE = `
+<header>
+  <div class="brand"><h1>Inkling</h1><p data-text="tagline"></p></div>
+  <div class="tools">
+    <label class="field" data-part="models"><span data-text="model"></span><select id="ink-model"></select></label>
+    <button type="button" data-do="night" data-part="night"></button>
+    <button type="button" data-do="language" data-part="language"></button>
+  </div>
+</header>
+<main>
+  <div class="story">
+    <div class="openings" role="group" data-label="openings">
+      ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
+    </div>
+    <article class="paper">
+      <div class="ruler">
+        <label class="switch"><input type="checkbox" id="ink-odds"><span data-text="odds" data-hint="odds_hint"></span></label>
+        <p class="legend" data-part="legend"><span data-text="legend_expected"></span>
+          ${[0, 1, 2, 3, 4, 5].map((k) => `<i data-odds="${k}"></i>`).join("")}
+          <span data-text="legend_surprise"></span></p>
+        <button type="button" class="quiet" data-do="edit" data-part="edit" data-text="edit"></button>
+        <button type="button" class="quiet" data-do="read" data-part="read" data-text="read"></button>
+      </div>
+      <div class="sheet" data-part="sheet" data-label="sheet" spellcheck="false"></div>
+      <section class="card" data-part="card" role="dialog" data-label="card" hidden>
+        <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
+        <p class="headline" data-part="headline"></p>
+        <p class="hint" data-part="standing"></p>
+        <h3 data-text="alternatives"></h3>
+        <ol class="bars" data-part="alternatives"></ol>
+      </section>
+      <footer>
+        <p class="note" data-part="note"></p>
+        <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
+      </footer>
+    </article>
+    <section class="choices" data-part="choices" hidden>
+      <h2 data-part="choices-title"></h2>
+      <button type="button" class="quiet close" data-do="close-choices" data-label="close">✕</button>
+      <ol data-part="choices-list"></ol>
+    </section>
+    <div class="actions" role="toolbar" data-label="sheet">
+      <button type="button" class="primary" data-do="generate" data-part="generate"></button>
+      <button type="button" data-do="again" data-part="again" data-text="again" data-hint="again_hint"></button>
+      <button type="button" data-do="eight" data-part="eight" data-text="eight"></button>
+      <button type="button" data-do="undo" data-part="undo" data-label="undo" data-hint="undo">↶</button>
+      <button type="button" data-do="redo" data-part="redo" data-label="redo" data-hint="redo">↷</button>
+      <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
+    </div>
+    <p class="live" aria-live="polite" data-part="live"></p>
+  </div>
+  <aside>
+    <section class="settings" aria-labelledby="ink-settings">
+      <h2 id="ink-settings" data-text="settings"></h2>
+      <div class="presets" role="group" data-label="presets">
+        ${Object.keys(PRESETS).map((name) => `<button type="button" data-preset="${name}" data-text="preset_${name}"></button>`).join("")}
+      </div>
+      ${SLIDERS.filter((one) => one.first).map(slider).join("")}
+      <details>
+        <summary data-text="more"></summary>
+        ${SLIDERS.filter((one) => !one.first).map(slider).join("")}
+        <div class="setting">
+          <label for="ink-seed" data-text="seed"></label>
+          <input id="ink-seed" inputmode="numeric" autocomplete="off" aria-describedby="ink-seed-hint">
+          <p class="hint" id="ink-seed-hint" data-part="seed-hint" data-text="seed_hint"></p>
+          <label class="switch"><input type="checkbox" id="ink-fresh" checked><span data-text="fresh_seed"></span></label>
+        </div>
+        <div class="setting">
+          <label for="ink-banned" data-text="banned_words"></label>
+          <input id="ink-banned" autocomplete="off" aria-describedby="ink-banned-hint">
+          <p class="hint" id="ink-banned-hint" data-text="banned_words_hint"></p>
+        </div>
+        <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
+      </details>
+    </section>
+    <section class="next" aria-labelledby="ink-next">
+      <h2 id="ink-next" data-text="next"></h2>
+      <p class="hint" data-text="next_hint"></p>
+      <ol class="bars" data-part="next"></ol>
+      <label class="switch"><input type="checkbox" id="ink-pick"><span data-text="pick"></span></label>
+    </section>
+    <section class="branches" aria-labelledby="ink-branches" data-part="branches-room">
+      <h2 id="ink-branches" data-text="branches"></h2>
+      <p class="hint" data-text="branches_hint"></p>
+      <button type="button" class="quiet" data-do="compare" data-part="compare" data-text="compare"></button>
+      <ul data-part="branches"></ul>
+    </section>
+    <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
+    <p class="hint" data-text="keys"></p>
+  </aside>
+</main>`;
+
+class Writer extends HTMLElement {
+  async start({ source, models, texts, record = null }) {
+    Object.assign(this, { source, models, record });
+    const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
+    this.language = new Language(texts, wanted);
+    this.innerHTML = PAGE; // constant: no word of a story is in it
+    this.past = [];
+    this.future = [];
+    this.known = new WeakMap(); // what could have stood where a token stands
+    this.writing = null;
+    this.store = await Store.open();
+    const kept = await this.store.load();
+    this.doc = tree.unpacked(kept?.doc) ?? (record ? tree.fromRecord(record) : tree.emptyDocument());
+    this.settings = repaired(kept?.settings);
+    this.build();
+    if (!kept && record) this.say(this.language.say("first_story"));
+    this.setOdds(kept ? Boolean(kept.odds) : Boolean(record));
+    this.changed();
+    this.setAttribute("ready", "");
+  }
+
+  part(name) {
+    return this.querySelector(`[data-part="${name}"]`);
+  }
+
+  field(name) {
+    return this.querySelector(`#ink-${name}`);
+  }
+
+  build() {
+    this.sheet = new Sheet(this.part("sheet"), {
+      edit: (text) => this.edit(text),
+      undo: () => this.undo(),
+      redo: () => this.redo(),
+      word: (k, opened) => this.openCard(k, opened),
+      leave: () => this.leaveWord(),
+      editAt: (k) => this.editAt(k),
+    });
+    this.cardBars = new Bars(this.part("alternatives"), (row) => this.turn(row));
+    this.nextBars = new Bars(this.part("next"), (row) => this.pick(row));
+    this.branchList = new Branches(this.part("branches"), {
+      select: (id) => this.act(tree.selected(this.doc, id)),
+      rename: (id, name) => this.act(tree.renamed(this.doc, id, name)),
+      prune: (id) => this.act(tree.pruned(this.doc, id)),
+    });
+    for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
+    this.part("models").hidden = this.models.length < 2;
+    this.field("seed").value = "0";
+    this.showSettings();
+    this.addEventListener("click", (event) => this.click(event));
+    this.addEventListener("input", (event) => this.input(event));
+    this.addEventListener("change", (event) => this.input(event));
+    document.addEventListener("keydown", (event) => this.key(event));
+    addEventListener("pagehide", () => this.store.flush());
+    whenVoicesCome(() => this.showReading());
+    const night = localStorage.getItem("inkling-night");
+    this.setNight(night === null ? matchMedia("(prefers-color-scheme: dark)").matches : night === "1");
+    this.showWords();
+  }
+
+  // What a person does
+
+  click(event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const { do: action, preset, opening } = button.dataset;
+    if (preset) this.usePreset(preset);
+    else if (opening) this.open(opening);
+    else if (action === "generate") this.writing ? this.stop() : this.generate();
+    else if (action === "again") this.again();
+    else if (action === "eight") this.eight();
+    else if (action === "undo") this.undo();
+    else if (action === "redo") this.redo();
+    else if (action === "new") this.begin("");
+    else if (action === "edit") this.editAt(this.tokens.length - 1);
+    else if (action === "read") this.read();
+    else if (action === "compare") this.compare();
+    else if (action === "close-card") this.closeCard(true);
+    else if (action === "close-choices") this.closeChoices();
+    else if (action === "night") this.setNight(!this.night);
+    else if (action === "language") this.nextLanguage();
+  }
+
+  input(event) {
+    const { id, type } = event.target;
+    if (!id?.startsWith("ink-")) return;
+    const name = id.slice(4);
+    if (type === "range") this.settings[name] = Number(event.target.value);
+    else if (name === "odds") this.setOdds(event.target.checked);
+    else if (name === "stop") this.settings.stop_at_end = event.target.checked;
+    else if (name === "banned") {
+      this.settings.banned_words = event.target.value.split(",").map((word) => word.trim()).filter(Boolean);
+    } else if (name === "seed") {
+      this.field("fresh").checked = false;
+      this.checkSeed();
+    } else if (name === "model") this.changeModel();
+    else if (name === "pick") this.classList.toggle("picking", event.target.checked);
+    this.showSettings();
+    this.showNext();
+    this.keep();
+  }
+
+  key(event) {
+    const command = event.ctrlKey || event.metaKey;
+    if (event.isComposing) return;
+    if (command && event.key === "Enter") {
+      if (!this.writing) this.generate();
+    } else if (command && event.key.toLowerCase() === "z" && !/^(INPUT|TEXTAREA)$/.test(event.target.tagName)) {
+      event.shiftKey ? this.redo() : this.undo();
+    } else if (command && event.key.toLowerCase() === "y" && event.target === this.sheet.element) {
+      this.redo();
+    } else if (event.key === "Escape") {
+      if (this.writing) this.stop();
+      else if (!this.part("card").hidden) this.closeCard(true);
+      else if (!this.part("choices").hidden) this.closeChoices();
+      else if (this.odds && !this.sheet.looking) this.look();
+      else return;
+    } else return;
+    event.preventDefault();
+  }
+
+  // The document and what was
+
+  get branch() {
+    return tree.current(this.doc);
+  }
+
+  get tokens() {
+    return this.branch.tokens;
+  }
+
+  get model() {
+    return this.models.find(({ name }) => name === this.field("model").value) ?? this.models[0];
+  }
+
+  // Another document that Undo takes back.
+  act(doc) {
+    if (this.writing || doc === this.doc) return;
+    this.remember();
+    this.doc = doc;
+    this.closeCard();
+    this.changed();
+  }
+
+  remember() {
+    this.past.push(this.doc);
+    if (this.past.length > UNDOS) this.past.shift();
+    this.future = [];
+    this.typing = null;
+  }
+
+  undo() {
+    this.travel(this.past, this.future);
+  }
+
+  redo() {
+    this.travel(this.future, this.past);
+  }
+
+  travel(from, to) {
+    if (this.writing || !from.length) return;
+    to.push(this.doc);
+    this.doc = from.pop();
+    this.typing = null;
+    this.closeCard();
+    this.changed();
+  }
+
+  // Text that a person typed, cut or pasted.
+  edit(text) {
+    if (text.length > CHARACTERS) {
+      this.say(this.language.say("too_long", { max: CHARACTERS, n: text.length }));
+      this.showTokens();
+      return;
+    }
+    if (this.writing || text === this.sheet.text) return;
+    const now = Date.now(); // quick keys are undone together
+    if (!this.typing || now - this.typing > AT_REST) this.remember();
+    this.typing = now;
+    this.doc = tree.edited(this.doc, text);
+    this.changed();
+  }
+
+  open(number) {
+    this.begin(this.language.say(`opening_${number}`));
+  }
+
+  // A new story; Undo brings the old one back.
+  begin(text) {
+    if (this.writing) return;
+    const doc = { ...tree.emptyDocument() };
+    this.act(text ? tree.edited(doc, text) : doc);
+    if (!this.odds) {
+      this.sheet.element.focus();
+      this.sheet.setCaret(text.length);
+    } else this.editAt(this.tokens.length - 1);
+  }
+
+  changeModel() {
+    const text = tree.textOf(this.tokens); // the other model reads it for itself
+    this.remember();
+    this.doc = text ? tree.edited(tree.emptyDocument(), text) : tree.emptyDocument();
+    this.showFacts();
+    this.changed();
+  }
+
+  // Writing
+
+  // The settings as they are asked for, or null with a word on the page if the seed is none.
+  wish() {
+    if (this.field("fresh").checked) {
+      const seed = newSeed();
+      this.field("seed").value = String(seed);
+      this.checkSeed();
+      return { settings: { ...this.settings }, seed };
+    }
+    const seed = this.checkSeed();
+    if (seed === null) {
+      this.querySelector("details").open = true;
+      this.field("seed").focus();
+      return null;
+    }
+    return { settings: { ...this.settings }, seed };
+  }
+
+  checkSeed() {
+    const seed = seedOf(this.field("seed").value);
+    this.field("seed").setAttribute("aria-invalid", String(seed === null));
+    this.part("seed-hint").textContent = this.language.say(seed === null ? "seed_wrong" : "seed_hint");
+    return seed;
+  }
+
+  async generate() {
+    const wish = this.wish();
+    if (!wish || this.writing) return;
+    this.remember();
+    if (this.field("pick").checked) wish.settings.length = 1;
+    const again = { doc: this.doc, tokenId: null };
+    await this.write(wish, again);
+  }
+
+  // The last story again from where it began, with another seed; the one before stays as a branch.
+  async again() {
+    if (this.writing || !this.last) return;
+    this.field("fresh").checked = true;
+    const wish = this.wish();
+    this.remember();
+    const { doc, tokenId } = this.last;
+    const from = tree.current(doc);
+    this.doc = tree.branched(this.doc, from.tokens);
+    await this.write(wish, { doc, tokenId });
+  }
+
+  // Writes on from the end of the current branch.
+  async write(wish, again) {
+    const [doc, run] = tree.withRun(this.doc, wish);
+    this.doc = doc;
+    const before = tree.knownTokens(this.tokens);
+    const request = this.request(before, wish, [wish.seed], again.tokenId);
+    const call = again.tokenId === null ? "write" : "branch";
+    let tokens = this.tokens, ended = false;
+    await this.follow(this.source[call].bind(this.source), request, (message, fresh) => {
+      const [one] = fresh;
+      tokens = this.grown(before, one ?? [], message.typed, run);
+      ended = Boolean(message.ended?.[0]);
+      this.doc = tree.withTokens(this.doc, tokens, ended);
+      this.showTokens(true);
+    });
+    this.last = again;
+    this.changed();
+  }
+
+  // Tokens of a stream after those before it; the first `typed` of them were a person's.
+  grown(before, all, typed, run) {
+    if (all.length < typed) return [...before, ...(tree.pendingText(this.tokens) ? [this.tokens.at(-1)] : [])];
+    return [...before, ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run }))];
+  }
+
+  request(before, { settings }, seeds, tokenId = null) {
+    const text = tokenId === null ? tree.pendingText(this.tokens) : "";
+    return {
+      model: this.model.name,
+      ids: before.map((token) => token.i),
+      text,
+      token_id: tokenId,
+      settings,
+      seeds,
+      opening: tree.openingLength(before),
+      beyond_end: this.branch.ended && !text && tokenId === null,
+    };
+  }
+
+  // Reads the messages of a call until it ends or is stopped: `show(message, streams)` with each, the
+  // streams as tokens so far.
+  async follow(call, request, show) {
+    const stop = (this.writing = new AbortController());
+    this.began = performance.now();
+    const streams = request.seeds.map(() => []);
+    let first = 0, count = 0, typed = 0, note = "";
+    this.closeCard();
+    this.closeChoices();
+    this.showWriting();
+    try {
+      for await (const message of call(request, stop.signal)) {
+        if (stop.signal.aborted) break;
+        for (const [stream, texts, surprises, ids] of message.new ?? []) {
+          texts.forEach((t, k) => streams[stream].push({ t, s: surprises[k], i: ids[k], r: -1 }));
+        }
+        typed = message.typed ?? typed;
+        count = streams.reduce((sum, one) => sum + one.length, 0) - typed;
+        if (count > 0 && !first) first = performance.now();
+        show({ ...message, typed }, streams);
+        note = this.pace(count, first, Math.min(...request.seeds));
+        this.part("note").textContent = note;
+        if (message.ended?.some(Boolean)) note = `${this.language.say("the_end")} ${note}`;
+      }
+      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
+    } catch (problem) {
+      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
+      else if (problem.constructor.name === "Lost") note = this.language.say("lost");
+      else note = this.language.say("nothing", { why: problem.message });
+    }
+    this.writing = null;
+    this.showWriting();
+    this.say(note);
+  }
+
+  pace(count, first, seed) {
+    const { language } = this;
+    const seconds = (performance.now() - first) / 1000;
+    if (!first || count < 2) return language.say("writing");
+    const speed = Math.round((count - 1) / Math.max(seconds, 0.001));
+    const pace = language.say("pace", { n: count, speed, first: Math.round(first - this.began) });
+    return `${pace} ${language.say("seed_was", { seed: String(seed) })}`;
+  }
+
+  stop() {
+    if (performance.now() - this.began < DOUBLE_CLICK) return;
+    this.writing?.abort();
+  }
+
+  async eight() {
+    const wish = this.wish();
+    if (!wish || this.writing) return;
+    this.remember();
+    const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
+    wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
+    await this.scorePending();
+    const before = tree.knownTokens(this.tokens), root = this.doc.current;
+    const runs = seeds.map((seed) => {
+      const [doc, run] = tree.withRun(this.doc, { settings: wish.settings, seed });
+      this.doc = doc;
+      return run;
+    });
+    const request = this.request(before, wish, seeds);
+    const start = this.doc;
+    let ids = [];
+    await this.follow(this.source.write.bind(this.source), request, (message, streams) => {
+      ids = [];
+      let doc = start;
+      streams.forEach((stream, k) => {
+        doc = tree.branched(tree.selected(doc, root), this.grown(before, stream, k ? 0 : message.typed, runs[k]));
+        ids.push(doc.current);
+        if (message.ended?.[k]) doc = tree.withTokens(doc, tree.current(doc).tokens, true);
+      });
+      this.doc = tree.selected(doc, root);
+      this.openChoices("choices", ids);
+    });
+    this.changed();
+    if (ids.length) this.openChoices("choices", ids);
+  }
+
+  // One of several branches is chosen; of eight, it goes on.
+  async choose(id, goesOn) {
+    if (this.writing) return;
+    this.closeChoices();
+    this.act(tree.selected(this.doc, id));
+    if (goesOn && !this.branch.ended) await this.generate();
+  }
+
+  compare() {
+    const ids = tree.siblingsOf(this.doc, this.doc.current).map((branch) => branch.id).slice(0, 24);
+    const { parent } = this.branch;
+    if (ids.length < 2 && parent === null) {
+      ids.push(...tree.childrenOf(this.doc, this.doc.current).map((branch) => branch.id).slice(0, 23));
+    }
+    this.openChoices("siblings", ids);
+  }
+
+  openChoices(title, ids) {
+    this.part("choices").hidden = false;
+    this.part("choices-title").textContent = this.language.say(title);
+    showSideBySide(this.part("choices-list"), this.doc, ids, this.language, (id) =>
+      this.choose(id, title === "choices"));
+  }
+
+  closeChoices() {
+    this.part("choices").hidden = true;
+  }
+
+  // Looking
+
+  setOdds(on) {
+    this.odds = on;
+    this.field("odds").checked = on;
+    this.classList.toggle("odds", on);
+    this.part("legend").hidden = !on;
+    this.look(on);
+  }
+
+  look(on = this.odds) {
+    this.sheet.setLooking(on && !this.writing);
+    this.part("edit").hidden = !on;
+    if (!on) this.closeCard();
+    this.keep();
+  }
+
+  // Into the text, behind word k.
+  editAt(k) {
+    this.closeCard();
+    this.sheet.setLooking(false);
+    this.sheet.element.focus();
+    this.sheet.setCaret(tree.textOf(this.tokens.slice(0, k + 1)).length);
+  }
+
+  // What could have stood at token k; asked for once.
+  async oddsAt(k) {
+    const token = this.tokens[k];
+    if (!this.known.has(token)) {
+      const ids = this.tokens.slice(0, k).map((one) => one.i);
+      const asked = this.source.candidates({ model: this.model.name, ids, text: "", token_id: token.i });
+      this.known.set(token, asked);
+      asked.catch(() => this.known.delete(token));
+    }
+    return this.known.get(token);
+  }
+
+  async openCard(k, opened) {
+    const token = this.tokens[k];
+    if (!token || token.i === null || this.writing) return;
+    this.looked = token;
+    clearTimeout(this.leaving);
+    let found;
+    try {
+      found = await this.oddsAt(k);
+    } catch (problem) {
+      this.say(this.language.say("nothing", { why: problem.message || this.language.say("lost") }));
+      return;
+    }
+    if (this.looked !== token || !found) return;
+    this.showCard(k, token, found);
+    if (opened) this.part("alternatives").querySelector("button")?.focus();
+  }
+
+  showCard(k, token, found) {
+    const { language } = this;
+    const run = this.doc.runs[token.r];
+    const { rows } = distribution(found, run?.settings ?? this.settings);
+    const mine = found.token;
+    const word = document.createElement("strong");
+    word.textContent = token.t.trim() || "␣";
+    this.part("headline").replaceChildren(word, ` ${percent(mine.probability, language.code)}`);
+    const standing = mine.rank === 0 ? language.say("rank_1") : language.say("rank_n", { n: mine.rank });
+    this.part("standing").textContent = run ? standing : `${standing}, ${language.say("typed")}`;
+    const shown = rows.slice(0, ALTERNATIVES).map((row) => ({ ...row, chosen: row.id === mine.token_id }));
+    this.cardBars.show(shown, language);
+    this.cardAt = k;
+    const card = this.part("card"), span = this.sheet.spans[k];
+    card.hidden = false;
+    const paper = card.parentNode.getBoundingClientRect(), box = span.getClientRects()[0];
+    if (!box) return;
+    const left = Math.min(box.left - paper.left, paper.width - card.offsetWidth - 8);
+    card.style.left = `${Math.max(8, left)}px`;
+    card.style.top = `${box.bottom - paper.top + 6}px`;
+    this.sheet.element.querySelector(".looked")?.classList.remove("looked");
+    span.classList.add("looked");
+  }
+
+  leaveWord() {
+    clearTimeout(this.leaving);
+    this.leaving = setTimeout(() => {
+      if (!this.part("card").matches(":hover, :focus-within")) this.closeCard();
+    }, 300);
+  }
+
+  closeCard(refocus = false) {
+    clearTimeout(this.leaving);
+    const card = this.part("card");
+    const inside = card.contains(document.activeElement);
+    card.hidden = true;
+    this.looked = null;
+    this.sheet.element.querySelector(".looked")?.classList.remove("looked");
+    if (refocus && inside) this.sheet.spans[this.cardAt]?.focus();
+  }
+
+  // Another word where the card is: the story turns there, and the branch before stays.
+  async turn(row) {
+    if (this.writing) return;
+    const wish = this.wish();
+    if (!wish) return;
+    const tokens = this.tokens.slice(0, this.cardAt);
+    this.remember();
+    this.doc = tree.branched(this.doc, tokens);
+    await this.write(wish, { doc: this.doc, tokenId: row.id });
+  }
+
+  // A word from the bars, at the end of the story.
+  async pick(row) {
+    if (this.writing) return;
+    await this.scorePending();
+    this.remember();
+    const token = { t: row.text, s: -Math.log(Math.max(row.before, 1e-12)), i: row.id, r: -1 };
+    this.doc = tree.withTokens(this.doc, [...tree.knownTokens(this.tokens), token]);
+    this.changed();
+    await this.askNext();
+    this.part("next").querySelector("button")?.focus();
+  }
+
+  // Typed text as the model reads it, with its surprise.
+  async scorePending() {
+    const text = tree.pendingText(this.tokens);
+    if (!text.trim() || this.writing) return;
+    const doc = this.doc;
+    const ids = tree.knownTokens(this.tokens).map((token) => token.i);
+    const found = await this.source.score({ model: this.model.name, ids, text });
+    if (this.doc !== doc || !found) return;
+    const tokens = found.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 }));
+    const rest = text.slice(tree.textOf(tokens).length); // a space that belongs to the next word
+    if (rest) tokens.push({ t: rest, s: null, i: null, r: -1 });
+    this.doc = tree.scored(doc, tokens);
+    this.showTokens();
+    this.keep();
+  }
+
+  // The bars of the next word.
+  async askNext() {
+    const tokens = this.tokens, doc = this.doc;
+    const request = {
+      model: this.model.name,
+      ids: tree.knownTokens(tokens).map((token) => token.i),
+      text: tree.pendingText(tokens),
+      token_id: null,
+    };
+    try {
+      const found = await this.source.candidates(request);
+      if (this.doc !== doc && this.tokens !== tokens) return;
+      this.next = found;
+      this.showNext();
+    } catch { /* the bars stay as they were; what a person asks for next says why */ }
+  }
+
+  showNext() {
+    if (!this.next) return;
+    const { rows, restBefore, restAfter } = distribution(this.next, this.settings);
+    const shown = rows.slice(0, SHOWN);
+    const sum = (name) => rows.slice(SHOWN).reduce((total, row) => total + row[name], 0);
+    const others = { before: restBefore + sum("before"), after: restAfter + sum("after") };
+    this.nextBars.show(shown, this.language, others);
+  }
+
+  read() {
+    if (this.reading) {
+      hush();
+      return;
+    }
+    this.reading = true;
+    this.showReading();
+    speak(this.sheet.text, "en", (offset) => this.sheet.mark(offset), () => {
+      this.reading = false;
+      this.sheet.mark(null);
+      this.showReading();
+    });
+  }
+
+  // Showing
+
+  // All that follows from another document.
+  changed() {
+    this.showTokens();
+    this.showWriting();
+    this.branchList.show(this.doc, this.language);
+    const several = Object.keys(this.doc.branches).length > 1;
+    this.part("branches-room").hidden = !several;
+    this.keep();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.atRest(), this.typing ? AT_REST : 50);
+  }
+
+  async atRest() {
+    if (this.writing) return;
+    try {
+      await this.scorePending();
+    } catch { /* it is scored when the story goes on */ }
+    await this.askNext();
+  }
+
+  showTokens(follow = false) {
+    const bar = this.querySelector(".actions").getBoundingClientRect();
+    const inSight = follow && this.sheet.endInSight(bar.top || innerHeight);
+    const { tokens } = this;
+    const { context } = this.model;
+    const unseen = tree.outOfSight(tokens.length, context);
+    this.sheet.show(tokens, unseen);
+    this.sheet.follow(inSight);
+    const meter = this.field("context");
+    meter.max = context || 1;
+    meter.value = Math.min(tokens.length - unseen, context);
+    const { language } = this;
+    const slid = unseen ? ` ${language.say("out_of_sight", { n: unseen })}.` : "";
+    this.part("context").textContent =
+      `${language.say("context", { n: tokens.length - unseen, max: context })}.${slid}`;
+  }
+
+  showWriting() {
+    const writing = Boolean(this.writing), { language } = this;
+    this.classList.toggle("writing", writing);
+    this.sheet.element.setAttribute("aria-busy", String(writing));
+    const written = this.tokens.length > 0 && this.tokens.at(-1).r >= 0;
+    const name = writing ? "stop" : written ? "continue" : "generate";
+    const button = this.part("generate");
+    button.textContent = language.say(name);
+    button.dataset.shows = name;
+    const off = { again: writing || !this.last, eight: writing, undo: writing || !this.past.length,
+      redo: writing || !this.future.length, new: writing || !this.tokens.length };
+    for (const [part, disabled] of Object.entries(off)) this.part(part).disabled = disabled;
+    if (writing !== this.wasWriting) {
+      if (this.odds) this.sheet.setLooking(!writing);
+      this.sheet.setWritable(!writing);
+      this.wasWriting = writing;
+    }
+    this.showReading();
+  }
+
+  showReading() {
+    const button = this.part("read");
+    button.hidden = !canSpeak();
+    button.disabled = !this.tokens.length || Boolean(this.writing);
+    button.textContent = this.language.say(this.reading ? "read_stop" : "read");
+  }
+
+  showSettings() {
+    for (const { name } of SLIDERS) {
+      const value = this.settings[name];
+      this.field(name).value = String(value);
+      this.field(`${name}-value`).textContent = value.toLocaleString(this.language.code);
+    }
+    this.field("stop").checked = this.settings.stop_at_end;
+    if (document.activeElement !== this.field("banned")) {
+      this.field("banned").value = this.settings.banned_words.join(", ");
+    }
+    for (const button of this.querySelectorAll("[data-preset]")) {
+      const preset = PRESETS[button.dataset.preset];
+      const is = Object.entries(preset).every(([name, value]) => this.settings[name] === value);
+      button.setAttribute("aria-pressed", String(is));
+    }
+  }
+
+  usePreset(name) {
+    Object.assign(this.settings, PRESETS[name]);
+    this.showSettings();
+    this.showNext();
+    this.keep();
+  }
+
+  showFacts() {
+    const rows = this.model.facts.map(([name, value, meaning]) => {
+      const row = document.createElement("div");
+      for (const [tag, content] of [["dt", name], ["dd", value], ["dd", meaning]]) {
+        if (content) row.appendChild(document.createElement(tag)).textContent = content;
+      }
+      return row;
+    });
+    this.part("facts").replaceChildren(...rows);
+  }
+
+  // All words of the page, after the language changed.
+  showWords() {
+    const { language } = this;
+    language.apply(this);
+    document.title = language.say("title");
+    document.documentElement.lang = language.code;
+    this.sheet.element.dataset.placeholder = language.say("placeholder");
+    this.querySelectorAll(".legend i").forEach((mark, k) => {
+      const least = percent(levelBounds[k] ?? 0, language.code);
+      mark.title = k < levelBounds.length ? `≥ ${least}` : `< ${percent(levelBounds.at(-1), language.code)}`;
+    });
+    this.checkSeed();
+    this.setNight(this.night);
+    const { codes } = language;
+    const other = codes[(codes.indexOf(language.code) + 1) % codes.length];
+    this.part("language").textContent = language.texts[other].language;
+    this.part("language").lang = other;
+    this.showFacts();
+  }
+
+  nextLanguage() {
+    const { codes } = this.language;
+    this.language.code = codes[(codes.indexOf(this.language.code) + 1) % codes.length];
+    localStorage.setItem("inkling-language", this.language.code);
+    this.showWords();
+    this.showSettings();
+    this.branchList.items.clear();
+    this.branchList.list.replaceChildren();
+    this.say("");
+    this.changed();
+  }
+
+  setNight(on) {
+    if (this.night !== undefined && this.night !== on) localStorage.setItem("inkling-night", on ? "1" : "0");
+    this.night = on;
+    document.body.classList.toggle("dark", on);
+    this.part("night").textContent = this.language.say(on ? "day" : "night");
+  }
+
+  // A sentence on the page, which a screen reader reads too.
+  say(sentence) {
+    this.part("note").textContent = sentence;
+    this.part("live").textContent = sentence;
+  }
+
+  keep() {
+    if (!this.doc) return;
+    this.store.save({ doc: tree.packed(this.doc), settings: this.settings, odds: this.odds });
+  }
+}
+
+customElements.define("inkling-writer", Writer);
