@@ -146,8 +146,9 @@ def serve(options: argparse.Namespace) -> None:
         gc.freeze()  # or the collector goes through all loaded libraries again while people read
         page = write.build(engines)
         closing.callback(page.close, verbose=False)
-        _, url, public_url = site.launch(
+        url, public_url = site.launch(
             page,
+            write.start(engines),
             host=options.host,
             server_port=options.port,
             share=options.share,

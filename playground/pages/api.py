@@ -182,6 +182,8 @@ class Api:
             engine, ids, text = self.story_of(asked)
             settings, seeds = settings_of(asked)
             token_id = asked.get("token_id")
+            if token_id is not None:
+                whole(token_id, "token_id")
             bare, _ = engine.seam(text)
             typed = engine.storyteller.encode(bare) if token_id is None else [token_id]
             # The beginning is no part of what is drawn: the same seed tells the same story here as

@@ -1,22 +1,24 @@
 """How the page is served: its files, what it may load, who may ask, and what is closed.
 
-Gradio's server is open for more than this page needs. A layer before it adds the headers that a
-browser keeps a page with, and closes the rest.
+Our page stands at the address itself; Gradio's own is at `?view=api`, where it shows how programs
+ask. Gradio's server is open for more than is needed here: a layer before it adds the headers with
+which a browser keeps a page, and closes the rest.
 """
 
+import html
 import os
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import JSONResponse
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playground.pages.theme import theme
-from playground.pages.write import VISITORS_MAX, WEB, texts
+from playground.pages.write import VISITORS_MAX, WEB
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
@@ -57,7 +59,14 @@ class Guard:
 
         path = scope["path"].rstrip("/")
         length = dict(scope["headers"]).get(b"content-length", b"")
-        if path.endswith(CLOSED):
+        answer: Response
+        if (
+            not path
+            and scope["method"] in ("GET", "HEAD")
+            and b"view=" not in scope["query_string"]
+        ):
+            answer = index(Request(scope))
+        elif path.endswith(CLOSED):
             answer = JSONResponse({"detail": "There is no such address here."}, 404)
         elif scope["method"] == "POST" and not (length.isdigit() and int(length) <= BODY_MAX):
             answer = JSONResponse({"detail": f"A request has at most {BODY_MAX:,} bytes."}, 413)
@@ -67,31 +76,29 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
 
-def head() -> str:
-    """What stands in the page's head, besides what Gradio puts there."""
-    words = texts()["en"]
-    return f"""
-<meta name="description" content="{words["description"]}">
-<meta name="theme-color" content="#f3ecdf" media="(prefers-color-scheme: light)">
-<meta name="theme-color" content="#171512" media="(prefers-color-scheme: dark)">
-<link rel="manifest" href="web/manifest.webmanifest">
-<link rel="apple-touch-icon" href="web/icon-192.png">
-<link rel="modulepreload" href="web/writer.js">
-<link rel="stylesheet" href="web/style.css">
-"""
+def index(request: Request) -> HTMLResponse:
+    """The page, with the address of its preview picture, which other sites want whole."""
+    page = (WEB / "index.html").read_text(encoding="utf-8")
+    picture = html.escape(f"{request.base_url}web/preview.png")
+    return HTMLResponse(page.replace('content="web/preview.png"', f'content="{picture}"'))
 
 
-def launch(page: gr.Blocks, *, host: str | None = None, **options: Any) -> tuple[Any, str, str]:
-    """Serve the page and return (server, local address, public address); `options` are Gradio's.
+def launch(
+    page: gr.Blocks, start: dict[str, Any], *, host: str | None = None, **options: Any
+) -> tuple[str, str | None]:
+    """Serve the page and return its address on this machine and the public one, if there is one.
+    `start` is what the component begins with; `options` are Gradio's.
 
     A page that only this machine is to see answers to this machine's names only, so that no other
     site can reach it through a name of its own.
     """
     names = list(LOCAL) if host in (None, *LOCAL) and not options.get("share") else ["*"]
+
+    async def begin(_: Request) -> JSONResponse:
+        return JSONResponse(start)
+
     served = page.launch(
         server_name=host,
-        theme=theme(),
-        head=head(),
         favicon_path=str(WEB / "icon-192.png"),
         max_threads=VISITORS_MAX,
         footer_links=["api"],
@@ -100,7 +107,10 @@ def launch(page: gr.Blocks, *, host: str | None = None, **options: Any) -> tuple
         enable_monitoring=False,
         max_file_size="1kb",  # the page takes no files
         app_kwargs={
-            "routes": [Mount("/web", StaticFiles(directory=WEB))],
+            "routes": [
+                Route("/web/start.json", begin),
+                Mount("/web", StaticFiles(directory=WEB)),
+            ],
             "middleware": [
                 Middleware(TrustedHostMiddleware, allowed_hosts=names),
                 Middleware(Guard),
@@ -110,4 +120,4 @@ def launch(page: gr.Blocks, *, host: str | None = None, **options: Any) -> tuple
         quiet=True,
         **options,
     )
-    return served[0], served[1], served[2]
+    return served[1], served[2]

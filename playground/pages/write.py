@@ -1,7 +1,7 @@
-"""The page on which stories are written: one component, and the endpoints that it asks.
+"""The page on which stories are written: what its component is given, and the endpoints it asks.
 
 Everything that a visitor sees and does is in web/writer.js, which holds the story itself and runs
-without Gradio too. Gradio brings the server: the queue, the API, the frame of a Space.
+without a server too. Gradio brings the server, the queue and the API, and the frame of a Space.
 """
 
 import json
@@ -19,18 +19,6 @@ from playground.pages.model_info import rows
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
 WEB = Path(str(resources.files("playground").joinpath("web")))
 
-TEMPLATE = '<inkling-writer aria-busy="true"></inkling-writer>'
-# `import` in here would be relative to Gradio's own scripts.
-LOAD = """
-const writer = element.querySelector("inkling-writer");
-const root = new URL("./", document.baseURI).href;
-const { texts, record, models } = props.value;
-import(`${root}web/writer.js`)
-  .then(() => import(`${root}web/server.js`))
-  .then(({ Server }) => writer.start({ source: new Server(root), models, texts, record }))
-  .then(() => writer.removeAttribute("aria-busy"));
-"""
-
 
 def texts() -> dict[str, dict[str, str]]:
     """All words of the page, by language."""
@@ -38,16 +26,11 @@ def texts() -> dict[str, dict[str, str]]:
     return found
 
 
-def first_story(engines: Mapping[str, Engine]) -> dict[str, Any] | None:
-    """The story that is there before anything is written, if one of the models told it."""
-    record: dict[str, Any] = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
+def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
+    """What the component begins with: the models, and the story that is there before anything is
+    written, if the first of them told it."""
+    record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
-    return record if record["model"] == first.storyteller.fingerprint else None
-
-
-def build(engines: Mapping[str, Engine]) -> gr.Blocks:
-    """The page, for `launch()`. `engines`: models by the name they go by; the first is open."""
-    api = Api(engines)
     models = [
         {
             "name": name,
@@ -56,16 +39,19 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
         }
         for name, engine in engines.items()
     ]
+    return {
+        "models": models,
+        "record": record if record["model"] == first.storyteller.fingerprint else None,
+    }
+
+
+def build(engines: Mapping[str, Engine]) -> gr.Blocks:
+    """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
+    one that answers when none is named."""
+    api = Api(engines)
+    named: list[Any] = [api.generate, api.score, api.candidates, api.branch]
+    private: list[Any] = [api.page_write, api.page_score, api.page_candidates]
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
-        gr.HTML(
-            {"models": models, "texts": texts(), "record": first_story(engines)},
-            html_template=TEMPLATE,
-            js_on_load=LOAD,
-            apply_default_css=False,
-            elem_id="write",
-        )
-        named: list[Any] = [api.generate, api.score, api.candidates, api.branch]
-        private: list[Any] = [api.page_write, api.page_score, api.page_candidates]
         for endpoint in [*named, *private]:
             gr.api(
                 endpoint,

@@ -68,8 +68,10 @@ export class Branches {
     field.value = go.textContent;
     field.maxLength = 60;
     field.setAttribute("aria-label", this.language.say("branch_name"));
+    let done = false; // leaving the field takes its focus away, which ends it too
     const end = (keep) => {
-      if (!field.isConnected) return;
+      if (done) return;
+      done = true;
       field.replaceWith(go);
       if (keep && field.value.trim() !== go.textContent) this.events.rename(id, field.value.trim());
       go.focus();

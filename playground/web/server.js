@@ -24,10 +24,12 @@ export class Server {
       });
       const { event_id } = await asked.json();
       const answer = await this.fetch(`${address}/${event_id}`, { signal: stop.signal });
+      let streams = false;
       for await (const [event, data] of events(answer.body)) {
         if (event === "error") throw new Refused(data?.error ?? data ?? "");
-        if (event === "generating") yield data[0];
-        if (event === "complete") return;
+        if (event === "generating" || (event === "complete" && !streams)) yield data[0];
+        if (event === "complete") return; // of a stream, it says the last message again
+        streams ||= event === "generating";
       }
       throw new Lost();
     } catch (problem) {

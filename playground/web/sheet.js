@@ -6,6 +6,21 @@
 import { surpriseLevel } from "./odds.js";
 import { textOf } from "./tree.js";
 
+// A word's span: the space before it is not tinted, or it would hang at the end of a line.
+function newWord(text) {
+  const span = document.createElement("span");
+  span.className = text.includes("\n") ? "word break" : "word";
+  const [, space, letters] = /^(\s*)(.*)$/s.exec(text);
+  if (space) span.append(space);
+  if (letters) {
+    const tint = document.createElement("span");
+    tint.className = "tint";
+    tint.append(letters);
+    span.append(tint);
+  }
+  return span;
+}
+
 export class Sheet {
   // `events`: { edit(text), undo(), redo(), word(k, opener), leave() }.
   constructor(element, events) {
@@ -106,7 +121,7 @@ export class Sheet {
   }
 
   indexOf(node) {
-    const span = node.closest?.("span.word");
+    const span = node.closest?.("span.word"); // from its tint
     return span && span.parentNode === this.element ? this.spans.indexOf(span) : -1;
   }
 
@@ -119,16 +134,15 @@ export class Sheet {
       same < tokens.length && same < spans.length && spans[same].parentNode === element &&
       element.childNodes[same] === spans[same] && spans[same].textContent === tokens[same].t
     ) same += 1;
-    if (same < spans.length || element.childNodes.length !== spans.length + 1) {
+    const intact = element.lastChild === this.end && element.childNodes.length === spans.length + 1;
+    if (same < spans.length || !intact) {
       for (const node of [...element.childNodes].slice(same)) node.remove();
       spans.length = same;
       element.append(this.end);
     }
     const added = document.createDocumentFragment();
     for (let k = same; k < tokens.length; k += 1) {
-      const span = document.createElement("span");
-      span.className = "word";
-      span.textContent = tokens[k].t;
+      const span = newWord(tokens[k].t);
       spans.push(span);
       added.append(span);
     }

@@ -7,7 +7,7 @@
 // { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request) and
 // candidates(request), which answer once. On the app's page that is server.js; a page without a server
 // gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
-// `record`: a story's record to begin with.
+// `record`: a story's record to begin with; `api`: whether ?view=api shows how programs ask.
 
 import { Bars } from "./bars.js";
 import { Branches, showSideBySide } from "./branches.js";
@@ -24,7 +24,6 @@ const EIGHT = 8, EIGHT_LENGTH = 40;
 const SHOWN = 12; // bars of the next word
 const ALTERNATIVES = 10; // bars of a word's card
 const AT_REST = 600; // ms without a key after which typed text is scored
-const DOUBLE_CLICK = 400; // ms in which Stop does not answer, for it has come under the pointer
 
 const slider = ({ name, low, high, step }) => `
   <div class="setting">
@@ -38,31 +37,32 @@ const PAGE = `
 <header>
   <div class="brand"><h1>Inkling</h1><p data-text="tagline"></p></div>
   <div class="tools">
-    <label class="field" data-part="models"><span data-text="model"></span><select id="ink-model"></select></label>
+    <div class="field" data-part="models"><label for="ink-model" data-text="model"></label><select id="ink-model"></select></div>
     <button type="button" data-do="night" data-part="night"></button>
     <button type="button" data-do="language" data-part="language"></button>
   </div>
 </header>
 <main>
   <div class="story">
-    <div class="openings" role="group" data-label="openings">
-      ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
-    </div>
     <article class="paper">
       <div class="ruler">
         <label class="switch"><input type="checkbox" id="ink-odds"><span data-text="odds" data-hint="odds_hint"></span></label>
         <p class="legend" data-part="legend"><span data-text="legend_expected"></span>
           ${[0, 1, 2, 3, 4, 5].map((k) => `<i data-odds="${k}"></i>`).join("")}
           <span data-text="legend_surprise"></span></p>
+        <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
         <button type="button" class="quiet" data-do="edit" data-part="edit" data-text="edit"></button>
         <button type="button" class="quiet" data-do="read" data-part="read" data-text="read"></button>
       </div>
       <div class="sheet" data-part="sheet" data-label="sheet" spellcheck="false"></div>
+      <div class="openings" role="group" data-label="openings">
+        ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
+      </div>
       <section class="card" data-part="card" role="dialog" data-label="card" hidden>
         <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
         <p class="headline" data-part="headline"></p>
         <p class="hint" data-part="standing"></p>
-        <h3 data-text="alternatives"></h3>
+        <p class="what" data-text="alternatives"></p>
         <ol class="bars" data-part="alternatives"></ol>
       </section>
       <footer>
@@ -81,7 +81,6 @@ const PAGE = `
       <button type="button" data-do="eight" data-part="eight" data-text="eight"></button>
       <button type="button" data-do="undo" data-part="undo" data-label="undo" data-hint="undo">↶</button>
       <button type="button" data-do="redo" data-part="redo" data-label="redo" data-hint="redo">↷</button>
-      <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
     </div>
     <p class="live" aria-live="polite" data-part="live"></p>
   </div>
@@ -123,11 +122,12 @@ const PAGE = `
     </section>
     <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
     <p class="hint" data-text="keys"></p>
+    <p class="hint" data-part="api"><a href="?view=api" data-text="api"></a></p>
   </aside>
 </main>`;
 
 class Writer extends HTMLElement {
-  async start({ source, models, texts, record = null }) {
+  async start({ source, models, texts, record = null, api = false }) {
     Object.assign(this, { source, models, record });
     const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
@@ -140,7 +140,7 @@ class Writer extends HTMLElement {
     const kept = await this.store.load();
     this.doc = tree.unpacked(kept?.doc) ?? (record ? tree.fromRecord(record) : tree.emptyDocument());
     this.settings = repaired(kept?.settings);
-    this.build();
+    this.build(api);
     if (!kept && record) this.say(this.language.say("first_story"));
     this.setOdds(kept ? Boolean(kept.odds) : Boolean(record));
     this.changed();
@@ -155,7 +155,7 @@ class Writer extends HTMLElement {
     return this.querySelector(`#ink-${name}`);
   }
 
-  build() {
+  build(api) {
     this.sheet = new Sheet(this.part("sheet"), {
       edit: (text) => this.edit(text),
       undo: () => this.undo(),
@@ -173,6 +173,7 @@ class Writer extends HTMLElement {
     });
     for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
     this.part("models").hidden = this.models.length < 2;
+    this.part("api").hidden = !api;
     this.field("seed").value = "0";
     this.showSettings();
     this.addEventListener("click", (event) => this.click(event));
@@ -194,7 +195,11 @@ class Writer extends HTMLElement {
     const { do: action, preset, opening } = button.dataset;
     if (preset) this.usePreset(preset);
     else if (opening) this.open(opening);
-    else if (action === "generate") this.writing ? this.stop() : this.generate();
+    else if (action === "generate") {
+      // Of a double click the second is not for Stop, which has come under the pointer.
+      if (!this.writing) this.generate();
+      else if (event.detail < 2) this.stop();
+    }
     else if (action === "again") this.again();
     else if (action === "eight") this.eight();
     else if (action === "undo") this.undo();
@@ -463,7 +468,6 @@ class Writer extends HTMLElement {
   }
 
   stop() {
-    if (performance.now() - this.began < DOUBLE_CLICK) return;
     this.writing?.abort();
   }
 
@@ -599,7 +603,11 @@ class Writer extends HTMLElement {
     if (!box) return;
     const left = Math.min(box.left - paper.left, paper.width - card.offsetWidth - 8);
     card.style.left = `${Math.max(8, left)}px`;
-    card.style.top = `${box.bottom - paper.top + 6}px`;
+    // Below the word, or above it where there is more room.
+    const bottom = this.querySelector(".actions").getBoundingClientRect().top;
+    const fits = bottom - box.bottom > card.offsetHeight || bottom - box.bottom > box.top;
+    const top = fits ? box.bottom + 6 : box.top - card.offsetHeight - 6;
+    card.style.top = `${top - paper.top}px`;
     this.sheet.element.querySelector(".looked")?.classList.remove("looked");
     span.classList.add("looked");
   }
@@ -729,6 +737,7 @@ class Writer extends HTMLElement {
     const { context } = this.model;
     const unseen = tree.outOfSight(tokens.length, context);
     this.sheet.show(tokens, unseen);
+    this.classList.toggle("empty", !tokens.length);
     this.sheet.follow(inSight);
     const meter = this.field("context");
     meter.max = context || 1;

@@ -87,7 +87,7 @@ def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) 
 @pytest.fixture
 def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The playground, opened; `parametrize("page", [...], indirect=True)` sets the screen."""
-    context = browser.new_context(**getattr(request, "param", {}))
+    context = browser.new_context(locale="en-GB", **getattr(request, "param", {}))
     page = context.new_page()
     page.set_default_timeout(20_000)
     outside: list[str] = []
@@ -98,7 +98,7 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
 
     page.on("request", note)
     page.goto(address)
-    page.locator("#story .sheet").wait_for()
+    page.locator("inkling-writer[ready]").wait_for()
     yield page
     context.close()
     assert outside == [], "the page asked for something beyond this machine"

@@ -1,0 +1,11 @@
+// Puts the component on the app's page, with Gradio's server behind it.
+
+import { Server } from "./server.js";
+import "./writer.js";
+
+const root = new URL("../", import.meta.url).href;
+const writer = document.createElement("inkling-writer");
+document.body.append(writer);
+const answers = await Promise.all(["start.json", "text.json"].map((name) => fetch(`${root}web/${name}`)));
+const [{ models, record }, texts] = await Promise.all(answers.map((answer) => answer.json()));
+await writer.start({ source: new Server(root), models, texts, record, api: true });
