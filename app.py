@@ -9,6 +9,7 @@ Gradio is imported late, so that `--help` and a missing Gradio are answered in a
 import argparse
 import contextlib
 import gc
+import importlib.metadata
 import os
 import socket
 import sys
@@ -113,6 +114,17 @@ def check_address(host: str, number: int) -> None:
         ) from None
 
 
+def check_mcp() -> None:
+    """ValueError without the package that --mcp needs; Gradio would leave it out in silence."""
+    try:
+        version = importlib.metadata.version("mcp")
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    if not version.startswith("1."):
+        found = f"and mcp {version} is installed" if version else "which is not installed"
+        raise ValueError(f"--mcp needs the package mcp 1.x, {found}: pip install 'mcp<2'.")
+
+
 def has_screen() -> bool:
     return sys.platform != "linux" or not {"DISPLAY", "WAYLAND_DISPLAY"}.isdisjoint(os.environ)
 
@@ -128,6 +140,8 @@ def serve(options: argparse.Namespace) -> None:
         raise ValueError(
             'Gradio is not installed: run `pip install -c constraints.txt -e ".[play]"`.'
         ) from None
+    if options.mcp:
+        check_mcp()
     from playground.engine.engine import Engine
     from playground.model.device import introduction
     from playground.model.folder import ModelFolder

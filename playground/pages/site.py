@@ -1,8 +1,7 @@
 """How the page is served: its files, what it may load, who may ask, and what is closed.
 
-Our page stands at the address itself; Gradio's own is at `?view=api`, where it shows how programs
-ask. Gradio's server is open for more than is needed here: a layer before it adds the headers with
-which a browser keeps a page, and closes the rest.
+Our page stands where Gradio's own would. Gradio's server is open for more than is needed here: a
+layer before it adds the headers with which a browser keeps a page, and closes the rest.
 """
 
 import html
@@ -25,11 +24,10 @@ CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
 ON_SPACE = "SPACE_ID" in os.environ
 
-# Gradio's scripts are inline and compile templates; nothing may come from elsewhere.
+# Nothing comes from elsewhere, and no script that is not a file of ours runs.
 CONTENT = (
-    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; base-uri 'self'; form-action 'self'; object-src 'none'; "
-    "frame-ancestors "
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; "
+    "form-action 'none'; object-src 'none'; frame-ancestors "
 )
 HEADERS = {
     "content-security-policy": CONTENT
@@ -60,11 +58,7 @@ class Guard:
         path = scope["path"].rstrip("/")
         length = dict(scope["headers"]).get(b"content-length", b"")
         answer: Response
-        if (
-            not path
-            and scope["method"] in ("GET", "HEAD")
-            and b"view=" not in scope["query_string"]
-        ):
+        if not path and scope["method"] in ("GET", "HEAD"):
             answer = index(Request(scope))
         elif path.endswith(CLOSED):
             answer = JSONResponse({"detail": "There is no such address here."}, 404)
@@ -101,7 +95,6 @@ def launch(
         server_name=host,
         favicon_path=str(WEB / "icon-192.png"),
         max_threads=VISITORS_MAX,
-        footer_links=["api"],
         run_history=False,
         ssr_mode=False,
         enable_monitoring=False,

@@ -7,7 +7,7 @@
 // { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request) and
 // candidates(request), which answer once. On the app's page that is server.js; a page without a server
 // gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
-// `record`: a story's record to begin with; `api`: whether ?view=api shows how programs ask.
+// `record`: a story's record to begin with; `api`: whether web/api.html shows how programs ask.
 
 import { Bars } from "./bars.js";
 import { Branches, showSideBySide } from "./branches.js";
@@ -122,7 +122,7 @@ const PAGE = `
     </section>
     <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
     <p class="hint" data-text="keys"></p>
-    <p class="hint" data-part="api"><a href="?view=api" data-text="api"></a></p>
+    <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>
   </aside>
 </main>`;
 

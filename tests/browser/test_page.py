@@ -112,7 +112,7 @@ def test_a_wrong_seed_or_a_word_that_is_refused_is_one_sentence(page: Page) -> N
 
 
 class Wire:
-    """A line to the app that can be cut: all that it carries breaks off, and nobody gets through."""
+    """A line to the app that can be cut: what it carries breaks off, and nobody gets through."""
 
     def __init__(self, address: str) -> None:
         parts = urllib.parse.urlsplit(address)
@@ -191,6 +191,11 @@ def test_another_model_reads_the_same_text(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)
-def test_the_api_is_shown_for_programs(page: Page) -> None:
+def test_programs_are_told_how_to_ask(page: Page) -> None:
     page.get_by_role("link", name="For programs: the API").click()
-    expect(page.get_by_text("/generate").first).to_be_visible()
+    for name in ("/generate", "/score", "/candidates", "/branch"):
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.locator("#endpoints")).to_contain_text("top_k: int, 40 if not given")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="Back to the stories").click()
+    page.locator("inkling-writer[ready]").wait_for()

@@ -1,0 +1,28 @@
+// What this server answers to programs, as it says itself, with examples for its own address.
+
+const root = new URL("../", location.href).href;
+document.querySelector("#python").textContent = `from gradio_client import Client
+
+client = Client("${root}")
+print(client.predict("Once upon a time", seed=7, api_name="/generate"))`;
+document.querySelector("#curl").textContent =
+  `curl -s ${root}gradio_api/call/v2/generate -H 'Content-Type: application/json' \\
+  -d '{"prompt": "Once upon a time", "seed": 7}'
+# {"event_id": "..."}: the story comes from
+curl -N ${root}gradio_api/call/v2/generate/EVENT_ID`;
+
+const { named_endpoints: endpoints } = await (await fetch(`${root}gradio_api/info`)).json();
+for (const [name, { description, parameters }] of Object.entries(endpoints)) {
+  const section = document.createElement("section");
+  section.append(Object.assign(document.createElement("h2"), { textContent: name }));
+  section.append(Object.assign(document.createElement("pre"), { textContent: description.trim() }));
+  const list = document.createElement("ul");
+  for (const { parameter_name, python_type, parameter_has_default, parameter_default } of parameters) {
+    const value = parameter_has_default ? `, ${JSON.stringify(parameter_default)} if not given` : "";
+    list.append(Object.assign(document.createElement("li"), {
+      textContent: `${parameter_name}: ${python_type.type}${value}`,
+    }));
+  }
+  section.append(list);
+  document.querySelector("#endpoints").append(section);
+}

@@ -1,0 +1,44 @@
+"""`app.py --mcp`: the endpoints as tools of the Model Context Protocol, asked by its own client."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from playground.engine.engine import Engine
+from playground.model.folder import ModelFolder
+from playground.pages import site, write
+
+
+async def ask(url: str) -> tuple[list[str], str]:
+    """The tools of the server, and a story."""
+    async with (
+        streamable_http_client(f"{url}gradio_api/mcp/") as (reader, writer, _),
+        ClientSession(reader, writer) as session,
+    ):
+        await session.initialize()
+        tools: Any = (await session.list_tools()).tools
+        assert all(tool.description for tool in tools)
+        story = await session.call_tool(
+            "generate", {"prompt": "Once upon a time", "seed": 7, "length": 9}
+        )
+        part: Any = story.content[0]
+        return [tool.name for tool in tools], part.text
+
+
+def test_an_assistant_finds_the_tools_and_gets_a_story(tiny_export: Path) -> None:
+    with Engine(ModelFolder.open(tiny_export, device="cpu")) as engine:
+        engines = {"tiny": engine}
+        page = write.build(engines)
+        url, _ = site.launch(page, write.start(engines), mcp_server=True)
+        try:
+            names, story = asyncio.run(ask(url))
+        finally:
+            page.close(verbose=False)
+    assert names == ["generate", "score", "candidates", "branch"]
+    assert story.startswith("Once upon a time")
+    assert len(story) > len("Once upon a time")
