@@ -101,7 +101,8 @@ def default_model() -> Path:
 def check_address(host: str, number: int) -> None:
     """ValueError if no server can listen there."""
     try:
-        family, *_, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host.strip("[]"), number, type=socket.SOCK_STREAM)
+        family, *_, address = found[0]
         socket.create_server(address[:2], family=family).close()
     except socket.gaierror:
         raise ValueError(
@@ -163,7 +164,7 @@ def serve(options: argparse.Namespace) -> None:
         url, public_url = site.launch(
             page,
             write.start(engines),
-            host=options.host,
+            host=f"[{options.host.strip('[]')}]" if ":" in options.host else options.host,
             server_port=options.port,
             share=options.share,
             mcp_server=options.mcp,

@@ -6,11 +6,11 @@ layer before it adds the headers with which a browser keeps a page, and closes t
 
 import html
 import os
+from collections.abc import Collection
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -21,7 +21,7 @@ from playground.pages.write import VISITORS_MAX, WEB
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
-LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
+LOCAL = ("127.0.0.1", "localhost", "::1")
 ON_SPACE = "SPACE_ID" in os.environ
 
 # Nothing comes from elsewhere, and no script that is not a file of ours runs.
@@ -41,8 +41,9 @@ HEADERS = {
 class Guard:
     """Closes what the page does not need, limits what is sent, and adds the headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, names: Collection[str] | None) -> None:
+        """`names` by which the server may be asked for; None: any."""
+        self.app, self.names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,8 +57,13 @@ class Guard:
             await send(message)
 
         path = scope["path"].rstrip("/")
-        length = dict(scope["headers"]).get(b"content-length", b"")
+        headers = dict(scope["headers"])
+        length, host = headers.get(b"content-length", b""), headers.get(b"host", b"").decode()
         answer: Response
+        if self.names is not None and name_of(host) not in self.names:
+            answer = JSONResponse({"detail": "This page is for this machine only."}, 400)
+            await answer(scope, receive, send_with_headers)
+            return
         if not path and scope["method"] in ("GET", "HEAD"):
             answer = index(Request(scope))
         elif path.endswith(CLOSED):
@@ -68,6 +74,11 @@ class Guard:
             await self.app(scope, receive, send_with_headers)
             return
         await answer(scope, receive, send_with_headers)
+
+
+def name_of(host: str) -> str:
+    """The name or address in a Host header, without the port."""
+    return host[1:].split("]")[0] if host.startswith("[") else host.split(":")[0]
 
 
 def index(request: Request) -> HTMLResponse:
@@ -86,7 +97,8 @@ def launch(
     A page that only this machine is to see answers to this machine's names only, so that no other
     site can reach it through a name of its own.
     """
-    names = list(LOCAL) if host in (None, *LOCAL) and not options.get("share") else ["*"]
+    is_local = host is None or host.strip("[]") in LOCAL
+    names = LOCAL if is_local and not options.get("share") else None
 
     async def begin(_: Request) -> JSONResponse:
         return JSONResponse(start)
@@ -104,10 +116,7 @@ def launch(
                 Route("/web/start.json", begin),
                 Mount("/web", StaticFiles(directory=WEB)),
             ],
-            "middleware": [
-                Middleware(TrustedHostMiddleware, allowed_hosts=names),
-                Middleware(Guard),
-            ],
+            "middleware": [Middleware(Guard, names=names)],
         },
         prevent_thread_lock=True,
         quiet=True,
