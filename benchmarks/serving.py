@@ -2,17 +2,18 @@
 
     python benchmarks/serving.py [--model DIR] [--visitors 1 8 32 64] [--stories 1000]
 
-Starts `python app.py` and visits it with gradio_client. A visitor comes at a random moment of the
-first two seconds, then asks for one story after the other, with a pause of up to a second between
-two, until the time is over. First words: from asking to the first text beyond the prompt. Speed:
-the tokens of a story over the time from its first words to its end. gradio_client looks for news
-every 50 ms only, and the work of all the clients is done on the same processor as the app's: a
-browser elsewhere waits less.
+Starts `python app.py` and visits it as the page does, over plain HTTP. A visitor comes at a random
+moment of the first two seconds, then asks for one story after the other, with a pause of up to a
+second between two, until the time is over. First words: from asking to the first token. Speed: the
+tokens of a story over the time from its first token to its end. The last row asks for bare text
+instead of tokens with their surprise, which the page colours: what the colours cost. The work of
+all the visitors is done on the same processor as the app's: a browser elsewhere waits less.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import socket
@@ -20,14 +21,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 from gradio_client import Client
-from tokenizers import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 OPENINGS = (
@@ -37,6 +38,7 @@ OPENINGS = (
     "Tom and his robot wanted to bake a cake.",
 )
 LENGTH = 200  # tokens of a story at most
+Ask = Callable[[str, int, str, int], Iterator[int]]  # address, visitor, prompt, seed
 GROUP = 20  # stories asked for at once when memory is watched
 MEBIBYTE = 2**20
 
@@ -67,40 +69,70 @@ def running_app(model: Path) -> Iterator[tuple[str, psutil.Process]]:
         app.wait(10)
 
 
-def arrive(url: str) -> Client:
-    """A visitor. Unless told that it is plain http, it reads every certificate for each request."""
-    return Client(url, verbose=False, ssl_verify=False)
+def events(url: str, visitor: int, endpoint: str, *values: Any) -> Iterator[Any]:
+    """What an endpoint answers, message by message, each as soon as it is there. A visitor has an
+    address of its own, as behind a proxy: nobody may fill all places."""
+    address = f"{url}/gradio_api/call/{endpoint}"
+    headers = {"Content-Type": "application/json", "X-Forwarded-For": f"10.0.0.{visitor}"}
+    asked = urllib.request.Request(address, json.dumps({"data": values}).encode(), headers)
+    with urllib.request.urlopen(asked) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{address}/{event}") as answer:
+        kind = ""
+        for line in answer:
+            if line.startswith(b"event: "):
+                kind = line[7:].strip().decode()
+            elif line.startswith(b"data: ") and kind == "generating":
+                yield json.loads(line[6:])[0]
+            elif kind == "error":
+                raise RuntimeError(line.decode())
 
 
-def visit(
-    visitor: Client, tokenizer: Tokenizer, until: float, dice: random.Random
-) -> Iterator[Told]:
+def with_surprise(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
+    """A story as the page asks for it: the number of new tokens in each message."""
+    wish = {
+        "model": None, "ids": [], "text": prompt, "token_id": None, "opening": -1,
+        "settings": {"length": LENGTH}, "seeds": [seed],
+    }  # fmt: skip
+    typed = 0
+    for message in events(url, visitor, "page_write", wish):
+        typed += message.get("typed", 0)
+        count = sum(len(ids) for _, _, _, ids in message["new"])
+        yield max(0, count - typed)
+        typed = max(0, typed - count)
+
+
+def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
+    """A story as text: about four letters are a token."""
+    length = len(prompt)
+    values = [prompt, 0.8, 40, LENGTH, seed, None, 1.0, 0.0, 1.0, None, True]
+    for text in events(url, visitor, "generate", *values):
+        yield (len(text) - length) // 4
+        length += (len(text) - length) // 4 * 4
+
+
+def visit(url: str, visitor: int, ask: Ask, until: float, dice: random.Random) -> Iterator[Told]:
     """One visitor's stories."""
     time.sleep(dice.uniform(0, 2))
     while time.perf_counter() < until:
-        prompt = dice.choice(OPENINGS)
         asked = time.perf_counter()
-        job = visitor.submit(
-            prompt, length=LENGTH, seed=dice.randrange(2**32), api_name="/generate"
-        )
-        while not job.outputs() and not job.done():
-            time.sleep(0.01)
-        first = time.perf_counter()
-        tokens = len(tokenizer.encode(job.result()[len(prompt) :]).ids)
-        yield Told(first - asked, tokens, max(time.perf_counter() - first, 1e-3))
+        first, tokens = 0.0, 0
+        for count in ask(url, visitor, dice.choice(OPENINGS), dice.randrange(2**32)):
+            if count and not first:
+                first = time.perf_counter()
+            tokens += count
+        if tokens:
+            yield Told(first - asked, tokens, max(time.perf_counter() - first, 1e-3))
         time.sleep(dice.uniform(0, 1))
 
 
-def crowd(
-    url: str, tokenizer: Tokenizer, visitors: int, seconds: float
-) -> tuple[list[Told], float]:
+def crowd(url: str, ask: Ask, visitors: int, seconds: float) -> tuple[list[Told], float]:
     """All stories of so many visitors, and the seconds they took together."""
-    clients = [arrive(url) for _ in range(visitors)]
     begun = time.perf_counter()
     stories: list[Told] = []
 
     def one(number: int) -> None:
-        stories.extend(visit(clients[number], tokenizer, begun + seconds, random.Random(number)))
+        stories.extend(visit(url, number, ask, begun + seconds, random.Random(number)))
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(visitors)]
     for thread in threads:
@@ -126,8 +158,8 @@ def many_stories(url: str, app: psutil.Process, stories: int) -> None:
     for written in range(0, stories + 1, GROUP):
         if written % 200 == 0:
             print(f"{written:7,}  {app.memory_info().rss / MEBIBYTE:6,.0f}", flush=True)
-        if written % 100 == 0:
-            visitors = [arrive(url) for _ in range(GROUP)]
+        if written % 100 == 0:  # unless told that it is plain http, it reads every certificate
+            visitors = [Client(url, verbose=False, ssl_verify=False) for _ in range(GROUP)]
         jobs = [
             visitor.submit(
                 dice.choice(OPENINGS),
@@ -153,23 +185,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15, help="for each number of visitors")
     parser.add_argument("--stories", type=int, default=1000, help="for the memory; 0 leaves it out")
     options = parser.parse_args()
-    tokenizer = Tokenizer.from_file(str(options.model / "tokenizer.json"))
 
     print(f"{options.model.name}, stories of up to {LENGTH} tokens, {os.cpu_count()} cores, which")
-    print("the visitors share with the app; gradio_client looks for news every 50 ms.\n")
+    print("the visitors share with the app.\n")
     print("            first words (ms)     tokens/s of a visitor       tokens/s")
     print("visitors  median  95th pct.    median  5th pct. (slow)        of all  stories")
     with running_app(options.model) as (url, app):
-        crowd(url, tokenizer, visitors=1, seconds=3)  # the first story warms everything up
-        for visitors in options.visitors:
-            stories, seconds = crowd(url, tokenizer, visitors, options.seconds)
+        crowd(url, with_surprise, visitors=1, seconds=3)  # the first story warms everything up
+        rows: list[tuple[Ask, int]] = [(with_surprise, count) for count in options.visitors]
+        for ask, visitors in [*rows, (bare_text, options.visitors[-1])]:
+            stories, seconds = crowd(url, ask, visitors, options.seconds)
             waits = [1000 * story.wait for story in stories]
             speeds = [story.tokens / story.seconds for story in stories]
             total = sum(story.tokens for story in stories) / seconds
             print(
                 f"{visitors:8}  {percentile(waits, 50):6.0f}  {percentile(waits, 95):9.0f}"
                 f"  {percentile(speeds, 50):8.0f}  {percentile(speeds, 5):15.0f}"
-                f"  {total:12,.0f}  {len(stories):7}",
+                f"  {total:12,.0f}  {len(stories):7}"
+                f"{'  bare text' if ask is bare_text else ''}",
                 flush=True,
             )
         if options.stories:

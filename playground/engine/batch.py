@@ -73,6 +73,8 @@ class Batch:
                 sequence.count = 0
             else:
                 sequence.out.put(token)
+                if isinstance(token, ValueError):
+                    sequence.count = 0
         for _, sequence in fed:
             self._advance(sequence)
 

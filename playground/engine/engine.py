@@ -121,6 +121,8 @@ class Engine:
         sequence.peeks = True
         self._admit_soon(sequence)
         found = sequence.out.get()
+        if isinstance(found, ValueError):
+            raise found
         if isinstance(found, BaseException):
             raise RuntimeError("the model stopped working; start the playground again") from found
         if not isinstance(found, NextTokens):

@@ -21,6 +21,7 @@ from playground.model.head import Head
 from playground.sampling import TOP_K_MAX, choose, choose_among_all, penalise, uniform
 from playground.stories.story import Alternative, Token
 
+NOT_FINITE = "the model computed what is no number here: export it again, or open another one."
 NOTHING = np.array([], dtype=np.int64)  # no id is banned
 
 
@@ -48,6 +49,11 @@ class Choice:
     chance: float = 1.0
     rank: int | None = None
     logit: float = 0.0
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the model computed numbers at all."""
+        return math.isfinite(self.near.log_total) and math.isfinite(self.near.logits[0])
 
     def take(self, rank: int, chance: float = 1.0) -> None:
         """Choose one of the likeliest."""
@@ -80,9 +86,9 @@ class Sampler:
 
     def sample(
         self, states: torch.Tensor, asked: list[tuple[Sequence, int, int | None]]
-    ) -> Iterator[tuple[Sequence, Token | NextTokens | None]]:
+    ) -> Iterator[tuple[Sequence, Token | NextTokens | ValueError | None]]:
         """The next token of each story asked for, None for its end; what it could be for one that
-        peeks.
+        peeks; a ValueError for one whose numbers went wrong, which ends it and no other.
 
         Args:
             states: (rows, hidden).
@@ -100,6 +106,9 @@ class Sampler:
                     MANY if many else FEW,
                 )
             for choice in choices:
+                if not choice.is_finite:
+                    yield choice.sequence, ValueError(NOT_FINITE)
+                    continue
                 if choice.sequence.peeks:
                     yield choice.sequence, self._next_tokens(choice)
                     choice.sequence.count = 0
@@ -131,6 +140,8 @@ class Sampler:
                 choices.append(Choice(sequence, None, near, NOTHING, token_id=known))
         rests = self._log_rests(choices, logits)
         for index, choice in enumerate(choices):
+            if not choice.is_finite:
+                continue
             chosen = self._choose_near(choice, rests.get(index, -math.inf))
             if not chosen or choice.sequence.peeks:
                 others.append(index)
@@ -145,6 +156,7 @@ class Sampler:
             index
             for index, choice in enumerate(choices)
             if choice.draw is not None
+            and choice.is_finite
             and choice.sequence.settings.temperature
             and not choice.sequence.settings.top_k
         ]

@@ -75,6 +75,7 @@ class Stream:
 
         Raises:
             StopIteration: the story is at its end, or the stream was closed.
+            ValueError: the story's numbers went wrong; it ends here.
             RuntimeError: the engine failed.
         """
         if self.done:
@@ -96,6 +97,8 @@ class Stream:
             self._tokens.append(item)
             return item
         self.done = True
+        if isinstance(item, ValueError):
+            raise item
         if isinstance(item, BaseException):
             raise RuntimeError("the model stopped working; start the playground again") from item
         raise StopIteration

@@ -60,12 +60,13 @@ class ModelFolder:
         self.device = device
         self.config = read_config(folder)
         self.tokenizer = open_tokenizer(folder)
-        self.weights = read_weights(folder)
+        training = read_training(folder)
+        self.weights = read_weights(folder, training)
         self.end = self.tokenizer.eos_token_id
         start = self.tokenizer.bos_token_id
         self.start = self.end if start is None else start
         self.fingerprint = fingerprint_of(folder)
-        self.facts = facts_of(folder, self.config, self.weights)
+        self.facts = facts_of(folder, self.config, self.weights, training)
         self._bytes = byte_table(self.tokenizer)
         self._silent = {self.end, *self.tokenizer.all_special_ids}
 
@@ -169,13 +170,17 @@ def open_tokenizer(folder: Path) -> Any:
         raise ValueError(f"the tokenizer in {folder} cannot be read: {reason}") from None
 
 
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of the folder's safetensors, in one file or in several."""
+def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """All tensors of the folder's safetensors: numbers, and those that were exported,
+    if `training` says which."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ValueError(f"{folder} has no weights: model.safetensors is missing.")
     weights: dict[str, torch.Tensor] = {}
+    exported = part(training.get("files"))
     for file in files:
+        if exported.get(file.name, sha256(file)) != sha256(file):
+            raise ValueError(f"{file} is not what was exported: copy or export the model again.")
         try:
             with safe_open(file, framework="pt") as stored:
                 weights |= {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
@@ -183,7 +188,27 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
             raise ValueError(
                 f"{file} is damaged or cut off: copy or export the model again."
             ) from None
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not torch.isfinite(weight).all():
+            raise ValueError(f"{folder}: {name} holds what is no number: export the model again.")
     return weights
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while piece := content.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """training.json, or nothing where it cannot be read: it is for people."""
+    try:
+        return part(json.loads((folder / "training.json").read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        return {}
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -199,28 +224,34 @@ def fingerprint_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def facts_of(folder: Path, config: dict[str, Any], weights: dict[str, torch.Tensor]) -> ModelInfo:
+def facts_of(
+    folder: Path,
+    config: dict[str, Any],
+    weights: dict[str, torch.Tensor],
+    training: dict[str, Any],
+) -> ModelInfo:
     """What training.json says, and what the weights show by themselves."""
-    try:
-        training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-        training = {}
-    training = part(training)
     corpus, judged = part(training.get("corpus")), part(training.get("validation"))
     context = config.get("max_position_embeddings") or config.get("n_positions") or 0
     return ModelInfo(
-        name=training.get("name") or folder.resolve().name,
+        name=known(training, "name", str) or folder.resolve().name,
         parameters=sum(tensor.numel() for tensor in weights.values()),
         context=int(context),
         vocabulary=int(config.get("vocab_size", 0)),
-        corpus=corpus.get("name", ""),
-        stories=corpus.get("stories"),
-        corpus_tokens=corpus.get("tokens"),
-        tokens_seen=training.get("tokens_seen"),
-        perplexity=judged.get("perplexity"),
-        bits_per_byte=judged.get("bits_per_byte"),
-        license=training.get("license"),
+        corpus=known(corpus, "name", str) or "",
+        stories=known(corpus, "stories", int),
+        corpus_tokens=known(corpus, "tokens", int),
+        tokens_seen=known(training, "tokens_seen", int),
+        perplexity=known(judged, "perplexity", (int, float)),
+        bits_per_byte=known(judged, "bits_per_byte", (int, float)),
+        license=known(training, "license", str),
     )
+
+
+def known(values: dict[str, Any], name: str, kind: Any) -> Any:
+    """A value of its kind, or None."""
+    value = values.get(name)
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
 
 def part(value: Any) -> dict[str, Any]:

@@ -312,11 +312,9 @@ def checked_text(text: Any) -> str:
 
 
 def visitor(request: gr.Request | None) -> str:
-    """Who asks: the address, behind a proxy the one that it names; "" where nobody knows."""
-    if request is None:
-        return ""
-    forwarded = request.headers.get("x-forwarded-for", "").split(",")[0].strip()
-    return forwarded or (request.client.host if request.client else "")
+    """Who asks: the address, "" where nobody knows. Behind a proxy it is the one that the proxy
+    names, which uvicorn has put there."""
+    return request.client.host if request is not None and request.client else ""
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from transformers import GenerationConfig, PreTrainedModel
 from trainer.corpus.tokenizer import END_OF_TEXT, FOLDER
 from trainer.export.model_card import SAMPLING, write_card
 from trainer.storage.atomic import atomic_directory
+from trainer.storage.checkpoint import sha256
 
 
 def export(
@@ -46,7 +47,8 @@ def export(
         if snapshots is not None and snapshots.is_dir():
             unfinished = shutil.ignore_patterns("*.partial", "*.old")
             shutil.copytree(snapshots, partial / "snapshots", ignore=unfinished, copy_function=link)
-        write_card(partial, training)
+        weights = sorted(partial.glob("*.safetensors"))
+        write_card(partial, training | {"files": {file.name: sha256(file) for file in weights}})
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:

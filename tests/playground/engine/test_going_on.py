@@ -125,6 +125,32 @@ def test_what_cannot_be_asked_is_refused(engine: Engine) -> None:
         engine.extend([], 5, Settings())  # type: ignore[arg-type]
 
 
+def test_a_story_whose_numbers_go_wrong_ends_alone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = tokens(engine.write(PROMPT, Settings(length=20, seed=2)))
+    feed = type(engine._network).feed
+    wrong = engine.storyteller.encode(" dragon")[0]
+
+    def spoiled(network: Any, chunks: Any) -> Any:
+        states = feed(network, chunks).clone()
+        row = 0
+        for chunk in chunks:
+            if wrong in chunk.ids:
+                states[row : row + len(chunk.ids)] = math.nan
+            row += len(chunk.ids)
+        return states
+
+    monkeypatch.setattr(type(engine._network), "feed", spoiled)
+    well = engine.write(PROMPT, Settings(length=20, seed=2))
+    for settings in (Settings(length=20), Settings(length=20, top_k=0, repetition_penalty=1.5)):
+        with pytest.raises(ValueError, match="no number"):
+            tokens(engine.write("There was a dragon", settings))
+    with pytest.raises(ValueError, match="no number"):
+        engine.candidates([], "There was a dragon")
+    assert tokens(well) == alone
+
+
 def test_bins_hold_all_others() -> None:
     draw = np.random.default_rng(1)
     logits = draw.normal(size=5000) * 3

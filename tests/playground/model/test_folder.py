@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -84,7 +85,16 @@ def test_a_device_that_is_not_there_is_refused(folder: Path, device: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", "null", '{"corpus": "x", "validation": 3}', '{"name": "Ada"}']
+    "content",
+    [
+        "{",
+        "[]",
+        "null",
+        '{"corpus": "x", "validation": 3}',
+        '{"name": "Ada"}',
+        '{"name": 5, "license": [], "tokens_seen": "many", "files": 3}',
+        '{"corpus": {"name": {}, "stories": true}, "validation": {"perplexity": "low"}}',
+    ],
 )
 def test_facts_for_people_are_optional(folder: Path, content: str) -> None:
     (folder / "training.json").write_text(content, encoding="utf-8")
@@ -93,6 +103,27 @@ def test_facts_for_people_are_optional(folder: Path, content: str) -> None:
     assert facts.vocabulary == 50257
     assert facts.perplexity is None
     assert facts.name == ("Ada" if "Ada" in content else "model")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(folder: Path, value: float) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    weights[sorted(weights)[0]].view(-1)[3] = value
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert "no number" in refusal(folder)
+
+
+def test_weights_other_than_those_exported_are_refused(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    kept = {"files": {file.name: hashlib.sha256(content).hexdigest()}}
+    (folder / "training.json").write_text(json.dumps(kept))
+    ModelFolder.open(folder, device="cpu")
+    content[-1] ^= 1  # a bit of a weight
+    file.write_bytes(content)
+    assert "not what was exported" in refusal(folder)
 
 
 def test_facts_are_those_of_the_folder(storyteller: ModelFolder, tiny_export: Path) -> None:
