@@ -3,7 +3,7 @@
 import { current, shared, textOf } from "./tree.js";
 
 const WORDS_SHOWN = 6; // of a branch without a name
-const TAIL = 160; // letters of what branches share that are shown beside them
+const TAIL = 70; // letters of what branches share that are shown beside them
 
 // What a branch is called: its name, or the first words in which it differs from its parent.
 export function nameOf(doc, branch, language) {

@@ -23,6 +23,7 @@ const CHARACTERS = 20_000, UNDOS = 200;
 const EIGHT = 8, EIGHT_LENGTH = 40;
 const SHOWN = 12; // bars of the next word
 const ALTERNATIVES = 10; // bars of a word's card
+const LEAST_CARD = 220; // pixels of a card's height, however little room there is
 const AT_REST = 600; // ms without a key after which typed text is scored
 
 const slider = ({ name, low, high, step }) => `
@@ -603,10 +604,12 @@ class Writer extends HTMLElement {
     if (!box) return;
     const left = Math.min(box.left - paper.left, paper.width - card.offsetWidth - 8);
     card.style.left = `${Math.max(8, left)}px`;
-    // Below the word, or above it where there is more room.
-    const bottom = this.querySelector(".actions").getBoundingClientRect().top;
-    const fits = bottom - box.bottom > card.offsetHeight || bottom - box.bottom > box.top;
-    const top = fits ? box.bottom + 6 : box.top - card.offsetHeight - 6;
+    // Below the word, or above it where there is more room; what does not fit is scrolled.
+    card.style.maxHeight = "none";
+    const below = this.querySelector(".actions").getBoundingClientRect().top - box.bottom - 12;
+    const isBelow = below > card.offsetHeight || below > box.top;
+    card.style.maxHeight = `${Math.max(LEAST_CARD, isBelow ? below : box.top - 12)}px`;
+    const top = isBelow ? box.bottom + 6 : box.top - card.offsetHeight - 6;
     card.style.top = `${top - paper.top}px`;
     this.sheet.element.querySelector(".looked")?.classList.remove("looked");
     span.classList.add("looked");

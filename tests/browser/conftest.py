@@ -9,6 +9,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
@@ -53,16 +55,15 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="module")
-def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
-    """`python app.py` with two models: one slow enough for a Stop in mid-story, one fast."""
-    slow = export("slow", ends=False, hidden_size=512, intermediate_size=1024, num_hidden_layers=12)
-    fast = export("fast")
-    log = tmp_path_factory.mktemp("app") / "log"
+@contextmanager
+def running_app(log: Path, *models: Path) -> Iterator[str]:
+    """`python app.py` with some models: its address."""
     command = [sys.executable, "app.py", "--no-browser", "--port", str(port := free_port())]
+    for model in models:
+        command += ["--model", str(model)]
     with log.open("w") as output:
         app = subprocess.Popen(
-            [*command, "--model", str(slow), "--model", str(fast)],
+            command,
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -82,6 +83,14 @@ def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) 
         app.terminate()
         app.wait(10)
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
+    """The app with two models: one slow enough for a Stop in mid-story, one fast."""
+    slow = export("slow", ends=False, hidden_size=512, intermediate_size=1024, num_hidden_layers=12)
+    with running_app(tmp_path_factory.mktemp("app") / "log", slow, export("fast")) as url:
+        yield url
 
 
 @pytest.fixture
