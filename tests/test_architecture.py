@@ -38,7 +38,7 @@ DIRECTIONS = {
         "config device",
         "storage",
         "corpus",
-        "compact_vocabulary model loss optim flops",
+        "compact_vocabulary attention model loss optim flops",
         "distributed",
         "batches metrics command_line",
         "export evaluate",
