@@ -5,8 +5,11 @@ layer before it adds the headers with which a browser keeps a page, and closes t
 """
 
 import html
+import inspect
+import json
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import gradio as gr
@@ -21,6 +24,7 @@ from playground.pages.write import VISITORS_MAX, WEB
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
+CALL = re.compile(r"/gradio_api/(?:call|run|api)/(\w+)$")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 ON_SPACE = "SPACE_ID" in os.environ
 
@@ -41,9 +45,12 @@ HEADERS = {
 class Guard:
     """Closes what the page does not need, limits what is sent, and adds the headers."""
 
-    def __init__(self, app: ASGIApp, names: Collection[str] | None) -> None:
-        """`names` by which the server may be asked for; None: any."""
-        self.app, self.names = app, names
+    def __init__(
+        self, app: ASGIApp, names: Collection[str] | None, endpoints: Mapping[str, list[str]]
+    ) -> None:
+        """`names` by which the server may be asked for, None: any; and the parameters of every
+        endpoint."""
+        self.app, self.names, self.endpoints = app, names, endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,12 +75,73 @@ class Guard:
             answer = index(Request(scope))
         elif path.endswith(CLOSED):
             answer = JSONResponse({"detail": "There is no such address here."}, 404)
-        elif scope["method"] == "POST" and not (length.isdigit() and int(length) <= BODY_MAX):
-            answer = JSONResponse({"detail": f"A request has at most {BODY_MAX:,} bytes."}, 413)
-        else:
+        elif scope["method"] != "POST":
             await self.app(scope, receive, send_with_headers)
             return
+        elif not (length.isdigit() and int(length) <= BODY_MAX):
+            answer = JSONResponse({"detail": f"A request has at most {BODY_MAX:,} bytes."}, 413)
+        else:
+            body = await body_of(receive)
+            complaint = self.complaint(path, body)
+            if not complaint:
+                await self.app(scope, again(body, receive), send_with_headers)
+                return
+            answer = JSONResponse({"detail": complaint}, 422)
         await answer(scope, receive, send_with_headers)
+
+    def complaint(self, path: str, body: bytes) -> str:
+        """What is wrong with a call, in a sentence; Gradio would print its body and a traceback."""
+        found = CALL.search(path)
+        if found is None or found[1] not in self.endpoints:
+            return ""
+        parameters = self.endpoints[found[1]]
+        try:
+            values = json.loads(body)["data"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            values = None
+        if isinstance(values, list) and len(values) == len(parameters):
+            return ""
+        return (
+            f'{found[1]} takes a JSON object with "data", a list of {len(parameters)} values '
+            f"({', '.join(parameters)}); call/v2/{found[1]} takes them by name, and only some."
+        )
+
+
+async def body_of(receive: Receive) -> bytes:
+    """The body of a request."""
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """What a request is received from once its body was read."""
+    given = False
+
+    async def first_the_body() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return first_the_body
+
+
+def parameters_of(page: gr.Blocks) -> dict[str, list[str]]:
+    """The names of the values that each endpoint takes, in their order."""
+    return {
+        str(function.api_name): [
+            name
+            for name in inspect.signature(function.fn).parameters
+            if name != "request"  # Gradio's own
+        ]
+        for function in page.fns.values()
+        if function.fn is not None
+    }
 
 
 def name_of(host: str) -> str:
@@ -116,7 +184,7 @@ def launch(
                 Route("/web/start.json", begin),
                 Mount("/web", StaticFiles(directory=WEB)),
             ],
-            "middleware": [Middleware(Guard, names=names)],
+            "middleware": [Middleware(Guard, names=names, endpoints=parameters_of(page))],
         },
         prevent_thread_lock=True,
         quiet=True,

@@ -22,7 +22,7 @@ function newWord(text) {
 }
 
 export class Sheet {
-  // `events`: { edit(text), undo(), redo(), word(k, opener), leave() }.
+  // `events`: { edit(text), undo(), redo(), word(k, opened), pass(k), leave(), editAt(k) }.
   constructor(element, events) {
     this.element = element;
     this.events = events;
@@ -55,7 +55,7 @@ export class Sheet {
     element.addEventListener("pointerover", (event) => {
       const k = this.indexOf(event.target);
       if (this.looking && event.pointerType === "mouse") {
-        if (k >= 0) events.word(k, false);
+        if (k >= 0) events.pass(k);
         else events.leave();
       }
     });

@@ -24,6 +24,8 @@ const EIGHT = 8, EIGHT_LENGTH = 40;
 const SHOWN = 12; // bars of the next word
 const ALTERNATIVES = 10; // bars of a word's card
 const LEAST_CARD = 220; // pixels of a card's height, however little room there is
+const PASSING = 40; // ms that a pointer stays on a word before its card opens
+const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
 const AT_REST = 600; // ms without a key after which typed text is scored
 
 const slider = ({ name, low, high, step }) => `
@@ -162,6 +164,10 @@ class Writer extends HTMLElement {
       undo: () => this.undo(),
       redo: () => this.redo(),
       word: (k, opened) => this.openCard(k, opened),
+      pass: (k) => {
+        clearTimeout(this.passing); // a pointer on its way asks for nothing
+        this.passing = setTimeout(() => this.openCard(k, false), PASSING);
+      },
       leave: () => this.leaveWord(),
       editAt: (k) => this.editAt(k),
     });
@@ -181,7 +187,10 @@ class Writer extends HTMLElement {
     this.addEventListener("input", (event) => this.input(event));
     this.addEventListener("change", (event) => this.input(event));
     document.addEventListener("keydown", (event) => this.key(event));
-    addEventListener("pagehide", () => this.store.flush());
+    addEventListener("pagehide", () => {
+      this.keep();
+      this.store.flush();
+    });
     whenVoicesCome(() => this.showReading());
     const night = localStorage.getItem("inkling-night");
     this.setNight(night === null ? matchMedia("(prefers-color-scheme: dark)").matches : night === "1");
@@ -271,6 +280,7 @@ class Writer extends HTMLElement {
   act(doc) {
     if (this.writing || doc === this.doc) return;
     this.remember();
+    this.last = null;
     this.doc = doc;
     this.closeCard();
     this.changed();
@@ -296,6 +306,7 @@ class Writer extends HTMLElement {
     to.push(this.doc);
     this.doc = from.pop();
     this.typing = null;
+    this.last = null;
     this.closeCard();
     this.changed();
   }
@@ -311,6 +322,7 @@ class Writer extends HTMLElement {
     const now = Date.now(); // quick keys are undone together
     if (!this.typing || now - this.typing > AT_REST) this.remember();
     this.typing = now;
+    this.last = null;
     this.doc = tree.edited(this.doc, text);
     this.changed();
   }
@@ -430,7 +442,7 @@ class Writer extends HTMLElement {
     const stop = (this.writing = new AbortController());
     this.began = performance.now();
     const streams = request.seeds.map(() => []);
-    let first = 0, count = 0, typed = 0, note = "";
+    let first = 0, count = 0, typed = 0, note = "", ended = false, kept = this.began;
     this.closeCard();
     this.closeChoices();
     this.showWriting();
@@ -444,15 +456,19 @@ class Writer extends HTMLElement {
         count = streams.reduce((sum, one) => sum + one.length, 0) - typed;
         if (count > 0 && !first) first = performance.now();
         show({ ...message, typed }, streams);
+        if (performance.now() - kept > KEPT_EVERY) {
+          kept = performance.now();
+          this.keep();
+        }
         note = this.pace(count, first, Math.min(...request.seeds));
         this.part("note").textContent = note;
-        if (message.ended?.some(Boolean)) note = `${this.language.say("the_end")} ${note}`;
+        ended = message.ended?.some(Boolean);
       }
+      if (ended) note = `${this.language.say("the_end")} ${note}`;
       if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
     } catch (problem) {
       if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
-      else if (problem.constructor.name === "Lost") note = this.language.say("lost");
-      else note = this.language.say("nothing", { why: problem.message });
+      else note = this.why(problem);
     }
     this.writing = null;
     this.showWriting();
@@ -462,7 +478,8 @@ class Writer extends HTMLElement {
   pace(count, first, seed) {
     const { language } = this;
     const seconds = (performance.now() - first) / 1000;
-    if (!first || count < 2) return language.say("writing");
+    if (!count) return this.writing ? language.say("writing") : "";
+    if (count < 2) return language.say("seed_was", { seed: String(seed) });
     const speed = Math.round((count - 1) / Math.max(seconds, 0.001));
     const pace = language.say("pace", { n: count, speed, first: Math.round(first - this.began) });
     return `${pace} ${language.say("seed_was", { seed: String(seed) })}`;
@@ -478,7 +495,7 @@ class Writer extends HTMLElement {
     this.remember();
     const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
-    await this.scorePending();
+    if (!(await this.isScored())) return;
     const before = tree.knownTokens(this.tokens), root = this.doc.current;
     const runs = seeds.map((seed) => {
       const [doc, run] = tree.withRun(this.doc, { settings: wish.settings, seed });
@@ -577,7 +594,7 @@ class Writer extends HTMLElement {
     try {
       found = await this.oddsAt(k);
     } catch (problem) {
-      this.say(this.language.say("nothing", { why: problem.message || this.language.say("lost") }));
+      this.say(this.why(problem));
       return;
     }
     if (this.looked !== token || !found) return;
@@ -617,6 +634,7 @@ class Writer extends HTMLElement {
 
   leaveWord() {
     clearTimeout(this.leaving);
+    clearTimeout(this.passing);
     this.leaving = setTimeout(() => {
       if (!this.part("card").matches(":hover, :focus-within")) this.closeCard();
     }, 300);
@@ -645,14 +663,30 @@ class Writer extends HTMLElement {
 
   // A word from the bars, at the end of the story.
   async pick(row) {
-    if (this.writing) return;
-    await this.scorePending();
+    if (this.writing || !(await this.isScored())) return;
     this.remember();
     const token = { t: row.text, s: -Math.log(Math.max(row.before, 1e-12)), i: row.id, r: -1 };
     this.doc = tree.withTokens(this.doc, [...tree.knownTokens(this.tokens), token]);
     this.changed();
     await this.askNext();
     this.part("next").querySelector("button")?.focus();
+  }
+
+  // Whether all typed text has its tokens; if not, the page says why.
+  async isScored() {
+    try {
+      await this.scorePending();
+      return true;
+    } catch (problem) {
+      this.say(this.why(problem));
+      return false;
+    }
+  }
+
+  // What went wrong, in words of the page.
+  why(problem) {
+    if (problem.constructor.name === "Lost") return this.language.say("lost");
+    return this.language.say("nothing", { why: problem.message });
   }
 
   // Typed text as the model reads it, with its surprise.

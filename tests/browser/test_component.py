@@ -428,6 +428,78 @@ def test_a_story_is_letters_wherever_it_is_shown(page: Page, trick: str) -> None
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+SPEECH = """() => {
+  // Headless Chromium has no voice: this one says a word every 20 ms.
+  const spoken = { said: [], voice: { lang: 'en-GB' } };
+  const synthesis = {
+    getVoices: () => [spoken.voice],
+    addEventListener() {},
+    cancel() { clearInterval(spoken.timer); spoken.last?.onend(); spoken.last = null; },
+    speak(said) {
+      spoken.said.push(said.text);
+      spoken.last = said;
+      const starts = [...said.text.matchAll(/\\S+/g)].map((found) => found.index);
+      spoken.timer = setInterval(() => {
+        if (starts.length) said.onboundary({ charIndex: starts.shift() });
+        else { clearInterval(spoken.timer); spoken.last = null; said.onend(); }
+      }, 20);
+    },
+  };
+  Object.defineProperty(window, 'speechSynthesis', { value: synthesis });
+  window.spoken = spoken;
+}"""
+
+
+def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) -> None:
+    expect(page.locator('[data-part="read"]')).to_be_hidden()  # no voice, no button
+    page.add_init_script(f"({SPEECH})()")
+    page.add_init_script("window.SpeechSynthesisUtterance = function (text) { this.text = text }")
+    open_page(page, files)
+    told = write(page)
+    button(page, "Read aloud").click()
+    page.locator(".word.spoken").first.wait_for()
+    expect(button(page, "Be quiet")).to_be_visible()
+    assert page.evaluate("spoken.said") == [told]
+    page.wait_for_function("writer.sheet.spans[5].classList.contains('spoken')")
+    expect(button(page, "Read aloud")).to_be_visible()  # it came to the end
+    assert page.locator(".word.spoken").count() == 0
+    button(page, "Read aloud").click()
+    button(page, "Be quiet").click()
+    expect(button(page, "Read aloud")).to_be_visible()
+
+
+def test_the_page_is_light() -> None:
+    files = [file for ending in ("js", "css", "json", "html") for file in WEB.glob(f"*.{ending}")]
+    size = sum(file.stat().st_size for file in [*files, *WEB.glob("fonts/*.woff2")])
+    assert size < 400_000
+
+
+@pytest.mark.parametrize("page", [{"forced_colors": "active"}], indirect=True)
+def test_forced_colours_leave_the_controls(page: Page) -> None:
+    write(page)
+    appearance = "node => getComputedStyle(node).appearance"
+    assert page.locator("#ink-temperature").evaluate(appearance) == "auto"
+    assert page.get_by_label("Show the odds").evaluate(appearance) == "auto"
+
+
+def test_paper_is_printed_alone(page: Page) -> None:
+    write(page)
+    page.emulate_media(media="print")
+    expect(sheet(page)).to_be_visible()
+    for part in ("header", "aside", ".actions", ".ruler"):
+        expect(page.locator(f"inkling-writer {part}").first).to_be_hidden()
+
+
+def test_right_to_left_is_laid_out_so(page: Page) -> None:
+    write(page, "كان يا ما كان", length=2)
+    first, last = (page.locator(".word").nth(k).bounding_box() for k in (0, 2))
+    assert first and last
+    assert first["x"] > last["x"]
+    box = sheet(page).bounding_box()
+    assert box
+    assert first["x"] + first["width"] > box["x"] + box["width"] - 10  # at the right
+
+
 def test_what_has_slid_out_of_sight_is_shown(page: Page) -> None:
     write(page, length=80)
     expect(page.locator('[data-part="context"]')).to_contain_text("have slid out of its sight")

@@ -259,7 +259,7 @@ def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path) -> N
     """Few stories, many steps: they are learned by heart, and others are told worse."""
     home, few = tmp_path / "home", tmp_path / "few.jsonl"
     stories = (ROOT / "trainer" / "corpus" / "sample.jsonl").read_text().splitlines()
-    few.write_text("\n".join(stories[:20]))
+    few.write_text("\n".join(stories[:12]))
     (tmp_path / "others.jsonl").write_text("\n".join(stories[-10:]))
     corpus = ["--corpus.source", str(few), "--corpus.validation", str(tmp_path / "others.jsonl")]
     often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep_last", "1"]

@@ -363,5 +363,15 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
     large.endheaders()
     assert large.getresponse().status == 413
     large.close()
+    for body in ({"data": ["Once"]}, {"data": 5}, [], "x"):
+        few = urllib.request.Request(
+            f"{url}gradio_api/call/generate",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(few)
+        assert refused.value.code == 422
+        assert "a list of 11 values (prompt, temperature," in refused.value.read().decode()
     stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
     assert status(stranger) == 400

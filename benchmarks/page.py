@@ -1,0 +1,149 @@
+"""What a visitor of the page feels, in a real Chromium: how soon it is there, a word's card, the
+first word of a branch, the bars while a slider moves.
+
+    python benchmarks/page.py [--model DIR] [--repeat 15]
+
+The browser works on the same processor as the app. Wants Chromium, the package playwright, and
+nothing else running. The peer of the app's start is Python importing what the app cannot do
+without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PORT = 7899
+
+# Each gives milliseconds, from what a person does to what is seen.
+CARD = """async (k) => {
+  const start = performance.now();
+  writer.openCard(k, false);
+  const card = document.querySelector('.card');
+  while (card.hidden) await new Promise(requestAnimationFrame);
+  const took = performance.now() - start;
+  writer.closeCard();
+  return took;
+}"""
+BRANCH = """async (k) => {
+  await writer.openCard(k, false);
+  while (document.querySelector('.card').hidden) await new Promise(requestAnimationFrame);
+  const rows = [...document.querySelectorAll('.card .bars button')];
+  const row = rows.find((one) => !one.parentNode.classList.contains('chosen')).row;
+  const start = performance.now();
+  const done = writer.turn(row);
+  while (writer.tokens.length < k + 2) await new Promise(requestAnimationFrame);
+  const took = performance.now() - start;
+  writer.stop();
+  await done;
+  writer.undo();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return took;
+}"""
+BARS = """(k) => {
+  const slider = document.querySelector('#ink-temperature');
+  writer.settings.top_k = 0;
+  const start = performance.now();
+  slider.value = 0.1 + k / 10;
+  slider.dispatchEvent(new Event('input', { bubbles: true }));
+  document.body.offsetHeight;
+  return performance.now() - start;
+}"""
+
+
+def seconds_of(command: list[str]) -> float:
+    """How long a command takes."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+    return time.perf_counter() - start
+
+
+def start_app(model: Path) -> tuple[subprocess.Popen[bytes], float]:
+    """The app, and the seconds until its page answers."""
+    start = time.perf_counter()
+    app = subprocess.Popen(
+        [sys.executable, "app.py", "--no-browser", "--port", str(PORT), "--model", str(model)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=5).close()
+            return app, time.perf_counter() - start
+        except OSError:
+            if app.poll() is not None:
+                sys.exit("the app did not start: run it by itself to see why")
+            time.sleep(0.01)
+
+
+def line(name: str, values: list[float], unit: str, limit: str) -> None:
+    worst = sorted(values)[int(0.95 * (len(values) - 1))]
+    print(f"{name:34}{statistics.median(values):8.1f}{worst:10.1f} {unit:4}{limit}", flush=True)
+
+
+def visit(page: Page, repeat: int) -> None:
+    """Prints what happens on the page, with the first story on it."""
+    ready = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        page.goto(f"http://127.0.0.1:{PORT}/")
+        page.locator("inkling-writer[ready]").wait_for()
+        ready.append(1000 * (time.perf_counter() - start))
+    line("page ready, with its first story", ready, "ms", "")
+    page.evaluate("window.writer = document.querySelector('inkling-writer')")
+    page.evaluate("writer.settings.length = 40")
+    places = range(20, 20 + 5 * repeat, 5)
+    page.evaluate(CARD, 10)
+    line("a word's card", [page.evaluate(CARD, k) for k in places], "ms", "100")
+    page.evaluate(BRANCH, 12)
+    line("first word of a branch", [page.evaluate(BRANCH, k + 1) for k in places], "ms", "200")
+    line(
+        "bars of 200 after a slider moved", [page.evaluate(BARS, k) for k in range(19)], "ms", "16"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "storyteller")
+    parser.add_argument("--repeat", type=int, default=15)
+    options = parser.parse_args()
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        sys.exit("No Chromium on this machine: install one (Debian: apt-get install chromium).")
+    print(f"{'':34}{'median':>8}{'95 %':>10}     at most")
+    imports = [sys.executable, "-c", "import torch, gradio"]
+    seconds_of(imports)
+    alone, started = [], []
+    for _ in range(5):
+        alone.append(seconds_of(imports))
+        app, took = start_app(options.model)
+        started.append(took)
+        app.terminate()
+        app.wait()
+    line("import torch, gradio", alone, "s", "")
+    line("the app's page answers", started, "s", f"{1.25 * statistics.median(alone):.1f}")
+    app, _ = start_app(options.model)
+    try:
+        with sync_playwright() as playwright:
+            arguments = ["--no-sandbox", "--disable-gpu"]
+            browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+            visit(browser.new_page(), options.repeat)
+            browser.close()
+    finally:
+        app.terminate()
+        app.wait()
+
+
+if __name__ == "__main__":
+    main()
