@@ -135,6 +135,7 @@ def serve(options: argparse.Namespace) -> None:
     if options.port:
         check_address(options.host, options.port)
     folders = options.model or [default_model()]
+    gc.disable()  # what is loaded now stays; looking through it takes a tenth of the start
     try:
         import gradio  # noqa: F401
     except ModuleNotFoundError:
@@ -157,8 +158,6 @@ def serve(options: argparse.Namespace) -> None:
                 Engine(storyteller)
             )
         print(introduction(storyteller.device), file=sys.stderr, flush=True)
-        gc.collect()
-        gc.freeze()  # or the collector goes through all loaded libraries again while people read
         page = write.build(engines)
         closing.callback(page.close, verbose=False)
         url, public_url = site.launch(
@@ -170,6 +169,8 @@ def serve(options: argparse.Namespace) -> None:
             mcp_server=options.mcp,
             inbrowser=not options.no_browser and not ON_SPACE and has_screen(),
         )
+        gc.freeze()  # or the collector goes through all loaded libraries again while people read
+        gc.enable()
         print(f"Inkling is open at {public_url or url} (Ctrl+C closes it).", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

@@ -179,7 +179,7 @@ def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tens
     weights: dict[str, torch.Tensor] = {}
     exported = part(training.get("files"))
     for file in files:
-        if exported.get(file.name, sha256(file)) != sha256(file):
+        if file.name in exported and exported[file.name] != sha256(file):
             raise ValueError(f"{file} is not what was exported: copy or export the model again.")
         try:
             with safe_open(file, framework="pt") as stored:
