@@ -92,7 +92,7 @@ def write(page: Page, opening: str = "Once upon a time", length: int = 6) -> str
     """Types an opening and lets the model go on."""
     set_range(page, "length", length)
     sheet(page).click()
-    page.keyboard.type(opening)
+    page.keyboard.insert_text(opening)
     button(page, "Generate").click()
     expect(button(page, "Continue")).to_be_visible()
     expect(page.locator(".note")).to_contain_text("a second")
@@ -103,6 +103,7 @@ def asked(page: Page, kind: str) -> list[dict[str, Any]]:
     return [request for name, request in page.evaluate("source.asked") if name == kind]
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_one_text_is_typed_and_goes_on(page: Page) -> None:
     told = write(page, "Once upon a time", 6)
     assert told.startswith("Once upon a time ")
@@ -119,6 +120,7 @@ def test_one_text_is_typed_and_goes_on(page: Page) -> None:
     assert second["opening"] == 4
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     told = write(page)
     before = page.evaluate("writer.tokens.map(token => token.r)")
@@ -141,6 +143,7 @@ def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     assert len(score["ids"]) == kept
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_undo_and_redo_go_over_everything(page: Page) -> None:
     told = write(page)
     button(page, "Undo").click()
@@ -160,6 +163,7 @@ def test_undo_and_redo_go_over_everything(page: Page) -> None:
     assert text(page) == told + " Then."
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
     told = write(page, length=5)
     seed = asked(page, "write")[0]["seeds"]
@@ -173,6 +177,7 @@ def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
     assert text(page) == told
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
     page.evaluate("source.pace = 20")
     set_range(page, "length", 300)
@@ -194,6 +199,7 @@ def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
     assert text(page).startswith(told)
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_a_word_s_card_turns_the_story(page: Page) -> None:
     told = write(page)
     page.get_by_label("Show the odds").check()
@@ -228,6 +234,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     expect(page.locator(".branches li")).to_have_count(2)
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
     write(page)
     page.get_by_label("Show the odds").focus()
@@ -256,6 +263,7 @@ def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
     assert "X" in text(page)
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_the_bars_follow_a_slider(page: Page) -> None:
     write(page)
     bars = page.locator('[data-part="next"]')
@@ -286,6 +294,7 @@ def test_the_bars_follow_a_slider(page: Page) -> None:
     assert took < 16
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_every_word_can_be_picked(page: Page) -> None:
     page.get_by_label("Pick every word yourself").check()
     expect(page.locator('[data-part="next"] button')).to_have_count(12)
@@ -299,6 +308,7 @@ def test_every_word_can_be_picked(page: Page) -> None:
     assert text(page) == " the ran"
 
 
+@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_eight_are_shown_and_one_goes_on(page: Page) -> None:
     write(page, length=4)
     button(page, "Show me eight").click()

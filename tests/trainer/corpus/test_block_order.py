@@ -48,10 +48,8 @@ def test_processes_and_accumulation_share_out_the_same_blocks(
 def test_the_sequence_does_not_depend_on_the_batch(
     num_blocks: int, seed: int, one: int, other: int, start: int
 ) -> None:
-    read = [
-        np.concatenate([Order(num_blocks, batch, seed).blocks(step) for step in range(64 * 2)])
-        for batch in (one, other)
-    ]
+    orders = [Order(num_blocks, batch, seed) for batch in (one, other)]
+    read = [np.concatenate([order.blocks(step) for step in range(64 * 2)]) for order in orders]
     length = min(len(read[0]), len(read[1]))
     assert np.array_equal(read[0][start:length], read[1][start:length])
 
