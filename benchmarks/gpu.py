@@ -28,6 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 TRAIN = {  # row: settings of the run
     "seed": ["--preset", "seed", "--model.dropout", "0"],
     "storyteller": ["--preset", "storyteller"],
+    "storyteller, attention over the block": ["--model.attention", "block"],
     "storyteller, not deterministic": ["--runtime.deterministic", "false"],
     "storyteller, fp32": ["--runtime.precision", "fp32"],
     "storyteller, not compiled": ["--runtime.compile", "off"],
