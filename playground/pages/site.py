@@ -63,7 +63,7 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *added]
             await send(message)
 
-        path = scope["path"].rstrip("/")
+        path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
         headers = dict(scope["headers"])
         length, host = headers.get(b"content-length", b""), headers.get(b"host", b"").decode()
         answer: Response
