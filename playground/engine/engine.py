@@ -169,7 +169,10 @@ class Engine:
             ValueError: the text is empty or too long.
             Busy: too many stories are waiting.
         """
-        ids = self._prompt_ids(text)
+        return self.score_ids(self._prompt_ids(text), after=after)
+
+    def score_ids(self, ids: Collection[int], *, after: Collection[int] = ()) -> Story:
+        """`score` of tokens; ValueError, too, for one that the model does not have."""
         if not ids:
             raise ValueError("there is no text to look at: type some words.")
         self._check_ids([*after, *ids])

@@ -211,9 +211,13 @@ class Api:
             yield {"new": [], "ended": [stream.story.ended for stream in streams]}
 
     def page_score(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """A text after a story: its tokens as (text, surprise, id)."""
+        """A text after a story, or tokens that are `given`: each as (text, surprise, id)."""
         with refusals():
             engine, ids, text = self.story_of(asked)
+            if "given" in asked:
+                _, given, _ = self.story_of(asked | {"ids": asked["given"]})
+                tokens = engine.score_ids(given, after=ids).tokens if given else ()
+                return {"tokens": list(zip(*columns(tokens), strict=True))}
             text, _ = engine.seam(text)
             tokens = engine.score(text, after=ids).tokens if text else ()
             return {"tokens": list(zip(*columns(tokens), strict=True))}

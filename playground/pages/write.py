@@ -5,6 +5,7 @@ without a server too. Gradio brings the server, the queue and the API, and the f
 """
 
 import json
+import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -31,15 +32,18 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     written, if the first of them told it."""
     record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
+    space = os.environ.get("SPACE_ID")  # on the Hub a link is the Space's own, not its frame's
     models = [
         {
             "name": name,
+            "fingerprint": engine.storyteller.fingerprint,
             "context": engine.storyteller.facts.context,
             "facts": rows(engine.storyteller.facts),
         }
         for name, engine in engines.items()
     ]
     return {
+        "address": f"https://huggingface.co/spaces/{space}" if space else None,
         "models": models,
         "record": record if record["model"] == first.storyteller.fingerprint else None,
     }

@@ -7,11 +7,12 @@
 // { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request) and
 // candidates(request), which answer once. On the app's page that is server.js; a page without a server
 // gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
-// `record`: a story's record to begin with; `api`: whether web/api.html shows how programs ask.
+// `address`: where links lead, if not to this page; `record`: a story's record to begin with; `api`: whether web/api.html shows how programs ask.
 
 import { Bars } from "./bars.js";
 import { Branches, showSideBySide } from "./branches.js";
 import { Language } from "./language.js";
+import * as permalink from "./permalink.js";
 import { distribution, levelBounds, percent } from "./odds.js";
 import { PRESETS, SLIDERS, newSeed, repaired, seedOf } from "./settings.js";
 import { Sheet } from "./sheet.js";
@@ -55,8 +56,11 @@ const PAGE = `
           <span data-text="legend_surprise"></span></p>
         <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
         <button type="button" class="quiet" data-do="edit" data-part="edit" data-text="edit"></button>
+        <button type="button" class="quiet" data-do="share" data-part="share" data-text="share"></button>
         <button type="button" class="quiet" data-do="read" data-part="read" data-text="read"></button>
       </div>
+      <p class="link" data-part="link" hidden><label for="ink-link" data-text="link"></label>
+        <input id="ink-link" readonly><button type="button" data-do="copy" data-text="copy"></button></p>
       <div class="sheet" data-part="sheet" data-label="sheet" spellcheck="false"></div>
       <div class="openings" role="group" data-label="openings">
         ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
@@ -129,9 +133,14 @@ const PAGE = `
   </aside>
 </main>`;
 
+// What is kept of how something was written, so that it can be told again.
+const runOf = ({ settings, seed }, request) => ({
+  settings, seed, space: request.text.endsWith(" "), beyond: request.beyond_end,
+});
+
 class Writer extends HTMLElement {
-  async start({ source, models, texts, record = null, api = false }) {
-    Object.assign(this, { source, models, record });
+  async start({ source, models, texts, record = null, address = null, api = false }) {
+    Object.assign(this, { source, models, record, address });
     const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it
@@ -148,6 +157,8 @@ class Writer extends HTMLElement {
     this.setOdds(kept ? Boolean(kept.odds) : Boolean(record));
     this.changed();
     this.setAttribute("ready", "");
+    const link = new URLSearchParams(location.search).get("story");
+    if (link !== null) await this.openLink(link);
   }
 
   part(name) {
@@ -217,6 +228,8 @@ class Writer extends HTMLElement {
     else if (action === "new") this.begin("");
     else if (action === "edit") this.editAt(this.tokens.length - 1);
     else if (action === "read") this.read();
+    else if (action === "share") this.share();
+    else if (action === "copy") this.copy();
     else if (action === "compare") this.compare();
     else if (action === "close-card") this.closeCard(true);
     else if (action === "close-choices") this.closeChoices();
@@ -399,10 +412,10 @@ class Writer extends HTMLElement {
 
   // Writes on from the end of the current branch.
   async write(wish, again) {
-    const [doc, run] = tree.withRun(this.doc, wish);
-    this.doc = doc;
     const before = tree.knownTokens(this.tokens);
     const request = this.request(before, wish, [wish.seed], again.tokenId);
+    const [doc, run] = tree.withRun(this.doc, runOf(wish, request));
+    this.doc = doc;
     const call = again.tokenId === null ? "write" : "branch";
     let tokens = this.tokens, ended = false;
     await this.follow(this.source[call].bind(this.source), request, (message, fresh) => {
@@ -497,12 +510,12 @@ class Writer extends HTMLElement {
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
     if (!(await this.isScored())) return;
     const before = tree.knownTokens(this.tokens), root = this.doc.current;
+    const request = this.request(before, wish, seeds);
     const runs = seeds.map((seed) => {
-      const [doc, run] = tree.withRun(this.doc, { settings: wish.settings, seed });
+      const [doc, run] = tree.withRun(this.doc, runOf({ ...wish, seed }, request));
       this.doc = doc;
       return run;
     });
-    const request = this.request(before, wish, seeds);
     const start = this.doc;
     let ids = [];
     await this.follow(this.source.write.bind(this.source), request, (message, streams) => {
@@ -546,6 +559,95 @@ class Writer extends HTMLElement {
 
   closeChoices() {
     this.part("choices").hidden = true;
+  }
+
+  // Sharing
+
+  async common() {
+    this.commonIds ??= await (await fetch(new URL("common_tokens.json", import.meta.url))).json();
+    return this.commonIds;
+  }
+
+  // The story as a link, shown to be copied.
+  async share() {
+    if (this.writing || !(await this.isScored())) return;
+    const tokens = tree.knownTokens(this.tokens);
+    const used = [...new Set(tokens.map((token) => token.r).filter((run) => run >= 0))];
+    const value = {
+      model: this.model.fingerprint,
+      name: this.model.name,
+      runs: used.map((run) => this.doc.runs[run]),
+      tokens: tokens.map((token) => [token.i, used.indexOf(token.r)]),
+    };
+    const link = new URL(this.address ?? location.href.split(/[?#]/)[0]);
+    link.searchParams.set("story", permalink.encode(value, await this.common()));
+    this.part("link").hidden = false;
+    this.field("link").value = link.href;
+    this.field("link").focus();
+    this.field("link").select();
+  }
+
+  async copy() {
+    this.field("link").select();
+    try {
+      await navigator.clipboard.writeText(this.field("link").value);
+    } catch {
+      document.execCommand("copy"); // a page that is not served by https has no clipboard
+    }
+    this.say(this.language.say("copied"));
+  }
+
+  // A story from a link: shown at once, then told again to see whether the model really said so.
+  async openLink(text) {
+    history.replaceState(null, "", location.pathname); // a reload shows what became of it
+    let link;
+    try {
+      link = permalink.decode(text, await this.common());
+    } catch (problem) {
+      this.say(this.language.say(problem instanceof permalink.Newer ? "link_newer" : "link_damaged"));
+      return;
+    }
+    const told = this.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
+    if (told) {
+      this.field("model").value = told.name;
+      this.showFacts();
+    }
+    try {
+      const given = link.tokens.map(([id]) => id);
+      const found = await this.source.score({ model: this.model.name, ids: [], text: "", given });
+      const tokens = found.tokens.map(([t, s, i], k) => ({ t, s, i, r: link.tokens[k][1] }));
+      this.act(tree.withTokens({ ...tree.emptyDocument(), runs: link.runs }, tokens));
+      this.say(await this.verdict(link, tokens, Boolean(told)));
+    } catch (problem) {
+      this.say(this.why(problem));
+    }
+  }
+
+  // Whether this model, told the same, says the same.
+  async verdict({ name, runs }, tokens, isSame) {
+    for (let k = 0; k < tokens.length; k += 1) {
+      const { r } = tokens[k];
+      if (r < 0 || tokens[k - 1]?.r === r) continue;
+      let end = k;
+      while (tokens[end]?.r === r) end += 1;
+      const { settings, seed, space, beyond } = runs[r];
+      const before = tokens.slice(0, k);
+      const request = {
+        ...this.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed]),
+        text: space ? " " : "", beyond_end: beyond,
+      };
+      const said = [];
+      for await (const message of this.source.write(request, new AbortController().signal)) {
+        for (const [, texts, , ids] of message.new ?? []) ids.forEach((i, n) => said.push([i, texts[n]]));
+      }
+      for (let n = k; n < end; n += 1) {
+        const [id, word] = said[n - k] ?? [null, ""];
+        if (id === tokens[n].i) continue;
+        const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
+        return this.language.say(isSame ? "link_differs" : "link_other", values);
+      }
+    }
+    return this.language.say(isSame ? "link_same" : "link_other_same", { name });
   }
 
   // Looking
@@ -749,6 +851,7 @@ class Writer extends HTMLElement {
 
   // All that follows from another document.
   changed() {
+    this.part("link").hidden = true;
     this.showTokens();
     this.showWriting();
     this.branchList.show(this.doc, this.language);
@@ -795,7 +898,8 @@ class Writer extends HTMLElement {
     button.textContent = language.say(name);
     button.dataset.shows = name;
     const off = { again: writing || !this.last, eight: writing, undo: writing || !this.past.length,
-      redo: writing || !this.future.length, new: writing || !this.tokens.length };
+      redo: writing || !this.future.length, new: writing || !this.tokens.length,
+      share: writing || !this.tokens.length };
     for (const [part, disabled] of Object.entries(off)) this.part(part).disabled = disabled;
     if (writing !== this.wasWriting) {
       if (this.odds) this.sheet.setLooking(!writing);

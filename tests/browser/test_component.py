@@ -18,8 +18,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from playground.pages.write import WEB
 from playground.sampling import RANGES, Settings, choose, uniform
+from tests.paths import ROOT
 
 AXE = Path(importlib.util.find_spec("axe_playwright_python").origin).with_name("axe.min.js")
+VECTORS = ROOT / "tests" / "playground" / "stories" / "permalink_vectors.json"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESK = {"viewport": {"width": 1280, "height": 900}}
 DAY, NIGHT = {"color_scheme": "light"}, {"color_scheme": "dark"}
@@ -436,6 +438,93 @@ def test_a_story_is_letters_wherever_it_is_shown(page: Page, trick: str) -> None
         page.locator("inkling-writer :is(img, script, strong:not(.headline strong))").count() == 0
     )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def link_of(page: Page) -> str:
+    """The story as a link."""
+    button(page, "Share").click()
+    field = page.get_by_label("A link with the whole story")
+    expect(field).to_be_focused()
+    return field.input_value()
+
+
+def test_a_link_carries_the_story_and_is_told_again(page: Page, files: str) -> None:
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Seed", exact=True).fill("77")
+    told = write(page, "Once upon a time ", length=9)
+    page.get_by_label("Show the odds").check()
+    page.locator(".word").nth(6).click()
+    page.locator(".card .bars button").nth(2).click()
+    expect(page.locator(".branches li")).to_have_count(2)
+    expect(button(page, "Continue")).to_be_visible()
+    turned = text(page)
+    assert turned != told
+    link = link_of(page)
+    assert link.startswith(f"{files}?story=")
+    assert len(link) < 300
+    button(page, "Copy").click()
+    expect(page.locator(".live")).to_have_text("The link is copied.")
+    other = page.context.browser.new_context(locale="en-GB").new_page()
+    heard = page.evaluate("localStorage.getItem('heard')")
+    other.add_init_script(f"localStorage.setItem('heard', {json.dumps(heard)})")
+    open_page(other, link)
+    assert text(other) == turned
+    expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+    assert other.url == files
+    seeds = [request["seeds"] for request in asked(other, "write")]
+    assert seeds == [[77], [77]]
+    authors = "all => all.map(one => one.dataset.by)"
+    assert other.locator(".word").evaluate_all(authors) == page.locator(".word").evaluate_all(
+        authors
+    )
+    # What was on the page before the link is not lost.
+    button(other, "Undo").click()
+    assert text(other) == ""
+    other.context.close()
+
+
+def test_a_link_that_does_not_tell_the_truth_is_found_out(page: Page, files: str) -> None:
+    write(page, "Once upon a time", length=6)
+    page.evaluate("writer.doc.runs[0].seed += 1")  # as if somebody had put in other words
+    link = link_of(page)
+    open_page(page, link)
+    expect(page.locator(".live")).to_contain_text("it differs from word 5 on")
+    page.evaluate("writer.model.fingerprint = 'e'.repeat(64)")
+    foreign = link_of(page)
+    open_page(page, foreign)
+    expect(page.locator(".live")).to_contain_text("Told by another model (tiny)")
+
+
+def test_a_link_that_is_cut_is_refused_and_the_story_stays(page: Page, files: str) -> None:
+    told = write(page)
+    link = link_of(page)
+    page.wait_for_timeout(400)
+    for wrong in (link[:-5], f"{files}?story=", f"{files}?story=%3Cimg%20src=x%3E"):
+        open_page(page, wrong)
+        expect(page.locator(".live")).to_contain_text("cut off or was altered")
+        assert text(page) == told
+
+
+def test_links_mean_the_same_in_the_browser_and_in_python(page: Page) -> None:
+    vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        """async ({ good, bad }) => {
+          const { encode, decode } = await import('./web/permalink.js');
+          const common = await (await fetch('web/common_tokens.json')).json();
+          const taken = (text) => {
+            try { decode(text, common); return true; } catch { return false; }
+          };
+          return {
+            values: good.map(({ link }) => decode(link, common)),
+            links: good.map(({ value }) => encode(value, common)),
+            taken: bad.filter(taken),
+          };
+        }""",
+        vectors,
+    )
+    assert found["values"] == [vector["value"] for vector in vectors["good"]]
+    assert found["links"] == [vector["link"] for vector in vectors["good"]]
+    assert found["taken"] == []
 
 
 SPEECH = """() => {

@@ -80,5 +80,15 @@ def test_a_child_plays_and_a_story_goes_on(browser: Browser, shipped: str) -> No
     page.locator(".card .bars li:not(.chosen) button").first.click()
     expect(page.locator(".branches li")).to_have_count(2)
     expect(button(page, "Continue")).to_be_visible(timeout=20_000)
-    assert (page.locator(".sheet").text_content() or "")[:20] == told[:20]
+    turned = page.locator(".sheet").text_content() or ""
+    assert turned[:20] == told[:20]
+    # As a link it is told again by the same model, in a browser that has never been here.
+    button(page, "Share").click()
+    expect(page.get_by_label("A link with the whole story")).to_be_focused()
+    link = page.get_by_label("A link with the whole story").input_value()
+    assert len(link) < 800
     page.context.close()
+    reader = opened(browser, link, 390, 844, "dark")
+    expect(reader.locator(".live")).to_contain_text("Reproduced exactly", timeout=20_000)
+    assert reader.locator(".sheet").text_content() == turned
+    reader.context.close()

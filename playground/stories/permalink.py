@@ -1,0 +1,261 @@
+"""A story in a link, and back: docs/permalink.md has the bits, web/permalink.js does the same.
+
+A link holds what a story was made from (model, settings, seeds) and the ids of its tokens with who
+wrote each. With the first the story can be told again, with the second compared: so a reader knows
+whether the model really said so. Token ids are short where they are common in stories
+(web/common_tokens.json).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from playground.sampling import Settings
+
+VERSION = 1
+CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the place
+RARE_BITS = 20  # of any other id
+NAME_MAX, RUNS_MAX, TOKENS_MAX = 63, 500, 10_000
+TEXT_MAX = 60_000  # letters; more are refused before they are read
+SCALED = ("temperature", "top_p", "min_p", "repetition_penalty")  # in thousandths
+DAMAGED = "This link is cut off or was altered: ask for it again."
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the model wrote a part of a story.
+
+    Attributes:
+        settings: with the seed; the length is not kept.
+        begins_with_space: a person had typed the space before its first word.
+        beyond_end: the story was at its end, and the first token was not to be that again.
+    """
+
+    settings: Settings
+    begins_with_space: bool = False
+    beyond_end: bool = False
+
+
+@dataclass(frozen=True)
+class Permalink:
+    """What a link holds.
+
+    Attributes:
+        model: the first 16 hexadecimal digits of the model's fingerprint.
+        name: what the model is called.
+        runs: what the model wrote, in the order of their numbers.
+        tokens: (id, run) in their order; run -1 for what a person wrote.
+    """
+
+    model: str
+    name: str
+    runs: tuple[Run, ...]
+    tokens: tuple[tuple[int, int], ...]
+
+
+def encode(link: Permalink) -> str:
+    """The link's text, of letters that need no escape in an address.
+
+    Raises:
+        ValueError: settings of more than three digits after the point, or too long a story.
+    """
+    if len(link.tokens) > TOKENS_MAX or len(link.runs) > RUNS_MAX:
+        raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
+    bits = Writer()
+    bits.add(VERSION, 4)
+    for digit in link.model[:16].ljust(16, "0"):
+        bits.add(int(digit, 16), 4)
+    name = link.name.encode()[:NAME_MAX].decode(errors="ignore")
+    bits.text(name, 6)
+    bits.number(len(link.runs))
+    for run in link.runs:
+        settings = run.settings
+        for key in SCALED:
+            value = getattr(settings, key)
+            if round(value * 1000) / 1000 != value:
+                raise ValueError(f"a link holds {key} to three digits after the point only.")
+            bits.number(round(value * 1000))
+        bits.number(settings.top_k)
+        bits.add(settings.seed, 32)
+        for flag in (settings.stop_at_end, run.begins_with_space, run.beyond_end):
+            bits.add(flag, 1)
+        bits.number(len(settings.banned_words))
+        for word in settings.banned_words:
+            bits.text(word)
+    owners = [number for _, number in link.tokens]
+    segments = [(number, len(list(part))) for number, part in itertools.groupby(owners)]
+    bits.number(len(segments))
+    for number, count in segments:
+        bits.number(number + 1)
+        bits.number(count)
+    places = {token_id: place for place, token_id in enumerate(common_tokens())}
+    for token_id, _ in link.tokens:
+        bits.token(token_id, places.get(token_id))
+    data = bits.bytes()
+    return base64.urlsafe_b64encode(data + zlib.crc32(data).to_bytes(4, "big")).decode().rstrip("=")
+
+
+def decode(text: str) -> Permalink:
+    """What a link's text holds.
+
+    Raises:
+        ValueError: it is cut off, altered, or of a newer version; one sentence.
+    """
+    if len(text) > TEXT_MAX:
+        raise ValueError(DAMAGED)
+    try:
+        whole = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        raise ValueError(DAMAGED) from None
+    data = whole[:-4]
+    if len(whole) < 5 or zlib.crc32(data) != int.from_bytes(whole[-4:], "big"):
+        raise ValueError(DAMAGED)
+    bits = Reader(data)
+    if bits.take(4) != VERSION:
+        raise ValueError("This link was made by a newer version: this one cannot read it.")
+    model = "".join(f"{bits.take(4):x}" for _ in range(16))
+    name = bits.text(6)
+    runs = tuple(read_run(bits) for _ in range(bits.number(RUNS_MAX)))
+    owners: list[int] = []
+    for _ in range(bits.number(TOKENS_MAX)):
+        run, count = bits.number(len(runs)) - 1, bits.number(TOKENS_MAX)
+        owners += [run] * count
+        if len(owners) > TOKENS_MAX or not count:
+            raise ValueError(DAMAGED)
+    table = common_tokens()
+    tokens = tuple((bits.token(table), run) for run in owners)
+    bits.end()
+    return Permalink(model, name, runs, tokens)
+
+
+def read_run(bits: Reader) -> Run:
+    """One run."""
+    values: dict[str, Any] = {key: bits.number(2000) / 1000 for key in SCALED}
+    values["top_k"] = bits.number(200)
+    values["seed"] = bits.take(32)
+    values["stop_at_end"], space, beyond = (bool(bits.take(1)) for _ in range(3))
+    values["banned_words"] = tuple(bits.text() for _ in range(bits.number(100)))
+    try:
+        return Run(Settings(**values), space, beyond)
+    except ValueError:
+        raise ValueError(DAMAGED) from None
+
+
+@lru_cache(1)
+def common_tokens() -> list[int]:
+    """The ids that stories use most, the commonest first: part of the format, it never changes."""
+    file = resources.files("playground").joinpath("web", "common_tokens.json")
+    ids: list[int] = json.loads(file.read_text(encoding="utf-8"))
+    return ids
+
+
+class Writer:
+    """Bits, the most significant first."""
+
+    def __init__(self) -> None:
+        self.bits: list[str] = []
+
+    def add(self, value: int, count: int) -> None:
+        """A number in `count` bits."""
+        self.bits.append(f"{int(value):0{count}b}")
+
+    def number(self, value: int) -> None:
+        """A number in groups of four bits, the lowest first, each after a bit: whether one more
+        comes."""
+        while value > 15:
+            self.add(16 | value & 15, 5)
+            value >>= 4
+        self.add(value, 5)
+
+    def text(self, text: str, count: int = 0) -> None:
+        """A text's bytes after their number, in `count` bits if that is given."""
+        data = text.encode()
+        if count:
+            self.add(len(data), count)
+        else:
+            self.number(len(data))
+        for byte in data:
+            self.add(byte, 8)
+
+    def token(self, token_id: int, place: int | None) -> None:
+        """A token by its place among the common ones, or as it is."""
+        first = 0
+        for prefix, width in CLASSES:
+            if place is not None and place - first < 2**width:
+                self.add(2**prefix - 2, prefix)
+                self.add(place - first, width)
+                return
+            first += 2**width
+        if not 0 <= token_id < 2**RARE_BITS:
+            raise ValueError(f"a link cannot hold the token {token_id}.")
+        self.add(7, 3)
+        self.add(token_id, RARE_BITS)
+
+    def bytes(self) -> bytes:
+        """All of it, filled up with zeros."""
+        text = "".join(self.bits)
+        text += "0" * (-len(text) % 8)
+        return int(text, 2).to_bytes(len(text) // 8, "big")
+
+
+class Reader:
+    """The bits of a link; what is not there, or not as `Writer` writes it, is refused."""
+
+    def __init__(self, data: bytes) -> None:
+        self.bits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}"
+        self.at = 0
+
+    def take(self, count: int) -> int:
+        """A number of `count` bits."""
+        found = self.bits[self.at : self.at + count]
+        self.at += count
+        if len(found) < count:
+            raise ValueError(DAMAGED)
+        return int(found, 2) if count else 0
+
+    def number(self, most: int) -> int:
+        """A number up to `most`."""
+        value = shift = 0
+        while True:
+            group = self.take(5)
+            value |= (group & 15) << shift
+            shift += 4
+            if group < 16:
+                break
+            if shift > 32:
+                raise ValueError(DAMAGED)
+        if value > most or (shift > 4 and group == 0):
+            raise ValueError(DAMAGED)
+        return value
+
+    def text(self, count: int = 0) -> str:
+        """A text."""
+        length = self.take(count) if count else self.number(400)
+        data = bytes(self.take(8) for _ in range(length))
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise ValueError(DAMAGED) from None
+
+    def token(self, table: list[int]) -> int:
+        """A token's id."""
+        first = 0
+        for _, width in CLASSES:
+            if not self.take(1):
+                return table[first + self.take(width)]
+            first += 2**width
+        return self.take(RARE_BITS)
+
+    def end(self) -> None:
+        """Nothing but the filling comes."""
+        rest = self.bits[self.at :]
+        if len(rest) > 7 or "1" in rest:
+            raise ValueError(DAMAGED)

@@ -1,0 +1,199 @@
+// A story in a link, and back: the same bits as playground/stories/permalink.py, and docs/permalink.md.
+//
+// A value is { model, name, runs: [{ settings, seed, space, beyond }], tokens: [[id, run], ...] }; run -1
+// is a person.
+
+const VERSION = 1;
+const CLASSES = [[1, 5], [2, 8], [3, 11]]; // of common tokens: bits of the prefix, bits of the place
+const RARE_BITS = 20; // of any other id
+const NAME_MAX = 63, RUNS_MAX = 500, TOKENS_MAX = 10_000;
+const TEXT_MAX = 60_000; // letters; more are refused before they are read
+const SCALED = ["temperature", "top_p", "min_p", "repetition_penalty"]; // in thousandths
+
+export class Damaged extends Error {}
+export class Newer extends Error {}
+
+export function encode({ model, name, runs, tokens }, common) {
+  const bits = new Writer();
+  bits.add(VERSION, 4);
+  for (const digit of model.slice(0, 16).padEnd(16, "0")) bits.add(parseInt(digit, 16), 4);
+  bits.text(short(name), 6);
+  bits.number(runs.length);
+  for (const { settings, seed, space, beyond } of runs) {
+    for (const key of SCALED) bits.number(Math.round(settings[key] * 1000));
+    bits.number(settings.top_k);
+    bits.add(seed, 32);
+    for (const flag of [settings.stop_at_end, space, beyond]) bits.add(flag ? 1 : 0, 1);
+    bits.number(settings.banned_words.length);
+    for (const word of settings.banned_words) bits.text(word);
+  }
+  const segments = [];
+  for (const [, run] of tokens) {
+    if (segments.at(-1)?.[0] === run) segments.at(-1)[1] += 1;
+    else segments.push([run, 1]);
+  }
+  bits.number(segments.length);
+  for (const [run, count] of segments) {
+    bits.number(run + 1);
+    bits.number(count);
+  }
+  const places = new Map(common.map((id, place) => [id, place]));
+  for (const [id] of tokens) bits.token(id, places.get(id));
+  const data = bits.bytes();
+  const sum = crc32(data);
+  const whole = [...data, sum >>> 24, (sum >>> 16) & 255, (sum >>> 8) & 255, sum & 255];
+  return btoa(String.fromCharCode(...whole)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+export function decode(text, common) {
+  if (text.length > TEXT_MAX || !/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Damaged();
+  const whole = Uint8Array.from(
+    atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+  if (whole.length < 5) throw new Damaged();
+  const data = whole.subarray(0, -4);
+  const [a, b, c, d] = whole.subarray(-4);
+  if (crc32(data) !== ((a << 24) | (b << 16) | (c << 8) | d) >>> 0) throw new Damaged();
+  const bits = new Reader(data);
+  if (bits.take(4) !== VERSION) throw new Newer();
+  const model = Array.from({ length: 16 }, () => bits.take(4).toString(16)).join("");
+  const name = bits.text(6);
+  const runs = Array.from({ length: bits.number(RUNS_MAX) }, () => readRun(bits));
+  const owners = [];
+  for (let left = bits.number(TOKENS_MAX); left > 0; left -= 1) {
+    const run = bits.number(runs.length) - 1, count = bits.number(TOKENS_MAX);
+    if (!count || owners.length + count > TOKENS_MAX) throw new Damaged();
+    for (let k = 0; k < count; k += 1) owners.push(run);
+  }
+  const tokens = owners.map((run) => [bits.token(common), run]);
+  bits.end();
+  return { model, name, runs, tokens };
+}
+
+function readRun(bits) {
+  const settings = Object.fromEntries(SCALED.map((key) => [key, bits.number(2000) / 1000]));
+  settings.top_k = bits.number(200);
+  const seed = bits.take(32);
+  settings.stop_at_end = bits.take(1) === 1;
+  const space = bits.take(1) === 1, beyond = bits.take(1) === 1;
+  settings.banned_words = Array.from({ length: bits.number(100) }, () => bits.text());
+  const { top_p, min_p, repetition_penalty, banned_words } = settings;
+  const words = banned_words.every((word) => word.trim() && word.length <= 100);
+  if (top_p > 1 || min_p > 1 || repetition_penalty < 0.5 || !words) throw new Damaged();
+  return { settings, seed, space, beyond };
+}
+
+// A name of at most 63 bytes, cut between letters.
+function short(name) {
+  let found = "", length = 0;
+  for (const letter of name) {
+    length += new TextEncoder().encode(letter).length;
+    if (length > NAME_MAX) break;
+    found += letter;
+  }
+  return found;
+}
+
+class Writer {
+  constructor() {
+    this.bits = [];
+  }
+
+  add(value, count) {
+    this.bits.push(value.toString(2).padStart(count, "0"));
+  }
+
+  number(value) {
+    let rest = value;
+    for (; rest > 15; rest = Math.floor(rest / 16)) this.add(16 | (rest & 15), 5);
+    this.add(rest, 5);
+  }
+
+  text(text, count = 0) {
+    const data = new TextEncoder().encode(text);
+    if (count) this.add(data.length, count);
+    else this.number(data.length);
+    for (const byte of data) this.add(byte, 8);
+  }
+
+  token(id, place) {
+    let first = 0;
+    for (const [prefix, width] of CLASSES) {
+      if (place !== undefined && place - first < 2 ** width) {
+        this.add(2 ** prefix - 2, prefix);
+        this.add(place - first, width);
+        return;
+      }
+      first += 2 ** width;
+    }
+    this.add(7, 3);
+    this.add(id, RARE_BITS);
+  }
+
+  bytes() {
+    const text = this.bits.join("");
+    const found = new Uint8Array(Math.ceil(text.length / 8));
+    for (let k = 0; k < found.length; k += 1) {
+      found[k] = parseInt(text.slice(8 * k, 8 * k + 8).padEnd(8, "0"), 2);
+    }
+    return found;
+  }
+}
+
+class Reader {
+  constructor(data) {
+    this.bits = Array.from(data, (byte) => byte.toString(2).padStart(8, "0")).join("");
+    this.at = 0;
+  }
+
+  take(count) {
+    const found = this.bits.slice(this.at, this.at + count);
+    this.at += count;
+    if (found.length < count) throw new Damaged();
+    return count ? parseInt(found, 2) : 0;
+  }
+
+  number(most) {
+    let value = 0, scale = 1, group;
+    do {
+      group = this.take(5);
+      value += (group & 15) * scale;
+      scale *= 16;
+      if (scale > 16 ** 9) throw new Damaged();
+    } while (group > 15);
+    if (value > most || (scale > 16 && group === 0)) throw new Damaged();
+    return value;
+  }
+
+  text(count = 0) {
+    const length = count ? this.take(count) : this.number(400);
+    const data = Uint8Array.from({ length }, () => this.take(8));
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+    } catch {
+      throw new Damaged();
+    }
+  }
+
+  token(common) {
+    let first = 0;
+    for (const [, width] of CLASSES) {
+      if (!this.take(1)) return common[first + this.take(width)];
+      first += 2 ** width;
+    }
+    return this.take(RARE_BITS);
+  }
+
+  end() {
+    const rest = this.bits.slice(this.at);
+    if (rest.length > 7 || rest.includes("1")) throw new Damaged();
+  }
+}
+
+function crc32(data) {
+  let sum = ~0;
+  for (const byte of data) {
+    sum ^= byte;
+    for (let k = 0; k < 8; k += 1) sum = (sum >>> 1) ^ (0xedb88320 & -(sum & 1));
+  }
+  return ~sum >>> 0;
+}

@@ -1,0 +1,223 @@
+"""A story in a link and back, and links that are not what they were."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+import zlib
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from playground.sampling import Settings
+from playground.stories.permalink import Permalink, Run, common_tokens, decode, encode
+from tests.paths import ROOT
+
+VECTORS = Path(__file__).with_name("permalink_vectors.json")
+
+thousandths = st.integers(0, 2000).map(lambda number: number / 1000)
+runs = st.builds(
+    Run,
+    st.builds(
+        Settings,
+        temperature=thousandths,
+        top_k=st.integers(0, 200),
+        top_p=st.integers(0, 1000).map(lambda number: number / 1000),
+        min_p=st.integers(0, 1000).map(lambda number: number / 1000),
+        repetition_penalty=st.integers(500, 2000).map(lambda number: number / 1000),
+        seed=st.integers(0, 2**32 - 1),
+        banned_words=st.lists(
+            st.text(min_size=1, max_size=20).filter(lambda word: word.strip()), max_size=3
+        ).map(tuple),
+        stop_at_end=st.booleans(),
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@st.composite
+def links(draw: st.DrawFn) -> Permalink:
+    its = tuple(draw(st.lists(runs, max_size=4)))
+    owner = st.integers(-1, len(its) - 1)
+    ids = st.one_of(st.integers(0, 2**20 - 1), st.sampled_from(common_tokens()))
+    return Permalink(
+        draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
+        draw(st.text(max_size=15)),
+        its,
+        tuple(draw(st.lists(st.tuples(ids, owner), max_size=60))),
+    )
+
+
+@examples(max_examples=150, deadline=None)
+@given(links())
+def test_what_is_in_a_link_comes_out_of_it(link: Permalink) -> None:
+    text = encode(link)
+    assert set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    assert decode(text) == link
+
+
+def first_story() -> Permalink:
+    record = json.loads((ROOT / "playground" / "web" / "first_story.json").read_text())
+    settings = Settings(**record["settings"] | {"banned_words": (), "length": 200})
+    tokens = tuple(
+        (token["token_id"], -1 if token["draw"] is None else 0) for token in record["tokens"]
+    )
+    return Permalink(record["model"][:16], "storyteller", (Run(settings),), tokens)
+
+
+def test_300_tokens_take_800_letters_at_most() -> None:
+    link = first_story()
+    tokens = (link.tokens * 2)[:300]
+    assert len(encode(Permalink(link.model, link.name, link.runs, tokens))) <= 800
+
+
+def test_every_cut_and_every_altered_letter_is_refused() -> None:
+    text = encode(first_story())
+    for cut in range(0, len(text), 7):
+        with pytest.raises(ValueError, match="cut off or was altered"):
+            decode(text[:cut])
+    for place in range(0, len(text) - 1, 5):
+        other = "A" if text[place] != "A" else "B"
+        with pytest.raises(ValueError, match=r"altered|newer"):
+            decode(text[:place] + other + text[place + 1 :])
+    for wrong in ("", "x", "!!", "A" * 5000, text + "A" * 4, "é" * 40):
+        with pytest.raises(ValueError, match=r"altered|newer"):
+            decode(wrong)
+
+
+def sealed(bits: str) -> str:
+    """Bits as a link with its checksum."""
+    data = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    return urlsafe_b64encode(data + zlib.crc32(data).to_bytes(4, "big")).decode().rstrip("=")
+
+
+HEAD = "0001" + "0" * 64 + "000000"  # version, model, no name
+ZERO = "00000"
+
+
+@pytest.mark.parametrize(
+    "bits",
+    [
+        "0010" + "0" * 80,  # another version
+        HEAD + "11111" * 12,  # a number without an end
+        HEAD + "11111" * 3 + "01111",  # 65,535 runs
+        HEAD + ZERO + "00001" + "00011" + "00001" + "0" * 6,  # a run that is not there
+        HEAD + ZERO + "00001" + ZERO + ZERO,  # a segment of nothing
+        HEAD + ZERO + "00001" + ZERO + "11111" * 3 + "00011",  # 16,383 tokens
+        HEAD + ZERO + ZERO + "0" * 16,  # filled up with too much
+        HEAD + ZERO + ZERO + "1",  # filled up with something
+        HEAD + "10000" + ZERO,  # a number written longer than it is
+        "0001" + "0" * 64 + "000001" + "11111111" + ZERO * 2,  # a name that is no text
+    ],
+)
+def test_a_hostile_link_is_refused(bits: str) -> None:
+    with pytest.raises(ValueError, match=r"altered|newer"):
+        decode(sealed(bits))
+
+
+def test_a_long_text_is_refused_before_it_is_read() -> None:
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="altered"):
+        decode("A" * 2_000_000)
+    long = Permalink("0" * 16, "", (), ((1048575, -1),) * 10_000)
+    began = time.perf_counter()
+    assert decode(encode(long)) == long
+    assert time.perf_counter() - began < 2  # a tenth of that here
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
+
+
+@examples(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_mutation_is_refused_or_means_the_same(data: st.DataObject) -> None:
+    text = encode(first_story())
+    place = data.draw(st.integers(0, len(text)))
+    cut = data.draw(st.integers(0, 5))
+    put = data.draw(st.text("ABCxyz019-_=+ /é", max_size=5))
+    other = text[:place] + put + text[place + cut :]
+    try:
+        link = decode(other)
+    except ValueError as problem:
+        assert str(problem).endswith(".")
+    else:
+        assert link == first_story()
+
+
+def test_what_a_link_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="three digits"):
+        encode(Permalink("0" * 16, "", (Run(Settings(temperature=0.12345)),), ()))
+    with pytest.raises(ValueError, match="token"):
+        encode(Permalink("0" * 16, "", (), ((2**20, -1),)))
+    with pytest.raises(ValueError, match="10,000 tokens"):
+        encode(Permalink("0" * 16, "", (), ((1, -1),) * 10_001))
+
+
+def values(link: Permalink) -> dict[str, object]:
+    """A link as the browser holds it."""
+    return {
+        "model": link.model,
+        "name": link.name,
+        "runs": [
+            {
+                "settings": {
+                    name: getattr(run.settings, name)
+                    for name in ("temperature", "top_p", "min_p", "repetition_penalty", "top_k")
+                }
+                | {
+                    "stop_at_end": run.settings.stop_at_end,
+                    "banned_words": list(run.settings.banned_words),
+                },
+                "seed": run.settings.seed,
+                "space": run.begins_with_space,
+                "beyond": run.beyond_end,
+            }
+            for run in link.runs
+        ],
+        "tokens": [list(token) for token in link.tokens],
+    }
+
+
+def test_the_vectors_are_still_read_and_written() -> None:
+    """Links that are out in the world stay good: this file only grows."""
+    vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
+    assert len(vectors["good"]) >= 3
+    for vector in vectors["good"]:
+        link = decode(vector["link"])
+        assert values(link) == vector["value"]
+        assert encode(link) == vector["link"]
+    for text in vectors["bad"]:
+        with pytest.raises(ValueError, match=r"altered|newer"):
+            decode(text)
+
+
+def write_vectors() -> None:
+    """The first vectors, from this code: python -m tests.playground.stories.test_permalink."""
+    wild = Settings(
+        temperature=1.3, top_k=0, top_p=0.95, min_p=0.02, repetition_penalty=1.15,
+        seed=2**32 - 1, banned_words=("Drache", "🦊 fox"), stop_at_end=False,
+    )  # fmt: skip
+    good = [
+        Permalink("0123456789abcdef", "", (), ()),
+        first_story(),
+        Permalink(
+            "f" * 16,
+            "Füchslein " + "x" * 45,
+            (Run(Settings(temperature=0, seed=0), True), Run(wild, False, True)),
+            ((7454, -1), (2402, 0), (257, 0), (1048575, -1), (50256, 1), (612, 1), (612, -1)),
+        ),
+    ]
+    text = encode(good[1])
+    bad = [text[:-3], text[:40] + "AAAA" + text[44:], "", "not a link!", sealed("0010" + "0" * 80)]
+    bad += [sealed(HEAD + "11111" * 12), sealed(HEAD + ZERO + ZERO + "1")]
+    found = {"good": [{"link": encode(one), "value": values(one)} for one in good], "bad": bad}
+    VECTORS.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_vectors()
