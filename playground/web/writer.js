@@ -89,6 +89,12 @@ const PAGE = `
       <button type="button" data-do="undo" data-part="undo" data-label="undo" data-hint="undo">↶</button>
       <button type="button" data-do="redo" data-part="redo" data-label="redo" data-hint="redo">↷</button>
     </div>
+    <section class="branches" aria-labelledby="ink-branches" data-part="branches-room">
+      <h2 id="ink-branches" data-text="branches"></h2>
+      <p class="hint" data-text="branches_hint"></p>
+      <button type="button" class="quiet" data-do="compare" data-part="compare" data-text="compare"></button>
+      <ul data-part="branches"></ul>
+    </section>
     <p class="live" aria-live="polite" data-part="live"></p>
   </div>
   <aside>
@@ -120,12 +126,6 @@ const PAGE = `
       <p class="hint" data-text="next_hint"></p>
       <ol class="bars" data-part="next"></ol>
       <label class="switch"><input type="checkbox" id="ink-pick"><span data-text="pick"></span></label>
-    </section>
-    <section class="branches" aria-labelledby="ink-branches" data-part="branches-room">
-      <h2 id="ink-branches" data-text="branches"></h2>
-      <p class="hint" data-text="branches_hint"></p>
-      <button type="button" class="quiet" data-do="compare" data-part="compare" data-text="compare"></button>
-      <ul data-part="branches"></ul>
     </section>
     <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
     <p class="hint" data-text="keys"></p>
