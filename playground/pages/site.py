@@ -16,7 +16,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -171,6 +171,11 @@ def launch(
     async def begin(_: Request) -> JSONResponse:
         return JSONResponse(start)
 
+    files = StaticFiles(directory=WEB)
+
+    async def web(request: Request) -> Response:  # a Mount goes astray below a proxy's path
+        return await files.get_response(request.path_params["name"], request.scope)
+
     served = page.launch(
         server_name=host,
         favicon_path=str(WEB / "icon-192.png"),
@@ -182,7 +187,7 @@ def launch(
         app_kwargs={
             "routes": [
                 Route("/web/start.json", begin),
-                Mount("/web", StaticFiles(directory=WEB)),
+                Route("/web/{name:path}", web),
             ],
             "middleware": [Middleware(Guard, names=names, endpoints=parameters_of(page))],
         },

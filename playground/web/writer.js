@@ -459,6 +459,7 @@ class Writer extends HTMLElement {
     this.closeCard();
     this.closeChoices();
     this.showWriting();
+    this.part("live").textContent = this.language.say("writing");
     try {
       for await (const message of call(request, stop.signal)) {
         if (stop.signal.aborted) break;

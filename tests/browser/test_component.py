@@ -50,10 +50,10 @@ def files() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(params=[DESK | DAY, PHONE | NIGHT], ids=["desk, day", "phone, night"])
 def page(browser: Browser, files: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The component, opened in a browser that knows nothing of it."""
-    settings = dict(getattr(request, "param", {}))
+    settings = dict(request.param)
     context = browser.new_context(locale=settings.pop("locale", "en-GB"), **settings)
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -105,7 +105,6 @@ def asked(page: Page, kind: str) -> list[dict[str, Any]]:
     return [request for name, request in page.evaluate("source.asked") if name == kind]
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_one_text_is_typed_and_goes_on(page: Page) -> None:
     told = write(page, "Once upon a time", 6)
     assert told.startswith("Once upon a time ")
@@ -122,7 +121,6 @@ def test_one_text_is_typed_and_goes_on(page: Page) -> None:
     assert second["opening"] == 4
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     told = write(page)
     before = page.evaluate("writer.tokens.map(token => token.r)")
@@ -145,7 +143,6 @@ def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     assert len(score["ids"]) == kept
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_undo_and_redo_go_over_everything(page: Page) -> None:
     told = write(page)
     button(page, "Undo").click()
@@ -165,7 +162,6 @@ def test_undo_and_redo_go_over_everything(page: Page) -> None:
     assert text(page) == told + " Then."
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
     told = write(page, length=5)
     seed = asked(page, "write")[0]["seeds"]
@@ -179,7 +175,6 @@ def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
     assert text(page) == told
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
     page.evaluate("source.pace = 20")
     set_range(page, "length", 300)
@@ -201,7 +196,6 @@ def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
     assert text(page).startswith(told)
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_a_word_s_card_turns_the_story(page: Page) -> None:
     told = write(page)
     page.get_by_label("Show the odds").check()
@@ -236,7 +230,6 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     expect(page.locator(".branches li")).to_have_count(2)
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
     write(page)
     page.get_by_label("Show the odds").focus()
@@ -265,7 +258,6 @@ def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
     assert "X" in text(page)
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_the_bars_follow_a_slider(page: Page) -> None:
     write(page)
     bars = page.locator('[data-part="next"]')
@@ -296,7 +288,6 @@ def test_the_bars_follow_a_slider(page: Page) -> None:
     assert took < 16
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_every_word_can_be_picked(page: Page) -> None:
     page.get_by_label("Pick every word yourself").check()
     expect(page.locator('[data-part="next"] button')).to_have_count(12)
@@ -310,7 +301,6 @@ def test_every_word_can_be_picked(page: Page) -> None:
     assert text(page) == " the ran"
 
 
-@pytest.mark.parametrize("page", [DESK | DAY, PHONE | NIGHT], indirect=True)
 def test_eight_are_shown_and_one_goes_on(page: Page) -> None:
     write(page, length=4)
     button(page, "Show me eight").click()
@@ -468,8 +458,8 @@ def test_a_link_carries_the_story_and_is_told_again(page: Page, files: str) -> N
     heard = page.evaluate("localStorage.getItem('heard')")
     other.add_init_script(f"localStorage.setItem('heard', {json.dumps(heard)})")
     open_page(other, link)
-    assert text(other) == turned
     expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+    assert text(other) == turned
     assert other.url == files
     seeds = [request["seeds"] for request in asked(other, "write")]
     assert seeds == [[77], [77]]
