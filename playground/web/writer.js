@@ -12,9 +12,10 @@
 import { Bars } from "./bars.js";
 import { Branches, showSideBySide } from "./branches.js";
 import { Language } from "./language.js";
-import * as permalink from "./permalink.js";
+import { PAGE } from "./layout.js";
 import { distribution, levelBounds, percent } from "./odds.js";
 import { PRESETS, SLIDERS, newSeed, repaired, seedOf } from "./settings.js";
+import { Sharing } from "./sharing.js";
 import { Sheet } from "./sheet.js";
 import { canSpeak, hush, speak, whenVoicesCome } from "./speech.js";
 import { Store } from "./store.js";
@@ -28,110 +29,6 @@ const LEAST_CARD = 220; // pixels of a card's height, however little room there 
 const PASSING = 40; // ms that a pointer stays on a word before its card opens
 const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
 const AT_REST = 600; // ms without a key after which typed text is scored
-
-const slider = ({ name, low, high, step }) => `
-  <div class="setting">
-    <label for="ink-${name}" data-text="${name}"></label>
-    <output for="ink-${name}" id="ink-${name}-value"></output>
-    <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
-    <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
-  </div>`;
-
-const PAGE = `
-<header>
-  <div class="brand"><h1>Inkling</h1><p data-text="tagline"></p></div>
-  <div class="tools">
-    <div class="field" data-part="models"><label for="ink-model" data-text="model"></label><select id="ink-model"></select></div>
-    <button type="button" data-do="night" data-part="night"></button>
-    <button type="button" data-do="language" data-part="language"></button>
-  </div>
-</header>
-<main>
-  <div class="story">
-    <article class="paper">
-      <div class="ruler">
-        <label class="switch"><input type="checkbox" id="ink-odds"><span data-text="odds" data-hint="odds_hint"></span></label>
-        <p class="legend" data-part="legend"><span data-text="legend_expected"></span>
-          ${[0, 1, 2, 3, 4, 5].map((k) => `<i data-odds="${k}"></i>`).join("")}
-          <span data-text="legend_surprise"></span></p>
-        <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
-        <button type="button" class="quiet" data-do="edit" data-part="edit" data-text="edit"></button>
-        <button type="button" class="quiet" data-do="share" data-part="share" data-text="share"></button>
-        <button type="button" class="quiet" data-do="read" data-part="read" data-text="read"></button>
-      </div>
-      <p class="link" data-part="link" hidden><label for="ink-link" data-text="link"></label>
-        <input id="ink-link" readonly><button type="button" data-do="copy" data-text="copy"></button></p>
-      <div class="sheet" data-part="sheet" data-label="sheet" spellcheck="false"></div>
-      <div class="openings" role="group" data-label="openings">
-        ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
-      </div>
-      <section class="card" data-part="card" role="dialog" data-label="card" hidden>
-        <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
-        <p class="headline" data-part="headline"></p>
-        <p class="hint" data-part="standing"></p>
-        <p class="what" data-text="alternatives"></p>
-        <ol class="bars" data-part="alternatives"></ol>
-      </section>
-      <footer>
-        <p class="note" data-part="note"></p>
-        <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
-      </footer>
-    </article>
-    <section class="choices" data-part="choices" hidden>
-      <h2 data-part="choices-title"></h2>
-      <button type="button" class="quiet close" data-do="close-choices" data-label="close">✕</button>
-      <ol data-part="choices-list"></ol>
-    </section>
-    <div class="actions" role="toolbar" data-label="sheet">
-      <button type="button" class="primary" data-do="generate" data-part="generate"></button>
-      <button type="button" data-do="again" data-part="again" data-text="again" data-hint="again_hint"></button>
-      <button type="button" data-do="eight" data-part="eight" data-text="eight"></button>
-      <button type="button" data-do="undo" data-part="undo" data-label="undo" data-hint="undo">↶</button>
-      <button type="button" data-do="redo" data-part="redo" data-label="redo" data-hint="redo">↷</button>
-    </div>
-    <section class="branches" aria-labelledby="ink-branches" data-part="branches-room">
-      <h2 id="ink-branches" data-text="branches"></h2>
-      <p class="hint" data-text="branches_hint"></p>
-      <button type="button" class="quiet" data-do="compare" data-part="compare" data-text="compare"></button>
-      <ul data-part="branches"></ul>
-    </section>
-    <p class="live" aria-live="polite" data-part="live"></p>
-  </div>
-  <aside>
-    <section class="settings" aria-labelledby="ink-settings">
-      <h2 id="ink-settings" data-text="settings"></h2>
-      <div class="presets" role="group" data-label="presets">
-        ${Object.keys(PRESETS).map((name) => `<button type="button" data-preset="${name}" data-text="preset_${name}"></button>`).join("")}
-      </div>
-      ${SLIDERS.filter((one) => one.first).map(slider).join("")}
-      <details>
-        <summary data-text="more"></summary>
-        ${SLIDERS.filter((one) => !one.first).map(slider).join("")}
-        <div class="setting">
-          <label for="ink-seed" data-text="seed"></label>
-          <input id="ink-seed" inputmode="numeric" autocomplete="off" aria-describedby="ink-seed-hint">
-          <p class="hint" id="ink-seed-hint" data-part="seed-hint" data-text="seed_hint"></p>
-          <label class="switch"><input type="checkbox" id="ink-fresh" checked><span data-text="fresh_seed"></span></label>
-        </div>
-        <div class="setting">
-          <label for="ink-banned" data-text="banned_words"></label>
-          <input id="ink-banned" autocomplete="off" aria-describedby="ink-banned-hint">
-          <p class="hint" id="ink-banned-hint" data-text="banned_words_hint"></p>
-        </div>
-        <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
-      </details>
-    </section>
-    <section class="next" aria-labelledby="ink-next">
-      <h2 id="ink-next" data-text="next"></h2>
-      <p class="hint" data-text="next_hint"></p>
-      <ol class="bars" data-part="next"></ol>
-      <label class="switch"><input type="checkbox" id="ink-pick"><span data-text="pick"></span></label>
-    </section>
-    <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
-    <p class="hint" data-text="keys"></p>
-    <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>
-  </aside>
-</main>`;
 
 // What is kept of how something was written, so that it can be told again.
 const runOf = ({ settings, seed }, request) => ({
@@ -158,7 +55,7 @@ class Writer extends HTMLElement {
     this.changed();
     this.setAttribute("ready", "");
     const link = new URLSearchParams(location.search).get("story");
-    if (link !== null) await this.openLink(link);
+    if (link !== null) await this.sharing.open(link);
   }
 
   part(name) {
@@ -184,6 +81,7 @@ class Writer extends HTMLElement {
     });
     this.cardBars = new Bars(this.part("alternatives"), (row) => this.turn(row));
     this.nextBars = new Bars(this.part("next"), (row) => this.pick(row));
+    this.sharing = new Sharing(this);
     this.branchList = new Branches(this.part("branches"), {
       select: (id) => this.act(tree.selected(this.doc, id)),
       rename: (id, name) => this.act(tree.renamed(this.doc, id, name)),
@@ -228,8 +126,8 @@ class Writer extends HTMLElement {
     else if (action === "new") this.begin("");
     else if (action === "edit") this.editAt(this.tokens.length - 1);
     else if (action === "read") this.read();
-    else if (action === "share") this.share();
-    else if (action === "copy") this.copy();
+    else if (action === "share") this.sharing.show();
+    else if (action === "copy") this.sharing.copy();
     else if (action === "compare") this.compare();
     else if (action === "close-card") this.closeCard(true);
     else if (action === "close-choices") this.closeChoices();
@@ -560,95 +458,6 @@ class Writer extends HTMLElement {
 
   closeChoices() {
     this.part("choices").hidden = true;
-  }
-
-  // Sharing
-
-  async common() {
-    this.commonIds ??= await (await fetch(new URL("common_tokens.json", import.meta.url))).json();
-    return this.commonIds;
-  }
-
-  // The story as a link, shown to be copied.
-  async share() {
-    if (this.writing || !(await this.isScored())) return;
-    const tokens = tree.knownTokens(this.tokens);
-    const used = [...new Set(tokens.map((token) => token.r).filter((run) => run >= 0))];
-    const value = {
-      model: this.model.fingerprint,
-      name: this.model.name,
-      runs: used.map((run) => this.doc.runs[run]),
-      tokens: tokens.map((token) => [token.i, used.indexOf(token.r)]),
-    };
-    const link = new URL(this.address ?? location.href.split(/[?#]/)[0]);
-    link.searchParams.set("story", permalink.encode(value, await this.common()));
-    this.part("link").hidden = false;
-    this.field("link").value = link.href;
-    this.field("link").focus();
-    this.field("link").select();
-  }
-
-  async copy() {
-    this.field("link").select();
-    try {
-      await navigator.clipboard.writeText(this.field("link").value);
-    } catch {
-      document.execCommand("copy"); // a page that is not served by https has no clipboard
-    }
-    this.say(this.language.say("copied"));
-  }
-
-  // A story from a link: shown at once, then told again to see whether the model really said so.
-  async openLink(text) {
-    history.replaceState(null, "", location.pathname); // a reload shows what became of it
-    let link;
-    try {
-      link = permalink.decode(text, await this.common());
-    } catch (problem) {
-      this.say(this.language.say(problem instanceof permalink.Newer ? "link_newer" : "link_damaged"));
-      return;
-    }
-    const told = this.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
-    if (told) {
-      this.field("model").value = told.name;
-      this.showFacts();
-    }
-    try {
-      const given = link.tokens.map(([id]) => id);
-      const found = await this.source.score({ model: this.model.name, ids: [], text: "", given });
-      const tokens = found.tokens.map(([t, s, i], k) => ({ t, s, i, r: link.tokens[k][1] }));
-      this.act(tree.withTokens({ ...tree.emptyDocument(), runs: link.runs }, tokens));
-      this.say(await this.verdict(link, tokens, Boolean(told)));
-    } catch (problem) {
-      this.say(this.why(problem));
-    }
-  }
-
-  // Whether this model, told the same, says the same.
-  async verdict({ name, runs }, tokens, isSame) {
-    for (let k = 0; k < tokens.length; k += 1) {
-      const { r } = tokens[k];
-      if (r < 0 || tokens[k - 1]?.r === r) continue;
-      let end = k;
-      while (tokens[end]?.r === r) end += 1;
-      const { settings, seed, space, beyond } = runs[r];
-      const before = tokens.slice(0, k);
-      const request = {
-        ...this.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed]),
-        text: space ? " " : "", beyond_end: beyond,
-      };
-      const said = [];
-      for await (const message of this.source.write(request, new AbortController().signal)) {
-        for (const [, texts, , ids] of message.new ?? []) ids.forEach((i, n) => said.push([i, texts[n]]));
-      }
-      for (let n = k; n < end; n += 1) {
-        const [id, word] = said[n - k] ?? [null, ""];
-        if (id === tokens[n].i) continue;
-        const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
-        return this.language.say(isSame ? "link_differs" : "link_other", values);
-      }
-    }
-    return this.language.say(isSame ? "link_same" : "link_other_same", { name });
   }
 
   // Looking
