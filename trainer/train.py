@@ -20,6 +20,7 @@ from trainer.command_line import help_text, parse
 from trainer.corpus import build_store
 from trainer.corpus.token_store import open_store
 from trainer.distributed import out_of_memory
+from trainer.distributed.runtime import leave_group
 from trainer.distributed.watchdog import broken, end
 from trainer.dry_run import forecast
 from trainer.loop import Trainer
@@ -66,7 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {advice}", file=sys.stderr)
         return 2
     except (ValueError, OSError, SafetensorError) as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        print(f"error: {sentence(error)}", file=sys.stderr, flush=True)
+        leave_group()
         return 2
     trainer.runtime.close()
     return 0

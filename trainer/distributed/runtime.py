@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
 from accelerate.tracking import get_available_trackers
 
@@ -236,6 +237,12 @@ class Runtime:
     def close(self) -> None:
         """Close the trackers and leave the process group."""
         self.accelerator.end_training()
+
+
+def leave_group() -> None:
+    """Leave the other processes after an error; NCCL would add a warning to its sentence."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def split_batch(
