@@ -163,7 +163,7 @@ def serve(options: argparse.Namespace) -> None:
         url, public_url = site.launch(
             page,
             write.start(engines),
-            host=f"[{options.host.strip('[]')}]" if ":" in options.host else options.host,
+            host=options.host,
             server_port=options.port,
             share=options.share,
             mcp_server=options.mcp,

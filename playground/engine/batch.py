@@ -21,6 +21,7 @@ from playground.engine.stream import Sequence
 from playground.model.attention import Chunk
 from playground.model.decoder import Decoder
 from playground.model.transformers_decoder import TransformersDecoder
+from playground.stories.story import Token
 
 PREFILL_CHUNK = 64  # tokens of a prompt that are fed at once
 PREFILL_BUDGET = 128  # tokens of prompts in one step, so that running stories go on at their pace
@@ -70,11 +71,12 @@ class Batch:
         for sequence, token in self._sampler.sample(states, asked):
             if token is None:  # the story's end
                 sequence.ended = True
-                sequence.count = 0
             else:
                 sequence.out.put(token)
-                if isinstance(token, ValueError):
-                    sequence.count = 0
+            if not isinstance(
+                token, Token
+            ):  # an end, an answer or a refusal: nothing comes after it
+                sequence.count = 0
         for _, sequence in fed:
             self._advance(sequence)
 

@@ -62,7 +62,7 @@ class Engine:
             self._check_model(after)
             return self._start(replace(after, settings=settings), must_go_on=after.ended)
         prompt, begins_with = self.seam(prompt)
-        ids = self._prompt_ids(prompt)
+        ids = self.encode(prompt)
         story = Story(self.storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False)
         return self._start(story, begins_with=begins_with)
 
@@ -95,7 +95,7 @@ class Engine:
         begins_with = b""
         if token_id is None:
             text, begins_with = self.seam(text)
-        typed = self._prompt_ids(text) + ([] if token_id is None else [token_id])
+        typed = self.encode(text) + ([] if token_id is None else [token_id])
         self._check_ids([*ids, *typed])
         story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
         return self._start(
@@ -111,7 +111,7 @@ class Engine:
             Busy: too many stories are waiting.
         """
         text, _ = self.seam(text)
-        before = [*self._beginning(), *ids, *self._prompt_ids(text)]
+        before = [*self._beginning(), *ids, *self.encode(text)]
         asked = [] if token_id is None else [token_id]
         self._check_ids([*before, *asked])
         if not before:
@@ -169,7 +169,7 @@ class Engine:
             ValueError: the text is empty or too long.
             Busy: too many stories are waiting.
         """
-        return self.score_ids(self._prompt_ids(text), after=after)
+        return self.score_ids(self.encode(text), after=after)
 
     def score_ids(self, ids: Collection[int], *, after: Collection[int] = ()) -> Story:
         """`score` of tokens; ValueError, too, for one that the model does not have."""
@@ -210,7 +210,8 @@ class Engine:
         """The token before every story."""
         return [] if self.storyteller.start is None else [self.storyteller.start]
 
-    def _prompt_ids(self, prompt: str) -> list[int]:
+    def encode(self, prompt: str) -> list[int]:
+        """The ids of a text; ValueError if it is too long or not whole characters."""
         if not isinstance(prompt, str):
             raise ValueError("the prompt must be text.")
         try:

@@ -111,7 +111,6 @@ class Sampler:
                     continue
                 if choice.sequence.peeks:
                     yield choice.sequence, self._next_tokens(choice)
-                    choice.sequence.count = 0
                     continue
                 ended = choice.draw is not None and self._append(choice)
                 yield choice.sequence, None if ended else self._record(choice)

@@ -110,7 +110,7 @@ class Api:
             model: a name from the page's list; none for the first.
         """
         with refusals():
-            return record(self.engine(model).score(checked_text(text)))
+            return self.engine(model).score(checked_text(text)).to_values()
 
     def candidates(
         self, prompt: str, count: int = 10, model: str | None = None
@@ -170,7 +170,7 @@ class Api:
             ):
                 async for _ in self.batches([stream]):
                     pass
-                return record(stream.story)
+                return stream.story.to_values()
 
     # For the page
 
@@ -181,11 +181,9 @@ class Api:
         with refusals(), ExitStack() as held:
             engine, ids, text = self.story_of(asked)
             settings, seeds = settings_of(asked)
-            token_id = asked.get("token_id")
-            if token_id is not None:
-                whole(token_id, "token_id")
+            token_id = chosen_of(asked)
             bare, _ = engine.seam(text)
-            typed = engine.storyteller.encode(bare) if token_id is None else [token_id]
+            typed = engine.encode(bare) if token_id is None else [token_id]
             # The beginning is no part of what is drawn: the same seed tells the same story here as
             # in the terminal.
             opening = whole(asked.get("opening", -1), "opening", -1)
@@ -215,21 +213,17 @@ class Api:
         with refusals():
             engine, ids, text = self.story_of(asked)
             if "given" in asked:
-                _, given, _ = self.story_of(asked | {"ids": asked["given"]})
-                tokens = engine.score_ids(given, after=ids).tokens if given else ()
-                return {"tokens": list(zip(*columns(tokens), strict=True))}
-            text, _ = engine.seam(text)
-            tokens = engine.score(text, after=ids).tokens if text else ()
+                _, new, _ = self.story_of(asked | {"ids": asked["given"]})
+            else:
+                new = engine.encode(engine.seam(text)[0])
+            tokens = engine.score_ids(new, after=ids).tokens if new else ()
             return {"tokens": list(zip(*columns(tokens), strict=True))}
 
     def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What could come next in a story, and what is known of the token that did."""
         with refusals():
             engine, ids, text = self.story_of(asked)
-            token_id = asked.get("token_id")
-            if token_id is not None:
-                whole(token_id, "token_id")
-            return engine.candidates(ids, text, token_id).to_json()
+            return engine.candidates(ids, text, chosen_of(asked)).to_json()
 
     # What they share
 
@@ -292,9 +286,9 @@ def settings_of(asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     return values, seeds
 
 
-def record(story: Story) -> dict[str, Any]:
-    """A story's record as plain values."""
-    return story.to_values()
+def chosen_of(asked: dict[str, Any]) -> int | None:
+    """The token that a person chose, in a page's request."""
+    return None if asked.get("token_id") is None else whole(asked["token_id"], "token_id")
 
 
 def whole(value: Any, name: str, least: int = 0) -> int:

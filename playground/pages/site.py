@@ -69,9 +69,7 @@ class Guard:
         answer: Response
         if self.names is not None and name_of(host) not in self.names:
             answer = JSONResponse({"detail": "This page is for this machine only."}, 400)
-            await answer(scope, receive, send_with_headers)
-            return
-        if not path and scope["method"] in ("GET", "HEAD"):
+        elif not path and scope["method"] in ("GET", "HEAD"):
             answer = index(Request(scope))
         elif path.endswith(CLOSED):
             answer = JSONResponse({"detail": "There is no such address here."}, 404)
@@ -165,7 +163,8 @@ def launch(
     A page that only this machine is to see answers to this machine's names only, so that no other
     site can reach it through a name of its own.
     """
-    is_local = host is None or host.strip("[]") in LOCAL
+    host = host and host.strip("[]")
+    is_local = host is None or host in LOCAL
     names = LOCAL if is_local and not options.get("share") else None
 
     async def begin(_: Request) -> JSONResponse:
@@ -177,7 +176,7 @@ def launch(
         return await files.get_response(request.path_params["name"], request.scope)
 
     served = page.launch(
-        server_name=host,
+        server_name=f"[{host}]" if host and ":" in host else host,
         favicon_path=str(WEB / "icon-192.png"),
         max_threads=VISITORS_MAX,
         run_history=False,

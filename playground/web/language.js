@@ -7,8 +7,10 @@ export class Language {
     this.code = first ?? "en";
   }
 
-  get codes() {
-    return Object.keys(this.texts);
+  // The code of the language after this one.
+  get next() {
+    const codes = Object.keys(this.texts);
+    return codes[(codes.indexOf(this.code) + 1) % codes.length];
   }
 
   // The text of a key, with {name} replaced by values.name.

@@ -195,10 +195,13 @@ export class Sheet {
     const { element } = this;
     const value = !writable || this.looking ? "false" : "plaintext-only";
     if (element.getAttribute("contenteditable") !== value) element.setAttribute("contenteditable", value);
-    if (this.looking) element.removeAttribute("tabindex");
-    else element.tabIndex = 0;
-    element.setAttribute("aria-readonly", this.looking ? "false" : String(!writable));
-    if (this.looking) element.removeAttribute("aria-readonly");
+    if (this.looking) {
+      element.removeAttribute("tabindex");
+      element.removeAttribute("aria-readonly");
+    } else {
+      element.tabIndex = 0;
+      element.setAttribute("aria-readonly", String(!writable));
+    }
   }
 
   // Letters before the caret, or null while it is elsewhere.

@@ -147,8 +147,7 @@ class Writer extends HTMLElement {
     } else if (name === "seed") {
       this.field("fresh").checked = false;
       this.checkSeed();
-    } else if (name === "model") this.changeModel();
-    else if (name === "pick") this.classList.toggle("picking", event.target.checked);
+    } else if (name === "model" && event.type === "change") this.changeModel();
     this.showSettings();
     this.showNext();
     this.keep();
@@ -245,20 +244,13 @@ class Writer extends HTMLElement {
   // A new story; Undo brings the old one back.
   begin(text) {
     if (this.writing) return;
-    const doc = { ...tree.emptyDocument() };
-    this.act(text ? tree.edited(doc, text) : doc);
-    if (!this.odds) {
-      this.sheet.element.focus();
-      this.sheet.setCaret(text.length);
-    } else this.editAt(this.tokens.length - 1);
+    this.act(tree.edited(tree.emptyDocument(), text));
+    this.editAt(this.tokens.length - 1);
   }
 
   changeModel() {
-    const text = tree.textOf(this.tokens); // the other model reads it for itself
-    this.remember();
-    this.doc = text ? tree.edited(tree.emptyDocument(), text) : tree.emptyDocument();
     this.showFacts();
-    this.changed();
+    this.act(tree.edited(tree.emptyDocument(), tree.textOf(this.tokens))); // it reads for itself
   }
 
   // Writing
@@ -711,6 +703,7 @@ class Writer extends HTMLElement {
       redo: writing || !this.future.length, new: writing || !this.tokens.length,
       share: writing || !this.tokens.length };
     for (const [part, disabled] of Object.entries(off)) this.part(part).disabled = disabled;
+    this.field("model").disabled = writing; // ids are one model's
     if (writing !== this.wasWriting) {
       if (this.odds) this.sheet.setLooking(!writing);
       this.sheet.setWritable(!writing);
@@ -774,16 +767,13 @@ class Writer extends HTMLElement {
     });
     this.checkSeed();
     this.setNight(this.night);
-    const { codes } = language;
-    const other = codes[(codes.indexOf(language.code) + 1) % codes.length];
-    this.part("language").textContent = language.texts[other].language;
-    this.part("language").lang = other;
+    this.part("language").textContent = language.texts[language.next].language;
+    this.part("language").lang = language.next;
     this.showFacts();
   }
 
   nextLanguage() {
-    const { codes } = this.language;
-    this.language.code = codes[(codes.indexOf(this.language.code) + 1) % codes.length];
+    this.language.code = this.language.next;
     localStorage.setItem("inkling-language", this.language.code);
     this.showWords();
     this.showSettings();

@@ -518,7 +518,7 @@ def test_links_mean_the_same_in_the_browser_and_in_python(page: Page) -> None:
 
 
 SPEECH = """() => {
-  // Headless Chromium has no voice: this one says a word every 20 ms.
+  // Headless Chromium has no voice: this one says a word every 150 ms.
   const spoken = { said: [], voice: { lang: 'en-GB' } };
   const synthesis = {
     getVoices: () => [spoken.voice],
@@ -531,7 +531,7 @@ SPEECH = """() => {
       spoken.timer = setInterval(() => {
         if (starts.length) said.onboundary({ charIndex: starts.shift() });
         else { clearInterval(spoken.timer); spoken.last = null; said.onend(); }
-      }, 20);
+      }, 150);
     },
   };
   Object.defineProperty(window, 'speechSynthesis', { value: synthesis });

@@ -249,6 +249,7 @@ def test_the_page_s_odds_and_scores(url: str, engine: Engine) -> None:
         {"ids": [10**12]},
         {"ids": [60_000]},
         {"text": 5},
+        {"text": "half a letter \ud800"},
         {"settings": None},
         {"settings": {"wild": 1}},
         {"settings": {"length": 0}},
