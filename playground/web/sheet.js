@@ -232,7 +232,7 @@ export class Sheet {
     this.element.querySelector(".spoken")?.classList.remove("spoken");
     if (offset === null) return;
     let length = 0;
-    const k = this.tokens.findIndex((token) => (length += token.t.length) > offset + 1);
+    const k = this.tokens.findIndex((token) => (length += token.t.length) > offset);
     this.spans[k < 0 ? this.spans.length - 1 : k]?.classList.add("spoken");
   }
 
