@@ -11,10 +11,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any, NoReturn
 
-from playground.sampling import Settings
+from playground.sampling import NUMBERS, ROWS, Settings
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,30 +25,21 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The command line."""
-    default = {key.name: key.default for key in fields(Settings)}
     found = Parser(prog="python -m playground.generate", description="Write a story.")
     add: Any = found.add_argument
     add("model", metavar="MODEL", help="an export, or another causal model's folder")
     add("--prompt", default="Once upon a time", help="opening of the story")
     add("--device", default="auto", help="auto, cpu or cuda (default: a GPU when there is one)")
     add("--json", action="store_true", help="print the record of the story as JSON")
-    told = {
-        "seed": (int, "of the draws: the same seed tells the same story"),
-        "temperature": (float, "0 to 2; 0 takes the likeliest token"),
-        "top_k": (int, "draw from the k likeliest tokens; 0 is all"),
-        "top_p": (float, "draw from the likeliest tokens of this probability together"),
-        "min_p": (float, "leave out tokens below this share of the likeliest one's"),
-        "repetition_penalty": (float, "above 1, tokens that were there become less likely"),
-        "length": (int, "tokens to write, up to 1,000"),
-    }
-    for name, (kind, meaning) in told.items():
-        add(
-            f"--{name.replace('_', '-')}",
-            type=kind,
-            default=default[name],
-            help=f"{meaning} (default: {default[name]})",
-        )
-    add("--banned-words", nargs="*", default=(), metavar="WORD", help="words not to write")
+    for row in ROWS:
+        flag, meaning = f"--{row.name.replace('_', '-')}", row.meaning
+        if row in NUMBERS:
+            meaning += f" ({row.low:,} to {row.high:,}; default: {row.default})"
+            add(flag, type=row.kind, default=row.default, help=meaning)
+        elif row.kind is bool:
+            add(flag, action=argparse.BooleanOptionalAction, default=row.default, help=meaning)
+        else:
+            add(flag, nargs="*", default=(), metavar="WORD", help=meaning)
     return found
 
 

@@ -9,60 +9,109 @@ tells the same story alone and among others, and the same draws can be used at a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-LENGTH_MAX = 1_000  # tokens
 TOP_K_MAX = 200
 WORD_MAX = 100  # letters of a banned word
 SEED_END = 2**32
-RANGES = {  # setting: (type, lowest, highest)
-    "temperature": (float, 0.0, 2.0),
-    "top_k": (int, 0, TOP_K_MAX),
-    "top_p": (float, 0.0, 1.0),
-    "min_p": (float, 0.0, 1.0),
-    "repetition_penalty": (float, 0.5, 2.0),
-    "length": (int, 1, LENGTH_MAX),
-    "seed": (int, 0, SEED_END - 1),
-}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting of the table below: what the terminal, the page, the API and README say of it.
+
+    Attributes:
+        name: as records, flags and endpoints spell it.
+        kind: int, float, bool or tuple (of words).
+        default: what it is when nobody says anything.
+        low, high: of a number, both within the range.
+        step: of the page's slider; 0 for none.
+        first: whether the slider is on the first screen, and not under "More".
+        meaning: its help text, without a full stop.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    low: float
+    high: float
+    step: float
+    first: bool
+    meaning: str
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    low: float = 0,
+    high: float = 0,
+    step: float = 0,
+    first: bool = False,
+) -> Any:
+    """One row of the table: a field of `Settings`, described as in `Row`."""
+    about = {"low": low, "high": high, "step": step, "first": first, "meaning": meaning}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a story is told.
-
-    Attributes:
-        temperature: 0 takes the likeliest token every time; 1 is the model's own; at most 2.
-        top_k: draw from the k likeliest tokens; 0 is all of them.
-        top_p: draw from the likeliest tokens that together have this probability (Holtzman et al.
-            2020); 1 is all.
-        min_p: leave out tokens with less than this share of the likeliest one's probability.
-        repetition_penalty: above 1, tokens that were there already become less likely (Keskar et
-            al. 2019).
-        length: tokens to write, 1 to 1,000.
-        seed: of the draws, 0 to 4,294,967,295.
-        banned_words: words that are not written, whatever their case and the space before them.
-        stop_at_end: end with the story's end, before `length` tokens.
+    """The settings of a story: a table, one row a setting. The terminal's flags, the page's
+    sliders (web/sliders.js), the API's parameters and README's table follow from it.
 
     Raises:
         ValueError: one sentence that names the setting.
     """
 
-    temperature: float = 0.8
-    top_k: int = 40
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    length: int = 200
-    seed: int = 0
-    banned_words: tuple[str, ...] = ()
-    stop_at_end: bool = True
+    temperature: float = setting(
+        0.8,
+        "0 takes the likeliest token, 1 is the model's own voice, 2 is wild",
+        low=0.0,
+        high=2.0,
+        step=0.05,
+        first=True,
+    )
+    top_k: int = setting(
+        40, "draw from the k likeliest tokens; 0 is all", high=TOP_K_MAX, step=1, first=True
+    )
+    # Holtzman et al. 2020
+    top_p: float = setting(
+        1.0,
+        "draw from the likeliest tokens that together have this probability; 1 is all",
+        low=0.0,
+        high=1.0,
+        step=0.01,
+    )
+    min_p: float = setting(
+        0.0,
+        "leave out tokens with less than this fraction of the likeliest one's probability",
+        low=0.0,
+        high=1.0,
+        step=0.01,
+    )
+    # Keskar et al. 2019
+    repetition_penalty: float = setting(
+        1.0,
+        "above 1, tokens that were there already become less likely",
+        low=0.5,
+        high=2.0,
+        step=0.05,
+    )
+    length: int = setting(200, "tokens to write", low=1, high=1_000, step=1, first=True)
+    seed: int = setting(
+        0, "of the draws: the same seed, settings and model tell the same story", high=SEED_END - 1
+    )
+    banned_words: tuple[str, ...] = setting(
+        (), "words not to write, whatever their case and the space before them"
+    )
+    stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens")
 
     def __post_init__(self) -> None:
-        for name, (kind, low, high) in RANGES.items():
-            object.__setattr__(self, name, number(name, getattr(self, name), kind, low, high))
+        for row in NUMBERS:
+            object.__setattr__(self, row.name, number(row, getattr(self, row.name)))
         words = self.banned_words
         if not isinstance(words, (list, tuple)) or not all(map(is_word, words)):
             raise ValueError(f"banned_words must be a list of words of 1 to {WORD_MAX} letters.")
@@ -77,10 +126,21 @@ class Settings:
         """The settings in a JSON object; unknown keys are refused by name."""
         if not isinstance(values, dict):
             raise ValueError("the settings of a story must be a JSON object.")
-        unknown = sorted(values.keys() - {key.name for key in fields(cls)})
+        unknown = sorted(values.keys() - {row.name for row in ROWS})
         if unknown:
             raise ValueError(f"there is no setting {unknown[0]!r}.")
         return cls(**values)
+
+
+def rows() -> tuple[Row, ...]:
+    """The table of the settings, read from the fields of `Settings`."""
+    return tuple(
+        Row(key.name, type(key.default), key.default, **key.metadata) for key in fields(Settings)
+    )
+
+
+ROWS = rows()
+NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
 
 
 def is_word(value: Any) -> bool:
@@ -90,16 +150,16 @@ def is_word(value: Any) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def number(name: str, value: Any, kind: type, low: float, high: float) -> Any:
-    """`value` as a number of its kind within its range; sliders send 40.0 for 40."""
-    word = "a whole number" if kind is int else "a number"
-    wanted = f"{name} must be {word} from {low:,} to {high:,}"
+def number(row: Row, value: Any) -> Any:
+    """`value` as a number of the row's kind within its range; sliders send 40.0 for 40."""
+    word = "a whole number" if row.kind is int else "a number"
+    wanted = f"{row.name} must be {word} from {row.low:,} to {row.high:,}"
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ValueError(f"{wanted}, not {str(value)[:50]!r}.")
-    if not (low <= value and value <= high) or kind(value) != value:  # NaN is in no range
+    if not (row.low <= value <= row.high) or row.kind(value) != value:  # NaN is in no range
         many = isinstance(value, int) and abs(value) > 1e15
         raise ValueError(f"{wanted}, not {'a number of many digits' if many else value}.")
-    return kind(value)
+    return row.kind(value)
 
 
 def uniform(seed: int, position: int) -> float:

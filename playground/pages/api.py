@@ -11,18 +11,18 @@ visitor sends is checked here: anybody can call.
 
 import asyncio
 import math
-import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
 from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
-from playground.sampling import SEED_END, Settings
+from playground.pages.parameters import with_settings
+from playground.sampling import ROWS, Settings
 from playground.stories.story import Story
 
 INTERVAL = 0.035  # seconds between two messages to one visitor
@@ -51,51 +51,24 @@ class Api:
 
     # For programs
 
+    @with_settings
     async def generate(
         self,
         prompt: str,
-        temperature: float = 0.8,
-        top_k: int = 40,
-        length: int = 200,
-        seed: int | None = None,
+        settings: dict[str, Any],
         model: str | None = None,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        banned_words: list[str] | None = None,
-        stop_at_end: bool = True,
         request: gr.Request | None = None,
     ) -> AsyncIterator[str]:
         """Write a story: streams the text so far, prompt included; the last value is all of it.
 
         Args:
             prompt: how the story begins, at most 20,000 characters; may be empty.
-            temperature: 0 (always the likeliest token) to 2.
-            top_k: draw from the k likeliest tokens, at most 200; 0 is all.
-            length: tokens to write, 1 to 1,000.
-            seed: 0 to 4,294,967,295: the same story for the same seed, settings and model; none for
-                a new one each time.
             model: a name from the page's list; none for the first.
-            top_p: draw from the likeliest tokens that together have this probability; 1 is all.
-            min_p: leave out tokens with less than this share of the likeliest one's probability.
-            repetition_penalty: above 1, tokens that were there already become less likely.
-            banned_words: words not to write.
-            stop_at_end: end with the story's end, before `length` tokens.
         """
         with refusals():
-            settings = Settings(
-                temperature=temperature,
-                top_k=top_k,
-                length=length,
-                seed=secrets.randbelow(SEED_END) if seed is None else seed,
-                top_p=top_p,
-                min_p=min_p,
-                repetition_penalty=repetition_penalty,
-                banned_words=tuple(banned_words or ()),
-                stop_at_end=stop_at_end,
-            )
+            checked = Settings(**settings)
             prompt = checked_text(prompt)
-            with self.visit(request), self.engine(model).write(prompt, settings) as stream:
+            with self.visit(request), self.engine(model).write(prompt, checked) as stream:
                 words = stream.story.prompt
                 async for (tokens,) in self.batches([stream]):
                     words += "".join(token.text for token in tokens)
@@ -277,7 +250,7 @@ def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
 def settings_of(asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     """The settings of a page's request, checked, and the seeds."""
     values, seeds = asked.get("settings"), asked.get("seeds")
-    if not isinstance(values, dict) or not values.keys() <= {key.name for key in fields(Settings)}:
+    if not isinstance(values, dict) or not values.keys() <= {row.name for row in ROWS}:
         raise ValueError("settings must be a JSON object of known settings.")
     if not isinstance(seeds, list) or not 1 <= len(seeds) <= STREAMS_MAX:
         raise ValueError(f"seeds must be a list of 1 to {STREAMS_MAX} numbers.")

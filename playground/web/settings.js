@@ -1,14 +1,8 @@
 // The settings of a story: what a slider can say, and what the page asks the model for.
-// Ranges and defaults are those of sampling.Settings in Python; a test compares the two.
 
-export const SLIDERS = [
-  { name: "temperature", low: 0, high: 2, step: 0.05, value: 0.8, first: true },
-  { name: "top_k", low: 0, high: 200, step: 1, value: 40, first: true },
-  { name: "length", low: 1, high: 1000, step: 1, value: 200, first: true },
-  { name: "top_p", low: 0, high: 1, step: 0.01, value: 1 },
-  { name: "min_p", low: 0, high: 1, step: 0.01, value: 0 },
-  { name: "repetition_penalty", low: 0.5, high: 2, step: 0.05, value: 1 },
-];
+import { SLIDERS } from "./sliders.js";
+
+export { SLIDERS };
 
 const open = { top_p: 1, min_p: 0, repetition_penalty: 1 };
 export const PRESETS = {

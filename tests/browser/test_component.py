@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from playground.pages.write import WEB
-from playground.sampling import RANGES, Settings, choose, uniform
+from playground.sampling import NUMBERS, Settings, choose, uniform
 from tests.paths import ROOT
 
 AXE = Path(importlib.util.find_spec("axe_playwright_python").origin).with_name("axe.min.js")
@@ -624,7 +624,7 @@ def test_both_languages_say_everything() -> None:
     files = [*WEB.glob("*.js"), *WEB.parent.glob("pages/*.py")]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     made = re.compile(r"(opening_\d|preset_\w+|\w+_hint)$")  # keys that are put together
-    names = {slider for slider in RANGES} | {"seed"}
+    names = {row.name for row in NUMBERS}
     unused = [
         key
         for key in texts["en"]
@@ -720,13 +720,7 @@ def test_a_tree_of_500_branches_stays_fluent(page: Page) -> None:
 # The browser's arithmetic is Python's.
 
 
-def test_the_sliders_are_the_settings(page: Page) -> None:
-    sliders = page.evaluate("import('./web/settings.js').then(module => module.SLIDERS)")
-    default = Settings()
-    for slider in sliders:
-        _, low, high = RANGES[slider["name"]]
-        assert (slider["low"], slider["high"]) == (low, high)
-        assert slider["value"] == getattr(default, slider["name"])
+def test_the_presets_are_settings(page: Page) -> None:
     presets = page.evaluate("import('./web/settings.js').then(module => module.PRESETS)")
     for preset in presets.values():
         Settings(**preset)

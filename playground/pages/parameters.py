@@ -1,0 +1,62 @@
+"""The settings of a story as parameters of an endpoint, from their table.
+
+Gradio reads an endpoint's parameters from its signature, and what it tells programs and the Model
+Context Protocol from its docstring: both are made here, so that a setting is written once.
+"""
+
+import inspect
+import secrets
+from collections.abc import AsyncIterator, Callable
+from functools import wraps
+from typing import Any
+
+from playground.sampling import NUMBERS, ROWS, SEED_END, Row
+
+Parameter = inspect.Parameter
+
+
+def with_settings(endpoint: Callable[..., AsyncIterator[str]]) -> Callable[..., AsyncIterator[str]]:
+    """`endpoint(self, prompt, settings, model, request)` as a method that takes every setting by
+    name, in the order (prompt, the four that come first on the page, model, all others)."""
+    first = [parameter(row) for row in ROWS if row.first or row.name == "seed"]
+    others = [parameter(row) for row in ROWS if not (row.first or row.name == "seed")]
+    own = inspect.signature(endpoint)
+    (self, prompt, _, model, request), returned = own.parameters.values(), own.return_annotation
+    taken = [self, prompt, *first, model, *others, request]
+    signature = inspect.Signature(taken, return_annotation=returned)
+
+    @wraps(endpoint)
+    async def with_values(*positional: Any, **named: Any) -> AsyncIterator[str]:
+        bound = signature.bind(*positional, **named)
+        bound.apply_defaults()
+        values = dict(bound.arguments)
+        given = {row.name: values.pop(row.name) for row in ROWS}
+        given["seed"] = secrets.randbelow(SEED_END) if given["seed"] is None else given["seed"]
+        given["banned_words"] = tuple(given["banned_words"] or ())
+        async for text in endpoint(**values, settings=given):
+            yield text
+
+    described: Any = with_values
+    described.__signature__ = signature
+    described.__annotations__ = {one.name: one.annotation for one in taken[1:]}
+    described.__doc__ = inspect.cleandoc(endpoint.__doc__ or "") + "\n" + "\n".join(map(line, ROWS))
+    return with_values
+
+
+def parameter(row: Row) -> Parameter:
+    """One setting as an endpoint's parameter; JSON has lists, and None for "a new seed"."""
+    annotation: Any = list[str] | None if row.kind is tuple else row.kind
+    default = None if row.kind is tuple else row.default
+    if row.name == "seed":
+        annotation, default = int | None, None
+    return Parameter(
+        row.name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation
+    )
+
+
+def line(row: Row) -> str:
+    """A setting's line in the docstring."""
+    about = f"    {row.name}: {row.meaning}"
+    if row in NUMBERS:
+        about += f"; {row.low:,} to {row.high:,}"
+    return about + ("; none for a new one each time." if row.name == "seed" else ".")
