@@ -4,7 +4,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PINS := pyproject.toml requirements.txt constraints.txt
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
+# Python compiles what it imports; compiling all that pip brings takes another minute.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help play train test bench clean

@@ -62,7 +62,7 @@ def train(store: str, row: str, updates: int) -> dict[str, Any]:
         start = time.perf_counter()
         for step in range(first, first + count):
             seed_noise(1, step, runtime.rank)
-            runtime.update(trainer.batches.of(step), 1e-4)
+            trainer.engine.update(trainer.batches.of(step), 1e-4)
         sent = time.perf_counter() - start
         torch.cuda.synchronize()
         return time.perf_counter() - start, sent

@@ -27,7 +27,7 @@ ROOMS = {
     "datasets": ("trainer/corpus/sources.py",),
     "deepspeed": ("trainer/distributed/",),
     "huggingface_hub": ("trainer/corpus/sources.py", "playground/publish/"),
-    "accelerate": ("trainer/distributed/runtime.py",),
+    "accelerate": ("trainer/distributed/",),
     "spaces": ("app.py", "playground/pages/"),
     "trainer": ("trainer/",),
     "playground": ("app.py", "playground/"),

@@ -25,7 +25,7 @@ def forecast(trainer: Trainer) -> str:
         if step == WARM_UP:
             wait(runtime.device)
             begin = time.perf_counter()
-        runtime.update(trainer.batches.of(step), 0.0)
+        trainer.engine.update(trainer.batches.of(step), 0.0)
     wait(runtime.device)
     seconds = (time.perf_counter() - begin) / MEASURED
     minutes = trainer.num_steps * seconds / 60

@@ -26,6 +26,7 @@ from trainer.corpus.token_store import TokenStore
 from trainer.corpus.tokenizer import FOLDER as TOKENIZER
 from trainer.distributed.broadcast import agree, checkpoint_from_main
 from trainer.distributed.runtime import Runtime, seed_noise
+from trainer.distributed.training_engine import TrainingEngine
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.samples import tell
 from trainer.evaluate.validation import validation_loss
@@ -83,7 +84,11 @@ class Trainer:
             attend_on_gpu(self.model.decoder, story, self.runtime.dtype)
         self.is_compiled = self.compile()
         self.flops_per_token = flops_per_token(self.model.decoder)
-        self.runtime.prepare(self.model, new_optimizer(config.optim, self.model))
+        self.engine = TrainingEngine(
+            self.runtime,
+            self.model,
+            new_optimizer(config.optim, self.model, self.runtime.dtype),
+        )
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.judged: dict[int, float] = {}  # validation loss by step
         self.interrupted = False
@@ -173,8 +178,9 @@ class Trainer:
                 f"the run in {self.folder} is finished (see {self.folder / 'export'}): "
                 "give another --run.dir, or --run.fresh to start over"
             )
-        self.runtime.load(found.weights, found.moments, found.step)
-        self.step = self.saved = self.runtime.watchdog.saved = found.step
+        self.engine.load(found.weights, found.moments, found.step)
+        self.step = self.saved = found.step
+        self.runtime.watchdog.checkpointed(found.step)
         losses = checkpoint.validation_losses(checkpoints)
         self.judged = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
@@ -192,7 +198,7 @@ class Trainer:
             while self.step < self.num_steps:
                 seed_noise(run.seed, self.step, self.runtime.rank)
                 rate = learning_rate(self.config.optim, self.step, self.num_steps)
-                nats, norm = self.runtime.update(self.batches.of(self.step), rate)
+                nats, norm = self.engine.update(self.batches.of(self.step), rate)
                 self.step += 1
                 losses.append(nats)
                 log.step()
@@ -224,16 +230,16 @@ class Trainer:
             log.close()
 
     def check(self) -> None:
-        """Stop if an update was refused; the weights are those before it.
+        """Stop if an update was skipped; the weights are those before it.
 
         Raises:
             ValueError: a loss or gradient was not finite.
         """
-        refused = int(self.runtime.optimizer.refused)
-        if refused:
+        skipped = self.engine.num_skipped
+        if skipped:
             kept = f"step {self.saved:,} is kept" if self.saved else "there is no checkpoint yet"
             raise ValueError(
-                f"the loss or its gradient is not a number at step {self.step - refused + 1:,}, "
+                f"the loss or its gradient is not a number at step {self.step - skipped + 1:,}, "
                 f"and that update was not made ({kept}): lower optim.lr or optim.max_grad_norm, "
                 "or check the stories, and start with --run.fresh or another --run.dir"
             )
@@ -262,17 +268,18 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint."""
         self.check()
-        weights, moments = self.runtime.weights(), self.runtime.moments()
+        weights, moments = self.engine.weights(), self.engine.moments()
         if self.runtime.is_main:
             validation_loss = self.judged.get(self.step)
             state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
             checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep_last)
-        self.saved = self.runtime.watchdog.saved = self.step
+        self.saved = self.step
+        self.runtime.watchdog.checkpointed(self.step)
         self.runtime.wait()
 
     def snapshot(self, nats: torch.Tensor) -> None:
         """Keep the model as it is now; `nats` is this process's loss of the step."""
-        loss, weights = self.runtime.mean(nats), self.runtime.weights()
+        loss, weights = self.runtime.mean(nats), self.engine.weights()
         if self.runtime.is_main:
             snapshots.save(
                 self.folder / "snapshots",
@@ -286,7 +293,7 @@ class Trainer:
 
     def validate(self, log: metrics.MetricsLog) -> bool:
         """Judge the model as it is now and let it tell; whether it is the best so far."""
-        run, weights = self.config.run, self.runtime.weights()
+        run, weights = self.config.run, self.engine.weights()
         is_best = False
         if self.runtime.is_main:
             decoder = self.full(weights)
@@ -312,8 +319,8 @@ class Trainer:
 
     def finish(self) -> None:
         """Judge the model and export it."""
-        weights = self.runtime.weights()
-        self.runtime.watchdog.parted = True
+        weights = self.engine.weights()
+        self.runtime.watchdog.finish_collectives()
         if self.runtime.is_main:
             config, step = self.config, self.step
             if config.run.export_checkpoint == "best":

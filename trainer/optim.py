@@ -1,5 +1,5 @@
-"""What moves the weights: AdamW, or Muon for the matrices inside the blocks, and the learning rate
-as a function of the step."""
+"""The optimizer: AdamW, or Muon for the matrices inside the blocks; and the learning rate as a
+function of the step."""
 
 from __future__ import annotations
 
@@ -26,28 +26,30 @@ def learning_rate(settings: config.Optim, step: int, num_steps: int) -> float:
         return settings.lr * (step + 1) / warmup
     if settings.schedule == "cosine":
         progress = (step - warmup) / max(1, num_steps - warmup)  # 0 to 1
-        share = 0.5 * (1 + math.cos(math.pi * progress))
+        fraction = 0.5 * (1 + math.cos(math.pi * progress))
     else:
         falling = max(1, min(round(settings.decay_ratio * num_steps), num_steps - warmup))
-        share = min(1.0, (num_steps - step) / falling)
-    return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * share)
+        fraction = min(1.0, (num_steps - step) / falling)
+    return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * fraction)
 
 
-def new_optimizer(settings: config.Optim, model: nn.Module) -> Optimizer:
-    """The optimizer that the settings ask for.
+def new_optimizer(
+    settings: config.Optim, model: nn.Module, dtype: torch.dtype = torch.float32
+) -> Optimizer:
+    """The optimizer that the settings ask for; `dtype` is Muon's arithmetic.
 
-    Matrices and tables decay, gains and biases do not. Muon takes the matrices inside the blocks;
-    tables, gains and biases are AdamW's.
+    Matrices and embeddings decay, gains and biases do not. Muon takes the matrices inside the
+    blocks; embeddings, gains and biases are AdamW's.
     """
-    inner, tables, vectors = [], [], []
+    block_matrices, embeddings, vectors = [], [], []
     for name, weight in model.named_parameters():
         if weight.dim() < 2:
             vectors.append(weight)
         elif settings.optimizer == "muon" and re.search(r"\.(layers|h)\.\d+\.", name):
-            inner.append(weight)
+            block_matrices.append(weight)
         else:
-            tables.append(weight)
-    return Optimizer(settings, inner, tables, vectors)
+            embeddings.append(weight)
+    return Optimizer(settings, block_matrices, embeddings, vectors, dtype)
 
 
 class Optimizer(torch.optim.AdamW):
@@ -57,33 +59,34 @@ class Optimizer(torch.optim.AdamW):
     are all one, scaled so that it moves a weight as far as AdamW would (Liu et al. 2025): a rate
     means the same in both.
 
-    Under ZeRO a process holds a flat share of the matrices instead of themselves. Momentum is taken
-    share by share; the shares of all processes are then put together, orthogonalized whole, and
-    each process keeps its own share of the result. `places` says which elements a share holds.
+    Under ZeRO a process holds a flat partition of the matrices instead of themselves. Momentum is
+    updated partition by partition; the partitions of all processes are then put together,
+    orthogonalized whole, and each process keeps its own partition of the result.
 
     Attributes:
-        places: for each flat share, the place of its elements among all elements of Muon's
-            matrices, counted from 1; 0 is padding.
+        element_ids: for each flat partition, the numbers of its elements among all elements of
+            Muon's matrices, counted from 1; 0 is padding. `ZeroState` finds them out.
         dtype: arithmetic of the orthogonalization.
-        refused: how many updates did not happen; a scalar on the device.
+        num_skipped: how many updates did not happen; a scalar on the device.
         found_inf: 1.0 where an update must not happen, else 0.0; AdamW's fused kernel knows it too.
     """
 
-    refused: torch.Tensor
+    num_skipped: torch.Tensor
     found_inf: torch.Tensor
 
     def __init__(
         self,
         settings: config.Optim,
-        inner: list[nn.Parameter],
-        tables: list[nn.Parameter],
+        block_matrices: list[nn.Parameter],
+        embeddings: list[nn.Parameter],
         vectors: list[nn.Parameter],
+        dtype: torch.dtype,
     ) -> None:
         """The rate starts at 0 and is set before every update: DeepSpeed makes a step of its own
         while it sets up, which must not move anything."""
         groups: list[dict[str, Any]] = [
-            {"params": inner, "weight_decay": settings.weight_decay, "muon": True},
-            {"params": tables, "weight_decay": settings.weight_decay, "muon": False},
+            {"params": block_matrices, "weight_decay": settings.weight_decay, "muon": True},
+            {"params": embeddings, "weight_decay": settings.weight_decay, "muon": False},
             {"params": vectors, "weight_decay": 0.0, "muon": False},
         ]
         groups = [group for group in groups if group["params"]]
@@ -91,17 +94,17 @@ class Optimizer(torch.optim.AdamW):
         super().__init__(groups, lr=0.0, betas=betas, eps=1e-8, fused=True)
         self.momentum = settings.muon_momentum
         self.ratio = settings.muon_lr / settings.lr
-        self.inner = inner
-        self.shapes = [weight.shape for weight in inner]  # ZeRO-3 leaves the weights without
-        self.places: dict[torch.Tensor, torch.Tensor] = {}
-        self.dtype = torch.float32
+        self.block_matrices = block_matrices
+        self.shapes = [weight.shape for weight in block_matrices]  # ZeRO-3 leaves them without
+        self.element_ids: dict[torch.Tensor, torch.Tensor] = {}
+        self.dtype = dtype
 
-    def place(self, device: torch.device, *, with_rate: bool) -> None:
+    def to_device(self, device: torch.device, *, capturable: bool) -> None:
         """Keep what a step reads and writes besides the weights on `device`; the learning rate too
         if a captured update is to read it."""
-        self.refused = torch.zeros((), device=device)
+        self.num_skipped = torch.zeros((), device=device)
         self.found_inf = torch.zeros((), device=device)
-        if with_rate:
+        if capturable:
             rate = torch.zeros((), device=device)
             for group in self.param_groups:
                 group["lr"], group["capturable"] = rate, True
@@ -114,20 +117,20 @@ class Optimizer(torch.optim.AdamW):
                 return
             group["lr"] = rate
 
-    def refuse_unless_finite(self, norm: torch.Tensor) -> None:
-        """Keep the next step from happening if the gradient's norm is not finite, or if a step was
-        refused before. Does not wait for the device."""
-        self.found_inf = (~torch.isfinite(norm) | (self.refused > 0)).float()
-        self.refused += self.found_inf
+    def skip_unless_finite(self, norm: torch.Tensor) -> None:
+        """Skip the next step if the gradient's norm is not finite, or if a step was skipped before.
+        Does not wait for the device."""
+        self.found_inf = (~torch.isfinite(norm) | (self.num_skipped > 0)).float()
+        self.num_skipped += self.found_inf
 
-    def moments_of(self, weight: torch.Tensor) -> tuple[str, ...]:
-        """Names of what is remembered of a weight: Muon has no second moment."""
-        if any(weight is matrix for matrix in self.inner):
+    def state_keys(self, weight: torch.Tensor) -> tuple[str, ...]:
+        """Names of a weight's moments: Muon has no second one."""
+        if any(weight is matrix for matrix in self.block_matrices):
             return ("exp_avg",)
         return ("exp_avg", "exp_avg_sq")
 
-    def begin(self, weight: torch.Tensor, step: int, *, muon: bool) -> None:
-        """Make what is remembered of a weight, or of a flat share, as after `step` updates."""
+    def init_state(self, weight: torch.Tensor, step: int, *, muon: bool) -> None:
+        """Make the moments of a weight, or of a flat partition, zero, as after `step` updates."""
         state = self.state[weight]
         for key in ("exp_avg",) if muon else ("exp_avg", "exp_avg_sq"):
             state.setdefault(key, torch.zeros_like(weight))
@@ -141,46 +144,53 @@ class Optimizer(torch.optim.AdamW):
                 continue
             weights = [weight for weight in group["params"] if weight.grad is not None]
             for shape in dict.fromkeys(weight.shape for weight in weights):
-                alike = [weight for weight in weights if weight.shape == shape]
-                self.move(alike, group["lr"] * self.ratio, group["weight_decay"])
+                same_shape = [weight for weight in weights if weight.shape == shape]
+                self.muon_update(same_shape, group["lr"] * self.ratio, group["weight_decay"])
             for weight in weights:
                 weight.grad = None  # so that AdamW passes it over
         super().step(closure)
 
-    def move(self, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float) -> None:
-        """Muon's update of weights of one shape: whole matrices, or one flat share of them all."""
+    def muon_update(
+        self, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float
+    ) -> None:
+        """Muon's update of weights of one shape: whole matrices, or one flat partition of them
+        all."""
         for weight in weights:
             if not self.state[weight]:
-                self.begin(weight, 0, muon=True)
+                self.init_state(weight, 0, muon=True)
         momenta = [self.state[weight]["exp_avg"] for weight in weights]
-        refused = self.found_inf > 0
+        skipped = self.found_inf > 0
         gradient = torch.stack([cast(torch.Tensor, weight.grad) for weight in weights])
         before = torch.stack(momenta)  # (count, *shape)
-        after = torch.where(refused, before, before.lerp(gradient, 1 - self.momentum))
+        after = torch.where(skipped, before, before.lerp(gradient, 1 - self.momentum))
         torch._foreach_copy_(momenta, after.unbind())
         direction = gradient.lerp(after, self.momentum)  # Nesterov's
         if direction.dim() == 3:
             update = orthogonalize(direction, self.dtype)
-        elif weights[0] in self.places:
-            update = self.share(weights[0], direction)
+        elif weights[0] in self.element_ids:
+            update = self.orthogonalize_partition(weights[0], direction)
         else:  # DeepSpeed's own first step, on gradients of zero
             return
         moved = torch.stack(weights)
-        update = torch.where(refused, 0.0, update + decay * moved)
+        update = torch.where(skipped, 0.0, update + decay * moved)
         torch._foreach_copy_(weights, moved.sub_(rate * update).unbind())
 
-    def share(self, flat: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-        """The part of the orthogonalized matrices that a flat share holds, (1, size)."""
-        places = self.places[flat]
-        whole = torch.zeros(1 + sum(shape.numel() for shape in self.shapes), device=flat.device)
-        whole[places] = direction[0]
-        torch.distributed.all_reduce(whole)  # every place is in one share only
-        parts = whole[1:].split([shape.numel() for shape in self.shapes])
+    def orthogonalize_partition(
+        self, partition: torch.Tensor, direction: torch.Tensor
+    ) -> torch.Tensor:
+        """The elements of the orthogonalized matrices that a flat partition holds, (1, size)."""
+        element_ids = self.element_ids[partition]
+        size = 1 + sum(shape.numel() for shape in self.shapes)
+        whole = torch.zeros(size, device=partition.device)
+        whole[element_ids] = direction[0]
+        torch.distributed.all_reduce(whole)  # every element is in one partition only
+        matrices = whole[1:].split([shape.numel() for shape in self.shapes])
         for shape in dict.fromkeys(self.shapes):
-            pairs = zip(parts, self.shapes, strict=True)
-            alike = [part.view(shape) for part, its in pairs if its == shape]
-            torch._foreach_copy_(alike, orthogonalize(torch.stack(alike), self.dtype).unbind())
-        return whole[places][None]
+            pairs = zip(matrices, self.shapes, strict=True)
+            same_shape = [matrix.view(shape) for matrix, its in pairs if its == shape]
+            orthogonal = orthogonalize(torch.stack(same_shape), self.dtype)
+            torch._foreach_copy_(same_shape, orthogonal.unbind())
+        return whole[element_ids][None]
 
 
 def orthogonalize(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -21,7 +21,7 @@ from trainer.corpus import build_store
 from trainer.corpus.token_store import open_store
 from trainer.distributed import out_of_memory
 from trainer.distributed.runtime import leave_group
-from trainer.distributed.watchdog import broken, end
+from trainer.distributed.watchdog import abort, lost_connection
 from trainer.dry_run import forecast
 from trainer.loop import Trainer
 
@@ -59,8 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"stopped{saved}: the same command goes on", file=sys.stderr)
         return 130
     except (RuntimeError, MemoryError) as error:
-        if cause := broken(error):
-            end(cause, trainer is not None, trainer.saved if trainer else 0)
+        if cause := lost_connection(error):
+            abort(cause, trainer is not None, trainer.saved if trainer else 0)
         if not out_of_memory.is_full(error):
             raise
         advice = out_of_memory.advice(trainer.runtime if trainer else None)

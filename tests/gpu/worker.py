@@ -59,7 +59,7 @@ def update(trainer: Trainer, first: int, count: int) -> list[float]:
     nats = []
     for step in range(first, first + count):
         seed_noise(1, step, trainer.runtime.rank)
-        nats.append(trainer.runtime.update(trainer.batches.of(step), 1e-3)[0])
+        nats.append(trainer.engine.update(trainer.batches.of(step), 1e-3)[0])
     return torch.stack(nats).tolist()
 
 
@@ -72,10 +72,10 @@ def main(folder: Path, last: int, settings: list[str]) -> None:
     found = checkpoint.newest(folder / "checkpoints")
     first = 0
     if found is not None:
-        trainer.runtime.load(found.weights, found.moments, found.step)
+        trainer.engine.load(found.weights, found.moments, found.step)
         first = found.step
     nats = update(trainer, first, last - first)
-    weights, moments = trainer.runtime.weights(), trainer.runtime.moments()
+    weights, moments = trainer.engine.weights(), trainer.engine.moments()
     state = Checkpoint(last, weights, moments, {})
     if trainer.runtime.is_main:
         checkpoint.save(folder / "checkpoints", state, 1)

@@ -74,37 +74,37 @@ def test_muon_takes_the_matrices_inside_the_blocks(block: str) -> None:
     shape = Model(block=block, num_layers=2, hidden=16, num_heads=2, intermediate=32, context=8)
     decoder = new_decoder(shape, Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=False), 1)
     optimizer = new_optimizer(Optim(optimizer="muon"), decoder)
-    inner = {"gpt2": 4, "llama": 7}[block] * shape.num_layers
-    assert [len(group["params"]) for group in optimizer.param_groups][0] == inner
+    num_block_matrices = {"gpt2": 4, "llama": 7}[block] * shape.num_layers
+    assert [len(group["params"]) for group in optimizer.param_groups][0] == num_block_matrices
     table = decoder.get_input_embeddings().weight
-    assert optimizer.moments_of(table) == ("exp_avg", "exp_avg_sq")
-    assert optimizer.moments_of(optimizer.inner[0]) == ("exp_avg",)
+    assert optimizer.state_keys(table) == ("exp_avg", "exp_avg_sq")
+    assert optimizer.state_keys(optimizer.block_matrices[0]) == ("exp_avg",)
     taken = [weight for group in optimizer.param_groups for weight in group["params"]]
     assert len(taken) == len(list(decoder.parameters()))
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_refused_update_moves_nothing_and_is_not_remembered(optimizer: str) -> None:
+def test_a_skipped_update_changes_no_weight_and_no_moment(optimizer: str) -> None:
     torch.manual_seed(0)
     model = nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 4)])})
-    moves = new_optimizer(Optim(optimizer=optimizer), model)
+    own = new_optimizer(Optim(optimizer=optimizer), model)
     layer = model["layers"][0]
 
-    def update(scale: float, refused: float) -> None:
+    def update(scale: float, found_inf: float) -> None:
         layer(torch.ones(1, 4)).mul(scale).square().sum().backward()
-        for group in moves.param_groups:
+        for group in own.param_groups:
             group["lr"] = 0.1
-        moves.found_inf = torch.tensor(refused)
-        moves.step()
-        moves.zero_grad()
+        own.found_inf = torch.tensor(found_inf)
+        own.step()
+        own.zero_grad()
 
     update(1.0, 0.0)
     before = [weight.detach().clone() for weight in model.parameters()]
-    memory = [moves.state[weight]["exp_avg"].clone() for weight in model.parameters()]
+    memory = [own.state[weight]["exp_avg"].clone() for weight in model.parameters()]
     update(float("nan"), 1.0)
     for weight, old, momentum in zip(model.parameters(), before, memory, strict=True):
         assert torch.equal(weight, old)
-        assert torch.equal(moves.state[weight]["exp_avg"], momentum)
+        assert torch.equal(own.state[weight]["exp_avg"], momentum)
     update(1.0, 0.0)
     assert not torch.equal(layer.weight, before[0])
     assert torch.isfinite(layer.weight).all()

@@ -1,5 +1,5 @@
-"""Weights and moments of a run, read and set whole, wherever they are: in this process, or shared
-among the processes by DeepSpeed's ZeRO.
+"""Weights and moments of a run, read and set whole, wherever they are: in this process, or
+partitioned among the processes by DeepSpeed's ZeRO.
 
 Both classes answer the same questions, so a checkpoint does not know which of them wrote it.
 """
@@ -16,17 +16,17 @@ from torch.nn import functional
 from trainer.optim import Optimizer
 
 
-class Whole:
+class LocalState:
     """Every process has all of it."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
 
-    def start(self, step: int) -> None:
+    def init_moments(self, step: int) -> None:
         """Make the moments, as after `step` updates."""
         for group in self.optimizer.param_groups:
             for weight in group["params"]:
-                self.optimizer.begin(weight, step, muon=group["muon"])
+                self.optimizer.init_state(weight, step, muon=group["muon"])
 
     def weight(self, weight: nn.Parameter) -> torch.Tensor:
         """A weight in fp32."""
@@ -45,50 +45,53 @@ class Whole:
         self.optimizer.state[weight][key].copy_(value)
 
 
-class Shared:
-    """ZeRO has cut it up: all processes must ask together, and each sets its own share."""
+class ZeroState:
+    """ZeRO has partitioned it: all processes must ask together, and each sets its own partition."""
 
     def __init__(self, optimizer: Optimizer, zero: Any, rank: int, num_processes: int) -> None:
-        """`zero` is DeepSpeed's optimizer, which moves its shares by `optimizer`."""
+        """`zero` is DeepSpeed's optimizer, which updates its partitions by `optimizer`."""
         self.optimizer, self.zero = optimizer, zero
         self.rank, self.num_processes = rank, num_processes
-        self.start(0)
-        self.find_places()
+        self.init_moments(0)
+        self.find_element_ids()
 
-    def start(self, step: int) -> None:
+    def init_moments(self, step: int) -> None:
         """Make the moments, as after `step` updates.
 
         They would come group by group during the first update, and ZeRO-1 and 2 would link the
         weights to them after the first group, which leaves the others without.
         """
-        for group, flat in self.flats():
-            self.optimizer.begin(flat, step, muon=group["muon"])
+        for group, partition in self.partitions():
+            self.optimizer.init_state(partition, step, muon=group["muon"])
         if hasattr(self.zero, "_lazy_init_hp_params_optimizer_state"):  # ZeRO-3 links nothing
             self.zero._lazy_init_hp_params_optimizer_state()
 
-    def flats(self) -> Iterator[tuple[dict[str, Any], torch.Tensor]]:
-        """The groups of weights, each with the flat share that this process moves."""
+    def partitions(self) -> Iterator[tuple[dict[str, Any], torch.Tensor]]:
+        """The groups of weights, each with the flat partition that this process updates."""
         groups = self.zero.optimizer.param_groups
         if hasattr(self.zero, "fp32_partitioned_groups_flat"):  # ZeRO-3 empties groups at rest
-            for number, flat in enumerate(self.zero.fp32_partitioned_groups_flat):
-                yield groups[self.zero.sub_group_to_group_id[number]], flat
+            for number, partition in enumerate(self.zero.fp32_partitioned_groups_flat):
+                yield groups[self.zero.sub_group_to_group_id[number]], partition
         else:
-            yield from ((group, flat) for group in groups for flat in group["params"])
+            yield from ((group, partition) for group in groups for partition in group["params"])
 
-    def find_places(self) -> None:
-        """Find out which elements of Muon's matrices this process's shares hold: their numbers are
-        handed to DeepSpeed as if they were moments, and read back where it put them."""
+    def find_element_ids(self) -> None:
+        """Find out which elements of Muon's matrices this process's partitions hold: their numbers
+        are handed to DeepSpeed as if they were moments, and read back where it put them.
+
+        Two matrices of two elements over two processes: the first moments are set to 1 2 and 3 4,
+        and afterwards the one process finds 1 2 in its partition and the other 3 4."""
         first = 1
-        for weight, shape in zip(self.optimizer.inner, self.optimizer.shapes, strict=True):
-            places = torch.arange(first, first + shape.numel(), dtype=torch.int32)
-            disguised = places.view(torch.float32).view(shape)  # the same bits
-            self.set_moment(weight, "exp_avg", disguised)
+        for weight, shape in zip(self.optimizer.block_matrices, self.optimizer.shapes, strict=True):
+            element_ids = torch.arange(first, first + shape.numel(), dtype=torch.int32)
+            as_floats = element_ids.view(torch.float32).view(shape)  # the same bits
+            self.set_moment(weight, "exp_avg", as_floats)
             first += shape.numel()
-        for group, flat in self.flats():
+        for group, partition in self.partitions():
             if group["muon"]:
-                numbers = self.optimizer.state[flat]["exp_avg"]
-                self.optimizer.places[flat] = numbers.view(torch.int32).long()
-                numbers.zero_()
+                as_floats = self.optimizer.state[partition]["exp_avg"]
+                self.optimizer.element_ids[partition] = as_floats.view(torch.int32).long()
+                as_floats.zero_()
 
     def weight(self, weight: nn.Parameter) -> torch.Tensor:
         """A weight in fp32, whole."""
@@ -108,9 +111,9 @@ class Shared:
         from deepspeed.utils import safe_set_full_fp32_param, safe_set_local_fp32_param
 
         if hasattr(weight, "ds_tensor"):
-            part = self.part(weight, value)
-            weight.ds_tensor.data.copy_(part)
-            safe_set_local_fp32_param(weight, part)
+            partition = self.local_partition(weight, value)
+            weight.ds_tensor.data.copy_(partition)
+            safe_set_local_fp32_param(weight, partition)
         else:
             weight.data.copy_(value)
             safe_set_full_fp32_param(weight, value)
@@ -120,13 +123,13 @@ class Shared:
         from deepspeed.utils import safe_set_full_optimizer_state, safe_set_local_optimizer_state
 
         if hasattr(weight, "ds_tensor"):
-            safe_set_local_optimizer_state(weight, self.part(weight, value), key)
+            safe_set_local_optimizer_state(weight, self.local_partition(weight, value), key)
         else:
             safe_set_full_optimizer_state(weight, value, key)
 
-    def part(self, weight: Any, value: torch.Tensor) -> torch.Tensor:
-        """This process's part under ZeRO-3, which rounds parts up; its safe_set_full_* fails at
-        that."""
+    def local_partition(self, weight: Any, value: torch.Tensor) -> torch.Tensor:
+        """This process's partition under ZeRO-3, which rounds partitions up; its
+        safe_set_full_* fails at that."""
         size = weight.ds_tensor.numel()
         rest = size * self.num_processes - value.numel()
         return functional.pad(value.flatten(), (0, rest)).split(size)[self.rank]

@@ -22,9 +22,13 @@ class PlainUpdate:
     GPU."""
 
     def __init__(
-        self, model: NextTokenLoss, optimizer: Optimizer, clip: float, num_processes: int
+        self,
+        model: NextTokenLoss,
+        optimizer: Optimizer,
+        max_grad_norm: float,
+        num_processes: int,
     ) -> None:
-        self.model, self.optimizer, self.clip = model, optimizer, clip
+        self.model, self.optimizer, self.max_grad_norm = model, optimizer, max_grad_norm
         self.num_processes = num_processes
         self.weights = list(model.parameters())
         if num_processes > 1:  # all start from the main process's weights, whatever drew them
@@ -53,8 +57,8 @@ class PlainUpdate:
             nats += loss.detach()
         if self.num_processes > 1:
             self.average_gradients()
-        norm = clip_grad_norm_(self.weights, self.clip)
-        self.optimizer.refuse_unless_finite(norm)
+        norm = clip_grad_norm_(self.weights, self.max_grad_norm)
+        self.optimizer.skip_unless_finite(norm)
         self.optimizer.step()
         return nats, norm
 

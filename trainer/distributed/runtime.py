@@ -1,5 +1,5 @@
-"""One object over Accelerate, with DeepSpeed or without: processes, arithmetic, the update, the
-whole state.
+"""The processes of a run, over Accelerate, with DeepSpeed or without: who is here, what each
+computes with, what they exchange.
 
 Everything is passed in code, so the same settings mean the same run under plain python, a flagless
 launch, torchrun and several machines. The master weights are fp32 in every engine; bf16 is
@@ -22,11 +22,7 @@ from accelerate.tracking import get_available_trackers
 
 from trainer import config, device
 from trainer.distributed import deepspeed_config, launcher_env
-from trainer.distributed.optimizer_state import Shared, Whole
-from trainer.distributed.plain_update import PlainUpdate
 from trainer.distributed.watchdog import GRACE, Watchdog
-from trainer.loss import NextTokenLoss
-from trainer.optim import Optimizer
 
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 32_768  # on a GPU: 6 GB with all 50,257 ids (docs/speed.md), a quarter of a 3090
@@ -74,7 +70,7 @@ class Runtime:
         self.micro_batch, self.accumulation = split_batch(
             optim.global_batch, self.num_processes, settings.micro_batch, most=most
         )
-        self.clip = optim.max_grad_norm
+        self.max_grad_norm = optim.max_grad_norm
         self.watchdog = Watchdog(self.num_processes, settings.timeout)
         group = InitProcessGroupKwargs(
             backend="nccl" if has_gpu else "gloo",
@@ -99,7 +95,7 @@ class Runtime:
                 f"{self.accelerator.num_processes} joined: start the run with accelerate launch or "
                 "torchrun, and the same --num_processes on every machine"
             )
-        self.watchdog.joined = True
+        self.watchdog.initialized()
         self.rank = self.accelerator.process_index
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
@@ -118,7 +114,7 @@ class Runtime:
             file,
             micro_batch=self.micro_batch,
             accumulation=self.accumulation,
-            clip=self.clip,
+            clip=self.max_grad_norm,
             stage=stage,
         )
         self.zero_stage = int(settings["zero_optimization"]["stage"])
@@ -130,60 +126,9 @@ class Runtime:
             **self.tracking,
         )
 
-    def prepare(self, model: NextTokenLoss, optimizer: Optimizer) -> None:
-        """Place the model and its optimizer on the device and tie the processes together."""
-        model.dtype = optimizer.dtype = self.dtype
-        self.names = {
-            name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
-        }
-        self.optimizer = optimizer
-        if self.engine == "plain":
-            model.to(self.device)
-            optimizer.place(self.device, with_rate=self.device.type == "cuda")
-            self.plain_update = PlainUpdate(model, optimizer, self.clip, self.num_processes)
-            self.tensors: Whole | Shared = Whole(optimizer)
-        else:
-            optimizer.place(self.device, with_rate=False)
-            self.zero, self.zero_optimizer = self.accelerator.prepare(model, optimizer)
-            self.tensors = Shared(
-                optimizer, self.zero_optimizer.optimizer, self.rank, self.num_processes
-            )
-
-    def update(self, blocks: torch.Tensor, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """One optimizer step on `blocks`, (accumulation, micro_batch, context + 1) slots.
-
-        An update whose gradient is not finite does not happen, nor does any after it:
-        `optimizer.refused` counts them, on the device.
-
-        Returns:
-            Mean nats per token over this process's blocks (all processes have equally many), and
-            the gradient's norm before clipping, over all processes. Neither waits for the device.
-        """
-        self.watchdog.meet()
-        if self.engine == "plain":
-            return self.plain_update(blocks, rate)
-        return self.update_with_deepspeed(blocks, rate)
-
-    def update_with_deepspeed(
-        self, blocks: torch.Tensor, rate: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """DeepSpeed steps by itself at the last micro-batch, and leaves out an update that is not
-        finite."""
-        for group in self.zero_optimizer.param_groups:
-            group["lr"] = rate
-        nats = torch.zeros((), device=self.device)
-        for block in blocks:
-            with self.accelerator.accumulate(self.zero):
-                loss = self.zero(block[:, :-1], block[:, 1:])
-                self.accelerator.backward(loss)
-            nats += loss.detach() / self.accumulation
-        norm = torch.as_tensor(self.zero.get_global_grad_norm(), device=self.device)
-        self.optimizer.refuse_unless_finite(norm)
-        return nats, norm
-
     def mean(self, value: torch.Tensor) -> float:
         """The mean of a scalar over the processes."""
-        self.watchdog.meet()
+        self.watchdog.heartbeat()
         return float(self.accelerator.reduce(value.detach().float(), reduction="mean"))
 
     def any(self, flag: bool) -> bool:
@@ -195,32 +140,8 @@ class Runtime:
 
     def wait(self) -> None:
         """Until every process is here."""
-        self.watchdog.meet()
+        self.watchdog.heartbeat()
         self.accelerator.wait_for_everyone()
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """The decoder's fp32 weights by name, whole, on every process; all must call."""
-        return {name: self.tensors.weight(weight) for name, weight in self.names.items()}
-
-    def moments(self) -> dict[str, torch.Tensor]:
-        """What the optimizer remembers, `<weight>.exp_avg` and, of AdamW's, `<weight>.exp_avg_sq`,
-        whole; all processes must call."""
-        return {
-            f"{name}.{key}": self.tensors.moment(weight, key)
-            for name, weight in self.names.items()
-            for key in self.optimizer.moments_of(weight)
-        }
-
-    def load(
-        self, weights: dict[str, torch.Tensor], moments: dict[str, torch.Tensor], step: int
-    ) -> None:
-        """Go on from a checkpoint taken after `step` updates, whatever engine and processes wrote
-        it."""
-        self.tensors.start(step)
-        for name, weight in self.names.items():
-            self.tensors.set_weight(weight, weights[name])
-            for key in self.optimizer.moments_of(weight):
-                self.tensors.set_moment(weight, key, moments[f"{name}.{key}"])
 
     def track(self, name: str, settings: dict[str, Any], step: int) -> None:
         """Open the run called `name` in every tracker, going on after `step` updates."""
@@ -300,7 +221,7 @@ def check_installed(trackers: Iterable[str]) -> None:
 
 
 def seed_noise(seed: int, step: int, rank: int) -> None:
-    """Dropout's dice for a step: a pure function of (seed, step, rank), so nothing need be
-    saved."""
+    """Dropout's random numbers for a step: a pure function of (seed, step, rank), so nothing
+    need be saved."""
     digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
     torch.manual_seed(int.from_bytes(digest, "little"))

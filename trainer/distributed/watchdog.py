@@ -3,7 +3,7 @@
 A process that is killed closes its connections, and whoever waits for it gets an error at once. A
 machine that is cut off says nothing: gloo waits out its own timeout, NCCL for a kernel that never
 ends, until its own watch aborts the process with a C++ stack. So a thread counts the seconds since
-this process last went to meet the others, and speaks before either does.
+this process last began an exchange with the others, and speaks before either does.
 """
 
 from __future__ import annotations
@@ -19,44 +19,61 @@ from torch.distributed import DistError
 
 EXIT_CODE = 1
 GRACE = 60  # seconds by which the group's own timeout is longer, so that only one of them speaks
-SPEAKING = threading.Lock()  # never released: the first to come speaks, and nobody after
+ABORTING = threading.Lock()  # never released: the first thread prints and ends, no other does
 
 
 class Watchdog:
-    """Watches over the processes of a run; a run of one process needs no watching.
-
-    Attributes:
-        joined: every process is there.
-        saved: the step of the newest checkpoint, 0 when there is none; the sentence names it.
-        parted: the processes need each other no more; the main one alone judges and exports, for
-            as long as it takes.
-    """
+    """Watches over the processes of a run; a run of one process needs no watching."""
 
     def __init__(self, num_processes: int, seconds: float) -> None:
-        """Watch from now on: joining, too, must be done within `seconds`."""
-        self.seconds, self.joined, self.saved, self.parted = seconds, False, 0, False
-        self.meet()
+        """Watch from now on: initialization, too, must be done within `seconds`."""
+        self._seconds = seconds
+        self._is_initialized = False
+        self._checkpoint_step = 0
+        self._is_finished = False
+        self.heartbeat()
         if num_processes > 1:
-            threading.Thread(target=self.watch, daemon=True).start()
+            threading.Thread(target=self._watch, daemon=True).start()
 
-    def meet(self) -> None:
-        """This process goes to meet the others."""
-        self.met = time.monotonic()
+    def heartbeat(self) -> None:
+        """This process begins an exchange with the others."""
+        self._last_heartbeat = time.monotonic()
 
-    def watch(self) -> None:
-        """Sleep until the last meeting is too long ago."""
-        while (left := self.met + self.seconds - time.monotonic()) > 0:
+    def initialized(self) -> None:
+        """Every process is there."""
+        self._is_initialized = True
+
+    def checkpointed(self, step: int) -> None:
+        """The newest checkpoint is of `step`; the sentence names it."""
+        self._checkpoint_step = step
+
+    def finish_collectives(self) -> None:
+        """The processes need each other no more: the main one alone evaluates and exports, for as
+        long as it takes."""
+        self._is_finished = True
+
+    def _watch(self) -> None:
+        """Sleep until the last heartbeat is too long ago."""
+        while (left := self._last_heartbeat + self._seconds - time.monotonic()) > 0:
             time.sleep(left)
-        if self.parted:
-            return
-        end(f"no answer for {self.seconds:g} seconds, runtime.timeout", self.joined, self.saved)
+        if not self._is_finished:
+            cause = f"no answer for {self._seconds:g} seconds, runtime.timeout"
+            abort(cause, self._is_initialized, self._checkpoint_step)
 
 
-def end(cause: str, joined: bool, saved: int) -> NoReturn:
+def abort(cause: str, is_initialized: bool, checkpoint_step: int) -> NoReturn:
     """Say that a process was lost, and end this one."""
-    SPEAKING.acquire()
-    what = "another process of the run was lost" if joined else "not every process joined the run"
-    kept = f"the checkpoint of step {saved:,} is kept" if saved else "there is no checkpoint yet"
+    ABORTING.acquire()
+    what = (
+        "another process of the run was lost"
+        if is_initialized
+        else "not every process joined the run"
+    )
+    kept = (
+        f"the checkpoint of step {checkpoint_step:,} is kept"
+        if checkpoint_step
+        else "there is no checkpoint yet"
+    )
     print(
         f"\nerror: {what} ({cause}); {kept}: see that every machine is up and reaches the first, "
         "then give the same command on all of them to go on",
@@ -68,7 +85,7 @@ def end(cause: str, joined: bool, saved: int) -> NoReturn:
     os._exit(EXIT_CODE)
 
 
-def broken(error: Exception) -> str:
+def lost_connection(error: Exception) -> str:
     """Which connection broke, without the C++ around it; empty if the error is of another kind."""
     if not isinstance(error, DistError) and "gloo" not in str(error):  # gloo's have no type
         return ""

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from trainer import config
 from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
 from trainer.distributed.runtime import Runtime, seed_noise
+from trainer.distributed.training_engine import TrainingEngine
 from trainer.loss import NextTokenLoss
 from trainer.model import new_decoder
 from trainer.optim import learning_rate, new_optimizer
@@ -28,7 +29,7 @@ GLOBAL_BATCH, CONTEXT, NUM_STEPS = 4, 16, 8
 
 
 def main(folder: Path, until: int, changes: dict) -> None:
-    kind = "muon" if "muon" in folder.name else "adamw"
+    kind, dropout = changes.pop("optimizer", "adamw"), changes.pop("dropout", 0.0)
     optim = config.Optim(global_batch=GLOBAL_BATCH, lr=1e-2, optimizer=kind, muon_lr=1e-2)
     runtime = Runtime(
         config.Runtime(**{"compile": "off", "precision": "fp32", **changes}), optim, CONTEXT
@@ -37,20 +38,16 @@ def main(folder: Path, until: int, changes: dict) -> None:
     counts[[*range(60), END_OF_TEXT]] = 1
     vocabulary = Vocabulary.of(counts, compact=True)
     shape = config.Model(
-        num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT, dropout=0.1
+        num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT, dropout=dropout
     )
-    if "dropout" in folder.name:
-        model = NextTokenLoss(new_decoder(shape, vocabulary, seed=3), vocabulary)
-    else:
-        plain = config.Model(num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT)
-        model = NextTokenLoss(new_decoder(plain, vocabulary, seed=3), vocabulary)
+    model = NextTokenLoss(new_decoder(shape, vocabulary, seed=3), vocabulary)
     if changes.get("compile") == "on":
         model.compile()
-    runtime.prepare(model, new_optimizer(optim, model))
+    engine = TrainingEngine(runtime, model, new_optimizer(optim, model, runtime.dtype))
     step = 0
     found = checkpoint.newest(folder)
     if found is not None:
-        runtime.load(found.weights, found.moments, found.step)
+        engine.load(found.weights, found.moments, found.step)
         step = found.step
     lines = []
     share = GLOBAL_BATCH // runtime.num_processes
@@ -62,10 +59,10 @@ def main(folder: Path, until: int, changes: dict) -> None:
         mine = everyone[runtime.rank * share : (runtime.rank + 1) * share].to(runtime.device)
         blocks = mine.view(runtime.accumulation, runtime.micro_batch, -1)
         rate = learning_rate(optim, step, NUM_STEPS)
-        nats, norm = runtime.update(blocks, rate)
+        nats, norm = engine.update(blocks, rate)
         step += 1
         lines.append({"step": step, "nats": runtime.mean(nats), "norm": float(norm), "rate": rate})
-    weights, moments = runtime.weights(), runtime.moments()
+    weights, moments = engine.weights(), engine.moments()
     if runtime.is_main:
         about = {"engine": {"name": runtime.engine, "processes": runtime.num_processes}}
         checkpoint.save(folder, Checkpoint(step, weights, moments, about), keep=1)
