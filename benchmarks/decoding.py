@@ -275,7 +275,7 @@ def heads(model: Path, count: int = 400) -> None:
     import torch
 
     from playground.model.attention import Chunk
-    from playground.model.candidates import FEW, weigh
+    from playground.model.candidates import FEW, likeliest_rows
     from playground.model.decoder import Decoder
     from playground.model.folder import ModelFolder
     from playground.model.head import Head
@@ -296,7 +296,7 @@ def heads(model: Path, count: int = 400) -> None:
     def own(logits: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         return logits.double().gather(1, after)[:, 0]
 
-    # Each form: states and the slots that follow to surprise; states to all that a choice needs.
+    # Each form: states and the unique rows that follow to surprise; states to what a choice needs.
     def plain(logits_of: Callable[[torch.Tensor], torch.Tensor]) -> Any:
         def surprise(states: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
             logits = logits_of(states)
@@ -305,7 +305,7 @@ def heads(model: Path, count: int = 400) -> None:
         return surprise, logits_of
 
     def again(states: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return weigh(rough, states, rough.logits(states), FEW)
+        return likeliest_rows(rough, states, rough.logits(states), FEW)
 
     def surprise_again(states: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         return again(states)[2] - rough.exact(states, after)[:, 0].double()
@@ -321,7 +321,7 @@ def heads(model: Path, count: int = 400) -> None:
         for text in prompts(model, count, 100):
             ids = [storyteller.start, *text]
             states = network.feed([Chunk(0, 0, ids[:-1])])
-            after = torch.from_numpy(exact.slot_of[ids[1:]])[:, None]
+            after = torch.from_numpy(exact.unique_of[ids[1:]])[:, None]
             true = forms["fp32"][0](states, after)
             for name, (surprise, _) in forms.items():
                 lost[name] += float((surprise(states, after) - true).sum())

@@ -12,7 +12,15 @@ import torch
 
 from playground.engine.next_tokens import Candidate, NextTokens, bins_of_rest
 from playground.engine.stream import Sequence
-from playground.model.candidates import BEST, FEW, MANY, SLACK, Candidates, candidates, weigh
+from playground.model.candidates import (
+    BEST,
+    FEW,
+    MANY,
+    SLACK,
+    Candidates,
+    candidates_of,
+    likeliest_rows,
+)
 from playground.model.cuda_graph import FixedBatch, Function
 from playground.model.device import send
 from playground.model.folder import ModelFolder
@@ -31,55 +39,59 @@ class Choice:
 
     Attributes:
         draw: the number in [0, 1) that chooses; None if a person typed the token.
-        near: the likeliest ids.
+        candidates: the likeliest ids.
         banned: ids that it must not be.
         rest: what is known of all tokens but the likeliest, for a story that peeks.
         token_id: the next id; -1 until it is chosen.
-        chance: its probability after the settings.
+        chosen_probability: its probability after the settings.
         rank: how many ids are likelier; None until it is known.
         logit: its exact one, from when the rank is known.
     """
 
     sequence: Sequence
     draw: float | None
-    near: Candidates
+    candidates: Candidates
     banned: np.ndarray
     rest: tuple[tuple[float, int], ...] = ()
     token_id: int = -1
-    chance: float = 1.0
+    chosen_probability: float = 1.0
     rank: int | None = None
     logit: float = 0.0
 
     @property
     def is_finite(self) -> bool:
         """Whether the model computed numbers at all."""
-        return math.isfinite(self.near.log_total) and math.isfinite(self.near.logits[0])
+        return math.isfinite(self.candidates.log_total) and math.isfinite(self.candidates.logits[0])
 
-    def take(self, rank: int, chance: float = 1.0) -> None:
+    def take(self, rank: int, chosen_probability: float = 1.0) -> None:
         """Choose one of the likeliest."""
-        self.token_id, self.rank, self.chance = int(self.near.ids[rank]), rank, chance
-        self.logit = float(self.near.logits[rank])
+        self.token_id, self.rank, self.chosen_probability = (
+            int(self.candidates.ids[rank]),
+            rank,
+            chosen_probability,
+        )
+        self.logit = float(self.candidates.logits[rank])
 
-    def take_id(self, token_id: int, chance: float = 1.0) -> bool:
+    def take_id(self, token_id: int, chosen_probability: float = 1.0) -> bool:
         """Choose an id; whether it is one of the likeliest, so that all is known of it."""
-        self.token_id, self.chance = token_id, chance
-        found = np.flatnonzero(self.near.ids == token_id)
+        self.token_id, self.chosen_probability = token_id, chosen_probability
+        found = np.flatnonzero(self.candidates.ids == token_id)
         if len(found):
-            self.take(int(found[0]), chance)
+            self.take(int(found[0]), chosen_probability)
         return len(found) > 0
 
 
 class Sampler:
-    """Chooses the next token of stories, or judges those that a person typed."""
+    """Chooses the next token of stories, or scores those that a person typed."""
 
     def __init__(self, storyteller: ModelFolder, head: Head, padding: torch.Tensor | None) -> None:
-        """`padding` (rows, hidden) fixes the number of rows weighed at once; see cuda_graph.py."""
+        """`padding` (rows, hidden) fixes the number of rows computed at once; see cuda_graph.py."""
         self.storyteller = storyteller
         self.head = head
-        self._near: dict[int, Function] = {}
+        self._likeliest: dict[int, Function] = {}
         for count in (FEW, MANY):
-            near = partial(self._weigh, count)
-            self._near[count] = near if padding is None else FixedBatch(near, padding)
+            function = partial(self._likeliest_rows, count)
+            self._likeliest[count] = function if padding is None else FixedBatch(function, padding)
         self._labels = Labels(storyteller)
         self._others = lru_cache(16)(partial(ids_not_beginning_with, storyteller, head.vocabulary))
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
@@ -115,10 +127,10 @@ class Sampler:
                 ended = choice.draw is not None and self._append(choice)
                 yield choice.sequence, None if ended else self._record(choice)
 
-    def _weigh(self, count: int, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The logits of states (rows, hidden), and their `count` likeliest slots."""
+    def _likeliest_rows(self, count: int, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The logits of states (rows, hidden), and their `count` likeliest unique rows."""
         logits = self.head.logits(states)
-        return logits, *weigh(self.head, states, logits, count)
+        return logits, *likeliest_rows(self.head, states, logits, count)
 
     def _choose(
         self, states: torch.Tensor, asked: list[tuple[Sequence, int | None]], count: int
@@ -129,28 +141,29 @@ class Sampler:
         Most are found among the `count` likeliest ids, which is one wait for the device; what the
         others need is asked for all of them at once.
         """
-        logits, *weighed = self._near[count](states)
+        logits, *likeliest = self._likeliest[count](states)
         choices, others = [], []
-        for (sequence, known), near in zip(asked, candidates(self.head, weighed), strict=True):
+        candidates = candidates_of(self.head, likeliest)
+        for (sequence, known), its in zip(asked, candidates, strict=True):
             if known is None:
                 draw = uniform(sequence.settings.seed, sequence.position)
-                choices.append(Choice(sequence, draw, near, self._banned(sequence)))
+                choices.append(Choice(sequence, draw, its, self._banned(sequence)))
             else:
-                choices.append(Choice(sequence, None, near, NOTHING, token_id=known))
+                choices.append(Choice(sequence, None, its, NOTHING, token_id=known))
         rests = self._log_rests(choices, logits)
         for index, choice in enumerate(choices):
             if not choice.is_finite:
                 continue
-            chosen = self._choose_near(choice, rests.get(index, -math.inf))
+            chosen = self._choose_among_candidates(choice, rests.get(index, -math.inf))
             if not chosen or choice.sequence.peeks:
                 others.append(index)
         if others:
-            far = [choices[index] for index in others]
-            self._choose_far(far, pick(states, others), pick(logits, others))
+            rest = [choices[index] for index in others]
+            self._choose_with_all_logits(rest, pick(states, others), pick(logits, others))
         return choices
 
     def _log_rests(self, choices: list[Choice], logits: torch.Tensor) -> dict[int, float]:
-        """`log_rests` of the rows of logits (rows, slots) that draw from all ids, by row."""
+        """`log_rests` of the rows of logits (rows, unique) that draw from all ids, by row."""
         rows = [
             index
             for index, choice in enumerate(choices)
@@ -162,37 +175,37 @@ class Sampler:
         if not rows:
             return {}
         temperatures = [choices[index].sequence.settings.temperature for index in rows]
-        ids = [choices[index].near.ids for index in rows]
+        ids = [choices[index].candidates.ids for index in rows]
         return dict(
             zip(rows, log_rests(self.head, ids, pick(logits, rows), temperatures), strict=True)
         )
 
-    def _choose_near(self, choice: Choice, log_rest: float) -> bool:
+    def _choose_among_candidates(self, choice: Choice, log_rest: float) -> bool:
         """Choose among the likeliest, if that is where the choice lies. `log_rest` is that of all
         other ids, -inf if they are not drawn from."""
-        settings, near = choice.sequence.settings, choice.near
+        settings = choice.sequence.settings
         if choice.draw is None:
             return choice.take_id(choice.token_id)
         if settings.repetition_penalty != 1 or len(choice.banned):
             return False
-        chosen = choose(near.logits, log_rest, settings, choice.draw)
+        chosen = choose(choice.candidates.logits, log_rest, settings, choice.draw)
         if chosen is not None:
             choice.take(*chosen)
         return chosen is not None
 
-    def _choose_far(
+    def _choose_with_all_logits(
         self, choices: list[Choice], states: torch.Tensor, logits: torch.Tensor
     ) -> None:
-        """Choose among all ids, from states (choices, hidden) and logits (choices, slots)."""
-        full = full_rows(self.head, [choice.near for choice in choices], states, logits)
+        """Choose among all ids, from states (choices, hidden) and logits (choices, unique)."""
+        full = full_rows(self.head, [choice.candidates for choice in choices], states, logits)
         for choice, row in zip(choices, full, strict=True):
             if choice.sequence.peeks:
-                choice.rest = bins_of_rest(row.logits, choice.near.ids)
+                choice.rest = bins_of_rest(row.logits, choice.candidates.ids)
             elif choice.draw is not None:
                 self._choose_among_all(choice, row.logits.copy())
             if choice.rank is None:
                 logit = choice.logit = self.head.exact_logit(row.state, choice.token_id)
-                choice.rank = rank(self.head, choice.near, row, choice.token_id, logit)
+                choice.rank = rank(self.head, choice.candidates, row, choice.token_id, logit)
 
     def _choose_among_all(self, choice: Choice, logits: np.ndarray) -> None:
         """Choose from logits (vocabulary,), which are changed as the settings say."""
@@ -216,35 +229,34 @@ class Sampler:
     def _record(self, choice: Choice) -> Token:
         """What there is to say about a token."""
         sequence = choice.sequence
-        near = choice.near
-        others = near.ids[:BEST].tolist()
+        candidates = choice.candidates
+        others = candidates.ids[:BEST].tolist()
+        labels = map(self._labels.__getitem__, others)
         assert choice.rank is not None
         return Token(
             token_id=choice.token_id,
             text=sequence.letters.add(self.storyteller.piece(choice.token_id)),
             draw=choice.draw,
-            probability=math.exp(min(choice.logit - near.log_total, 0.0)),
-            chosen_probability=min(choice.chance, 1.0),
+            probability=math.exp(min(choice.logit - candidates.log_total, 0.0)),
+            chosen_probability=min(choice.chosen_probability, 1.0),
             rank=choice.rank,
-            entropy=near.entropy,
-            alternatives=tuple(
-                map(Alternative, others, map(self._labels.__getitem__, others), near.shares)
-            ),
+            entropy=candidates.entropy,
+            alternatives=tuple(map(Alternative, others, labels, candidates.probabilities)),
         )
 
     def _next_tokens(self, choice: Choice) -> NextTokens:
         """What could follow, and the record of the token that was asked for."""
-        near = choice.near
-        ids = near.ids[:TOP_K_MAX].tolist()
+        candidates = choice.candidates
+        ids = candidates.ids[:TOP_K_MAX].tolist()
         # What top-k leaves out of the candidates belongs to the others.
-        rest = [(logit, 1) for logit in near.logits[TOP_K_MAX:].tolist()]
+        rest = [(logit, 1) for logit in candidates.logits[TOP_K_MAX:].tolist()]
         return NextTokens(
             candidates=tuple(
-                map(Candidate, ids, map(self._labels.__getitem__, ids), near.logits.tolist())
+                map(Candidate, ids, map(self._labels.__getitem__, ids), candidates.logits.tolist())
             ),
             rest=(*rest, *choice.rest),
-            log_total=near.log_total,
-            entropy=near.entropy,
+            log_total=candidates.log_total,
+            entropy=candidates.entropy,
             token=self._record(choice) if choice.draw is None else None,
         )
 

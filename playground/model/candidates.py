@@ -1,8 +1,9 @@
 """The likeliest ids of each row, their logits without the head's rounding, and a measure of the
 rest.
 
-A full sort of all logits takes longer than the model. The n likeliest slots lie in the n blocks of
-64 with the largest maxima, so only those are sorted. Equal logits are ordered by id, always.
+A full sort of all logits takes longer than the model. The n likeliest unique rows lie in the n
+blocks of 64 with the largest maxima, so only those are sorted. Equal logits are ordered by id,
+always.
 """
 
 from __future__ import annotations
@@ -29,67 +30,72 @@ class Candidates(NamedTuple):
         logits: (n,) float64, exact ones.
         log_total: log of the sum of exp(logit) over all ids.
         entropy: of softmax(logits), in nats.
-        shares: probabilities of the first ten.
+        probabilities: of the first ten.
     """
 
     ids: np.ndarray
     logits: np.ndarray
     log_total: float
     entropy: float
-    shares: list[float]
+    probabilities: list[float]
 
 
-def candidates(head: Head, weighed: Sequence[torch.Tensor]) -> list[Candidates]:
-    """The likeliest ids of each row that was weighed."""
-    slots, fine, log_total, entropy = to_host(weighed)
-    order = np.lexsort((slots, -fine), axis=-1)
-    slots = np.take_along_axis(slots, order, -1)
-    ids, values = head.ids_of(slots, np.take_along_axis(fine, order, -1))
-    shares = np.exp(np.minimum(values[:, :BEST] - log_total[:, None], 0.0))
-    return list(map(Candidates, ids, values, log_total.tolist(), entropy.tolist(), shares.tolist()))
+def candidates_of(head: Head, likeliest: Sequence[torch.Tensor]) -> list[Candidates]:
+    """The likeliest ids of each row, from what `likeliest_rows` returned."""
+    unique, exact, log_total, entropy = to_host(likeliest)
+    order = np.lexsort((unique, -exact), axis=-1)
+    unique = np.take_along_axis(unique, order, -1)
+    ids, logits = head.ids_of(unique, np.take_along_axis(exact, order, -1))
+    probabilities = np.exp(np.minimum(logits[:, :BEST] - log_total[:, None], 0.0))
+    columns = (log_total.tolist(), entropy.tolist(), probabilities.tolist())
+    return list(map(Candidates, ids, logits, *columns))
 
 
-def to_host(weighed: Sequence[torch.Tensor]) -> tuple[np.ndarray, ...]:
-    """What `weigh` returned, in one copy: each copy from a GPU waits for it. Slots and fp32 logits
-    are exact in float64."""
-    slots, exact, log_total, entropy = weighed
-    count = slots.shape[1]
+def to_host(likeliest: Sequence[torch.Tensor]) -> tuple[np.ndarray, ...]:
+    """What `likeliest_rows` returned, in one copy: each copy from a GPU waits for it. Row numbers
+    and fp32 logits are exact in float64."""
+    unique, exact, log_total, entropy = likeliest
+    count = unique.shape[1]
     packed = torch.cat(
-        [slots.double(), exact.double(), log_total[:, None], entropy[:, None]], dim=1
+        [unique.double(), exact.double(), log_total[:, None], entropy[:, None]], dim=1
     )
     rows = packed.cpu().numpy()  # (rows, 2 x count + 2)
     return rows[:, :count].astype(np.int64), rows[:, count : 2 * count], rows[:, -2], rows[:, -1]
 
 
-def weigh(
+def likeliest_rows(
     head: Head, states: torch.Tensor, logits: torch.Tensor, count: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The `count` likeliest slots of each row of states (rows, hidden) and logits (rows, slots):
-    slots (rows, count) in no order, their exact logits, and of all ids the log of the sum of
-    exp(logit) and the entropy, both (rows,) float64."""
-    rows, count = len(logits), min(count, head.size)
+    """The `count` likeliest unique rows of the head's table, for each row of states (rows, hidden)
+    and logits (rows, unique).
+
+    Returns:
+        Unique rows (rows, count) in no order, their exact logits, and of all ids the log of the sum
+        of exp(logit) and the entropy, both (rows,) float64.
+    """
+    rows, count = len(logits), min(count, head.num_unique)
     blocks = logits.view(rows, -1, BLOCK)
     num_blocks = min(count, blocks.shape[1])
     if num_blocks < blocks.shape[1]:
         chosen = blocks.amax(-1).topk(num_blocks, sorted=False).indices  # (rows, count)
-        near = blocks.gather(1, chosen[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
-        rough, places = near.topk(count, sorted=False)
-        slots = chosen.gather(1, places // BLOCK) * BLOCK + places % BLOCK
+        in_chosen = blocks.gather(1, chosen[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
+        rounded, index = in_chosen.topk(count, sorted=False)  # index: of the chosen blocks' rows
+        unique = chosen.gather(1, index // BLOCK) * BLOCK + index % BLOCK
     else:
-        rough, slots = logits.topk(count, sorted=False)
-    fine = head.exact(states, slots)
-    counts = head.counts[slots]
-    peak = rough.amax(-1, keepdim=True)
+        rounded, unique = logits.topk(count, sorted=False)
+    exact = head.exact(states, unique)
+    counts = head.counts[unique]
+    peak = rounded.amax(-1, keepdim=True)
     below = logits - peak
-    weights = below.exp().mul_(head.counts)  # (rows, slots)
+    weights = below.exp().mul_(head.counts)  # (rows, unique)
     total = sums(weights).double()
     spread = sums(weights.mul_(below)).double()  # of exp(x) x
     # What the head's rounding did to the candidates is taken out of the sum.
-    change = ((fine - peak).double().exp() - (rough - peak).double().exp()) * counts
+    change = ((exact - peak).double().exp() - (rounded - peak).double().exp()) * counts
     exact_total = (total + change.sum(-1)).clamp_min(1e-30)
     log_total = peak[:, 0].double() + exact_total.log()
     entropy = (total.log() - spread / total).clamp_min(0.0)
-    return slots, fine, log_total, entropy
+    return unique, exact, log_total, entropy
 
 
 def sums(x: torch.Tensor) -> torch.Tensor:

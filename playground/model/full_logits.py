@@ -31,39 +31,40 @@ class Full(NamedTuple):
 
 
 def full_rows(
-    head: Head, near: Sequence[Candidates], states: torch.Tensor, logits: torch.Tensor
+    head: Head, candidates: Sequence[Candidates], states: torch.Tensor, logits: torch.Tensor
 ) -> list[Full]:
-    """The rows of states (rows, hidden) and logits (rows, slots) with the head's rounding."""
+    """The rows of states (rows, hidden) and logits (rows, unique) with the head's rounding."""
     found = []
-    for row, its in zip(torch.cat([logits, states], 1).double().cpu().numpy(), near, strict=True):
-        full = row[: logits.shape[1]][head.slot_of]
+    on_host = torch.cat([logits, states], 1).double().cpu().numpy()
+    for row, its in zip(on_host, candidates, strict=True):
+        full = row[: logits.shape[1]][head.unique_of]
         full[its.ids] = its.logits
         found.append(Full(full, row[logits.shape[1] :]))
     return found
 
 
-def rank(head: Head, near: Candidates, row: Full, token_id: int, logit: float) -> int:
+def rank(head: Head, candidates: Candidates, row: Full, token_id: int, logit: float) -> int:
     """How many ids come before one that is no candidate, by its exact logit."""
     everything = row.logits.copy()
-    everything[head.slot_of == head.slot_of[token_id]] = logit
+    everything[head.unique_of == head.unique_of[token_id]] = logit
     before = int((everything > logit).sum() + (everything[:token_id] == logit).sum())
-    return max(before, len(near.ids))
+    return max(before, len(candidates.ids))
 
 
 def log_rests(
     head: Head, ids: list[np.ndarray], logits: torch.Tensor, temperatures: list[float]
 ) -> list[float]:
-    """Of each row of logits (rows, slots), the log of the sum of exp(logit / temperature) over all
+    """Of each row of logits (rows, unique), the log of the sum of exp(logit / temperature) over all
     ids but its candidates `ids`; -inf where there are no others."""
     device = logits.device
-    slots = [head.slot_of[row] for row in ids]
-    width = max(map(len, slots))
-    taken = np.zeros((len(slots), width), dtype=np.float32)  # 1 for a candidate, 0 for filling
-    places = np.zeros((len(slots), width), dtype=np.int64)
-    for number, row in enumerate(slots):
-        taken[number, : len(row)], places[number, : len(row)] = 1, row
-    counts = head.counts.repeat(len(slots), 1)
-    counts.scatter_add_(1, send(places, device), send(-taken, device))
+    unique = [head.unique_of[row] for row in ids]
+    width = max(map(len, unique))
+    taken = np.zeros((len(unique), width), dtype=np.float32)  # 1 for a candidate, 0 for padding
+    indices = np.zeros((len(unique), width), dtype=np.int64)
+    for number, row in enumerate(unique):
+        taken[number, : len(row)], indices[number, : len(row)] = 1, row
+    counts = head.counts.repeat(len(unique), 1)
+    counts.scatter_add_(1, send(indices, device), send(-taken, device))
     scaled = logits / send(np.array(temperatures, dtype=np.float32), device)[:, None]
     peak = scaled.amax(1, keepdim=True)
     total = sums(((scaled - peak).exp_() * counts).double())

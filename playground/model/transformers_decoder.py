@@ -88,7 +88,7 @@ class IdentityHead(Head):
 
     def exact_logit(self, state: np.ndarray, token_id: int) -> float:
         """The logit of an id, which is in the state already."""
-        return float(state[self.slot_of[token_id]])
+        return float(state[self.unique_of[token_id]])
 
     def exact(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """(rows, n) logits of some slots (rows, n)."""
