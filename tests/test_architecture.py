@@ -43,6 +43,7 @@ DIRECTIONS = {
         "batches metrics command_line",
         "export evaluate",
         "loop",
+        "plan",
         "dry_run",
         "train",
     ),

@@ -103,6 +103,10 @@ def read(key: str, wanted: type, value: Any) -> Any:
         str: ("a text", str),
     }
     name, convert = words[wanted]
+    if value is None:
+        raise ValueError(f"{key} has no value: give one, or leave the line out")
+    if isinstance(value, bool) and "on" in choices(key):
+        value = "on" if value else "off"  # YAML reads these two words as true and false
     if isinstance(value, bool) != (wanted is bool) and not isinstance(value, str):
         raise ValueError(f"{key} must be {name}, not {value!r}")
     try:
@@ -111,10 +115,18 @@ def read(key: str, wanted: type, value: Any) -> Any:
         raise ValueError(f"{key} must be {name}, not {value!r}") from None
 
 
+def choices(key: str) -> tuple[str, ...]:
+    """The values that `section.name` may have; () where any of its type will do."""
+    section, _, name = key.partition(".")
+    fields = {key.name: key.metadata["choices"] for key in dataclasses.fields(SECTIONS[section])}
+    return tuple(fields[name])
+
+
 def load_preset(preset: str) -> dict[str, dict[str, Any]]:
     """The values a preset file sets, checked like flags. A preset is a shipped name or a path to a
     YAML file."""
-    file = PRESETS / f"{preset}.yaml" if not preset.endswith((".yaml", ".yml")) else Path(preset)
+    is_file = preset.endswith((".yaml", ".yml"))
+    file = Path(preset).expanduser() if is_file else PRESETS / f"{preset}.yaml"
     if not file.is_file():
         names = ", ".join(shipped_presets())
         raise ValueError(
@@ -126,17 +138,24 @@ def load_preset(preset: str) -> dict[str, dict[str, Any]]:
         raise ValueError(
             f"the preset file {file} is not YAML: {str(error).splitlines()[0]}"
         ) from None
+    try:
+        return values_of(content)
+    except ValueError as error:
+        raise ValueError(f"the preset file {file}: {error}") from None
+
+
+def values_of(content: Any) -> dict[str, dict[str, Any]]:
+    """The settings in a preset's content; a section without keys sets nothing."""
+    if not isinstance(content, dict) or not all(
+        keys is None or isinstance(keys, dict) for keys in content.values()
+    ):
+        raise ValueError("it must hold `section:` blocks with `key: value` lines")
     values: dict[str, dict[str, Any]] = {}
     for section, keys in content.items():
-        if not isinstance(keys, dict):
-            raise ValueError(
-                f"the preset file {file} must hold `section:` blocks with `key: value` lines"
-            )
-        for key, value in keys.items():
+        for key, value in (keys or {}).items():
             name = known(f"{section}.{key}")[1]
-            values.setdefault(section, {})[name] = read(
-                f"{section}.{key}", kind(section, name), value
-            )
+            wanted = kind(section, name)
+            values.setdefault(section, {})[name] = read(f"{section}.{name}", wanted, value)
     return values
 
 

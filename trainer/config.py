@@ -8,6 +8,7 @@ every complaint names its key.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,9 +48,14 @@ ADDED = {"model.attention": "block"}  # settings since then, and how it was befo
 class Run:
     """Run folder, seed, and the intervals of logging, validation and checkpoints."""
 
-    dir: str = setting("", "folder of the run; empty means runs/<preset>")
+    dir: str = setting("", "folder of the run, its own; empty means runs/<preset>")
     fresh: bool = setting(False, "start over and drop the run that is in run.dir")
     dry_run: bool = setting(False, "only say what the run would be, with measured speed and memory")
+    minutes: float = setting(
+        0.0,
+        "time after which the run saves and stops, to be gone on with by the same command; 0: none",
+        unit="minutes",
+    )
     seed: int = setting(1337, "seed of weights, block order and dropout")
     log_every: int = setting(10, "steps between two lines of metrics.jsonl", unit="steps")
     save_every: int = setting(
@@ -114,6 +120,8 @@ class Run:
             "sample_length",
         )
         found = positive("run", {key: getattr(self, key) for key in counts})
+        if self.minutes < 0:
+            found.append(f"run.minutes must be 0 (no limit) or more, not {self.minutes}")
         for key in ("save_every", "validate_every"):
             if getattr(self, key) < 0:
                 found.append(f"run.{key} must be 0 (automatic) or more, not {getattr(self, key)}")
@@ -272,6 +280,8 @@ class Optim:
                 for key in ("global_batch", "epochs", "lr", "muon_lr", "max_grad_norm")
             },
         )
+        if self.epochs > 1e6:
+            found.append(f"optim.epochs must be at most 1,000,000, not {self.epochs:g}")
         if self.steps < 0:
             found.append(f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}")
         if self.weight_decay < 0:
@@ -342,6 +352,9 @@ class Config:
             part = getattr(self, section)
             for key in dataclasses.fields(part):
                 choices, value = key.metadata["choices"], getattr(part, key.name)
+                if isinstance(value, float) and not math.isfinite(value):
+                    found.append(f"{section}.{key.name} must be a finite number, not {value}")
+                    continue
                 if choices and value not in choices:
                     found.append(
                         f"{section}.{key.name} must be one of {', '.join(choices)}, not {value!r}"
@@ -354,6 +367,11 @@ class Config:
     def name(self) -> str:
         """What the run is called: its preset's name, without the path and ending of a file."""
         return Path(self.preset).stem
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.run.dir or f"runs/{self.name}").expanduser()
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The settings as plain values, a dictionary a section."""

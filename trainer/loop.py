@@ -9,8 +9,8 @@ again.
 from __future__ import annotations
 
 import math
-import shutil
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from trainer.batches import Batches
 from trainer.compact_vocabulary import END_OF_TEXT, Vocabulary
 from trainer.config import Config
 from trainer.corpus.block_order import Order
-from trainer.corpus.token_store import TokenStore
+from trainer.corpus.token_store import TokenStore, find_store, recipe_differences
 from trainer.corpus.tokenizer import FOLDER as TOKENIZER
 from trainer.distributed.broadcast import agree, checkpoint_from_main
 from trainer.distributed.runtime import Runtime, seed_noise
@@ -35,7 +35,7 @@ from trainer.flops import flops_per_token, matmul_peak
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, new_optimizer
-from trainer.storage import checkpoint
+from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
 from trainer.storage.resume import differences, run_identity
 
@@ -46,10 +46,13 @@ SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the 
 class Trainer:
     """One run from its settings to its export; `main` calls the steps in their order."""
 
-    def __init__(self, config: Config, store: TokenStore) -> None:
+    def __init__(self, config: Config, store: TokenStore, start: float | None = None) -> None:
+        """`start` is the monotonic time from which run.minutes counts; None: now."""
         self.config = config
         self.store = store
-        self.folder = Path(config.run.dir or f"runs/{config.name}")
+        self.folder = config.folder
+        start = time.monotonic() if start is None else start
+        self.deadline = start + 60 * config.run.minutes if config.run.minutes else math.inf
         self.context, self.global_batch = config.model.context, config.optim.global_batch
         self.order = Order(
             store.num_blocks("train", self.context), self.global_batch, config.run.seed
@@ -128,20 +131,6 @@ class Trainer:
         self.model.compile()
         return True
 
-    def introduce(self) -> None:
-        """Say in one line where and how the run computes, and what was found and is not used."""
-        for note in self.runtime.notes:
-            self.say(f"note: {note}")
-        runtime = self.runtime
-        processes = f", {runtime.num_processes} processes" if runtime.num_processes > 1 else ""
-        compiled = "compiled (the first step takes about half a minute longer)"
-        self.say(
-            f"training on {device.name_of(runtime.device)}, "
-            f"{'bf16' if runtime.dtype == torch.bfloat16 else 'fp32'}, "
-            f"{compiled if self.is_compiled else 'not compiled'}, "
-            f"{runtime.engine} engine{processes}"
-        )
-
     def say(self, sentence: str) -> None:
         """A sentence from the main process."""
         if self.runtime.is_main:
@@ -158,9 +147,7 @@ class Trainer:
         if self.config.run.fresh:
             self.runtime.wait()
             if self.runtime.is_main:
-                for name in ("checkpoints", "snapshots", "export"):
-                    shutil.rmtree(self.folder / name, ignore_errors=True)
-                (self.folder / metrics.METRICS).unlink(missing_ok=True)
+                run_folder.clear(self.folder, metrics.METRICS)
             self.runtime.wait()
             return
         found = checkpoint.newest(checkpoints) if self.runtime.is_main else None
@@ -172,6 +159,7 @@ class Trainer:
             raise ValueError(
                 f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
                 "give the old ones, another --run.dir, or --run.fresh to start over"
+                + self.way_to_old_stories(found.identity["corpus"]["fingerprint"])
             )
         if found.step >= self.num_steps and self.runtime.any((self.folder / "export").is_dir()):
             raise ValueError(
@@ -185,8 +173,26 @@ class Trainer:
         self.judged = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
 
-    def loop(self) -> None:
-        """Update until the last step; log, validate and save on the way."""
+    def way_to_old_stories(self, fingerprint: str) -> str:
+        """How the store that a checkpoint learned from differs, and how to go on with it; empty if
+        it is the same or gone."""
+        if fingerprint == self.store.fingerprint:
+            return ""
+        old = find_store(Path(self.config.corpus.folder).expanduser(), fingerprint)
+        if old is None:
+            return ""
+        changed = "; ".join(recipe_differences(old.recipe, self.store.recipe))
+        return (
+            f". Its stories ({changed}) are in {old.folder}: --corpus.source {old.folder} goes on"
+        )
+
+    def loop(self) -> bool:
+        """Update until the last step; log, validate and save on the way. Whether that was reached:
+        when the time of run.minutes is up, the run is saved and stops.
+
+        Raises:
+            KeyboardInterrupt: a signal stopped it; it is saved.
+        """
         run = self.config.run
         log = self.open_metrics()
         snapshot_steps = snapshots.snapshot_steps(self.num_steps, run.snapshots)
@@ -215,19 +221,28 @@ class Trainer:
                 is_best = validates and self.validate(log)
                 if snaps:
                     self.snapshot(nats)
-                stop = (
-                    self.interrupted
-                    if self.runtime.num_processes == 1
-                    else logs and self.runtime.any(self.interrupted)
-                )
+                stop = self.must_stop(logs)
                 if saves := ends or stop or is_best or self.step % self.save_every == 0:
                     self.save()
                 if validates or snaps or saves:
                     log.restart(self.step)
-                if stop:
+                if stop and self.runtime.any(self.interrupted):
                     raise KeyboardInterrupt
+                if stop and not ends:
+                    self.say(
+                        f"run.minutes {self.config.run.minutes:g} are over; saved after step "
+                        f"{self.step:,}: the same command goes on"
+                    )
+                    return False
         finally:
             log.close()
+        return True
+
+    def must_stop(self, logs: bool) -> bool:
+        """Whether a signal or the clock stops the run; several processes ask each other when they
+        log, which waits for all anyway."""
+        stop = self.interrupted or time.monotonic() > self.deadline
+        return stop if self.runtime.num_processes == 1 else logs and self.runtime.any(stop)
 
     def check(self) -> None:
         """Stop if an update was skipped; the weights are those before it.
@@ -349,4 +364,5 @@ class Trainer:
                 self.folder / "export", decoder, training,
                 self.folder / "curve.png", self.folder / "snapshots",
             )  # fmt: skip
-            self.say(f"the storyteller is in {self.folder / 'export'}: python app.py opens it")
+            folder = self.folder / run_folder.EXPORT
+            self.say(f"the model is in {folder}: python app.py --model {folder} opens it")

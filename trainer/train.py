@@ -7,8 +7,13 @@ The run itself is in loop.py. The same command again goes on where a stopped run
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a file: its folder is on the path, the project's is not
@@ -22,8 +27,10 @@ from trainer.corpus.token_store import open_store
 from trainer.distributed import out_of_memory
 from trainer.distributed.runtime import leave_group
 from trainer.distributed.watchdog import abort, lost_connection
-from trainer.dry_run import forecast
+from trainer.dry_run import dry_run
 from trainer.loop import Trainer
+from trainer.plan import plan, table
+from trainer.storage import run_folder
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,29 +38,31 @@ def main(arguments: list[str] | None = None) -> int:
     stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if "--help" in arguments or "-h" in arguments:
-        print(help_text())
-        return 0
-    trainer: Trainer | None = None
+        return print_help()
+    start, trainer = time.monotonic(), None
     try:
         config = parse(arguments)
+        run_folder.check(config.folder)
         store_given = Path(config.corpus.source, "store.json").is_file()
         store = (
             open_store(Path(config.corpus.source)) if store_given else build_store(config.corpus)
         )
-        trainer = Trainer(config, store)
+        trainer = Trainer(config, store, start)
+        for note in trainer.runtime.notes:
+            trainer.say(f"note: {note}")
         if config.run.dry_run:
-            told = forecast(trainer)
+            table_of_run = dry_run(trainer)
             if trainer.runtime.is_main:
-                print(told)
+                print(table_of_run)
             trainer.runtime.close()
             return 0
-        trainer.folder.mkdir(parents=True, exist_ok=True)
-        trainer.introduce()
+        if trainer.runtime.is_main:
+            run_folder.claim(trainer.folder)
+        trainer.say(table(plan(trainer)))
         trainer.resume()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_, run=trainer: interrupt(run))
-        trainer.loop()
-        trainer.finish()
+        with signals_stop(trainer):
+            if trainer.loop():
+                trainer.finish()
     except KeyboardInterrupt:
         saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
         print(f"stopped{saved}: the same command goes on", file=sys.stderr)
@@ -87,12 +96,43 @@ def sentence(error: Exception) -> str:
     )
 
 
+def print_help() -> int:
+    """Every setting; 0, also if nobody reads to the end, as before `| head`."""
+    try:
+        print(help_text(), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+    return 0
+
+
+@contextlib.contextmanager
+def signals_stop(trainer: Trainer) -> Iterator[None]:
+    """While it lasts, Ctrl-C, a scheduler's SIGTERM and a closed terminal's SIGHUP stop the run;
+    afterwards they mean what they meant before, as a notebook needs. Only a process's main thread
+    hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] != signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda *_: interrupt(trainer))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def interrupt(trainer: Trainer) -> None:
     """The first signal saves and stops after the step; a second one quits at once."""
     if trainer.interrupted:
         raise KeyboardInterrupt
     trainer.interrupted = True
-    print("\nstopping after this step; once more quits without saving", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("\nstopping after this step; once more quits without saving", file=sys.stderr)
 
 
 if __name__ == "__main__":

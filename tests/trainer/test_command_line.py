@@ -1,12 +1,16 @@
 """Presets and flags become settings; what is wrong is told in one sentence that names the key."""
 
 import dataclasses
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from trainer.command_line import PRESETS, help_text, parse
-from trainer.config import SECTIONS
+from trainer.config import SECTIONS, Model
 
 
 def test_no_flag_at_all_is_the_storyteller() -> None:
@@ -78,9 +82,53 @@ def test_a_broken_preset_file_is_named(tmp_path: Path) -> None:
     file.write_text("optim: [")
     with pytest.raises(ValueError, match=r"broken\.yaml is not YAML"):
         parse(["--preset", str(file)])
-    file.write_text("optim:\n  lr: yes\n")
-    with pytest.raises(ValueError, match=r"optim\.lr must be a number, not True"):
-        parse(["--preset", str(file)])
+    for content, sentence in {
+        "optim:\n  lr: yes\n": r"broken\.yaml: optim\.lr must be a number, not True",
+        "optim:\n  lr:\n": r"broken\.yaml: optim\.lr has no value: give one, or leave the line out",
+        "- optim\n": r"broken\.yaml: it must hold `section:` blocks",
+        "optim: 3\n": r"broken\.yaml: it must hold `section:` blocks",
+        "optim:\n  rate: 3\n": r"broken\.yaml: there is no setting --optim\.rate",
+    }.items():
+        file.write_text(content)
+        with pytest.raises(ValueError, match=sentence):
+            parse(["--preset", str(file)])
+
+
+def test_a_preset_may_say_off_and_leave_sections_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """YAML reads off and on as false and true."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("runtime:\n  compile: off\n  deepspeed: on\nmodel:\n")
+    config = parse(["--preset", "~/mine.yaml", "--run.dir", "~/runs/mine"])
+    assert (config.runtime.compile, config.runtime.deepspeed) == ("off", "on")
+    assert config.model == Model()
+    assert config.folder == tmp_path / "runs" / "mine"
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_every_number_is_finite(value: str) -> None:
+    floats = [
+        f"{section}.{key.name}"
+        for section, part in SECTIONS.items()
+        for key in dataclasses.fields(part)
+        if isinstance(key.default, float)
+    ]
+    assert "optim.epochs" in floats
+    for name in floats:
+        with pytest.raises(ValueError, match=rf"{re.escape(name)} must be a finite number"):
+            parse([f"--{name}={value}"])
+
+
+def test_help_may_be_read_in_part() -> None:
+    """As by `--help | head -1`: the pipe closes, and there is no traceback."""
+    words = f"{sys.executable} trainer/train.py --help"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words} | head -1"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stdout.startswith("accelerate launch") and done.stderr == ""
 
 
 def test_help_names_every_key() -> None:

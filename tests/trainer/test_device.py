@@ -1,5 +1,6 @@
 """A card that cannot be used, or a machine that cannot compile, is a sentence and not a crash."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,5 +84,4 @@ def test_compiling_is_found_out_and_a_run_says_where_it_computes(
     assert reason == "InvalidCxxCompiler: no working C++ compiler"
     done = train_without_a_compiler(tmp_path, "off")
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "training on the CPU, " in done.stderr
-    assert "not compiled, plain engine" in done.stderr
+    assert re.search(r"engine +plain on the CPU, \w+, not compiled, 1 process\n", done.stderr)

@@ -1,7 +1,9 @@
 """The whole run as people start it: stories in, an export out, or a sentence that says why not."""
 
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -217,7 +219,7 @@ def test_a_full_disk_leaves_the_checkpoints_whole_and_no_export(
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
     assert {file.name for file in small_disk.iterdir()} <= {
-        *("checkpoints", "metrics.jsonl", "curve.png")
+        *("run.json", "checkpoints", "metrics.jsonl", "curve.png")
     }
     saved = list((small_disk / "checkpoints").iterdir())
     assert [folder.name for folder in saved] == ["step-00000002"]
@@ -305,4 +307,41 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None
     assert told["model"].startswith("llama, 3,298,688 parameters")
     assert told["length"].startswith("60 updates")
     assert "tokens/s" in told["speed"] and told["engine"].startswith("plain on ")
+    assert told["validation"].startswith("102 stories; 16 of ")
+    assert told["writes"].startswith(str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "few.txt"
+    few.write_text(JUDGES[0])
+    folders = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
+    settings = ["--corpus.validation", str(few), "--model.context", "64"]
+    assert main(["--preset", "smoke", *folders, *SHORT, *settings]) == 0
+    said = capsys.readouterr().err
+    assert "none: 1 stories with 24 tokens are kept apart, fewer than one block of 64" in said
+    assert "--corpus.validation" in said
+    card = (tmp_path / "run" / "export" / "README.md").read_text()
+    assert "| judged on | 1 stories of" in card
+    training = json.loads((tmp_path / "run" / "export" / "training.json").read_text())
+    assert training["settings"]["run"]["dir"] == "run"
+    assert training["settings"]["corpus"]["validation"] == "few.txt"
+    assert str(tmp_path) not in (tmp_path / "run" / "export" / "training.json").read_text()
+
+
+def test_a_library_upgraded_in_mid_run_is_named_with_the_way_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
+    command = ["--preset", "smoke", *folders, *SHORT, "--run.minutes", "0.0001"]
+    assert main([*command, "--optim.steps", "3"]) == 0
+    (old,) = (tmp_path / "data").glob("sample-*")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0")
+    assert main([*command, "--optim.steps", "3"]) == 2
+    said = capsys.readouterr().err
+    assert re.search(rf"made with ftfy \d[\d.]+, now 99.0\) are in {old}", said), said
+    assert main([*command, "--optim.steps", "3", "--corpus.source", str(old)]) == 0
+    assert "going on after step 1 of 3" in capsys.readouterr().err
+    assert not list((tmp_path / "data").glob("*.lock"))

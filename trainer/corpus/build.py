@@ -55,7 +55,7 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
         ValueError: the source cannot be read, holds no story, or the folder cannot be written; one
             sentence. Nothing half-written is left.
     """
-    home = Path(settings.folder)
+    home = Path(settings.folder).expanduser()
     try:
         with open_source(settings) as source:
             recipe = recipe_of(settings, source)
@@ -124,6 +124,8 @@ def alone(folder: Path, progress: bool) -> Iterator[None]:
     try:
         yield
     finally:
+        if folder.is_dir():  # whoever waits finds the store; after a failure the lock still counts
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 

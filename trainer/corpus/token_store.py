@@ -15,6 +15,7 @@ Needs NumPy and the standard library only: a GPU machine trains from a store tha
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,28 @@ def fingerprint_of(recipe: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def find_store(home: Path, fingerprint: str) -> TokenStore | None:
+    """The store with that fingerprint among those in a folder, if it is there."""
+    for info in sorted(home.glob(f"*-{fingerprint[:12]}/store.json")):
+        with contextlib.suppress(ValueError):
+            store = open_store(info.parent)
+            if store.fingerprint == fingerprint:
+                return store
+    return None
+
+
+def recipe_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What changed between two recipes, a few words each."""
+    for part, kind in (("versions", "made with"), ("rules", "cleaned with")):
+        for key in sorted(before[part].keys() | now[part].keys()):
+            old, new = before[part].get(key), now[part].get(key)
+            if old != new:
+                yield f"{kind} {key} {old}, now {new}"
+    for part, words in (("source", "other files"), ("tokenizer", "another tokenizer")):
+        if before[part] != now[part]:
+            yield words
+
+
 class TokenStore:
     """An open store.
 
@@ -53,6 +76,12 @@ class TokenStore:
     def fingerprint(self) -> str:
         """64 hexadecimal digits; stores with the same hold the same bytes."""
         return str(self.info["fingerprint"])
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What decided its content: source, rules, versions of code and libraries, tokenizer."""
+        found: dict[str, Any] = self.info["recipe"]
+        return found
 
     def split(self, name: str) -> np.ndarray:
         """The token ids of "train" or "validation": (tokens,) uint16, a read-only memory map."""

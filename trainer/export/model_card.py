@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -17,6 +17,13 @@ import trainer
 FORMAT = 1
 TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's data set
 TINY_STORIES_LICENSE = "cdla-sharing-1.0"
+PATHS = (
+    ("run", "dir"),
+    ("corpus", "source"),
+    ("corpus", "validation"),
+    ("corpus", "folder"),
+    ("runtime", "deepspeed_config"),
+)
 SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
 
 
@@ -32,9 +39,10 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
     return {
         "format": FORMAT,
         **known,
+        "preset": public_path(known["preset"]),
         "corpus": corpus,
         "license": run["license"] or None,
-        "settings": settings,
+        "settings": without_private_paths(settings),
         "parameters": model.num_parameters(),
         "context": model.config.max_position_embeddings,
         "sampling": SAMPLING,
@@ -46,6 +54,22 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
             "transformers": transformers.__version__,
         },
     }
+
+
+def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings as they may be published: of a path that leads through somebody's folders, only
+    the file's name; names on the Hub and relative paths as they are."""
+
+    found = {section: dict(keys) for section, keys in settings.items()}
+    for section, key in PATHS:
+        found[section][key] = ",".join(map(public_path, str(found[section][key]).split(",")))
+    return found
+
+
+def public_path(path: str) -> str:
+    """A path without the folders of whoever wrote it; a name on the Hub as it is."""
+    leads_elsewhere = path.startswith(("~", "..")) or PurePath(path).is_absolute()
+    return PurePath(path).name if leads_elsewhere else path
 
 
 def read_tiny_stories(settings: dict[str, Any]) -> bool:
@@ -98,6 +122,8 @@ def card(folder: Path, training: dict[str, Any]) -> str:
             ("perplexity", f"{judged['perplexity']:.3f}"),
             ("bits per byte", f"{judged['bits_per_byte']:.4f}"),
         ]
+    else:
+        facts.append(("judged on", "nothing: no stories were kept apart"))
     table = "\n".join(f"| {name} | {value} |" for name, value in facts)
     curve = (
         "\n![training and validation loss over the steps](curve.png)\n"
@@ -141,7 +167,8 @@ def front_matter(training: dict[str, Any]) -> str:
     """The card's data for the Hub: only what the settings say of licence and stories."""
     tiny_stories = read_tiny_stories(training["settings"])
     lines = [f"license: {training['license']}"] if training["license"] else []
-    lines += ["language: en", "library_name: transformers", "pipeline_tag: text-generation"]
+    lines += ["language: en"] if training["settings"]["corpus"]["english"] else []
+    lines += ["library_name: transformers", "pipeline_tag: text-generation"]
     if tiny_stories:
         lines += ["datasets:", f"- {TINY_STORIES[0]}"]
     lines += ["tags:", *(["- tinystories"] if tiny_stories else []), "- story-generation"]

@@ -1,0 +1,77 @@
+"""A run touches its own folder only: what somebody else keeps stays as it is."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trainer.storage import run_folder
+from trainer.train import main
+
+SETTINGS = ["--preset", "smoke", "--optim.steps", "2", "--run.snapshots", "0"]
+
+
+@pytest.mark.parametrize(
+    "name", ["export", "checkpoints", "snapshots", "metrics.jsonl", "notes.md"]
+)
+@pytest.mark.parametrize("fresh", ["true", "false"])
+def test_somebody_elses_files_stay(
+    name: str,
+    fresh: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "." in name:
+        Path(name).write_text("mine")
+    else:
+        Path(name).mkdir()
+        Path(name, "mine.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    assert main([*SETTINGS, "--run.dir", ".", "--run.fresh", fresh]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: run.dir . is not the folder of a run and is not empty"), said
+    assert name in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_a_run_is_known_by_its_sign(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run_folder.check(folder)  # it is not there yet
+    run_folder.claim(folder)
+    (folder / "export").mkdir()
+    run_folder.check(folder)
+    (folder / run_folder.SIGN).write_text("[1]")
+    with pytest.raises(ValueError, match="is not the folder of a run"):
+        run_folder.check(folder)
+
+
+def test_an_empty_folder_and_a_disk_of_its_own_will_do(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / ".DS_Store").touch()
+    run_folder.check(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ValueError, match="is a file"):
+        run_folder.check(file)
+
+
+def test_a_run_of_before_the_sign_goes_on(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoints" / "step-00000003"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "checkpoint.json").write_text("{}")
+    run_folder.check(tmp_path)
+    shutil.rmtree(checkpoint)
+    with pytest.raises(ValueError, match="checkpoints"):
+        run_folder.check(tmp_path)
+
+
+def test_starting_over_removes_what_a_run_wrote(tmp_path: Path) -> None:
+    run_folder.claim(tmp_path)
+    for name in ("checkpoints", "snapshots", "export"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "metrics.jsonl").touch()
+    (tmp_path / "notes.md").touch()
+    run_folder.clear(tmp_path, "metrics.jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.md", "run.json"]
