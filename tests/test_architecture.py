@@ -35,6 +35,7 @@ ROOMS = {
 # A folder (or top-level module) and those that it may import from, besides itself and below.
 DIRECTIONS = {
     "trainer": (
+        "setting",
         "config device",
         "storage",
         "corpus",

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from trainer.config import RENAMED, SECTIONS, Config
+from trainer.config import SECTIONS, Config
+from trainer.setting import RENAMED
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULT_PRESET = "storyteller"

@@ -10,38 +10,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.setting import positive, setting
+
+DEFAULT_REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"  # of roneneldan/TinyStories
 TRACKERS = ("tensorboard", "trackio", "wandb")
-
-
-def setting(default: Any, meaning: str, *, unit: str = "", choices: tuple[str, ...] = ()) -> Any:
-    """A documented field: `meaning` and `unit` are what --help prints."""
-    return field(default=default, metadata={"meaning": meaning, "unit": unit, "choices": choices})
-
-
-def positive(section: str, values: dict[str, float]) -> list[str]:
-    """Complaints about the values that are not greater than zero."""
-    return [
-        f"{section}.{key} must be above 0, not {value}"
-        for key, value in values.items()
-        if not value > 0
-    ]
-
-
-RENAMED = {  # settings of older versions: presets name them, and checkpoints
-    "optim.warmup": "optim.warmup_ratio",
-    "optim.decay": "optim.decay_ratio",
-    "optim.final_lr": "optim.final_lr_ratio",
-    "optim.momentum": "optim.muon_momentum",
-    "optim.clip": "optim.max_grad_norm",
-    "run.dry": "run.dry_run",
-    "run.keep": "run.keep_last",
-    "run.export": "run.export_checkpoint",
-}
-ADDED = {"model.attention": "block"}  # settings since then, and how it was before
 
 
 @dataclass(frozen=True)
@@ -145,17 +121,34 @@ class Corpus:
 
     source: str = setting(
         "roneneldan/TinyStories",
-        "the stories: that Hub dataset, `gpt4` (its second), `sample` (bundled), - (stdin), or"
-        " files: .jsonl .txt .parquet, also .gz .zst, patterns, several parted by commas",
+        "the stories: that Hub data set or another, `gpt4` (its second version), `sample`"
+        " (bundled), - (stdin), or files: .jsonl .json .csv .tsv .txt, also .gz .zst, .parquet"
+        " .arrow, folders, patterns, several parted by commas",
     )
     validation: str = setting(
         "", "files to judge on; empty means the source's own part, or a share of it by hash"
     )
     validation_share: float = setting(0.01, "share that is kept apart by hash")
-    revision: str = setting("f54c09fd23315a6f9c86f9dc80f725de7d8f9c64", "commit of the Hub dataset")
+    field: str = setting(
+        "", "field or column with the stories; empty: `text`, or the one that can only be meant"
+    )
+    separator: str = setting(
+        "auto",
+        "what parts the stories of a .txt: <|endoftext|> marks, line ends, empty lines, or nothing"
+        " (the file is one story); auto: marks, and a long text without them is asked about",
+        choices=("auto", "mark", "line", "empty-line", "file"),
+    )
+    split: str = setting("train", "split of another data set on the Hub")
+    revision: str = setting(
+        DEFAULT_REVISION,
+        "commit of the data set on the Hub; left as it is, another than TinyStories has its newest",
+    )
     folder: str = setting("data", "where token stores are kept")
     mojibake: bool = setting(True, "mend letters that were decoded wrongly")
     markup: bool = setting(True, "unescape HTML entities and strip tags")
+    control: bool = setting(
+        True, "take out characters that cannot be seen: controls, zero-width marks, joiners"
+    )
     typography: bool = setting(True, "plain quotes, dashes and spaces, one break a paragraph")
     special: str = setting(
         "drop",

@@ -1,15 +1,20 @@
 """The corpus on the command line.
 
     python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
+    python -m trainer.corpus inspect FILE ... [--corpus.key value ...]
     python -m trainer.corpus inspect STORE [--write FILE.md]
     python -m trainer.corpus verify STORE
 
-`build` makes the token store that a run with the same settings would make, or finds it. `inspect`
-prints its data card, and writes it with a picture beside it. `verify` rereads every checksum.
+`inspect FILE` says how files or folders of stories are understood, what the rules make of them, and
+shows three stories. `build` makes the token store that a run with the same settings would make, or
+finds it. `inspect STORE` prints its data card, and writes it with a picture beside it. `verify`
+rereads every checksum.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -17,6 +22,7 @@ from pathlib import Path
 from trainer.command_line import parse
 from trainer.corpus.build import build_store
 from trainer.corpus.data_card import card, draw
+from trainer.corpus.preview import preview
 from trainer.corpus.token_store import open_store
 
 
@@ -36,7 +42,11 @@ def build(arguments: list[str]) -> None:
 
 
 def inspect(arguments: list[str]) -> None:
-    """Prints a store's data card, and writes it if asked to."""
+    """Says how files are understood; or prints a store's data card, and writes it if asked to."""
+    files = list(itertools.takewhile(lambda word: not word.startswith("--"), arguments))
+    if files and not Path(files[0], "store.json").is_file() and "--write" not in arguments:
+        inspect_files(files, arguments[len(files) :])
+        return
     words = list(arguments)
     file = None
     if "--write" in words:
@@ -54,6 +64,13 @@ def inspect(arguments: list[str]) -> None:
     file.write_text(card(store, picture.name), encoding="utf-8")
     print(card(store))
     print(f"written: {file} and {picture}", file=sys.stderr)
+
+
+def inspect_files(files: list[str], settings: list[str]) -> None:
+    """Prints how files of stories are understood."""
+    config = parse(settings).corpus
+    for file in files:
+        print(preview(dataclasses.replace(config, source=file)))
 
 
 def verify(arguments: list[str]) -> None:
@@ -78,6 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 0
+    for stream in (sys.stdout, sys.stderr):  # a Windows console may lack letters that stories have
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     try:
         if arguments[0] not in COMMANDS:
             raise ValueError(f"{arguments[0]} is no command: say build, inspect or verify")

@@ -40,7 +40,9 @@ from trainer.corpus.sources import Source, open_source
 from trainer.corpus.token_store import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.tokenizer import digest
 
-ELSEWHERE = ("source", "validation", "revision")  # covered by the source's identity
+# Covered by the source's identity.
+ELSEWHERE = ("source", "validation", "revision", "split", "field", "separator")
+ADDED = {"control": True}  # rules since the first version, and what they were before
 NO_MATTER = ("folder", "workers")
 
 
@@ -86,6 +88,9 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
     rules = dataclasses.asdict(settings)
     for key in (*ELSEWHERE, *NO_MATTER):
         del rules[key]
+    for key, before in ADDED.items():
+        if rules[key] == before:
+            del rules[key]
     if source.validation is not None:
         del rules["validation_share"]
     versions: dict[str, int | str] = {
@@ -93,6 +98,8 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
         "cleaning": cleaning.VERSION,
         "reading": readers.VERSION,
     }
+    if not (settings.typography and settings.markup):
+        versions["line_ends"] = 1  # before, these two rules alone took them and end marks off
     libraries = {"ftfy": settings.mojibake, "datasketch": settings.near_duplicates > 0}
     try:
         for name, used in libraries.items():

@@ -1,9 +1,10 @@
 """A raw story in; a clean story, or the reason it was dropped, out: one small function a rule.
 
-Rewriting rules change a text, dropping rules refuse it. `Cleaner` applies those that the settings
-ask for: the rewriting rules in turn, over and over until none of them changes anything (mending
-may uncover an entity, an entity may hide a tag), then the dropping rules. So cleaning a clean story
-changes nothing.
+`RULES` is the table of them: the cleaner, the counts in store.json and the data card follow from
+it. Rewriting rules change a text, dropping rules refuse it. `Cleaner` applies those that the
+settings ask for: the rewriting rules in turn, over and over until none of them changes anything
+(mending may uncover an entity, an entity may hide a tag), then the dropping rules. So cleaning a
+clean story changes nothing.
 
 Nearly every story is plain ASCII in good order: `in_order` sees that with a few searches that run
 at memory speed, and the rewriting rules are not asked; those look first, in the same way, whether
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainer.config import Corpus
+from trainer.corpus.formats import MARK
 
 VERSION = 1  # part of the fingerprint: raise it when a rule's result changes
 ROUNDS = 8  # of rewriting; a text that still changes then is no story
@@ -31,7 +33,6 @@ COULD_BE_MOJIBAKE = re.compile("[^\x00-\x7f“”‘’–—…]")
 LOST_QUOTE = re.compile("â€(?![\x80-\xbfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™])")
 TAG = re.compile(r"<(?:!--.*?-->|!?/?[a-zA-Z][^<>]*>)", re.DOTALL)
 BREAKING_TAG = re.compile(r"<(?:/?p|/?div|br|/?h[1-6]|/?li)\b[^<>]*>", re.IGNORECASE)
-MARK = "<|endoftext|>"
 
 CONTROL = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f"
@@ -161,27 +162,99 @@ def cut_off(text: str) -> bool:
     return not text.rstrip().endswith(CLOSING)
 
 
+def end_mark(text: str) -> str:
+    """No end-of-text mark, which would end the story where it stands."""
+    return text.replace(MARK, " ")
+
+
+def half_characters(text: str) -> str:
+    """No lone surrogates, which have no form in UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the table.
+
+    Attributes:
+        name: as store.json counts it.
+        meaning: what it does, for the data card.
+        wanted: whether some settings ask for it.
+        rewrite: the text as it is to be; None for a rule that drops.
+        drop: whether a text is refused. Rules with neither look at lengths (encoding.py) or at
+            other stories (merge.py), or at what rewriting made of it.
+        changes_plain_text: it may change a text of which `in_order` is true.
+    """
+
+    name: str
+    meaning: str
+    wanted: Callable[[Corpus], bool]
+    rewrite: Callable[[str], str] | None = None
+    drop: Callable[[str], bool] | None = None
+    changes_plain_text: bool = False
+
+
+def always(_: Corpus) -> bool:
+    """For a rule that no setting turns off."""
+    return True
+
+
+RULES = (
+    Rule("mojibake", "letters that were decoded wrongly, mended", lambda s: s.mojibake, mojibake),
+    Rule("markup", "HTML entities unescaped, tags taken out", lambda s: s.markup, markup),
+    Rule("end_mark", "end-of-text marks, taken out", lambda s: not s.markup, end_mark),
+    Rule("control", "characters that cannot be seen, taken out", lambda s: s.control, control),
+    Rule("half_characters", "halves, replaced", lambda s: not s.control, half_characters),
+    Rule(
+        "typography",
+        "quotes, dashes, spaces and paragraph breaks made plain",
+        lambda s: s.typography,
+        typography,
+    ),
+    Rule("special", "special characters taken out", lambda s: s.special == "strip", special),
+    Rule(
+        "lower_case",
+        "put in lower case",
+        lambda s: s.lower_case,
+        lower_case,
+        changes_plain_text=True,
+    ),
+    Rule("empty", "nothing but space", always, drop=empty),
+    Rule("has_special", "special characters", lambda s: s.special == "drop", drop=has_special),
+    Rule("foreign", "not English", lambda s: s.english, drop=foreign),
+    Rule("cut_off", "no closing punctuation", lambda s: s.complete, drop=cut_off),
+    Rule("tangled", "markup without end", always),
+    Rule("too_short", "fewer tokens than min_tokens", lambda s: s.min_tokens > 0),
+    Rule("too_long", "max_tokens tokens or more", lambda s: s.max_tokens > 0),
+    Rule(
+        "in_validation",
+        "in the validation part, but for case and punctuation",
+        lambda s: s.decontaminate,
+    ),
+    Rule("duplicate", "told before, word for word", lambda s: s.duplicates),
+    Rule("near_duplicate", "told before, nearly word for word", lambda s: s.near_duplicates > 0),
+)
+
+
+def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
+    """Names of the rules that may change a story, and of those that may drop one."""
+    active = [rule for rule in RULES if rule.wanted(settings)]
+    return (
+        [rule.name for rule in active if rule.rewrite],
+        [rule.name for rule in active if not rule.rewrite],
+    )
+
+
 class Cleaner:
     """The rules that some settings ask for."""
 
     def __init__(self, settings: Corpus) -> None:
-        rewriting: list[tuple[bool, Callable[[str], str]]] = [
-            (settings.mojibake, mojibake),
-            (settings.markup, markup),
-            (True, control),
-            (settings.typography, typography),
-            (settings.special == "strip", special),
-            (settings.lower_case, lower_case),
+        active = [rule for rule in RULES if rule.wanted(settings)]
+        self.rewriting = [(rule.name, rule.rewrite) for rule in active if rule.rewrite]
+        self.dropping = [(rule.name, rule.drop) for rule in active if rule.drop]
+        self.on_plain_text = [
+            (rule.name, rule.rewrite) for rule in active if rule.rewrite and rule.changes_plain_text
         ]
-        dropping: list[tuple[bool, Callable[[str], bool]]] = [
-            (True, empty),
-            (settings.special == "drop", has_special),
-            (settings.english, foreign),
-            (settings.complete, cut_off),
-        ]
-        self.rewriting = [rule for wanted, rule in rewriting if wanted]
-        self.dropping = [rule for wanted, rule in dropping if wanted]
-        self.lower_case = settings.lower_case
 
     def clean(self, text: str, changed: Counter[str]) -> str | Dropped:
         """The story as it is to be read, or why it is not.
@@ -193,13 +266,14 @@ class Cleaner:
             if found is None:
                 return Dropped("tangled")
             text = found
-        elif self.lower_case and not text.islower():
-            text = text.lower()
-            changed["lower_case"] += 1
-        for rule in self.dropping:
-            if rule(text):
-                seen = SPECIAL.search(text) if rule is has_special else None
-                return Dropped(rule.__name__, seen.group()[:20] if seen else "")
+        else:
+            for name, rewrite in self.on_plain_text:
+                text, before = rewrite(text), text
+                changed[name] += text != before
+        for name, drop in self.dropping:
+            if drop(text):
+                seen = SPECIAL.search(text) if drop is has_special else None
+                return Dropped(name, seen.group()[:20] if seen else "")
         return text
 
     def rewrite(self, text: str, changed: Counter[str]) -> str | None:
@@ -207,10 +281,10 @@ class Cleaner:
         used: set[str] = set()
         for _ in range(ROUNDS):
             before = text
-            for rule in self.rewriting:
-                after = rule(text)
+            for name, rewrite in self.rewriting:
+                after = rewrite(text)
                 if after != text:
-                    used.add(rule.__name__)
+                    used.add(name)
                     text = after
             if text == before or in_order(text):
                 changed.update(used)

@@ -9,27 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.corpus.cleaning import RULES
 from trainer.corpus.token_store import READ_AT_ONCE, SPLITS, TokenStore
 from trainer.corpus.tokenizer import END_OF_TEXT
 
-RULES = {
-    "mojibake": "letters that were decoded wrongly, mended",
-    "markup": "HTML entities unescaped, tags taken out",
-    "control": "characters that cannot be seen, taken out",
-    "typography": "quotes, dashes, spaces and paragraph breaks made plain",
-    "special": "special characters taken out",
-    "lower_case": "put in lower case",
-    "empty": "nothing but space",
-    "has_special": "special characters",
-    "foreign": "not English",
-    "cut_off": "no closing punctuation",
-    "tangled": "markup without end",
-    "too_short": "fewer tokens than min_tokens",
-    "too_long": "max_tokens tokens or more",
-    "in_validation": "in the validation part, but for case and punctuation",
-    "duplicate": "told before, word for word",
-    "near_duplicate": "told before, nearly word for word",
-}
+MEANINGS = {rule.name: rule.meaning for rule in RULES}
 SHORT = 128  # tokens
 BIN = 64  # tokens
 LAST_BIN = 1024  # tokens; longer stories are counted there
@@ -124,7 +108,7 @@ def split_row(store: TokenStore, name: str) -> tuple[str, ...]:
 def rule_row(store: TokenStore, rule: str, count: int) -> tuple[str, ...]:
     """How often a rule applied."""
     share = count / max(1, store.info["read"]["stories"])
-    return f"`{rule}`", RULES[rule], f"{count:,}", f"{share:.2%}"
+    return f"`{rule}`", MEANINGS.get(rule, ""), f"{count:,}", f"{share:.2%}"
 
 
 def examples(rule: str, stories: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from trainer.config import Corpus
-from trainer.corpus.cleaning import Cleaner
+from trainer.corpus.cleaning import active_rules
 from trainer.corpus.hash_index import Seen
 from trainer.corpus.near_duplicates import NearDuplicates
 from trainer.corpus.shards import Shard, Tally
@@ -70,24 +70,6 @@ def close(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
-
-
-def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
-    """The rules that may change a story, and those that may drop one."""
-    cleaner = Cleaner(settings)
-    dropping = {
-        "tangled": True,
-        "too_short": settings.min_tokens > 0,
-        "too_long": settings.max_tokens > 0,
-        "in_validation": settings.decontaminate,
-        "duplicate": settings.duplicates,
-        "near_duplicate": settings.near_duplicates > 0,
-    }
-    return (
-        [rule.__name__ for rule in cleaner.rewriting],
-        [rule.__name__ for rule in cleaner.dropping]
-        + [rule for rule in dropping if dropping[rule]],
-    )
 
 
 class Filter:

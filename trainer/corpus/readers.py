@@ -1,31 +1,31 @@
-"""Story files in pieces: .jsonl, .txt and .parquet, the first two also as .gz and .zst.
-
-    .jsonl      an object a line, the story in its field `text`
-    .txt        stories parted by <|endoftext|>
-    .parquet    the column `text`
+"""Story files in pieces: text and JSON lines here, tables in tables.py.
 
 A piece is a few megabytes that hold whole stories. Cutting a file into pieces is quick and done by
 the reader; taking a piece apart (`Piece.stories`) is left to whoever asks, so that it can happen in
 parallel. Memory does not grow with the file.
+
+What belongs to the file and not to its stories is taken off here, for every command alike: a byte
+order mark, Windows' line ends, end-of-text marks at a story's ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from trainer.corpus.formats import MARK, Format
+
 VERSION = 1  # part of the fingerprint: raise it when stories or pieces are cut otherwise
-MARK = b"<|endoftext|>"
 PIECE = 4 * 2**20  # bytes
 ROWS = 4096  # of a table, in a piece
 LONGEST = 16 * 2**20  # bytes; what is longer is no story
-KINDS = ("jsonl", "txt", "parquet")
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+BYTE_ORDER_MARK = "\ufeff"
 
 
 class Stream(Protocol):
@@ -57,7 +57,7 @@ class Piece:
         Raises:
             ValueError: a line is broken; the sentence names it.
         """
-        return self.take_apart(self.content, self.place)
+        return list(map(tidy, self.take_apart(self.content, self.place)))
 
 
 @dataclass(frozen=True)
@@ -68,72 +68,41 @@ class Place:
     line: int = 1
 
 
-def read_file(file: Path) -> Iterator[str]:
-    """The stories of one file, as they stand there.
-
-    Raises:
-        ValueError: the file is missing, of no known kind, or broken; the sentence names the place.
-    """
-    if not file.is_file():
-        raise ValueError(f"there is no file {file}")
-    return itertools.chain.from_iterable(piece.stories() for piece in pieces_of(file))
-
-
-def kind_of(file: Path) -> str:
-    """jsonl, txt or parquet, by the name of a file.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    name = file.name.lower()
-    bare = name.removesuffix(".gz").removesuffix(".zst")
-    kind = bare.rpartition(".")[2]
-    if kind not in KINDS or "." not in bare or (kind == "parquet" and bare != name):
-        raise ValueError(
-            f"{file} is of no known kind: give a .jsonl, .txt or .parquet file (the first two may"
-            " be .gz or .zst)"
-        )
-    return kind
-
-
-def pieces_of(file: Path) -> Iterator[Piece]:
-    """A file in pieces.
-
-    Raises:
-        ValueError: it cannot be read to its end, or is not of the kind that its name says.
-    """
-    kind = kind_of(file)
-    if kind == "parquet":
-        yield from table_pieces(file)
-        return
-    try:
-        with open_file(file) as (stream, position):
-            yield from text_pieces(stream, kind, str(file), position)
-    except OSError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{file} cannot be read to its end ({reason}): fetch it again") from None
+def tidy(story: str) -> str:
+    """A story without what its file put around it."""
+    if "\r" in story:
+        story = story.replace("\r\n", "\n").replace("\r", "\n")
+    story = story.removeprefix(BYTE_ORDER_MARK)
+    while (bare := story.strip()).startswith(MARK) or bare.endswith(MARK):
+        story = bare.removeprefix(MARK).removesuffix(MARK)
+    return story
 
 
 @contextlib.contextmanager
 def open_file(file: Path) -> Iterator[tuple[Stream, Callable[[], int]]]:
     """The content of a file that may be compressed, and how many of its bytes were read."""
-    compression = COMPRESSIONS.get(file.suffix.lower())
-    if compression is None:
+    compression = file.suffix.lower()
+    if compression == ".gz":  # unlike pyarrow's, Python's passes over the zeros of a tape's padding
+        with file.open("rb") as raw, gzip.GzipFile(fileobj=raw) as unpacked:
+            yield unpacked, raw.tell
+    elif compression == ".zst":
+        import pyarrow
+
+        # Unlike zstandard's reader this one complains when the last frame is cut off.
+        with pyarrow.OSFile(str(file)) as packed:
+            yield pyarrow.CompressedInputStream(packed, "zstd"), packed.tell
+    else:
         with file.open("rb") as raw:
             yield raw, raw.tell
-        return
-    import pyarrow
-
-    # Unlike zstandard's reader this one complains when the last frame is cut off.
-    with pyarrow.OSFile(str(file)) as raw:
-        yield pyarrow.CompressedInputStream(raw, compression), raw.tell
 
 
 def text_pieces(
-    stream: Stream, kind: str, name: str, position: Callable[[], int]
+    stream: Stream, form: Format, name: str, position: Callable[[], int]
 ) -> Iterator[Piece]:
-    """A jsonl or txt stream in pieces; `position` tells how far the source was read."""
-    separator, take_apart = (b"\n", lines) if kind == "jsonl" else (MARK, marked)
+    """A text or JSON lines stream in pieces; `position` tells how far the source was read."""
+    separator, take_apart = ways_to_cut(form)
+    if form.separator == "empty-line":
+        stream = PlainLineEnds(stream)
     line, before = 1, 0
     for content in cut(stream, separator, name):
         after = position()
@@ -141,13 +110,43 @@ def text_pieces(
         line, before = line + content.count(b"\n"), after
 
 
+def ways_to_cut(form: Format) -> tuple[bytes, Callable[[bytes, Place], list[str]]]:
+    """What parts the stories of a text, and what makes stories of a piece of it."""
+    if form.kind == "jsonl":
+        return b"\n", partial(json_lines, field=form.field)
+    return {
+        "mark": (MARK.encode(), partial(parted_by, separator=MARK)),
+        "line": (b"\n", partial(parted_by, separator="\n")),
+        "empty-line": (b"\n\n", partial(parted_by, separator="\n\n")),
+        "file": (b"", partial(parted_by, separator="")),
+    }[form.separator]
+
+
+class PlainLineEnds:
+    """A stream whose lines end with \\n alone."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.held = stream, b""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes, or one more; none at the end."""
+        part = self.stream.read(size)
+        content, self.held = self.held + part, b""
+        if part and content.endswith(b"\r"):  # what follows may belong to it
+            content, self.held = content[:-1], b"\r"
+            if not content:
+                return self.read(size)
+        return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
 def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
-    """The content in runs of about PIECE bytes, each but the last ending with a separator."""
+    """The content in runs of about PIECE bytes, each but the last ending with a separator; all of
+    it in one if there is no separator."""
     rest = b""
     while part := read_fully(stream):
         rest += part
-        end = rest.rfind(separator) + len(separator)
-        if end >= len(separator):
+        end = rest.rfind(separator) + len(separator) if separator else 0
+        if separator and end >= len(separator):
             yield rest[:end]
             rest = rest[end:]
         elif len(rest) > LONGEST:
@@ -168,19 +167,19 @@ def read_fully(stream: Stream) -> bytes:
     return b"".join(parts)
 
 
-def lines(content: bytes, place: Place) -> list[str]:
-    """The stories of some jsonl lines; empty lines are passed over."""
+def json_lines(content: bytes, place: Place, field: str) -> list[str]:
+    """The stories in a field of some JSON lines; empty lines are passed over."""
     found = []
     for number, line in enumerate(content.split(b"\n"), start=place.line):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+            if not isinstance(row, dict) or not isinstance(row.get(field), str):
                 raise ValueError
-            found.append(row["text"])
+            found.append(row[field])
         except (ValueError, RecursionError) as error:
-            wrong = "has no text in a field `text`"
+            wrong = f"has no text in a field `{field}`"
             if isinstance(error, UnicodeDecodeError):
                 wrong = "is not UTF-8"
             elif isinstance(error, json.JSONDecodeError | RecursionError):
@@ -191,8 +190,8 @@ def lines(content: bytes, place: Place) -> list[str]:
     return found
 
 
-def marked(content: bytes, place: Place) -> list[str]:
-    """The stories of a text in which end-of-text marks part them."""
+def parted_by(content: bytes, place: Place, separator: str) -> list[str]:
+    """The stories of a text that a separator parts; all of it is one if there is none."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -200,38 +199,4 @@ def marked(content: bytes, place: Place) -> list[str]:
         raise ValueError(
             f"line {line:,} of {place.file} is not UTF-8: mend it or take it out"
         ) from None
-    return [story for story in text.split(MARK.decode()) if story.strip()]
-
-
-def table_pieces(file: Path) -> Iterator[Piece]:
-    """The column `text` of a parquet file, in pieces."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(file) as table:
-            schema, num_rows = table.schema_arrow, table.metadata.num_rows
-            if "text" not in schema.names:
-                raise ValueError(
-                    f"{file} has no column `text` (it has {', '.join(schema.names)}): rename the"
-                    " one with the stories"
-                )
-            if not pyarrow.types.is_string(schema.field("text").type) and (
-                not pyarrow.types.is_large_string(schema.field("text").type)
-            ):
-                raise ValueError(f"the column `text` of {file} holds no text")
-            size = file.stat().st_size / max(1, num_rows)
-            for batch in table.iter_batches(ROWS, columns=["text"]):
-                content = batch.column(0)
-                yield Piece(content, column, Place(str(file)), int(size * len(content)))
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{file} is not a whole parquet file ({reason}): fetch it again") from None
-
-
-def column(content: Any, place: Place) -> list[str]:
-    """The stories of a column; rows without one are passed over."""
-    try:
-        return [story for story in content.to_pylist() if story is not None]
-    except UnicodeDecodeError:
-        raise ValueError(f"the column `text` of {place.file} is not UTF-8: mend it") from None
+    return [story for story in (text.split(separator) if separator else [text]) if story.strip()]

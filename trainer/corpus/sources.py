@@ -1,12 +1,13 @@
-"""Where stories come from: files, standard input, the bundled sample, the Hub's TinyStories.
+"""Where stories come from: files, standard input, the bundled sample, data sets on the Hub.
 
 A source is named by the setting corpus.source:
 
     roneneldan/TinyStories      the data set on the Hub, at the commit corpus.revision
     gpt4                        its second version, two text files in the same repository
+    owner/name                  any other data set on the Hub, its split corpus.split
     sample                      the stories that ship with the project
     -                           standard input, jsonl or txt
-    stories.jsonl,more/*.txt    files and patterns (readers.py says which kinds)
+    stories.jsonl,more/*.txt    files, patterns and folders (formats.py says which kinds)
 
 The identity of a source goes into the fingerprint of the store: the SHA-256 of every file, or the
 commit on the Hub. `datasets` and the Hub are used in this file only.
@@ -15,9 +16,8 @@ commit on the Hub. `datasets` and the Hub are used in this file only.
 from __future__ import annotations
 
 import contextlib
-import glob
-import hashlib
 import itertools
+import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,19 +27,21 @@ from typing import Any
 
 from filelock import FileLock
 
-from trainer.config import Corpus
-from trainer.corpus.readers import (
-    PIECE,
-    ROWS,
-    Piece,
-    Place,
-    kind_of,
+from trainer.config import DEFAULT_REVISION, Corpus
+from trainer.corpus.files import (
+    HUB_NAME,
+    exists,
+    find_files,
+    identity_of,
     pieces_of,
-    read_file,
-    text_pieces,
+    readable,
+    saved_dataset,
+    shown,
+    understand,
 )
-
-__all__ = ["Source", "open_source", "read_file"]
+from trainer.corpus.formats import Format, choose_field, kind_by_name
+from trainer.corpus.readers import PIECE, Piece, Place, text_pieces
+from trainer.corpus.tables import ROWS, as_they_are
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
 HUB = "roneneldan/TinyStories"
@@ -77,75 +79,85 @@ def open_source(settings: Corpus) -> Iterator[Source]:
         ValueError: there is no such file, or it cannot be read; one sentence.
         OSError: there is no room in the folder for a copy of standard input.
     """
-    discard_copies(Path(settings.folder))
+    home = Path(settings.folder).expanduser()
+    discard_copies(home)
     with contextlib.ExitStack() as stack:
-        identity: dict[str, Any] = {}
-        validation: Pieces | None = None
-        files: list[Path] = []
-        if settings.source in (HUB, "gpt4"):
-            name = HUB if settings.source == HUB else f"{HUB} (GPT-4 version)"
-            identity["train"] = [settings.source, settings.revision]
-            train = hub_reader(settings, "train")
-            validation = hub_reader(settings, "validation")
+        if settings.source == "-":
+            refuse_several_readers()
+            train = FileSource([stack.enter_context(spooled(home))], settings)
+            name = "stdin"
+        elif settings.source == "sample":
+            name, train = "sample", FileSource([SAMPLE], settings)
+        elif is_on_hub(settings.source):
+            yield hub_source(settings)
+            return
         else:
-            if settings.source == "sample":
-                name, files = "sample", [SAMPLE]
-            elif settings.source == "-":
-                name, files = "stdin", [stack.enter_context(spooled(Path(settings.folder)))]
-            else:
-                files = find_files(settings.source)
-                name = ", ".join(file.name for file in files)
-            identity["train"] = [identity_of(file) for file in files]
-            train = file_reader(files)
-        if settings.validation:
-            apart = find_files(settings.validation, "validation")
-            identity["validation"] = [identity_of(file) for file in apart]
-            validation, files = file_reader(apart), files + apart
-        size = sum(file.stat().st_size for file in files)
-        yield Source(name, identity, size, train, validation)
+            train = FileSource(find_files(settings.source), settings)
+            name = ", ".join(shown(file.name) for file in train.files)
+        identity, size = {"train": train.identity}, train.size
+        validation = validation_files(settings)
+        if validation:
+            identity["validation"], size = validation.identity, size + validation.size
+        apart = validation.pieces if validation else None
+        yield Source(name, identity, size, train.pieces, apart)
 
 
-def find_files(names: str, key: str = "source") -> list[Path]:
-    """The files of a list of names and patterns parted by commas; those of a pattern are sorted.
+class FileSource:
+    """Files, each with how it is understood."""
 
-    Raises:
-        ValueError: a name stands for no file, or for one of no known kind.
-    """
-    found: list[Path] = []
-    for name in names.split(","):
-        with readable(name):
-            matches = [name] if Path(name).is_file() else sorted(glob.glob(name, recursive=True))
-            files = [Path(match) for match in matches if Path(match).is_file()]
-        if not files:
-            raise ValueError(f"there is no file {name}: give --corpus.{key} one that exists")
-        found += files
-    for file in found:
-        kind_of(file)
-    return found
+    def __init__(self, files: list[Path], settings: Corpus) -> None:
+        self.files = files
+        self.forms = [understand(file, settings.field, settings.separator) for file in files]
 
+    @property
+    def identity(self) -> list[dict[str, str]]:
+        """What decides which stories are read."""
+        return list(map(identity_of, self.files, self.forms))
 
-def identity_of(file: Path) -> dict[str, str]:
-    """Kind and checksum of a file; where it lies and what it is called change no store."""
-    digest = hashlib.sha256()
-    with readable(file), file.open("rb") as stream:
-        while part := stream.read(PIECE):
-            digest.update(part)
-    return {"kind": kind_of(file), "sha256": digest.hexdigest()}
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(file.stat().st_size for file in self.files)
+
+    def pieces(self) -> Iterator[Piece]:
+        """One file after the other."""
+        return itertools.chain.from_iterable(map(pieces_of, self.files, self.forms))
 
 
-@contextlib.contextmanager
-def readable(name: object) -> Iterator[None]:
-    """What goes wrong in reading, as one sentence that names the input."""
+def validation_files(settings: Corpus) -> FileSource | None:
+    """The files to judge on: those that are named, or the split of a saved data set."""
+    if settings.validation:
+        return FileSource(find_files(settings.validation, "validation"), settings)
+    folder = Path(settings.source).expanduser()
+    if (folder / "dataset_dict.json").is_file():
+        for split in ("validation", "test"):
+            files = saved_dataset(folder, split)
+            if files:
+                return FileSource(files, settings)
+    return None
+
+
+def is_on_hub(name: str) -> bool:
+    """Whether a source is a data set on the Hub."""
+    if name in (HUB, "gpt4"):
+        return True
+    if not HUB_NAME.fullmatch(name) or exists(name) or name.startswith((".", "~")):
+        return False
     try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"{name} cannot be read ({reason}): check what and whose it is") from None
+        kind_by_name(Path(name))
+    except ValueError:
+        return True
+    return False  # stories/mine.jsonl is a file that is missing
 
 
-def file_reader(files: list[Path]) -> Pieces:
-    """Reads files one after the other."""
-    return lambda: itertools.chain.from_iterable(pieces_of(file) for file in files)
+def refuse_several_readers() -> None:
+    """Standard input reaches one process only."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(
+            "corpus.source - (standard input) can be read by one process only: build the store "
+            "first, with python -m trainer.corpus build --corpus.source -, and give its folder "
+            "with --corpus.source"
+        )
 
 
 @contextlib.contextmanager
@@ -153,7 +165,7 @@ def spooled(folder: Path) -> Iterator[Path]:
     """Standard input as a file, for as long as it is used: it has to be read twice, for its
     checksum and for its stories."""
     part = read_stdin()
-    suffix = "jsonl" if part.lstrip().startswith(b"{") else "txt"
+    suffix = "jsonl" if part.lstrip(b"\xef\xbb\xbf \n\r\t").startswith(b"{") else "txt"
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"stdin-{uuid.uuid4().hex}.{suffix}"
     with held(copy):
@@ -196,35 +208,67 @@ def read_stdin() -> bytes:
         return sys.stdin.buffer.read(PIECE)
 
 
-def hub_reader(settings: Corpus, split: str) -> Pieces:
+def hub_source(settings: Corpus) -> Source:
+    """A data set on the Hub: TinyStories at its commit, another at its newest or the given one."""
+    name, revision = settings.source, settings.revision
+    if name in (HUB, "gpt4"):
+        title = HUB if name == HUB else f"{HUB} (GPT-4 version)"
+        identity: dict[str, Any] = {"train": [name, revision]}
+        validation: Pieces | None = hub_reader(settings, "validation")
+        settings_split = "train"
+    else:
+        if revision == DEFAULT_REVISION:  # that of TinyStories
+            with one_sentence(name):
+                revision = newest_commit(name)
+        title, validation, settings_split = name, None, settings.split
+        identity = {"train": [name, revision, settings.split, settings.field]}
+    train = hub_reader(settings, settings_split, revision)
+    size = 0
+    files = validation_files(settings) if settings.validation else None
+    if files:
+        identity["validation"], validation, size = files.identity, files.pieces, files.size
+    return Source(title, identity, size, train, validation)
+
+
+def hub_reader(settings: Corpus, split: str, revision: str = "") -> Pieces:
     """Reads one split from the Hub."""
-    pieces = original_pieces if settings.source == HUB else gpt4_pieces
+    revision = revision or settings.revision
+    name = HUB if settings.source == "gpt4" else settings.source
 
     def stream() -> Iterator[Piece]:
-        with one_sentence():
-            yield from pieces(settings.revision, split)
+        with one_sentence(name):
+            if settings.source == "gpt4":
+                yield from gpt4_pieces(revision, split)
+            else:
+                yield from dataset_pieces(name, revision, split, settings.field)
 
     def read() -> Iterator[Piece]:
-        with one_sentence():
-            ask(settings.revision)
+        with one_sentence(name):
+            ask(name, revision)
         return stream()
 
     return read
 
 
 @contextlib.contextmanager
-def one_sentence() -> Iterator[None]:
+def one_sentence(name: str) -> Iterator[None]:
     """What goes wrong with the Hub, as one sentence on what to do without it."""
     try:
         yield
+    except FieldError:
+        raise
     except Exception as error:  # every layer of the network has errors of its own
         raise ValueError(
-            f"the Hub's {HUB} cannot be read ({type(error).__name__}): give your own stories with"
+            f"the Hub's {name} cannot be read ({type(error).__name__}): give your own stories with"
             " --corpus.source FILE, or take the bundled ones with --corpus.source sample"
         ) from None
 
 
-def ask(revision: str) -> None:
+class FieldError(ValueError):
+    """A data set whose field of stories cannot be told."""
+
+
+def ask(name: str, revision: str) -> None:
     """Whether the Hub is there, which it says at once; reading tries again for half a minute.
 
     Raises:
@@ -234,20 +278,34 @@ def ask(revision: str) -> None:
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()  # no warning each time it tries again
-    huggingface_hub.HfApi().dataset_info(HUB, revision=revision, timeout=10)
+    huggingface_hub.HfApi().dataset_info(name, revision=revision, timeout=10)
 
 
-def original_pieces(revision: str, split: str) -> Iterator[Piece]:
-    """A split of the first version, streamed."""
+def newest_commit(name: str) -> str:
+    """The newest commit of a data set."""
+    import huggingface_hub
+
+    return str(huggingface_hub.HfApi().dataset_info(name, timeout=10).sha)
+
+
+def dataset_pieces(name: str, revision: str, split: str, field: str) -> Iterator[Piece]:
+    """A split of a data set, streamed."""
     import datasets
 
     datasets.utils.logging.set_verbosity_error()
     # Within each of these huggingface_hub tries six times; 20 would be ten minutes of silence.
     datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 2
-    table = datasets.load_dataset(HUB, split=split, revision=revision, streaming=True)
+    table = datasets.load_dataset(name, split=split, revision=revision, streaming=True)
+    column = ""
     for rows in table.iter(ROWS):
-        stories = [story for story in rows["text"] if story is not None]
-        yield Piece(stories, lambda content, _: content, Place(HUB), sum(map(len, stories)))
+        if not column:
+            texts = [key for key, values in rows.items() if isinstance(values[0], str)]
+            try:
+                column = choose_field(Path(name), texts, list(rows), field)
+            except ValueError as error:
+                raise FieldError(str(error)) from None
+        stories = [story for story in rows[column] if story is not None]
+        yield Piece(stories, as_they_are, Place(name), sum(map(len, stories)))
 
 
 def gpt4_pieces(revision: str, split: str) -> Iterator[Piece]:
@@ -256,4 +314,4 @@ def gpt4_pieces(revision: str, split: str) -> Iterator[Piece]:
 
     name = f"datasets/{HUB}@{revision}/{GPT4_FILES[split]}"
     with huggingface_hub.HfFileSystem().open(name, block_size=PIECE) as stream:
-        yield from text_pieces(stream, "txt", name, stream.tell)
+        yield from text_pieces(stream, Format("txt", ""), name, stream.tell)

@@ -14,8 +14,9 @@ import argparse
 import dataclasses
 import json
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +24,7 @@ import transformers
 
 from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner
-from trainer.corpus.sources import read_file
+from trainer.corpus.sources import open_source
 from trainer.device import usable_gpu
 from trainer.evaluate.generation import Prose, continue_stories, judge_prose
 from trainer.evaluate.likelihood import Evaluation, evaluate
@@ -47,7 +48,19 @@ def parser() -> Parser:
     )
     add = found.add_argument
     add("model", metavar="MODEL", help="an export, or another causal model's transformers folder")
-    add("--stories", metavar="FILE", required=True, help=".jsonl (field text), .txt or .parquet")
+    add(
+        "--stories",
+        metavar="FILES",
+        required=True,
+        help="files, patterns or folders of stories, parted by commas; - is standard input",
+    )
+    add("--corpus.field", default="", metavar="NAME", help="field or column with the stories")
+    add(
+        "--corpus.separator",
+        default="auto",
+        choices=("auto", "mark", "line", "empty-line", "file"),
+        help="what parts the stories of a .txt (default: auto, which is <|endoftext|> marks)",
+    )
     add("--json", action="store_true", help="print one JSON object")
     add("--clean", action="store_true", help="clean the stories as those in training.json were")
     add("--context", type=int, metavar="N", help="tokens to look back on (default: the model's)")
@@ -80,12 +93,39 @@ def cleaning_of(folder: Path) -> Corpus:
         ) from problem
 
 
-def stories_of(file: str, cleaner: Cleaner | None) -> Iterator[str]:
-    """The stories of a file as they are to be judged, without those that the cleaner drops."""
-    for story in read_file(Path(file)):
+def stories_of(source: Corpus, cleaner: Cleaner | None) -> Iterator[str]:
+    """The stories of files as they are to be scored, without those that the cleaner drops.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
+    with open_source(source) as opened:
+        stories = (story for piece in opened.train() for story in piece.stories())
+        yield from prepared(stories, opened.name, cleaner)
+
+
+def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iterator[str]:
+    """Stories without the space around them, cleaned if asked for."""
+    for number, story in enumerate(stories, start=1):
+        if any("\ud800" <= letter <= "\udfff" for letter in story):
+            raise ValueError(
+                f"story {number:,} of {name} holds half a character (a lone surrogate): mend it or "
+                "take it out"
+            )
         cleaned = story if cleaner is None else cleaner.clean(story, Counter())
         if isinstance(cleaned, str) and cleaned.strip():
             yield cleaned.strip()
+
+
+def source_of(options: argparse.Namespace, files: str) -> Corpus:
+    """Files as a source of stories; the copy of standard input is in a folder for such."""
+    settings = vars(options)
+    return Corpus(
+        source=files,
+        folder=tempfile.gettempdir(),
+        field=settings["corpus.field"],
+        separator=settings["corpus.separator"],
+    )
 
 
 def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
@@ -105,7 +145,7 @@ def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
         device = "cuda" if usable_gpu() else "cpu"
     model, tokenizer = open_model(options.model, device=device)
     cleaner = Cleaner(cleaning_of(Path(options.model))) if options.clean else None
-    stories = list(stories_of(options.stories, cleaner))
+    stories = list(stories_of(source_of(options, options.stories), cleaner))
     if not stories:
         raise ValueError(f"{options.stories} holds no stories")
     likelihood = evaluate(
@@ -129,7 +169,7 @@ def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
         batch=options.batch,
         progress=True,
     )
-    training = stories_of(options.train, cleaner) if options.train else None
+    training = stories_of(source_of(options, options.train), cleaner) if options.train else None
     return likelihood, judge_prose(continuations, training)
 
 
@@ -167,6 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     if options.json:
         found: dict[str, Any] = {"model": options.model, "file": options.stories}
         found |= {"cleaned": options.clean, **dataclasses.asdict(likelihood)}

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from trainer.config import ADDED, RENAMED, Config
+from trainer.config import Config
+from trainer.setting import ADDED, RENAMED
 
 
 def run_identity(

@@ -14,28 +14,34 @@ import pyarrow
 import pyarrow.parquet
 
 NAME = "roneneldan/TinyStories"
+NEWEST = "7" * 40  # commit of a data set that was asked for without one
 
 
-def parquet(stories: list[str]) -> bytes:
+def parquet(stories: list[str], column: str) -> bytes:
     file = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table({"text": stories}), file)
+    pyarrow.parquet.write_table(pyarrow.table({column: stories}), file)
     return file.getvalue()
 
 
 @contextmanager
 def serve(
-    first: dict[str, list[str]], second: dict[str, list[str]], failing: bool = False
+    first: dict[str, list[str]],
+    second: dict[str, list[str]],
+    failing: bool = False,
+    name: str = NAME,
+    column: str = "text",
 ) -> Iterator[tuple[str, set]]:
     """Its address and, as they come in, the commits that were asked for; `first` and `second` are
     the versions: stories of "train" and "validation". A `failing` one says that it has the data
     set, and is overloaded when asked for it."""
     files = {"README.md": b"---\nlicense: cdla-sharing-1.0\n---\n"}
     for split, stories in first.items():
-        files[f"data/{split}-00000-of-00001.parquet"] = parquet(stories)
+        files[f"data/{split}-00000-of-00001.parquet"] = parquet(stories, column)
     for split, stories in second.items():
         content = "\n<|endoftext|>\n".join(stories)
         files[f"TinyStoriesV2-GPT4-{split[:5]}.txt"] = content.encode()
     commits: set[str] = set()
+    dataset = name
 
     class Answer(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,8 +63,11 @@ def serve(
 
         def do_GET(self) -> None:  # noqa: N802
             path = self.path.split("?")[0]
+            if path == f"/api/datasets/{dataset}":
+                self.send_json({"id": dataset, "sha": NEWEST, "siblings": [], "tags": []})
+                return
             asked = re.fullmatch(
-                rf"(/api)?/datasets/{NAME}/(revision|tree|resolve)/([^/]+)/?(.*)", path
+                rf"(/api)?/datasets/{dataset}/(revision|tree|resolve)/([^/]+)/?(.*)", path
             )
             if not asked:
                 self.send(404)
@@ -67,7 +76,7 @@ def serve(
             commits.add(commit)
             if what == "revision":
                 names = [{"rfilename": file} for file in files]
-                self.send_json({"id": NAME, "sha": commit, "siblings": names, "tags": []})
+                self.send_json({"id": dataset, "sha": commit, "siblings": names, "tags": []})
             elif failing:
                 self.send(503, Retry_After="0")
             elif what == "tree":

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import ftfy
@@ -18,6 +19,10 @@ KEEP = Cleaner(Corpus(special="keep", english=False, complete=False))
 LOWER = Cleaner(Corpus(special="keep", english=False, complete=False, lower_case=True))
 STORYTELLER = Cleaner(Corpus())
 SEED = Cleaner(Corpus(special="strip", lower_case=True))
+ALL_OFF = Corpus(
+    special="keep", english=False, complete=False, mojibake=False, markup=False, control=False,
+    typography=False,
+)  # fmt: skip
 
 # Text as it goes wrong: pieces that rules care about among ordinary ones.
 pieces = st.sampled_from(
@@ -141,15 +146,15 @@ def rewritten_plainly(cleaner: Cleaner, text: str) -> str | None:
     """What the rules make of a text without a look at whether they are needed."""
     for _ in range(cleaning.ROUNDS):
         before = text
-        for rule in cleaner.rewriting:
-            text = rule(text)
+        for _, rewrite in cleaner.rewriting:
+            text = rewrite(text)
         if text == before:
             return text
     return None
 
 
 @settings(max_examples=500, deadline=None)
-@given(texts, st.sampled_from([KEEP, LOWER, STORYTELLER, SEED]))
+@given(texts, st.sampled_from([KEEP, LOWER, STORYTELLER, SEED, Cleaner(ALL_OFF)]))
 @example("A <\u212a> and a \u017f. \u0130 &LT;b&GT; &NBSP;", SEED)
 @example("<\u212a> &NBSP;.", LOWER)
 def test_cleaning_is_total_stable_and_encodable(text: str, cleaner: Cleaner) -> None:
@@ -160,14 +165,14 @@ def test_cleaning_is_total_stable_and_encodable(text: str, cleaner: Cleaner) -> 
     assert found.encode().decode() == found
     assert clean(cleaner, found) == found
     assert "<|endoftext|>" not in found
-    assert "\x00" not in found
+    assert "\x00" not in found or cleaner.rewriting == Cleaner(ALL_OFF).rewriting
 
 
 @settings(max_examples=300, deadline=None)
 @given(texts, st.sampled_from([KEEP, LOWER, STORYTELLER, SEED]))
 def test_the_quick_look_changes_no_result(text: str, cleaner: Cleaner) -> None:
     if in_order(text):
-        lower = text.lower() if cleaner.lower_case else text
+        lower = text.lower() if cleaner.on_plain_text else text
         assert rewritten_plainly(cleaner, text) == lower
     found = clean(cleaner, text)
     if isinstance(found, str):
@@ -199,3 +204,44 @@ def test_the_sample_has_something_for_every_rule() -> None:
             dropped[found.reason] += 1
     assert set(changed) == {"mojibake", "markup", "control", "typography"}
     assert {"empty", "has_special", "foreign", "cut_off"} <= set(dropped)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "می‌خواهم به خانه بروم.",  # Persian: U+200C between the letters
+        "क्‍ष और र्‍य।",  # Hindi: U+200D
+        "A family 👩‍👩‍👧 and a ❤️.",  # emoji: U+200D and U+FE0F
+        "zero\u200bwidth\u00ad, <b>bold</b> &amp; “quoted”\t\x07",
+    ],
+)
+def test_with_every_rule_off_nothing_is_changed(text: str) -> None:
+    changed: Counter[str] = Counter()
+    assert Cleaner(ALL_OFF).clean(text, changed) == text
+    assert not +changed
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in cleaning.RULES if rule.rewrite])
+def test_every_rewriting_rule_has_its_switch(rule: str) -> None:
+    """With all others off it changes what it is for, and off it changes nothing."""
+    setting, value, text = {
+        "mojibake": ("mojibake", True, "CafÃ©."),
+        "markup": ("markup", True, "A <b>dog</b>."),
+        "end_mark": ("markup", False, "A dog.<|endoftext|>A cat."),
+        "control": ("control", True, "A\u200bdog."),
+        "half_characters": ("control", False, "A \ud83d dog."),
+        "typography": ("typography", True, "A “dog”."),
+        "special": ("special", "strip", "A dog $."),
+        "lower_case": ("lower_case", True, "A dog."),
+    }[rule]
+    changed: Counter[str] = Counter()
+    Cleaner(replace(ALL_OFF, **{setting: value})).clean(text, changed)
+    assert changed[rule] == 1
+
+
+def test_the_active_rules_are_those_that_count() -> None:
+    changing, dropping = cleaning.active_rules(Corpus())
+    assert changing == ["mojibake", "markup", "control", "typography"]
+    assert dropping[:4] == ["empty", "has_special", "foreign", "cut_off"]
+    assert "max_tokens" not in dropping and "too_short" in dropping
+    assert len({rule.name for rule in cleaning.RULES}) == len(cleaning.RULES)

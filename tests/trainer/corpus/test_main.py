@@ -1,9 +1,13 @@
 """build, inspect and verify on the command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from trainer.corpus.__main__ import main
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -65,7 +69,7 @@ def test_verify_finds_a_changed_byte(store: Path, capsys: pytest.CaptureFixture[
         (["build", "--corpus.revision", "main"], "corpus.revision must be a commit"),
         (["build", "--corpus.validation_share", "1"], "corpus.validation_share must be"),
         (["inspect"], "give the folder of one store"),
-        (["inspect", "nowhere"], "nowhere is not a token store"),
+        (["inspect", "nowhere.txt"], "there is no file nowhere.txt"),
         (["inspect", "nowhere", "--write"], "--write needs a file"),
         (["verify", "a", "b"], "give the folder of one store"),
     ],
@@ -84,3 +88,35 @@ def test_what_cannot_be_done_is_one_sentence(
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "build" in capsys.readouterr().out
+
+
+def test_inspect_says_how_a_file_is_understood(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.csv"
+    rows = [
+        "story",
+        '"One day, Tom found a red ball.\r\nHe was happy."',
+        "What?,",
+        "Mia <b>ran.</b>",
+    ]
+    file.write_text("\ufeff" + "\r\n".join(rows), newline="", encoding="utf-8")
+    assert main(["inspect", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert f"{file}: csv, field `story`, a byte order mark, Windows line ends" in said
+    assert "3 stories, half of 15 characters or more" in said
+    assert "1 changed by `markup`" in said
+    assert "| One day, Tom found a red ball. He was happy." in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_console_without_the_letters_of_a_story(store: Path) -> None:
+    for encoding in ("ascii", "cp1252"):
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer.corpus", "inspect", str(store)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+            capture_output=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"# The corpus: sample" in done.stdout

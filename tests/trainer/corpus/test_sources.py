@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import pytest
 
 from tests.paths import ROOT
 from trainer.config import Corpus
 from trainer.corpus import build_store
-from trainer.corpus.sources import find_files, open_source
+from trainer.corpus.files import find_files
+from trainer.corpus.sources import open_source
 from trainer.corpus.token_store import open_store
 
 from . import hub
@@ -129,13 +131,13 @@ def test_an_input_that_cannot_be_read_is_named_and_not_the_output(
 
 @pytest.mark.parametrize(
     ("name", "wrong"),
-    [("missing.jsonl", "there is no file"), ("*.jsonl", "there is no file"), ("a.csv", "kind")],
+    [("missing.jsonl", "there is no file"), ("*.jsonl", "there is no file"), ("a.doc", "kind")],
 )
 def test_a_name_that_stands_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("a.csv").write_text("text\n")
+    Path("a.doc").write_text("text\n")
     with pytest.raises(ValueError, match=wrong):
         find_files(name)
 
@@ -191,3 +193,57 @@ def test_a_hub_that_fails_later_is_tried_again_without_a_word(tmp_path: Path) ->
     *bar, told = done.stderr.strip().splitlines()
     assert all(line.startswith("building the corpus") for line in bar if line)
     assert told.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
+
+
+def test_any_data_set_on_the_hub(tmp_path: Path, stories: list[str]) -> None:
+    """Another than TinyStories, at its newest commit; `story` is its only column of text."""
+    first = {"train": stories[:70], "test": stories[70:80]}
+    with hub.serve(first, {}, name="mine/tales", column="story") as (address, commits):
+        keys = {"HF_ENDPOINT": address}
+        done = build_from_hub("mine/tales", tmp_path, **keys)
+        assert done.returncode == 0, done.stderr
+        assert commits == {hub.NEWEST}
+    store = open_store(done.stdout.partition(":")[0])
+    assert store.info["recipe"]["source"] == {"train": ["mine/tales", hub.NEWEST, "train", ""]}
+    both = [*store.stories("train"), *store.stories("validation")]
+    assert sorted(both) == sorted(stories[:70])
+
+
+def test_a_data_set_that_is_not_there_is_no_missing_file(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="the Hub's mine/tales cannot be read"):
+        build_store(settings("mine/tales"), progress=False)
+    with pytest.raises(ValueError, match="there is no file tales/mine.jsonl"):
+        build_store(settings("tales/mine.jsonl"), progress=False)
+
+
+def test_standard_input_and_several_processes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="can be read by one process only: build the store first"):
+        build_store(settings("-"), progress=False)
+
+
+def test_a_file_whose_name_is_no_utf_8(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
+    write_jsonl(file, stories)
+    assert build_store(settings(file), progress=False).info["name"] == "caf\ufffd.jsonl"
+
+
+def test_an_end_mark_inside_a_story_is_no_end(tmp_path: Path, settings: Settings) -> None:
+    file = write_jsonl(tmp_path / "a.jsonl", ["A dog ran home.<|endoftext|>He was very happy."] * 2)
+    store = build_store(settings(file, markup=False, validation_share=0), progress=False)
+    assert list(store.stories("train")) == ["A dog ran home. He was very happy."]
+
+
+def test_a_saved_data_set_brings_its_own_validation(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    part = datasets.Dataset.from_dict({"text": stories[:50]})
+    other = datasets.Dataset.from_dict({"text": stories[50:60]})
+    saved = datasets.DatasetDict({"train": part, "validation": other})
+    saved.save_to_disk(str(tmp_path / "saved"))
+    _, found, apart = read(settings(tmp_path / "saved"))
+    assert (found, apart) == (stories[:50], stories[50:60])

@@ -138,3 +138,56 @@ def test_no_stories(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "empty.txt" in capsys.readouterr().err
     assert main(["nowhere", "--stories", str(tmp_path / "empty.txt")]) == 2
     assert "there is no model folder nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.txt", "\n<|endoftext|>\n".join(STORIES)),
+        ("windows.txt", "\r\n<|endoftext|>\r\n".join(STORIES)),
+        ("bom.txt", "\ufeff" + "\n<|endoftext|>\n".join(STORIES)),
+        ("marks.jsonl", "\n".join(json.dumps({"text": f"{s}\n<|endoftext|>"}) for s in STORIES)),
+        ("array.json", json.dumps([{"story": story} for story in STORIES])),
+        ("lines.txt", "\r\n".join(STORIES)),
+    ],
+)
+def test_what_belongs_to_a_file_is_not_scored(
+    name: str, content: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(content, newline="", encoding="utf-8")
+    command = [str(folder), "--stories", str(tmp_path / name), "--json"]
+    assert main([*command, *(["--corpus.separator", "line"] if name == "lines.txt" else [])]) == 0
+    found = json.loads(capsys.readouterr().out)
+    model, tokenizer = open_model(folder)
+    assert found["nats_per_token"] == evaluate(model, STORIES, tokenizer).nats_per_token
+    assert found["stories"] == 3
+
+
+def test_several_files_and_standard_input(folder: Path, file: Path) -> None:
+    words = [sys.executable, "-m", "trainer.evaluate", str(folder), "--json", "--stories"]
+    both = run(folder, "--json", "--stories", f"{file},{file}")
+    assert json.loads(both.stdout)["stories"] == 6, both.stderr
+    piped = subprocess.run(
+        [*words, "-"], cwd=ROOT, input=file.read_text(), capture_output=True, text=True, timeout=120
+    )
+    assert json.loads(piped.stdout)["stories"] == 3, piped.stderr
+
+
+def test_half_a_character_is_a_sentence(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "half.jsonl"
+    file.write_text('{"text": "A dog."}\n{"text": "A \\ud83d dog."}\n')
+    assert main([str(folder), "--stories", str(file)]) == 2
+    assert "story 2 of half.jsonl holds half a character" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_no_traceback(
+    folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.evaluate.__main__.evaluate", interrupt)
+    assert main([str(folder), "--stories", str(file)]) == 130
+    assert capsys.readouterr().err.strip().endswith("stopped")

@@ -1,0 +1,162 @@
+"""Stories as people have them: every form gives the same stories, and what cannot be told from a
+file is asked for by the setting's name."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import datasets
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from trainer.corpus import formats, readers, tables
+from trainer.corpus.files import find_files, read_file, understand
+from trainer.corpus.formats import Format
+
+Write = Callable[[Path, list[str]], None]
+
+
+def json_array(file: Path, stories: list[str]) -> None:
+    """As in TinyStories_all_data."""
+    rows = [{"story": s, "instruction": {"words": ["a"]}, "source": "GPT-4"} for s in stories]
+    file.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def json_texts(file: Path, stories: list[str]) -> None:
+    file.write_text(json.dumps(stories), encoding="utf-8")
+
+
+def json_lines(file: Path, stories: list[str]) -> None:
+    file.write_text("".join(json.dumps({"story": s}) + "\n" for s in stories), encoding="utf-8")
+
+
+def table(file: Path, stories: list[str]) -> None:
+    with file.open("w", newline="", encoding="utf-8-sig") as stream:
+        rows = csv.writer(stream, delimiter="\t" if file.suffix == ".tsv" else ",")
+        rows.writerows([["id", "content"], *([number, s] for number, s in enumerate(stories))])
+
+
+def parquet(kind: pyarrow.DataType) -> Write:
+    def write(file: Path, stories: list[str]) -> None:
+        column = pyarrow.array(stories).cast(kind)
+        pyarrow.parquet.write_table(pyarrow.table({"n": [1] * len(stories), "text": column}), file)
+
+    return write
+
+
+def parted_by(separator: str) -> Write:
+    return lambda file, stories: file.write_text(
+        separator.join(s.replace("\n", " ") for s in stories), newline="", encoding="utf-8"
+    )
+
+
+FORMS: dict[str, tuple[str, Write, dict[str, str]]] = {
+    "array of objects": ("a.json", json_array, {}),
+    "array of texts": ("a.json", json_texts, {}),
+    "json with a line each": ("a.json", json_lines, {}),
+    "ndjson": ("a.ndjson", json_lines, {}),
+    "csv": ("a.csv", table, {}),
+    "tsv": ("a.tsv", table, {"field": "content"}),
+    "polars": ("a.parquet", parquet(pyarrow.string_view()), {}),
+    "categories": ("a.parquet", parquet(pyarrow.dictionary(pyarrow.int32(), pyarrow.string())), {}),
+    "large": ("a.parquet", parquet(pyarrow.large_string()), {}),
+    "a line each": ("a.txt", parted_by("\n"), {"separator": "line"}),
+    "empty lines": ("a.txt", parted_by("\r\n\r\n"), {"separator": "empty-line"}),
+}
+
+
+def flat(stories: Iterable[str]) -> list[str]:
+    return [" ".join(story.split()) for story in stories]
+
+
+@pytest.mark.parametrize("piece", [readers.PIECE, 1000])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_stories(
+    form: str, piece: int, tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "PIECE", piece)
+    monkeypatch.setattr(tables, "ROWS", 30)
+    name, write, settings = FORMS[form]
+    write(tmp_path / name, stories)
+    assert flat(read_file(tmp_path / name, **settings)) == flat(stories)
+
+
+@pytest.mark.parametrize("split", [None, "train"])
+def test_a_saved_data_set_is_read(tmp_path: Path, stories: list[str], split: str | None) -> None:
+    saved = datasets.Dataset.from_dict({"text": stories})
+    if split:
+        saved = datasets.DatasetDict({"train": saved, "test": saved.select(range(3))})
+    saved.save_to_disk(str(tmp_path / "saved"))
+    (file,) = find_files(str(tmp_path / "saved"))
+    assert list(read_file(file)) == stories
+
+
+def test_folders_commas_spaces_and_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "my stories, all"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.txt", "a.jsonl", "more/c.csv", "notes.md"):
+        (folder / name).write_text('{"text": "A."}')
+    wanted = [folder / "a.jsonl", folder / "b.txt", folder / "more" / "c.csv"]
+    assert find_files(str(folder)) == wanted
+    assert find_files("~/my stories, all") == wanted
+    assert find_files(str(folder / "b.txt")) == [folder / "b.txt"]
+    monkeypatch.chdir(folder)
+    assert find_files("a.jsonl, b.txt") == [Path("a.jsonl"), Path("b.txt")]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty holds no files of stories"):
+        find_files(str(tmp_path / "empty"))
+    with pytest.raises(ValueError, match="stories/mine.txt.*one that exists"):
+        find_files("stories/mine.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "sentence"),
+    [
+        ("a.txt", "Tom ran. " * 9000, {}, "no <|endoftext|> marks between its stories: say how"),
+        ("a.jsonl", '{"a": "x", "b": "y"}', {}, "several fields that may hold the stories"),
+        ("a.jsonl", '{"n": 1}', {}, "no field with text (it has n): name the one"),
+        ("a.jsonl", '{"text": "x"}', {"field": "story"}, "no field `story` (it has text)"),
+        ("a.csv", "id,n\n1,2\n", {"field": "text"}, "--corpus.field"),
+        ("a.json", '[{"text": "A."}, {"text": 3}]', {}, "entry 2 of"),
+        ("a.json", '[{"text": "A."}, {"text"', {}, "entry 2 of"),
+        ("a.json", '["A.", 3]', {}, "entry 2 of"),
+        ("a.csv", 'text\n"A.\xff', {}, "is not UTF-8"),
+    ],
+)
+def test_what_cannot_be_told_is_asked_for(
+    name: str, content: str, settings: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError) as raised:
+        list(read_file(file, **settings))
+    assert sentence in str(raised.value)
+    assert str(file) in str(raised.value)
+
+
+def test_a_parquet_file_whose_field_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "stories.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"text": [1, 2], "a": ["x", "y"]}), file)
+    with pytest.raises(ValueError, match="the column `text` of .* holds no text"):
+        understand(file, "text")
+    assert understand(file) == Format("parquet", "a")
+
+
+def test_a_long_text_that_is_one_story_is_read_when_asked_to(tmp_path: Path) -> None:
+    file = tmp_path / "novel.txt"
+    file.write_text("Tom ran. " * 9000)
+    assert len(file.read_bytes()) > formats.ONE_STORY
+    assert len(list(read_file(file, separator="file"))) == 1
+
+
+def test_plain_files_are_what_they_were_and_other_ways_to_read_are_other_stores() -> None:
+    assert Format("jsonl").to_json() == {"kind": "jsonl"}
+    assert Format("txt", "").to_json() == {"kind": "txt"}
+    assert Format("parquet").to_json() == {"kind": "parquet"}
+    assert Format("jsonl", "story").to_json() == {"kind": "jsonl", "field": "story"}
+    assert Format("txt", "", "line").to_json() == {"kind": "txt", "separator": "line"}
