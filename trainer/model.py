@@ -47,6 +47,7 @@ def stock_config(settings: config.Model, vocabulary_size: int = SIZE) -> Pretrai
             n_head=settings.num_heads,
             n_inner=settings.intermediate,
             n_positions=settings.context,
+            n_ctx=settings.context,  # converters to GGUF read this one
             resid_pdrop=settings.dropout,
             embd_pdrop=settings.dropout,
             attn_pdrop=settings.dropout,

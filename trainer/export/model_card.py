@@ -152,7 +152,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("this folder")
 model = AutoModelForCausalLM.from_pretrained("this folder")
-start = tokenizer("<|endoftext|>Once upon a time", return_tensors="pt")
+start = tokenizer("Once upon a time", return_tensors="pt")
 print(tokenizer.decode(model.generate(**start)[0]))
 ```
 

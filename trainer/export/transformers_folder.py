@@ -19,8 +19,9 @@ from typing import Any
 import transformers
 from transformers import GenerationConfig, PreTrainedModel
 
-from trainer.corpus.tokenizer import END_OF_TEXT, FOLDER
+from trainer.corpus.tokenizer import END_OF_TEXT
 from trainer.export.model_card import SAMPLING, write_card
+from trainer.export.tokenizer_files import save_tokenizer
 from trainer.storage.atomic import atomic_directory
 from trainer.storage.checkpoint import sha256
 
@@ -40,8 +41,7 @@ def export(
     """
     with atomic_directory(folder) as partial:
         save_model(model, partial)
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copyfile(FOLDER / name, partial / name)
+        save_tokenizer(partial, model.config.max_position_embeddings)
         if curve is not None:
             shutil.copyfile(curve, partial / "curve.png")
         if snapshots is not None and snapshots.is_dir():

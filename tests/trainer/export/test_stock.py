@@ -32,7 +32,12 @@ import numpy, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
-ids = [tokenizer.bos_token_id, *tokenizer(story).input_ids]
+ids = tokenizer(story).input_ids
+assert ids == [tokenizer.bos_token_id, *tokenizer(story, add_special_tokens=False).input_ids]
+assert tokenizer.model_max_length == model.config.max_position_embeddings
+padded = tokenizer([story, "One"], padding=True, return_tensors="pt")
+assert padded.input_ids.shape == (2, len(ids)) and padded.attention_mask[1].sum() == 2
+assert getattr(model.config, "n_ctx", tokenizer.model_max_length) == tokenizer.model_max_length
 with torch.no_grad():
     logits = model(torch.tensor([ids])).logits[0].float()
 numpy.save("logits.npy", logits.numpy())
