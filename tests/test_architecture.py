@@ -42,7 +42,7 @@ DIRECTIONS = {
         "compact_vocabulary attention model loss optim flops",
         "distributed",
         "batches metrics command_line",
-        "export evaluate",
+        "export evaluate pretrained",
         "loop",
         "plan",
         "dry_run",

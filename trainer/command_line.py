@@ -36,6 +36,9 @@ def parse(arguments: Sequence[str]) -> Config:
         else:
             flags.append((key, value))
     values = load_preset(preset)
+    given = {key for key, _ in flags}
+    if preset not in shipped_presets():
+        given |= {f"{section}.{key}" for section, keys in values.items() for key in keys}
     found = []
     for key, text in flags:
         try:
@@ -46,7 +49,9 @@ def parse(arguments: Sequence[str]) -> Config:
     if found:
         raise ValueError("; ".join(found))
     return Config(
-        preset=preset, **{name: part(**values.get(name, {})) for name, part in SECTIONS.items()}
+        preset=preset,
+        given=frozenset(given),
+        **{name: part(**values.get(name, {})) for name, part in SECTIONS.items()},
     )
 
 

@@ -204,6 +204,11 @@ class Corpus:
 class Model:
     """The decoder's shape; each block is one that stock transformers knows."""
 
+    init_from: str = setting(
+        "",
+        "model to start from, which gives the shape: an export, run, checkpoint or Hub name; then"
+        " optim.lr, optim.muon_lr and optim.global_batch are those of fine-tuning unless given",
+    )
     block: str = setting("qwen3", "the decoder block", choices=("gpt2", "llama", "qwen3"))
     num_layers: int = setting(6, "decoder blocks", unit="layers")
     hidden: int = setting(256, "width of the residual stream")
@@ -338,6 +343,7 @@ class Config:
     model: Model
     optim: Optim
     runtime: Runtime
+    given: frozenset[str] = frozenset()  # settings named by the command line or its own file
 
     def __post_init__(self) -> None:
         found: list[str] = []

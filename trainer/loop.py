@@ -28,6 +28,7 @@ from trainer.distributed.broadcast import agree, checkpoint_from_main
 from trainer.distributed.runtime import Runtime, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
 from trainer.evaluate.likelihood import evaluate
+from trainer.evaluate.load import trained_ids
 from trainer.evaluate.samples import tell
 from trainer.evaluate.validation import validation_loss
 from trainer.export import describe, export, snapshots
@@ -35,6 +36,7 @@ from trainer.flops import flops_per_token, matmul_peak
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, new_optimizer
+from trainer.pretrained import copy_weights, fingerprint_of
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
 from trainer.storage.resume import differences, run_identity
@@ -46,8 +48,15 @@ SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the 
 class Trainer:
     """One run from its settings to its export; `main` calls the steps in their order."""
 
-    def __init__(self, config: Config, store: TokenStore, start: float | None = None) -> None:
-        """`start` is the monotonic time from which run.minutes counts; None: now."""
+    def __init__(
+        self,
+        config: Config,
+        store: TokenStore,
+        start: float | None = None,
+        pretrained: PreTrainedModel | None = None,
+    ) -> None:
+        """`start` is the monotonic time from which run.minutes counts, None: now; `pretrained` the
+        model that model.init_from names."""
         self.config = config
         self.store = store
         self.folder = config.folder
@@ -71,14 +80,20 @@ class Trainer:
         self.runtime = Runtime(
             config.runtime, config.optim, self.context, config.run.tracker_names, self.folder
         )
-        self.vocabulary = Vocabulary.of(
-            store.id_counts("train"), compact=config.runtime.compact_vocabulary
-        )
+        counts = store.id_counts("train")
+        if pretrained is not None:
+            counts = counts + trained_ids(pretrained)
+        self.vocabulary = Vocabulary.of(counts, compact=config.runtime.compact_vocabulary)
         self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
         self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
+        if pretrained is not None:
+            self.identity["init_from"] = {"weights": fingerprint_of(pretrained)}
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TOKENIZER)
+        decoder = new_decoder(config.model, self.vocabulary, config.run.seed)
+        if pretrained is not None:
+            copy_weights(pretrained, decoder, self.vocabulary)
         self.model = NextTokenLoss(
-            new_decoder(config.model, self.vocabulary, config.run.seed),
+            decoder,
             self.vocabulary,
             config.optim.z_loss,
             story := self.story_attention(),

@@ -41,17 +41,18 @@ def stock_config(settings: config.Model, vocabulary_size: int = SIZE) -> Pretrai
         "initializer_range": INITIAL_STD,
     }
     if settings.block == "gpt2":
+        for_converters: dict[str, Any] = {"n_ctx": settings.context}  # to GGUF
         return GPT2Config(
             n_layer=settings.num_layers,
             n_embd=settings.hidden,
             n_head=settings.num_heads,
             n_inner=settings.intermediate,
             n_positions=settings.context,
-            n_ctx=settings.context,  # converters to GGUF read this one
             resid_pdrop=settings.dropout,
             embd_pdrop=settings.dropout,
             attn_pdrop=settings.dropout,
             **shared,
+            **for_converters,
         )
     modern: dict[str, Any] = {
         "num_hidden_layers": settings.num_layers,

@@ -43,8 +43,10 @@ def model(trainer: Trainer) -> str:
     num_slots = trainer.vocabulary.num_slots
     unseen = (VOCABULARY - num_slots) * config.hidden
     about = f"{config.block}, {weights + unseen:,} parameters"
+    if config.init_from:
+        about += f", starting from {config.init_from}"
     if unseen:
-        about += f"; head and embedding are trained for the {num_slots:,} ids that the corpus uses"
+        about += f"; head and embedding are trained for {num_slots:,} ids, those in use"
     return about
 
 

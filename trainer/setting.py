@@ -15,7 +15,10 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.keep": "run.keep_last",
     "run.export": "run.export_checkpoint",
 }
-ADDED = {"model.attention": "block"}  # settings since then, and how it was before
+ADDED = {
+    "model.attention": "block",
+    "model.init_from": "",
+}  # settings since then, and how it was before
 
 
 def setting(default: Any, meaning: str, *, unit: str = "", choices: tuple[str, ...] = ()) -> Any:

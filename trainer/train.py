@@ -30,6 +30,7 @@ from trainer.distributed.watchdog import abort, lost_connection
 from trainer.dry_run import dry_run
 from trainer.loop import Trainer
 from trainer.plan import plan, table
+from trainer.pretrained import open_pretrained
 from trainer.storage import run_folder
 
 
@@ -43,11 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = parse(arguments)
         run_folder.check(config.folder)
+        config, pretrained = open_pretrained(config)
         store_given = Path(config.corpus.source, "store.json").is_file()
         store = (
             open_store(Path(config.corpus.source)) if store_given else build_store(config.corpus)
         )
-        trainer = Trainer(config, store, start)
+        trainer = Trainer(config, store, start, pretrained)
         for note in trainer.runtime.notes:
             trainer.say(f"note: {note}")
         if config.run.dry_run:

@@ -47,13 +47,18 @@ def parser() -> Parser:
         description="How well a model predicts true stories: perplexity, bits per byte.",
     )
     add = found.add_argument
-    add("model", metavar="MODEL", help="an export, or another causal model's transformers folder")
+    add(
+        "model",
+        metavar="MODEL",
+        help="an export, run, checkpoint or snapshot; another causal model's folder; or a Hub name",
+    )
     add(
         "--stories",
         metavar="FILES",
         required=True,
         help="files, patterns or folders of stories, parted by commas; - is standard input",
     )
+    add("--corpus.folder", default="data", metavar="DIR", help="token stores, for a checkpoint")
     add("--corpus.field", default="", metavar="NAME", help="field or column with the stories")
     add(
         "--corpus.separator",
@@ -143,7 +148,8 @@ def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
     device = options.device
     if device == "auto":
         device = "cuda" if usable_gpu() else "cpu"
-    model, tokenizer = open_model(options.model, device=device)
+    stores = vars(options)["corpus.folder"]
+    model, tokenizer = open_model(options.model, device=device, stores=stores)
     cleaner = Cleaner(cleaning_of(Path(options.model))) if options.clean else None
     stories = list(stories_of(source_of(options, options.stories), cleaner))
     if not stories:

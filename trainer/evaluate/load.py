@@ -1,4 +1,7 @@
-"""Opens a folder as a stock causal language model in fp32, or says in a sentence why it does not.
+"""Opens a stock causal language model in fp32, or says in a sentence why it does not.
+
+What may be named: an export or another transformers folder, a snapshot of a run, a run's folder
+(its export, else its newest checkpoint), a checkpoint, a model on the Hub.
 
 transformers fills weights that a file lacks with random numbers and only warns; a number measured
 on those would be wrong in silence, so such a folder is refused. Code that a folder brings along is
@@ -7,10 +10,13 @@ never run.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import transformers
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -18,48 +24,137 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from trainer.compact_vocabulary import Vocabulary
+from trainer.config import Model
+from trainer.corpus.token_store import find_store
+from trainer.corpus.tokenizer import FOLDER as TOKENIZER
+from trainer.model import full_decoder
+from trainer.storage import checkpoint, run_folder
+from trainer.storage.resume import updated_settings
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|gpt2")
+
 
 def open_model(
-    folder: str | Path, *, device: str = "cpu"
+    name: str | Path, *, device: str = "cpu", stores: str | Path = "data"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model of a transformers folder, in fp32 and ready to judge, with its tokenizer.
+    """The model of that name, in fp32 and ready to score, with its tokenizer.
+
+    Args:
+        name: see the head of this file.
+        device: where it computes.
+        stores: the folder of token stores; a checkpoint's ids are those of its own.
 
     Raises:
-        ValueError: the folder is missing, lacks a part, or does not hold what its config.json says.
+        ValueError: there is no such model, it lacks a part, or does not hold what its config.json
+            says.
     """
-    folder = Path(folder)
+    folder = Path(name).expanduser()
     if device.startswith("mps"):
         raise ValueError(
             "likelihoods are summed in float64, which a Mac's GPU (mps) does not have: give "
             "--device cpu"
         )
-    if not folder.is_dir():
+    if run_folder.is_run(folder):
+        folder = model_of_run(folder)
+    if (folder / "checkpoint.json").is_file():
+        opened = open_checkpoint(folder, Path(stores))
+    elif folder.is_dir():
+        opened = open_folder(folder)
+    elif HUB_NAME.fullmatch(str(name)):
+        opened = open_stock(str(name), str(name), local=False)
+    else:
         raise ValueError(f"there is no model folder {folder}")
-    for name in ("config.json", "tokenizer_config.json"):
+    return on_device(*opened, device)
+
+
+def model_of_run(folder: Path) -> Path:
+    """The export of a run, or its newest checkpoint while it has none."""
+    if (folder / run_folder.EXPORT).is_dir():
+        return folder / run_folder.EXPORT
+    found = sorted((folder / run_folder.CHECKPOINTS).glob("step-????????"))
+    if not found:
+        raise ValueError(f"the run in {folder} has neither an export nor a checkpoint yet")
+    return found[-1]
+
+
+def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A checkpoint as the stock model that its run would export."""
+    found = checkpoint.first_intact([folder])
+    if found is None:
+        raise ValueError(f"the checkpoint {folder} is damaged: name another")
+    fingerprint = found.identity["corpus"]["fingerprint"]
+    store = find_store(stores, fingerprint)
+    if store is None:
+        raise ValueError(
+            f"the checkpoint {folder} needs the token store that it learned from "
+            f"(*-{fingerprint[:12]}), which is not in {stores}: it says which ids its rows are"
+        )
+    settings = updated_settings(found.identity)
+    counts = store.id_counts("train")
+    if start := settings["model"]["init_from"]:
+        counts = counts + trained_ids(open_model(start, stores=stores)[0])
+    vocabulary = Vocabulary.of(counts, compact=settings["runtime"]["compact_vocabulary"])
+    model = full_decoder(Model(**settings["model"]), vocabulary, found.weights)
+    return model, AutoTokenizer.from_pretrained(TOKENIZER, local_files_only=True)
+
+
+def trained_ids(model: PreTrainedModel) -> np.ndarray:
+    """1 for every id with a row of its own in the embedding, else 0: (vocabulary,) int64.
+
+    Ids that a model of ours never saw share rows, which are equal.
+    """
+    embedding: Any = model.get_input_embeddings()
+    table = embedding.weight.detach().float().cpu().numpy()
+    rows = np.ascontiguousarray(table).view(f"V{table.shape[1] * table.itemsize}")[:, 0]
+    _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
+    return (counts[inverse] == 1).astype(np.int64)
+
+
+def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A transformers folder; a snapshot has the trainer's tokenizer."""
+    is_snapshot = (folder / "snapshot.json").is_file()
+    for name in ("config.json", *([] if is_snapshot else ["tokenizer_config.json"])):
         if not (folder / name).is_file():
             raise ValueError(f"the model folder {folder} has no {name}")
     if not any(folder.glob("*.safetensors")):
         raise ValueError(f"the model folder {folder} has no .safetensors file")
+    return open_stock(str(folder), str(TOKENIZER if is_snapshot else folder), local=True)
+
+
+def open_stock(
+    folder: str, tokenizer_folder: str, *, local: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model and a tokenizer that transformers knows, from folders or the Hub."""
+    transformers.utils.logging.disable_progress_bar()  # a moment, for what is small
+    what = "the model folder" if local else "the Hub's model"
     try:
         opened: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
             use_safetensors=True,
-            local_files_only=True,
+            local_files_only=local,
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=local)
     except Exception as problem:  # a broken file raises whatever its reader happens to raise
         reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-        raise ValueError(f"the model folder {folder} does not open: {reason}") from problem
+        raise ValueError(f"{what} {folder} does not open: {reason}") from problem
     model, report = opened
     if report["missing_keys"]:
         raise ValueError(
-            f"the model folder {folder} lacks weights that its config.json asks for:"
+            f"{what} {folder} lacks weights that its config.json asks for:"
             f" {sorted(report['missing_keys'])[0]} and {len(report['missing_keys']) - 1} more"
         )
     if tokenizer.eos_token_id is None:
         raise ValueError(f"the tokenizer in {folder} names no end-of-text token (eos_token)")
+    return model, tokenizer
+
+
+def on_device(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Both, the model where it is to compute."""
     try:
         return model.eval().to(device), tokenizer
     except (RuntimeError, AssertionError) as problem:

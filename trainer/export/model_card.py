@@ -19,6 +19,7 @@ TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's da
 TINY_STORIES_LICENSE = "cdla-sharing-1.0"
 PATHS = (
     ("run", "dir"),
+    ("model", "init_from"),
     ("corpus", "source"),
     ("corpus", "validation"),
     ("corpus", "folder"),
@@ -105,6 +106,7 @@ def card(folder: Path, training: dict[str, Any]) -> str:
             f"{model['num_heads']} heads",
         ),
         ("context", f"{training['context']} tokens"),
+        *([("started from", model["init_from"])] if model.get("init_from") else []),
         ("tokenizer", "GPT-2, 50,257 ids"),
         ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
         ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),

@@ -42,7 +42,17 @@ def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
 
 
 def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """An identity of an older version, as it would be written today."""
+    """An identity of an older version, as it would be written today; only keys that are wanted."""
+    found = updated_settings(identity)
+    for name in ADDED:
+        section, key = name.split(".")
+        if key not in wanted.get(section, {}):
+            found.get(section, {}).pop(key, None)
+    return found
+
+
+def updated_settings(identity: dict[str, Any]) -> dict[str, Any]:
+    """The settings in an identity of an older version, by the names of today."""
     found: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
     for old, new in RENAMED.items():
         (section, before), (_, after) = old.split("."), new.split(".")
@@ -50,6 +60,6 @@ def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
             found[section][after] = found[section].pop(before)
     for name, before in ADDED.items():
         section, key = name.split(".")
-        if section in found and key in wanted.get(section, {}):
+        if section in found:
             found[section].setdefault(key, before)
     return found
