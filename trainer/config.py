@@ -262,6 +262,9 @@ class Optim:
     warmup_ratio: float = setting(
         0.02, "part of the steps in which the learning rate rises linearly"
     )
+    warmup_steps: int = setting(
+        0, "the same as a number of updates, for a run that may go on longer; 0: by the ratio"
+    )
     weight_decay: float = setting(0.1, "decoupled decay of the weight matrices")
     muon_momentum: float = setting(0.95, "momentum of Muon")
     beta1: float = setting(0.9, "AdamW's beta1: decay of the mean of gradients")
@@ -282,6 +285,8 @@ class Optim:
             found.append(f"optim.epochs must be at most 1,000,000, not {self.epochs:g}")
         if self.steps < 0:
             found.append(f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}")
+        if self.warmup_steps < 0:
+            found.append(f"optim.warmup_steps must be 0 or more, not {self.warmup_steps}")
         if self.weight_decay < 0:
             found.append(f"optim.weight_decay must be 0 or more, not {self.weight_decay}")
         for key in ("final_lr_ratio", "warmup_ratio", "decay_ratio"):

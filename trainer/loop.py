@@ -35,11 +35,11 @@ from trainer.export import describe, export, snapshots
 from trainer.flops import flops_per_token, matmul_peak
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, refill
-from trainer.optim import learning_rate, new_optimizer
+from trainer.optim import learning_rate, level_steps, new_optimizer
 from trainer.pretrained import copy_weights, fingerprint_of
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
-from trainer.storage.resume import differences, run_identity
+from trainer.storage.resume import differences, goes_on_longer, run_identity
 
 SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
 SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the run chooses itself
@@ -107,6 +107,8 @@ class Trainer:
             self.model,
             new_optimizer(config.optim, self.model, self.runtime.dtype),
         )
+        is_level = config.optim.schedule == "wsd"
+        self.level_end = level_steps(config.optim, self.num_steps) if is_level else None
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.judged: dict[int, float] = {}  # validation loss by step
         self.interrupted = False
@@ -165,11 +167,12 @@ class Trainer:
                 run_folder.clear(self.folder, metrics.METRICS)
             self.runtime.wait()
             return
-        found = checkpoint.newest(checkpoints) if self.runtime.is_main else None
+        found = self.checkpoint_to_go_on_from(checkpoints) if self.runtime.is_main else None
         found = checkpoint_from_main(found, self.runtime.device)
         if found is None:
             return
-        changed = list(differences(found.identity, self.identity))
+        longer = goes_on_longer(found.identity, self.identity)
+        changed = [] if longer else list(differences(found.identity, self.identity))
         if changed:
             raise ValueError(
                 f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
@@ -187,6 +190,18 @@ class Trainer:
         losses = checkpoint.validation_losses(checkpoints)
         self.judged = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
+
+    def checkpoint_to_go_on_from(self, folder: Path) -> Checkpoint | None:
+        """The newest one; of a `wsd` run that is to be longer than planned the newest from before
+        its rate fell. What came after that is removed: it is no part of the longer run."""
+        found = checkpoint.newest(folder)
+        if found is None or not goes_on_longer(found.identity, self.identity):
+            return found
+        level = level_steps(self.config.optim, found.identity["optim"]["steps"])
+        found = checkpoint.newest(folder, until=level)
+        if found is not None:
+            checkpoint.drop_after(folder, found.step)
+        return found
 
     def way_to_old_stories(self, fingerprint: str) -> str:
         """How the store that a checkpoint learned from differs, and how to go on with it; empty if
@@ -237,7 +252,8 @@ class Trainer:
                 if snaps:
                     self.snapshot(nats)
                 stop = self.must_stop(logs)
-                if saves := ends or stop or is_best or self.step % self.save_every == 0:
+                saves = ends or stop or is_best or self.step == self.level_end
+                if saves := saves or self.step % self.save_every == 0:
                     self.save()
                 if validates or snaps or saves:
                     log.restart(self.step)
@@ -302,7 +318,8 @@ class Trainer:
         if self.runtime.is_main:
             validation_loss = self.judged.get(self.step)
             state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
-            checkpoint.save(self.folder / "checkpoints", state, self.config.run.keep_last)
+            keep = self.config.run.keep_last
+            checkpoint.save(self.folder / "checkpoints", state, keep, self.level_end)
         self.saved = self.step
         self.runtime.watchdog.checkpointed(self.step)
         self.runtime.wait()

@@ -18,6 +18,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
 ADDED = {
     "model.attention": "block",
     "model.init_from": "",
+    "optim.warmup_steps": 0,
 }  # settings since then, and how it was before
 
 

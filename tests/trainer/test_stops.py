@@ -1,5 +1,7 @@
-"""What stops a run besides its last step: the clock, signals, and where nobody hears signals."""
+"""What stops a run besides its last step: the clock, signals, and where nobody hears signals; and
+a run that goes on longer than it was planned."""
 
+import json
 import os
 import signal
 import threading
@@ -57,3 +59,37 @@ def test_a_thread_trains_too(settings: list[str], tmp_path: Path) -> None:
     thread.join(200)
     assert codes == [0]
     assert (tmp_path / "run" / "export" / "model.safetensors").is_file()
+
+
+def test_a_wsd_run_goes_on_longer_to_the_bits_of_one_planned_so(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wsd = [
+        *settings,
+        "--optim.schedule",
+        "wsd",
+        "--optim.warmup_steps",
+        "3",
+        "--model.dropout",
+        "0.1",
+    ]
+    few = ["--run.save_every", "100", "--run.keep_last", "1"]
+    assert main([*wsd, *few, "--optim.steps", "12"]) == 0
+    kept = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert "step-00000010" in kept  # before the last fifth, in which the rate falls
+    capsys.readouterr()
+    assert main([*wsd, *few, "--optim.steps", "20"]) == 0
+    assert "going on after step 10 of 20" in capsys.readouterr().err
+    whole = ["--run.dir", str(tmp_path / "whole")]
+    assert main([*wsd, *few, *whole, "--optim.steps", "20"]) == 0
+    name = "export/model.safetensors"
+    assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    lines = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("run", "whole")]
+    assert losses_of(lines[0]) == losses_of(lines[1])
+    assert main([*wsd, *few, "--optim.steps", "20", "--optim.schedule", "cosine"]) == 2
+    assert "optim.schedule was wsd and is now cosine" in capsys.readouterr().err
+
+
+def losses_of(text: str) -> dict[int, float]:
+    lines = map(json.loads, text.splitlines())
+    return {line["step"]: line["loss"] for line in lines if "loss" in line}

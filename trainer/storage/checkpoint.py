@@ -52,8 +52,9 @@ class Checkpoint:
     validation_loss: float | None = None
 
 
-def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
-    """Write a checkpoint under `folder` and drop all but the newest `keep` and the best."""
+def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None = None) -> Path:
+    """Write a checkpoint under `folder` and drop all but the newest `keep`, the best, and that of
+    `keep_step`."""
     final = path_of(folder, checkpoint.step)
     with atomic_directory(final) as partial:
         sums: dict[str, str] = {}
@@ -76,7 +77,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     losses = validation_losses(folder)
     lowest = min(losses, key=losses.__getitem__, default=None)
     for old in sorted(folder.glob("step-????????"))[:-keep]:
-        if lowest is None or old != path_of(folder, lowest):
+        if old not in (path_of(folder, step) for step in (lowest, keep_step) if step is not None):
             shutil.rmtree(old)
     return final
 
@@ -86,9 +87,17 @@ def path_of(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}"
 
 
-def newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is intact, or None."""
-    return first_intact(sorted(folder.glob("step-????????"), reverse=True))
+def newest(folder: Path, until: int | None = None) -> Checkpoint | None:
+    """The newest checkpoint that is intact, of a step up to `until`; or None."""
+    found = sorted(folder.glob("step-????????"), reverse=True)
+    return first_intact(one for one in found if until is None or one <= path_of(folder, until))
+
+
+def drop_after(folder: Path, step: int) -> None:
+    """Remove the checkpoints of later steps."""
+    for later in folder.glob("step-????????"):
+        if later > path_of(folder, step):
+            shutil.rmtree(later)
 
 
 def best(folder: Path) -> Checkpoint | None:

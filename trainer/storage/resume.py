@@ -41,6 +41,17 @@ def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
                 yield f"{section}.{key} was {before.get(key)} and is now {after.get(key)}"
 
 
+def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether the two are one `wsd` run that is to be longer than it was planned."""
+    before, after = saved["optim"], wanted["optim"]
+    if after["schedule"] != "wsd" or not before["steps"] < after["steps"]:
+        return False
+    longer = saved | {
+        "optim": before | {"steps": after["steps"], "epochs": after["epochs"]},
+    }
+    return not list(differences(longer, wanted))
+
+
 def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     """An identity of an older version, as it would be written today; only keys that are wanted."""
     found = updated_settings(identity)
