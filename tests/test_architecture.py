@@ -121,21 +121,36 @@ def test_a_file_has_a_head_and_a_readable_length(file: Path) -> None:
     assert file.stem not in ("utils", "helpers", "manager")
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "trainer.train",
-        "trainer.evaluate.__main__",
-        "playground.engine.engine",
-        "playground.generate",
-    ],
-)
-def test_the_loops_run_without_datasets_deepspeed_and_gradio(module: str) -> None:
+LOOPS = "trainer.train", "trainer.evaluate.__main__", "playground.engine.engine"
+
+
+def test_the_loops_run_without_datasets_deepspeed_and_gradio() -> None:
     """Hides the three from a fresh interpreter, as if they were not installed."""
+    imported_without(["datasets", "deepspeed", "gradio"], [*LOOPS, "playground.generate"])
+
+
+def test_the_playground_runs_with_what_a_space_installs() -> None:
+    """requirements.txt, Gradio and what these bring: nothing of the trainer's."""
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no reader of TOML")
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    names = {re.split(r"[<>=!~\[; ]", line)[0] for line in extras["train"] + extras["dev"]}
+    brought = {"filelock", "psutil", "pyyaml", "tqdm"}  # by torch, transformers and Gradio
+    hidden = sorted((names | {"trainer", "pyarrow"}) - brought)
+    files = [*(ROOT / "playground").rglob("*.py"), ROOT / "app.py"]
+    modules = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in files
+        if file.stem != "__main__"
+    ]
+    imported_without([name.replace("-", "_") for name in hidden], modules)
+
+
+def imported_without(hidden: list[str], modules: list[str]) -> None:
+    """All modules are imported by a fresh interpreter that lacks some packages."""
     code = (
-        "import sys\n"
-        "for name in ('datasets', 'deepspeed', 'gradio'): sys.modules[name] = None\n"
-        f"import {module}\n"
+        f"import sys, importlib\nfor name in {hidden}: sys.modules[name] = None\n"
+        f"for name in {modules}: importlib.import_module(name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

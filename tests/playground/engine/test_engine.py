@@ -157,8 +157,8 @@ def in_company(engine: Engine, prompt: str, settings: Settings) -> Story:
 @pytest.mark.parametrize(
     "settings",
     [
-        Settings(temperature=1, top_k=0, length=150, seed=7, stop_at_end=False),
-        Settings(length=150, seed=8, repetition_penalty=1.2, stop_at_end=False),
+        Settings(temperature=1, top_k=0, length=100, seed=7, stop_at_end=False),
+        Settings(length=100, seed=8, repetition_penalty=1.2, stop_at_end=False),
     ],
 )
 def test_a_story_is_the_same_to_the_bit_alone_and_in_company_with_any_number_of_threads(
@@ -176,7 +176,7 @@ def test_a_story_is_the_same_to_the_bit_alone_and_in_company_with_any_number_of_
                 found.append(told(engine, PROMPT, **vars(settings)).tokens)
     finally:
         torch.set_num_threads(threads)
-    assert len(found[0]) == 150
+    assert len(found[0]) == 100
     for one, other in itertools.pairwise(found):
         assert one == other
 
