@@ -1,9 +1,10 @@
 """Opens the playground in a browser: `python app.py`, on a desktop and on a Space alike.
 
 It reads the command line, opens the models, and hands the page to Gradio. Notable decisions:
-nothing is sent anywhere and nothing is fetched (no telemetry, no fonts, no Hub), so it works
-without a network; the port is tried before the model is read, so that a slip is told at once;
-Gradio is imported late, so that `--help` and a missing Gradio are answered in a sentence.
+nothing is sent anywhere and nothing is fetched (no telemetry, no fonts; of the Hub only a model
+that is asked for by its name), so it works without a network; the port is tried before the model
+is read, so that a slip is told at once; Gradio is imported late, so that `--help` and a missing
+Gradio are answered in a sentence.
 """
 
 import argparse
@@ -24,8 +25,6 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # Gradio reads it when it is i
 # After every event Gradio sums up the last 10,000 of them with pandas, for a page not shown here.
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
-if not ON_SPACE:
-    os.environ["HF_HUB_OFFLINE"] = "1"  # models are folders on this machine
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,6 +41,17 @@ def port(text: str) -> int:
     return int(text)
 
 
+def gigabytes(text: str) -> float:
+    """An amount of memory; ArgumentTypeError for anything else."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount: give gigabytes, such as 4")
+    return amount
+
+
 def command_line(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(
         description="Open the playground: a page on which a small language model tells stories.",
@@ -51,9 +61,20 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         "--model",
         metavar="DIR",
         action="append",
-        type=Path,
-        help="model folder to open; give it several times to choose among them on the page "
-        "(default: the newest export under runs/, else models/storyteller)",
+        help="model folder to open, or a model's name on the Hub; give it several times to choose "
+        "among them on the page (default: the newest export under runs/, else models/storyteller)",
+    )
+    parser.add_argument(
+        "--base",
+        metavar="DIR",
+        help="the model under a LoRA adapter (default: the one that the adapter names)",
+    )
+    parser.add_argument(
+        "--memory",
+        metavar="GB",
+        type=gigabytes,
+        help="memory for the stories of all models, which says how many are written at once and "
+        "how far they look back (default: half of what is free)",
     )
     parser.add_argument(
         "--device",
@@ -134,7 +155,9 @@ def serve(options: argparse.Namespace) -> None:
     """Opens the models and the page, and stays until Ctrl+C; ValueError if it cannot."""
     if options.port:
         check_address(options.host, options.port)
-    folders = options.model or [default_model()]
+    names = options.model or [default_model()]
+    if not ON_SPACE and all(map(os.path.isdir, names)):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is imported
     gc.disable()  # what is loaded now stays; looking through it takes a tenth of the start
     try:
         import gradio  # noqa: F401
@@ -151,11 +174,12 @@ def serve(options: argparse.Namespace) -> None:
 
     with contextlib.ExitStack() as closing:
         engines: dict[str, Engine] = {}
-        for folder in folders:
-            storyteller = ModelFolder.open(folder, device=options.device)
+        for named in names:
+            storyteller = ModelFolder.open(named, device=options.device, base=options.base)
             name = storyteller.facts.name
-            engines[f"{name} ({folder})" if name in engines else name] = closing.enter_context(
-                Engine(storyteller)
+            memory = options.memory and int(options.memory * 1e9 / len(names))
+            engines[f"{name} ({named})" if name in engines else name] = closing.enter_context(
+                Engine(storyteller, memory=memory)
             )
         print(introduction(storyteller.device), file=sys.stderr, flush=True)
         page = write.build(engines)

@@ -242,16 +242,17 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
     with Engine(storyteller, max_streams=32, max_waiting=count) as engine:
         streams = [engine.write(storyteller.decode(ids), settings) for ids in texts]
         ours = [(stream, [token.token_id for token in stream]) for stream in streams]
+    (end,) = storyteller.ends
     for start in range(0, count, 40):
         ids = torch.tensor([[storyteller.start, *text] for text in texts[start : start + 40]])
         with torch.inference_mode():
             found = network.generate(
                 ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=length,
-                pad_token_id=storyteller.end,
+                pad_token_id=end,
             )[:, ids.shape[1] :].tolist()  # fmt: skip
         for (stream, mine), theirs in zip(ours[start : start + 40], found, strict=True):
-            if storyteller.end in theirs:
-                theirs = theirs[: theirs.index(storyteller.end)]
+            if end in theirs:
+                theirs = theirs[: theirs.index(end)]
             first = next(
                 (place for place, pair in enumerate(zip(mine, theirs, strict=False))
                  if pair[0] != pair[1]), None)  # fmt: skip
@@ -275,13 +276,14 @@ def heads(model: Path, count: int = 400) -> None:
     import torch
 
     from playground.model.attention import Chunk
+    from playground.model.batched_decoder import BatchedDecoder
     from playground.model.candidates import FEW, likeliest_rows
-    from playground.model.decoder import Decoder
     from playground.model.folder import ModelFolder
     from playground.model.head import Head
 
     storyteller = ModelFolder.open(model, device="cpu")
-    network = Decoder(storyteller, 1)
+    network = BatchedDecoder(storyteller)
+    network.reserve(1, network.context)
     exact, rough = (Head(network.table, kind) for kind in (torch.float32, torch.bfloat16))
     table, counts = exact._table, exact.counts
     scale = table.abs().amax(1).clamp_min(1e-12) / 127  # int8 weights, a scale a row

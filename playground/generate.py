@@ -27,7 +27,14 @@ def parser() -> Parser:
     """The command line."""
     found = Parser(prog="python -m playground.generate", description="Write a story.")
     add: Any = found.add_argument
-    add("model", metavar="MODEL", help="an export, or another causal model's folder")
+    add("model", metavar="MODEL", help="an export, another model's folder, or its name on the Hub")
+    add("--base", metavar="MODEL", help="of a LoRA adapter (default: the one that it names)")
+    add(
+        "--memory",
+        type=float,
+        metavar="GB",
+        help="memory of a story (default: half of what is free)",
+    )
     add("--prompt", default="Once upon a time", help="opening of the story")
     add("--device", default="auto", help="auto, cpu or cuda (default: a GPU when there is one)")
     add("--json", action="store_true", help="print the record of the story as JSON")
@@ -43,12 +50,22 @@ def parser() -> Parser:
     return found
 
 
+def in_bytes(gigabytes: float | None) -> int | None:
+    """--memory in bytes; ValueError if it is no amount."""
+    if gigabytes is None:
+        return None
+    if not 0 < gigabytes < 1e6:
+        raise ValueError(f"--memory must be a number of gigabytes above 0, not {gigabytes}.")
+    return int(gigabytes * 1e9)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0, or 2 with one sentence, or 1 when its output is closed."""
     try:
         options = vars(parser().parse_args(arguments))
         folder, prompt = options.pop("model"), options.pop("prompt")
         device, as_json = options.pop("device"), options.pop("json")
+        base, memory = options.pop("base"), in_bytes(options.pop("memory"))
         settings = Settings(**options | {"banned_words": tuple(options["banned_words"])})
         from playground.engine.engine import (
             Engine,  # loads torch, which bad options need not wait for
@@ -56,9 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from playground.model.device import introduction
         from playground.model.folder import ModelFolder
 
-        storyteller = ModelFolder.open(folder, device=device)
+        storyteller = ModelFolder.open(folder, device=device, base=base)
         print(introduction(storyteller.device), file=sys.stderr, flush=True)
-        with Engine(storyteller, max_streams=1) as engine, engine.write(prompt, settings) as stream:
+        if not storyteller.ends:
+            print("this model names no token that ends a story", file=sys.stderr, flush=True)
+        with (
+            Engine(storyteller, max_streams=1, memory=memory) as engine,
+            engine.write(prompt, settings) as stream,
+        ):
             if not as_json:
                 print(prompt, end="", flush=True)
             for token in stream:

@@ -26,7 +26,12 @@ ROOMS = {
     "gradio": ("app.py", "playground/pages/"),
     "datasets": ("trainer/corpus/sources.py",),
     "deepspeed": ("trainer/distributed/",),
-    "huggingface_hub": ("trainer/corpus/sources.py", "playground/publish/"),
+    "huggingface_hub": (
+        "trainer/corpus/sources.py",
+        "playground/publish/",
+        "playground/model/hub.py",
+    ),
+    "peft": ("playground/model/adapter.py",),
     "accelerate": ("trainer/distributed/",),
     "spaces": ("app.py", "playground/pages/"),
     "trainer": ("trainer/",),

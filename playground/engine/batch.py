@@ -20,7 +20,6 @@ from playground.engine.sampler import Sampler
 from playground.engine.stream import Sequence
 from playground.model.attention import Chunk
 from playground.model.decoder import Decoder
-from playground.model.transformers_decoder import TransformersDecoder
 from playground.stories.story import Token
 
 PREFILL_CHUNK = 64  # tokens of a prompt that are fed at once
@@ -35,9 +34,7 @@ class Batch:
         running: the stories, in the order in which their prompts take turns.
     """
 
-    def __init__(
-        self, network: Decoder | TransformersDecoder, sampler: Sampler, slots: int
-    ) -> None:
+    def __init__(self, network: Decoder, sampler: Sampler, slots: int) -> None:
         """`slots` is that of the network's cache; a story may need two."""
         self._network, self._sampler = network, sampler
         self._context = network.context

@@ -6,9 +6,8 @@ batch.py. A story that is cancelled frees its slot at the next step.
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -18,10 +17,10 @@ from playground.engine.batch import Batch
 from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
 from playground.engine.stream import Sequence, Stream
-from playground.model.cuda_graph import fixed_rows
-from playground.model.decoder import Decoder
+from playground.model.decoder import Decoder, make_room, open_decoder, try_out
+from playground.model.detokenizer import IncrementalDecoder
 from playground.model.folder import ModelFolder
-from playground.model.transformers_decoder import TransformersDecoder
+from playground.model.memory import SLOTS_PER_STORY
 from playground.sampling import TOP_K_MAX, Settings
 from playground.stories.story import Story
 
@@ -33,23 +32,44 @@ class Busy(ValueError):  # noqa: N818, a state and not an error
 
 
 class Engine:
-    """One model and the thread that owns it."""
+    """One model and the thread that owns it.
+
+    Attributes:
+        max_streams: stories that are written at once, as many as the memory holds.
+    """
 
     def __init__(
-        self, storyteller: ModelFolder, *, max_streams: int = 64, max_waiting: int = 32
+        self,
+        storyteller: ModelFolder,
+        *,
+        max_streams: int = 64,
+        max_waiting: int = 32,
+        memory: int | None = None,
     ) -> None:
+        """`memory`: bytes for the stories' keys and values; None for half of what is free.
+
+        Raises:
+            ValueError: the model cannot be used, or there is no memory for one story.
+        """
         self.storyteller = storyteller
         self.max_streams = max_streams
+        self._memory = memory
         self.max_waiting = max_waiting
         self._waiting: list[Sequence] = []
         self._wake = threading.Condition()
         self._closed = False
-        opened: Future[Decoder | TransformersDecoder] = Future()
+        opened: Future[Decoder] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(opened,), name="storyteller", daemon=True
         )
         self._thread.start()
-        self._network: Decoder | TransformersDecoder = opened.result()
+        self._network: Decoder = opened.result()
+
+    @property
+    def context(self) -> int:
+        """Tokens that a story looks back on here; fewer than the model's own where the memory ends
+        before."""
+        return self._network.context
 
     def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
         """Write a story after a prompt, or `settings.length` more tokens after a story.
@@ -95,7 +115,7 @@ class Engine:
         begins_with = b""
         if token_id is None:
             text, begins_with = self.seam(text)
-        typed = self.encode(text) + ([] if token_id is None else [token_id])
+        typed = self.encode(text, begins=not ids) + ([] if token_id is None else [token_id])
         self._check_ids([*ids, *typed])
         story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
         return self._start(
@@ -111,13 +131,14 @@ class Engine:
             Busy: too many stories are waiting.
         """
         text, _ = self.seam(text)
-        before = [*self._beginning(), *ids, *self.encode(text)]
+        before = [*self._beginning(), *ids, *self.encode(text, begins=not ids)]
         asked = [] if token_id is None else [token_id]
         self._check_ids([*before, *asked])
         if not before:
             raise ValueError("this model needs a prompt: type some words.")
         settings = Settings(temperature=1, top_k=TOP_K_MAX)
-        sequence = Sequence(settings, [*before, *asked], 0 if asked else 1, 0, len(before))
+        letters = self.storyteller.letters()
+        sequence = Sequence(settings, [*before, *asked], 0 if asked else 1, 0, len(before), letters)
         sequence.peeks = True
         self._admit_soon(sequence)
         found = sequence.out.get()
@@ -133,10 +154,10 @@ class Engine:
         """A typed text without a space at its end, and the bytes with which the next token must
         begin in its place.
 
-        In a byte-level vocabulary a space is part of the word after it; by itself it is a token
-        that stories hardly hold, and what follows it is not a word.
+        In most vocabularies a space is part of the word after it; by itself it is a token that
+        stories hardly hold, and what follows it is not a word.
         """
-        if isinstance(text, str) and text.endswith(" ") and self.storyteller.is_byte_level:
+        if isinstance(text, str) and text.endswith(" ") and self.storyteller.joins_spaces:
             return text[:-1], b" "
         return text, b""
 
@@ -169,7 +190,7 @@ class Engine:
             ValueError: the text is empty or too long.
             Busy: too many stories are waiting.
         """
-        return self.score_ids(self.encode(text), after=after)
+        return self.score_ids(self.encode(text, begins=not after), after=after)
 
     def score_ids(self, ids: Collection[int], *, after: Collection[int] = ()) -> Story:
         """`score` of tokens; ValueError, too, for one that the model does not have."""
@@ -185,9 +206,11 @@ class Engine:
             ended=False,
         )
         begin = [*self._beginning(), *after]
-        sequence = Sequence(story.settings, [*begin, *ids], 0, 0, scored=len(begin))
-        for token_id in after:
-            sequence.letters.add(self.storyteller.piece(token_id))
+        if not begin:  # a model without a token before stories says nothing of the first one
+            raise ValueError("this model needs a prompt: type some words.")
+        sequence = Sequence(
+            story.settings, [*begin, *ids], 0, 0, len(begin), self._letters_after(after)
+        )
         stream = self._enter(sequence, story)
         for _ in stream:
             pass
@@ -210,8 +233,9 @@ class Engine:
         """The token before every story."""
         return [] if self.storyteller.start is None else [self.storyteller.start]
 
-    def encode(self, prompt: str) -> list[int]:
-        """The ids of a text; ValueError if it is too long or not whole characters."""
+    def encode(self, prompt: str, *, begins: bool = True) -> list[int]:
+        """The ids of a text, which `begins` a story or not; ValueError if it is too long, not whole
+        characters, or of a tokenizer that is not the model's."""
         if not isinstance(prompt, str):
             raise ValueError("the prompt must be text.")
         try:
@@ -222,7 +246,14 @@ class Engine:
             raise ValueError(
                 f"the prompt has {size:,} bytes; {TEXT_MAX:,} are the most: shorten it."
             )
-        return self.storyteller.encode(prompt)
+        ids = self.storyteller.encode(prompt, begins=begins)
+        unknown = max(ids, default=0)
+        if unknown >= self._network.head.vocabulary:
+            raise ValueError(
+                f"the tokenizer makes a token, {unknown}, of this text that the model does not "
+                "have: write something else, or give the folder the model's own tokenizer."
+            )
+        return ids
 
     def _check_model(self, story: Story) -> None:
         if story.model != self.storyteller.fingerprint:
@@ -261,13 +292,19 @@ class Engine:
             [*ids, *typed],
             settings.length,
             position,
-            scored=len(ids),
+            len(ids),
+            self._letters_after(known),
             begins_with=begins_with,
             must_go_on=must_go_on or bool(begins_with),
         )
-        for token_id in known:
-            sequence.letters.add(self.storyteller.piece(token_id))
         return self._enter(sequence, replace(story, ended=False))
+
+    def _letters_after(self, ids: Iterable[int]) -> IncrementalDecoder:
+        """The text of a story after some tokens."""
+        letters = self.storyteller.letters()
+        for token_id in ids:
+            letters.add(token_id)
+        return letters
 
     def _enter(self, sequence: Sequence, story: Story) -> Stream:
         self._admit_soon(sequence)
@@ -286,7 +323,7 @@ class Engine:
 
     # What follows runs in the engine's thread.
 
-    def _run(self, opened: Future[Decoder | TransformersDecoder]) -> None:
+    def _run(self, opened: Future[Decoder]) -> None:
         # The network is opened here because OpenMP keeps a team of threads for every thread that
         # computes: with a second team on two cores, each product waits to be woken (2.7 times).
         try:
@@ -307,46 +344,16 @@ class Engine:
         for sequence in [*self._batch.running, *self._waiting]:
             sequence.out.put(None)
 
-    def _open(self) -> Decoder | TransformersDecoder:
-        """The model, with a cache for `max_streams` stories; fewer where the memory ends before.
-
-        Raises:
-            ValueError: there is no memory for one story.
-        """
-        wanted = self.max_streams
-        while True:
-            try:
-                network = self._open_with(2 * self.max_streams)  # one more for its next window
-                break
-            except torch.OutOfMemoryError:
-                if self.max_streams == 1:
-                    raise ValueError(
-                        f"there is no room for {self.storyteller.folder} on "
-                        f"{self.storyteller.device}: close what else uses it, or give --device cpu."
-                    ) from None
-            self.max_streams //= 2
-            torch.cuda.empty_cache()
-        if self.max_streams < wanted:
-            print(
-                f"{self.storyteller.device} is nearly full: {self.max_streams} stories at once "
-                f"instead of {wanted}",
-                file=sys.stderr,
-            )
-        return network
-
-    def _open_with(self, slots: int) -> Decoder | TransformersDecoder:
-        """The model, with a cache of so many slots."""
+    def _open(self) -> Decoder:
+        """The model, with a cache for as many stories and tokens as the memory holds."""
         device = self.storyteller.device
         if device.type == "cuda":
             torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
-        if self.storyteller.is_own_shape:
-            network: Decoder | TransformersDecoder = Decoder(
-                self.storyteller, slots, fixed_rows(device, self.max_streams)
-            )
-        else:
-            network = TransformersDecoder(self.storyteller, slots)
+        network = open_decoder(self.storyteller)
+        self.max_streams = make_room(network, self.storyteller, self.max_streams, self._memory)
+        try_out(network, self.storyteller)
         sampler = Sampler(self.storyteller, network.head, network.padding)
-        self._batch = Batch(network, sampler, slots)
+        self._batch = Batch(network, sampler, SLOTS_PER_STORY * self.max_streams)
         return network
 
     def _admit(self) -> bool:

@@ -221,7 +221,7 @@ class Sampler:
         sequence.begins_with, sequence.must_go_on = b"", False
         sequence.position += 1
         sequence.count -= 1
-        if choice.token_id == self.storyteller.end and sequence.settings.stop_at_end:
+        if choice.token_id in self.storyteller.ends and sequence.settings.stop_at_end:
             return True
         sequence.ids.append(choice.token_id)
         return False
@@ -235,7 +235,7 @@ class Sampler:
         assert choice.rank is not None
         return Token(
             token_id=choice.token_id,
-            text=sequence.letters.add(self.storyteller.piece(choice.token_id)),
+            text=sequence.letters.add(choice.token_id),
             draw=choice.draw,
             probability=math.exp(min(choice.logit - candidates.log_total, 0.0)),
             chosen_probability=min(choice.chosen_probability, 1.0),
@@ -264,8 +264,8 @@ class Sampler:
         """Ids that must not come now: those that would complete a banned word, and at a seam those
         that do not go on as a person began."""
         found = []
-        if sequence.must_go_on and self.storyteller.end is not None:
-            found.append(self.storyteller.end)
+        if sequence.must_go_on:
+            found += [one for one in self.storyteller.ends if one < self.head.vocabulary]
         for word in sequence.settings.banned_words:
             for ids in self._spellings(word):
                 before = ids[:-1]
@@ -299,16 +299,19 @@ def pick(values: torch.Tensor, rows: list[int]) -> torch.Tensor:
 
 def ids_not_beginning_with(storyteller: ModelFolder, vocabulary: int, start: bytes) -> np.ndarray:
     """All ids of a vocabulary whose bytes do not begin with `start`."""
+    pieces = storyteller.pieces(vocabulary)
     return np.array(
-        [
-            token_id
-            for token_id in range(vocabulary)
-            if not storyteller.piece(token_id).startswith(start)
-        ]
+        [token_id for token_id, piece in enumerate(pieces) if not piece.startswith(start)]
     )
 
 
 def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:
     """The token sequences of a word: in three cases, with and without a space before it."""
     cases = sorted({word, word.lower(), word.capitalize()})
-    return [storyteller.encode(space + case) for case in cases for space in ("", " ")]
+    found = [
+        tuple(storyteller.encode(space + case, begins=begins))
+        for case in cases
+        for space in ("", " ")
+        for begins in (True, False)
+    ]
+    return [list(ids) for ids in dict.fromkeys(found) if ids]

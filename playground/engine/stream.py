@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from playground.engine.next_tokens import NextTokens
-from playground.model.folder import IncrementalDecoder
+from playground.model.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
 
@@ -23,6 +23,7 @@ class Sequence:
         num_cached: tokens of the window that are in the cache.
         scored: tokens before this index of `ids` have their record, or need none.
         count: tokens that are still to be written.
+        letters: its text so far.
         begins_with: bytes with which the next token must begin, such as the space before a word
             that a person typed already.
         must_go_on: the next token is not the story's end.
@@ -37,10 +38,10 @@ class Sequence:
     count: int
     position: int
     scored: int
+    letters: IncrementalDecoder
     begins_with: bytes = b""
     must_go_on: bool = False
     peeks: bool = False
-    letters: IncrementalDecoder = field(default_factory=IncrementalDecoder)
     out: queue.SimpleQueue[Token | NextTokens | BaseException | None] = field(
         default_factory=queue.SimpleQueue
     )

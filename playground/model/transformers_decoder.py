@@ -1,74 +1,189 @@
-"""Any other causal model that transformers knows, with the interface of our own network.
+"""Any other causal model that transformers knows, with the interface of our own loop.
 
-One story after the other: people can open what they have, at transformers' own speed.
+One story after the other: people can open what they have, at transformers' own speed. What its
+cache can do is found out when it is opened, with a few tokens: whether a step with it says what the
+whole text says without it, and whether tokens can be taken out of it again. A cache that cannot go
+back is filled anew, and a model without one reads its text anew for every token.
 """
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, DynamicCache
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from playground.model.attention import Chunk
+from playground.model.config import context_of, first_line
 from playground.model.folder import ModelFolder
 from playground.model.head import BLOCK, IMPOSSIBLE, Head
 
+TRIAL = (0.2, 0.4, 0.6, 0.8)  # tokens of the trial, as shares of the vocabulary
+TOLERANCE = 1e-2  # of the largest logit, between two orders of summation
+
 
 class TransformersDecoder:
-    """A decoder of transformers with a cache per slot.
+    """A model of transformers with a cache per slot; see `decoder.Decoder` for what it offers.
 
     Attributes:
-        context: tokens it can look back on.
         head: takes the logits as they are.
         padding: None, a step has as many rows as are fed.
+        caches: whether the model keeps keys and values.
+        goes_back: whether tokens can be taken out of its cache again.
     """
 
     padding = None
 
-    def __init__(self, storyteller: ModelFolder, slots: int) -> None:
-        folder = storyteller.folder
-        try:
-            opened: Any = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                local_files_only=True,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-        except Exception as error:  # the library raises many kinds
-            reason = str(error).strip().splitlines()[0][:200] if str(error) else "no reason given"
-            raise ValueError(f"transformers cannot open {folder}: {reason}") from None
-        self._model, report = opened
-        lacking = sorted(report["missing_keys"])
-        if lacking:
-            raise ValueError(f"the weights in {folder} lack {lacking[0]}: copy the model again.")
-        if "past_key_values" not in inspect.signature(self._model.forward).parameters:
-            raise ValueError(f"{folder} is no decoder with a key-value cache: open another model.")
-        self._model.eval().to(storyteller.device)
-        self.context = storyteller.facts.context or 1_024
-        self.head = IdentityHead(
-            self._model.get_output_embeddings().weight.shape[0], storyteller.device
-        )
-        self._caches = [DynamicCache() for _ in range(slots)]
+    def __init__(self, storyteller: ModelFolder) -> None:
+        self._folder = storyteller.folder
+        self._model = load(storyteller)
+        self.context = context_of(storyteller.config)
+        self.caches, self.goes_back = True, True
+        self.bytes_per_token = self.bytes_per_slot = 0
+        self.reserve(1, self.context)
+        self._try_out()
+
+    def reserve(self, slots: int, context: int, rows: int | None = None) -> None:
+        """See `decoder.Decoder`."""
+        self.context = context
+        self._caches = [self._new_cache() for _ in range(slots)]
+        self._held: list[list[int]] = [[] for _ in range(slots)]  # ids that a cache was fed
 
     def feed(self, chunks: list[Chunk]) -> torch.Tensor:
-        """(tokens of all chunks, slots): the logits after each token, in the chunks' order."""
-        return torch.cat([self._feed(chunk) for chunk in chunks])
+        """See `decoder.Decoder`; the states are the logits."""
+        return torch.cat([self.head.pad(self._feed(chunk)) for chunk in chunks])
+
+    def _feed(self, chunk: Chunk) -> torch.Tensor:
+        """(tokens, vocabulary): the logits after each token of a chunk."""
+        held = self._held[chunk.slot][: chunk.start]
+        ids = [*held, *chunk.ids]
+        if self.caches and self._back_to(chunk.slot, chunk.start):
+            logits = self._forward(chunk.ids, self._caches[chunk.slot])
+        else:
+            self._caches[chunk.slot] = self._new_cache()
+            logits = self._forward(ids, self._caches[chunk.slot] if self.caches else None)
+        self._held[chunk.slot] = ids
+        return logits[-len(chunk.ids) :]
+
+    def _back_to(self, slot: int, start: int) -> bool:
+        """Take what is beyond the first `start` tokens out of a slot's cache, if it can be."""
+        beyond = len(self._held[slot]) - start
+        if beyond == 0:
+            return True
+        if start == 0 or not self.goes_back:
+            return False
+        try:
+            self._caches[slot].crop(-beyond)
+        except (RuntimeError, ValueError, AttributeError):  # a window that has slid, for instance
+            return False
+        return True
 
     @torch.inference_mode()
-    def _feed(self, chunk: Chunk) -> torch.Tensor:
-        cache = self._caches[chunk.slot]
-        if chunk.start == 0:
-            cache = self._caches[chunk.slot] = DynamicCache()
-        elif cache.get_seq_length() > chunk.start:
-            cache.crop(chunk.start - cache.get_seq_length())  # a negative number removes so many
-        ids = torch.tensor([chunk.ids], device=self._model.device)
-        found: Any = self._model(input_ids=ids, past_key_values=cache, use_cache=True)
-        return self.head.pad(found.logits[0].float())
+    def _forward(self, ids: list[int], cache: Any) -> torch.Tensor:
+        """(tokens, vocabulary) fp32."""
+        known = {"past_key_values": cache, "use_cache": True} if cache is not None else {}
+        found = self._model(input_ids=torch.tensor([ids], device=self._model.device), **known)
+        return torch.as_tensor(found.logits[0]).float()
+
+    def _new_cache(self) -> Any:
+        return DynamicCache(config=self._model.config) if self.caches else None
+
+    def _try_out(self) -> None:
+        """Find out what the cache does; ValueError if the model tells no stories."""
+        try:
+            size = self._model.get_output_embeddings().weight.shape[0]
+            ids = [int(share * size) for share in TRIAL]
+            whole = self._forward(ids, None)
+            self.head = IdentityHead(whole.shape[1], self._model.device)
+        except Exception as error:  # a model may raise anything where it is used in a new way
+            raise ValueError(
+                f"the model in {self._folder} does not go on with a text ({first_line(error)}): "
+                "open another one."
+            ) from None
+        self.caches = self._follows(ids, whole)
+        if self.caches:
+            return
+        self.reserve(1, self.context)
+        if not agree(self._forward(ids[:-1], None), whole[:-1]):
+            raise ValueError(
+                f"the model in {self._folder} looks at words that come later, so it cannot tell a "
+                "story: open another one."
+            )
+
+    def _follows(self, ids: list[int], whole: torch.Tensor) -> bool:
+        """Whether steps with the cache say what `whole` (tokens, vocabulary) does; measures it."""
+        try:
+            before = self._feed(Chunk(0, 0, ids[:-1]))
+            sizes = [cache_bytes(self._caches[0])]
+            last = self._feed(Chunk(0, len(ids) - 1, ids[-1:]))
+            sizes.append(cache_bytes(self._caches[0]))
+            if not agree(torch.cat([before, last]), whole):
+                return False
+        except Exception:  # a model may raise anything where its cache is not the usual one
+            return False
+        self.bytes_per_token = max(0, sizes[1] - sizes[0])
+        self.bytes_per_slot = max(0, sizes[1] - len(ids) * self.bytes_per_token)
+        try:
+            self.goes_back = agree(self._feed(Chunk(0, len(ids) - 1, ids[-1:])), last)
+        except Exception:
+            self.goes_back = False
+        return True
+
+
+def load(storyteller: ModelFolder) -> Any:
+    """The model of a folder in fp32, by transformers from the weights that were read already."""
+    folder, config = storyteller.folder, storyteller.config
+    kind = config.model_type
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise ValueError(
+            f"{folder} holds a model of the kind {kind!r}, which does not go on with a text: "
+            "open a causal language model."
+        )
+    try:
+        model, report = AutoModelForCausalLM._model_mapping[type(config)].from_pretrained(
+            None,
+            config=config,
+            state_dict=dict(storyteller.weights),
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except Exception as error:  # the library raises many kinds
+        raise ValueError(f"transformers cannot open {folder}: {first_line(error)}") from None
+    lacking = sorted(report["missing_keys"])
+    if lacking:
+        raise ValueError(f"the weights in {folder} lack {lacking[0]}: copy the model again.")
+    wrong = sorted(str(one[0] if isinstance(one, tuple) else one)
+                   for one in report.get("mismatched_keys", ()))  # fmt: skip
+    if wrong:
+        raise ValueError(
+            f"the weights in {folder} do not fit its config.json ({wrong[0]}): copy the model "
+            "again."
+        )
+    return model.eval().to(storyteller.device)
+
+
+def agree(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors of logits are the same but for rounding."""
+    if one.shape != other.shape:
+        return False
+    apart = float((one - other).abs().max())
+    return apart <= TOLERANCE * max(1.0, float(other.abs().max()))
+
+
+def cache_bytes(value: Any) -> int:
+    """Bytes of all tensors in a cache, whatever its layers are made of."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, dict):
+        return sum(map(cache_bytes, value.values()))
+    if isinstance(value, (list, tuple)):
+        return sum(map(cache_bytes, value))
+    if type(value).__module__.startswith("transformers.cache_utils"):
+        return cache_bytes(vars(value))
+    return 0
 
 
 class IdentityHead(Head):

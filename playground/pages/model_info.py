@@ -11,8 +11,14 @@ def rounded(number: int) -> str:
     return f"{number:,}"
 
 
-def rows(facts: ModelInfo) -> list[list[str]]:
-    """Rows of (name, value, what it means) for what is known of the model."""
+def stories(number: int) -> str:
+    """How many are written at once."""
+    return f"{number} stories at once" if number > 1 else "one story at a time"
+
+
+def rows(facts: ModelInfo, context: int, streams: int) -> list[list[str]]:
+    """Rows of (name, value, what it means) for what is known of the model, and for what it got of
+    this machine: `context` tokens for each of `streams` stories."""
     table = [["Name", facts.name, ""], ["Size", f"{rounded(facts.parameters)} parameters", ""]]
     if facts.corpus:
         amount = [f"{rounded(facts.stories)} stories"] if facts.stories else []
@@ -20,9 +26,14 @@ def rows(facts: ModelInfo) -> list[list[str]]:
         table.append(["Learned from", facts.corpus, ", ".join(amount)])
     if facts.tokens_seen:
         table.append(["Has read", f"{rounded(facts.tokens_seen)} tokens", ""])
-    table.append(
-        ["Sees", f"{facts.context:,} tokens at a time", "older words slide out of its sight"]
-    )
+    meaning = "older words slide out of its sight"
+    if context < facts.context:
+        meaning = f"as many as fit in the memory here, of its {facts.context:,}; {meaning}"
+    table.append(["Sees", f"{context:,} tokens at a time", meaning])
+    table.append(["Writes", stories(streams), ""])
+    if not facts.ends:
+        meaning = "it names no token that ends a story: each runs to its length"
+        table.append(["Ends", "never by itself", meaning])
     if facts.perplexity is not None:
         meaning = "tokens it wavers between, on average, in stories it never saw"
         table.append(["Perplexity", f"{facts.perplexity:.2f}", meaning])

@@ -37,8 +37,8 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
         {
             "name": name,
             "fingerprint": engine.storyteller.fingerprint,
-            "context": engine.storyteller.facts.context,
-            "facts": rows(engine.storyteller.facts),
+            "context": engine.context,
+            "facts": rows(engine.storyteller.facts, engine.context, engine.max_streams),
         }
         for name, engine in engines.items()
     ]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from playground.engine.engine import Engine
-from playground.model.decoder import Decoder
+from playground.model.batched_decoder import BatchedDecoder
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
@@ -31,7 +31,7 @@ def stock(folder: Path) -> Any:
 @pytest.fixture(params=[None, 8], ids=["any-rows", "fixed-rows"])
 def rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The two forms of a step; the second is a GPU's, which is recorded there (cuda_graph.py)."""
-    monkeypatch.setattr("playground.engine.engine.fixed_rows", lambda *_: request.param)
+    monkeypatch.setattr("playground.model.decoder.fixed_rows", lambda *_: request.param)
 
 
 def told(engine: Engine, prompt: str, after: Story | None = None, **settings: Any) -> Story:
@@ -272,30 +272,34 @@ def test_a_full_card_holds_fewer_stories_and_then_is_a_sentence(
 ) -> None:
     most = 6
 
-    def open_in_little_memory(storyteller: ModelFolder, places: int, rows: int | None) -> Decoder:
-        if places > most:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return Decoder(storyteller, places, rows)
+    reserve = BatchedDecoder.reserve
 
-    monkeypatch.setattr("playground.engine.engine.Decoder", open_in_little_memory)
+    def in_little_memory(
+        decoder: BatchedDecoder, slots: int, context: int, rows: int | None = None
+    ) -> None:
+        if slots > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        reserve(decoder, slots, context, rows)
+
+    monkeypatch.setattr(BatchedDecoder, "reserve", in_little_memory)
     with Engine(ModelFolder.open(tiny_export), max_streams=8) as engine:
         assert engine.max_streams == 2
-        assert "2 stories at once instead of 8" in capsys.readouterr().err
+        assert "2 stories at once of 64 tokens each, not 8 of 64" in capsys.readouterr().err
         assert len(told(engine, PROMPT, length=5, stop_at_end=False).tokens) == 5
     most = 0
-    with pytest.raises(ValueError, match="--device cpu"):
+    with pytest.raises(ValueError, match="another --device"):
         Engine(ModelFolder.open(tiny_export))
 
 
 def test_a_step_s_size_does_not_change_a_story(
     tiny_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playground.engine.engine.fixed_rows", lambda *_: 32)
+    monkeypatch.setattr("playground.model.decoder.fixed_rows", lambda *_: 32)
     asked: dict[str, Any] = {"length": 90, "temperature": 1, "stop_at_end": False, "seed": 5}
     stories = []
     for rows, keys in ((8, 16), (32, 512)):  # several sizes, and a single one
-        monkeypatch.setattr("playground.model.decoder.FEWEST_ROWS", rows)
-        monkeypatch.setattr("playground.model.decoder.FEWEST_KEYS", keys)
+        monkeypatch.setattr("playground.model.batched_decoder.FEWEST_ROWS", rows)
+        monkeypatch.setattr("playground.model.batched_decoder.FEWEST_KEYS", keys)
         with Engine(ModelFolder.open(tiny_export), max_streams=4) as engine:
             stories.append(told(engine, PROMPT, **asked).tokens)
     assert [token.token_id for token in stories[0]] == [token.token_id for token in stories[1]]

@@ -162,5 +162,5 @@ def test_bins_hold_all_others() -> None:
     assert bins_of_rest(np.array([1.0, -np.inf]), np.array([0])) == ()
 
 
-def test_the_folder_says_whether_it_is_byte_level(tiny_export: Path) -> None:
-    assert ModelFolder.open(tiny_export).is_byte_level
+def test_the_folder_says_whether_a_space_is_part_of_a_word(tiny_export: Path) -> None:
+    assert ModelFolder.open(tiny_export).joins_spaces

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from playground.engine.engine import Engine
-from playground.model.folder import IncrementalDecoder, ModelFolder
+from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story
 
@@ -131,8 +131,10 @@ def test_half_a_letter_is_not_shown_and_its_other_half_completes_it(engine: Engi
 
 
 def test_bytes_that_are_no_letter_become_one_sign(storyteller: ModelFolder) -> None:
-    letters = IncrementalDecoder()
-    assert [letters.add(piece) for piece in (b"\xf0\x9f", b"\xa6", b"\x8a!")] == ["", "", "🦊!"]
-    assert letters.add(b"\xf0") + letters.add(b"a") == "\N{REPLACEMENT CHARACTER}a"
+    letters = storyteller.letters()
+    fox, (plain,) = storyteller.encode("🦊"), storyteller.encode("a")
+    *parts, last = [letters.add(token_id) for token_id in fox]
+    assert (parts, last) == ([""] * len(parts), "🦊")
+    assert letters.add(fox[0]) + letters.add(plain) == "\N{REPLACEMENT CHARACTER}a"
     labels = [storyteller.label(token_id) for token_id in storyteller.encode("🦊")]
     assert all(label.startswith("<") and label.endswith(">") for label in labels)

@@ -1,0 +1,70 @@
+"""Text that comes token by token is what the tokenizer decodes of the whole, for every kind."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+import pytest
+
+from playground.model.detokenizer import Detokenizer
+from tests.playground.model.tokenizers_in_the_wild import KINDS, SENTENCES, stored
+
+COUNT = 2_000
+ODD = ["🦊", "é", "你好", "كان", "  ", "\n", "\t", "…", "don't", ".", "!?", "▁", "##s", "</w>",
+       "<0x41>", "Ġ", "fôx", "\u0120moon", "👩‍👩‍👧", "a\u0301"]  # fmt: skip
+
+
+@cache
+def strings() -> list[str]:
+    """Words, signs and letters of many scripts in all orders, with and without spaces."""
+    words = [*" ".join(SENTENCES).split(), *ODD]
+    draw = random.Random(0)
+    return [
+        draw.choice(["", " "]).join(draw.choices(words, k=draw.randint(1, 8))) for _ in range(COUNT)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_streamed_text_is_the_decoded_text(kind: str) -> None:
+    tokenizer = stored(KINDS[kind]())
+    end = tokenizer.eos_token_id
+    detokenizer = Detokenizer(tokenizer, frozenset([end]))
+    texts = strings()
+    for ids in tokenizer(texts, add_special_tokens=False).input_ids:
+        stream = detokenizer.stream()
+        streamed = "".join(map(stream.add, [*ids, end]))
+        whole = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        assert streamed == whole
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "byte" in kind or "Sent" in kind])
+def test_nothing_of_a_text_is_lost_where_the_vocabulary_knows_bytes(kind: str) -> None:
+    tokenizer = stored(KINDS[kind]())
+    detokenizer = Detokenizer(tokenizer, frozenset())
+    stream = detokenizer.stream()
+    text = "A 🦊 said: 你好, café…"
+    streamed = "".join(map(stream.add, tokenizer(text, add_special_tokens=False).input_ids))
+    assert streamed.lstrip(" ") == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_pieces_at_once_are_the_pieces(kind: str) -> None:
+    tokenizer = stored(KINDS[kind]())
+    one, many = (Detokenizer(tokenizer, frozenset()) for _ in range(2))
+    assert many.pieces(len(tokenizer)) == [one.piece(token) for token in range(len(tokenizer))]
+
+
+def test_broken_letters_show_signs_and_do_not_stop_the_text() -> None:
+    for kind in ("byte-level", "SentencePiece"):
+        tokenizer = stored(KINDS[kind]())
+        detokenizer = Detokenizer(tokenizer, frozenset())
+        fox = tokenizer("🦊", add_special_tokens=False).input_ids[-4:]
+        (word,) = tokenizer("a", add_special_tokens=False).input_ids
+        for ids in ([fox[0], word], [*fox[:3], word], [*fox[1:], word], [*fox[:2], *fox, word]):
+            stream = detokenizer.stream()
+            streamed = "".join(map(stream.add, ids))
+            assert streamed.endswith("a")
+            assert "\ufffd" in streamed
+            if kind == "byte-level" or ids.count(fox[0]) < 2:  # else its whole run is signs
+                assert streamed == detokenizer.text(ids)
