@@ -82,14 +82,14 @@ def test_all_ends_are_ends(
     assert ends_of(folder, read_config(folder), opened) == expected
 
 
-def test_each_end_ends_a_story_and_none_is_told(folder: Path) -> None:
+def test_each_end_ends_a_story(folder: Path) -> None:
     settings: dict[str, Any] = {"temperature": 0, "length": 20}
-    with Engine(ModelFolder.open(folder, device="cpu"), max_streams=1) as engine:
-        with engine.write("A fox", Settings(**settings)) as stream:
-            ids = [token.token_id for token in stream]
+    opened = ModelFolder.open(folder, device="cpu")
+    with Engine(opened, max_streams=1) as engine, engine.write("A", Settings(**settings)) as stream:
+        ids = [token.token_id for token in stream]
     change(folder, "generation_config.json", eos_token_id=[ids[5], 1])
     with Engine(ModelFolder.open(folder, device="cpu"), max_streams=1) as engine:
-        with engine.write("A fox", Settings(**settings)) as stream:
+        with engine.write("A", Settings(**settings)) as stream:
             assert [token.token_id for token in stream] == ids[: ids.index(ids[5])]
         assert stream.story.ended
 
@@ -106,14 +106,12 @@ def test_without_an_end_a_story_runs_to_its_length(
     storyteller = ModelFolder.open(folder, device="cpu")
     assert storyteller.ends == frozenset()
     with Engine(storyteller, max_streams=1) as engine:
-        likely = storyteller.encode("A")[0]
         head = engine._network.head
         monkeypatch.setattr(head, "ids_of", always(head.ids_of, 50256))
         with engine.write("A fox", Settings(temperature=0, length=9)) as stream:
             assert [token.token_id for token in stream] == [50256] * 9
         assert stream.story.text == "A fox"  # nothing of <|endoftext|>
         assert not stream.story.ended
-        assert likely != 50256
     assert ["Ends", "never by itself"] in [row[:2] for row in rows(storyteller.facts, 64, 1)]
     assert generate.main([str(folder), "--length", "3"]) == 0
     assert "no token that ends a story" in capsys.readouterr().err

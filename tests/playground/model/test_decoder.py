@@ -220,7 +220,7 @@ def test_a_story_is_what_its_tokenizer_decodes(tokenizer: str, made: Made) -> No
             typed = list(stream)[0]
         assert typed.text.endswith("x") or "[UNK]" in engine.storyteller.tokenizer.get_vocab()
         if tokenizer not in ("words", "WordPiece", "word ends"):  # which put spaces between words
-            assert typed.text == "x"
+            assert typed.text.lstrip("\ufffd") == "x"
 
 
 def test_a_window_that_has_slid_is_read_again_after_a_turn(made: Made) -> None:

@@ -1,5 +1,5 @@
 """A model by its name on the Hub: fetched over HTTP from a server on this machine, then opened
-without one. Each case runs in a process of its own: huggingface_hub reads its settings once."""
+without one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from huggingface_hub import constants
+
+from playground.model.folder import ModelFolder
 from tests.paths import ROOT
 
 MAIN, OFFER = "a" * 40, "b" * 40  # commits
+NOBODY = "http://127.0.0.1:9"
 
 
 @contextmanager
@@ -52,6 +57,7 @@ def serve(main: dict[str, bytes], offer: dict[str, bytes]) -> Iterator[tuple[str
                     {
                         "num": 1, "author": {"name": "SFconvertbot"}, "title": "Adding safetensors",
                         "status": "open", "isPullRequest": True,
+                        "repo": {"name": "fox/tiny", "type": "model"},
                         "createdAt": "2024-01-01T00:00:00.000Z",
                     }
                 ]  # fmt: skip
@@ -88,16 +94,18 @@ def serve(main: dict[str, bytes], offer: dict[str, bytes]) -> Iterator[tuple[str
         server.server_close()
 
 
-def story(name: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m playground.generate NAME`, with its own cache."""
-    return subprocess.run(
-        [sys.executable, "-m", "playground.generate", name, "--length", "4", "--device", "cpu"],
-        cwd=ROOT,
-        env=os.environ | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "0"} | environment,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets which Hub is asked from now on; the cache is one for the whole test."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+    def turn_to(address: str) -> None:
+        template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+    return turn_to
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -105,44 +113,51 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_model_is_fetched_once_and_opened_offline_afterwards(
-    tiny_export: Path, tmp_path: Path
+    tiny_export: Path, ask: Callable[[str], None]
 ) -> None:
     files = files_of(tiny_export) | {"pytorch_model.bin": b"\x80\x04.", "notes.md": b"x"}
+    del files["training.json"]
     with serve(files, {}) as (address, fetched):
-        first = story("fox/tiny", tmp_path, HF_ENDPOINT=address)
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("Once upon a time")
-    assert "model.safetensors" in fetched
+        ask(address)
+        first = ModelFolder.open("fox/tiny", device="cpu")
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(fetched)
     assert not {"pytorch_model.bin", "notes.md"} & set(fetched)
-    again = story("fox/tiny", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
-    assert again.returncode == 0, again.stderr
-    assert again.stdout == first.stdout
+    assert first.facts.name == "tiny"
+    ask(NOBODY)
+    assert ModelFolder.open("fox/tiny", device="cpu").fingerprint == first.fingerprint
+    assert first.fingerprint == ModelFolder.open(tiny_export, device="cpu").fingerprint
 
 
 def test_weights_that_are_a_pickle_come_from_the_converter(
-    tiny_export: Path, tmp_path: Path
+    tiny_export: Path, ask: Callable[[str], None]
 ) -> None:
     files = files_of(tiny_export)
     weights = {"model.safetensors": files.pop("model.safetensors")}
     files |= {"pytorch_model.bin": b"\x80\x04."}
-    with serve(files, files | weights) as (address, _):
-        done = story("fox/tiny", tmp_path / "one", HF_ENDPOINT=address)
-        assert done.returncode == 0, done.stderr
-    again = story("fox/tiny", tmp_path / "one", HF_HUB_OFFLINE="1")
-    assert again.stdout == done.stdout
     with serve(files, {}) as (address, _):
-        refused = story("fox/tiny", tmp_path / "two", HF_ENDPOINT=address)
-    assert refused.returncode == 2
-    assert "spaces/safetensors/convert" in refused.stderr
-    assert "Traceback" not in refused.stderr
+        ask(address)
+        with pytest.raises(ValueError, match="spaces/safetensors/convert"):
+            ModelFolder.open("fox/tiny")
+    with serve(files, files | weights) as (address, _):
+        ask(address)
+        first = ModelFolder.open("fox/tiny", device="cpu")
+    ask(NOBODY)
+    assert ModelFolder.open("fox/tiny", device="cpu").fingerprint == first.fingerprint
 
 
-def test_what_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_what_is_not_there_is_one_sentence(ask: Callable[[str], None], tmp_path: Path) -> None:
     with serve({}, {}) as (address, _):
-        unknown = story("fox/other", tmp_path, HF_ENDPOINT=address)
-    offline = story("fox/other", tmp_path, HF_HUB_OFFLINE="1")
-    for done, words in ((unknown, "no model of this name"), (offline, "the Hub did not answer")):
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert done.stderr.startswith("error: ")
-        assert done.stderr.count("\n") == 1
+        ask(address)
+        with pytest.raises(ValueError, match="no model of this name on the Hub"):
+            ModelFolder.open("fox/other")
+    done = subprocess.run(
+        [sys.executable, "-m", "playground.generate", "fox/other"],
+        cwd=ROOT,
+        env=os.environ | {"HF_HOME": str(tmp_path), "HF_ENDPOINT": NOBODY, "HF_HUB_OFFLINE": "0"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no model folder fox/other, and the Hub did not")
+    assert done.stderr.count("\n") == 1

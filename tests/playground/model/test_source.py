@@ -1,4 +1,4 @@
-"""What may be named as a model: the folder that is meant, or a sentence that says how to convert."""
+"""What may be named as a model: the folder that is meant, or a sentence on how to convert it."""
 
 from __future__ import annotations
 
