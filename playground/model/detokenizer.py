@@ -71,7 +71,14 @@ class Detokenizer:
     def pieces(self, count: int) -> list[bytes]:
         """`piece` of the first `count` ids, many at once."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
-        if backend is not None and not self.is_byte_level and self._word is not None:
+        if self.is_byte_level:
+            tokens = self._tokenizer.convert_ids_to_tokens(list(range(count)))
+            silent = self.silent
+            return [
+                b"" if token_id in silent else bytes_of(token or "")
+                for token_id, token in enumerate(tokens)
+            ]
+        if backend is not None and self._word is not None:
             alone = self.text([self._word])
             missing = [token_id for token_id in range(count) if token_id not in self._bytes]
             texts = backend.decode_batch([[self._word, token_id] for token_id in missing])
@@ -146,19 +153,20 @@ def decoder_kinds(tokenizer: Any) -> list[str]:
 def bytes_of(token: str) -> bytes:
     """The bytes of a token of a byte-level vocabulary. One with a letter that stands for no byte
     was added, and is its own text."""
-    if all(letter in BYTE_LETTERS for letter in token):
-        return bytes(BYTE_LETTERS[letter] for letter in token)
+    if BYTES_ONLY.fullmatch(token):
+        return token.translate(LETTER_TO_BYTE).encode("latin-1")
     return token.encode()
 
 
-def byte_letters() -> dict[str, int]:
+def byte_letters() -> dict[int, int]:
     """The letter that GPT-2's vocabulary writes for each byte, as a map back (Radford et al. 2019):
     printable Latin-1 stands for itself, the others for the letters from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [number for number in range(256) if number not in printable]
-    return {chr(number): number for number in printable} | {
-        chr(0x100 + place): number for place, number in enumerate(others)
+    return {number: number for number in printable} | {
+        0x100 + place: number for place, number in enumerate(others)
     }
 
 
-BYTE_LETTERS = byte_letters()
+LETTER_TO_BYTE = byte_letters()
+BYTES_ONLY = re.compile(f"[{re.escape(''.join(map(chr, LETTER_TO_BYTE)))}]*")

@@ -61,7 +61,8 @@ def serve(main: dict[str, bytes], offer: dict[str, bytes]) -> Iterator[tuple[str
                         "createdAt": "2024-01-01T00:00:00.000Z",
                     }
                 ]  # fmt: skip
-                content = {"discussions": found if offer else [], "count": 1, "start": 0}
+                found = found if offer else []
+                content = {"discussions": found, "count": len(found), "start": 0}
                 self.send(200, json.dumps(content).encode(), Content_Type="application/json")
             elif "/revision/" in path or path.endswith("/fox/tiny"):
                 names = [{"rfilename": name} for name in files]
