@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 TOP_K_MAX = 200
+COLDEST = 1e-6  # of temperatures above 0; what is below counts as 0: numbers would overflow
 WORD_MAX = 100  # letters of a banned word
 SEED_END = 2**32
 
@@ -112,6 +113,8 @@ class Settings:
     def __post_init__(self) -> None:
         for row in NUMBERS:
             object.__setattr__(self, row.name, number(row, getattr(self, row.name)))
+        if self.temperature < COLDEST:
+            object.__setattr__(self, "temperature", 0.0)
         words = self.banned_words
         if not isinstance(words, (list, tuple)) or not all(map(is_word, words)):
             raise ValueError(f"banned_words must be a list of words of 1 to {WORD_MAX} letters.")

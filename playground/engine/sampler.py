@@ -92,6 +92,8 @@ class Sampler:
         for count in (FEW, MANY):
             function = partial(self._likeliest_rows, count)
             self._likeliest[count] = function if padding is None else FixedBatch(function, padding)
+        exact: Function = lambda states: (head.all_exact(states),)  # noqa: E731
+        self._exact = exact if padding is None or not head.rounds else FixedBatch(exact, padding)
         self._labels = Labels(storyteller)
         self._others = lru_cache(16)(partial(ids_not_beginning_with, storyteller, head.vocabulary))
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
@@ -150,7 +152,7 @@ class Sampler:
                 choices.append(Choice(sequence, draw, its, self._banned(sequence)))
             else:
                 choices.append(Choice(sequence, None, its, NOTHING, token_id=known))
-        rests = self._log_rests(choices, logits)
+        rests = self._log_rests(choices, states, logits)
         for index, choice in enumerate(choices):
             if not choice.is_finite:
                 continue
@@ -162,8 +164,17 @@ class Sampler:
             self._choose_with_all_logits(rest, pick(states, others), pick(logits, others))
         return choices
 
-    def _log_rests(self, choices: list[Choice], logits: torch.Tensor) -> dict[int, float]:
-        """`log_rests` of the rows of logits (rows, unique) that draw from all ids, by row."""
+    def _exact_rows(
+        self, states: torch.Tensor, logits: torch.Tensor, rows: list[int]
+    ) -> torch.Tensor:
+        """Some rows of logits (all rows, unique), without the head's rounding."""
+        return self._exact(pick(states, rows))[0] if self.head.rounds else pick(logits, rows)
+
+    def _log_rests(
+        self, choices: list[Choice], states: torch.Tensor, logits: torch.Tensor
+    ) -> dict[int, float]:
+        """`log_rests` of the rows of states (rows, hidden) and logits (rows, unique) that draw from
+        all ids, by row."""
         rows = [
             index
             for index, choice in enumerate(choices)
@@ -175,10 +186,9 @@ class Sampler:
         if not rows:
             return {}
         temperatures = [choices[index].sequence.settings.temperature for index in rows]
-        ids = [choices[index].candidates.ids for index in rows]
-        return dict(
-            zip(rows, log_rests(self.head, ids, pick(logits, rows), temperatures), strict=True)
-        )
+        ids = [choices[index].candidates.ids[:-SLACK] for index in rows]
+        exact = self._exact_rows(states, logits, rows)
+        return dict(zip(rows, log_rests(self.head, ids, exact, temperatures), strict=True))
 
     def _choose_among_candidates(self, choice: Choice, log_rest: float) -> bool:
         """Choose among the likeliest, if that is where the choice lies. `log_rest` is that of all
@@ -188,7 +198,11 @@ class Sampler:
             return choice.take_id(choice.token_id)
         if settings.repetition_penalty != 1 or len(choice.banned):
             return False
-        chosen = choose(choice.candidates.logits, log_rest, settings, choice.draw)
+        # Which ids are the last of the candidates may be due to the head's rounding.
+        logits = choice.candidates.logits
+        chosen = choose(
+            logits if settings.top_k else logits[:-SLACK], log_rest, settings, choice.draw
+        )
         if chosen is not None:
             choice.take(*chosen)
         return chosen is not None
@@ -197,6 +211,11 @@ class Sampler:
         self, choices: list[Choice], states: torch.Tensor, logits: torch.Tensor
     ) -> None:
         """Choose among all ids, from states (choices, hidden) and logits (choices, unique)."""
+        drawn = [row for row, choice in enumerate(choices) if choice.draw is not None]
+        if drawn and self.head.rounds:
+            logits = logits.index_copy(
+                0, send(np.array(drawn), logits.device), self._exact_rows(states, logits, drawn)
+            )
         full = full_rows(self.head, [choice.candidates for choice in choices], states, logits)
         for choice, row in zip(choices, full, strict=True):
             if choice.sequence.peeks:

@@ -8,8 +8,9 @@ same result. A model whose rows all differ has a unique row per id.
 A table of five ids with the rows A B A C A has three unique rows: `unique_of` is 0 1 0 2 0,
 `counts` is 3 1 1, and the logits 5 4 3 of the unique rows stand for 5 4 5 3 5 of the ids.
 
-The product runs in bf16 where the processor has it. `exact` computes some rows again in fp32, so
-that the candidates of a choice are free of that rounding.
+The product runs in bf16 where the processor has it. `exact` computes some rows again in fp32, and
+`all_exact` all of them, so that a choice is free of that rounding: a seed's story is the same
+whatever the product's type.
 """
 
 from __future__ import annotations
@@ -66,6 +67,19 @@ class Head:
     def exact(self, states: torch.Tensor, unique: torch.Tensor) -> torch.Tensor:
         """(rows, n) fp32 logits of some unique rows (rows, n), without the product's rounding."""
         return (functional.embedding(unique, self._table) * states[:, None]).sum(-1)
+
+    def all_exact(self, states: torch.Tensor) -> torch.Tensor:
+        """`logits` without the product's rounding."""
+        return self._exact_product(states).add_(self._bar)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether `logits` have a rounding."""
+        return self._product.dtype != torch.float32
+
+    @cached_property
+    def _exact_product(self) -> PackedLinear:
+        return PackedLinear(self._table, None, torch.float32)
 
     def exact_logit(self, state: np.ndarray, token_id: int) -> float:
         """The logit of any id, of a state (hidden,) float64 on the host."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from playground.model.config import first_line, read_json
+
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 CONVERTER = "SFconvertbot"
@@ -27,13 +29,7 @@ def fetch(name: str) -> Path:
     Raises:
         ValueError: there is no such model, or the Hub cannot be reached; one sentence.
     """
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     if (folder := cached(name)) is not None:
         return folder
@@ -48,10 +44,11 @@ def fetch(name: str) -> Path:
         raise ValueError(
             f"there is no model folder {name}, and no model of this name on the Hub."
         ) from None
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:150]
+    except ValueError:
+        raise
+    except Exception as error:  # the library and the one below it raise many kinds
         raise ValueError(
-            f"there is no model folder {name}, and the Hub did not answer ({reason}): "
+            f"there is no model folder {name}, and the Hub did not answer ({first_line(error)}): "
             "try again with a network."
         ) from None
 
@@ -80,16 +77,19 @@ def download(name: str) -> Path:
 
 
 def cached(name: str) -> Path | None:
-    """The folder of a repository in the cache, if its weights are there too."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    """The folder of a repository in the cache, if its weights are there."""
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        folder = Path(snapshot_download(name, local_files_only=True))
-    except (LocalEntryNotFoundError, OSError, ValueError):
-        return None
-    # The converter's weights lie beside the main version.
-    for found in [folder, *sorted(folder.parent.iterdir())]:
-        if (found / "config.json").is_file() and any(found.glob("*.safetensors")):
-            return found
+    for file in ("config.json", "adapter_config.json"):
+        found = try_to_load_from_cache(name, file)
+        if isinstance(found, str):
+            main = Path(found).parent
+            # The converter's weights lie beside the main version.
+            return next(filter(is_whole, [main, *sorted(main.parent.iterdir())]), None)
     return None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all weights of a folder are there: a download may have been stopped."""
+    parts = read_json(folder / "model.safetensors.index.json").get("weight_map", {}).values()
+    return any(folder.glob("*.safetensors")) and all((folder / part).exists() for part in parts)

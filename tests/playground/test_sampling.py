@@ -200,3 +200,12 @@ def test_settings_of_a_record_are_checked(values: Any) -> None:
     with pytest.raises(ValueError):
         Settings.from_json(values)
     assert Settings.from_json({"top_k": 3}) == Settings(top_k=3)
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-308, 1e-30, 9e-7, 1e-6, 1e-3])
+def test_a_temperature_near_0_takes_the_likeliest(temperature: float) -> None:
+    logits = np.array([3.0, 9.0, 8.9, -400.0, 0.0])
+    settings = Settings(temperature=temperature, top_k=0, top_p=0.9, min_p=0.1)
+    with np.errstate(all="raise", under="ignore"):
+        assert choose_among_all(logits, settings, 0.999) == (1, 1.0)
+    assert Settings(temperature=temperature).temperature in (0.0, temperature)

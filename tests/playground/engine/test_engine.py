@@ -303,3 +303,34 @@ def test_a_step_s_size_does_not_change_a_story(
         with Engine(ModelFolder.open(tiny_export), max_streams=4) as engine:
             stories.append(told(engine, PROMPT, **asked).tokens)
     assert [token.token_id for token in stories[0]] == [token.token_id for token in stories[1]]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"top_k": 0, "temperature": 1.3},
+        {"top_k": 0, "temperature": 1, "top_p": 0.95},
+        {"top_k": 0, "temperature": 2, "min_p": 1e-4, "repetition_penalty": 1.2},
+        {"top_k": 40, "temperature": 1.5, "banned_words": ("the", "a")},
+        {"top_k": 0, "temperature": 1e-308},
+    ],
+)
+def test_a_story_is_the_same_whatever_the_type_of_the_head(
+    folder_of: Callable[[str], Path], settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = ModelFolder.open(folder_of("llama"), device="cpu")
+    stories = []
+    for kind in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr("playground.model.head.head_type", lambda _, kind=kind: kind)
+        with Engine(opened, max_streams=2) as engine:
+            assert engine._network.head.rounds == (kind == torch.bfloat16)
+            stories.append(
+                [
+                    [token.token_id for token in story.tokens]
+                    for seed in range(2)
+                    for story in [
+                        told(engine, PROMPT, length=80, seed=seed, stop_at_end=False, **settings)
+                    ]
+                ]
+            )
+    assert stories[0] == stories[1]
