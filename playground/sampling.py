@@ -158,11 +158,16 @@ def number(row: Row, value: Any) -> Any:
     word = "a whole number" if row.kind is int else "a number"
     wanted = f"{row.name} must be {word} from {row.low:,} to {row.high:,}"
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise ValueError(f"{wanted}, not {str(value)[:50]!r}.")
+        raise ValueError(f"{wanted}, {instead(value)}.")
     if not (row.low <= value <= row.high) or row.kind(value) != value:  # NaN is in no range
         many = isinstance(value, int) and abs(value) > 1e15
         raise ValueError(f"{wanted}, not {'a number of many digits' if many else value}.")
     return row.kind(value)
+
+
+def instead(value: Any) -> str:
+    """How a sentence on a wrong value ends."""
+    return "and nothing was given" if value is None else f"not {str(value)[:50]!r}"
 
 
 def uniform(seed: int, position: int) -> float:

@@ -36,13 +36,13 @@ class ModelInfo:
     context: int
     vocabulary: int
     corpus: str
-    ends: bool = True
     stories: int | None = None
     corpus_tokens: int | None = None
     tokens_seen: int | None = None
     perplexity: float | None = None
     bits_per_byte: float | None = None
     license: str | None = None
+    ends: bool = True
 
 
 class ModelFolder:

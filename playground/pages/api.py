@@ -11,6 +11,7 @@ visitor sends is checked here: anybody can call.
 
 import asyncio
 import math
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,7 @@ import gradio as gr
 from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
 from playground.pages.parameters import with_settings
-from playground.sampling import ROWS, Settings
+from playground.sampling import ROWS, Settings, instead
 from playground.stories.story import Story
 
 INTERVAL = 0.035  # seconds between two messages to one visitor
@@ -30,6 +31,7 @@ INTERVAL_PER_VISITOR = 0.005  # added to it for every other story that is being 
 POLL = 0.004  # seconds between two looks for words that have not come yet
 PROMPT_MAX = 20_000  # characters
 STREAMS_MAX = 8  # continuations in one call
+CROWD, TURN = 4, 1.0  # stories of a visitor from which on they take turns, and seconds of a turn
 IDS_MAX = 50_000  # tokens of a story that goes on
 
 
@@ -98,7 +100,7 @@ class Api:
         """
         with refusals():
             if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 200:
-                raise ValueError(f"count must be a whole number from 1 to 200, not {count!r}.")
+                raise ValueError(f"count must be a whole number from 1 to 200, {instead(count)}.")
             found = self.engine(model).candidates([], checked_text(prompt))
             return [
                 {
@@ -177,8 +179,14 @@ class Api:
                 )
                 streams.append(held.enter_context(stream))
             yield {"new": [], "typed": len(typed)}
+            until, count, wanted = time.monotonic() + TURN, 0, Settings(**settings).length
             async for batch in self.batches(streams):
                 yield {"new": [[k, *columns(tokens)] for k, tokens in enumerate(batch) if tokens]}
+                count += len(batch[0])
+                part = len(streams) == 1 and 0 < count - len(typed) < wanted
+                if part and not streams[0].done and self.crowds(request, until):
+                    yield {"new": [], "more": True}
+                    return
             yield {"new": [], "ended": [stream.story.ended for stream in streams]}
 
     def page_score(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -226,6 +234,12 @@ class Api:
             if not self.running[name]:
                 del self.running[name]
 
+    def crowds(self, request: gr.Request | None, until: float) -> bool:
+        """Whether a story has had its turn, of a visitor who has so many under way that a browser,
+        which keeps six connections to a server, lets other tabs wait for one. The page then asks
+        for the rest in another call."""
+        return time.monotonic() > until and self.running[visitor(request)] >= CROWD
+
     async def batches(self, streams: list[Stream]) -> AsyncIterator[list[list[Any]]]:
         """The new tokens of streams until all are done, the first ones at once."""
         while not all(stream.done for stream in streams):
@@ -267,7 +281,7 @@ def chosen_of(asked: dict[str, Any]) -> int | None:
 def whole(value: Any, name: str, least: int = 0) -> int:
     """A whole number, or a sentence that names it."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
-        raise ValueError(f"{name} must be a whole number, not {str(value)[:50]!r}.")
+        raise ValueError(f"{name} must be a whole number, {instead(value)}.")
     return value
 
 
@@ -295,4 +309,6 @@ def refusals() -> Iterator[None]:
         yield
     except (ValueError, RuntimeError) as problem:
         sentence = str(problem)
-        raise gr.Error(sentence[:1].upper() + sentence[1:], print_exception=False) from None
+        if "_" not in sentence.split(" ", 1)[0]:  # a setting's name stays as it is written
+            sentence = sentence[:1].upper() + sentence[1:]
+        raise gr.Error(sentence, print_exception=False) from None

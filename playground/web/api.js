@@ -6,10 +6,9 @@ document.querySelector("#python").textContent = `from gradio_client import Clien
 client = Client("${root}")
 print(client.predict("Once upon a time", seed=7, api_name="/generate"))`;
 document.querySelector("#curl").textContent =
-  `curl -s ${root}gradio_api/call/v2/generate -H 'Content-Type: application/json' \\
-  -d '{"prompt": "Once upon a time", "seed": 7}'
-# {"event_id": "..."}: the story comes from
-curl -N ${root}gradio_api/call/v2/generate/EVENT_ID`;
+  `event=$(curl -s ${root}gradio_api/call/v2/generate -H 'Content-Type: application/json' \\
+  -d '{"prompt": "Once upon a time", "seed": 7}' | cut -d'"' -f4)
+curl -sN ${root}gradio_api/call/v2/generate/$event`;
 
 const { named_endpoints: endpoints } = await (await fetch(`${root}gradio_api/info`)).json();
 for (const [name, { description, parameters }] of Object.entries(endpoints)) {

@@ -54,13 +54,26 @@ export class Server {
     return null;
   }
 
-  write(request, signal) {
-    return this.call("page_write", request, signal);
+  // A server that many tabs ask ends a call with `more`, since they share a browser's few connections:
+  // the rest is asked for in another call, as if somebody had pressed Continue.
+  async *write(request, signal) {
+    const told = []; // ids of the only stream
+    let asked = request, typed = 0;
+    while (asked) {
+      let rest = null;
+      for await (const message of this.call("page_write", asked, signal)) {
+        for (const [stream, , , ids] of message.new) if (stream === 0) told.push(...ids);
+        if (asked === request) typed = message.typed ?? typed;
+        if (message.more) rest = restOf(request, told, typed);
+        else yield asked === request ? message : { ...message, typed };
+      }
+      asked = rest;
+    }
   }
 
   // The same from another token on: `request.token_id` follows the ids.
   branch(request, signal) {
-    return this.call("page_write", request, signal);
+    return this.write(request, signal);
   }
 
   score(request, signal) {
@@ -70,6 +83,20 @@ export class Server {
   candidates(request, signal) {
     return this.once("page_candidates", request, signal);
   }
+}
+
+// What is still to be written after the tokens that were told, the first `typed` of which a person wrote.
+function restOf(request, told, typed) {
+  const { ids, settings, token_id, opening } = request;
+  return {
+    ...request,
+    ids: [...ids, ...told],
+    text: "",
+    token_id: null,
+    beyond_end: false,
+    opening: opening >= 0 ? opening : ids.length + (token_id === null ? typed : 0),
+    settings: { ...settings, length: settings.length - (told.length - typed) },
+  };
 }
 
 // [event, data] of a stream of server-sent events.

@@ -22,6 +22,7 @@ import { Store } from "./store.js";
 import * as tree from "./tree.js";
 
 const CHARACTERS = 20_000, UNDOS = 200;
+const NEARLY = 0.9; // of all characters, from where on their number is told
 const EIGHT = 8, EIGHT_LENGTH = 40;
 const SHOWN = 12; // bars of the next word
 const ALTERNATIVES = 10; // bars of a word's card
@@ -235,6 +236,9 @@ class Writer extends HTMLElement {
     this.last = null;
     this.doc = tree.edited(this.doc, text);
     this.changed();
+    if (text.length > NEARLY * CHARACTERS) {
+      this.say(this.language.say("nearly_full", { max: CHARACTERS, n: text.length }));
+    }
   }
 
   open(number) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -203,5 +204,42 @@ def test_programs_are_told_how_to_ask(page: Page) -> None:
         expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.locator("#endpoints")).to_contain_text("top_k: int, 40 if not given")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    done = subprocess.run(
+        ["bash", "-c", page.locator("#curl").inner_text()], capture_output=True, encoding="utf-8"
+    )
+    assert done.stdout.startswith("event: generating"), done.stdout + done.stderr
+    assert "Once upon a time" in done.stdout
     page.get_by_role("link", name="Back to the stories").click()
     page.locator("inkling-writer[ready]").wait_for()
+
+
+def test_twelve_tabs_of_one_browser_write_at_once(browser: Browser, address: str) -> None:
+    """More than a browser has connections for; all with one seed, so that they tell the same."""
+    context = browser.new_context(locale="en-GB", **DESK)
+    pages = [context.new_page() for _ in range(12)]
+    for page in pages:
+        page.goto(address)
+        page.locator("inkling-writer[ready]").wait_for()
+    for page in pages:
+        page.locator("summary", has_text="More").click()
+        page.get_by_label("Seed", exact=True).fill("7")
+        set_range(page, "length", 50)
+        page.locator('[data-part="generate"]').click()
+    for page in pages:
+        expect(button(page, "Continue")).to_be_visible(timeout=60_000)
+    stories = {text(page) for page in pages}
+    context.close()
+    assert len(stories) == 1
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_generate_is_in_reach_from_the_settings(page: Page) -> None:
+    page.locator("summary", has_text="More").click()
+    page.locator("#ink-banned").scroll_into_view_if_needed()
+    for part in ("generate", "again", "eight", "undo", "redo"):
+        expect(page.locator(f'[data-part="{part}"]')).to_be_in_viewport(ratio=1)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    end = page.get_by_role("link", name="For programs: the API").bounding_box()
+    bar = page.locator(".actions").bounding_box()
+    assert end and bar
+    assert end["y"] + end["height"] <= bar["y"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import urllib.error
@@ -17,7 +18,7 @@ from gradio_client.exceptions import AppError
 
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder, ModelInfo
-from playground.pages import site, write
+from playground.pages import api, site, write
 from playground.pages.model_info import rows
 from playground.sampling import Settings
 
@@ -323,6 +324,41 @@ def test_facts_are_told_in_words_and_the_unknown_is_left_out() -> None:
     assert told["Bits per byte"][0] == "0.612"
     bare = ModelInfo("other", 1_000, 64, 50257, "", None, None, None, None, None, None)
     assert [name for name, *_ in rows(bare, 64, 1)] == ["Name", "Size", "Sees", "Writes"]
+
+
+@pytest.mark.parametrize("text", ["Once upon a time", "Once upon a "])
+def test_stories_of_a_crowd_take_turns_and_are_the_same(
+    engine: Engine, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser's connections are few: with `more` the rest is asked for in another call."""
+    endpoints = api.Api({"tiny": engine})
+    settings = {"length": 60, "top_k": 0, "stop_at_end": False}
+
+    async def called(asked: dict[str, Any]) -> list[dict[str, Any]]:
+        return [message async for message in endpoints.page_write(asked)]
+
+    def told(messages: list[dict[str, Any]]) -> list[int]:
+        return [one for message in messages for new in message["new"] for one in new[3]]
+
+    asked = {"ids": [], "text": text, "settings": settings, "seeds": [5], "opening": -1}
+    whole = asyncio.run(called(asked))
+    assert not any("more" in message for message in whole)
+    monkeypatch.setattr(api, "TURN", 0.0)
+    monkeypatch.setattr(api, "INTERVAL", 0.002)
+    endpoints.running[""] = api.CROWD
+    ids, typed, calls, messages = [], 0, 0, asyncio.run(called(asked))
+    typed = messages[0]["typed"]
+    ids += told(messages)
+    while "more" in messages[-1]:
+        calls += 1
+        rest = settings | {"length": 60 - (len(ids) - typed)}
+        messages = asyncio.run(
+            called(asked | {"ids": ids, "text": "", "settings": rest, "opening": typed})
+        )
+        ids += told(messages)
+    assert calls > 0
+    assert ids == told(whole)
+    assert messages[-1]["ended"] == [False]
 
 
 # The server
