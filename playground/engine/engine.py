@@ -131,11 +131,9 @@ class Engine:
             Busy: too many stories are waiting.
         """
         text, _ = self.seam(text)
-        before = [*self._beginning(), *ids, *self.encode(text, begins=not ids)]
+        before = [self.storyteller.start, *ids, *self.encode(text, begins=not ids)]
         asked = [] if token_id is None else [token_id]
         self._check_ids([*before, *asked])
-        if not before:
-            raise ValueError("this model needs a prompt: type some words.")
         settings = Settings(temperature=1, top_k=TOP_K_MAX)
         letters = self.storyteller.letters()
         sequence = Sequence(settings, [*before, *asked], 0 if asked else 1, 0, len(before), letters)
@@ -205,9 +203,7 @@ class Engine:
             (),
             ended=False,
         )
-        begin = [*self._beginning(), *after]
-        if not begin:  # a model without a token before stories says nothing of the first one
-            raise ValueError("this model needs a prompt: type some words.")
+        begin = [self.storyteller.start, *after]
         sequence = Sequence(
             story.settings, [*begin, *ids], 0, 0, len(begin), self._letters_after(after)
         )
@@ -228,10 +224,6 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _beginning(self) -> list[int]:
-        """The token before every story."""
-        return [] if self.storyteller.start is None else [self.storyteller.start]
 
     def encode(self, prompt: str, *, begins: bool = True) -> list[int]:
         """The ids of a text, which `begins` a story or not; ValueError if it is too long, not whole
@@ -281,9 +273,7 @@ class Engine:
         """Go on from a story and some tokens after it, which a person chose. The draws go on from
         `position`, which is the number of tokens in the story unless it is given."""
         known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
-        ids = [*self._beginning(), *known]
-        if not ids:
-            raise ValueError("this model needs a prompt: type some words.")
+        ids = [self.storyteller.start, *known]
         settings = story.settings
         if position is None:
             position = len(story.tokens) + len(typed)

@@ -96,6 +96,19 @@ def ends_of(folder: Path, config: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(token_id for token_id in told if token_id >= 0)
 
 
+def start_of(folder: Path, tokenizer: Any) -> int:
+    """The id before a story: what begins a text, else what ends one; where a model has neither, the
+    end of a line."""
+    told = [
+        tokenizer.bos_token_id,
+        tokenizer.eos_token_id,
+        read_json(folder / "generation_config.json").get("bos_token_id"),
+        read_json(folder / "config.json").get("bos_token_id"),
+        *tokenizer("\n", add_special_tokens=False).input_ids[-1:],
+    ]
+    return next((token_id for one in told for token_id in ids_in(one)), 0)
+
+
 def says_none(folder: Path) -> bool:
     """Whether a folder says of the end that there is none, and does not just leave it out."""
     return any(

@@ -102,7 +102,7 @@ def make_room(
 def try_out(network: Decoder, storyteller: ModelFolder) -> None:
     """Compute a token, so that a model which cannot be computed is refused when it is opened and
     not at its first word; ValueError then."""
-    start = storyteller.start or 0
+    start = storyteller.start
     if start >= network.head.vocabulary:
         raise ValueError(
             f"the tokenizer in {storyteller.folder} is another model's: it begins stories with the "

@@ -17,10 +17,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
-from playground.model.config import context_of, ends_of, first_line, read_config, read_json
+from playground.model.config import (
+    context_of,
+    ends_of,
+    first_line,
+    read_config,
+    read_json,
+    start_of,
+)
 from playground.model.detokenizer import Detokenizer, IncrementalDecoder
 from playground.model.device import choose_device
-from playground.model.source import find_folder, is_adapter
+from playground.model.source import ADAPTER, find_folder, is_adapter
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
 MARKS = ("\n", ".")  # to write before a text that does not begin one, in the order they are tried
@@ -55,7 +62,7 @@ class ModelFolder:
         weights: its tensors by name, as they are stored.
         tokenizer: the folder's own.
         ends: the ids that end a story; none, and every story runs to its length.
-        start: the id before a story, or None.
+        start: the id before a story.
         facts: for people.
         fingerprint: SHA-256 of weights, configuration and tokenizer, in hexadecimal.
         device: where it computes.
@@ -85,8 +92,7 @@ class ModelFolder:
         own = any((folder / name).is_file() for name in TOKENIZERS)
         self.tokenizer = open_tokenizer(folder if own else self.base, self.config)
         self.ends = ends_of(self.base, self.config, self.tokenizer)
-        start, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
-        self.start = end if start is None else start
+        self.start = start_of(self.base, self.tokenizer)
         self.fingerprint = fingerprint_of(folder, self.base)
         self.facts = facts_of(
             name or folder.resolve().name, self.config, self.weights, training, bool(self.ends)
@@ -204,7 +210,7 @@ def sha256(file: Path) -> str:
 def fingerprint_of(folder: Path, base: Path) -> str:
     """SHA-256 of all that decides what a model says."""
     digest = hashlib.sha256()
-    names = ("config.json", "tokenizer.json")
+    names = ("config.json", "tokenizer.json", ADAPTER)
     for where in [folder] if base == folder else [base, folder]:
         for file in [*sorted(where.glob("*.safetensors")), *(where / name for name in names)]:
             if file.is_file():

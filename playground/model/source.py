@@ -42,7 +42,7 @@ def find_folder(name: str | Path) -> Path:
 
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter and no model of its own."""
-    return (folder / ADAPTER).is_file() and not (folder / "config.json").is_file()
+    return (folder / ADAPTER).is_file() and not any(folder.glob("model*.safetensors"))
 
 
 def check_form(folder: Path) -> None:

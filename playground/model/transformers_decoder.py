@@ -18,6 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from playground.model.attention import Chunk
 from playground.model.config import context_of, first_line
+from playground.model.cuda_graph import say_once
 from playground.model.folder import ModelFolder
 from playground.model.head import BLOCK, IMPOSSIBLE, Head
 
@@ -35,7 +36,8 @@ class TransformersDecoder:
         goes_back: whether tokens can be taken out of its cache again.
     """
 
-    padding = None
+    padding: torch.Tensor | None = None
+    head: Head
 
     def __init__(self, storyteller: ModelFolder) -> None:
         self._folder = storyteller.folder
@@ -49,12 +51,23 @@ class TransformersDecoder:
     def reserve(self, slots: int, context: int, rows: int | None = None) -> None:
         """See `decoder.Decoder`."""
         self.context = context
-        self._caches = [self._new_cache() for _ in range(slots)]
+        self._caches: list[Any] = [self._new_cache() for _ in range(slots)]
         self._held: list[list[int]] = [[] for _ in range(slots)]  # ids that a cache was fed
 
     def feed(self, chunks: list[Chunk]) -> torch.Tensor:
         """See `decoder.Decoder`; the states are the logits."""
-        return torch.cat([self.head.pad(self._feed(chunk)) for chunk in chunks])
+        return torch.cat([padded(self._feed_or_nothing(chunk)) for chunk in chunks])
+
+    def _feed_or_nothing(self, chunk: Chunk) -> torch.Tensor:
+        """`_feed`, or no numbers where the model fails: that ends the story and no other."""
+        try:
+            return self._feed(chunk)
+        except Exception as error:  # a model may raise anything
+            say_once(f"{self._folder}: {first_line(error)}")
+            self._caches[chunk.slot] = None
+            self._held[chunk.slot] = [*self._held[chunk.slot][: chunk.start], *chunk.ids]
+            shape = (len(chunk.ids), self.head.vocabulary)
+            return torch.full(shape, torch.nan, device=self._model.device)
 
     def _feed(self, chunk: Chunk) -> torch.Tensor:
         """(tokens, vocabulary): the logits after each token of a chunk."""
@@ -71,10 +84,10 @@ class TransformersDecoder:
     def _back_to(self, slot: int, start: int) -> bool:
         """Take what is beyond the first `start` tokens out of a slot's cache, if it can be."""
         beyond = len(self._held[slot]) - start
+        if self._caches[slot] is None or (beyond and (start == 0 or not self.goes_back)):
+            return False
         if beyond == 0:
             return True
-        if start == 0 or not self.goes_back:
-            return False
         try:
             self._caches[slot].crop(-beyond)
         except (RuntimeError, ValueError, AttributeError):  # a window that has slid, for instance
@@ -143,7 +156,8 @@ def load(storyteller: ModelFolder) -> Any:
             "open a causal language model."
         )
     try:
-        model, report = AutoModelForCausalLM._model_mapping[type(config)].from_pretrained(
+        made: Any = AutoModelForCausalLM._model_mapping[type(config)]
+        model, report = made.from_pretrained(
             None,
             config=config,
             state_dict=dict(storyteller.weights),
@@ -186,16 +200,17 @@ def cache_bytes(value: Any) -> int:
     return 0
 
 
+def padded(logits: torch.Tensor) -> torch.Tensor:
+    """(rows, vocabulary and a few more) of logits (rows, vocabulary), as a head has them."""
+    return functional.pad(logits, (0, -logits.shape[1] % BLOCK), value=IMPOSSIBLE)
+
+
 class IdentityHead(Head):
     """A head whose states are the logits already: every id has a slot of its own."""
 
     def __init__(self, vocabulary: int, device: torch.device) -> None:
         super().__init__(torch.arange(vocabulary, dtype=torch.float32)[:, None], torch.float32)
         self.counts, self._bar = self.counts.to(device), self._bar.to(device)
-
-    def pad(self, logits: torch.Tensor) -> torch.Tensor:
-        """(rows, slots) of logits (rows, vocabulary)."""
-        return functional.pad(logits, (0, -logits.shape[1] % BLOCK), value=IMPOSSIBLE)
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """The states."""

@@ -31,7 +31,7 @@ INTERVAL_PER_VISITOR = 0.005  # added to it for every other story that is being 
 POLL = 0.004  # seconds between two looks for words that have not come yet
 PROMPT_MAX = 20_000  # characters
 STREAMS_MAX = 8  # continuations in one call
-CROWD, TURN = 4, 1.0  # stories of a visitor from which on they take turns, and seconds of a turn
+CROWD, TURN = 4, 2.0  # stories of a visitor from which on they take turns, and seconds of a turn
 IDS_MAX = 50_000  # tokens of a story that goes on
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -77,3 +79,46 @@ def test_weights_that_lack_a_part_are_refused(folder: Path, tmp_path: Path) -> N
     )
     with pytest.raises(ValueError, match="lack"):
         Engine(ModelFolder.open(tmp_path / "part", device="cpu"))
+
+
+def test_a_model_that_fails_in_mid_story_ends_that_story_and_no_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(temperature=0, length=12, stop_at_end=False)
+    with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
+        with engine.write(PROMPT, settings) as stream:
+            whole = [token.token_id for token in stream]
+        model = engine._network._model  # type: ignore[attr-defined]
+        forward = model.forward
+
+        def failing(**given: Any) -> Any:
+            if given["input_ids"][0, -1] == whole[5]:
+                raise IndexError("no such position")
+            return forward(**given)
+
+        monkeypatch.setattr(model, "forward", failing)
+        with engine.write(PROMPT, settings) as stream, pytest.raises(ValueError, match="no number"):
+            list(stream)
+        assert "no such position" in capsys.readouterr().err
+        monkeypatch.undo()
+        with engine.write(PROMPT, settings) as stream:
+            assert [token.token_id for token in stream] == whole
+
+
+def test_a_model_without_a_word_of_its_own_before_a_story_begins_with_a_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(folder, tmp_path / "bare"))
+    for file in other.glob("*config.json"):
+        content = json.loads(file.read_text())
+        for name in ("bos_token", "eos_token", "unk_token", "bos_token_id", "eos_token_id"):
+            if name in content:
+                content[name] = None
+        file.write_text(json.dumps(content))
+    storyteller = ModelFolder.open(other, device="cpu")
+    assert storyteller.tokenizer.eos_token is None
+    assert [storyteller.start] == storyteller.encode("\n")
+    with Engine(storyteller, max_streams=1) as engine:
+        assert len(engine.score(PROMPT).tokens) == len(engine.encode(PROMPT))
+        with engine.extend([], PROMPT, Settings(length=3)) as stream:
+            assert len(list(stream)) == len(engine.encode(PROMPT)) + 3
