@@ -61,6 +61,8 @@ class BatchedDecoder:
                 f"the weights in {storyteller.folder} lack {error.args[0]!r}: "
                 "export or copy the model again."
             ) from None
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:  # of a tensor that has another shape
             raise ValueError(
                 f"the weights in {storyteller.folder} do not fit its config.json "

@@ -54,9 +54,20 @@ def open_decoder(storyteller: ModelFolder) -> Decoder:
         ValueError: weights are missing or of another shape, or the model is none that tells
             stories; one sentence.
     """
-    if family_of(storyteller.config) is None:
-        return TransformersDecoder(storyteller)
-    return BatchedDecoder(storyteller)
+    try:
+        if family_of(storyteller.config) is None:
+            return TransformersDecoder(storyteller)
+        return BatchedDecoder(storyteller)
+    except torch.OutOfMemoryError:
+        raise ValueError(no_room(storyteller)) from None
+
+
+def no_room(storyteller: ModelFolder) -> str:
+    """What is said where the memory does not hold a model and one story."""
+    return (
+        f"there is no memory for {storyteller.folder} and a story on {storyteller.device}: close "
+        "what else uses it, or give more with --memory, or --device cpu."
+    )
 
 
 def make_room(
@@ -85,10 +96,7 @@ def make_room(
             torch.cuda.empty_cache()
         room = room._replace(streams=room.streams // 2) if room.streams > 1 else None
     if room is None:
-        raise ValueError(
-            f"there is no memory for a story of {storyteller.folder} on {device}: close what else "
-            "uses it, or give --memory or another --device."
-        )
+        raise ValueError(no_room(storyteller))
     if room != wanted:
         print(
             f"{storyteller.facts.name}: the memory holds {room.streams} stories at once of "
@@ -111,6 +119,8 @@ def try_out(network: Decoder, storyteller: ModelFolder) -> None:
     try:
         with torch.inference_mode():
             network.head.logits(network.feed([Chunk(0, 0, [start])]))
+    except torch.OutOfMemoryError:
+        raise ValueError(no_room(storyteller)) from None
     except (RuntimeError, IndexError) as error:
         raise ValueError(
             f"the model in {storyteller.folder} cannot be computed ({first_line(error)}): export "

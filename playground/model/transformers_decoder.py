@@ -111,6 +111,8 @@ class TransformersDecoder:
             ids = [int(share * size) for share in TRIAL]
             whole = self._forward(ids, None)
             self.head = IdentityHead(whole.shape[1], self._model.device)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # a model may raise anything where it is used in a new way
             raise ValueError(
                 f"the model in {self._folder} does not go on with a text ({first_line(error)}): "
