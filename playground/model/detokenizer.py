@@ -88,6 +88,11 @@ class Detokenizer:
                     self._bytes[token_id] = piece
         return [self.piece(token_id) for token_id in range(count)]
 
+    def says_nothing(self, token_id: int) -> bool:
+        """Whether it is silent, or beyond the tokenizer's ids, as the last rows of a table are that
+        was made larger to be a round number."""
+        return token_id in self.silent or self._tokenizer.convert_ids_to_tokens(token_id) is None
+
     def stream(self) -> IncrementalDecoder:
         """A text that begins."""
         return IncrementalDecoder(self)
@@ -133,9 +138,12 @@ class IncrementalDecoder:
 
     def add(self, token_id: int) -> str:
         """The text that this token completes."""
-        if token_id in self._detokenizer.silent:
+        its = self._detokenizer
+        if its.is_byte_level:
+            return self._decoder.decode(its.piece(token_id))
+        if its.says_nothing(token_id):
             return ""
-        piece = self._detokenizer.added(token_id, self._before)
+        piece = its.added(token_id, self._before)
         self._before = token_id
         return self._decoder.decode(piece)
 

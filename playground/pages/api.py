@@ -158,7 +158,7 @@ class Api:
             settings, seeds = settings_of(asked)
             token_id = chosen_of(asked)
             bare, _ = engine.seam(text)
-            typed = engine.encode(bare) if token_id is None else [token_id]
+            typed = engine.encode(bare, begins=not ids) if token_id is None else [token_id]
             # The beginning is no part of what is drawn: the same seed tells the same story here as
             # in the terminal.
             opening = whole(asked.get("opening", -1), "opening", -1)
@@ -196,7 +196,7 @@ class Api:
             if "given" in asked:
                 _, new, _ = self.story_of(asked | {"ids": asked["given"]})
             else:
-                new = engine.encode(engine.seam(text)[0])
+                new = engine.encode(engine.seam(text)[0], begins=not ids)
             tokens = engine.score_ids(new, after=ids).tokens if new else ()
             return {"tokens": list(zip(*columns(tokens), strict=True))}
 

@@ -606,7 +606,8 @@ class Writer extends HTMLElement {
     const found = await this.source.score({ model: this.model.name, ids, text });
     if (this.doc !== doc || !found) return;
     const tokens = found.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 }));
-    const rest = text.slice(tree.textOf(tokens).length); // a space that belongs to the next word
+    const read = tree.textOf(tokens); // of some tokenizers not quite as it was typed
+    const rest = text.startsWith(read) ? text.slice(read.length) : ""; // a space that belongs to the next word
     if (rest) tokens.push({ t: rest, s: null, i: null, r: -1 });
     this.doc = tree.scored(doc, tokens);
     this.showTokens();
