@@ -398,6 +398,10 @@ def test_a_long_paste_is_refused_in_a_sentence(page: Page) -> None:
     page.keyboard.insert_text("x" * 20_001)
     expect(page.locator(".note")).to_contain_text("at most 20,000 characters")
     assert text(page) == told
+    # Near the limit it is told, before anything is refused.
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text("x" * (19_000 - len(told)))
+    expect(page.locator(".note")).to_contain_text("19,000 of at most 20,000 characters.")
 
 
 TRICKS = [

@@ -221,10 +221,16 @@ def test_twelve_tabs_of_one_browser_write_at_once(browser: Browser, address: str
         page.goto(address)
         page.locator("inkling-writer[ready]").wait_for()
     for page in pages:
-        page.locator("summary", has_text="More").click()
-        page.get_by_label("Seed", exact=True).fill("7")
-        set_range(page, "length", 50)
-        page.locator('[data-part="generate"]').click()
+        page.evaluate(
+            """() => {
+              for (const [name, value] of [["seed", 7], ["length", 30]]) {
+                const field = document.querySelector(`#ink-${name}`);
+                field.value = value;
+                field.dispatchEvent(new Event("input", { bubbles: true }));
+              }
+              document.querySelector('[data-part="generate"]').click();
+            }"""
+        )
     for page in pages:
         expect(button(page, "Continue")).to_be_visible(timeout=60_000)
     stories = {text(page) for page in pages}

@@ -329,7 +329,7 @@ def test_a_story_is_the_same_whatever_the_type_of_the_head(
                     [token.token_id for token in story.tokens]
                     for seed in range(2)
                     for story in [
-                        told(engine, PROMPT, length=80, seed=seed, stop_at_end=False, **settings)
+                        told(engine, PROMPT, length=60, seed=seed, stop_at_end=False, **settings)
                     ]
                 ]
             )

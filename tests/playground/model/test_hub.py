@@ -6,10 +6,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +15,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from playground import generate
 from playground.model.folder import ModelFolder
-from tests.paths import ROOT
 
 MAIN, OFFER = "a" * 40, "b" * 40  # commits
 NOBODY = "http://127.0.0.1:9"
@@ -146,19 +143,15 @@ def test_weights_that_are_a_pickle_come_from_the_converter(
     assert ModelFolder.open("fox/tiny", device="cpu").fingerprint == first.fingerprint
 
 
-def test_what_is_not_there_is_one_sentence(ask: Callable[[str], None], tmp_path: Path) -> None:
+def test_what_is_not_there_is_one_sentence(
+    ask: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     with serve({}, {}) as (address, _):
         ask(address)
         with pytest.raises(ValueError, match="no model of this name on the Hub"):
             ModelFolder.open("fox/other")
-    done = subprocess.run(
-        [sys.executable, "-m", "playground.generate", "fox/other"],
-        cwd=ROOT,
-        env=os.environ | {"HF_HOME": str(tmp_path), "HF_ENDPOINT": NOBODY, "HF_HUB_OFFLINE": "0"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: there is no model folder fox/other, and the Hub did not")
-    assert done.stderr.count("\n") == 1
+    ask(NOBODY)
+    assert generate.main(["fox/other"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is no model folder fox/other, and the Hub did not answer")
+    assert said.count("\n") == 1
