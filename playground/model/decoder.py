@@ -98,10 +98,10 @@ def make_room(
     if room is None:
         raise ValueError(no_room(storyteller))
     if room != wanted:
+        held = "one story" if room.streams == 1 else f"{room.streams} stories at once"
         print(
-            f"{storyteller.facts.name}: the memory holds {room.streams} stories at once of "
-            f"{room.context:,} tokens each, not {wanted[0]} of {wanted[1]:,} (--memory says how "
-            "much they may take)",
+            f"{storyteller.facts.name}: the memory holds {held} of {room.context:,} tokens each, "
+            f"not {wanted[0]} of {wanted[1]:,} (--memory says how much they may take)",
             file=sys.stderr,
         )
     return room.streams
