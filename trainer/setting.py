@@ -15,7 +15,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.keep": "run.keep_last",
     "run.export": "run.export_checkpoint",
 }
-ADDED = {
+ADDED: dict[str, Any] = {
     "model.attention": "block",
     "model.init_from": "",
     "optim.warmup_steps": 0,

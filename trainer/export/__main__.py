@@ -1,0 +1,48 @@
+"""An export in another form.
+
+python -m trainer.export gguf EXPORT FILE [--type f16|q8_0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from trainer.export.gguf import TYPES, export_gguf
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains with a ValueError, which `main` prints as one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (--help lists the options)")
+
+
+def parser() -> Parser:
+    """The command line."""
+    found = Parser(prog="python -m trainer.export", description="An export in another form.")
+    forms = found.add_subparsers(dest="form", required=True, parser_class=Parser)
+    gguf = forms.add_parser("gguf", help="one file for llama.cpp, Ollama, LM Studio")
+    gguf.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
+    gguf.add_argument("file", metavar="FILE", type=Path, help="the file to write")
+    gguf.add_argument("--type", default="f16", choices=TYPES, help="of the matrices (default: f16)")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 when it is done, 2 with one sentence when it cannot be."""
+    try:
+        options = parser().parse_args(arguments)
+        file = export_gguf(options.export, options.file, options.type)
+        print(f"{file}: {file.stat().st_size / 1e6:,.1f} MB")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
