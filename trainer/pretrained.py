@@ -16,7 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from trainer.compact_vocabulary import SIZE, Vocabulary
 from trainer.config import Config, Model
-from trainer.evaluate.load import open_model
+from trainer.evaluate.load import give_our_ids, open_model
 from trainer.model import stock_config
 
 # A quarter of the usual rates, and small updates: there are few stories as a rule (docs/LOG.md).
@@ -52,7 +52,7 @@ def open_pretrained(config: Config) -> tuple[Config, PreTrainedModel | None]:
     name = config.model.init_from
     if not name:
         return config, None
-    model, _ = open_model(name, stores=config.corpus.folder)
+    model, tokenizer = open_model(name, stores=config.corpus.folder)
     shape = shape_of(model.config, name)
     for key in SHAPE:
         given, found = getattr(config.model, key), getattr(shape, key)
@@ -68,6 +68,7 @@ def open_pretrained(config: Config) -> tuple[Config, PreTrainedModel | None]:
         for name, value in FINE_TUNING.items()
         if name not in config.given
     }
+    give_our_ids(model, tokenizer)
     return dataclasses.replace(
         config, model=settings, optim=dataclasses.replace(config.optim, **optim)
     ), model
@@ -83,11 +84,6 @@ def shape_of(stock: PretrainedConfig, name: str) -> Model:
         raise ValueError(
             f"model.init_from {name} is a {stock.model_type}: the trainer goes on from gpt2, llama "
             "and qwen3 models"
-        )
-    if stock.vocab_size != SIZE:
-        raise ValueError(
-            f"model.init_from {name} has {stock.vocab_size:,} ids and the stories are read in "
-            f"GPT-2's {SIZE:,}: start from a model with that tokenizer"
         )
     shape = Model(
         block=stock.model_type,
@@ -124,14 +120,12 @@ def copy_weights(
 ) -> None:
     """Give a fresh decoder over the vocabulary's compact ids the weights of a full one.
 
-    A row that many ids share is the mean of theirs, which are equal (`load.trained_ids`).
+    A row that many ids share is that of any of them: they are equal (`load.trained_ids`).
     """
     full = pretrained.state_dict()
-    counts = torch.bincount(vocabulary.slot_of_id, minlength=vocabulary.num_slots)
     with torch.no_grad():
         for name, weight in decoder.named_parameters():
             value: Any = full[name].float()
             if len(value) == SIZE and weight.shape[0] == vocabulary.num_slots:
-                sums = torch.zeros_like(weight).index_add_(0, vocabulary.slot_of_id, value)
-                value = sums / counts.clamp_min(1)[:, None]
+                value = weight.index_copy(0, vocabulary.slot_of_id, value)
             weight.copy_(value)

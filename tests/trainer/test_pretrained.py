@@ -7,8 +7,17 @@ from typing import Any
 import huggingface_hub
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from tokenizers import ByteLevelBPETokenizer
+from transformers import (
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
+from tests.paths import TOKENIZER
 from trainer.command_line import parse
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.load import open_model, trained_ids
@@ -112,7 +121,6 @@ def test_the_shape_is_the_models_and_another_is_refused(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"vocab_size": 1000}, "has 1,000 ids"),
         ({"scale_attn_weights": False}, "has scale_attn_weights False"),
         ({"tie_word_embeddings": False}, "has tie_word_embeddings False"),
     ],
@@ -123,6 +131,28 @@ def test_a_shape_that_cannot_be_made_is_refused(changes: dict[str, Any], sentenc
         setattr(stock, key, value)
     with pytest.raises(ValueError, match=sentence):
         shape_of(stock, "theirs")
+
+
+def test_a_model_of_another_vocabulary_reads_our_ids(tmp_path: Path) -> None:
+    """Each of GPT-2's tokens begins as the mean of what the model's tokenizer writes it with."""
+    bpe = ByteLevelBPETokenizer()
+    stories = [pirate_story(number) for number in range(50)]
+    bpe.train_from_iterator(stories, vocab_size=400, special_tokens=["<end>"], show_progress=False)
+    theirs = PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, eos_token="<end>")
+    shape = parse(["--preset", "smoke", "--model.hidden", "16", "--model.intermediate", "32"]).model
+    torch.manual_seed(0)
+    small = LlamaForCausalLM(stock_config(shape, len(theirs)))  # type: ignore[arg-type]
+    small.save_pretrained(tmp_path / "theirs")
+    theirs.save_pretrained(tmp_path / "theirs")
+    config, model = open_pretrained(parse(["--model.init_from", str(tmp_path / "theirs")]))
+    assert config.model.hidden == 16 and model is not None
+    table = small.get_input_embeddings().weight
+    rows = model.get_input_embeddings().weight
+    assert rows.shape == (50_257, 16)
+    assert torch.equal(rows[50_256], table[theirs.eos_token_id])
+    ours = AutoTokenizer.from_pretrained(TOKENIZER)
+    ids = theirs(" sailed", add_special_tokens=False).input_ids
+    assert torch.allclose(rows[ours(" sailed").input_ids[0]], table[ids].mean(0))
 
 
 def test_gpt_2_itself_can_be_gone_on_from(tmp_path: Path) -> None:

@@ -24,10 +24,11 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from trainer.compact_vocabulary import Vocabulary
+from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
 from trainer.config import Model
 from trainer.corpus.token_store import find_store
 from trainer.corpus.tokenizer import FOLDER as TOKENIZER
+from trainer.corpus.tokenizer import token_bytes
 from trainer.model import full_decoder
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.resume import updated_settings
@@ -93,10 +94,30 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
     settings = updated_settings(found.identity)
     counts = store.id_counts("train")
     if start := settings["model"]["init_from"]:
-        counts = counts + trained_ids(open_model(start, stores=stores)[0])
+        first, tokenizer = open_model(start, stores=stores)
+        give_our_ids(first, tokenizer)
+        counts = counts + trained_ids(first)
     vocabulary = Vocabulary.of(counts, compact=settings["runtime"]["compact_vocabulary"])
     model = full_decoder(Model(**settings["model"]), vocabulary, found.weights)
     return model, AutoTokenizer.from_pretrained(TOKENIZER, local_files_only=True)
+
+
+def give_our_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a model of another vocabulary read GPT-2's ids: each gets the mean of the rows of the
+    tokens that the model's own tokenizer writes it with."""
+    ours = AutoTokenizer.from_pretrained(TOKENIZER, local_files_only=True)
+    table = model.get_input_embeddings().weight.detach().clone()
+    if tokenizer.get_vocab() == ours.get_vocab() and len(table) == SIZE:
+        return
+    texts = [token.decode(errors="ignore") for token in token_bytes()]
+    rows = table.mean(0).repeat(SIZE, 1)  # for what its tokenizer writes with nothing
+    for number, ids in enumerate(tokenizer(texts, add_special_tokens=False).input_ids):
+        if ids:
+            rows[number] = table[ids].mean(0)
+    rows[END_OF_TEXT] = table[tokenizer.eos_token_id]
+    model.resize_token_embeddings(SIZE, mean_resizing=False)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.copy_(rows)
 
 
 def trained_ids(model: PreTrainedModel) -> np.ndarray:
