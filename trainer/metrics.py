@@ -191,8 +191,8 @@ def plot(folder: Path, picture: Path) -> None:
     figure.savefig(picture, dpi=110)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print a run's last lines, or draw its curve."""
+def main(arguments: list[str] | None = None) -> int:
+    """Print a run's last lines, and draw its curve if asked to: 0, or 2 with one sentence."""
     import argparse
 
     parser = argparse.ArgumentParser(prog="python -m trainer.metrics", description="Look at a run.")
@@ -201,13 +201,20 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     lines = read(options.run)
     if not lines:
-        parser.exit(2, f"error: there is no {METRICS} in {options.run}: name the folder of a run\n")
-    for line in lines[-10:]:
-        print(json.dumps(line))
-    if options.plot:
-        plot(options.run, options.run / "curve.png")
-        print(options.run / "curve.png")
+        sentence = f"there is no {METRICS} in {options.run}: name the folder of a run"
+        print(f"error: {sentence}", file=sys.stderr)
+        return 2
+    try:
+        for line in lines[-10:]:
+            print(json.dumps(line), flush=True)
+        if options.plot:
+            plot(options.run, options.run / "curve.png")
+            print(options.run / "curve.png")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

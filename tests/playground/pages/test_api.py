@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,6 +24,7 @@ from playground.model.folder import ModelFolder, ModelInfo
 from playground.pages import api, site, write
 from playground.pages.model_info import rows
 from playground.sampling import Settings
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -412,3 +416,17 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
         assert "a list of 11 values (prompt, temperature," in refused.value.read().decode()
     stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
     assert status(stranger) == 400
+
+
+def test_the_commands_of_the_document_run(url: str) -> None:
+    """docs/api.md, against this server."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    here = text.replace("http://127.0.0.1:7860", url.rstrip("/"))
+    (python,) = re.findall(r"```python\n(.*?)```", here, re.DOTALL)
+    for program in ([sys.executable, "-c", f"{python}\nprint(turned['tokens'][1])"], None):
+        shell = re.findall(r"```sh\n(.*?)```", here, re.DOTALL)[0]
+        done = subprocess.run(
+            program or ["bash", "-c", shell], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert "token_id" in done.stdout if program else "event: complete" in done.stdout

@@ -1,0 +1,132 @@
+"""Every command in README and the documents does what it says: each is run, on the sample and on
+tiny models where it stands for hours of work, and none is without a row here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from accelerate.commands.launch import launch_command_parser
+
+import app
+import playground.generate
+import trainer.evaluate.__main__
+import trainer.export.__main__
+import trainer.metrics
+import trainer.train
+from tests.paths import ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+SMALL = [
+    *("--preset", "smoke", "--optim.steps", "2", "--run.snapshots", "0", "--model.hidden", "32"),
+    *("--run.judge_stories", "1", "--run.sample_length", "2", "--run.validate_blocks", "1"),
+]
+ELSEWHERE = {  # a command's start: why it is not run here
+    "python3 -m venv": "`make` does the same, and CI runs that",
+    ".venv/bin/python": "the same",
+    "py -m venv": "Windows",
+    ".venv\\Scripts\\": "Windows",
+    "make": "the target is looked up; CI runs `make test`",
+    ".venv/bin/pre-commit": "it changes the repository",
+    "EVENT=$(curl": "tests/playground/pages/test_api.py runs it",
+    "curl": "the same",
+    "sbatch": "tests/trainer/distributed/test_machines.py runs the script",
+}
+
+
+def commands() -> list[tuple[str, str]]:
+    """(document, command) of every line of every fenced shell block."""
+    found = []
+    for document in DOCUMENTS:
+        for block in FENCE.findall(document.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = re.sub(r"\s+#.*$", "", line).strip().replace(" [--json]", " --json")
+                if command and not command.startswith("#"):
+                    found.append((document.name, command))
+    return found
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the documents assume it: a finished run, stories, the shipped storyteller."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "models").symlink_to(ROOT / "models")
+    lines = (ROOT / "trainer" / "corpus" / "sample.jsonl").read_text().splitlines()[40:]
+    for name, count in {"stories": 300, "train": 30, "valid": 4}.items():
+        (home / f"{name}.jsonl").write_text("\n".join(lines[:count]) + "\n")
+    here = os.getcwd()
+    os.chdir(home)
+    try:
+        arguments = ["--corpus.source", "stories.jsonl", "--run.dir", "runs/storyteller"]
+        assert trainer.train.main([*SMALL, *arguments]) == 0
+    finally:
+        os.chdir(here)
+    return home
+
+
+def train(words: list[str]) -> int:
+    """`accelerate launch ... trainer/train.py ...`: its parser takes the flags, and the run is made
+    small and of the sample unless stories are named."""
+    flags = launch_command_parser().parse_args(words[2:])
+    assert flags.training_script == "trainer/train.py"
+    arguments = flags.training_script_args
+    if "--corpus.source" not in arguments:
+        arguments = ["--corpus.source", "sample", *arguments]
+    return trainer.train.main([*SMALL, *arguments, "--run.fresh"])
+
+
+def open_page(words: list[str]) -> int:
+    """`python app.py ...`: the models that it names are there; tests/playground opens the page."""
+    options = app.command_line(words[2:])
+    assert all((folder / "config.json").is_file() for folder in map(Path, options.model or []))
+    return 0
+
+
+def module(main: Callable[[list[str]], int], *more: str) -> Callable[[list[str]], int]:
+    """`python -m module ...`, with more arguments."""
+    return lambda words: main([*words[3:], *more])
+
+
+RUN: dict[str, Callable[[list[str]], int]] = {
+    "accelerate launch": train,
+    "python app.py": open_page,
+    "python -m trainer.evaluate": module(trainer.evaluate.__main__.main),
+    "python -m trainer.metrics": module(trainer.metrics.main),
+    "python -m trainer.export": module(trainer.export.__main__.main),
+    "python -m playground.generate": module(playground.generate.main, "--length", "5"),
+}
+
+
+@pytest.mark.parametrize(("document", "command"), commands())
+def test_a_command_in_a_document_runs(
+    document: str, command: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    words = shlex.split(command.replace("--generate 100", "--generate 2"), posix=True)
+    known = [start for start in RUN if command.startswith(start)]
+    if known:
+        assert RUN[known[0]](words) == 0
+        return
+    assert any(command.startswith(start) for start in ELSEWHERE), "no row in RUN or ELSEWHERE"
+    if words[0] == "make":
+        target = ["make", "--dry-run", *words[1:]]
+        done = subprocess.run(target, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_python_of_readme_runs() -> None:
+    blocks = PYTHON.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(blocks) == 1
+    done = subprocess.run(
+        [sys.executable, "-c", blocks[0]], cwd=ROOT, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<|endoftext|>Once upon a time")
