@@ -13,6 +13,7 @@ import binascii
 import itertools
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -20,10 +21,12 @@ from typing import Any
 
 from playground.sampling import Settings
 
-VERSION = 1
-CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the place
+VERSION = 1  # of a story of one branch
+VERSION_BRANCHES = 2  # of several: the same, and the other branches after it
+CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the rank
 RARE_BITS = 20  # of any other id
 NAME_MAX, RUNS_MAX, TOKENS_MAX = 63, 500, 10_000
+BRANCHES_MAX, SPREAD_MAX = 200, 50_000  # branches, and tokens of all of them written out
 TEXT_MAX = 60_000  # letters; more are refused before they are read
 SCALED = ("temperature", "top_p", "min_p", "repetition_penalty")  # in thousandths
 DAMAGED = "This link is cut off or was altered: ask for it again."
@@ -45,6 +48,24 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Branch:
+    """Another way that a story has gone.
+
+    Attributes:
+        leaves: which branch it turns off: 0 is the story itself, k the k-th of its branches, an
+            earlier one than this.
+        shared: tokens that it has in common with that one, from the first on.
+        name: what a person called it.
+        tokens: (id, run) after those.
+    """
+
+    leaves: int
+    shared: int
+    name: str
+    tokens: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Permalink:
     """What a link holds.
 
@@ -53,12 +74,24 @@ class Permalink:
         name: what the model is called.
         runs: what the model wrote, in the order of their numbers.
         tokens: (id, run) in their order; run -1 for what a person wrote.
+        branches: the other ways that the story has gone.
     """
 
     model: str
     name: str
     runs: tuple[Run, ...]
     tokens: tuple[tuple[int, int], ...]
+    branches: tuple[Branch, ...] = ()
+
+    @property
+    def segments(self) -> list[tuple[int, int, int]]:
+        """(run, start, end) of the tokens that were written in one go."""
+        found, start = [], 0
+        for run, part in itertools.groupby(run for _, run in self.tokens):
+            end = start + len(list(part))
+            found.append((run, start, end))
+            start = end
+        return found
 
 
 def encode(link: Permalink) -> str:
@@ -70,35 +103,27 @@ def encode(link: Permalink) -> str:
     if len(link.tokens) > TOKENS_MAX or len(link.runs) > RUNS_MAX:
         raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
     bits = Writer()
-    bits.add(VERSION, 4)
+    bits.add(VERSION_BRANCHES if link.branches else VERSION, 4)
     for digit in link.model[:16].ljust(16, "0"):
         bits.add(int(digit, 16), 4)
-    name = link.name.encode()[:NAME_MAX].decode(errors="ignore")
-    bits.text(name, 6)
+    bits.text(shortened(link.name), 6)
     bits.number(len(link.runs))
     for run in link.runs:
-        settings = run.settings
-        for key in SCALED:
-            value = getattr(settings, key)
-            if round(value * 1000) / 1000 != value:
-                raise ValueError(f"a link holds {key} to three digits after the point only.")
-            bits.number(round(value * 1000))
-        bits.number(settings.top_k)
-        bits.add(settings.seed, 32)
-        for flag in (settings.stop_at_end, run.begins_with_space, run.beyond_end):
-            bits.add(flag, 1)
-        bits.number(len(settings.banned_words))
-        for word in settings.banned_words:
-            bits.text(word)
-    owners = [number for _, number in link.tokens]
-    segments = [(number, len(list(part))) for number, part in itertools.groupby(owners)]
-    bits.number(len(segments))
-    for number, count in segments:
-        bits.number(number + 1)
-        bits.number(count)
-    places = {token_id: place for place, token_id in enumerate(common_tokens())}
-    for token_id, _ in link.tokens:
-        bits.token(token_id, places.get(token_id))
+        add_run(bits, run)
+    bits.tokens(link.tokens)
+    if link.branches:
+        lengths = [len(link.tokens)]
+        bits.number(len(link.branches))
+        for branch in link.branches:
+            bits.number(branch.leaves)
+            bits.number(branch.shared)
+            bits.text(shortened(branch.name), 6)
+            bits.tokens(branch.tokens)
+            lengths.append(branch.shared + len(branch.tokens))
+        if len(link.branches) > BRANCHES_MAX or sum(lengths) > SPREAD_MAX:
+            raise ValueError(
+                f"a link holds at most {BRANCHES_MAX} branches and {SPREAD_MAX:,} tokens in all."
+            )
     data = bits.bytes()
     return base64.urlsafe_b64encode(data + zlib.crc32(data).to_bytes(4, "big")).decode().rstrip("=")
 
@@ -119,21 +144,49 @@ def decode(text: str) -> Permalink:
     if len(whole) < 5 or zlib.crc32(data) != int.from_bytes(whole[-4:], "big"):
         raise ValueError(DAMAGED)
     bits = Reader(data)
-    if bits.take(4) != VERSION:
+    version = bits.take(4)
+    if version not in (VERSION, VERSION_BRANCHES):
         raise ValueError("This link was made by a newer version: this one cannot read it.")
     model = "".join(f"{bits.take(4):x}" for _ in range(16))
     name = bits.text(6)
     runs = tuple(read_run(bits) for _ in range(bits.number(RUNS_MAX)))
-    owners: list[int] = []
-    for _ in range(bits.number(TOKENS_MAX)):
-        run, count = bits.number(len(runs)) - 1, bits.number(TOKENS_MAX)
-        owners += [run] * count
-        if len(owners) > TOKENS_MAX or not count:
+    tokens = bits.tokens(len(runs))
+    branches: list[Branch] = []
+    if version == VERSION_BRANCHES:
+        lengths = [len(tokens)]
+        for _ in range(bits.number(BRANCHES_MAX)):
+            leaves = bits.number(len(branches))
+            shared = bits.number(lengths[leaves])
+            branches.append(Branch(leaves, shared, bits.text(6), bits.tokens(len(runs))))
+            lengths.append(shared + len(branches[-1].tokens))
+            if lengths[-1] > TOKENS_MAX or sum(lengths) > SPREAD_MAX:
+                raise ValueError(DAMAGED)
+        if not branches:
             raise ValueError(DAMAGED)
-    table = common_tokens()
-    tokens = tuple((bits.token(table), run) for run in owners)
     bits.end()
-    return Permalink(model, name, runs, tokens)
+    return Permalink(model, name, runs, tokens, tuple(branches))
+
+
+def shortened(name: str) -> str:
+    """A name of at most 63 bytes, cut between letters."""
+    return name.encode()[:NAME_MAX].decode(errors="ignore")
+
+
+def add_run(bits: Writer, run: Run) -> None:
+    """One run; ValueError for what a link cannot hold."""
+    settings = run.settings
+    for key in SCALED:
+        value = getattr(settings, key)
+        if round(value * 1000) / 1000 != value:
+            raise ValueError(f"a link holds {key} to three digits after the point only.")
+        bits.number(round(value * 1000))
+    bits.number(settings.top_k)
+    bits.add(settings.seed, 32)
+    for flag in (settings.stop_at_end, run.begins_with_space, run.beyond_end):
+        bits.add(flag, 1)
+    bits.number(len(settings.banned_words))
+    for word in settings.banned_words:
+        bits.text(word)
 
 
 def read_run(bits: Reader) -> Run:
@@ -155,6 +208,12 @@ def common_tokens() -> list[int]:
     file = resources.files("playground").joinpath("web", "common_tokens.json")
     ids: list[int] = json.loads(file.read_text(encoding="utf-8"))
     return ids
+
+
+@lru_cache(1)
+def common_ranks() -> dict[int, int]:
+    """Where each common token stands among them."""
+    return {token_id: rank for rank, token_id in enumerate(common_tokens())}
 
 
 class Writer:
@@ -185,13 +244,24 @@ class Writer:
         for byte in data:
             self.add(byte, 8)
 
-    def token(self, token_id: int, place: int | None) -> None:
-        """A token by its place among the common ones, or as it is."""
+    def tokens(self, tokens: Sequence[tuple[int, int]]) -> None:
+        """(id, run) of tokens: first who wrote how many, then the ids."""
+        owners = [run for _, run in tokens]
+        segments = [(run, len(list(part))) for run, part in itertools.groupby(owners)]
+        self.number(len(segments))
+        for run, count in segments:
+            self.number(run + 1)
+            self.number(count)
+        for token_id, _ in tokens:
+            self.token(token_id, common_ranks().get(token_id))
+
+    def token(self, token_id: int, rank: int | None) -> None:
+        """A token by its rank among the common ones, or as it is."""
         first = 0
         for prefix, width in CLASSES:
-            if place is not None and place - first < 2**width:
+            if rank is not None and rank - first < 2**width:
                 self.add(2**prefix - 2, prefix)
-                self.add(place - first, width)
+                self.add(rank - first, width)
                 return
             first += 2**width
         if not 0 <= token_id < 2**RARE_BITS:
@@ -244,6 +314,17 @@ class Reader:
             return data.decode()
         except UnicodeDecodeError:
             raise ValueError(DAMAGED) from None
+
+    def tokens(self, num_runs: int) -> tuple[tuple[int, int], ...]:
+        """(id, run) of tokens."""
+        owners: list[int] = []
+        for _ in range(self.number(TOKENS_MAX)):
+            run, count = self.number(num_runs) - 1, self.number(TOKENS_MAX)
+            if not count or len(owners) + count > TOKENS_MAX:
+                raise ValueError(DAMAGED)
+            owners += [run] * count
+        table = common_tokens()
+        return tuple((self.token(table), run) for run in owners)
 
     def token(self, table: list[int]) -> int:
         """A token's id."""

@@ -1,21 +1,30 @@
 // A story in a link, and back: the same bits as playground/stories/permalink.py, and docs/permalink.md.
 //
-// A value is { model, name, runs: [{ settings, seed, space, beyond }], tokens: [[id, run], ...] }; run -1
-// is a person.
+// A value is { model, name, runs: [{ settings, seed, space, beyond }], tokens: [[id, run], ...],
+// branches: [{ leaves, shared, name, tokens }, ...] }; run -1 is a person. A branch shares its first
+// tokens with the one that it leaves: 0 is the story itself, k the k-th branch.
 
-const VERSION = 1;
-const CLASSES = [[1, 5], [2, 8], [3, 11]]; // of common tokens: bits of the prefix, bits of the place
+const VERSION = 1; // of a story of one branch
+const VERSION_BRANCHES = 2; // of several: the same, and the other branches after it
+const CLASSES = [[1, 5], [2, 8], [3, 11]]; // of common tokens: bits of the prefix, bits of the rank
 const RARE_BITS = 20; // of any other id
 const NAME_MAX = 63, RUNS_MAX = 500, TOKENS_MAX = 10_000;
+const BRANCHES_MAX = 200, SPREAD_MAX = 50_000; // branches, and tokens of all of them written out
 const TEXT_MAX = 60_000; // letters; more are refused before they are read
 const SCALED = ["temperature", "top_p", "min_p", "repetition_penalty"]; // in thousandths
 
 export class Damaged extends Error {}
 export class Newer extends Error {}
+export class TooLong extends Error {}
 
-export function encode({ model, name, runs, tokens }, common) {
-  const bits = new Writer();
-  bits.add(VERSION, 4);
+// Throws TooLong for a story that no link can hold.
+export function encode({ model, name, runs, tokens, branches = [] }, common) {
+  const lengths = [tokens.length, ...branches.map((branch) => branch.shared + branch.tokens.length)];
+  const spread = lengths.reduce((sum, length) => sum + length, 0);
+  if (Math.max(...lengths) > TOKENS_MAX || runs.length > RUNS_MAX || branches.length > BRANCHES_MAX ||
+    spread > SPREAD_MAX) throw new TooLong();
+  const bits = new Writer(common);
+  bits.add(branches.length ? VERSION_BRANCHES : VERSION, 4);
   for (const digit of model.slice(0, 16).padEnd(16, "0")) bits.add(parseInt(digit, 16), 4);
   bits.text(short(name), 6);
   bits.number(runs.length);
@@ -27,18 +36,16 @@ export function encode({ model, name, runs, tokens }, common) {
     bits.number(settings.banned_words.length);
     for (const word of settings.banned_words) bits.text(word);
   }
-  const segments = [];
-  for (const [, run] of tokens) {
-    if (segments.at(-1)?.[0] === run) segments.at(-1)[1] += 1;
-    else segments.push([run, 1]);
+  bits.tokens(tokens);
+  if (branches.length) {
+    bits.number(branches.length);
+    for (const branch of branches) {
+      bits.number(branch.leaves);
+      bits.number(branch.shared);
+      bits.text(short(branch.name), 6);
+      bits.tokens(branch.tokens);
+    }
   }
-  bits.number(segments.length);
-  for (const [run, count] of segments) {
-    bits.number(run + 1);
-    bits.number(count);
-  }
-  const places = new Map(common.map((id, place) => [id, place]));
-  for (const [id] of tokens) bits.token(id, places.get(id));
   const data = bits.bytes();
   const sum = crc32(data);
   const whole = [...data, sum >>> 24, (sum >>> 16) & 255, (sum >>> 8) & 255, sum & 255];
@@ -53,20 +60,29 @@ export function decode(text, common) {
   const data = whole.subarray(0, -4);
   const [a, b, c, d] = whole.subarray(-4);
   if (crc32(data) !== ((a << 24) | (b << 16) | (c << 8) | d) >>> 0) throw new Damaged();
-  const bits = new Reader(data);
-  if (bits.take(4) !== VERSION) throw new Newer();
+  const bits = new Reader(data, common);
+  const version = bits.take(4);
+  if (version !== VERSION && version !== VERSION_BRANCHES) throw new Newer();
   const model = Array.from({ length: 16 }, () => bits.take(4).toString(16)).join("");
   const name = bits.text(6);
   const runs = Array.from({ length: bits.number(RUNS_MAX) }, () => readRun(bits));
-  const owners = [];
-  for (let left = bits.number(TOKENS_MAX); left > 0; left -= 1) {
-    const run = bits.number(runs.length) - 1, count = bits.number(TOKENS_MAX);
-    if (!count || owners.length + count > TOKENS_MAX) throw new Damaged();
-    for (let k = 0; k < count; k += 1) owners.push(run);
+  const tokens = bits.tokens(runs.length);
+  const branches = [];
+  if (version === VERSION_BRANCHES) {
+    const lengths = [tokens.length];
+    let spread = tokens.length;
+    for (let left = bits.number(BRANCHES_MAX); left > 0; left -= 1) {
+      const leaves = bits.number(branches.length);
+      const shared = bits.number(lengths[leaves]);
+      branches.push({ leaves, shared, name: bits.text(6), tokens: bits.tokens(runs.length) });
+      lengths.push(shared + branches.at(-1).tokens.length);
+      spread += lengths.at(-1);
+      if (lengths.at(-1) > TOKENS_MAX || spread > SPREAD_MAX) throw new Damaged();
+    }
+    if (!branches.length) throw new Damaged();
   }
-  const tokens = owners.map((run) => [bits.token(common), run]);
   bits.end();
-  return { model, name, runs, tokens };
+  return { model, name, runs, tokens, branches };
 }
 
 function readRun(bits) {
@@ -94,8 +110,9 @@ function short(name) {
 }
 
 class Writer {
-  constructor() {
+  constructor(common) {
     this.bits = [];
+    this.ranks = new Map(common.map((id, rank) => [id, rank]));
   }
 
   add(value, count) {
@@ -115,12 +132,27 @@ class Writer {
     for (const byte of data) this.add(byte, 8);
   }
 
-  token(id, place) {
+  // First who wrote how many, then the ids.
+  tokens(tokens) {
+    const segments = [];
+    for (const [, run] of tokens) {
+      if (segments.at(-1)?.[0] === run) segments.at(-1)[1] += 1;
+      else segments.push([run, 1]);
+    }
+    this.number(segments.length);
+    for (const [run, count] of segments) {
+      this.number(run + 1);
+      this.number(count);
+    }
+    for (const [id] of tokens) this.token(id, this.ranks.get(id));
+  }
+
+  token(id, rank) {
     let first = 0;
     for (const [prefix, width] of CLASSES) {
-      if (place !== undefined && place - first < 2 ** width) {
+      if (rank !== undefined && rank - first < 2 ** width) {
         this.add(2 ** prefix - 2, prefix);
-        this.add(place - first, width);
+        this.add(rank - first, width);
         return;
       }
       first += 2 ** width;
@@ -140,7 +172,8 @@ class Writer {
 }
 
 class Reader {
-  constructor(data) {
+  constructor(data, common) {
+    this.common = common;
     this.bits = Array.from(data, (byte) => byte.toString(2).padStart(8, "0")).join("");
     this.at = 0;
   }
@@ -174,10 +207,20 @@ class Reader {
     }
   }
 
-  token(common) {
+  tokens(runs) {
+    const owners = [];
+    for (let left = this.number(TOKENS_MAX); left > 0; left -= 1) {
+      const run = this.number(runs) - 1, count = this.number(TOKENS_MAX);
+      if (!count || owners.length + count > TOKENS_MAX) throw new Damaged();
+      for (let k = 0; k < count; k += 1) owners.push(run);
+    }
+    return owners.map((run) => [this.token(), run]);
+  }
+
+  token() {
     let first = 0;
     for (const [, width] of CLASSES) {
-      if (!this.take(1)) return common[first + this.take(width)];
+      if (!this.take(1)) return this.common[first + this.take(width)];
       first += 2 ** width;
     }
     return this.take(RARE_BITS);

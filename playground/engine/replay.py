@@ -1,0 +1,98 @@
+"""Whether the model says what a link says: every run is written again and compared.
+
+A run is a pure function of the model, the tokens before it, its settings and its seed, so a story
+that is reproduced was really told by this model, and one that is not was altered, or is another's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from playground.engine.engine import Engine
+from playground.sampling import Settings
+from playground.stories.permalink import Permalink
+from playground.stories.story import Story, Token
+
+LENGTH_MAX = 1_000  # of a run that is written again in one go, as settings allow
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What became of a link's story.
+
+    Attributes:
+        story: its record by the model at hand. What was reproduced has its draws; what a person
+            wrote, and what is not reproduced, has none.
+        name: the model that told it, as the link says.
+        is_same_model: whether that is the model at hand.
+        differs_at: index of the first token that the model would not have written; None if it
+            reproduced all.
+        instead: what it says there; "" for nothing.
+    """
+
+    story: Story
+    name: str
+    is_same_model: bool
+    differs_at: int | None
+    instead: str
+
+    @property
+    def verdict(self) -> str:
+        """In one sentence."""
+        teller = "" if self.is_same_model else f"Told by another model ({self.name}): "
+        if self.differs_at is None:
+            return f"{teller}{'this one says the same' if teller else 'Reproduced exactly'}."
+        was = self.story.tokens[self.differs_at].text.strip()
+        where = f"from word {self.differs_at + 1} on"
+        if teller:
+            return f'{teller}{where} this one would say "{self.instead.strip()}", not "{was}".'
+        return f'Differs {where}: "{self.instead.strip()}" instead of "{was}".'
+
+
+def replay(engine: Engine, link: Permalink) -> Replay:
+    """Write a link's story again.
+
+    Raises:
+        ValueError: the link holds nothing, or tokens that the model does not have.
+        Busy: too many stories are waiting.
+    """
+    ids = [token_id for token_id, _ in link.tokens]
+    if not ids:
+        raise ValueError("this link holds no story.")
+    record = list(engine.score_ids(ids).tokens)
+    opening = next((start for run, start, _ in link.segments if run >= 0), len(ids))
+    differs_at, instead = None, ""
+    for run, start, end in link.segments:
+        if run < 0 or differs_at is not None:
+            continue
+        for k, token in enumerate(written(engine, link, run, start, end, start - opening), start):
+            if token is None or token.token_id != ids[k]:
+                differs_at, instead = k, "" if token is None else token.text
+                break
+            record[k] = token
+    settings = link.runs[0].settings if link.runs else Settings()
+    story = Story(
+        engine.storyteller.fingerprint,
+        replace(settings, length=max(1, min(LENGTH_MAX, len(ids) - opening))),
+        "",
+        (),
+        tuple(record),
+        ended=ids[-1] in engine.storyteller.ends,
+    )
+    same = engine.storyteller.fingerprint.startswith(link.model)
+    return Replay(story, link.name, same, differs_at, instead)
+
+
+def written(
+    engine: Engine, link: Permalink, run: int, start: int, end: int, position: int
+) -> list[Token | None]:
+    """What the model writes for a run, from token `start` to `end`; None where it has ended."""
+    how = link.runs[run]
+    settings = replace(how.settings, length=min(end - start, LENGTH_MAX))
+    before = [token_id for token_id, _ in link.tokens[:start]]
+    text = " " if how.begins_with_space else ""
+    with engine.extend(
+        before, text, settings, position=position, beyond_end=how.beyond_end
+    ) as stream:
+        found: list[Token | None] = list(stream)
+    return found + [None] * (end - start - len(found))
