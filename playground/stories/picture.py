@@ -20,6 +20,7 @@ from playground.stories import qr
 from playground.stories.shared_story import SharedStory, Word, shortened
 
 SHAPES = {"wide": (1200, 630), "tall": (1080, 1350)}  # pixels: a link's preview, a phone's screen
+COVER = (1184, 1680)  # as A5
 # The colours of web/style.css by day.
 DESK, PAPER, INK, FAINT, LINE, OWN = (
     "#f3ecdf", "#fffdf8", "#2c2823", "#655b4e", "#d9cdb7", "#294876",
@@ -107,6 +108,35 @@ def draw(story: SharedStory, *, shape: str = "wide", odds: bool = False) -> byte
         letters = font("source-sans", 22, 600 if k else 400)
         text = fitted(line, letters, right - left - beside)
         on.text((left, bottom - 30 * k), text, font=letters, fill=FAINT, anchor="ls")
+    return as_png(image)
+
+
+def cover(title: str, by: str, stories: int) -> bytes:
+    """A book's cover as PNG, in the proportions of A5."""
+    width, height = COVER
+    image = Image.new("RGB", COVER, DESK)
+    on = ImageDraw.Draw(image)
+    frame = (MARGIN * 2, MARGIN * 2, width - MARGIN * 2, height - MARGIN * 2)
+    on.rounded_rectangle(frame, radius=10, fill=PAPER, outline=LINE, width=2)
+    column = width - 2 * (MARGIN * 2 + PADDING)
+    face = Face(84, (600, 600))
+    lines = list(wrapped([Word(title, by_model=True)], face, column, 6))
+    top = height // 3
+    for line in lines[:6]:
+        text = "".join(part.text for part in line)
+        on.text((width // 2, top), text, font=face.of_model, fill=INK, anchor="ms")
+        top += 106
+    letters = font("source-sans", 36, 500)
+    on.text((width // 2, top), fitted(by, letters, column), font=letters, fill=FAINT, anchor="ms")
+    count = f"{stories} stories" if stories > 1 else "A story"
+    small = font("source-sans", 30, 400)
+    said = f"{count} told with a small language model"
+    on.text((width // 2, height - 160), said, font=small, fill=FAINT, anchor="ms")
+    return as_png(image)
+
+
+def as_png(image: Image.Image) -> bytes:
+    """A picture's file."""
     out = io.BytesIO()
     image.save(out, "PNG", compress_level=6)
     return out.getvalue()

@@ -1,6 +1,7 @@
 // The page's frame: constant markup, in which no word of a story stands. A part is found by data-part, a button's
 // deed is data-do, and the words come from text.json by data-text, data-label and data-hint.
 
+import { levelBounds, percent } from "./odds.js";
 import { PRESETS, SLIDERS } from "./settings.js";
 
 const slider = ({ name, low, high, step }) => `
@@ -10,6 +11,30 @@ const slider = ({ name, low, high, step }) => `
     <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
     <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
   </div>`;
+
+// The switch of the words' colours, and what they mean.
+export const ODDS = `
+  <label class="switch"><input type="checkbox" id="ink-odds"><span data-text="odds" data-hint="odds_hint"></span></label>
+  <p class="legend" data-part="legend"><span data-text="legend_expected"></span>
+    ${[0, 1, 2, 3, 4, 5].map((k) => `<i data-odds="${k}"></i>`).join("")}
+    <span data-text="legend_surprise"></span></p>`;
+
+// Each colour says from which probability on it stands.
+export function titleLegend(root, code) {
+  root.querySelectorAll(".legend i").forEach((mark, k) => {
+    const least = percent(levelBounds[k] ?? 0, code);
+    mark.title = k < levelBounds.length ? `≥ ${least}` : `< ${percent(levelBounds.at(-1), code)}`;
+  });
+}
+
+export const CARD = `
+  <section class="card" data-part="card" role="dialog" data-label="card" hidden>
+    <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
+    <p class="headline" data-part="headline"></p>
+    <p class="hint" data-part="standing"></p>
+    <p class="what" data-text="alternatives"></p>
+    <ol class="bars" data-part="alternatives"></ol>
+  </section>`;
 
 export const PAGE = `
 <header>
@@ -24,10 +49,7 @@ export const PAGE = `
   <div class="story">
     <article class="paper">
       <div class="ruler">
-        <label class="switch"><input type="checkbox" id="ink-odds"><span data-text="odds" data-hint="odds_hint"></span></label>
-        <p class="legend" data-part="legend"><span data-text="legend_expected"></span>
-          ${[0, 1, 2, 3, 4, 5].map((k) => `<i data-odds="${k}"></i>`).join("")}
-          <span data-text="legend_surprise"></span></p>
+        ${ODDS}
         <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
         <button type="button" class="quiet" data-do="edit" data-part="edit" data-text="edit"></button>
         <button type="button" class="quiet" data-do="share" data-part="share" data-text="share"></button>
@@ -39,13 +61,7 @@ export const PAGE = `
       <div class="openings" role="group" data-label="openings">
         ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
       </div>
-      <section class="card" data-part="card" role="dialog" data-label="card" hidden>
-        <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
-        <p class="headline" data-part="headline"></p>
-        <p class="hint" data-part="standing"></p>
-        <p class="what" data-text="alternatives"></p>
-        <ol class="bars" data-part="alternatives"></ol>
-      </section>
+      ${CARD}
       <footer>
         <p class="note" data-part="note"></p>
         <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>

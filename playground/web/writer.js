@@ -11,9 +11,10 @@
 
 import { Bars } from "./bars.js";
 import { Branches, showSideBySide } from "./branches.js";
+import { Card } from "./card.js";
 import { Language } from "./language.js";
-import { PAGE } from "./layout.js";
-import { distribution, levelBounds, percent } from "./odds.js";
+import { PAGE, titleLegend } from "./layout.js";
+import { distribution } from "./odds.js";
 import { PRESETS, SLIDERS, newSeed, repaired, seedOf } from "./settings.js";
 import { Sharing } from "./sharing.js";
 import { Sheet } from "./sheet.js";
@@ -25,9 +26,6 @@ const CHARACTERS = 20_000, UNDOS = 200;
 const NEARLY = 0.9; // of all characters, from where on their number is told
 const EIGHT = 8, EIGHT_LENGTH = 40;
 const SHOWN = 12; // bars of the next word
-const ALTERNATIVES = 10; // bars of a word's card
-const LEAST_CARD = 220; // pixels of a card's height, however little room there is
-const PASSING = 40; // ms that a pointer stays on a word before its card opens
 const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
 const AT_REST = 600; // ms without a key after which typed text is scored
 
@@ -37,6 +35,10 @@ const runOf = ({ settings, seed }, request) => ({
 });
 
 class Writer extends HTMLElement {
+  connectedCallback() {
+    this.classList.add("inkling");
+  }
+
   async start({ source, models, texts, record = null, address = null, api = false }) {
     Object.assign(this, { source, models, record, address });
     const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
@@ -44,7 +46,6 @@ class Writer extends HTMLElement {
     this.innerHTML = PAGE; // constant: no word of a story is in it
     this.past = [];
     this.future = [];
-    this.known = new WeakMap(); // what could have stood where a token stands
     this.writing = null;
     this.store = await Store.open();
     const kept = await this.store.load();
@@ -72,15 +73,17 @@ class Writer extends HTMLElement {
       edit: (text) => this.edit(text),
       undo: () => this.undo(),
       redo: () => this.redo(),
-      word: (k, opened) => this.openCard(k, opened),
-      pass: (k) => {
-        clearTimeout(this.passing); // a pointer on its way asks for nothing
-        this.passing = setTimeout(() => this.openCard(k, false), PASSING);
-      },
-      leave: () => this.leaveWord(),
+      word: (k, opened) => this.card.open(k, opened),
+      pass: (k) => this.card.pass(k),
+      leave: () => this.card.leave(),
       editAt: (k) => this.editAt(k),
     });
-    this.cardBars = new Bars(this.part("alternatives"), (row) => this.turn(row));
+    this.card = new Card(this, {
+      ask: (token, ids) =>
+        this.source.candidates({ model: this.model.name, ids, text: "", token_id: token.i }),
+      turn: (k, row) => this.turn(k, row),
+      failed: (problem) => this.say(this.why(problem)),
+    });
     this.nextBars = new Bars(this.part("next"), (row) => this.pick(row));
     this.sharing = new Sharing(this);
     this.branchList = new Branches(this.part("branches"), {
@@ -130,7 +133,7 @@ class Writer extends HTMLElement {
     else if (action === "share") this.sharing.show();
     else if (action === "copy") this.sharing.copy();
     else if (action === "compare") this.compare();
-    else if (action === "close-card") this.closeCard(true);
+    else if (action === "close-card") this.card.close(true);
     else if (action === "close-choices") this.closeChoices();
     else if (action === "night") this.setNight(!this.night);
     else if (action === "language") this.nextLanguage();
@@ -165,7 +168,7 @@ class Writer extends HTMLElement {
       this.redo();
     } else if (event.key === "Escape") {
       if (this.writing) this.stop();
-      else if (!this.part("card").hidden) this.closeCard(true);
+      else if (this.card.isOpen) this.card.close(true);
       else if (!this.part("choices").hidden) this.closeChoices();
       else if (this.odds && !this.sheet.looking) this.look();
       else return;
@@ -183,6 +186,11 @@ class Writer extends HTMLElement {
     return this.branch.tokens;
   }
 
+  // How a word was written, or would be.
+  settingsOf(token) {
+    return this.doc.runs[token.r]?.settings ?? this.settings;
+  }
+
   get model() {
     return this.models.find(({ name }) => name === this.field("model").value) ?? this.models[0];
   }
@@ -193,7 +201,7 @@ class Writer extends HTMLElement {
     this.remember();
     this.last = null;
     this.doc = doc;
-    this.closeCard();
+    this.card.close();
     this.changed();
   }
 
@@ -218,7 +226,7 @@ class Writer extends HTMLElement {
     this.doc = from.pop();
     this.typing = null;
     this.last = null;
-    this.closeCard();
+    this.card.close();
     this.changed();
   }
 
@@ -350,7 +358,7 @@ class Writer extends HTMLElement {
     this.began = performance.now();
     const streams = request.seeds.map(() => []);
     let first = 0, count = 0, typed = 0, note = "", ended = false, kept = this.began;
-    this.closeCard();
+    this.card.close();
     this.closeChoices();
     this.showWriting();
     this.part("live").textContent = this.language.say("writing");
@@ -469,101 +477,24 @@ class Writer extends HTMLElement {
   look(on = this.odds) {
     this.sheet.setLooking(on && !this.writing);
     this.part("edit").hidden = !on;
-    if (!on) this.closeCard();
+    if (!on) this.card.close();
     this.keep();
   }
 
   // Into the text, behind word k.
   editAt(k) {
-    this.closeCard();
+    this.card.close();
     this.sheet.setLooking(false);
     this.sheet.element.focus();
     this.sheet.setCaret(tree.textOf(this.tokens.slice(0, k + 1)).length);
   }
 
-  // What could have stood at token k; asked for once.
-  async oddsAt(k) {
-    const token = this.tokens[k];
-    if (!this.known.has(token)) {
-      const ids = this.tokens.slice(0, k).map((one) => one.i);
-      const asked = this.source.candidates({ model: this.model.name, ids, text: "", token_id: token.i });
-      this.known.set(token, asked);
-      asked.catch(() => this.known.delete(token));
-    }
-    return this.known.get(token);
-  }
-
-  async openCard(k, opened) {
-    const token = this.tokens[k];
-    if (!token || token.i === null || this.writing) return;
-    this.looked = token;
-    clearTimeout(this.leaving);
-    let found;
-    try {
-      found = await this.oddsAt(k);
-    } catch (problem) {
-      this.say(this.why(problem));
-      return;
-    }
-    if (this.looked !== token || !found) return;
-    this.showCard(k, token, found);
-    if (opened) this.part("alternatives").querySelector("button")?.focus();
-  }
-
-  showCard(k, token, found) {
-    const { language } = this;
-    const run = this.doc.runs[token.r];
-    const { rows } = distribution(found, run?.settings ?? this.settings);
-    const mine = found.token;
-    const word = document.createElement("strong");
-    word.textContent = token.t.trim() || "␣";
-    this.part("headline").replaceChildren(word, ` ${percent(mine.probability, language.code)}`);
-    const standing = mine.rank === 0 ? language.say("rank_1") : language.say("rank_n", { n: mine.rank });
-    this.part("standing").textContent = run ? standing : `${standing}, ${language.say("typed")}`;
-    const shown = rows.slice(0, ALTERNATIVES).map((row) => ({ ...row, chosen: row.id === mine.token_id }));
-    this.cardBars.show(shown, language);
-    this.cardAt = k;
-    const card = this.part("card"), span = this.sheet.spans[k];
-    card.hidden = false;
-    const paper = card.parentNode.getBoundingClientRect(), box = span.getClientRects()[0];
-    if (!box) return;
-    const left = Math.min(box.left - paper.left, paper.width - card.offsetWidth - 8);
-    card.style.left = `${Math.max(8, left)}px`;
-    // Below the word, or above it where there is more room; what does not fit is scrolled.
-    card.style.maxHeight = "none";
-    const below = this.querySelector(".actions").getBoundingClientRect().top - box.bottom - 12;
-    const isBelow = below > card.offsetHeight || below > box.top;
-    card.style.maxHeight = `${Math.max(LEAST_CARD, isBelow ? below : box.top - 12)}px`;
-    const top = isBelow ? box.bottom + 6 : box.top - card.offsetHeight - 6;
-    card.style.top = `${top - paper.top}px`;
-    this.sheet.element.querySelector(".looked")?.classList.remove("looked");
-    span.classList.add("looked");
-  }
-
-  leaveWord() {
-    clearTimeout(this.leaving);
-    clearTimeout(this.passing);
-    this.leaving = setTimeout(() => {
-      if (!this.part("card").matches(":hover, :focus-within")) this.closeCard();
-    }, 300);
-  }
-
-  closeCard(refocus = false) {
-    clearTimeout(this.leaving);
-    const card = this.part("card");
-    const inside = card.contains(document.activeElement);
-    card.hidden = true;
-    this.looked = null;
-    this.sheet.element.querySelector(".looked")?.classList.remove("looked");
-    if (refocus && inside) this.sheet.spans[this.cardAt]?.focus();
-  }
-
   // Another word where the card is: the story turns there, and the branch before stays.
-  async turn(row) {
+  async turn(k, row) {
     if (this.writing) return;
     const wish = this.wish();
     if (!wish) return;
-    const tokens = this.tokens.slice(0, this.cardAt);
+    const tokens = this.tokens.slice(0, k);
     this.remember();
     this.doc = tree.branched(this.doc, tokens);
     await this.write(wish, { doc: this.doc, tokenId: row.id });
@@ -766,10 +697,7 @@ class Writer extends HTMLElement {
     document.title = language.say("title");
     document.documentElement.lang = language.code;
     this.sheet.element.dataset.placeholder = language.say("placeholder");
-    this.querySelectorAll(".legend i").forEach((mark, k) => {
-      const least = percent(levelBounds[k] ?? 0, language.code);
-      mark.title = k < levelBounds.length ? `≥ ${least}` : `< ${percent(levelBounds.at(-1), language.code)}`;
-    });
+    titleLegend(this, language.code);
     this.checkSeed();
     this.setNight(this.night);
     this.part("language").textContent = language.texts[language.next].language;
