@@ -171,6 +171,7 @@ def serve(options: argparse.Namespace) -> None:
     from playground.model.device import introduction
     from playground.model.folder import ModelFolder
     from playground.pages import site, write
+    from playground.pages.shared import SharedStories
 
     with contextlib.ExitStack() as closing:
         engines: dict[str, Engine] = {}
@@ -184,9 +185,12 @@ def serve(options: argparse.Namespace) -> None:
         print(introduction(storyteller.device), file=sys.stderr, flush=True)
         page = write.build(engines)
         closing.callback(page.close, verbose=False)
+        shared = SharedStories(engines)
+        closing.callback(shared.close)
         url, public_url = site.launch(
             page,
             write.start(engines),
+            shared.routes,
             host=options.host,
             server_port=options.port,
             share=options.share,

@@ -247,6 +247,13 @@ class Engine:
             )
         return ids
 
+    def texts(self, ids: Collection[int]) -> list[str]:
+        """What each token of a story adds to its text; ValueError for one that the model does not
+        have."""
+        self._check_ids(list(ids))
+        letters = self.storyteller.letters()
+        return [letters.add(token_id) for token_id in ids]
+
     def _check_model(self, story: Story) -> None:
         if story.model != self.storyteller.fingerprint:
             raise ValueError(

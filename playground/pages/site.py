@@ -9,7 +9,7 @@ import inspect
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playground.pages.write import VISITORS_MAX, WEB
+from playground.pages.write import VISITORS_MAX, WEB, html_of_page
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
@@ -149,16 +149,21 @@ def name_of(host: str) -> str:
 
 def index(request: Request) -> HTMLResponse:
     """The page, with the address of its preview picture, which other sites want whole."""
-    page = (WEB / "index.html").read_text(encoding="utf-8")
     picture = html.escape(f"{request.base_url}web/preview.png")
-    return HTMLResponse(page.replace('content="web/preview.png"', f'content="{picture}"'))
+    return HTMLResponse(html_of_page().replace('content="web/preview.png"', f'content="{picture}"'))
 
 
 def launch(
-    page: gr.Blocks, start: dict[str, Any], *, host: str | None = None, **options: Any
+    page: gr.Blocks,
+    start: dict[str, Any],
+    routes: Sequence[Route],
+    *,
+    host: str | None = None,
+    **options: Any,
 ) -> tuple[str, str | None]:
     """Serve the page and return its address on this machine and the public one, if there is one.
-    `start` is what the component begins with; `options` are Gradio's.
+    `start` is what the component begins with; `routes` are more addresses to answer; `options` are
+    Gradio's.
 
     A page that only this machine is to see answers to this machine's names only, so that no other
     site can reach it through a name of its own.
@@ -187,6 +192,7 @@ def launch(
             "routes": [
                 Route("/web/start.json", begin),
                 Route("/web/{name:path}", web),
+                *routes,
             ],
             "middleware": [Middleware(Guard, names=names, endpoints=parameters_of(page))],
         },

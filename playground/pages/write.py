@@ -27,6 +27,11 @@ def texts() -> dict[str, dict[str, str]]:
     return found
 
 
+def html_of_page() -> str:
+    """The page's frame, in which web/start.js puts the component."""
+    return (WEB / "index.html").read_text(encoding="utf-8")
+
+
 def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     """What the component begins with: the models, and the story that is there before anything is
     written, if the first of them told it."""
@@ -43,7 +48,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
         for name, engine in engines.items()
     ]
     return {
-        "address": f"https://huggingface.co/spaces/{space}" if space else None,
+        "address": f"https://huggingface.co/spaces/{space}?story=" if space else None,
         "models": models,
         "record": record if record["model"] == first.storyteller.fingerprint else None,
     }

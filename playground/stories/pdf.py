@@ -32,7 +32,7 @@ def pdf(book: Booklet) -> bytes:
     paper.set_margin(MARGIN)
     paper.set_auto_page_break(True, MARGIN)
     fonts = resources.files("playground").joinpath("web", "fonts")
-    for family, style, weight in (("serif", "", 400), ("serif", "B", 600), ("sans", "", 400)):
+    for family, style, weight in (("serif", "", 400.0), ("serif", "B", 600.0), ("sans", "", 400.0)):
         file = fonts.joinpath(f"{'literata' if family == 'serif' else 'source-sans'}.woff2")
         paper.add_font(family, style, str(file), variations={"wght": weight})
     paper.add_page()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from playground.sampling import Settings
 
@@ -165,6 +166,13 @@ def decode(text: str) -> Permalink:
             raise ValueError(DAMAGED)
     bits.end()
     return Permalink(model, name, runs, tokens, tuple(branches))
+
+
+def text_of(address: str) -> str:
+    """The link's text in an address as people pass it on: /s/TEXT, ?story=TEXT, or TEXT itself."""
+    parts = urlsplit(address.strip())
+    asked = parse_qs(parts.query).get("story")
+    return asked[0] if asked else parts.path.rstrip("/").rsplit("/", 1)[-1]
 
 
 def shortened(name: str) -> str:

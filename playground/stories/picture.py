@@ -73,7 +73,7 @@ def font(name: str, size: int, weight: int) -> Font:
     return found
 
 
-def draw(story: SharedStory, *, shape: str = "wide", odds: bool = False) -> bytes:
+def draw(story: SharedStory, shape: str = "wide", odds: bool = False) -> bytes:
     """The picture as PNG.
 
     Args:

@@ -79,7 +79,8 @@ class SharedStory:
     @property
     def alternative(self) -> str:
         """What a picture of it says to somebody who cannot see it."""
-        return f"“{self.title}”, a story by {self.byline}: {shortened(self.text, 400)}"
+        text = shortened(" ".join(self.text.split()), 400)
+        return f"“{self.title}”, a story by {self.byline}: {text}"
 
 
 def shared_story(

@@ -3,6 +3,7 @@
 
 import { levelBounds, percent } from "./odds.js";
 import { PRESETS, SLIDERS } from "./settings.js";
+import { PANEL } from "./share_panel.js";
 
 const slider = ({ name, low, high, step }) => `
   <div class="setting">
@@ -55,8 +56,6 @@ export const PAGE = `
         <button type="button" class="quiet" data-do="share" data-part="share" data-text="share"></button>
         <button type="button" class="quiet" data-do="read" data-part="read" data-text="read"></button>
       </div>
-      <p class="link" data-part="link" hidden><label for="ink-link" data-text="link"></label>
-        <input id="ink-link" readonly><button type="button" data-do="copy" data-text="copy"></button></p>
       <div class="sheet" data-part="sheet" data-label="sheet" spellcheck="false"></div>
       <div class="openings" role="group" data-label="openings">
         ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
@@ -67,6 +66,7 @@ export const PAGE = `
         <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
       </footer>
     </article>
+    ${PANEL}
     <section class="choices" data-part="choices" hidden>
       <h2 data-part="choices-title"></h2>
       <button type="button" class="quiet close" data-do="close-choices" data-label="close">✕</button>
@@ -117,6 +117,11 @@ export const PAGE = `
       <ol class="bars" data-part="next"></ol>
       <label class="switch"><input type="checkbox" id="ink-pick"><span data-text="pick"></span></label>
     </section>
+    <div class="open-link">
+      <label for="ink-open" data-text="open_link"></label>
+      <input id="ink-open" autocomplete="off" spellcheck="false" aria-describedby="ink-open-hint">
+      <p class="hint" id="ink-open-hint" data-text="open_link_hint"></p>
+    </div>
     <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
     <p class="hint" data-text="keys"></p>
     <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>

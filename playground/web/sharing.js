@@ -1,7 +1,18 @@
-// A story as a link, and what a link's story turns out to be: told again, it is the same or it is not.
+// A story as a link, and what a link's story turns out to be: written again, it is the same or it is not.
 
+import { ordered } from "./branches.js";
 import * as permalink from "./permalink.js";
 import * as tree from "./tree.js";
+
+// The link's text in an address as people pass it on, /s/TEXT or ?story=TEXT; null for none.
+export function linkIn(address) {
+  try {
+    const { pathname, searchParams } = new URL(address.trim());
+    return searchParams.get("story") ?? /\/s\/([^/]*)$/.exec(pathname)?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
 
 export class Sharing {
   constructor(writer) {
@@ -13,38 +24,49 @@ export class Sharing {
     return this.commonIds;
   }
 
-  // The story as a link, shown to be copied.
-  async show() {
-    if (this.writer.writing || !(await this.writer.isScored())) return;
-    const tokens = tree.knownTokens(this.writer.tokens);
-    const used = [...new Set(tokens.map((token) => token.r).filter((run) => run >= 0))];
+  // The story as a link's text; with `branches`, with all ways that it has gone. Throws
+  // permalink.TooLong.
+  async text(branches = false) {
+    const { doc, model } = this.writer;
+    const all = [tree.knownTokens(this.writer.tokens)];
+    const names = [""];
+    if (branches) {
+      for (const [branch] of ordered(doc)) {
+        if (branch.id === doc.current) continue;
+        all.push(tree.knownTokens(branch.tokens));
+        names.push(branch.name);
+      }
+    }
+    const used = [...new Set(all.flat().map((token) => token.r).filter((run) => run >= 0))];
+    const packed = (tokens) => tokens.map((token) => [token.i, used.indexOf(token.r)]);
     const value = {
-      model: this.writer.model.fingerprint,
-      name: this.writer.model.name,
-      runs: used.map((run) => this.writer.doc.runs[run]),
-      tokens: tokens.map((token) => [token.i, used.indexOf(token.r)]),
+      model: model.fingerprint,
+      name: model.name,
+      runs: used.map((run) => doc.runs[run]),
+      tokens: packed(all[0]),
+      branches: all.slice(1).map((tokens, k) => {
+        const common = all.slice(0, k + 1).map((other) => tree.shared(other, tokens));
+        const shared = Math.max(...common);
+        return {
+          leaves: common.indexOf(shared), shared, name: names[k + 1], tokens: packed(tokens.slice(shared)),
+        };
+      }),
     };
-    const link = new URL(this.writer.address ?? location.href.split(/[?#]/)[0]);
-    link.searchParams.set("story", permalink.encode(value, await this.common()));
-    this.writer.part("link").hidden = false;
-    this.writer.field("link").value = link.href;
-    this.writer.field("link").focus();
-    this.writer.field("link").select();
+    return permalink.encode(value, await this.common());
   }
 
-  async copy() {
-    this.writer.field("link").select();
-    try {
-      await navigator.clipboard.writeText(this.writer.field("link").value);
-    } catch {
-      document.execCommand("copy"); // a page that is not served by https has no clipboard
-    }
-    this.writer.say(this.writer.language.say("copied"));
+  // The address that opens a link's text.
+  address(text) {
+    if (this.writer.address) return this.writer.address + text;
+    const link = new URL(location.href.split(/[?#]/)[0]);
+    link.searchParams.set("story", text);
+    return link.href;
   }
 
   // A story from a link: shown at once, then told again to see whether the model really said so.
   async open(text) {
-    history.replaceState(null, "", location.pathname); // a reload shows what became of it
+    const home = document.querySelector("base") ? document.baseURI : location.pathname;
+    history.replaceState(null, "", home); // a reload shows what became of it
     let link;
     try {
       link = permalink.decode(text, await this.common());
@@ -58,14 +80,30 @@ export class Sharing {
       this.writer.showFacts();
     }
     try {
-      const given = link.tokens.map(([id]) => id);
-      const found = await this.writer.source.score({ model: this.writer.model.name, ids: [], text: "", given });
-      const tokens = found.tokens.map(([t, s, i], k) => ({ t, s, i, r: link.tokens[k][1] }));
-      this.writer.act(tree.withTokens({ ...tree.emptyDocument(), runs: link.runs }, tokens));
+      const tokens = await this.read(link.tokens, []);
+      let doc = tree.withTokens({ ...tree.emptyDocument(), runs: link.runs }, tokens);
+      const ids = [doc.current];
+      for (const { leaves, shared, name, tokens: own } of link.branches) {
+        const before = doc.branches[ids[leaves]].tokens.slice(0, shared);
+        const all = [...before, ...(await this.read(own, before))];
+        doc = tree.branched(tree.selected(doc, ids[leaves]), all, name);
+        ids.push(doc.current);
+      }
+      this.writer.act(tree.selected(doc, ids[0]));
       this.writer.say(await this.verdict(link, tokens, Boolean(told)));
     } catch (problem) {
       this.writer.say(this.writer.why(problem));
     }
+  }
+
+  // Tokens of a link after those before them, with their text and surprise.
+  async read(tokens, before) {
+    if (!tokens.length) return [];
+    const found = await this.writer.source.score({
+      model: this.writer.model.name, ids: before.map((token) => token.i), text: "",
+      given: tokens.map(([id]) => id),
+    });
+    return found.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
   }
 
   // Whether this model, told the same, says the same.

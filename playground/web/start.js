@@ -8,4 +8,7 @@ const writer = document.createElement("inkling-writer");
 document.body.append(writer);
 const answers = await Promise.all(["start.json", "text.json"].map((name) => fetch(`${root}web/${name}`)));
 const [{ address, models, record }, texts] = await Promise.all(answers.map((answer) => answer.json()));
-await writer.start({ source: new Server(root), models, texts, record, address, api: true });
+await writer.start({
+  source: new Server(root), models, texts, record, api: true,
+  address: address ?? `${root}s/`, server: root,
+});

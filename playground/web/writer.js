@@ -7,7 +7,8 @@
 // { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request) and
 // candidates(request), which answer once. On the app's page that is server.js; a page without a server
 // gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
-// `address`: where links lead, if not to this page; `record`: a story's record to begin with; `api`: whether web/api.html shows how programs ask.
+// `address`: what a link's text follows, if not this page's own; `server`: where pictures and files of a
+// story are made, null for nowhere; `record`: a story's record to begin with; `api`: whether web/api.html shows how programs ask.
 
 import { Bars } from "./bars.js";
 import { Branches, showSideBySide } from "./branches.js";
@@ -16,7 +17,8 @@ import { Language } from "./language.js";
 import { PAGE, titleLegend } from "./layout.js";
 import { distribution } from "./odds.js";
 import { PRESETS, SLIDERS, newSeed, repaired, seedOf } from "./settings.js";
-import { Sharing } from "./sharing.js";
+import { SharePanel } from "./share_panel.js";
+import { Sharing, linkIn } from "./sharing.js";
 import { Sheet } from "./sheet.js";
 import { canSpeak, hush, speak, whenVoicesCome } from "./speech.js";
 import { Store } from "./store.js";
@@ -39,8 +41,8 @@ class Writer extends HTMLElement {
     this.classList.add("inkling");
   }
 
-  async start({ source, models, texts, record = null, address = null, api = false }) {
-    Object.assign(this, { source, models, record, address });
+  async start({ source, models, texts, record = null, address = null, server = null, api = false }) {
+    Object.assign(this, { source, models, record, address, server });
     const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it
@@ -56,7 +58,7 @@ class Writer extends HTMLElement {
     this.setOdds(kept ? Boolean(kept.odds) : Boolean(record));
     this.changed();
     this.setAttribute("ready", "");
-    const link = new URLSearchParams(location.search).get("story");
+    const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
   }
 
@@ -86,6 +88,7 @@ class Writer extends HTMLElement {
     });
     this.nextBars = new Bars(this.part("next"), (row) => this.pick(row));
     this.sharing = new Sharing(this);
+    this.sharePanel = new SharePanel(this);
     this.branchList = new Branches(this.part("branches"), {
       select: (id) => this.act(tree.selected(this.doc, id)),
       rename: (id, name) => this.act(tree.renamed(this.doc, id, name)),
@@ -130,8 +133,7 @@ class Writer extends HTMLElement {
     else if (action === "new") this.begin("");
     else if (action === "edit") this.editAt(this.tokens.length - 1);
     else if (action === "read") this.read();
-    else if (action === "share") this.sharing.show();
-    else if (action === "copy") this.sharing.copy();
+    else if (action === "share") this.sharePanel.open();
     else if (action === "compare") this.compare();
     else if (action === "close-card") this.card.close(true);
     else if (action === "close-choices") this.closeChoices();
@@ -151,6 +153,8 @@ class Writer extends HTMLElement {
     } else if (name === "seed") {
       this.field("fresh").checked = false;
       this.checkSeed();
+    } else if (name === "open") {
+      if (event.type === "change" || event.inputType === "insertFromPaste") this.openLink();
     } else if (name === "model" && event.type === "change") this.changeModel();
     this.showSettings();
     this.showNext();
@@ -258,6 +262,14 @@ class Writer extends HTMLElement {
     if (this.writing) return;
     this.act(tree.edited(tree.emptyDocument(), text));
     this.editAt(this.tokens.length - 1);
+  }
+
+  // A link that somebody pasted.
+  async openLink() {
+    const text = this.field("open").value.trim();
+    if (!text || this.writing) return;
+    this.field("open").value = "";
+    await this.sharing.open(linkIn(text) ?? text);
   }
 
   changeModel() {
@@ -589,7 +601,7 @@ class Writer extends HTMLElement {
 
   // All that follows from another document.
   changed() {
-    this.part("link").hidden = true;
+    this.sharePanel.close();
     this.showTokens();
     this.showWriting();
     this.branchList.show(this.doc, this.language);

@@ -429,7 +429,10 @@ def test_a_story_is_letters_wherever_it_is_shown(page: Page, trick: str) -> None
     expect(button(page, "Continue")).to_be_visible()
     assert page.evaluate("window.hacked") is None
     assert (
-        page.locator("inkling-writer :is(img, script, strong:not(.headline strong))").count() == 0
+        page.locator("inkling-writer :is(img, script, strong)")
+        .and_(page.locator(":not([data-part], dialog img, .headline strong)"))
+        .count()
+        == 0
     )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -457,7 +460,7 @@ def test_a_link_carries_the_story_and_is_told_again(page: Page, files: str) -> N
     assert link.startswith(f"{files}?story=")
     assert len(link) < 300
     button(page, "Copy").click()
-    expect(page.locator(".live")).to_have_text("The link is copied.")
+    expect(page.locator(".sharing [role=status]")).to_have_text("The link is copied.")
     other = page.context.browser.new_context(locale="en-GB").new_page()
     heard = page.evaluate("localStorage.getItem('heard')")
     other.add_init_script(f"localStorage.setItem('heard', {json.dumps(heard)})")
@@ -475,6 +478,32 @@ def test_a_link_carries_the_story_and_is_told_again(page: Page, files: str) -> N
     button(other, "Undo").click()
     assert text(other) == ""
     other.context.close()
+
+
+def test_a_link_carries_all_branches_if_it_is_asked_to(page: Page, files: str) -> None:
+    write(page, "Once upon a time ", length=9)
+    page.get_by_label("Show the odds").check()
+    page.locator(".word").nth(6).click()
+    page.locator(".card .bars button").nth(2).click()
+    expect(page.locator(".branches li")).to_have_count(2)
+    expect(button(page, "Continue")).to_be_visible()
+    turned = text(page)
+    alone = link_of(page)
+    page.get_by_label("With all branches").check()
+    expect(page.get_by_label("A link with the whole story")).not_to_have_value(alone)
+    link = page.get_by_label("A link with the whole story").input_value()
+    branches = page.locator(".branches .go").all_text_contents()
+    button(page, "Close").click()
+    page.get_by_label("Open a link").fill(link)
+    page.get_by_label("Open a link").press("Enter")
+    expect(page.locator(".live")).to_contain_text("Reproduced exactly")
+    assert text(page) == turned
+    assert len(page.locator(".branches .go").all_text_contents()) == len(branches) == 2
+    page.locator(".branches .go").nth(1).click()
+    assert text(page) != turned and text(page).startswith("Once upon a time")
+    page.get_by_label("Open a link").fill("https://example.org/a-page")
+    page.get_by_label("Open a link").press("Enter")
+    expect(page.locator(".live")).to_contain_text("cut off or was altered")
 
 
 def test_a_link_that_does_not_tell_the_truth_is_found_out(page: Page, files: str) -> None:

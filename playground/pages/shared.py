@@ -1,0 +1,291 @@
+"""What links to stories lead to: their page with a preview, their picture, files and books.
+
+    /s/LINK                     the page, with what other sites show of it
+    /s/LINK/picture.png         ?shape=wide|tall&odds=1&title=&author=
+    /s/LINK/qr.svg              the link as a code
+    /s/LINK/story.txt           and .md, .json, .html, .epub, .pdf; ?title=&author=
+    POST /book.epub, /book.pdf  {"title", "author", "stories": [{"link", "title", "author"}, ...]}
+
+A link is all that is needed: nothing is stored, but pictures in a cache with a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from playground.engine.engine import Busy, Engine
+from playground.engine.replay import replay
+from playground.pages.background_process import BackgroundProcess
+from playground.pages.bounded_cache import BoundedCache
+from playground.pages.write import html_of_page
+from playground.stories import files, permalink, picture, qr
+from playground.stories.booklet import booklet
+from playground.stories.epub import epub
+from playground.stories.html_file import html_file
+from playground.stories.pdf import pdf
+from playground.stories.permalink import Permalink
+from playground.stories.shared_story import SharedStory, Word, shared_story
+from playground.stories.story import Story, Token
+
+CACHE_BYTES = 32 * 2**20  # of pictures: some 300
+WAITING_MAX, WAITING_PER_VISITOR = 32, 4  # pictures and files that are being made
+KINDS = {
+    "txt": "text/plain; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "epub": "application/epub+zip",
+    "pdf": "application/pdf",
+}
+BOOKS = {"epub": epub, "pdf": pdf}
+HEAD = re.compile(
+    r'^ *(?:<title>.*</title>|<meta (?:property="og|name="(?:twitter|description)).*>)\n', re.M
+)
+PictureKey = tuple[str, str, str, bool, str | None, str | None]  # link, base, shape, odds, names
+A_YEAR = "public, max-age=31536000, immutable"
+
+
+class SharedStories:
+    """The routes, for several models."""
+
+    def __init__(self, engines: Mapping[str, Engine]) -> None:
+        self.engines = engines
+        self.pictures = BoundedCache(CACHE_BYTES)
+        self.process = BackgroundProcess()
+        self.waiting: Counter[str] = Counter()  # pictures and files that are made, by visitor
+        self.drawing: dict[PictureKey, asyncio.Task[bytes]] = {}
+
+    @property
+    def routes(self) -> list[Route]:
+        """All of them."""
+        return [
+            Route("/s/{link}", self.preview),
+            Route("/s/{link}/picture.png", answered(self.picture)),
+            Route("/s/{link}/qr.svg", answered(self.code)),
+            Route("/s/{link}/story.{kind}", answered(self.file)),
+            Route("/book.{kind}", answered(self.book), methods=["POST"]),
+        ]
+
+    async def preview(self, request: Request) -> Response:
+        """The page, with tags from which other sites make a preview."""
+        base = f"{request.base_url}"
+        status, story = 200, None
+        try:
+            story = self.story(request.path_params["link"], base, {})
+        except ValueError:  # the page itself says what is wrong with the link
+            status = 404
+        page = html_of_page()
+        if story is not None:
+            page = HEAD.sub("", page).replace("</head>", f"{tags(story, base)}</head>")
+        return HTMLResponse(page.replace("<head>", '<head>\n  <base href="../">', 1), status)
+
+    async def picture(self, request: Request) -> Response:
+        """The story as a picture, drawn once."""
+        asked = request.query_params
+        shape, odds = asked.get("shape", "wide"), asked.get("odds") == "1"
+        link, base = request.path_params["link"], f"{request.base_url}"
+        if shape not in picture.SHAPES:
+            raise ValueError(f"shape is wide or tall, not {shape[:20]!r}.")
+        key = (link, base, shape, odds, asked.get("title"), asked.get("author"))
+        data = self.pictures.get(key)
+        if data is None:
+            if key not in self.drawing:
+                self.drawing[key] = asyncio.create_task(self.draw(key, request))
+            data = await asyncio.shield(self.drawing[key])  # others may wait for it too
+        return Response(data, media_type="image/png", headers={"cache-control": A_YEAR})
+
+    async def draw(self, key: PictureKey, request: Request) -> bytes:
+        """A picture that is not there yet."""
+        link, base, shape, odds, *_ = key
+        try:
+            with self.visit(request):
+                asked = request.query_params
+                story = await run_in_threadpool(self.story, link, base, asked, odds)
+                data = await run_in_threadpool(self.process.call, picture.draw, story, shape, odds)
+            self.pictures.put(key, data)
+            return data
+        finally:
+            del self.drawing[key]
+
+    async def code(self, request: Request) -> Response:
+        """The link's code."""
+        link = request.path_params["link"]
+        permalink.decode(link)
+        drawing = await run_in_threadpool(qr.svg, self.address(link, f"{request.base_url}"))
+        return Response(drawing, media_type="image/svg+xml", headers={"cache-control": A_YEAR})
+
+    async def file(self, request: Request) -> Response:
+        """The story as a file to keep."""
+        kind, link = request.path_params["kind"], request.path_params["link"]
+        base, asked = f"{request.base_url}", request.query_params
+        if kind not in KINDS:
+            raise ValueError(f"a story comes as {', '.join(KINDS)}, not as {kind[:20]!r}.")
+        with self.visit(request):
+            story = await run_in_threadpool(self.story, link, base, asked)
+            data: str | bytes
+            if kind in BOOKS:
+                data = await run_in_threadpool(self.process.call, BOOKS[kind], booklet([story]))
+            elif kind in ("json", "html"):
+                record = await run_in_threadpool(self.record, permalink.decode(link))
+                data = (files.record_file if kind == "json" else html_file)(story, record)
+            else:
+                data = files.text_file(story) if kind == "txt" else files.markdown_file(story)
+        return download(data, story.title, kind)
+
+    async def book(self, request: Request) -> Response:
+        """Several stories as one book."""
+        kind = request.path_params["kind"]
+        if kind not in BOOKS:
+            raise ValueError(f"a book comes as {' or '.join(BOOKS)}, not as {kind[:20]!r}.")
+        try:
+            asked = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            asked = None
+        if not isinstance(asked, dict) or not isinstance(asked.get("stories"), list):
+            raise ValueError('a book is a JSON object with "stories", a list.')
+        base = f"{request.base_url}"
+        with self.visit(request):
+            stories = []
+            for number, one in enumerate(asked["stories"], 1):
+                try:
+                    named = {name: text(one, name) for name in ("title", "author")}
+                    stories.append(self.story(permalink.text_of(text(one, "link")), base, named))
+                except ValueError as problem:
+                    raise ValueError(f"story {number}: {problem}") from None
+            whole = booklet(stories, title=text(asked, "title"), author=text(asked, "author"))
+            data = await run_in_threadpool(self.process.call, BOOKS[kind], whole)
+        return download(data, whole.title, kind)
+
+    # What they share
+
+    def story(
+        self, text: str, base: str, asked: Mapping[str, str], odds: bool = False
+    ) -> SharedStory:
+        """The story of a link's text; ValueError if it is none. `odds`: with each word's."""
+        link = permalink.decode(text)
+        engine = self.engine(link)
+        ids = [token_id for token_id, _ in link.tokens]
+        owners = [run >= 0 for _, run in link.tokens]
+        if odds and ids:
+            tokens = engine.score_ids(ids).tokens
+            words = [word(token, by) for token, by in zip(tokens, owners, strict=True)]
+        else:
+            words = [Word(part, by) for part, by in zip(engine.texts(ids), owners, strict=True)]
+        return shared_story(
+            words,
+            link.runs,
+            model=link.name or "a small language model",
+            link=self.address(text, base),
+            title=asked.get("title", ""),
+            author=asked.get("author", ""),
+        )
+
+    def record(self, link: Permalink) -> Story:
+        """A link's story with what each token could have been."""
+        return replay(self.engine(link), link).story
+
+    def engine(self, link: Permalink) -> Engine:
+        """The model that told it, else the first one."""
+        every = self.engines.values()
+        told = (one for one in every if one.storyteller.fingerprint.startswith(link.model))
+        return next(told, next(iter(every)))
+
+    def close(self) -> None:
+        """End the process that draws."""
+        self.process.close()
+
+    @staticmethod
+    def address(link: str, base: str) -> str:
+        """Where a link opens: on a Space its page on the Hub, else this page."""
+        space = os.environ.get("SPACE_ID")
+        return f"https://huggingface.co/spaces/{space}?story={link}" if space else f"{base}s/{link}"
+
+    @contextmanager
+    def visit(self, request: Request) -> Any:
+        """While it lasts one more picture or file of the visitor's is made; Busy for too many."""
+        name = request.client.host if request.client else ""
+        if self.waiting[name] >= WAITING_PER_VISITOR or self.waiting.total() >= WAITING_MAX:
+            raise Busy("too many pictures and files are being made: try again in a moment.")
+        self.waiting[name] += 1
+        try:
+            yield
+        finally:
+            self.waiting[name] -= 1
+            if not self.waiting[name]:
+                del self.waiting[name]
+
+
+def word(token: Token, by_model: bool) -> Word:
+    """A token of a record as a word with its surprise."""
+    return Word(token.text, by_model, -math.log(max(token.probability, 1e-12)))
+
+
+def text(values: Any, name: str) -> str:
+    """A text of a JSON object; "" where there is none."""
+    found = values.get(name, "") if isinstance(values, dict) else None
+    if not isinstance(found, str):
+        raise ValueError(f"{name} must be text.")
+    return found
+
+
+def answered(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """What cannot be done is answered in a sentence."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Busy as problem:
+            return JSONResponse({"detail": sentence(problem)}, 429, {"retry-after": "2"})
+        except (ValueError, RuntimeError) as problem:
+            return JSONResponse({"detail": sentence(problem)}, 422)
+
+    return answer
+
+
+def sentence(problem: Exception) -> str:
+    said = str(problem)
+    return said[:1].upper() + said[1:]
+
+
+def download(data: str | bytes, title: str, kind: str) -> Response:
+    """A file with a name made of its title."""
+    name = re.sub(r"\W+", "-", title.lower()).strip("-")[:60] or "story"
+    disposition = f"attachment; filename=\"story.{kind}\"; filename*=UTF-8''{quote(name)}.{kind}"
+    return Response(data, media_type=KINDS[kind], headers={"content-disposition": disposition})
+
+
+def tags(story: SharedStory, base: str) -> str:
+    """A story's head for other sites: Open Graph and Twitter."""
+    link = story.link.rsplit("=", 1)[-1].rsplit("/", 1)[-1]
+    about = " ".join(story.text.split())[:200]
+    values = {
+        ("name", "description"): about,
+        ("property", "og:type"): "article",
+        ("property", "og:title"): story.title,
+        ("property", "og:description"): about,
+        ("property", "og:url"): story.link,
+        ("property", "og:image"): f"{base}s/{link}/picture.png",
+        ("property", "og:image:width"): "1200",
+        ("property", "og:image:height"): "630",
+        ("property", "og:image:alt"): story.alternative,
+        ("name", "twitter:card"): "summary_large_image",
+    }
+    lines = [f"<title>{html.escape(story.title)}</title>"]
+    for (kind, name), value in values.items():
+        lines.append(f'<meta {kind}="{name}" content="{html.escape(value)}">')
+    return "".join(f"  {line}\n" for line in lines)

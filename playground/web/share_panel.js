@@ -1,0 +1,315 @@
+// What can be done with a story: its link, a code, a picture, files, and a book of several.
+//
+// Pictures and files are made by the app's server (playground/pages/shared.py); on a page without one
+// (`writer.server` is null) there is the link alone.
+
+import { TooLong } from "./permalink.js";
+
+const KINDS = ["txt", "md", "html", "epub", "pdf", "json"];
+const AT_REST = 500; // ms without a key after which the picture is drawn again
+const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
+const BOOK = "inkling-book", AUTHOR = "inkling-author"; // in localStorage
+
+export const PANEL = `
+<section class="sharing" data-part="sharing" aria-labelledby="ink-sharing" hidden>
+  <h2 id="ink-sharing" data-text="share_title"></h2>
+  <button type="button" class="quiet close" data-share="close" data-label="close">✕</button>
+  <div class="row">
+    <label for="ink-link" data-text="link"></label>
+    <input id="ink-link" readonly>
+    <button type="button" class="primary" data-share="copy" data-text="copy"></button>
+    <button type="button" data-share="send" data-part="send" data-text="send"></button>
+  </div>
+  <label class="switch" data-part="all-branches"><input type="checkbox" id="ink-all-branches"><span data-text="all_branches"></span></label>
+  <p class="hint" data-part="local" data-text="link_local"></p>
+  <div data-part="made">
+    <div class="names">
+      <label>
+        <span data-text="story_title"></span><input id="ink-title" maxlength="120" autocomplete="off">
+      </label>
+      <label>
+        <span data-text="author"></span><input id="ink-author" maxlength="120" autocomplete="name">
+      </label>
+    </div>
+    <div class="prints">
+      <figure>
+        <img data-part="picture" alt="">
+        <figcaption>
+          <label class="switch"><input type="checkbox" id="ink-tall"><span data-text="picture_tall"></span></label>
+          <label class="switch"><input type="checkbox" id="ink-picture-odds"><span data-text="picture_odds"></span></label>
+          <button type="button" data-share="picture" data-text="picture_save"></button>
+        </figcaption>
+      </figure>
+      <figure class="code">
+        <button type="button" data-share="large" data-label="code_large" data-hint="code_large"><img data-part="code" alt=""></button>
+        <figcaption class="hint" data-text="code"></figcaption>
+      </figure>
+    </div>
+    <div class="row" role="group" data-label="files">
+      <span data-text="files"></span>
+      ${KINDS.map((kind) => `<button type="button" data-file="${kind}">.${kind}</button>`).join("")}
+    </div>
+    <details class="book">
+      <summary><span data-text="book"></span> <span data-part="book-count"></span></summary>
+      <p class="hint" data-text="book_hint"></p>
+      <label><span data-text="book_title"></span><input id="ink-book-title" maxlength="120" autocomplete="off"></label>
+      <ol data-part="book-list"></ol>
+      <div class="row">
+        <button type="button" data-share="add" data-text="book_add"></button>
+        <button type="button" data-book="epub" data-text="book_epub"></button>
+        <button type="button" data-book="pdf" data-text="book_pdf"></button>
+      </div>
+      <label><span data-text="book_links"></span><textarea id="ink-book-links" rows="3" spellcheck="false"></textarea></label>
+      <button type="button" data-share="add-links" data-text="book_add_links"></button>
+    </details>
+  </div>
+  <p class="hint" data-part="share-note" role="status"></p>
+  <dialog data-part="large"><img alt=""><form method="dialog"><button data-text="close"></button></form></dialog>
+</section>`;
+
+export class SharePanel {
+  constructor(writer) {
+    this.writer = writer;
+    this.element = writer.part("sharing");
+    this.book = read(BOOK) ?? { title: "", stories: [] };
+    this.field("author").value = localStorage.getItem(AUTHOR) ?? "";
+    this.field("book-title").value = this.book.title;
+    this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
+    this.element.addEventListener("input", (event) => this.input(event.target.id));
+  }
+
+  field(name) {
+    return this.writer.field(name);
+  }
+
+  part(name) {
+    return this.writer.part(name);
+  }
+
+  say(key, values) {
+    this.part("share-note").textContent = key ? this.writer.language.say(key, values) : "";
+  }
+
+  // Opens on the story as it is now.
+  async open() {
+    if (this.writer.writing || !(await this.writer.isScored())) return;
+    const { doc, server } = this.writer;
+    this.element.hidden = false;
+    this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
+    this.part("send").hidden = !navigator.share;
+    this.part("local").hidden = !LOCAL.includes(location.hostname);
+    this.part("made").hidden = !server;
+    this.field("title").value = "";
+    this.say("");
+    this.showBook();
+    if (await this.link()) {
+      this.field("link").focus();
+      this.field("link").select();
+      this.element.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  close() {
+    this.element.hidden = true;
+  }
+
+  // Makes the link; whether there is one.
+  async link() {
+    try {
+      this.text = await this.writer.sharing.text(this.field("all-branches").checked);
+    } catch (problem) {
+      if (!(problem instanceof TooLong)) throw problem;
+      this.close();
+      this.writer.say(this.writer.language.say("link_too_long"));
+      return false;
+    }
+    this.field("link").value = this.writer.sharing.address(this.text);
+    if (this.writer.server) {
+      this.show(this.part("code"), `${this.base}qr.svg`);
+      this.showPicture();
+    }
+    return true;
+  }
+
+  // Where the server answers for this story.
+  get base() {
+    return `${this.writer.server}s/${this.text}/`;
+  }
+
+  // Title and author, and what the picture shows.
+  get asked() {
+    const asked = new URLSearchParams({ title: this.field("title").value, author: this.field("author").value });
+    return asked;
+  }
+
+  get picture() {
+    const asked = this.asked;
+    asked.set("shape", this.field("tall").checked ? "tall" : "wide");
+    if (this.field("picture-odds").checked) asked.set("odds", "1");
+    return `${this.base}picture.png?${asked}`;
+  }
+
+  showPicture() {
+    this.show(this.part("picture"), this.picture);
+    this.part("picture").alt = this.writer.language.say("picture_alt");
+  }
+
+  // An image, or why there is none.
+  show(image, address) {
+    image.hidden = false;
+    image.onerror = async () => {
+      image.hidden = true;
+      const answer = await fetch(address).catch(() => null);
+      const { detail } = (await answer?.json().catch(() => null)) ?? {};
+      this.say(detail ? "nothing_made" : "lost", { why: detail });
+    };
+    image.src = address;
+  }
+
+  input(id) {
+    if (id === "ink-author") localStorage.setItem(AUTHOR, this.field("author").value);
+    if (id === "ink-all-branches") this.link();
+    if (id === "ink-book-title") this.keepBook();
+    if (["ink-title", "ink-author", "ink-tall", "ink-picture-odds"].includes(id)) {
+      clearTimeout(this.resting);
+      this.resting = setTimeout(() => this.showPicture(), AT_REST);
+    }
+  }
+
+  async click(button) {
+    if (!button) return;
+    const { share, file, book, remove } = button.dataset;
+    if (share === "close") this.close();
+    else if (share === "copy") await this.copy();
+    else if (share === "send") await this.send();
+    else if (share === "large") this.showLarge();
+    else if (share === "picture") await this.save(this.picture, "story.png");
+    else if (share === "add") this.add([{ link: this.text, title: this.field("title").value, author: this.field("author").value }]);
+    else if (share === "add-links") this.addLinks();
+    else if (file) await this.save(`${this.base}story.${file}?${this.asked}`, `story.${file}`);
+    else if (book) await this.saveBook(book);
+    else if (remove) this.remove(Number(remove));
+  }
+
+  async copy() {
+    this.field("link").select();
+    try {
+      await navigator.clipboard.writeText(this.field("link").value);
+    } catch {
+      document.execCommand("copy"); // a page that is not served by https has no clipboard
+    }
+    this.say("copied");
+  }
+
+  // The device's own sheet, with the picture where it takes files.
+  async send() {
+    const url = this.field("link").value;
+    const what = { title: this.field("title").value || this.writer.language.say("title"), url };
+    try {
+      if (this.writer.server && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
+        const data = await (await fetch(this.picture)).blob();
+        what.files = [new File([data], "story.png", { type: "image/png" })];
+      }
+      await navigator.share(what);
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.say("nothing_made", { why: problem.message });
+    }
+  }
+
+  showLarge() {
+    const dialog = this.part("large");
+    dialog.querySelector("img").src = this.part("code").src;
+    dialog.querySelector("img").alt = this.writer.language.say("code");
+    dialog.showModal();
+  }
+
+  // A file from the server, to keep.
+  async save(address, name, options = {}) {
+    this.say("making");
+    let answer;
+    try {
+      answer = await fetch(address, options);
+    } catch {
+      this.say("lost");
+      return;
+    }
+    if (!answer.ok) {
+      const { detail } = await answer.json().catch(() => ({}));
+      this.say("nothing_made", { why: detail ?? answer.statusText });
+      return;
+    }
+    const link = document.createElement("a");
+    const given = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("content-disposition") ?? "");
+    link.download = given ? decodeURIComponent(given[1]) : name;
+    link.href = URL.createObjectURL(await answer.blob());
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    this.say("made", { name: link.download });
+  }
+
+  // The book
+
+  add(stories) {
+    this.book.stories.push(...stories);
+    this.keepBook();
+    this.showBook();
+    this.say("book_has", { n: this.book.stories.length });
+  }
+
+  // Links that others sent: one a line, after it perhaps the name of who wrote it.
+  addLinks() {
+    const lines = this.field("book-links").value.split("\n").map((line) => line.trim()).filter(Boolean);
+    this.field("book-links").value = "";
+    this.add(lines.map((line) => {
+      const [link, ...author] = line.split(/\s+/);
+      return { link, title: "", author: author.join(" ") };
+    }));
+  }
+
+  remove(number) {
+    this.book.stories.splice(number - 1, 1);
+    this.keepBook();
+    this.showBook();
+  }
+
+  keepBook() {
+    this.book.title = this.field("book-title").value;
+    localStorage.setItem(BOOK, JSON.stringify(this.book));
+  }
+
+  showBook() {
+    const { stories } = this.book;
+    this.part("book-count").textContent = stories.length ? `(${stories.length})` : "";
+    for (const button of this.element.querySelectorAll("[data-book]")) button.disabled = !stories.length;
+    this.part("book-list").replaceChildren(...stories.map(({ link, title, author }, k) => {
+      const item = document.createElement("li");
+      const name = document.createElement("span");
+      name.textContent = [title || `…${link.slice(-24)}`, author].filter(Boolean).join(", ");
+      const remove = document.createElement("button");
+      remove.type = "button";
+      remove.className = "quiet";
+      remove.dataset.remove = String(k + 1);
+      remove.textContent = "✕";
+      remove.setAttribute("aria-label", `${this.writer.language.say("prune")}: ${name.textContent}`);
+      item.append(name, remove);
+      return item;
+    }));
+  }
+
+  saveBook(kind) {
+    return this.save(`${this.writer.server}book.${kind}`, `book.${kind}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(this.book),
+    });
+  }
+}
+
+function read(name) {
+  try {
+    const found = JSON.parse(localStorage.getItem(name));
+    return Array.isArray(found?.stories) ? found : null;
+  } catch {
+    return null;
+  }
+}
