@@ -17,6 +17,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent
 ON_SPACE = "SPACE_ID" in os.environ
@@ -151,6 +152,24 @@ def has_screen() -> bool:
     return sys.platform != "linux" or not {"DISPLAY", "WAYLAND_DISPLAY"}.isdisjoint(os.environ)
 
 
+PUBLIC = (
+    "--share: for a week, or until Ctrl+C, everybody who has the address that follows can write "
+    "stories with this model on this computer, and share them. They see nothing else of it; what "
+    "they type passes through Gradio's server in between."
+)
+
+
+def say_where(url: str, public_url: str | None, others: list[str]) -> None:
+    """Print where the page is, and for others on the network a code for their phones."""
+    print(f"Inkling is open at {public_url or url} (Ctrl+C closes it).", flush=True)
+    if others and not ON_SPACE:
+        from playground.stories import qr
+
+        print(f"Others on this network open {' or '.join(others)}", flush=True)
+        with contextlib.suppress(UnicodeEncodeError):  # a terminal without blocks
+            print(qr.terminal(others[0]), flush=True)
+
+
 def serve(options: argparse.Namespace) -> None:
     """Opens the models and the page, and stays until Ctrl+C; ValueError if it cannot."""
     if options.port:
@@ -170,7 +189,7 @@ def serve(options: argparse.Namespace) -> None:
     from playground.engine.engine import Engine
     from playground.model.device import introduction
     from playground.model.folder import ModelFolder
-    from playground.pages import site, write
+    from playground.pages import network, site, write
     from playground.pages.shared import SharedStories
 
     with contextlib.ExitStack() as closing:
@@ -185,11 +204,13 @@ def serve(options: argparse.Namespace) -> None:
         print(introduction(storyteller.device), file=sys.stderr, flush=True)
         page = write.build(engines)
         closing.callback(page.close, verbose=False)
-        shared = SharedStories(engines)
+        if options.share:
+            print(PUBLIC, file=sys.stderr, flush=True)
+        start, shared = write.start(engines), SharedStories(engines)
         closing.callback(shared.close)
         url, public_url = site.launch(
             page,
-            write.start(engines),
+            start,
             shared.routes,
             host=options.host,
             server_port=options.port,
@@ -199,7 +220,10 @@ def serve(options: argparse.Namespace) -> None:
         )
         gc.freeze()  # or the collector goes through all loaded libraries again while people read
         gc.enable()
-        print(f"Inkling is open at {public_url or url} (Ctrl+C closes it).", flush=True)
+        others = network.urls(options.host.strip("[]"), urlsplit(url).port or 80)
+        # Links lead where others reach the page, though it is open as localhost here.
+        start["public"] = shared.public_url = public_url or next(iter(others), None)
+        say_where(url, public_url, others)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 

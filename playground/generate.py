@@ -2,18 +2,21 @@
 
     python -m playground.generate MODEL --prompt "Once upon a time" --seed 7 --temperature 0.8
 
-Writes the words as they come, or with --json the whole record at the end.
+Writes the words as they come, or with --json the whole record at the end. With --link a shared
+story is written again: the answer is 0 if the model reproduces it, 1 if not.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from playground.sampling import NUMBERS, ROWS, Settings
+from playground.stories import permalink
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +40,12 @@ def parser() -> Parser:
     )
     add("--prompt", default="Once upon a time", help="opening of the story")
     add("--device", default="auto", help="auto, cpu or cuda (default: a GPU when there is one)")
+    add(
+        "--link",
+        metavar="LINK",
+        help="write a shared story again, and say whether the model reproduces it (settings and "
+        "prompt are the link's)",
+    )
     add("--json", action="store_true", help="print the record of the story as JSON")
     for row in ROWS:
         flag, meaning = f"--{row.name.replace('_', '-')}", row.meaning
@@ -66,10 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder, prompt = options.pop("model"), options.pop("prompt")
         device, as_json = options.pop("device"), options.pop("json")
         base, memory = options.pop("base"), in_bytes(options.pop("memory"))
+        link = options.pop("link")
+        shared = None if link is None else permalink.decode(permalink.text_of(link))
         settings = Settings(**options | {"banned_words": tuple(options["banned_words"])})
-        from playground.engine.engine import (
-            Engine,  # loads torch, which bad options need not wait for
-        )
+        # These load torch, which bad options need not wait for.
+        from playground.engine.engine import Engine
+        from playground.engine.replay import replay
         from playground.model.device import introduction
         from playground.model.folder import ModelFolder
 
@@ -77,10 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(introduction(storyteller.device), file=sys.stderr, flush=True)
         if not storyteller.ends:
             print("this model names no token that ends a story", file=sys.stderr, flush=True)
-        with (
-            Engine(storyteller, max_streams=1, memory=memory) as engine,
-            engine.write(prompt, settings) as stream,
-        ):
+        with contextlib.ExitStack() as closing:
+            engine = closing.enter_context(Engine(storyteller, max_streams=1, memory=memory))
+            if shared is not None:
+                found = replay(engine, shared)
+                print(found.story.to_json() if as_json else found.story.text, flush=True)
+                print(found.verdict, file=sys.stderr, flush=True)
+                return 0 if found.differs_at is None else 1
+            stream = closing.enter_context(engine.write(prompt, settings))
             if not as_json:
                 print(prompt, end="", flush=True)
             for token in stream:

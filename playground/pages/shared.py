@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -32,6 +32,7 @@ from playground.engine.engine import Busy, Engine
 from playground.engine.replay import replay
 from playground.pages.background_process import BackgroundProcess
 from playground.pages.bounded_cache import BoundedCache
+from playground.pages.network import LOCAL
 from playground.pages.write import html_of_page
 from playground.stories import files, permalink, picture, qr
 from playground.stories.booklet import booklet
@@ -65,6 +66,7 @@ class SharedStories:
 
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self.engines = engines
+        self.public_url: str | None = None  # where others reach this page, with a slash at its end
         self.pictures = BoundedCache(CACHE_BYTES)
         self.process = BackgroundProcess()
         self.waiting: Counter[str] = Counter()  # pictures and files that are made, by visitor
@@ -209,11 +211,13 @@ class SharedStories:
         """End the process that draws."""
         self.process.close()
 
-    @staticmethod
-    def address(link: str, base: str) -> str:
-        """Where a link opens: on a Space its page on the Hub, else this page."""
-        space = os.environ.get("SPACE_ID")
-        return f"https://huggingface.co/spaces/{space}?story={link}" if space else f"{base}s/{link}"
+    def address(self, link: str, base: str) -> str:
+        """Where a link opens: on a Space its page on the Hub, else this page, by the name under
+        which others reach it if it was asked for by one that only this machine knows."""
+        if space := os.environ.get("SPACE_ID"):
+            return f"https://huggingface.co/spaces/{space}?story={link}"
+        is_local = urlsplit(base).hostname in LOCAL
+        return f"{(is_local and self.public_url) or base}s/{link}"
 
     @contextmanager
     def visit(self, request: Request) -> Any:

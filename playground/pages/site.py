@@ -20,12 +20,12 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.pages.network import LOCAL
 from playground.pages.write import VISITORS_MAX, WEB, html_of_page
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
 CALL = re.compile(r"/gradio_api/(?:call|run|api)/(\w+)$")
-LOCAL = ("127.0.0.1", "localhost", "::1")
 ON_SPACE = "SPACE_ID" in os.environ
 
 # Nothing comes from elsewhere, and no script that is not a file of ours runs.

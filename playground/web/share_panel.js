@@ -6,9 +6,13 @@
 import { TooLong } from "./permalink.js";
 
 const KINDS = ["txt", "md", "html", "epub", "pdf", "json"];
+const TITLE = 48; // letters of a title that is made of a story's beginning
 const AT_REST = 500; // ms without a key after which the picture is drawn again
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 const BOOK = "inkling-book", AUTHOR = "inkling-author"; // in localStorage
+
+// Whether an address leads to the computer that opens it.
+export const isLocal = (address) => LOCAL.includes(new URL(address).hostname);
 
 export const PANEL = `
 <section class="sharing" data-part="sharing" aria-labelledby="ink-sharing" hidden>
@@ -20,6 +24,7 @@ export const PANEL = `
     <button type="button" class="primary" data-share="copy" data-text="copy"></button>
     <button type="button" data-share="send" data-part="send" data-text="send"></button>
   </div>
+  <p class="hint" data-part="share-note" role="status"></p>
   <label class="switch" data-part="all-branches"><input type="checkbox" id="ink-all-branches"><span data-text="all_branches"></span></label>
   <p class="hint" data-part="local" data-text="link_local"></p>
   <div data-part="made">
@@ -63,7 +68,6 @@ export const PANEL = `
       <button type="button" data-share="add-links" data-text="book_add_links"></button>
     </details>
   </div>
-  <p class="hint" data-part="share-note" role="status"></p>
   <dialog data-part="large"><img alt=""><form method="dialog"><button data-text="close"></button></form></dialog>
 </section>`;
 
@@ -97,9 +101,9 @@ export class SharePanel {
     this.element.hidden = false;
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
-    this.part("local").hidden = !LOCAL.includes(location.hostname);
     this.part("made").hidden = !server;
     this.field("title").value = "";
+    this.field("title").placeholder = beginning(this.writer.sheet.text);
     this.say("");
     this.showBook();
     if (await this.link()) {
@@ -124,6 +128,7 @@ export class SharePanel {
       return false;
     }
     this.field("link").value = this.writer.sharing.address(this.text);
+    this.part("local").hidden = !isLocal(this.field("link").value);
     if (this.writer.server) {
       this.show(this.part("code"), `${this.base}qr.svg`);
       this.showPicture();
@@ -136,10 +141,14 @@ export class SharePanel {
     return `${this.writer.server}s/${this.text}/`;
   }
 
-  // Title and author, and what the picture shows.
+  // As it was typed, or the story's first words.
+  get title() {
+    return this.field("title").value.trim() || this.field("title").placeholder;
+  }
+
+  // Title and author.
   get asked() {
-    const asked = new URLSearchParams({ title: this.field("title").value, author: this.field("author").value });
-    return asked;
+    return new URLSearchParams({ title: this.title, author: this.field("author").value });
   }
 
   get picture() {
@@ -184,7 +193,7 @@ export class SharePanel {
     else if (share === "send") await this.send();
     else if (share === "large") this.showLarge();
     else if (share === "picture") await this.save(this.picture, "story.png");
-    else if (share === "add") this.add([{ link: this.text, title: this.field("title").value, author: this.field("author").value }]);
+    else if (share === "add") this.add([{ link: this.text, title: this.title, author: this.field("author").value }]);
     else if (share === "add-links") this.addLinks();
     else if (file) await this.save(`${this.base}story.${file}?${this.asked}`, `story.${file}`);
     else if (book) await this.saveBook(book);
@@ -204,7 +213,7 @@ export class SharePanel {
   // The device's own sheet, with the picture where it takes files.
   async send() {
     const url = this.field("link").value;
-    const what = { title: this.field("title").value || this.writer.language.say("title"), url };
+    const what = { title: this.title, url };
     try {
       if (this.writer.server && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
         const data = await (await fetch(this.picture)).blob();
@@ -303,6 +312,13 @@ export class SharePanel {
       body: JSON.stringify(this.book),
     });
   }
+}
+
+// The first words of a story, as its title.
+function beginning(text) {
+  const first = text.trim().split("\n")[0];
+  if (first.length <= TITLE) return first.replace(/\.$/, "");
+  return `${first.slice(0, TITLE).replace(/[\s,;:]+\S*$/, "")}…`;
 }
 
 function read(name) {

@@ -1,14 +1,15 @@
 // Puts the component on the app's page, with Gradio's server behind it.
 
 import { Server } from "./server.js";
+import { isLocal } from "./share_panel.js";
 import "./writer.js";
 
 const root = new URL("../", import.meta.url).href;
 const writer = document.createElement("inkling-writer");
 document.body.append(writer);
 const answers = await Promise.all(["start.json", "text.json"].map((name) => fetch(`${root}web/${name}`)));
-const [{ address, models, record }, texts] = await Promise.all(answers.map((answer) => answer.json()));
+const [{ address, public: open, models, record }, texts] = await Promise.all(answers.map((answer) => answer.json()));
 await writer.start({
   source: new Server(root), models, texts, record, api: true,
-  address: address ?? `${root}s/`, server: root,
+  address: address ?? `${isLocal(root) && open ? open : root}s/`, server: root,
 });
