@@ -28,6 +28,7 @@ class Replay:
         differs_at: index of the first token that the model would not have written; None if it
             reproduced all.
         instead: what it says there; "" for nothing.
+        has_model_tokens: whether the link says of any token that a model wrote it.
     """
 
     story: Story
@@ -35,10 +36,13 @@ class Replay:
     is_same_model: bool
     differs_at: int | None
     instead: str
+    has_model_tokens: bool
 
     @property
     def verdict(self) -> str:
         """In one sentence."""
+        if not self.has_model_tokens:
+            return "A person wrote all of this: there is nothing to reproduce."
         teller = "" if self.is_same_model else f"Told by another model ({self.name}): "
         if self.differs_at is None:
             return f"{teller}{'this one says the same' if teller else 'Reproduced exactly'}."
@@ -80,7 +84,7 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         ended=ids[-1] in engine.storyteller.ends,
     )
     same = engine.storyteller.fingerprint.startswith(link.model)
-    return Replay(story, link.name, same, differs_at, instead)
+    return Replay(story, link.name, same, differs_at, instead, opening < len(ids))
 
 
 def written(

@@ -159,11 +159,11 @@ class Api:
             token_id = chosen_of(asked)
             bare, _ = engine.seam(text)
             typed = engine.encode(bare, begins=not ids) if token_id is None else [token_id]
-            # The beginning is no part of what is drawn: the same seed tells the same story here as
-            # in the terminal.
+            # What a person wrote before the model's first token is no part of what is drawn: the
+            # same seed tells the same story here as in the terminal, and from a link.
             opening = whole(asked.get("opening", -1), "opening", -1)
             if opening < 0:
-                opening = len(ids) + (len(typed) if token_id is None else 0)
+                opening = len(ids) + len(typed)
             position = len(ids) + len(typed) - opening
             streams = []
             for number, seed in enumerate(seeds):

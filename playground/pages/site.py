@@ -156,7 +156,7 @@ def index(request: Request) -> HTMLResponse:
 def launch(
     page: gr.Blocks,
     start: dict[str, Any],
-    routes: Sequence[Route],
+    routes: Sequence[Route] = (),
     *,
     host: str | None = None,
     **options: Any,

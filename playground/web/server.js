@@ -87,14 +87,14 @@ export class Server {
 
 // What is still to be written after the tokens that were told, the first `typed` of which a person wrote.
 function restOf(request, told, typed) {
-  const { ids, settings, token_id, opening } = request;
+  const { ids, settings, opening } = request;
   return {
     ...request,
     ids: [...ids, ...told],
     text: "",
     token_id: null,
     beyond_end: false,
-    opening: opening >= 0 ? opening : ids.length + (token_id === null ? typed : 0),
+    opening: opening >= 0 ? opening : ids.length + typed,
     settings: { ...settings, length: settings.length - (told.length - typed) },
   };
 }

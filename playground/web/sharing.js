@@ -108,6 +108,7 @@ export class Sharing {
 
   // Whether this model, told the same, says the same.
   async verdict({ name, runs }, tokens, isSame) {
+    if (tokens.every(({ r }) => r < 0)) return this.writer.language.say("link_person");
     for (let k = 0; k < tokens.length; k += 1) {
       const { r } = tokens[k];
       if (r < 0 || tokens[k - 1]?.r === r) continue;
