@@ -1,0 +1,223 @@
+"""What links lead to, over HTTP: the page with its preview, the picture, files and books."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from playground.engine.engine import Engine
+from playground.model.folder import ModelFolder
+from playground.pages import shared as shared_module
+from playground.pages import site, write
+from playground.pages.shared import SharedStories
+from playground.sampling import Settings
+from playground.stories.permalink import Permalink, Run, encode
+from playground.stories.story import Story
+
+HOSTILE = '"><script>alert(1)</script>'
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_export: Path) -> Iterator[Engine]:
+    with Engine(ModelFolder.open(tiny_export, device="cpu")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def shared(engine: Engine) -> Iterator[SharedStories]:
+    shared = SharedStories({"tiny": engine})
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(scope="module")
+def url(engine: Engine, shared: SharedStories) -> Iterator[str]:
+    engines = {"tiny": engine}
+    page = write.build(engines)
+    url, _ = site.launch(page, write.start(engines), shared.routes)
+    yield url
+    page.close(verbose=False)
+
+
+def link_of(engine: Engine, text: str, length: int = 20, seed: int = 3) -> str:
+    """A story that the model went on with, as a link."""
+    settings = Settings(length=length, seed=seed, stop_at_end=False)
+    with engine.write(text, settings) as stream:
+        told = [token.token_id for token in stream]
+    tokens = [(one, -1) for one in engine.encode(text)] + [(one, 0) for one in told]
+    model = engine.storyteller.fingerprint[:16]
+    return encode(Permalink(model, "tiny", (Run(settings),), tuple(tokens)))
+
+
+def get(address: str, data: Any = None) -> tuple[int, HTTPMessage, bytes]:
+    """Status, headers and body of an answer."""
+    body = None if data is None else json.dumps(data).encode()
+    asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.headers, answer.read()
+
+
+def sentence(address: str, data: Any = None) -> tuple[int, str]:
+    status, _, body = get(address, data)
+    return status, json.loads(body)["detail"]
+
+
+def test_the_page_of_a_link_says_what_other_sites_show(url: str, engine: Engine) -> None:
+    link = link_of(engine, f"The moon {HOSTILE}")
+    status, headers, body = get(f"{url}s/{link}")
+    page = body.decode()
+    assert status == 200 and headers["content-security-policy"]
+    tags = dict(re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)"', page))
+    assert html.unescape(tags["og:title"]).startswith(f"The moon {HOSTILE}")
+    assert tags["og:url"] == f"{url}s/{link}"
+    assert tags["og:image"] == f"{url}s/{link}/picture.png"
+    assert tags["twitter:card"] == "summary_large_image"
+    assert html.unescape(tags["og:image:alt"]).startswith("“The moon")
+    assert "<script>alert" not in page and page.count("<script") == 1
+    assert page.count("og:title") == page.count("<title>") == 1
+    # The files of the page are found from there.
+    assert '<base href="../">' in page
+    status, headers, body = get(tags["og:image"])
+    assert (status, headers["content-type"]) == (200, "image/png")
+    assert Image.open(io.BytesIO(body)).size == (1200, 630)
+
+
+def test_a_damaged_links_page_is_the_page_without_a_preview(url: str) -> None:
+    status, _, body = get(f"{url}s/abc")
+    assert status == 404
+    assert b"start.js" in body and b"og:image:alt" not in body
+
+
+def test_a_picture_is_drawn_once(
+    url: str, engine: Engine, shared: SharedStories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    call = shared.process.call
+    monkeypatch.setattr(shared.process, "call", lambda *all: drawn.append(all) or call(*all))
+    address = f"{url}s/{link_of(engine, 'A bird sang')}/picture.png?shape=tall&odds=1"
+    with ThreadPoolExecutor(8) as visitors:
+        found = list(visitors.map(get, [address] * 8))
+    assert {status for status, *_ in found} == {200}
+    assert len({body for *_, body in found}) == 1
+    assert get(address)[2] == found[0][2]
+    assert len(drawn) == 1
+    other = get(f"{address}&title={quote(HOSTILE)}&author=Lily")[2]
+    assert other != found[0][2] and len(drawn) == 2
+    assert 0 < shared.pictures.size <= shared.pictures.room
+    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(other)))
+    assert address.startswith(code.text)
+
+
+def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
+    url: str, engine: Engine, shared: SharedStories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared.pictures, "room", 300_000)
+    link = link_of(engine, "Once")
+    addresses = [f"{url}s/{link}/picture.png?title={k}" for k in range(60)]
+    with ThreadPoolExecutor(20) as visitors:
+        found = list(visitors.map(get, addresses))
+    assert {status for status, *_ in found} == {200, 429}
+    refused = next(body for status, _, body in found if status == 429)
+    assert json.loads(refused)["detail"].startswith("Too many pictures and files")
+    assert shared.pictures.size <= 300_000
+    assert not shared.waiting and not shared.drawing
+    assert get(addresses[0])[0] == 200
+
+
+def test_every_file_holds_the_story(url: str, engine: Engine) -> None:
+    link = link_of(engine, "Tom & his robot <b>", 12)
+    base = f"{url}s/{link}/story"
+    names = f"?title={quote('Ein Märchen')}&author=Lily"
+    for kind, expected in shared_module.KINDS.items():
+        status, headers, body = get(f"{base}.{kind}{names}")
+        assert (status, headers["content-type"]) == (200, expected), body
+        assert "filename*=UTF-8''ein-m%C3%A4rchen." + kind in headers["content-disposition"]
+        if kind in ("txt", "md"):
+            assert body.decode().startswith(("Ein Märchen\nLily and tiny", "# Ein Märchen\n"))
+        if kind == "json":
+            record = Story.from_json(body.decode())
+            assert record.text.startswith("Tom & his robot <b>")
+            assert [token.draw is None for token in record.tokens][-12:] == [False] * 12
+            assert json.loads(body)["author"] == "Lily"
+        if kind == "html":
+            assert b"inkling-reader" in body and b"<b>" not in body
+        if kind == "epub":
+            assert zipfile.ZipFile(io.BytesIO(body)).testzip() is None
+        if kind == "pdf":
+            assert body.startswith(b"%PDF")
+
+
+def test_stories_make_a_book(url: str, engine: Engine) -> None:
+    stories = [
+        {"link": f"{url}s/{link_of(engine, f'Story {k}')}", "author": f"Child {k}", "title": ""}
+        for k in range(3)
+    ]
+    asked = {"title": "Ours", "author": "Class 4b", "stories": stories}
+    status, headers, body = get(f"{url}book.epub", asked)
+    assert status == 200 and "ours.epub" in headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(body)) as book:
+        assert "Child 2 and tiny" in book.read("book/story3.xhtml").decode()
+    assert get(f"{url}book.pdf", asked)[2].startswith(b"%PDF")
+
+
+def test_a_code_opens_the_links_address(url: str, engine: Engine) -> None:
+    link = link_of(engine, "Once")
+    status, headers, body = get(f"{url}s/{link}/qr.svg")
+    assert (status, headers["content-type"]) == (200, "image/svg+xml")
+    assert body.startswith(b"<svg")
+
+
+def test_what_cannot_be_done_is_one_sentence(url: str, engine: Engine) -> None:
+    link = link_of(engine, "Once")
+    unknown = encode(Permalink("0" * 16, "", (), ((900_000, -1),)))
+    for address, part in (
+        (f"{url}s/abc/picture.png", "This link is cut off"),
+        (f"{url}s/abc/qr.svg", "This link is cut off"),
+        (f"{url}s/abc/story.txt", "This link is cut off"),
+        (f"{url}s/{link}/picture.png?shape=round", "Shape is wide or tall, not 'round'."),
+        (f"{url}s/{link}/story.exe", "A story comes as txt, md, json, html, epub, pdf, not"),
+        (f"{url}s/{unknown}/story.txt", "This story holds a token, 900000"),
+    ):
+        status, said = sentence(address)
+        assert status == 422 and said.startswith(part), said
+    for asked, part in (
+        ([], 'A book is a JSON object with "stories"'),
+        ({"stories": []}, "A book has 1 to 100 stories, not 0."),
+        ({"stories": [{"link": f"{url}s/{link}"}, {"link": "x"}]}, "Story 2: This link is cut"),
+        ({"stories": [7]}, "Story 1: title must be text."),
+        ({"stories": [{"link": f"{url}s/{link}"}], "title": 7}, "Title must be text."),
+    ):
+        status, said = sentence(f"{url}book.pdf", asked)
+        assert status == 422 and said.startswith(part), said
+    assert sentence(f"{url}book.doc", {})[1].startswith("A book comes as epub or pdf")
+
+
+def test_links_lead_where_others_reach_the_page(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = SharedStories({"tiny": engine})
+    assert shared.address("abc", "http://127.0.0.1:7860/") == "http://127.0.0.1:7860/s/abc"
+    shared.public_url = "http://192.168.1.5:7860/"
+    assert shared.address("abc", "http://localhost:7860/") == "http://192.168.1.5:7860/s/abc"
+    assert shared.address("abc", "https://x.example/a/") == "https://x.example/a/s/abc"
+    monkeypatch.setenv("SPACE_ID", "lily/inkling")
+    on_the_hub = "https://huggingface.co/spaces/lily/inkling?story=abc"
+    assert shared.address("abc", "https://lily-inkling.hf.space/") == on_the_hub
