@@ -1,0 +1,201 @@
+"""A story goes from one visitor to another: by link, code, picture, file and book."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pypdf import PdfReader
+
+from tests.browser.conftest import running_app
+from tests.browser.test_component import AXE, button, sheet, text
+from tests.browser.test_page import DESK, PHONE, generate
+
+HOSTILE = '<img src=x onerror="window.hacked=1"> <script>window.hacked=1</script> {{7*7}}'
+
+
+@pytest.fixture(scope="module")
+def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
+    with running_app(tmp_path_factory.mktemp("app") / "log", export("fast")) as url:
+        yield url
+
+
+def share(page: Page) -> str:
+    """Opens the panel: the link."""
+    button(page, "Share").click()
+    field = page.get_by_label("A link with the whole story")
+    expect(field).to_be_focused()
+    return field.input_value()
+
+
+def written(page: Page, opening: str) -> str:
+    """A story that begins like this."""
+    sheet(page).click()
+    page.keyboard.insert_text(opening)
+    return generate(page)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+@pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)
+def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
+    page: Page, browser: Browser, address: str
+) -> None:
+    told = written(page, "The moon was lonely")
+    link = share(page)
+    assert link.startswith(f"{address}/s/")
+    # The model has few tokens in its sight: what is shown fits on the screen all the same.
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    other = browser.new_context(locale="en-GB", **PHONE).new_page()
+    other.goto(link)
+    expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+    assert text(other) == told
+    assert other.url == f"{address}/"
+    other.reload()
+    other.locator("inkling-writer[ready]").wait_for()
+    assert text(other) == told
+    other.context.close()
+
+
+def test_a_hostile_story_runs_nowhere(page: Page, browser: Browser, tmp_path: Path) -> None:
+    written(page, f"Tom said {HOSTILE}")
+    link = share(page)
+    page.get_by_label("Title", exact=True).fill(HOSTILE)
+    with page.expect_download() as download:
+        button(page, ".html").click()
+    file = tmp_path / "story.html"
+    download.value.save_as(file)
+    assert page.evaluate("window.hacked") is None
+    for where in (link, file.as_uri()):
+        other = browser.new_context(locale="en-GB").new_page()
+        other.goto(where)
+        other.locator(":is(inkling-writer, inkling-reader)[ready]").wait_for()
+        other.wait_for_timeout(200)
+        assert other.evaluate("window.hacked") is None
+        assert HOSTILE in text(other)
+        assert other.locator(".sheet :is(img, script)").count() == 0
+        other.context.close()
+
+
+def test_a_file_shows_the_odds_without_a_server(
+    page: Page, browser: Browser, tmp_path: Path
+) -> None:
+    told = written(page, "One day, Lily")
+    share(page)
+    page.get_by_label("Title", exact=True).fill("The door")
+    page.get_by_label("Your name").fill("Lily")
+    with page.expect_download() as download:
+        button(page, ".html").click()
+    assert download.value.suggested_filename == "the-door.html"
+    file = tmp_path / "story.html"
+    download.value.save_as(file)
+    reader = browser.new_context(locale="en-GB", offline=True, **PHONE).new_page()
+    problems: list[str] = []
+    reader.on("console", lambda message: problems.append(message.text))
+    reader.on("pageerror", lambda problem: problems.append(str(problem)))
+    reader.goto(file.as_uri())
+    reader.locator("inkling-reader[ready]").wait_for()
+    assert reader.title() == "The door"
+    assert text(reader) == told.strip()
+    assert reader.get_by_text("Lily and fast").is_visible()
+    reader.locator(".word").nth(8).click()
+    card = reader.get_by_role("dialog", name="The odds of a word")
+    expect(card.locator(".bars li")).to_have_count(10)
+    reader.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+    button(reader, "Deutsch").click()
+    expect(button(reader, "Nacht")).to_be_visible()
+    assert violations(reader) == []
+    assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert problems == []
+    reader.context.close()
+
+
+def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None:
+    written(page, "The moon was lonely")
+    share(page)
+    for part in ("picture", "code"):
+        image = page.locator(f'[data-part="{part}"]')
+        expect(image).to_be_visible()
+        expect(image).to_have_js_property("complete", True)
+    picture = page.locator('[data-part="picture"]')
+    expect(picture).to_have_js_property("naturalWidth", 1200)
+    page.get_by_label("For a phone").check()
+    expect(picture).to_have_js_property("naturalWidth", 1080)
+    for name, ending in (("Save the picture", "png"), (".txt", "txt"), (".epub", "epub")):
+        with page.expect_download() as download:
+            button(page, name).click()
+        assert download.value.suggested_filename.endswith(ending)
+    # A book: this story, and one whose link somebody sent.
+    page.get_by_text("A book of stories").click()
+    button(page, "Add this story").click()
+    link = page.get_by_label("A link with the whole story").input_value()
+    page.get_by_label("Links that others sent you").fill(f"{link} Tom B.\n")
+    button(page, "Add these").click()
+    expect(page.locator('[data-part="book-list"] li')).to_have_count(2)
+    page.get_by_label("Title of the book").fill("Ours")
+    with page.expect_download() as download:
+        button(page, "Save to print (PDF)").click()
+    download.value.save_as(tmp_path / "book.pdf")
+    book = PdfReader(tmp_path / "book.pdf")
+    assert book.metadata is not None and book.metadata.title == "Ours"
+    assert "Tom B. and fast" in book.pages[3].extract_text()
+    # The book stays in this browser.
+    page.reload()
+    page.locator("inkling-writer[ready]").wait_for()
+    share(page)
+    expect(page.locator('[data-part="book-count"]')).to_have_text("(2)")
+    page.get_by_text("A book of stories").click()
+    page.get_by_role("button", name="Remove: ").first.click()
+    expect(page.locator('[data-part="book-count"]')).to_have_text("(1)")
+    # What cannot be made is said in a sentence.
+    page.get_by_label("Links that others sent you").fill("https://example.org/nothing")
+    button(page, "Add these").click()
+    button(page, "Save as e-book").click()
+    expect(page.locator(".sharing [role=status]")).to_contain_text("Story 2: This link is cut off")
+
+
+@pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)
+def test_the_panel_is_for_everybody(page: Page) -> None:
+    written(page, "The moon was lonely")
+    share(page)
+    assert violations(page) == []
+    button(page, "Show the code large, for a classroom").click()
+    expect(page.locator("dialog img")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_be_hidden()
+    button(page, "Close").first.click()
+    expect(page.locator(".sharing")).to_be_hidden()
+
+
+def test_the_devices_own_sheet_gets_link_and_picture(page: Page, browser: Browser) -> None:
+    """Headless Chromium has none: this one notes what it is given."""
+    context = browser.new_context(locale="en-GB")
+    context.add_init_script(
+        "window.sent = []; navigator.canShare = () => true;"
+        "navigator.share = async (what) => window.sent.push("
+        "{ title: what.title, url: what.url, files: what.files.map((one) => one.type) });"
+    )
+    other = context.new_page()
+    other.goto(page.url)
+    other.locator("inkling-writer[ready]").wait_for()
+    written(other, "The moon was lonely")
+    link = share(other)
+    button(other, "Send…").click()
+    for _ in range(50):  # the page allows no script from outside, so Python looks
+        sent = other.evaluate("() => JSON.stringify(window.sent)")
+        if sent != "[]":
+            break
+        other.wait_for_timeout(100)
+    (given,) = json.loads(sent)
+    assert given["url"] == link and given["files"] == ["image/png"]
+    assert given["title"].startswith("The moon was lonely")
+    context.close()
