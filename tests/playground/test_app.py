@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from tests.paths import ROOT
+from tests.processes import free_port
 
 
 @pytest.fixture
@@ -133,3 +134,26 @@ def test_help_lists_every_option() -> None:
     assert done.returncode == 0
     for option in ("--model DIR", "--host", "--port", "--share", "--no-browser"):
         assert option in done.stdout
+
+
+def test_others_on_the_network_are_told_where_and_a_public_page_is_announced_first(
+    tiny_export: Path,
+) -> None:
+    """Without a network there is no public address, and the page opens all the same."""
+    port = free_port()
+    command = [sys.executable, "app.py", "--no-browser", "--host", "0.0.0.0", "--share"]
+    command += ["--port", str(port), "--model", str(tiny_export)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as app:
+        assert app.stdout is not None
+        said: list[str] = []
+        while not said or not said[-1].startswith("Inkling is open at "):
+            said.append(app.stdout.readline())
+            assert said[-1], said
+        line = app.stdout.readline()
+        app.terminate()
+    announced = next(k for k, one in enumerate(said) if one.startswith("--share: for a week"))
+    assert announced < next(k for k, one in enumerate(said) if "share link" in one or "live" in one)
+    assert line.startswith("Others on this network open http://")
+    assert f":{port}/" in line and "127.0.0.1" not in line

@@ -8,7 +8,7 @@ import random
 import time
 import tracemalloc
 import zlib
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 
 import pytest
@@ -144,6 +144,19 @@ def test_a_long_text_is_refused_before_it_is_read() -> None:
     began = time.perf_counter()
     assert decode(encode(long)) == long
     assert time.perf_counter() - began < 2  # a tenth of that here
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
+
+
+def test_the_longest_link_is_refused_at_its_last_bit_at_little_cost() -> None:
+    tokens = tuple((common_tokens()[k % 32], -1) for k in range(9_990))
+    text = encode(Permalink("0" * 16, "", (), tokens, (Branch(0, 0, "", tokens),) * 4))
+    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-4]
+    tracemalloc.start()
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match="altered"):
+        decode(sealed(f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}" + "00000001"))
+    assert time.perf_counter() - began < 2  # 33 ms without the watch on memory
     assert tracemalloc.get_traced_memory()[1] < 10e6
     tracemalloc.stop()
 
