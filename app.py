@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import gc
 import importlib.metadata
+import json
 import os
 import socket
 import sys
@@ -106,8 +107,11 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def default_model() -> Path:
-    """The newest export under runs/, else the shipped model; ValueError if there is neither."""
+def default_model() -> Path | str:
+    """On a Space the Hub's model that space.json names; else the newest export under runs/, else
+    the shipped model; ValueError if there is none of them."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
     exports = [config.parent for config in ROOT.glob("runs/*/export/config.json")]
     if exports:
         return max(exports, key=lambda folder: folder.stat().st_mtime)

@@ -58,6 +58,7 @@ DIRECTIONS = {
         "stories",
         "engine",
         "pages generate",
+        "publish",
     ),
 }
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -1,0 +1,157 @@
+"""Publish a model, or the playground as a Space.
+
+    python -m playground.publish model runs/storyteller/export USER/NAME [--snapshots]
+    python -m playground.publish space USER/NAME --target zerogpu|cpu [--model USER/MODEL]
+
+Both with --dry-run (nothing is sent) and --private. Run again, the same command updates what is
+there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from playground.model.hub import is_name
+from playground.publish import model_repo, space_repo
+from playground.publish.staging import Staging
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME_MAX = 96  # letters of a repository's name on the Hub
+SAMPLE_LENGTH = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains with a ValueError, which `main` prints as one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (--help lists the options)")
+
+
+def parser() -> Parser:
+    """The command line."""
+    found = Parser(prog="python -m playground.publish", description="Publish to the Hub.")
+    kinds = found.add_subparsers(dest="kind", required=True, metavar="model|space")
+    model = kinds.add_parser("model", help="a model: weights, tokenizer, card")
+    model.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
+    model.add_argument(
+        "--snapshots", action="store_true", help="with the snapshots of its training"
+    )
+    space = kinds.add_parser("space", help="the playground as a Space, with a model of the Hub")
+    space.add_argument(
+        "--target",
+        default="zerogpu",
+        help="; ".join(f"{name}: {one.cost}" for name, one in space_repo.TARGETS.items()),
+    )
+    space.add_argument("--model", metavar="USER/MODEL", help="(default: the Space's own name)")
+    for kind in (model, space):
+        kind.add_argument("name", metavar="USER/NAME", help="the repository on the Hub")
+        kind.add_argument("--private", action="store_true", help="only you see it")
+        kind.add_argument("--dry-run", action="store_true", help="print what would be sent")
+    return found
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def checked_name(name: str) -> str:
+    """A repository's name; ValueError if it has not the form owner/name."""
+    if not is_name(name) or len(name) > NAME_MAX:
+        raise ValueError(f"{name[:120]!r} is no name on the Hub: give it as USER/NAME.")
+    return name
+
+
+def stage_model(options: argparse.Namespace) -> Staging:
+    """A model's repository, with stories that it writes now."""
+    from playground.engine.engine import Engine
+    from playground.model.folder import ModelFolder
+    from playground.sampling import Settings
+
+    folder: Path = options.export
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder: give the folder of an export.")
+    samples = []
+    with Engine(ModelFolder.open(folder, device="cpu"), max_streams=4) as engine:
+        for opening in model_repo.OPENINGS:
+            settings = Settings(length=SAMPLE_LENGTH, seed=1)
+            with engine.write(opening, settings) as stream:
+                for _ in stream:
+                    pass
+            said = f"temperature {settings.temperature:g}, top-k {settings.top_k}, seed 1"
+            samples.append((said, stream.story.text))
+    return model_repo.stage(folder, options.name, snapshots=options.snapshots, samples=samples)
+
+
+def stage_space(options: argparse.Namespace) -> Staging:
+    """A Space's repository."""
+    return space_repo.stage(ROOT, options.name, options.model, options.target)
+
+
+def show(staging: Staging) -> None:
+    """Print what would be sent, what a card says to the Hub, and what is left out."""
+    say(f"These files would be published:\n{staging.tree}\n")
+    card = str(staging.files["README.md"])
+    say(f"README.md begins:\n{card[: card.find('---', 4)]}---\n")
+    say(f"Left out:\n{staging.remainder}\n")
+    say("Nothing was sent.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0, or 2 with one sentence."""
+    try:
+        options = parser().parse_args(arguments)
+        checked_name(options.name)
+        if options.kind == "space":
+            options.model = checked_name(options.model or options.name)
+        staging = stage_space(options) if options.kind == "space" else stage_model(options)
+        if options.dry_run:
+            show(staging)
+            return 0
+        for path in sorted(staging.left_out):
+            if "looks like" in staging.left_out[path]:
+                say(f"left out: {path} {staging.left_out[path]}")
+        upload(options, staging)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped: the repository on the Hub is as it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def upload(options: argparse.Namespace, staging: Staging) -> None:
+    """Send it, and see that a Space runs."""
+    from huggingface_hub import HfApi
+
+    from playground.publish import hub
+
+    api = HfApi(library_name="inkling")
+    hub.check_login(api, options.name)
+    is_space = options.kind == "space"
+    if is_space:
+        hub.check_model(api, options.model)
+    commit = hub.publish(
+        api,
+        options.name,
+        options.kind,
+        staging,
+        private=options.private,
+        hardware=space_repo.TARGETS[options.target].hardware if is_space else None,
+        say=say,
+    )
+    if not is_space:
+        say(f"{api.endpoint}/{options.name} is there.")
+        return
+    host = hub.wait_until_it_runs(api, options.name, commit, say)
+    story = hub.ask_once(host, private=options.private)
+    say(f"It runs, and writes: {story}")
+    say(f"{api.endpoint}/spaces/{options.name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

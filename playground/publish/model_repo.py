@@ -1,0 +1,106 @@
+"""A model repository: an export's files, and its card with what the Hub shows of a model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from playground.publish.staging import Staging
+
+FILES = re.compile(
+    r"(?:config|generation_config|tokenizer|tokenizer_config|special_tokens_map|vocab|training"
+    r"|added_tokens|model\.safetensors\.index)\.json"
+    r"|model(?:-\d+-of-\d+)?\.safetensors|merges\.txt|tokenizer\.model|curve\.png|LICENSE(?:\.\w+)?"
+)
+SNAPSHOT = re.compile(
+    r"snapshots/step-\d+/(?:(?:config|generation_config|snapshot)\.json|model\.safetensors)"
+)
+OPENINGS = ("Once upon a time", "One day, a little girl named Lily", "Tom and his dog")
+SAMPLES_HEADING = "## Samples"
+
+
+def stage(export: Path, name: str, *, snapshots: bool, samples: list[tuple[str, str]]) -> Staging:
+    """The repository `name` of an export. `samples`: (settings in words, story), as they came.
+
+    Raises:
+        ValueError: the folder is no model, or a card is missing.
+    """
+    card = export / "README.md"
+    if not card.is_file():
+        raise ValueError(
+            f"{export} has no README.md, the model's card: export the run again, or write one."
+        )
+    found = Staging()
+
+    def is_wanted(path: str) -> bool:
+        is_snapshot = snapshots and SNAPSHOT.fullmatch(path) is not None
+        return FILES.fullmatch(path) is not None or is_snapshot
+
+    found.add_folder(export, is_wanted)
+    found.left_out.pop("README.md", None)  # it is published with more in it
+    if not any(path.endswith(".safetensors") for path in found.files):
+        raise ValueError(f"{export} holds no model.safetensors: give the folder of an export.")
+    training = facts(export)
+    found.files["README.md"] = model_card(card.read_text(encoding="utf-8"), training, name, samples)
+    return found
+
+
+def facts(export: Path) -> dict[str, Any]:
+    """What training.json says; empty without one."""
+    try:
+        found = json.loads((export / "training.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def model_card(
+    text: str, training: dict[str, Any], name: str, samples: list[tuple[str, str]]
+) -> str:
+    """An export's card for the Hub: with the evaluation in its `model-index`, samples, and the
+    repository's name in its example."""
+    from huggingface_hub import ModelCard
+    from huggingface_hub.repocard_data import EvalResult
+
+    card = ModelCard(text, ignore_metadata_errors=True)
+    data: Any = card.data
+    judged = training.get("validation") or {}
+    corpus = training.get("corpus") or {}
+    data_sets = data.get("datasets") or []
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=data_sets[0] if data_sets else slug(str(judged.get("file", "stories"))),
+            dataset_name=f"{judged.get('stories', 0):,} stories of {judged.get('file', 'a file')}",
+            metric_type=metric,
+            metric_name=metric.replace("_", " "),
+            metric_value=round(float(judged[metric]), 6),
+        )
+        for metric in ("perplexity", "bits_per_byte", "nats_per_token")
+        if metric in judged
+    ]
+    if results and corpus:
+        data.model_name = PurePosixPath(name).name
+        data.eval_results = results
+    body = card.text.replace('"this folder"', f'"{name}"').rstrip("\n")
+    if samples and SAMPLES_HEADING not in body:
+        parts = [f"**{said}**\n\n{quoted(story)}" for said, story in samples]
+        body += f"\n\n{SAMPLES_HEADING}\n\nThe first try of each, unpicked.\n\n" + "\n\n".join(
+            parts
+        )
+    card.text = body + "\n"
+    return str(card)
+
+
+def quoted(story: str) -> str:
+    """A story as a quotation in Markdown, in which its own signs are text."""
+    from playground.stories.files import escaped
+
+    return "\n>\n".join(f"> {escaped(line)}" for line in story.split("\n") if line.strip())
+
+
+def slug(text: str) -> str:
+    """A name that the Hub takes for a data set that is not on it."""
+    return re.sub(r"[^\w.-]+", "-", text.split(",")[0]).strip("-") or "stories"
