@@ -183,6 +183,8 @@ def serve(options: argparse.Namespace) -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is imported
     gc.disable()  # what is loaded now stays; looking through it takes a tenth of the start
     try:
+        if "SPACES_ZERO_GPU" in os.environ:
+            import spaces  # noqa: F401, it must come before Gradio and PyTorch
         import gradio  # noqa: F401
     except ModuleNotFoundError:
         raise ValueError(

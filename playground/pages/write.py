@@ -59,7 +59,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
     one that answers when none is named."""
     api = Api(engines)
-    named: list[Any] = [api.generate, api.score, api.candidates, api.branch]
+    named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
     private: list[Any] = [api.page_write, api.page_score, api.page_candidates]
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:
