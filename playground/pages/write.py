@@ -49,6 +49,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     ]
     return {
         "address": f"https://huggingface.co/spaces/{space}?story=" if space else None,
+        "publish": False,  # whether the page "Publish" is there
         "public": None,  # where others reach the page, if the app finds that out
         "models": models,
         "record": record if record["model"] == first.storyteller.fingerprint else None,

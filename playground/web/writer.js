@@ -8,7 +8,8 @@
 // candidates(request), which answer once. On the app's page that is server.js; a page without a server
 // gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
 // `address`: what a link's text follows, if not this page's own; `server`: where pictures and files of a
-// story are made, null for nowhere; `record`: a story's record to begin with; `api`: whether web/api.html shows how programs ask.
+// story are made, null for nowhere; `record`: a story's record to begin with; `api`: whether web/api.html shows how programs ask; `publish`: whether
+// the page at publish is there.
 
 import { Bars } from "./bars.js";
 import { Branches, showSideBySide } from "./branches.js";
@@ -41,7 +42,7 @@ class Writer extends HTMLElement {
     this.classList.add("inkling");
   }
 
-  async start({ source, models, texts, record = null, address = null, server = null, api = false }) {
+  async start({ source, models, texts, record = null, address = null, server = null, api = false, publish = false }) {
     Object.assign(this, { source, models, record, address, server });
     const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
@@ -53,7 +54,7 @@ class Writer extends HTMLElement {
     const kept = await this.store.load();
     this.doc = tree.unpacked(kept?.doc) ?? (record ? tree.fromRecord(record) : tree.emptyDocument());
     this.settings = repaired(kept?.settings);
-    this.build(api);
+    this.build(api, publish);
     if (!kept && record) this.say(this.language.say("first_story"));
     this.setOdds(kept ? Boolean(kept.odds) : Boolean(record));
     this.changed();
@@ -70,7 +71,7 @@ class Writer extends HTMLElement {
     return this.querySelector(`#ink-${name}`);
   }
 
-  build(api) {
+  build(api, publish) {
     this.sheet = new Sheet(this.part("sheet"), {
       edit: (text) => this.edit(text),
       undo: () => this.undo(),
@@ -97,6 +98,7 @@ class Writer extends HTMLElement {
     for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
     this.part("models").hidden = this.models.length < 2;
     this.part("api").hidden = !api;
+    this.part("publish").hidden = !publish;
     this.field("seed").value = "0";
     this.showSettings();
     this.addEventListener("click", (event) => this.click(event));
