@@ -20,7 +20,7 @@ function showAccount(name) {
 }
 
 function show({ lines, error, bar, busy }) {
-  part("lines").textContent = [...lines, bar].filter(Boolean).join("\n");
+  part("lines").textContent = (bar ? [...lines, bar] : lines).join("\n");
   part("error").textContent = error ? `It stopped: ${error}` : "";
   part("busy").hidden = !busy;
   for (const button of document.querySelectorAll("form[data-kind] button")) button.disabled = busy;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -66,8 +67,9 @@ def space(tiny_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     log = folder / "log"
     with log.open("w") as output:
         app = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=output, text=True
-        )
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=output, text=True,
+            start_new_session=True,
+        )  # fmt: skip
         assert app.stdout is not None
         line = app.stdout.readline()
         while line and "Inkling is open at" not in line:
@@ -75,7 +77,7 @@ def space(tiny_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         assert line, log.read_text()
         assert "writing on the CPU" in log.read_text()
         yield f"http://127.0.0.1:{port}"
-        app.terminate()
+        os.killpg(app.pid, signal.SIGTERM)  # a Space's container takes the fork along too
         app.wait(10)
     lender.shutdown()
     lender.server_close()
