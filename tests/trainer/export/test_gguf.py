@@ -11,9 +11,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer import config
 from trainer.command_line import parse
-from trainer.compact_vocabulary import SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
+from trainer.corpus.tokenizer import gpt2
 from trainer.export import describe, export
 from trainer.export.__main__ import main
 from trainer.model import full_decoder, new_decoder
@@ -42,16 +44,16 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     shape = config.Model(
         block=request.param, num_layers=2, hidden=64, num_heads=2, intermediate=96, context=128
     )
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=False)
+    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)
     trained = new_decoder(shape, vocabulary, seed=5)
     with torch.no_grad():
         for weight in trained.parameters():
             weight.add_(torch.randn_like(weight), alpha=0.3)
     full = full_decoder(shape, vocabulary, dict(trained.named_parameters())).half()
-    about: Any = {"stories": 0, "tokens": 0, "bytes": 0, "fingerprint": "", "name": "none"}
+    about: Any = {"stories": 0, "tokens": 0, "bytes": 0, "tokenizer": "t", "name": "none"}
     settings = parse([]).to_dict() | {"model": vars(shape)}
     known = {"name": "t", "preset": "t", "steps": 0, "tokens_seen": 0, "validation": None}
-    export(tmp_path / "export", full, describe(full, settings, corpus=about, **known), None)
+    export(tmp_path / "export", full, gpt2(), describe(full, settings, corpus=about, **known), None)
     return tmp_path / "export"
 
 
