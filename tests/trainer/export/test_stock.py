@@ -83,7 +83,7 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
         parse([]).to_dict() | {"model": vars(shape)},
         name="test",
         preset="test",
-        corpus={"name": "none", "stories": 0, "tokens": 0, "bytes": 0, "fingerprint": ""},
+        corpus={"name": "none", "stories": 0, "tokens": 0, "bytes": 0, "tokenizer": "t"},
         steps=0,
         tokens_seen=0,
         validation=None,

@@ -85,7 +85,7 @@ def test_a_failed_export_leaves_the_old_one(
 def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
     model: Any, tmp_path: Path
 ) -> None:
-    export(tmp_path / "tiny", model, training(model), None)
+    export(tmp_path / "tiny", model, gpt2(), training(model), None)
     card = (tmp_path / "tiny" / "README.md").read_text()
     assert "- roneneldan/TinyStories" in card
     assert "cdla-sharing-1.0" in card
@@ -93,7 +93,7 @@ def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
 
     own = ("--corpus.source", "mine.jsonl", "--run.license", "mit")
     named = ("--run.corpus_name", "Grandmother's stories", "--run.corpus_license", "cc0-1.0")
-    export(tmp_path / "own", model, training(model, *own, *named), None)
+    export(tmp_path / "own", model, gpt2(), training(model, *own, *named), None)
     card = (tmp_path / "own" / "README.md").read_text()
     assert "TinyStories" not in card
     assert "license: mit\n" in card
