@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 from trainer.config import Corpus  # noqa: E402
 from trainer.corpus import build_store  # noqa: E402
 from trainer.corpus.token_store import open_store  # noqa: E402
-from trainer.corpus.tokenizer import END_OF_TEXT, FOLDER  # noqa: E402
+from trainer.corpus.tokenizer import GPT2, gpt2  # noqa: E402
 
 SHARED = ROOT.parent / "shared" / "data" / "train.jsonl"
 WHOLE = 1_924  # MB of text in TinyStories-train.txt
@@ -68,7 +68,7 @@ def usual(source: Path, folder: Path, clean_processes: int) -> Path:
     from trainer.corpus.cleaning import Cleaner
 
     datasets.disable_progress_bars()
-    cleaner, tokenizer = Cleaner(settings()), AutoTokenizer.from_pretrained(FOLDER)
+    cleaner, tokenizer = Cleaner(settings()), AutoTokenizer.from_pretrained(GPT2)
 
     def clean(row: dict[str, str]) -> dict[str, str]:
         story = cleaner.clean(row["text"], Counter())
@@ -76,7 +76,7 @@ def usual(source: Path, folder: Path, clean_processes: int) -> Path:
 
     def tokenize(rows: dict[str, list[str]]) -> dict[str, list[list[int]]]:
         ids = tokenizer(rows["text"], return_attention_mask=False)["input_ids"]
-        return {"ids": [[*story, END_OF_TEXT] for story in ids if len(story) >= 8]}
+        return {"ids": [[*story, gpt2().end_of_text] for story in ids if len(story) >= 8]}
 
     table = datasets.load_dataset(
         "json", data_files=str(source), split="train", cache_dir=str(folder / "cache")

@@ -201,7 +201,7 @@ def test_deepspeed_settings_leave_every_size_to_the_run() -> None:
     assert "scheduler" not in settings  # the learning rate is a function of the step
 
 
-@pytest.mark.parametrize("name", ["seed", "smoke", "storyteller"])
+@pytest.mark.parametrize("name", ["pocket", "seed", "smoke", "storyteller"])
 def test_the_presets_ship(name: str) -> None:
     from trainer.command_line import parse
 

@@ -19,8 +19,6 @@ import torch
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from trainer.corpus.tokenizer import END_OF_TEXT
-
 BLOCKS_COUNTED_AT_ONCE = 2**16
 
 
@@ -33,7 +31,7 @@ class StoryAttention:
             the flash kernel needs it.
     """
 
-    def __init__(self, end_of_text: int = END_OF_TEXT, max_stories: int = 0) -> None:
+    def __init__(self, end_of_text: int, max_stories: int = 0) -> None:
         self.end_of_text, self.max_stories = end_of_text, max_stories
         self.uses_flash = False
 
@@ -64,11 +62,12 @@ def story_bounds(begins: torch.Tensor, max_stories: int) -> torch.Tensor:
     return torch.searchsorted(count, wanted, out_int32=True)
 
 
-def max_stories(tokens: np.ndarray, context: int, micro_batch: int) -> int:
-    """How many stories and parts of stories any `micro_batch` blocks of `tokens` can hold."""
+def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch: int) -> int:
+    """How many stories and parts of stories any `micro_batch` blocks of `tokens` can hold, which
+    `end_of_text` parts."""
     blocks = tokens[: len(tokens) // context * context].reshape(-1, context)
     ends = [
-        np.count_nonzero(blocks[first : first + BLOCKS_COUNTED_AT_ONCE] == END_OF_TEXT, axis=1)
+        np.count_nonzero(blocks[first : first + BLOCKS_COUNTED_AT_ONCE] == end_of_text, axis=1)
         for first in range(0, len(blocks), BLOCKS_COUNTED_AT_ONCE)
     ]
     return int(np.sort(np.concatenate(ends))[-micro_batch:].sum()) + micro_batch

@@ -138,6 +138,10 @@ class Corpus:
         " (the file is one story); auto: marks, and a long text without them is asked about",
         choices=("auto", "mark", "line", "empty-line", "file"),
     )
+    tokenizer: str = setting(
+        "gpt2",
+        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, N learned ones",
+    )
     split: str = setting("train", "split of another data set on the Hub")
     revision: str = setting(
         DEFAULT_REVISION,
@@ -189,6 +193,11 @@ class Corpus:
             found.append(
                 "corpus.revision must be a commit (40 hexadecimal digits), so that it always means"
                 f" the same stories, not {self.revision!r}"
+            )
+        size = self.tokenizer.removeprefix("train:")
+        if size != self.tokenizer and not (size.isdecimal() and 257 < int(size) <= 65_536):
+            found.append(
+                f"corpus.tokenizer train:N: N is 258 (bytes, a pair, an end) to 65,536, not {size}"
             )
         if self.max_tokens < 0:
             found.append(
@@ -322,7 +331,7 @@ class Runtime:
         0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks"
     )
     compact_vocabulary: bool = setting(
-        True, "compute the head for the ids that the corpus uses; the export has all 50,257"
+        True, "compute the head for the ids that the corpus uses; the export has all"
     )
     timeout: int = setting(
         600, "a process that does not hear of the others for so long ends", unit="seconds"

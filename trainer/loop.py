@@ -14,16 +14,15 @@ import time
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from trainer import device, metrics
 from trainer.attention import StoryAttention, attend_on_gpu, max_stories
 from trainer.batches import Batches
-from trainer.compact_vocabulary import END_OF_TEXT, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Config
 from trainer.corpus.block_order import Order
 from trainer.corpus.token_store import TokenStore, find_store, recipe_differences
-from trainer.corpus.tokenizer import FOLDER as TOKENIZER
 from trainer.distributed.broadcast import agree, checkpoint_from_main
 from trainer.distributed.runtime import Runtime, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
@@ -83,12 +82,13 @@ class Trainer:
         counts = store.id_counts("train")
         if pretrained is not None:
             counts = counts + trained_ids(pretrained)
-        self.vocabulary = Vocabulary.of(counts, compact=config.runtime.compact_vocabulary)
+        end, compact = store.tokenizer.end_of_text, config.runtime.compact_vocabulary
+        self.vocabulary = Vocabulary.of(counts, end, compact=compact)
         self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
         self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
         if pretrained is not None:
             self.identity["init_from"] = {"weights": fingerprint_of(pretrained)}
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(TOKENIZER)
+        self.tokenizer = store.tokenizer.stock()
         decoder = new_decoder(config.model, self.vocabulary, config.run.seed)
         if pretrained is not None:
             copy_weights(pretrained, decoder, self.vocabulary)
@@ -118,9 +118,9 @@ class Trainer:
         """What keeps attention inside a story, if the settings ask for it."""
         if self.config.model.attention == "block":
             return None
-        slot = int(self.vocabulary.slot_of_id[END_OF_TEXT])
-        train = self.store.split("train")
-        return StoryAttention(slot, max_stories(train, self.context, self.runtime.micro_batch))
+        train, end = self.store.split("train"), self.vocabulary.end_of_text
+        most = max_stories(train, end, self.context, self.runtime.micro_batch)
+        return StoryAttention(int(self.vocabulary.slot_of_id[end]), most)
 
     def compile(self) -> bool:
         """Compile the model if the settings and this machine allow it; whether it was."""
@@ -329,13 +329,12 @@ class Trainer:
         loss, weights = self.runtime.mean(nats), self.engine.weights()
         if self.runtime.is_main:
             snapshots.save(
-                self.folder / "snapshots",
-                self.full(weights),
+                self.folder / "snapshots", self.full(weights), self.store.tokenizer,
                 step=self.step,
                 tokens_seen=self.step * self.global_batch * self.context,
                 loss=loss,
                 validation_loss=self.judged.get(self.step),
-            )
+            )  # fmt: skip
         self.runtime.wait()
 
     def validate(self, log: metrics.MetricsLog) -> bool:
@@ -344,7 +343,8 @@ class Trainer:
         is_best = False
         if self.runtime.is_main:
             decoder = self.full(weights)
-            story = StoryAttention() if self.config.model.attention == "story" else None
+            whole = self.config.model.attention == "block"
+            story = None if whole else StoryAttention(self.vocabulary.end_of_text)
             loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
             if loss is not None and math.isfinite(loss):
                 is_best = loss < min(self.judged.values(), default=math.inf)
@@ -356,7 +356,7 @@ class Trainer:
         return self.runtime.any(is_best)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-        """The stock model over all 50,257 ids, on the run's device; made once and then refilled."""
+        """The stock model over all ids, on the run's device; made once and then refilled."""
         if self.stock is None:
             self.stock = full_decoder(self.config.model, self.vocabulary, weights)
             self.stock.to(self.runtime.device)
@@ -393,7 +393,7 @@ class Trainer:
             if config.run.export_precision == "fp16":
                 decoder = decoder.half()
             export(
-                self.folder / "export", decoder, training,
+                self.folder / "export", decoder, self.store.tokenizer, training,
                 self.folder / "curve.png", self.folder / "snapshots",
             )  # fmt: skip
             folder = self.folder / run_folder.EXPORT

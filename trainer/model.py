@@ -25,18 +25,21 @@ from transformers import (
 )
 
 from trainer import config
-from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 
+EMBEDDINGS = ("embed_tokens.weight", "wte.weight")  # how the blocks' tables of ids are called
 INITIAL_STD = 0.02
 ROTARY_BASE = 10_000.0
 
 
-def stock_config(settings: config.Model, vocabulary_size: int = SIZE) -> PretrainedConfig:
+def stock_config(
+    settings: config.Model, vocabulary_size: int, end_of_text: int | None = None
+) -> PretrainedConfig:
     """The transformers configuration of a shape, with a head of `vocabulary_size` ids."""
     shared: dict[str, Any] = {
         "vocab_size": vocabulary_size,
-        "bos_token_id": END_OF_TEXT if vocabulary_size == SIZE else None,
-        "eos_token_id": END_OF_TEXT if vocabulary_size == SIZE else None,
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
         "tie_word_embeddings": True,
         "initializer_range": INITIAL_STD,
     }
@@ -111,12 +114,12 @@ def add_dropout(decoder: PreTrainedModel, share: float) -> None:
 def full_decoder(
     settings: config.Model, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
 ) -> PreTrainedModel:
-    """The stock model over all 50,257 ids that equals the trained one: what is sampled, judged and
+    """The stock model over all ids that equals the trained one: what is sampled, judged and
     exported.
 
     `weights` are the trained decoder's parameters by name; they are copied.
     """
-    full = stock_class(settings)(stock_config(settings))
+    full = stock_class(settings)(stock_config(settings, vocabulary.num_ids, vocabulary.end_of_text))
     refill(full, vocabulary, weights)
     full.tie_weights()
     return full.eval()
@@ -124,6 +127,6 @@ def full_decoder(
 
 def refill(full: PreTrainedModel, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]) -> None:
     """Copy the trained decoder's parameters into its stock model, wherever that is."""
-    table = next(name for name in weights if name.endswith(("embed_tokens.weight", "wte.weight")))
+    table = next(name for name in weights if name.endswith(EMBEDDINGS))
     state = weights | {table: vocabulary.expand(weights[table].detach())}
     full.load_state_dict(state, strict=False)  # the head is tied to the table, and is not stored

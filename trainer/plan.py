@@ -6,7 +6,6 @@ from __future__ import annotations
 import torch
 
 from trainer import device
-from trainer.corpus.tokenizer import VOCABULARY
 from trainer.loop import Trainer
 
 
@@ -17,6 +16,7 @@ def plan(trainer: Trainer) -> dict[str, str]:
     return {
         "run": f"{trainer.folder}, preset {config.preset}",
         "model": model(trainer),
+        "tokenizer": trainer.store.tokenizer.name,
         "corpus": f"{corpus['stories']:,} stories, {corpus['tokens']:,} tokens of {corpus['name']}",
         "validation": validation(trainer),
         "update": f"{batch} blocks of {trainer.context} = {tokens:,} tokens: {split(trainer)}",
@@ -41,7 +41,7 @@ def model(trainer: Trainer) -> str:
     config = trainer.config.model
     weights = sum(weight.numel() for weight in trainer.model.parameters())
     num_slots = trainer.vocabulary.num_slots
-    unseen = (VOCABULARY - num_slots) * config.hidden
+    unseen = (trainer.vocabulary.num_ids - num_slots) * config.hidden
     about = f"{config.block}, {weights + unseen:,} parameters"
     if config.init_from:
         about += f", starting from {config.init_from}"

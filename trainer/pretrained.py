@@ -12,12 +12,12 @@ import hashlib
 from typing import Any
 
 import torch
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.compact_vocabulary import SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Config, Model
-from trainer.evaluate.load import give_our_ids, open_model
-from trainer.model import stock_config
+from trainer.evaluate.load import open_model
+from trainer.model import EMBEDDINGS, stock_config
 
 # A quarter of the usual rates, and small updates: there are few stories as a rule (docs/LOG.md).
 FINE_TUNING: dict[str, Any] = {
@@ -42,8 +42,11 @@ FIXED = (
 )
 
 
-def open_pretrained(config: Config) -> tuple[Config, PreTrainedModel | None]:
-    """The settings with the shape of the model to start from, and that model; None without one.
+def open_pretrained(
+    config: Config,
+) -> tuple[Config, tuple[PreTrainedModel, PreTrainedTokenizerBase] | None]:
+    """The settings with the shape of the model to start from, and that model with its tokenizer;
+    None without one.
 
     Raises:
         ValueError: there is no such model, the trainer cannot make its shape, or a setting asks for
@@ -68,10 +71,9 @@ def open_pretrained(config: Config) -> tuple[Config, PreTrainedModel | None]:
         for name, value in FINE_TUNING.items()
         if name not in config.given
     }
-    give_our_ids(model, tokenizer)
     return dataclasses.replace(
         config, model=settings, optim=dataclasses.replace(config.optim, **optim)
-    ), model
+    ), (model, tokenizer)
 
 
 def shape_of(stock: PretrainedConfig, name: str) -> Model:
@@ -95,7 +97,7 @@ def shape_of(stock: PretrainedConfig, name: str) -> Model:
         or 4 * stock.hidden_size,
         context=stock.max_position_embeddings,
     )
-    wanted = stock_config(shape)
+    wanted = stock_config(shape, stock.vocab_size)
     for key in FIXED:
         found, ours = getattr(stock, key, None), getattr(wanted, key, None)
         if found != ours:
@@ -126,6 +128,6 @@ def copy_weights(
     with torch.no_grad():
         for name, weight in decoder.named_parameters():
             value: Any = full[name].float()
-            if len(value) == SIZE and weight.shape[0] == vocabulary.num_slots:
+            if name.endswith(EMBEDDINGS):
                 value = weight.index_copy(0, vocabulary.slot_of_id, value)
             weight.copy_(value)

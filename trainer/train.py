@@ -22,12 +22,12 @@ if __package__ in (None, ""):  # started as a file: its folder is on the path, t
 from safetensors import SafetensorError
 
 from trainer.command_line import help_text, parse
-from trainer.corpus import build_store
-from trainer.corpus.token_store import open_store
+from trainer.corpus.build import build_store, given_store
 from trainer.distributed import out_of_memory
 from trainer.distributed.runtime import leave_group
 from trainer.distributed.watchdog import abort, lost_connection
 from trainer.dry_run import dry_run
+from trainer.evaluate.load import give_ids
 from trainer.loop import Trainer
 from trainer.plan import plan, table
 from trainer.pretrained import open_pretrained
@@ -46,12 +46,17 @@ def main(arguments: list[str] | None = None) -> int:
         run_folder.check(config.folder)
         config, pretrained = open_pretrained(config)
         store_given = Path(config.corpus.source, "store.json").is_file()
-        store = (
-            open_store(Path(config.corpus.source)) if store_given else build_store(config.corpus)
-        )
-        trainer = Trainer(config, store, start, pretrained)
+        store = given_store(config.corpus) if store_given else build_store(config.corpus)
+        has_other_ids = pretrained is not None and give_ids(*pretrained, store.tokenizer)
+        trainer = Trainer(config, store, start, pretrained and pretrained[0])
         for note in trainer.runtime.notes:
             trainer.say(f"note: {note}")
+        if has_other_ids:
+            trainer.say(
+                f"note: the vocabulary of {config.model.init_from} is another than that of the "
+                f"stories ({store.tokenizer.name}), so it begins with means of its rows: "
+                "--corpus.tokenizer with its tokenizer.json would keep its own"
+            )
         if config.run.dry_run:
             table_of_run = dry_run(trainer)
             if trainer.runtime.is_main:

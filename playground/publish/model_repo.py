@@ -15,7 +15,8 @@ FILES = re.compile(
     r"|model(?:-\d+-of-\d+)?\.safetensors|merges\.txt|tokenizer\.model|curve\.png|LICENSE(?:\.\w+)?"
 )
 SNAPSHOT = re.compile(
-    r"snapshots/step-\d+/(?:(?:config|generation_config|snapshot)\.json|model\.safetensors)"
+    r"snapshots/step-\d+/(?:(?:config|generation_config|snapshot|tokenizer|tokenizer_config)\.json"
+    r"|model\.safetensors)"
 )
 OPENINGS = ("Once upon a time", "One day, a little girl named Lily", "Tom and his dog")
 SAMPLES_HEADING = "## Samples"

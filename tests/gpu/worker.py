@@ -18,9 +18,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.gpt2 import END_OF_TEXT
 from trainer.command_line import parse
-from trainer.compact_vocabulary import END_OF_TEXT
 from trainer.corpus.token_store import FORMAT, TokenStore
+from trainer.corpus.tokenizer import gpt2
 from trainer.distributed.runtime import seed_noise
 from trainer.loop import Trainer
 from trainer.storage import checkpoint
@@ -36,7 +37,7 @@ class MadeUpStore(TokenStore):
         self.tokens[199::200] = END_OF_TEXT
         split = {"tokens": len(self.tokens), "stories": 1, "bytes": 4 * len(self.tokens)}
         about = {"fingerprint": "0" * 64, "name": "made up", "format": FORMAT}
-        super().__init__(Path(), about | {"splits": {"train": split, "validation": split}})
+        super().__init__(Path(), about | {"splits": {"train": split, "validation": split}}, gpt2())
 
     def split(self, name: str) -> np.ndarray:
         return self.tokens

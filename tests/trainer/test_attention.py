@@ -8,9 +8,10 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer import attention
 from trainer.attention import StoryAttention, attend_on_gpu, max_stories, story_bounds, story_mask
-from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
 from trainer.model import new_decoder
 
@@ -25,7 +26,7 @@ def decoder_of(block: str, **settings: Any) -> PreTrainedModel:
     )
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[:63] = 1
-    return new_decoder(shape, Vocabulary.of(counts, compact=True), seed=1).eval()
+    return new_decoder(shape, Vocabulary.of(counts, END_OF_TEXT, compact=True), seed=1).eval()
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_no_micro_batch_has_more_stories_than_are_counted() -> None:
     draw = np.random.default_rng(3)
     tokens = np.where(draw.random(1003) < 0.2, END_OF_TEXT, 7).astype(np.uint16)
     blocks = torch.from_numpy(tokens[:1000].reshape(-1, 10).astype(np.int64))
-    most = max_stories(tokens, context=10, micro_batch=4)
+    most = max_stories(tokens, END_OF_TEXT, context=10, micro_batch=4)
     for _ in range(200):
         chosen = blocks[draw.choice(len(blocks), 4, replace=False)]
         bounds = story_bounds(chosen == END_OF_TEXT, most)

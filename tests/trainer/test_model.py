@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from tests.gpt2 import END_OF_TEXT, SIZE
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, stock_class, stock_config
@@ -30,7 +31,7 @@ def tiny(block: str, dropout: float = 0.0) -> Model:
 def vocabulary() -> Vocabulary:
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[[*range(100, 160), END_OF_TEXT]] = 1
-    return Vocabulary.of(counts, compact=True)
+    return Vocabulary.of(counts, END_OF_TEXT, compact=True)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def vocabulary() -> Vocabulary:
 def test_the_card_s_size(block: str, context: int, size: int) -> None:
     with torch.device("meta"):
         settings = Model(block=block, context=context)
-        model = stock_class(settings)(stock_config(settings))
+        model = stock_class(settings)(stock_config(settings, SIZE))
     assert model.num_parameters() == size
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
@@ -101,7 +102,7 @@ def test_the_products_are_bf16_whatever_an_engine_does_around_the_model(
 def test_a_large_head_in_parts_has_the_same_loss_and_gradient(
     monkeypatch: pytest.MonkeyPatch, z_loss: float
 ) -> None:
-    vocabulary = Vocabulary.of(np.repeat([1, 0], [150, SIZE - 150]), compact=True)
+    vocabulary = Vocabulary.of(np.repeat([1, 0], [150, SIZE - 150]), END_OF_TEXT, compact=True)
     assert vocabulary.num_slots == 192  # no other tensor is as wide
     model = NextTokenLoss(new_decoder(tiny("qwen3"), vocabulary, seed=1), vocabulary, z_loss)
     slots = torch.randint(150, (5, 25), generator=torch.Generator().manual_seed(2))

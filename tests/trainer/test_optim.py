@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.compact_vocabulary import SIZE, Vocabulary
+from tests.gpt2 import END_OF_TEXT, SIZE
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model, Optim
 from trainer.model import new_decoder
 from trainer.optim import learning_rate, new_optimizer, orthogonalize
@@ -72,7 +73,9 @@ def test_muons_updates_are_nearly_orthogonal_and_as_long_as_adamws(shape: tuple)
 @pytest.mark.parametrize("block", ["gpt2", "llama"])
 def test_muon_takes_the_matrices_inside_the_blocks(block: str) -> None:
     shape = Model(block=block, num_layers=2, hidden=16, num_heads=2, intermediate=32, context=8)
-    decoder = new_decoder(shape, Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=False), 1)
+    decoder = new_decoder(
+        shape, Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False), 1
+    )
     optimizer = new_optimizer(Optim(optimizer="muon"), decoder)
     num_block_matrices = {"gpt2": 4, "llama": 7}[block] * shape.num_layers
     assert [len(group["params"]) for group in optimizer.param_groups][0] == num_block_matrices

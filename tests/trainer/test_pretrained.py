@@ -17,10 +17,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from tests.gpt2 import SIZE
 from tests.paths import TOKENIZER
 from trainer.command_line import parse
+from trainer.corpus.tokenizer import gpt2
 from trainer.evaluate.likelihood import evaluate
-from trainer.evaluate.load import open_model, trained_ids
+from trainer.evaluate.load import give_ids, open_model, trained_ids
 from trainer.model import stock_config
 from trainer.pretrained import open_pretrained, shape_of
 from trainer.train import main
@@ -126,7 +128,7 @@ def test_the_shape_is_the_models_and_another_is_refused(
     ],
 )
 def test_a_shape_that_cannot_be_made_is_refused(changes: dict[str, Any], sentence: str) -> None:
-    stock: Any = stock_config(parse(["--preset", "seed"]).model)
+    stock: Any = stock_config(parse(["--preset", "seed"]).model, SIZE)
     for key, value in changes.items():
         setattr(stock, key, value)
     with pytest.raises(ValueError, match=sentence):
@@ -144,11 +146,13 @@ def test_a_model_of_another_vocabulary_reads_our_ids(tmp_path: Path) -> None:
     small = LlamaForCausalLM(stock_config(shape, len(theirs)))  # type: ignore[arg-type]
     small.save_pretrained(tmp_path / "theirs")
     theirs.save_pretrained(tmp_path / "theirs")
-    config, model = open_pretrained(parse(["--model.init_from", str(tmp_path / "theirs")]))
-    assert config.model.hidden == 16 and model is not None
+    config, opened = open_pretrained(parse(["--model.init_from", str(tmp_path / "theirs")]))
+    assert config.model.hidden == 16 and opened is not None
+    model: Any = opened[0]
+    assert give_ids(*opened, gpt2())
     table = small.get_input_embeddings().weight
     rows = model.get_input_embeddings().weight
-    assert rows.shape == (50_257, 16)
+    assert rows.shape == (SIZE, 16)
     assert torch.equal(rows[50_256], table[theirs.eos_token_id])
     ours = AutoTokenizer.from_pretrained(TOKENIZER)
     ids = theirs(" sailed", add_special_tokens=False).input_ids

@@ -31,17 +31,17 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from trainer.config import Corpus
-from trainer.corpus import cleaning, readers
+from trainer.corpus import cleaning, learn_tokenizer, readers
 from trainer.corpus.encoding import Encoder
 from trainer.corpus.merge import join
 from trainer.corpus.readers import Piece
 from trainer.corpus.shards import is_whole
 from trainer.corpus.sources import Source, open_source
 from trainer.corpus.token_store import FORMAT, TokenStore, fingerprint_of, open_store
-from trainer.corpus.tokenizer import digest
+from trainer.corpus.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
 
-# Covered by the source's identity.
-ELSEWHERE = ("source", "validation", "revision", "split", "field", "separator")
+# Covered by the source's identity and the tokenizer's checksum.
+ELSEWHERE = ("source", "validation", "revision", "split", "field", "separator", "tokenizer")
 ADDED = {"control": True}  # rules since the first version, and what they were before
 NO_MATTER = ("folder", "workers")
 
@@ -60,14 +60,15 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
     home = Path(settings.folder).expanduser()
     try:
         with open_source(settings) as source:
-            recipe = recipe_of(settings, source)
+            tokenizer = choose_tokenizer(settings, source, home, progress)
+            recipe = recipe_of(settings, source) | {"tokenizer": tokenizer.digest}
             folder = home / f"{short_name(source.name)}-{fingerprint_of(recipe)[:12]}"
             partial = folder.with_name(f"{folder.name}.partial")
             if not folder.is_dir() or partial.is_dir():
                 home.mkdir(parents=True, exist_ok=True)
                 with alone(folder, progress):
                     if not folder.is_dir():
-                        write(settings, source, recipe, partial, progress)
+                        write(settings, source, recipe, tokenizer, partial, progress)
                         os.rename(partial / "store", folder)
                     shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
@@ -78,13 +79,36 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
     return open_store(folder)
 
 
+def given_store(settings: Corpus) -> TokenStore:
+    """The store that corpus.source names itself.
+
+    Raises:
+        ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
+    """
+    store = open_store(Path(settings.source))
+    wanted, found = settings.tokenizer, store.tokenizer
+    size = wanted.removeprefix("train:")
+    fits = (
+        not found.is_gpt2 and int(size) == found.size
+        if size != wanted
+        else (found.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
+    )
+    if not fits:
+        way = "gpt2" if found.is_gpt2 else str(store.folder / FILE)
+        raise ValueError(
+            f"the store {store.folder} has another tokenizer ({found.name}) than corpus.tokenizer "
+            f"{wanted}: give --corpus.tokenizer {way}, or the stories themselves"
+        )
+    return store
+
+
 def short_name(name: str) -> str:
     """A name as part of a folder's."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "stories"
 
 
 def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
-    """Everything that decides the content of a store."""
+    """What decides the content of a store, besides the tokenizer."""
     rules = dataclasses.asdict(settings)
     for key in (*ELSEWHERE, *NO_MATTER):
         del rules[key]
@@ -114,45 +138,82 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
         "source": source.identity,
         "rules": rules,
         "versions": versions,
-        "tokenizer": digest(),
     }
 
 
+def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: bool) -> Tokenizer:
+    """The tokenizer that the settings ask for. One that is learned from the stories is kept in
+    `home`, beside their store, by the name of what decides it.
+
+    Raises:
+        ValueError: there is no such file, or the stories are too few to learn from.
+    """
+    if settings.tokenizer == "gpt2":
+        return gpt2()
+    size = settings.tokenizer.removeprefix("train:")
+    if size == settings.tokenizer:
+        return read_tokenizer(settings.tokenizer)
+    recipe = recipe_of(settings, source)
+    recipe["learned"] = {
+        "size": int(size),
+        "version": learn_tokenizer.VERSION,
+        "tokenizers": importlib.metadata.version("tokenizers"),
+    }
+    name = f"{short_name(source.name)}-{fingerprint_of(recipe)[:12]}.tokenizer.json"
+    file = home / name
+    if not file.is_file():
+        home.mkdir(parents=True, exist_ok=True)
+        with alone(file, progress):
+            if not file.is_file():
+                found = learn_tokenizer.learn(settings, source, int(size), progress=progress)
+                partial = file.with_name(f"{name}.partial")
+                partial.write_bytes(found.content)
+                os.replace(partial, file)
+    return read_tokenizer(str(file))
+
+
 @contextlib.contextmanager
-def alone(folder: Path, progress: bool) -> Iterator[None]:
-    """Held by one process at a time; the system frees it however that process ends."""
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+def alone(result: Path, progress: bool) -> Iterator[None]:
+    """Held by the one process that makes `result`; the system frees it however that one ends."""
+    lock = FileLock(result.with_name(f".{result.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
         if progress:
-            print(f"another process builds {folder}: waiting for it", file=sys.stderr, flush=True)
+            print(f"another process builds {result}: waiting for it", file=sys.stderr, flush=True)
         lock.acquire()
     try:
         yield
     finally:
-        if folder.is_dir():  # whoever waits finds the store; after a failure the lock still counts
+        if result.exists():  # whoever waits finds it; after a failure the lock still counts
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
 def write(
-    settings: Corpus, source: Source, recipe: dict[str, Any], partial: Path, progress: bool
+    settings: Corpus,
+    source: Source,
+    recipe: dict[str, Any],
+    tokenizer: Tokenizer,
+    partial: Path,
+    progress: bool,
 ) -> None:
     """Write a store to partial/store, by way of partial/shards."""
     try:
         for name in ("shards", "store"):
             (partial / name).mkdir(parents=True, exist_ok=True)
-        files = encode(settings, source, partial / "shards", progress)
-        join(settings, source.name, recipe, files, partial / "store")
+        files = encode(settings, source, tokenizer, partial / "shards", progress)
+        join(settings, source.name, recipe, tokenizer, files, partial / "store")
     except (ValueError, OSError):
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
-def encode(settings: Corpus, source: Source, folder: Path, progress: bool) -> dict[str, list[Path]]:
+def encode(
+    settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path, progress: bool
+) -> dict[str, list[Path]]:
     """Every piece as a shard: the files of each part, validation first."""
-    encoder = Encoder(settings)
+    encoder = Encoder(settings, tokenizer)
 
     def work(piece: Piece, file: Path) -> int:
         shard = encoder.encode(piece)

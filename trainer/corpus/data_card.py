@@ -11,7 +11,6 @@ import numpy as np
 
 from trainer.corpus.cleaning import RULES
 from trainer.corpus.token_store import READ_AT_ONCE, SPLITS, TokenStore
-from trainer.corpus.tokenizer import END_OF_TEXT
 
 MEANINGS = {rule.name: rule.meaning for rule in RULES}
 SHORT = 128  # tokens
@@ -26,7 +25,7 @@ TOP = 30
 def card(store: TokenStore, picture: str = "") -> str:
     """The data card as Markdown; `picture` is the address of its histogram, if there is one."""
     info = store.info
-    lengths = story_lengths(store.split("train"))
+    lengths = story_lengths(store, "train")
     words, names = frequent(store.stories("train", READ))
     shown = min(READ, store.num_stories("train"))
     histogram = [f"![Lengths of the training stories in tokens]({picture})", ""] if picture else []
@@ -40,7 +39,7 @@ def card(store: TokenStore, picture: str = "") -> str:
         f"# The corpus: {info['name']}",
         "",
         f"Fingerprint `{store.fingerprint}`. Read: {info['read']['stories']:,} stories,"
-        f" {info['read']['bytes']:,} bytes.",
+        f" {info['read']['bytes']:,} bytes. Tokenizer: {store.tokenizer.name}.",
         "",
         *table(
             ("", "stories", "tokens", "bytes", "bytes per token", "distinct tokens"),
@@ -130,10 +129,11 @@ def length_rows(lengths: np.ndarray) -> list[tuple[str, ...]]:
     ]
 
 
-def story_lengths(ids: np.ndarray) -> np.ndarray:
+def story_lengths(store: TokenStore, name: str) -> np.ndarray:
     """Tokens of each story of a split, its end not counted: (stories,) int64."""
+    ids, last = store.split(name), store.tokenizer.end_of_text
     ends = [
-        first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == END_OF_TEXT)
+        first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)
         for first in range(0, len(ids), READ_AT_ONCE)
     ]
     return np.diff(np.concatenate(ends), prepend=-1) - 1
@@ -171,7 +171,7 @@ def draw(store: TokenStore, file: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 3.6), layout="constrained")
     bins = np.arange(0, LAST_BIN + BIN // 2, BIN // 2)
     for name, colour in zip(SPLITS, ("#3465a4", "#f57900"), strict=True):
-        lengths = story_lengths(store.split(name)) if store.num_tokens(name) else np.empty(0)
+        lengths = story_lengths(store, name) if store.num_tokens(name) else np.empty(0)
         axes.hist(
             np.minimum(lengths, LAST_BIN),
             bins=list(bins),

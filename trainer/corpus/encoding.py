@@ -1,9 +1,9 @@
-"""Stories to GPT-2 token ids, in parallel: pieces of a source in, shards out.
+"""Stories to token ids, in parallel: pieces of a source in, shards out.
 
-Each piece is taken apart, cleaned and encoded by a thread. The encoder (tiktoken) gets all stories
-of a piece in one call, parted by the end-of-text mark, and lets the other threads run meanwhile;
-what Python does is short beside it. A shard depends on its piece and the settings only, so neither
-the number of threads nor their order changes anything.
+Each piece is taken apart, cleaned and encoded by a thread. The tokenizer gets all stories of a
+piece in one call and lets the other threads run meanwhile; what Python does is short beside it. A
+shard depends on its piece, the settings and the tokenizer only, so neither the number of threads
+nor their order changes anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trainer.corpus.cleaning import Cleaner, Dropped
 from trainer.corpus.near_duplicates import signatures
 from trainer.corpus.readers import Piece
 from trainer.corpus.shards import Shard, Tally
-from trainer.corpus.tokenizer import END_OF_TEXT, END_OF_TEXT_MARK, encoder
+from trainer.corpus.tokenizer import Tokenizer, pre_tokenizer_name
 
 NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
 LOWER_CASE = bytes(range(256)).lower()
@@ -26,10 +26,11 @@ LOWER_CASE = bytes(range(256)).lower()
 class Encoder:
     """Cleaning and encoding as some settings want it."""
 
-    def __init__(self, settings: Corpus) -> None:
+    def __init__(self, settings: Corpus, tokenizer: Tokenizer) -> None:
         self.settings = settings
+        self.tokenizer = tokenizer
         self.cleaner = Cleaner(settings)
-        self.encoding = encoder()
+        self.parts_at_spaces = pre_tokenizer_name(tokenizer.described) is not None
 
     def encode(self, piece: Piece) -> Shard:
         """The stories of a piece that pass the rules, as ids.
@@ -57,21 +58,21 @@ class Encoder:
             lengths=lengths[keep],
             num_bytes=np.array([len(story) for story in data], dtype="<i8"),
             exact=hashes(data),
-            loose=hashes([story.translate(LOWER_CASE, NOT_ALPHANUMERIC) for story in data]),
+            loose=loose_hashes(data),
             signatures=signatures(data if self.settings.near_duplicates else []),
             tally=tally,
         )
 
     def ids(self, stories: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of some stories, each with its end, (tokens,) uint16, and how many each has."""
-        joined = "".join(story + END_OF_TEXT_MARK for story in stories)
-        ids = self.encoding.encode_to_numpy(joined, allowed_special="all").astype("<u2")
-        return ids, np.diff(np.flatnonzero(ids == END_OF_TEXT), prepend=-1)
+        ids = self.tokenizer.encode(stories)
+        return ids, np.diff(np.flatnonzero(ids == self.tokenizer.end_of_text), prepend=-1)
 
     def surely_too_long(self, story: str) -> bool:
         """Seen without encoding: where spaces are single, each starts a token of its own."""
         longest = self.settings.max_tokens
-        return bool(longest and self.settings.typography and story.count(" ") >= longest)
+        single = self.settings.typography and self.parts_at_spaces
+        return bool(longest and single and story.count(" ") >= longest)
 
     def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
         """Which stories have a number of tokens, their end not counted, that the settings want:
@@ -91,3 +92,15 @@ def hashes(stories: list[bytes]) -> np.ndarray:
     """A hash of each story (BLAKE2b): (stories,) uint64."""
     digests = b"".join(hashlib.blake2b(story, digest_size=8).digest() for story in stories)
     return np.frombuffer(digests, dtype="<u8")
+
+
+def loose_hashes(stories: list[bytes]) -> np.ndarray:
+    """A hash of the letters and digits of each story in lower case: (stories,) uint64."""
+    return hashes([story.translate(LOWER_CASE, NOT_ALPHANUMERIC) for story in stories])
+
+
+def kept_apart(loose: np.ndarray, share: float) -> np.ndarray:
+    """Which stories belong to the share that is kept apart, by their loose hashes, so what is alike
+    but for case goes the same way: (stories,) bool."""
+    found: np.ndarray = loose < np.uint64(int(share * 2**64))
+    return found

@@ -15,23 +15,24 @@ import numpy as np
 
 from trainer.config import Corpus
 from trainer.corpus.cleaning import active_rules
+from trainer.corpus.encoding import kept_apart
 from trainer.corpus.hash_index import Seen
 from trainer.corpus.near_duplicates import NearDuplicates
 from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.token_store import FORMAT, SPLITS, fingerprint_of
-from trainer.corpus.tokenizer import VOCABULARY, decode
+from trainer.corpus.tokenizer import FILE, Tokenizer
 from trainer.storage import checksummed_json
 
 
 class Split:
     """Writes one split of a store."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, num_ids: int) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.file = (folder / "tokens.bin").open("wb")
         self.shards: list[dict[str, Any]] = []
-        self.id_counts = np.zeros(VOCABULARY, dtype="<i8")
+        self.id_counts = np.zeros(num_ids, dtype="<i8")
         self.stories = self.tokens = self.bytes = 0
 
     def append(self, shard: Shard, keep: np.ndarray) -> None:
@@ -40,7 +41,7 @@ class Split:
         if not len(ids):
             return
         self.shards.append(write(self.file, ids.astype("<u2").tobytes()))
-        self.id_counts += np.bincount(ids, minlength=VOCABULARY)
+        self.id_counts += np.bincount(ids, minlength=len(self.id_counts))
         self.stories += int(keep.sum())
         self.tokens += len(ids)
         self.bytes += int(shard.num_bytes[keep].sum())
@@ -75,8 +76,8 @@ def close(file: IO[bytes]) -> None:
 class Filter:
     """Finds what was told before, and what is in the validation part."""
 
-    def __init__(self, settings: Corpus, tally: Tally, folder: Path) -> None:
-        self.settings, self.tally = settings, tally
+    def __init__(self, settings: Corpus, tokenizer: Tokenizer, tally: Tally, folder: Path) -> None:
+        self.settings, self.tokenizer, self.tally = settings, tokenizer, tally
         self.judged_on = Seen()
         self.told = {name: Seen() for name in SPLITS}
         self.near = (
@@ -112,7 +113,9 @@ class Filter:
         ends = np.cumsum(shard.lengths)
         for number in np.flatnonzero(keep & ~fine).tolist():
             start, end = ends[number] - shard.lengths[number], ends[number] - 1
-            self.tally.drop(reason, "" if self.tally.full(reason) else decode(shard.ids[start:end]))
+            story = shard.ids[start:end]
+            known = self.tally.full(reason)
+            self.tally.drop(reason, "" if known else self.tokenizer.decode(story))
         keep &= fine
 
     def close(self) -> None:
@@ -122,7 +125,12 @@ class Filter:
 
 
 def join(
-    settings: Corpus, name: str, recipe: dict[str, Any], files: dict[str, list[Path]], folder: Path
+    settings: Corpus,
+    name: str,
+    recipe: dict[str, Any],
+    tokenizer: Tokenizer,
+    files: dict[str, list[Path]],
+    folder: Path,
 ) -> None:
     """Write the splits of a store and its store.json into `folder`.
 
@@ -130,6 +138,7 @@ def join(
         settings: the section `corpus`.
         name: of the source.
         recipe: what the fingerprint is of.
+        tokenizer: whose ids the shards hold; kept in the store if it is not GPT-2's.
         files: the shards of "validation", if the source has such a part, and of "train".
         folder: where to; signatures of stories are kept beside it meanwhile.
 
@@ -137,9 +146,8 @@ def join(
         ValueError: no story is left to train on.
     """
     tally = Tally()
-    splits = {split: Split(folder / split) for split in SPLITS}
-    chosen = Filter(settings, tally, folder.parent)
-    share = np.uint64(int(settings.validation_share * 2**64))
+    splits = {split: Split(folder / split, tokenizer.size) for split in SPLITS}
+    chosen = Filter(settings, tokenizer, tally, folder.parent)
     for part, shards in files.items():
         for file in shards:
             shard = Shard.load(file)
@@ -148,7 +156,7 @@ def join(
             if "validation" in files:
                 splits[part].append(shard, chosen.new(shard, part, everything))
                 continue
-            apart = shard.loose < share  # so what is alike but for case goes the same way
+            apart = kept_apart(shard.loose, settings.validation_share)
             splits["validation"].append(shard, chosen.new(shard, "validation", apart))
             splits["train"].append(shard, chosen.new(shard, "train", ~apart))
     chosen.close()
@@ -171,6 +179,10 @@ def join(
         "examples": dict(sorted(tally.examples.items())),
         "splits": described,
     }
+    if not tokenizer.is_gpt2:
+        with (folder / FILE).open("wb") as stream:
+            stream.write(tokenizer.content)
+            close(stream)
     with (folder / "store.json").open("wb") as stream:
         stream.write(checksummed_json.dumps(info).encode())
         close(stream)

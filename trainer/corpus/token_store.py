@@ -1,13 +1,15 @@
 """The token store: what training reads, memory-mapped.
 
     <store>/store.json                 what is in it, from what, made how; its checksums
-    <store>/train/tokens.bin           little-endian uint16 token ids; each story ends with id 50256
-    <store>/train/id_counts.bin        50,257 little-endian int64: how often each id occurs
+    <store>/train/tokens.bin           little-endian uint16 token ids; each story ends with
+                                       <|endoftext|>, which is 50256 in GPT-2's
+    <store>/train/id_counts.bin        little-endian int64: how often each id occurs
     <store>/validation/...             the same for the stories kept apart
+    <store>/tokenizer.json             whose ids these are; absent where they are GPT-2's
 
 A store is written beside its final name and renamed once whole (build.py), so a folder with that
 name is a finished store. Opening one checks what can be checked in a moment: the format, sizes,
-that store.json is as it was written and that the fingerprint is that of the recipe inside;
+that store.json is as it was written, that fingerprint and tokenizer are those of the recipe inside;
 `TokenStore.verify` rereads every byte.
 
 Needs NumPy and the standard library only: a GPU machine trains from a store that was carried there.
@@ -24,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.corpus.tokenizer import END_OF_TEXT, VOCABULARY, decode
+from trainer.corpus.tokenizer import FILE, Tokenizer, gpt2
 from trainer.storage import checksummed_json
 
 FORMAT = 1
@@ -66,11 +68,13 @@ class TokenStore:
     Attributes:
         folder: where it is.
         info: the content of store.json.
+        tokenizer: whose ids it holds.
     """
 
-    def __init__(self, folder: Path, info: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, info: dict[str, Any], tokenizer: Tokenizer) -> None:
         self.folder = folder
         self.info = info
+        self.tokenizer = tokenizer
 
     @property
     def fingerprint(self) -> str:
@@ -111,14 +115,15 @@ class TokenStore:
         return max(0, (self.num_tokens(name) - 1) // context)
 
     def id_counts(self, name: str) -> np.ndarray:
-        """How often each id occurs in a split: (50257,) int64."""
+        """How often each id occurs in a split: (ids,) int64."""
         return np.fromfile(self.folder / name / "id_counts.bin", dtype="<i8")
 
     def summary(self, name: str) -> dict[str, Any]:
-        """Name, fingerprint, stories, tokens and bytes of a split, for training.json."""
+        """Name, fingerprint, tokenizer, stories, tokens and bytes of a split, for training.json."""
         return {
             "name": self.info["name"],
             "fingerprint": self.fingerprint,
+            "tokenizer": self.tokenizer.name,
             "stories": self.num_stories(name),
             "tokens": self.num_tokens(name),
             "bytes": self.num_bytes(name),
@@ -126,11 +131,11 @@ class TokenStore:
 
     def stories(self, name: str, limit: int = 0) -> Iterator[str]:
         """The first `limit` stories of a split as text; 0 means all."""
-        ids, start, told = self.split(name), 0, 0
+        ids, start, told, last = self.split(name), 0, 0, self.tokenizer.end_of_text
         for first in range(0, len(ids), READ_AT_ONCE):
-            ends = first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == END_OF_TEXT)
+            ends = first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)
             for end in ends.tolist():
-                yield decode(ids[start:end])
+                yield self.tokenizer.decode(ids[start:end])
                 start, told = end + 1, told + 1
                 if told == limit:
                     return
@@ -202,7 +207,24 @@ def open_store(folder: Path | str) -> TokenStore:
                     if found < 0
                     else f"{path} has {found:,} bytes where {wanted:,} were written: {again}"
                 )
-    return TokenStore(folder, info)
+    return TokenStore(folder, info, tokenizer_of(folder, info["recipe"]["tokenizer"]))
+
+
+def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
+    """The tokenizer of a store, which its recipe names by a checksum.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    file = folder / FILE
+    found = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
+    if found.digest != digest:
+        raise ValueError(
+            f"the token ids in {folder} are of another tokenizer than "
+            f"{file if file.is_file() else 'GPT-2, and it has no ' + FILE}: delete {folder} and "
+            "build it again"
+        )
+    return found
 
 
 def gather(tokens: np.ndarray, blocks: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
@@ -218,6 +240,3 @@ def gather(tokens: np.ndarray, blocks: Sequence[int] | np.ndarray, context: int)
         start = int(block) * context
         found[row] = tokens[start : start + context + 1]
     return found
-
-
-assert VOCABULARY <= 2**16  # ids fit into uint16

@@ -1,71 +1,234 @@
-"""The GPT-2 tokenizer that ships with the project, read from gpt2/tokenizer.json.
+"""Text to token ids and back: a byte-level BPE tokenizer, as its tokenizer.json describes it.
 
-    python -m trainer.corpus.tokenizer gpt2.tiktoken
+GPT-2's ships with the project, in gpt2/. Any other comes from a file or was learned from the
+stories (learn_tokenizer.py), and is kept with the token store whose ids are its own. A story ends
+with the token `<|endoftext|>`, which every tokenizer here has.
 
-writes the files in gpt2/ again from the rank file inside the registry package openai-whisper
-(whisper/assets/gpt2.tiktoken, MIT): a line a token, its bytes in base64 and its rank. Ranks are the
-token ids. The list of merges that tokenizer.json wants follows from them: a token is the merge of
-the two tokens that byte-pair encoding with the lower ranks alone leaves of its bytes.
-
-This file needs only the standard library; tiktoken is imported where text is encoded.
+Reading ids needs only NumPy and the standard library; what encodes is imported where it is used.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
 import hashlib
 import json
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     import tiktoken
+    import tokenizers
+    from transformers import PreTrainedTokenizerBase
 
-FOLDER = Path(__file__).parent / "gpt2"
-VOCABULARY = 50_257
-END_OF_TEXT = 50_256
+GPT2 = Path(__file__).parent / "gpt2"
+FILE = "tokenizer.json"
 END_OF_TEXT_MARK = "<|endoftext|>"
+MOST_IDS = 2**16  # a token store keeps 16 bits of each
 # How GPT-2 parts a text before merging (openai/gpt-2, src/encoder.py), with possessive repeats.
-PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+BYTE_LEVEL = {
+    "type": "ByteLevel",
+    "add_prefix_space": False,
+    "trim_offsets": True,
+    "use_regex": True,
+}
+# How a tokenizer of our own does: as Qwen3.5's, with vowel signs as part of a word. GPT-2's pattern
+# breaks every Hindi word at each of them.
+PATTERN = (
+    r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"
+    r"|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+OWN_PRE_TOKENIZER: dict[str, Any] = {
+    "type": "Sequence",
+    "pretokenizers": [
+        {
+            "type": "Split",
+            "pattern": {"Regex": PATTERN},
+            "behavior": "Isolated",
+            "invert": False,
+        },
+        BYTE_LEVEL | {"use_regex": False},
+    ],
+}
+PROBE = (
+    "Once upon a time, Zoe\u0308's CAT said:\n\n  \u201c12 \u0915\u093f\u0924\u093e\u092c!\u201d\t"
+)
 
 
-def digest() -> str:
-    """SHA-256 of tokenizer.json, in hexadecimal."""
-    return hashlib.sha256((FOLDER / "tokenizer.json").read_bytes()).hexdigest()
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer.
+
+    Attributes:
+        content: of its tokenizer.json.
+    """
+
+    content: bytes
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of tokenizer.json, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @functools.cached_property
+    def described(self) -> dict[str, Any]:
+        """What tokenizer.json says."""
+        found: dict[str, Any] = json.loads(self.content)
+        return found
+
+    @functools.cached_property
+    def end_of_text(self) -> int:
+        """The id of the token that ends every story."""
+        added = {token["content"]: token["id"] for token in self.described["added_tokens"]}
+        return int(added[END_OF_TEXT_MARK])
+
+    @property
+    def size(self) -> int:
+        """How many ids there are."""
+        return len(self.token_bytes)
+
+    @property
+    def is_gpt2(self) -> bool:
+        """Whether it is the one that ships."""
+        return self.digest == gpt2().digest
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+        return f"{'GPT-2' if self.is_gpt2 else 'its own (byte-level BPE)'}, {self.size:,} ids"
+
+    @functools.cached_property
+    def token_bytes(self) -> tuple[bytes, ...]:
+        """What each id stands for; special tokens for nothing."""
+        vocabulary = self.described["model"]["vocab"]
+        added = {
+            token["id"]: b"" if token["special"] else token["content"].encode()
+            for token in self.described["added_tokens"]
+        }
+        byte_of = {char: byte for byte, char in byte_characters().items()}
+        found = [b""] * (max(*vocabulary.values(), *added) + 1)
+        for token, number in vocabulary.items():
+            if number not in added:
+                found[number] = bytes(byte_of[char] for char in token)
+        for number, text in added.items():
+            found[number] = text
+        return tuple(found)
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The text of some ids of one story, (n,)."""
+        known = self.token_bytes
+        return b"".join(known[number] for number in ids.tolist()).decode(errors="replace")
+
+    def encode(self, stories: list[str]) -> np.ndarray:
+        """The ids of some stories, each with its end: (tokens,) uint16."""
+        if self.is_gpt2:
+            joined = "".join(story + END_OF_TEXT_MARK for story in stories)
+            return self.tiktoken.encode_to_numpy(joined, allowed_special="all").astype("<u2")
+        encoded = self.backend.encode_batch_fast(stories, add_special_tokens=False)
+        rows = [[*story.ids, self.end_of_text] for story in encoded]
+        return np.fromiter((number for row in rows for number in row), dtype="<u2")
+
+    @functools.cached_property
+    def tiktoken(self) -> tiktoken.Encoding:
+        """GPT-2's as tiktoken has it, which encodes fastest and lets other threads run."""
+        import tiktoken
+
+        ranks = {token: rank for rank, token in enumerate(self.token_bytes[: self.end_of_text])}
+        return tiktoken.Encoding(
+            "gpt2",
+            pat_str=GPT2_PATTERN,
+            mergeable_ranks=ranks,
+            special_tokens={END_OF_TEXT_MARK: self.end_of_text},
+        )
+
+    @functools.cached_property
+    def backend(self) -> tokenizers.Tokenizer:
+        """As the library `tokenizers` has it; a mark inside a story is plain text to it."""
+        import tokenizers
+
+        found = tokenizers.Tokenizer.from_buffer(self.content)
+        found.encode_special_tokens = True
+        return found
+
+    def stock(self) -> PreTrainedTokenizerBase:
+        """As transformers has it."""
+        import tokenizers
+        from transformers import PreTrainedTokenizerFast
+
+        marks = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT_MARK)
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizers.Tokenizer.from_buffer(self.content), **marks
+        )
 
 
 @functools.cache
-def token_bytes() -> tuple[bytes, ...]:
-    """What each of the 50,257 ids stands for; the end-of-text token for nothing."""
-    vocabulary = json.loads((FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
-    byte_of = {char: byte for byte, char in byte_characters().items()}
-    found = [b""] * VOCABULARY
-    for token, number in vocabulary["model"]["vocab"].items():
-        if number != END_OF_TEXT:
-            found[number] = bytes(byte_of[char] for char in token)
-    return tuple(found)
+def gpt2() -> Tokenizer:
+    """The tokenizer that ships with the project."""
+    return Tokenizer((GPT2 / FILE).read_bytes())
 
 
-def decode(ids: np.ndarray) -> str:
-    """The text of some ids of one story, (n,)."""
-    known = token_bytes()
-    return b"".join(known[number] for number in ids.tolist()).decode(errors="replace")
+def read_tokenizer(place: str) -> Tokenizer:
+    """The tokenizer of a tokenizer.json, or of a folder with one.
+
+    What belongs to its use and not to the text is taken out: truncation, padding, templates,
+    dropout.
+
+    Raises:
+        ValueError: there is no such file, or no byte-level BPE that gives every text back.
+    """
+    file = Path(place).expanduser()
+    file = file / FILE if file.is_dir() else file
+    name = f"corpus.tokenizer {place}"
+    way = "learn one from the stories with train:4096, say"
+    try:
+        described = json.loads(file.read_text(encoding="utf-8"))
+        model = described["model"]
+        kind, vocabulary = str(model["type"]), set(model["vocab"])
+        added = {token["content"] for token in described["added_tokens"]}
+    except OSError:
+        raise ValueError(
+            f"{name} is no file that can be read: give gpt2, a tokenizer.json, or {way}"
+        ) from None
+    except (ValueError, LookupError, TypeError):
+        raise ValueError(f"{name} is no tokenizer.json of `tokenizers`: {way}") from None
+    if kind != "BPE" or not set(byte_characters().values()) <= vocabulary:
+        raise ValueError(f"{name} is {kind}, and no byte-level BPE with all 256 bytes: {way}")
+    if END_OF_TEXT_MARK not in added:
+        raise ValueError(f"{name} has no added token {END_OF_TEXT_MARK} to end a story: {way}")
+    described |= {"truncation": None, "padding": None}
+    described["post_processor"] = BYTE_LEVEL | {"trim_offsets": False}
+    model["dropout"] = None
+    found = Tokenizer(json_bytes(described))
+    try:
+        size = found.size
+        told = found.decode(found.encode([PROBE])) if size <= MOST_IDS else PROBE
+    except Exception as error:  # the library's own are plain `Exception`s
+        raise ValueError(f"{name} cannot be used ({error}): {way}") from None
+    if size > MOST_IDS:
+        raise ValueError(
+            f"{name} has {size:,} ids, and a token store has room for {MOST_IDS:,}: {way}"
+        )
+    if told != PROBE:
+        raise ValueError(f"{name} does not give a text back as it was: {way}")
+    return gpt2() if found.described == gpt2().described else found
 
 
-@functools.cache
-def encoder() -> tiktoken.Encoding:
-    """The tokenizer as tiktoken's, which encodes fastest and lets other threads run meanwhile."""
-    import tiktoken
+def json_bytes(content: dict[str, Any]) -> bytes:
+    """A tokenizer.json, in one line."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
-    return tiktoken.Encoding(
-        "gpt2",
-        pat_str=PATTERN,
-        mergeable_ranks={token: rank for rank, token in enumerate(token_bytes()[:END_OF_TEXT])},
-        special_tokens={END_OF_TEXT_MARK: END_OF_TEXT},
-    )
+
+def pre_tokenizer_name(described: dict[str, Any]) -> str | None:
+    """What llama.cpp calls the way in which a tokenizer.json parts a text into words; None where
+    that is neither GPT-2's nor our own."""
+    found = described["pre_tokenizer"]
+    if found == OWN_PRE_TOKENIZER:
+        return "qwen35"
+    is_plain = found is not None and found["type"] == "ByteLevel" and found.get("use_regex", True)
+    return "gpt-2" if is_plain else None
 
 
 def byte_characters() -> dict[int, str]:
@@ -76,94 +239,3 @@ def byte_characters() -> dict[int, str]:
     return {byte: chr(byte) for byte in printable} | {
         byte: chr(0x100 + place) for place, byte in enumerate(others)
     }
-
-
-def merge(token: bytes, ranks: dict[bytes, int]) -> list[bytes]:
-    """The two parts that the merges of lower rank leave of `token`."""
-    parts = [token[place : place + 1] for place in range(len(token))]
-    while len(parts) > 2:
-        pairs = [ranks.get(a + b, VOCABULARY) for a, b in zip(parts, parts[1:], strict=False)]
-        best = min(range(len(pairs)), key=pairs.__getitem__)
-        parts[best : best + 2] = [parts[best] + parts[best + 1]]
-    return parts
-
-
-def tokenizer_json(ranks: dict[bytes, int]) -> dict[str, Any]:
-    """The content of tokenizer.json, from the bytes and rank of each token."""
-    char_of = byte_characters()
-
-    def name(token: bytes) -> str:
-        return "".join(char_of[byte] for byte in token)
-
-    byte_level = {
-        "type": "ByteLevel",
-        "add_prefix_space": False,
-        "trim_offsets": True,
-        "use_regex": True,
-    }
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {
-                "id": END_OF_TEXT,
-                "content": END_OF_TEXT_MARK,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": True,
-                "special": True,
-            }
-        ],
-        "normalizer": None,
-        "pre_tokenizer": byte_level,
-        "post_processor": byte_level | {"trim_offsets": False},
-        "decoder": byte_level,
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": {name(token): rank for token, rank in ranks.items()}
-            | {END_OF_TEXT_MARK: END_OF_TEXT},
-            "merges": [
-                [name(part) for part in merge(token, ranks)] for token in ranks if len(token) > 1
-            ],
-        },
-    }
-
-
-def main(arguments: list[str]) -> int:
-    """Writes the files in gpt2/ from a rank file."""
-    if len(arguments) != 1 or not Path(arguments[0]).is_file():
-        print("error: give the file gpt2.tiktoken of openai-whisper", file=sys.stderr)
-        return 2
-    lines = Path(arguments[0]).read_bytes().splitlines()
-    pairs = (line.split() for line in lines if line)
-    ranks = {base64.b64decode(token): int(rank) for token, rank in pairs}
-    FOLDER.mkdir(exist_ok=True)
-    about = {
-        "tokenizer_class": "GPT2TokenizerFast",
-        "bos_token": END_OF_TEXT_MARK,
-        "eos_token": END_OF_TEXT_MARK,
-        "unk_token": END_OF_TEXT_MARK,
-        "add_prefix_space": False,
-        "model_max_length": 1024,
-        "clean_up_tokenization_spaces": False,
-    }
-    for file, content in {
-        "tokenizer.json": tokenizer_json(dict(sorted(ranks.items(), key=lambda pair: pair[1]))),
-        "tokenizer_config.json": about,
-    }.items():
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        (FOLDER / file).write_text(text + "\n", encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -26,7 +26,7 @@ def read(
     Raises:
         ValueError: there is no such JSON file, or it asks for what would not be the same run.
     """
-    file = Path(path) if path else SHIPPED
+    file = Path(path).expanduser() if path else SHIPPED
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -24,11 +24,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
 from trainer.corpus.token_store import find_store
-from trainer.corpus.tokenizer import FOLDER as TOKENIZER
-from trainer.corpus.tokenizer import token_bytes
+from trainer.corpus.tokenizer import FILE, GPT2, Tokenizer
 from trainer.model import full_decoder
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.resume import updated_settings
@@ -95,29 +94,30 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
     counts = store.id_counts("train")
     if start := settings["model"]["init_from"]:
         first, tokenizer = open_model(start, stores=stores)
-        give_our_ids(first, tokenizer)
+        give_ids(first, tokenizer, store.tokenizer)
         counts = counts + trained_ids(first)
-    vocabulary = Vocabulary.of(counts, compact=settings["runtime"]["compact_vocabulary"])
+    compact = settings["runtime"]["compact_vocabulary"]
+    vocabulary = Vocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
     model = full_decoder(Model(**settings["model"]), vocabulary, found.weights)
-    return model, AutoTokenizer.from_pretrained(TOKENIZER, local_files_only=True)
+    return model, store.tokenizer.stock()
 
 
-def give_our_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Let a model of another vocabulary read GPT-2's ids: each gets the mean of the rows of the
-    tokens that the model's own tokenizer writes it with."""
-    ours = AutoTokenizer.from_pretrained(TOKENIZER, local_files_only=True)
+def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
+    """Let a model read the ids of the `wanted` tokenizer; whether its own, `tokenizer`, has others.
+    Each then gets the mean of the rows of the tokens that its own writes it with."""
     table = model.get_input_embeddings().weight.detach().clone()
-    if tokenizer.get_vocab() == ours.get_vocab() and len(table) == SIZE:
-        return
-    texts = [token.decode(errors="ignore") for token in token_bytes()]
-    rows = table.mean(0).repeat(SIZE, 1)  # for what its tokenizer writes with nothing
+    if tokenizer.get_vocab() == wanted.stock().get_vocab() and len(table) == wanted.size:
+        return False
+    texts = [token.decode(errors="ignore") for token in wanted.token_bytes]
+    rows = table.mean(0).repeat(wanted.size, 1)  # for what its tokenizer writes with nothing
     for number, ids in enumerate(tokenizer(texts, add_special_tokens=False).input_ids):
         if ids:
             rows[number] = table[ids].mean(0)
-    rows[END_OF_TEXT] = table[tokenizer.eos_token_id]
-    model.resize_token_embeddings(SIZE, mean_resizing=False)
+    rows[wanted.end_of_text] = table[tokenizer.eos_token_id]
+    model.resize_token_embeddings(wanted.size, mean_resizing=False)
     with torch.no_grad():
         model.get_input_embeddings().weight.copy_(rows)
+    return True
 
 
 def trained_ids(model: PreTrainedModel) -> np.ndarray:
@@ -133,14 +133,14 @@ def trained_ids(model: PreTrainedModel) -> np.ndarray:
 
 
 def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A transformers folder; a snapshot has the trainer's tokenizer."""
-    is_snapshot = (folder / "snapshot.json").is_file()
-    for name in ("config.json", *([] if is_snapshot else ["tokenizer_config.json"])):
+    """A transformers folder; a snapshot without a tokenizer has GPT-2's."""
+    without_tokenizer = (folder / "snapshot.json").is_file() and not (folder / FILE).is_file()
+    for name in ("config.json", *([] if without_tokenizer else ["tokenizer_config.json"])):
         if not (folder / name).is_file():
             raise ValueError(f"the model folder {folder} has no {name}")
     if not any(folder.glob("*.safetensors")):
         raise ValueError(f"the model folder {folder} has no .safetensors file")
-    return open_stock(str(folder), str(TOKENIZER if is_snapshot else folder), local=True)
+    return open_stock(str(folder), str(GPT2 if without_tokenizer else folder), local=True)
 
 
 def open_stock(

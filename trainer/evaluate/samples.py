@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.compact_vocabulary import END_OF_TEXT
-
 
 def tell(
     decoder: PreTrainedModel,
@@ -23,9 +21,13 @@ def tell(
     """
     context = decoder.config.max_position_embeddings
     asked = list(map(str.strip, prompts.split("|")))
-    ids = [[END_OF_TEXT, *tokenizer(prompt).input_ids][: context - 1] for prompt in asked]
+    end = int(tokenizer.eos_token_id)
+    ids = [
+        [end, *tokenizer(prompt, add_special_tokens=False).input_ids][: context - 1]
+        for prompt in asked
+    ]
     width = max(map(len, ids))
-    padded = [[END_OF_TEXT] * (width - len(row)) + row for row in ids]
+    padded = [[end] * (width - len(row)) + row for row in ids]
     masks = [[0] * (width - len(row)) + [1] * len(row) for row in ids]
     torch.manual_seed(seed)
     stories = decoder.generate(  # type: ignore[operator]
@@ -35,7 +37,7 @@ def tell(
         temperature=0.8,
         top_k=40,
         max_new_tokens=min(length, context - width),
-        pad_token_id=END_OF_TEXT,
+        pad_token_id=end,
         synced_gpus=False,  # under ZeRO-3 it would wait for processes that tell nothing
     )
     return [

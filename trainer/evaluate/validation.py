@@ -26,6 +26,6 @@ def validation_loss(
         ids = torch.from_numpy(gather(tokens, [block], context)).long().to(decoder.device)
         inputs = ids[:, :-1]
         arguments = story_attention.arguments(inputs) if story_attention else {}
-        logits = decoder(inputs, **arguments).logits[0].float()  # (context, 50,257)
+        logits = decoder(inputs, **arguments).logits[0].float()  # (context, ids)
         judged.append(float(functional.cross_entropy(logits, ids[0, 1:])))
     return sum(judged) / len(judged) if judged else None

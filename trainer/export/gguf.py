@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import safe_open
 from transformers import AutoConfig, PretrainedConfig
 
-from trainer.corpus.tokenizer import END_OF_TEXT
+from trainer.corpus.tokenizer import pre_tokenizer_name
 
 TYPES = ("f16", "q8_0")
 BLOCK = 32  # values that share a scale in q8_0
@@ -42,7 +42,7 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
     try:
         writer = gguf.GGUFWriter(partial, config.model_type)
         add_shape(writer, config)
-        add_tokenizer(writer, folder, gguf)
+        add_tokenizer(writer, folder, config.eos_token_id, gguf)
         types = gguf.GGMLQuantizationType
         writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{kind.upper()}"])
         names = gguf.get_tensor_name_map(
@@ -119,9 +119,19 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
     writer.add_vocab_size(config.vocab_size)
 
 
-def add_tokenizer(writer: Any, folder: Path, gguf: Any) -> None:
-    """GPT-2's tokenizer, and that a text begins with the end-of-text token."""
+def add_tokenizer(writer: Any, folder: Path, end_of_text: int, gguf: Any) -> None:
+    """The export's tokenizer, and that a text begins with the end-of-text token.
+
+    Raises:
+        ValueError: it parts words in a way of its own, for which llama.cpp has no name.
+    """
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    words = pre_tokenizer_name(content)
+    if words is None:
+        raise ValueError(
+            f"the tokenizer in {folder} parts words in its own way, which GGUF cannot name: it has "
+            "GPT-2's way and that of corpus.tokenizer train:N"
+        )
     vocabulary = content["model"]["vocab"] | {
         token["content"]: token["id"] for token in content["added_tokens"]
     }
@@ -130,12 +140,12 @@ def add_tokenizer(writer: Any, folder: Path, gguf: Any) -> None:
     kinds = gguf.TokenType
     merges = content["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(words)
     writer.add_token_list(tokens)
     writer.add_token_types(
         [kinds.CONTROL if number in special else kinds.NORMAL for number in range(len(tokens))]
     )
     writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
     for add in (writer.add_bos_token_id, writer.add_eos_token_id, writer.add_pad_token_id):
-        add(END_OF_TEXT)
+        add(end_of_text)
     writer.add_add_bos_token(True)

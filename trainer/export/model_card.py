@@ -23,6 +23,7 @@ PATHS = (
     ("corpus", "source"),
     ("corpus", "validation"),
     ("corpus", "folder"),
+    ("corpus", "tokenizer"),
     ("runtime", "deepspeed_config"),
 )
 SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
@@ -107,7 +108,7 @@ def card(folder: Path, training: dict[str, Any]) -> str:
         ),
         ("context", f"{training['context']} tokens"),
         *([("started from", model["init_from"])] if model.get("init_from") else []),
-        ("tokenizer", "GPT-2, 50,257 ids"),
+        ("tokenizer", corpus["tokenizer"]),
         ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
         ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
         (

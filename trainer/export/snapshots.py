@@ -4,9 +4,9 @@
                             config.json, generation_config.json
                             snapshot.json       step, tokens seen, losses
 
-The tokenizer is the export's, and is not stored again. A snapshot is written before the checkpoint
-of its step, and a run that goes on from a checkpoint first drops the later ones: so a resumed run
-has the same ones, with the same content.
+GPT-2's tokenizer ships, and is not stored again; another one is in the folder as in an export's. A
+snapshot is written before the checkpoint of its step, and a run that goes on from a checkpoint
+first drops the later ones: so a resumed run has the same ones, with the same content.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from trainer.corpus.tokenizer import Tokenizer
+from trainer.export.tokenizer_files import save_tokenizer
 from trainer.export.transformers_folder import save_model
 from trainer.storage.atomic import atomic_directory
 
@@ -37,13 +39,14 @@ def snapshot_steps(num_steps: int, count: int) -> list[int]:
 def save(
     folder: Path,
     model: PreTrainedModel,
+    tokenizer: Tokenizer,
     *,
     step: int,
     tokens_seen: int,
     loss: float,
     validation_loss: float | None,
 ) -> Path:
-    """Write `model` (all 50,257 ids, stock class) in fp16 as it is after `step` updates.
+    """Write `model` (all ids of `tokenizer`, stock class) in fp16 as it is after `step` updates.
 
     Args:
         loss: nats per token on what that step read, before its update.
@@ -52,6 +55,8 @@ def save(
     final = folder / f"step-{step:08d}"
     with atomic_directory(final) as partial:
         save_model(copy.deepcopy(model).half(), partial)
+        if not tokenizer.is_gpt2:
+            save_tokenizer(partial, tokenizer, model.config.max_position_embeddings)
         about = {
             "format": FORMAT,
             "step": step,

@@ -1,4 +1,4 @@
-"""The tokenizer that leaves a run: the trainer's own, told what foreign tools have to know.
+"""The tokenizer that leaves a run: that of its stories, told what foreign tools have to know.
 
 A story begins after the end-of-text token, so its template puts that in front: a tool that does not
 know it would start the model off its distribution. Batches are padded with the same token, and the
@@ -11,18 +11,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trainer.corpus.tokenizer import END_OF_TEXT, END_OF_TEXT_MARK, FOLDER
+from trainer.corpus.tokenizer import END_OF_TEXT_MARK, FILE, GPT2, Tokenizer
 
 
-def save_tokenizer(folder: Path, context: int) -> None:
+def save_tokenizer(folder: Path, tokenizer: Tokenizer, context: int) -> None:
     """Write tokenizer.json and tokenizer_config.json for a model that sees `context` tokens."""
-    content = json.loads((FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
-    content["post_processor"] = {
-        "type": "Sequence",
-        "processors": [content["post_processor"], beginning()],
-    }
-    write(folder / "tokenizer.json", content)
-    settings = json.loads((FOLDER / "tokenizer_config.json").read_text(encoding="utf-8"))
+    processors = [tokenizer.described["post_processor"], beginning(tokenizer.end_of_text)]
+    whole = {"post_processor": {"type": "Sequence", "processors": processors}}
+    write(folder / FILE, tokenizer.described | whole)
+    settings = json.loads((GPT2 / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings |= {
         "tokenizer_class": "PreTrainedTokenizerFast",  # GPT-2's own would leave the template out
         "pad_token": END_OF_TEXT_MARK,
@@ -31,7 +28,7 @@ def save_tokenizer(folder: Path, context: int) -> None:
     write(folder / "tokenizer_config.json", settings)
 
 
-def beginning() -> dict[str, Any]:
+def beginning(end_of_text: int) -> dict[str, Any]:
     """The template that puts the end-of-text token before a text."""
     mark = {"SpecialToken": {"id": END_OF_TEXT_MARK, "type_id": 0}}
     return {
@@ -45,7 +42,7 @@ def beginning() -> dict[str, Any]:
         "special_tokens": {
             END_OF_TEXT_MARK: {
                 "id": END_OF_TEXT_MARK,
-                "ids": [END_OF_TEXT],
+                "ids": [end_of_text],
                 "tokens": [END_OF_TEXT_MARK],
             }
         },

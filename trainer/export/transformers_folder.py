@@ -19,7 +19,7 @@ from typing import Any
 import transformers
 from transformers import GenerationConfig, PreTrainedModel
 
-from trainer.corpus.tokenizer import END_OF_TEXT
+from trainer.corpus.tokenizer import Tokenizer
 from trainer.export.model_card import SAMPLING, write_card
 from trainer.export.tokenizer_files import save_tokenizer
 from trainer.storage.atomic import atomic_directory
@@ -29,19 +29,20 @@ from trainer.storage.checkpoint import sha256
 def export(
     folder: Path,
     model: PreTrainedModel,
+    tokenizer: Tokenizer,
     training: dict[str, Any],
     curve: Path | None,
     snapshots: Path | None = None,
 ) -> None:
-    """Write `model` (all 50,257 ids, stock class) to `folder`; what stood there goes when the new
-    one is whole.
+    """Write `model` (all ids of `tokenizer`, stock class) to `folder`; what stood there goes when
+    the new one is whole.
 
     `training` is what the run knows of itself; see `describe`. `curve` is a picture to take along,
     and `snapshots` a folder of them: they take no more disk where it has hard links.
     """
     with atomic_directory(folder) as partial:
         save_model(model, partial)
-        save_tokenizer(partial, model.config.max_position_embeddings)
+        save_tokenizer(partial, tokenizer, model.config.max_position_embeddings)
         if curve is not None:
             shutil.copyfile(curve, partial / "curve.png")
         if snapshots is not None and snapshots.is_dir():
@@ -59,9 +60,9 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
         temperature=SAMPLING["temperature"],
         top_k=SAMPLING["top_k"],
         max_new_tokens=SAMPLING["length"],
-        bos_token_id=END_OF_TEXT,
-        eos_token_id=END_OF_TEXT,
-        pad_token_id=END_OF_TEXT,
+        bos_token_id=model.config.bos_token_id,
+        eos_token_id=model.config.eos_token_id,
+        pad_token_id=model.config.eos_token_id,
     )
     model.save_pretrained(folder)
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.gpt2 import END_OF_TEXT
 from tests.paths import ROOT
 from trainer.config import Corpus
 from trainer.corpus import build_store
 from trainer.corpus.token_store import TokenStore, gather, open_store
-from trainer.corpus.tokenizer import END_OF_TEXT
 from trainer.storage import checksummed_json
 
 from .conftest import write_jsonl

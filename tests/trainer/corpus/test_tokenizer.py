@@ -8,20 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from trainer.corpus.tokenizer import (
-    END_OF_TEXT,
-    END_OF_TEXT_MARK,
-    FOLDER,
-    VOCABULARY,
-    decode,
-    encoder,
-    merge,
-    token_bytes,
-    tokenizer_json,
-)
+from tests.gpt2 import END_OF_TEXT, SIZE
+from trainer.corpus.gpt2_files import merge, tokenizer_json
+from trainer.corpus.tokenizer import END_OF_TEXT_MARK, GPT2, gpt2
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
-STOCK = AutoTokenizer.from_pretrained(FOLDER)
+STOCK = AutoTokenizer.from_pretrained(GPT2)
 
 
 @settings(max_examples=300, deadline=None)
@@ -30,23 +22,23 @@ STOCK = AutoTokenizer.from_pretrained(FOLDER)
 @example("   \n \t\r\n  'S 's ’s ½ Ⅷ ١٢ é e\u0301 \u00a0x  ")
 def test_ids_are_those_of_transformers(text: str) -> None:
     if END_OF_TEXT_MARK not in text:
-        assert encoder().encode_ordinary(text) == STOCK(text)["input_ids"]
-    assert decode(encoder().encode_to_numpy(text)) == text
+        assert gpt2().tiktoken.encode_ordinary(text) == STOCK(text)["input_ids"]
+    assert gpt2().decode(gpt2().tiktoken.encode_to_numpy(text)) == text
 
 
 def test_ids_have_bytes_of_their_own() -> None:
-    known = token_bytes()
-    assert len(known) == VOCABULARY == len(STOCK)
-    assert len(set(known)) == VOCABULARY
+    known = gpt2().token_bytes
+    assert len(known) == SIZE == len(STOCK)
+    assert len(set(known)) == SIZE
     assert known[END_OF_TEXT] == b""
     assert STOCK.eos_token_id == STOCK.bos_token_id == END_OF_TEXT
     assert known[262] == b" the"
 
 
 def test_the_files_follow_from_the_ranks() -> None:
-    ranks = {token: rank for rank, token in enumerate(token_bytes()[:END_OF_TEXT])}
+    ranks = {token: rank for rank, token in enumerate(gpt2().token_bytes[:END_OF_TEXT])}
     assert merge(b" the", ranks) == [b" t", b"he"]
-    shipped = json.loads((FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
+    shipped = json.loads((GPT2 / "tokenizer.json").read_text(encoding="utf-8"))
     assert tokenizer_json(ranks) == shipped
 
 
@@ -56,4 +48,4 @@ def test_ids_equal_those_of_the_vocabulary_file_on_all_stories() -> None:
     lines = (SHARED / "train.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in lines]
     theirs = AutoTokenizer.from_pretrained(SHARED / "gpt2_tokenizer")
-    assert encoder().encode_ordinary_batch(texts, num_threads=2) == theirs(texts)["input_ids"]
+    assert gpt2().tiktoken.encode_ordinary_batch(texts, num_threads=2) == theirs(texts)["input_ids"]

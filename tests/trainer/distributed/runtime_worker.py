@@ -15,8 +15,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer import config
-from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 from trainer.distributed.runtime import Runtime, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
 from trainer.loss import NextTokenLoss
@@ -36,7 +37,7 @@ def main(folder: Path, until: int, changes: dict) -> None:
     )
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[[*range(60), END_OF_TEXT]] = 1
-    vocabulary = Vocabulary.of(counts, compact=True)
+    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=True)
     shape = config.Model(
         num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT, dropout=dropout
     )

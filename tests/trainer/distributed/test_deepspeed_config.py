@@ -25,6 +25,13 @@ def test_the_sizes_are_the_run_s_whatever_the_file_says(tmp_path: Path) -> None:
     assert read("")["zero_optimization"] == {"stage": 2}
 
 
+def test_the_home_folder_has_a_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / "mine.json").write_text('{"zero_optimization": {"stage": 3}}')
+    assert read("~/mine.json")["zero_optimization"] == {"stage": 3}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -1,8 +1,5 @@
 """A GGUF file says in llama.cpp what the export says in transformers, for every block."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +8,17 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.gpt2 import END_OF_TEXT, SIZE
+from tests.trainer.llama_cpp import told_by_llama_cpp
 from trainer import config
 from trainer.command_line import parse
-from trainer.compact_vocabulary import SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
+from trainer.corpus.tokenizer import gpt2
 from trainer.export import describe, export
 from trainer.export.__main__ import main
 from trainer.model import full_decoder, new_decoder
 
 PROMPT = "Once upon a time"
-
-# A process of its own: llama.cpp writes to the terminal itself.
-LLAMA_CPP = """
-import json, sys
-import xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path, prompt = sys.argv[1:]
-params.n_ctx, params.n_parallel, params.warmup = 128, 1, False
-params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-server = xllamacpp.Server(params)
-asked = {"prompt": prompt, "n_predict": 60, "temperature": 0, "ignore_eos": True}
-told = server.handle_completions(asked)
-print(json.dumps([told["usage"]["prompt_tokens"], told["choices"][0]["text"]]))
-"""
 
 
 @pytest.fixture(params=["gpt2", "llama", "qwen3"])
@@ -42,30 +27,23 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     shape = config.Model(
         block=request.param, num_layers=2, hidden=64, num_heads=2, intermediate=96, context=128
     )
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=False)
+    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)
     trained = new_decoder(shape, vocabulary, seed=5)
     with torch.no_grad():
         for weight in trained.parameters():
             weight.add_(torch.randn_like(weight), alpha=0.3)
     full = full_decoder(shape, vocabulary, dict(trained.named_parameters())).half()
-    about: Any = {"stories": 0, "tokens": 0, "bytes": 0, "fingerprint": "", "name": "none"}
+    about: Any = {"stories": 0, "tokens": 0, "bytes": 0, "tokenizer": "t", "name": "none"}
     settings = parse([]).to_dict() | {"model": vars(shape)}
     known = {"name": "t", "preset": "t", "steps": 0, "tokens_seen": 0, "validation": None}
-    export(tmp_path / "export", full, describe(full, settings, corpus=about, **known), None)
+    export(tmp_path / "export", full, gpt2(), describe(full, settings, corpus=about, **known), None)
     return tmp_path / "export"
 
 
 def test_llama_cpp_says_the_same_60_tokens(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
     assert main(["gguf", str(folder), str(file)]) == 0
-    done = subprocess.run(
-        [sys.executable, "-c", LLAMA_CPP, str(file), PROMPT],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    prompt_tokens, text = json.loads(done.stdout.splitlines()[-1])
+    prompt_tokens, text = told_by_llama_cpp(file, PROMPT)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     ids = tokenizer(PROMPT, return_tensors="pt").input_ids

@@ -9,9 +9,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.command_line import parse
-from trainer.compact_vocabulary import SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
+from trainer.corpus.tokenizer import gpt2
 from trainer.export import describe, export, snapshots
 from trainer.export.snapshots import snapshot_steps
 from trainer.model import full_decoder, new_decoder
@@ -21,7 +23,7 @@ SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
 
 @pytest.fixture
 def model() -> Any:
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=True)
+    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
     return full_decoder(
         SHAPE, vocabulary, dict(new_decoder(SHAPE, vocabulary, seed=0).named_parameters())
     )
@@ -29,7 +31,7 @@ def model() -> Any:
 
 def take(folder: Path, model: Any, step: int) -> Path:
     return snapshots.save(
-        folder, model, step=step, tokens_seen=step * 64, loss=4.5, validation_loss=None
+        folder, model, gpt2(), step=step, tokens_seen=step * 64, loss=4.5, validation_loss=None
     )
 
 
@@ -95,10 +97,10 @@ def test_an_export_takes_them_along_without_storing_them_twice(model: Any, tmp_p
     about = {"file": "f", "stories": 1, "nats_per_token": 1.0, "perplexity": 1.0}
     training = describe(
         model, parse([]).to_dict(), name="tiny", preset="storyteller",
-        corpus={"name": "mine", "stories": 3, "tokens": 99}, steps=8, tokens_seen=512,
-        validation=about | {"bits_per_byte": 1.0},
+        corpus={"name": "mine", "tokenizer": "t", "stories": 3, "tokens": 99},
+        steps=8, tokens_seen=512, validation=about | {"bits_per_byte": 1.0},
     )  # fmt: skip
-    export(tmp_path / "export", model, training, None, tmp_path / "snapshots")
+    export(tmp_path / "export", model, gpt2(), training, None, tmp_path / "snapshots")
     inside = tmp_path / "export" / "snapshots"
     assert [folder.name for folder in inside.iterdir()] == ["step-00000008"]
     name = "model.safetensors"

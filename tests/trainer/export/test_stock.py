@@ -10,10 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.gpt2 import END_OF_TEXT, SIZE
 from tests.paths import ROOT
 from trainer import config
 from trainer.command_line import parse
-from trainer.compact_vocabulary import END_OF_TEXT, SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
+from trainer.corpus.tokenizer import gpt2
 from trainer.export import describe, export
 from trainer.model import full_decoder, new_decoder
 
@@ -69,7 +71,7 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
     )
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[:900] = counts[END_OF_TEXT] = 1
-    vocabulary = Vocabulary.of(counts, compact=compact)
+    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=compact)
     trained = new_decoder(shape, vocabulary, seed=5).eval()
     with torch.no_grad():  # as training does, move every weight from where it began
         for weight in trained.parameters():
@@ -81,12 +83,12 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
         parse([]).to_dict() | {"model": vars(shape)},
         name="test",
         preset="test",
-        corpus={"name": "none", "stories": 0, "tokens": 0, "bytes": 0, "fingerprint": ""},
+        corpus={"name": "none", "stories": 0, "tokens": 0, "bytes": 0, "tokenizer": "t"},
         steps=0,
         tokens_seen=0,
         validation=None,
     )
-    export(folder, full, training, None)
+    export(folder, full, gpt2(), training, None)
 
     stored = load_file(folder / "model.safetensors")
     assert sum(SIZE in tensor.shape for tensor in stored.values()) == 1  # the tied head, once

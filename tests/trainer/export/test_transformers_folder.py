@@ -9,9 +9,11 @@ import pytest
 from safetensors import safe_open
 
 import trainer
+from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.command_line import parse
-from trainer.compact_vocabulary import SIZE, Vocabulary
+from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
+from trainer.corpus.tokenizer import gpt2
 from trainer.export import describe, export
 from trainer.export import transformers_folder as exporting
 from trainer.model import full_decoder, new_decoder
@@ -21,7 +23,7 @@ SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), compact=True)
+    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
     decoder = new_decoder(SHAPE, vocabulary, seed=0)
     return full_decoder(SHAPE, vocabulary, dict(decoder.named_parameters()))
 
@@ -33,7 +35,7 @@ def training(model: Any, *settings: str) -> dict[str, Any]:
         parse(list(settings)).to_dict(),
         name="tiny",
         preset="storyteller",
-        corpus={"name": "mine", "fingerprint": "f", "stories": 3, "tokens": 99, "bytes": 400},
+        corpus={"name": "mine", "tokenizer": "GPT-2", "stories": 3, "tokens": 99, "bytes": 400},
         steps=5,
         tokens_seen=640,
         validation=judged | {"file": "valid.jsonl"},
@@ -41,7 +43,7 @@ def training(model: Any, *settings: str) -> dict[str, Any]:
 
 
 def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path: Path) -> None:
-    export(tmp_path / "export", model, training(model), None)
+    export(tmp_path / "export", model, gpt2(), training(model), None)
     names = {path.name for path in (tmp_path / "export").iterdir()}
     assert names == {
         "README.md",
@@ -67,7 +69,7 @@ def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path
 def test_a_failed_export_leaves_the_old_one(
     model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export(tmp_path / "export", model, training(model), None)
+    export(tmp_path / "export", model, gpt2(), training(model), None)
     before = (tmp_path / "export" / "README.md").read_bytes()
 
     def refuse(*_: Any) -> None:
@@ -75,7 +77,7 @@ def test_a_failed_export_leaves_the_old_one(
 
     monkeypatch.setattr(exporting, "write_card", refuse)
     with pytest.raises(OSError, match="No space"):
-        export(tmp_path / "export", model, training(model), None)
+        export(tmp_path / "export", model, gpt2(), training(model), None)
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
     assert (tmp_path / "export" / "README.md").read_bytes() == before
 
@@ -83,7 +85,7 @@ def test_a_failed_export_leaves_the_old_one(
 def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
     model: Any, tmp_path: Path
 ) -> None:
-    export(tmp_path / "tiny", model, training(model), None)
+    export(tmp_path / "tiny", model, gpt2(), training(model), None)
     card = (tmp_path / "tiny" / "README.md").read_text()
     assert "- roneneldan/TinyStories" in card
     assert "cdla-sharing-1.0" in card
@@ -91,7 +93,7 @@ def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
 
     own = ("--corpus.source", "mine.jsonl", "--run.license", "mit")
     named = ("--run.corpus_name", "Grandmother's stories", "--run.corpus_license", "cc0-1.0")
-    export(tmp_path / "own", model, training(model, *own, *named), None)
+    export(tmp_path / "own", model, gpt2(), training(model, *own, *named), None)
     card = (tmp_path / "own" / "README.md").read_text()
     assert "TinyStories" not in card
     assert "license: mit\n" in card
