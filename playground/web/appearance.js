@@ -1,5 +1,6 @@
 // How the page looks and speaks: day or night, and in which language.
 
+import { showFacts } from "./facts.js";
 import { titleLegend } from "./layout.js";
 
 export class Appearance {
@@ -21,7 +22,7 @@ export class Appearance {
     this.setNight(this.night);
     this.writer.part("language").textContent = language.texts[language.next].language;
     this.writer.part("language").lang = language.next;
-    this.writer.showFacts();
+    showFacts(this.writer.part("facts"), this.writer.model);
   }
 
   nextLanguage() {

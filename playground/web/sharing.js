@@ -1,5 +1,6 @@
 // A story as a link, and what a link's story turns out to be: written again, it is the same or it is not.
 
+import { showFacts } from "./facts.js";
 import { ordered } from "./branches.js";
 import * as permalink from "./permalink.js";
 import * as tree from "./tree.js";
@@ -63,6 +64,14 @@ export class Sharing {
     return link.href;
   }
 
+  // The link that somebody pasted into its field.
+  async openField() {
+    const field = this.writer.field("open"), text = field.value.trim();
+    if (!text || this.writer.writing) return;
+    field.value = "";
+    await this.open(linkIn(text) ?? text);
+  }
+
   // A story from a link: shown at once, then told again to see whether the model really said so.
   async open(text) {
     const home = document.querySelector("base") ? document.baseURI : location.pathname;
@@ -77,7 +86,7 @@ export class Sharing {
     const told = this.writer.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
     if (told) {
       this.writer.field("model").value = told.name;
-      this.writer.showFacts();
+      showFacts(this.writer.part("facts"), this.writer.model);
     }
     try {
       const tokens = await this.read(link.tokens, []);

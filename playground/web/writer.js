@@ -15,7 +15,9 @@ import { Appearance } from "./appearance.js";
 import { Branches } from "./branches.js";
 import { Card } from "./card.js";
 import { Choices } from "./choices.js";
+import { showFacts } from "./facts.js";
 import { Generation } from "./generation.js";
+import { UndoHistory } from "./history.js";
 import { Language } from "./language.js";
 import { PAGE } from "./layout.js";
 import { NextWord } from "./next_word.js";
@@ -28,7 +30,7 @@ import { Sheet } from "./sheet.js";
 import { Store } from "./store.js";
 import * as tree from "./tree.js";
 
-const CHARACTERS = 20_000, UNDOS = 200;
+const CHARACTERS = 20_000;
 const NEARLY = 0.9; // of all characters, from where on their number is told
 const AT_REST = 600; // ms without a key after which typed text is scored
 
@@ -42,8 +44,7 @@ class Writer extends HTMLElement {
     const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it
-    this.past = [];
-    this.future = [];
+    this.history = new UndoHistory();
     this.writing = null;
     this.store = await Store.open();
     const kept = await this.store.load();
@@ -117,7 +118,7 @@ class Writer extends HTMLElement {
     if (!button) return;
     const { do: action, preset, opening } = button.dataset;
     if (preset) this.panel.usePreset(preset);
-    else if (opening) this.open(opening);
+    else if (opening) this.begin(this.language.say(`opening_${opening}`));
     else if (action === "generate") {
       // Of a double click the second is not for Stop, which has come under the pointer.
       if (!this.writing) this.generation.generate();
@@ -144,7 +145,7 @@ class Writer extends HTMLElement {
     const name = id.slice(4);
     if (name === "odds") this.setOdds(event.target.checked);
     else if (name === "open") {
-      if (event.type === "change" || event.inputType === "insertFromPaste") this.openLink();
+      if (event.type === "change" || event.inputType === "insertFromPaste") this.sharing.openField();
     } else if (name === "model" && event.type === "change") this.changeModel();
     else this.panel.change(name, event.target);
     this.nextWord.show();
@@ -204,24 +205,22 @@ class Writer extends HTMLElement {
   }
 
   remember() {
-    this.past.push(this.doc);
-    if (this.past.length > UNDOS) this.past.shift();
-    this.future = [];
+    this.history.remember(this.doc);
     this.typing = null;
   }
 
   undo() {
-    this.travel(this.past, this.future);
+    this.travel("back");
   }
 
   redo() {
-    this.travel(this.future, this.past);
+    this.travel("forward");
   }
 
-  travel(from, to) {
-    if (this.writing || !from.length) return;
-    to.push(this.doc);
-    this.doc = from.pop();
+  travel(way) {
+    const doc = this.writing ? null : this.history[way](this.doc);
+    if (!doc) return;
+    this.doc = doc;
     this.typing = null;
     this.last = null;
     this.card.close();
@@ -247,10 +246,6 @@ class Writer extends HTMLElement {
     }
   }
 
-  open(number) {
-    this.begin(this.language.say(`opening_${number}`));
-  }
-
   // A new story; Undo brings the old one back.
   begin(text) {
     if (this.writing) return;
@@ -258,16 +253,8 @@ class Writer extends HTMLElement {
     this.editAt(this.tokens.length - 1);
   }
 
-  // A link that somebody pasted.
-  async openLink() {
-    const text = this.field("open").value.trim();
-    if (!text || this.writing) return;
-    this.field("open").value = "";
-    await this.sharing.open(linkIn(text) ?? text);
-  }
-
   changeModel() {
-    this.showFacts();
+    showFacts(this.part("facts"), this.model);
     this.act(tree.edited(tree.emptyDocument(), tree.textOf(this.tokens))); // it reads for itself
   }
 
@@ -386,8 +373,8 @@ class Writer extends HTMLElement {
     const button = this.part("generate");
     button.textContent = language.say(name);
     button.dataset.shows = name;
-    const off = { again: writing || !this.last, eight: writing, undo: writing || !this.past.length,
-      redo: writing || !this.future.length, new: writing || !this.tokens.length,
+    const off = { again: writing || !this.last, eight: writing, undo: writing || !this.history.past.length,
+      redo: writing || !this.history.future.length, new: writing || !this.tokens.length,
       share: writing || !this.tokens.length };
     for (const [part, disabled] of Object.entries(off)) this.part(part).disabled = disabled;
     this.field("model").disabled = writing; // ids are one model's
@@ -397,17 +384,6 @@ class Writer extends HTMLElement {
       this.wasWriting = writing;
     }
     this.reading.show();
-  }
-
-  showFacts() {
-    const rows = this.model.facts.map(([name, value, meaning]) => {
-      const row = document.createElement("div");
-      for (const [tag, content] of [["dt", name], ["dd", value], ["dd", meaning]]) {
-        if (content) row.appendChild(document.createElement(tag)).textContent = content;
-      }
-      return row;
-    });
-    this.part("facts").replaceChildren(...rows);
   }
 
   // A sentence on the page, which a screen reader reads too.
