@@ -30,8 +30,7 @@ import { Sheet } from "./sheet.js";
 import { Store } from "./store.js";
 import * as tree from "./tree.js";
 
-const CHARACTERS = 20_000;
-const NEARLY = 0.9; // of all characters, from where on their number is told
+const CHARACTERS = 20_000, NEARLY = 0.9; // of a story; from which part on their number is told
 const AT_REST = 600; // ms without a key after which typed text is scored
 
 class Writer extends HTMLElement {
