@@ -8,7 +8,7 @@ PINS := pyproject.toml requirements.txt constraints.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help play train test bench clean
+.PHONY: help play train publish test bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ play: $(VENV)/.play ## open the playground; PORT=7860 and MODEL=folder choose it
 
 train: $(VENV)/.train ## train a model; ARGS="--preset smoke --corpus.source sample" passes settings on
 	$(BIN)/accelerate launch --quiet trainer/train.py $(ARGS)
+
+publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/export you/storyteller --dry-run"
+	$(BIN)/python -m playground.publish $(ARGS)
 
 test: $(VENV)/.dev ## check style and types, then run every test
 	@missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \

@@ -174,6 +174,12 @@ def say_where(url: str, public_url: str | None, others: list[str]) -> None:
             print(qr.terminal(others[0]), flush=True)
 
 
+def is_private(options: argparse.Namespace) -> bool:
+    """Whether nobody but the person at this computer can reach the page."""
+    local = options.host.strip("[]") in ("127.0.0.1", "localhost", "::1")
+    return local and not options.share and not ON_SPACE
+
+
 def serve(options: argparse.Namespace) -> None:
     """Opens the models and the page, and stays until Ctrl+C; ValueError if it cannot."""
     if options.port:
@@ -183,6 +189,8 @@ def serve(options: argparse.Namespace) -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is imported
     gc.disable()  # what is loaded now stays; looking through it takes a tenth of the start
     try:
+        if "SPACES_ZERO_GPU" in os.environ:
+            import spaces  # noqa: F401, it must come before Gradio and PyTorch
         import gradio  # noqa: F401
     except ModuleNotFoundError:
         raise ValueError(
@@ -212,10 +220,17 @@ def serve(options: argparse.Namespace) -> None:
             print(PUBLIC, file=sys.stderr, flush=True)
         start, shared = write.start(engines), SharedStories(engines)
         closing.callback(shared.close)
+        publishing = []
+        if is_private(options):
+            start["publish"] = True
+            from playground.publish.page import PublishPage
+
+            folders = [engine.storyteller.folder for engine in engines.values()]
+            publishing = PublishPage(folders).routes
         url, public_url = site.launch(
             page,
             start,
-            shared.routes,
+            [*shared.routes, *publishing],
             host=options.host,
             server_port=options.port,
             share=options.share,

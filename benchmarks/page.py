@@ -28,20 +28,20 @@ PORT = 7899
 # Each gives milliseconds, from what a person does to what is seen.
 CARD = """async (k) => {
   const start = performance.now();
-  writer.openCard(k, false);
+  writer.card.open(k, false);
   const card = document.querySelector('.card');
   while (card.hidden) await new Promise(requestAnimationFrame);
   const took = performance.now() - start;
-  writer.closeCard();
+  writer.card.close();
   return took;
 }"""
 BRANCH = """async (k) => {
-  await writer.openCard(k, false);
+  await writer.card.open(k, false);
   while (document.querySelector('.card').hidden) await new Promise(requestAnimationFrame);
   const rows = [...document.querySelectorAll('.card .bars button')];
   const row = rows.find((one) => !one.parentNode.classList.contains('chosen')).row;
   const start = performance.now();
-  const done = writer.turn(row);
+  const done = writer.generation.turn(k, row);
   while (writer.tokens.length < k + 2) await new Promise(requestAnimationFrame);
   const took = performance.now() - start;
   writer.stop();

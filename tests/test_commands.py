@@ -16,6 +16,7 @@ from accelerate.commands.launch import launch_command_parser
 
 import app
 import playground.generate
+import playground.publish.__main__
 import trainer.evaluate.__main__
 import trainer.export.__main__
 import trainer.metrics
@@ -101,6 +102,7 @@ RUN: dict[str, Callable[[list[str]], int]] = {
     "python -m trainer.evaluate": module(trainer.evaluate.__main__.main),
     "python -m trainer.metrics": module(trainer.metrics.main),
     "python -m trainer.export": module(trainer.export.__main__.main),
+    "python -m playground.publish": module(playground.publish.__main__.main),
     "python -m playground.generate": module(playground.generate.main, "--length", "5"),
 }
 

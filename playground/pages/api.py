@@ -1,8 +1,8 @@
 """What the playground answers: a story, its odds and its branches, by name over HTTP.
 
-`generate`, `score`, `candidates` and `branch` are for people who write programs; the three whose
-name begins with `page_` are for the page's own component, which holds the story itself. So the
-server keeps nothing of a visitor, and a restart loses nothing.
+`generate`, `stories`, `score`, `candidates` and `branch` are for people who write programs; the
+three whose name begins with `page_` are for the page's own component, which holds the story itself.
+So the server keeps nothing of a visitor, and a restart loses nothing.
 
 New words go out at most every 35 ms, since Gradio takes 1 to 1.5 ms for a message, and less often
 when many visitors write, so that the web part does not take the processor from the model. What a
@@ -19,9 +19,11 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
+from starlette.concurrency import iterate_in_threadpool
 
 from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
+from playground.pages import zero_gpu
 from playground.pages.parameters import with_settings
 from playground.sampling import ROWS, Settings, instead
 from playground.stories.story import Story
@@ -33,6 +35,7 @@ PROMPT_MAX = 20_000  # characters
 STREAMS_MAX = 8  # continuations in one call
 CROWD, TURN = 4, 2.0  # stories of a visitor from which on they take turns, and seconds of a turn
 IDS_MAX = 50_000  # tokens of a story that goes on
+COUNT_MAX = 32  # stories of one prompt
 
 
 class Api:
@@ -41,6 +44,7 @@ class Api:
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self.engines = engines
         self.running: Counter[str] = Counter()  # stories under way, by visitor
+        self.write_on_gpu = zero_gpu.on_gpu() if zero_gpu.available() else None
 
     def engine(self, model: Any) -> Engine:
         """The model of that name, or the first for None; ValueError for a name that is not here."""
@@ -75,6 +79,43 @@ class Api:
                 async for (tokens,) in self.batches([stream]):
                     words += "".join(token.text for token in tokens)
                     yield words
+
+    @with_settings
+    async def stories(
+        self,
+        prompt: str,
+        settings: dict[str, Any],
+        model: str | None = None,
+        count: int = 8,
+        request: gr.Request | None = None,
+    ) -> AsyncIterator[list[str]]:
+        """Write several stories of one prompt at once, of the seed and those that follow it:
+        streams the texts so far; the last value is all of them. On a Space with ZeroGPU they are
+        written on a GPU.
+
+        Args:
+            prompt: how the stories begin, at most 20,000 characters; may be empty.
+            model: a name from the page's list; none for the first.
+            count: how many, 1 to 32.
+        """
+        with refusals(), ExitStack() as held:
+            checked = Settings(**settings)
+            prompt = checked_text(prompt)
+            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COUNT_MAX:
+                raise ValueError(
+                    f"count must be a whole number from 1 to {COUNT_MAX}, {instead(count)}."
+                )
+            engine = self.engine(model)
+            for _ in range(count):
+                held.enter_context(self.visit(request))
+            if self.write_on_gpu is None:
+                texts = zero_gpu.write(engine, prompt, checked, count)
+            else:
+                folder = str(engine.storyteller.folder)
+                texts = self.write_on_gpu(folder, prompt, checked, count)
+            held.callback(texts.close)
+            async for found in iterate_in_threadpool(texts):
+                yield found
 
     def score(self, text: str, model: str | None = None) -> dict[str, Any]:
         """The record of a text that a person wrote: of every token its probability, its rank and

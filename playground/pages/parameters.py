@@ -15,18 +15,20 @@ from playground.sampling import NUMBERS, ROWS, SEED_END, Row
 Parameter = inspect.Parameter
 
 
-def with_settings(endpoint: Callable[..., AsyncIterator[str]]) -> Callable[..., AsyncIterator[str]]:
-    """`endpoint(self, prompt, settings, model, request)` as a method that takes every setting by
-    name, in the order (prompt, the four that come first on the page, model, all others)."""
+def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    """`endpoint(self, prompt, settings, model, ..., request)` as a method that takes every setting
+    by name, in the order (prompt, the four that come first on the page, model, all others, what
+    else the endpoint takes)."""
     first = [parameter(row) for row in ROWS if row.first or row.name == "seed"]
     others = [parameter(row) for row in ROWS if not (row.first or row.name == "seed")]
     own = inspect.signature(endpoint)
-    (self, prompt, _, model, request), returned = own.parameters.values(), own.return_annotation
-    taken = [self, prompt, *first, model, *others, request]
+    self, prompt, _, model, *more, request = own.parameters.values()
+    returned = own.return_annotation
+    taken = [self, prompt, *first, model, *others, *more, request]
     signature = inspect.Signature(taken, return_annotation=returned)
 
     @wraps(endpoint)
-    async def with_values(*positional: Any, **named: Any) -> AsyncIterator[str]:
+    async def with_values(*positional: Any, **named: Any) -> AsyncIterator[Any]:
         bound = signature.bind(*positional, **named)
         bound.apply_defaults()
         values = dict(bound.arguments)

@@ -49,6 +49,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     ]
     return {
         "address": f"https://huggingface.co/spaces/{space}?story=" if space else None,
+        "publish": False,  # whether the page "Publish" is there
         "public": None,  # where others reach the page, if the app finds that out
         "models": models,
         "record": record if record["model"] == first.storyteller.fingerprint else None,
@@ -59,7 +60,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
     one that answers when none is named."""
     api = Api(engines)
-    named: list[Any] = [api.generate, api.score, api.candidates, api.branch]
+    named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
     private: list[Any] = [api.page_write, api.page_score, api.page_candidates]
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +21,9 @@ from playground.publish.staging import Staging
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME_MAX = 96  # letters of a repository's name on the Hub
-SAMPLE_LENGTH = 130
+SAMPLE_LENGTH = 130  # tokens
+
+Say = Callable[[str], None]
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,10 +54,6 @@ def parser() -> Parser:
         kind.add_argument("--private", action="store_true", help="only you see it")
         kind.add_argument("--dry-run", action="store_true", help="print what would be sent")
     return found
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 def checked_name(name: str) -> str:
@@ -91,8 +89,8 @@ def stage_space(options: argparse.Namespace) -> Staging:
     return space_repo.stage(ROOT, options.name, options.model, options.target)
 
 
-def show(staging: Staging) -> None:
-    """Print what would be sent, what a card says to the Hub, and what is left out."""
+def show(staging: Staging, say: Say) -> None:
+    """Say what would be sent, what the card tells the Hub, and what is left out."""
     say(f"These files would be published:\n{staging.tree}\n")
     card = str(staging.files["README.md"])
     say(f"README.md begins:\n{card[: card.find('---', 4)]}---\n")
@@ -100,21 +98,29 @@ def show(staging: Staging) -> None:
     say("Nothing was sent.")
 
 
+def run(options: argparse.Namespace, say: Say) -> None:
+    """Stage and, unless it is a dry run, send; `say` hears a line at a time.
+
+    Raises:
+        ValueError: it cannot be done; one sentence.
+    """
+    checked_name(options.name)
+    if options.kind == "space":
+        options.model = checked_name(options.model or options.name)
+    staging = stage_space(options) if options.kind == "space" else stage_model(options)
+    if options.dry_run:
+        show(staging, say)
+        return
+    for path in sorted(staging.left_out):
+        if "looks like" in staging.left_out[path]:
+            say(f"left out: {path} {staging.left_out[path]}")
+    upload(options, staging, say)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0, or 2 with one sentence."""
     try:
-        options = parser().parse_args(arguments)
-        checked_name(options.name)
-        if options.kind == "space":
-            options.model = checked_name(options.model or options.name)
-        staging = stage_space(options) if options.kind == "space" else stage_model(options)
-        if options.dry_run:
-            show(staging)
-            return 0
-        for path in sorted(staging.left_out):
-            if "looks like" in staging.left_out[path]:
-                say(f"left out: {path} {staging.left_out[path]}")
-        upload(options, staging)
+        run(parser().parse_args(arguments), lambda line: print(line, flush=True))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -124,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def upload(options: argparse.Namespace, staging: Staging) -> None:
+def upload(options: argparse.Namespace, staging: Staging, say: Say) -> None:
     """Send it, and see that a Space runs."""
     from huggingface_hub import HfApi
 

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-from playground.model.config import first_line
 from playground.publish.staging import Staging
 
 POLL = 5.0  # seconds between two looks at a Space that is being built
@@ -205,3 +204,8 @@ def ask_once(host: str, *, private: bool, timeout: float = 120) -> str:
     if "event: complete" not in events or not data:
         raise ValueError("the Space runs, but its API wrote no story: look at its log.")
     return str(json.loads(data[-1])[0])
+
+
+def first_line(problem: Exception) -> str:
+    """What a library says, without what follows."""
+    return next(iter(str(problem).strip().splitlines()), type(problem).__name__)

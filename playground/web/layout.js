@@ -125,5 +125,6 @@ export const PAGE = `
     <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
     <p class="hint" data-text="keys"></p>
     <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>
+    <p class="hint" data-part="publish"><a href="publish" data-text="publish"></a></p>
   </aside>
 </main>`;

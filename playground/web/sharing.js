@@ -117,7 +117,7 @@ export class Sharing {
       const { settings, seed, space, beyond } = runs[r];
       const before = tokens.slice(0, k);
       const request = {
-        ...this.writer.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed]),
+        ...this.writer.generation.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed]),
         text: space ? " " : "", beyond_end: beyond,
       };
       const said = [];

@@ -8,8 +8,8 @@ const root = new URL("../", import.meta.url).href;
 const writer = document.createElement("inkling-writer");
 document.body.append(writer);
 const answers = await Promise.all(["start.json", "text.json"].map((name) => fetch(`${root}web/${name}`)));
-const [{ address, public: open, models, record }, texts] = await Promise.all(answers.map((answer) => answer.json()));
+const [{ address, public: open, publish, models, record }, texts] = await Promise.all(answers.map((answer) => answer.json()));
 await writer.start({
-  source: new Server(root), models, texts, record, api: true,
+  source: new Server(root), models, texts, record, api: true, publish,
   address: address ?? `${isLocal(root) && open ? open : root}s/`, server: root,
 });

@@ -78,9 +78,8 @@ def test_a_hostile_story_runs_nowhere(page: Page, browser: Browser, tmp_path: Pa
         other = browser.new_context(locale="en-GB").new_page()
         other.goto(where)
         other.locator(":is(inkling-writer, inkling-reader)[ready]").wait_for()
-        other.wait_for_timeout(200)
+        expect(other.locator(".sheet")).to_contain_text(HOSTILE)
         assert other.evaluate("window.hacked") is None
-        assert HOSTILE in text(other)
         assert other.locator(".sheet :is(img, script)").count() == 0
         other.context.close()
 

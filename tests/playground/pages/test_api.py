@@ -63,7 +63,7 @@ def call(url: str, name: str, *values: Any) -> list[tuple[str, Any]]:
 
 def test_the_api_is_documented(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/generate", "/score", "/candidates", "/branch"]
+    assert list(endpoints) == ["/generate", "/stories", "/score", "/candidates", "/branch"]
     names = [part["parameter_name"] for part in endpoints["/generate"]["parameters"]]
     assert names == [
         *("prompt", "temperature", "top_k", "length", "seed", "model", "top_p", "min_p"),
@@ -88,6 +88,18 @@ def test_a_story_grows_and_its_seed_tells_it_again(client: Client, engine: Engin
     for _ in stream:
         pass
     assert stream.story.text == parts[-1]
+
+
+def test_several_stories_are_those_of_the_seeds_in_a_row(client: Client) -> None:
+    wish = {"prompt": "Once", "length": 12, "seed": 7}
+    job = client.submit(**wish, count=3, api_name="/stories")
+    parts = list(job)
+    assert len(parts) > 1 and all(len(texts) == 3 for texts in parts)
+    alone = [client.predict(**wish | {"seed": seed}, api_name="/generate") for seed in (7, 8, 9)]
+    assert parts[-1] == alone
+    for count in (0, 33, True, "many"):
+        with pytest.raises(AppError, match="[Cc]ount must be a whole number from 1 to 32"):
+            client.predict(**wish, count=count, api_name="/stories")
 
 
 def test_every_setting_is_heard(client: Client) -> None:

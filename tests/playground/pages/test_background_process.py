@@ -43,8 +43,8 @@ def test_a_killed_one_is_replaced(process: BackgroundProcess) -> None:
 
 
 def test_it_ends_with_those_who_asked(process: BackgroundProcess) -> None:
-    process.call(os.getpid)
-    (child,) = [one for one in multiprocessing.active_children() if one.name == "background"]
+    other = process.call(os.getpid)
+    (child,) = [one for one in multiprocessing.active_children() if one.pid == other]
     process.close()
     child.join(10)
     assert child.exitcode == 0

@@ -39,6 +39,6 @@ def test_an_assistant_finds_the_tools_and_gets_a_story(tiny_export: Path) -> Non
             names, story = asyncio.run(ask(url))
         finally:
             page.close(verbose=False)
-    assert names == ["generate", "score", "candidates", "branch"]
+    assert names == ["generate", "stories", "score", "candidates", "branch"]
     assert story.startswith("Once upon a time")
     assert len(story) > len("Once upon a time")

@@ -1,0 +1,169 @@
+// What the model writes: on from the story, again, at another word, or in eight ways at once.
+
+import * as tree from "./tree.js";
+
+const EIGHT = 8, EIGHT_LENGTH = 40; // ways, and tokens of each
+const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
+
+// What is kept of how something was written, so that it can be written again.
+const runOf = ({ settings, seed }, request) => ({
+  settings, seed, space: request.text.endsWith(" "), beyond: request.beyond_end,
+});
+
+export class Generation {
+  constructor(writer) {
+    this.writer = writer;
+  }
+
+  async generate() {
+    const wish = this.writer.panel.wish();
+    if (!wish || this.writer.writing) return;
+    this.writer.remember();
+    if (this.writer.field("pick").checked) wish.settings.length = 1;
+    const again = { doc: this.writer.doc, tokenId: null };
+    await this.write(wish, again);
+  }
+
+  // The last story again from where it began, with another seed; the one before stays as a branch.
+  async again() {
+    if (this.writer.writing || !this.writer.last) return;
+    this.writer.field("fresh").checked = true;
+    const wish = this.writer.panel.wish();
+    this.writer.remember();
+    const { doc, tokenId } = this.writer.last;
+    const from = tree.current(doc);
+    this.writer.doc = tree.branched(this.writer.doc, from.tokens);
+    await this.write(wish, { doc, tokenId });
+  }
+
+  // Another word where the card is: the story turns there, and the branch before stays.
+  async turn(k, row) {
+    if (this.writer.writing) return;
+    const wish = this.writer.panel.wish();
+    if (!wish) return;
+    const tokens = this.writer.tokens.slice(0, k);
+    this.writer.remember();
+    this.writer.doc = tree.branched(this.writer.doc, tokens);
+    await this.write(wish, { doc: this.writer.doc, tokenId: row.id });
+  }
+
+  // Writes on from the end of the current branch.
+  async write(wish, again) {
+    const before = tree.knownTokens(this.writer.tokens);
+    const request = this.request(before, wish, [wish.seed], again.tokenId);
+    const [doc, run] = tree.withRun(this.writer.doc, runOf(wish, request));
+    this.writer.doc = doc;
+    const call = again.tokenId === null ? "write" : "branch";
+    let tokens = this.writer.tokens, ended = false;
+    await this.follow(this.writer.source[call].bind(this.writer.source), request, (message, fresh) => {
+      const [one] = fresh;
+      tokens = this.grown(before, one ?? [], message.typed, run);
+      ended = Boolean(message.ended?.[0]);
+      this.writer.doc = tree.withTokens(this.writer.doc, tokens, ended);
+      this.writer.showTokens(true);
+    });
+    this.writer.last = again;
+    this.writer.changed();
+  }
+
+  // Tokens of a stream after those before it; the first `typed` of them were a person's.
+  grown(before, all, typed, run) {
+    if (all.length < typed) return [...before, ...(tree.pendingText(this.writer.tokens) ? [this.writer.tokens.at(-1)] : [])];
+    return [...before, ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run }))];
+  }
+
+  request(before, { settings }, seeds, tokenId = null) {
+    const text = tokenId === null ? tree.pendingText(this.writer.tokens) : "";
+    return {
+      model: this.writer.model.name,
+      ids: before.map((token) => token.i),
+      text,
+      token_id: tokenId,
+      settings,
+      seeds,
+      opening: tree.openingLength(before),
+      beyond_end: this.writer.branch.ended && !text && tokenId === null,
+    };
+  }
+
+  // Reads the messages of a call until it ends or is stopped: `show(message, streams)` with each, the
+  // streams as tokens so far.
+  async follow(call, request, show) {
+    const stop = (this.writer.writing = new AbortController());
+    this.began = performance.now();
+    const streams = request.seeds.map(() => []);
+    let first = 0, count = 0, typed = 0, note = "", ended = false, kept = this.began;
+    this.writer.card.close();
+    this.writer.choices.close();
+    this.writer.showWriting();
+    this.writer.part("live").textContent = this.writer.language.say("writing");
+    try {
+      for await (const message of call(request, stop.signal)) {
+        if (stop.signal.aborted) break;
+        for (const [stream, texts, surprises, ids] of message.new ?? []) {
+          texts.forEach((t, k) => streams[stream].push({ t, s: surprises[k], i: ids[k], r: -1 }));
+        }
+        typed = message.typed ?? typed;
+        count = streams.reduce((sum, one) => sum + one.length, 0) - typed;
+        if (count > 0 && !first) first = performance.now();
+        show({ ...message, typed }, streams);
+        if (performance.now() - kept > KEPT_EVERY) {
+          kept = performance.now();
+          this.writer.keep();
+        }
+        note = this.pace(count, first, Math.min(...request.seeds));
+        this.writer.part("note").textContent = note;
+        ended = message.ended?.some(Boolean);
+      }
+      if (ended) note = `${this.writer.language.say("the_end")} ${note}`;
+      if (stop.signal.aborted) note = `${this.writer.language.say("stopped")} ${note}`;
+    } catch (problem) {
+      if (stop.signal.aborted) note = `${this.writer.language.say("stopped")} ${note}`;
+      else note = this.writer.why(problem);
+    }
+    this.writer.writing = null;
+    this.writer.showWriting();
+    this.writer.say(note);
+  }
+
+  pace(count, first, seed) {
+    const { language } = this.writer;
+    const seconds = (performance.now() - first) / 1000;
+    if (!count) return this.writer.writing ? language.say("writing") : "";
+    if (count < 2) return language.say("seed_was", { seed: String(seed) });
+    const speed = Math.round((count - 1) / Math.max(seconds, 0.001));
+    const pace = language.say("pace", { n: count, speed, first: Math.round(first - this.began) });
+    return `${pace} ${language.say("seed_was", { seed: String(seed) })}`;
+  }
+
+  async eight() {
+    const wish = this.writer.panel.wish();
+    if (!wish || this.writer.writing) return;
+    this.writer.remember();
+    const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
+    wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
+    if (!(await this.writer.isScored())) return;
+    const before = tree.knownTokens(this.writer.tokens), root = this.writer.doc.current;
+    const request = this.request(before, wish, seeds);
+    const runs = seeds.map((seed) => {
+      const [doc, run] = tree.withRun(this.writer.doc, runOf({ ...wish, seed }, request));
+      this.writer.doc = doc;
+      return run;
+    });
+    const start = this.writer.doc;
+    let ids = [];
+    await this.follow(this.writer.source.write.bind(this.writer.source), request, (message, streams) => {
+      ids = [];
+      let doc = start;
+      streams.forEach((stream, k) => {
+        doc = tree.branched(tree.selected(doc, root), this.grown(before, stream, k ? 0 : message.typed, runs[k]));
+        ids.push(doc.current);
+        if (message.ended?.[k]) doc = tree.withTokens(doc, tree.current(doc).tokens, true);
+      });
+      this.writer.doc = tree.selected(doc, root);
+      this.writer.choices.open("choices", ids);
+    });
+    this.writer.changed();
+    if (ids.length) this.writer.choices.open("choices", ids);
+  }
+}

@@ -1,0 +1,252 @@
+"""One commit or none: what the Hub refuses is a sentence, and the repository is as it was."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi, constants
+from huggingface_hub.utils import _http
+
+from playground.publish import hub as client
+from playground.publish.staging import Staging
+from tests.paths import ROOT
+from tests.playground.publish import hub_server
+from tests.playground.publish.hub_server import TOKEN, Hub
+
+NAME = "lily/inkling"
+# Publishes in a child of its own for every line that it reads, and kills it after so many seconds.
+KILLED = f"""
+import os, signal, sys, time
+from pathlib import Path
+from huggingface_hub import HfApi
+from playground.publish import hub
+from playground.publish.staging import Staging
+what = Staging({{"model.safetensors": Path(sys.argv[1]), "app.py": "print()",
+                "playground/a.py": "print()", "README.md": "# x"}})
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sys.stdout = sys.stderr
+        hub.publish(HfApi(), "{NAME}", "space", what, private=True, hardware=None, say=print)
+        os._exit(0)
+    time.sleep(float(line))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print("killed", flush=True)
+"""
+
+
+def staging(tmp_path: Path, size: int = 1000, text: str = "print()") -> Staging:
+    weights = tmp_path / "weights"
+    weights.write_bytes(os.urandom(size))
+    return Staging(
+        {"model.safetensors": weights, "app.py": text, "playground/a.py": text, "README.md": "# x"}
+    )
+
+
+def publish(api: HfApi, what: Staging, kind: str = "space") -> str:
+    return client.publish(
+        api, NAME, kind, what, private=True, hardware="cpu-basic", say=lambda line: None
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library tries again after some seconds when the Hub has trouble: here at once."""
+    monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
+
+
+def test_a_repository_is_made_and_updated(hub: Hub, api: HfApi, tmp_path: Path) -> None:
+    what = staging(tmp_path)
+    commit = publish(api, what)
+    repository = hub.repositories["space", NAME]
+    assert repository.private
+    assert (repository.about["sdk"], repository.about["hardware"]) == ("gradio", "cpu-basic")
+    assert repository.commits == ["0" * 40, commit]
+    weights = Path(str(what.files["model.safetensors"])).read_bytes()
+    assert hub.files("space", NAME)["model.safetensors"] == weights
+    # Again: nothing new goes up, and no commit is made.
+    sent = hub.requests.count("upload")
+    assert publish(api, what) == commit
+    assert hub.requests.count("upload") == sent and len(repository.commits) == 2
+    # Another version: what is ours and not there any more goes, what somebody added stays.
+    repository.files["notes.md"] = b"by hand"
+    del what.files["playground/a.py"]
+    what.files["playground/b.py"] = "1"
+    publish(api, what)
+    assert set(repository.files) == {
+        *("model.safetensors", "app.py", "playground/b.py", "README.md", "notes.md")
+    }
+    assert len(repository.commits) == 3
+
+
+@pytest.mark.parametrize("step", ["create", "preupload", "batch", "upload", "commit"])
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "the Hub does not know your token: log in with `hf auth login`."),
+        (402, "the Hub asks for a paid plan for this (a reason of the Hub): choose another"),
+        (403, "the Hub refuses (a reason of the Hub): your token needs the right to write to"),
+        (409, "somebody else is changing lily/inkling: nothing was changed by you"),
+        (413, "the Hub finds this too large (a reason of the Hub): publish fewer files."),
+        (429, "the Hub asks to wait 7 seconds: give the same command again then."),
+        (500, "the Hub has trouble (500): lily/inkling is as it was"),
+        (503, "the Hub has trouble (503): lily/inkling is as it was"),
+        (0, "the connection to the Hub broke off: lily/inkling is as it was"),
+    ],
+)
+def test_a_refusal_is_a_sentence_and_changes_nothing(
+    hub: Hub, api: HfApi, tmp_path: Path, step: str, status: int, sentence: str
+) -> None:
+    what = staging(tmp_path)
+    if step == "create" and status in (401, 402, 403, 409):
+        hub.refuse["create"] = status  # one that is there already would be taken for this
+        if status == 409:
+            return
+    else:
+        publish(api, staging(tmp_path, 10, "old"))
+        what = staging(tmp_path)
+        hub.refuse[step] = status
+    before = {key: dict(one.files) for key, one in hub.repositories.items()}
+    with pytest.raises(ValueError) as refusal:
+        publish(api, what)
+    assert str(refusal.value).startswith(sentence), refusal.value
+    assert TOKEN not in str(refusal.value)
+    assert {key: one.files for key, one in hub.repositories.items()} == before
+    # The same command completes it.
+    hub.refuse.clear()
+    publish(api, what)
+    assert hub.files("space", NAME)["app.py"] == b"print()"
+
+
+def test_of_two_at_once_both_are_whole(hub: Hub, api: HfApi, tmp_path: Path) -> None:
+    """Each makes one commit on what it has seen, or is told that there was another."""
+    publish(api, staging(tmp_path, 10, "old"))
+    versions = []
+    for k in range(4):
+        (tmp_path / str(k)).mkdir()
+        versions.append(staging(tmp_path / str(k), 500_000, f"version {k}"))
+
+    def one(what: Staging) -> str:
+        try:
+            publish(api, what)
+            return "done"
+        except ValueError as problem:
+            return str(problem)
+
+    with ThreadPoolExecutor(4) as both:
+        said = list(both.map(one, versions))
+    assert "done" in said
+    assert all(one == "done" or "give the same command again" in one for one in said)
+    files = hub.files("space", NAME)
+    (k,) = [k for k in range(4) if files["app.py"] == f"version {k}".encode()]
+    assert files["playground/a.py"] == files["app.py"]
+    assert files["model.safetensors"] == (tmp_path / str(k) / "weights").read_bytes()
+
+
+def test_killed_at_any_moment_it_is_as_it_was_or_as_it_will_be(
+    hub: Hub, api: HfApi, tmp_path: Path
+) -> None:
+    publish(api, staging(tmp_path, 10, "old"))
+    repository = hub.repositories["space", NAME]
+    old = dict(repository.files)
+    what = staging(tmp_path, 3_000_000)
+    environment = os.environ | {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": TOKEN,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_OFFLINE": "0",
+    }
+    states = []
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(what.files["model.safetensors"])],
+        cwd=ROOT, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        draw = random.Random(4)
+        for _ in range(20):
+            repository.files = dict(old)
+            process.stdin.write(f"{draw.uniform(0, 0.25)}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "killed\n"
+            with hub.lock:  # a commit that arrived whole is made
+                states.append(repository.files == old)
+                if not states[-1]:
+                    assert set(repository.files) == set(what.files)
+                    assert repository.files["app.py"] == b"print()"
+        process.stdin.close()
+    assert any(states)
+    publish(api, what)
+    assert hub.files("space", NAME)["app.py"] == b"print()"
+
+
+def test_a_token_that_is_missing_unknown_or_can_only_read(
+    hub: Hub, api: HfApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert client.check_login(api, NAME) == "lily"
+    hub.role = "read"
+    with pytest.raises(ValueError, match="can only read"):
+        client.check_login(api, NAME)
+    (tmp_path / "token").write_text("hf_wrong")
+    with pytest.raises(ValueError, match="does not know your token"):
+        client.check_login(api, NAME)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+    with pytest.raises(ValueError, match="you are not logged in: `hf auth login`"):
+        client.check_login(api, NAME)
+
+
+def test_a_space_waits_for_its_model(hub: Hub, api: HfApi, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no model lily/tale on the Hub: publish it"):
+        client.check_model(api, "lily/tale")
+    publish(api, staging(tmp_path), "model")
+    client.check_model(api, NAME)
+
+
+def test_a_space_is_followed_until_it_runs_and_answers(
+    hub: Hub, api: HfApi, tmp_path: Path
+) -> None:
+    commit = publish(api, staging(tmp_path))
+    said: list[str] = []
+    host = client.wait_until_it_runs(api, NAME, commit, said.append, poll=0)
+    assert [line.split("s  ")[1] for line in said] == ["building", "app starting", "running"]
+    assert client.ask_once(host, private=True).startswith("Once upon a time")
+    hub.answers = False
+    with pytest.raises(ValueError, match="its API wrote no story"):
+        client.ask_once(host, private=False)
+    with pytest.raises(ValueError, match="its API does not answer"):
+        client.ask_once("http://127.0.0.1:9", private=False)
+
+
+@pytest.mark.parametrize("stage", ["BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR"])
+def test_a_space_that_does_not_run_shows_the_end_of_its_log(
+    hub: Hub, api: HfApi, tmp_path: Path, stage: str
+) -> None:
+    commit = publish(api, staging(tmp_path))
+    hub.stages = ["BUILDING", stage]
+    kind = "build" if stage == "BUILD_ERROR" else "run"
+    with pytest.raises(ValueError, match=f"does not run .*line 29 of logs/{kind}"):
+        client.wait_until_it_runs(api, NAME, commit, lambda line: None, poll=0)
+    hub.stages = ["PAUSED"]
+    with pytest.raises(ValueError, match="is paused, and its new files are there"):
+        client.wait_until_it_runs(api, NAME, commit, lambda line: None, poll=0)
+
+
+def test_the_token_goes_to_the_hub_alone(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
+    """A private Space's address must be the Hub's own to be given the token."""
+    heard: list[str | None] = []
+    answer = hub_server.Handler.reply
+
+    def listen(self: hub_server.Handler, step: str, path: str, body: bytes) -> None:
+        heard.append(self.headers.get("Authorization"))
+        answer(self, step, path, body)
+
+    monkeypatch.setattr(hub_server.Handler, "reply", listen)
+    client.ask_once(hub.url, private=True)
+    assert heard == [None, None]

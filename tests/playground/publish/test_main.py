@@ -1,0 +1,81 @@
+"""The command: a dry run shows everything and sends nothing; what is wrong is one sentence."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from playground.publish import __main__ as command
+from playground.publish import hub as client
+from tests.paths import ROOT
+from tests.playground.publish.hub_server import TOKEN, Hub
+
+
+@pytest.fixture
+def folder(tiny_export: Path, tmp_path: Path) -> Path:
+    folder = shutil.copytree(tiny_export, tmp_path / "export")
+    shutil.copy(ROOT / "models" / "storyteller" / "README.md", folder)
+    return folder
+
+
+def test_a_dry_run_sends_nothing(
+    hub: Hub, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["model", str(folder), "lily/tale", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "model.safetensors" in said and "model-index" in said and "Nothing was sent." in said
+    assert command.main(["space", "lily/tale", "--target", "cpu", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    for part in ("app.py", "playground/web/writer.js", "short_description", ".venv/: installed"):
+        assert part in said
+    assert hub.requests == []
+
+
+def test_a_model_and_its_space_are_published_and_updated(
+    hub: Hub, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "POLL", 0)
+    monkeypatch.setattr(client.time, "sleep", lambda seconds: None)
+    assert command.main(["space", "lily/tale", "--target", "cpu"]) == 2
+    assert "publish it first" in capsys.readouterr().err
+    assert command.main(["model", str(folder), "lily/tale", "--private"]) == 0
+    assert f"{hub.url}/lily/tale is there." in capsys.readouterr().out
+    assert hub.repositories["model", "lily/tale"].private
+    card = hub.files("model", "lily/tale")["README.md"].decode()
+    assert card.count("> Once upon a time") == 1 and "The first try of each, unpicked." in card
+    assert command.main(["space", "lily/tale", "--target", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert "It runs, and writes: Once upon a time there was a fox" in said.out
+    assert f"{hub.url}/spaces/lily/tale" in said.out
+    assert TOKEN not in said.out + said.err
+    files = hub.files("space", "lily/tale")
+    assert files["space.json"] == b'{"model": "lily/tale"}\n'
+    assert b"models:\n- lily/tale\n" in files["README.md"]
+    assert not any(path.endswith(".safetensors") for path in files)
+    hub.stages = ["RUNNING"]
+    assert command.main(["space", "lily/tale", "--target", "cpu"]) == 0
+    assert len(hub.repositories["space", "lily/tale"].commits) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ([], "the following arguments are required"),
+        (["model", "x", "lily/tale"], "x is no folder"),
+        (["model", ".", "tale"], "'tale' is no name on the Hub: give it as USER/NAME."),
+        (["space", "lily/ta le"], "is no name on the Hub"),
+        (["space", "lily/" + "x" * 100], "is no name on the Hub"),
+        (["space", "lily/tale", "--target", "static"], "does not exist yet: choose cpu or zerogpu"),
+        (["space", "lily/tale", "--target", "tpu"], "--target is cpu, zerogpu, not 'tpu'."),
+        (["space", "lily/tale", "--model", "tale"], "'tale' is no name on the Hub"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    hub: Hub, words: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(words) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and part in said and said.count("\n") == 1
+    assert hub.requests == []

@@ -1,0 +1,115 @@
+"""A Space's repository: it starts from its folder alone, with what a Space has, and answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from playground.publish import hub as client
+from playground.publish import space_repo
+from tests.paths import ROOT
+from tests.playground.model.test_hub import serve
+from tests.processes import free_port
+
+# What the trainer brings is not there, as on a Space.
+WITHOUT = ("trainer", "deepspeed", "datasets", "accelerate", "pyarrow", "matplotlib", "tests")
+
+
+@pytest.fixture(scope="module", params=space_repo.TARGETS)
+def space(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A staged Space, written to a folder."""
+    folder = tmp_path_factory.mktemp(request.param)
+    staging = space_repo.stage(ROOT, "lily/my-tales", "fox/tiny", request.param)
+    for path, content in staging.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copy(content, folder / path)
+        else:
+            (folder / path).write_text(content, encoding="utf-8")
+    return folder
+
+
+def test_its_front_matter_is_what_the_hub_reads(space: Path) -> None:
+    text = (space / "README.md").read_text(encoding="utf-8")
+    about = yaml.safe_load(re.fullmatch(r"---\n(.*?)---\n.*", text, re.DOTALL)[1])  # type: ignore[index]
+    assert about["title"] == "My Tales"
+    assert len(about["short_description"]) <= space_repo.DESCRIPTION_MAX
+    assert about["models"] == about["preload_from_hub"] == ["fox/tiny"]
+    assert about["python_version"] == "3.12"  # a number would lose its last digit
+    assert about["sdk"] == "gradio" and about["sdk_version"].startswith("6.")
+    assert (space / about["app_file"]).is_file()
+
+
+def test_it_installs_the_pytorch_of_its_hardware(space: Path) -> None:
+    lines = (space / "requirements.txt").read_text().splitlines()
+    torch = [line for line in lines if "torch" in line]
+    if space.name.startswith("cpu"):
+        assert torch == ["--extra-index-url https://download.pytorch.org/whl/cpu", "torch>=2.8"]
+    else:
+        assert torch == ["torch>=2.8,<2.12"]
+    assert not any(re.match("gradio|spaces|huggingface", line) for line in lines)
+
+
+def test_nothing_of_the_trainer_is_in_it(space: Path) -> None:
+    assert {entry.name for entry in space.iterdir()} == {
+        *("app.py", "LICENSE", "README.md", "playground", "requirements.txt", "space.json")
+    }
+    assert not (space / "playground" / "publish").exists()
+    assert (space / "playground" / "web" / "fonts" / "literata.woff2").is_file()
+
+
+@pytest.fixture(scope="module")
+def running(
+    space: Path, tiny_export: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Its app, started in its folder with a cache of its own and a Hub that has the model."""
+    files = {file.name: file.read_bytes() for file in tiny_export.iterdir()}
+    port = free_port()
+    hidden = "".join(f"sys.modules[{name!r}] = None;" for name in WITHOUT)
+    code = f"import sys; {hidden} sys.argv = ['app.py']; import app; app.main()"
+    with serve(files, {}) as (url, fetched):
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("HF_")
+        } | {
+            "HF_ENDPOINT": url,
+            "HF_HOME": str(tmp_path_factory.mktemp("cache")),
+            "HF_HUB_DISABLE_XET": "1",
+            "SPACE_ID": "lily/my-tales",
+            "GRADIO_SERVER_PORT": str(port),
+            "OMP_NUM_THREADS": "1",
+        }
+        log = (space.parent / f"{space.name}.log").open("w+")
+        app = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, '.'); {code}"],
+            cwd=space, env=environment, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+        assert app.stdout is not None
+        line = app.stdout.readline()
+        assert "Inkling is open at" in line, Path(log.name).read_text()
+        assert "model.safetensors" in fetched
+        yield f"http://127.0.0.1:{port}"
+        app.terminate()
+        app.wait(10)
+        assert "Traceback" not in Path(log.name).read_text()
+
+
+def test_it_answers_as_it_is_asked_when_it_is_published(running: str) -> None:
+    assert client.ask_once(running, private=False).startswith("Once upon a time")
+
+
+def test_links_lead_to_the_spaces_page(running: str) -> None:
+    import urllib.request
+
+    with urllib.request.urlopen(f"{running}/web/start.json") as answer:
+        start = json.load(answer)
+    assert start["address"] == "https://huggingface.co/spaces/lily/my-tales?story="
+    assert [model["name"] for model in start["models"]] == ["tiny"]
