@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from playground.stories import qr
 from playground.stories.shared_story import SharedStory, Word, shortened
@@ -108,7 +108,7 @@ def draw(story: SharedStory, shape: str = "wide", odds: bool = False) -> bytes:
         letters = font("source-sans", 22, 600 if k else 400)
         text = fitted(line, letters, right - left - beside)
         on.text((left, bottom - 30 * k), text, font=letters, fill=FAINT, anchor="ls")
-    return as_png(image)
+    return as_png(image, story.alternative)
 
 
 def cover(title: str, by: str, stories: int) -> bytes:
@@ -132,13 +132,15 @@ def cover(title: str, by: str, stories: int) -> bytes:
     small = font("source-sans", 30, 400)
     said = f"{count} told with a small language model"
     on.text((width // 2, height - 160), said, font=small, fill=FAINT, anchor="ms")
-    return as_png(image)
+    return as_png(image, f"The cover of “{title}” by {by}")
 
 
-def as_png(image: Image.Image) -> bytes:
-    """A picture's file."""
+def as_png(image: Image.Image, description: str) -> bytes:
+    """A picture's file, which says in words what is on it."""
+    said = PngImagePlugin.PngInfo()
+    said.add_itxt("Description", description)
     out = io.BytesIO()
-    image.save(out, "PNG", compress_level=6)
+    image.save(out, "PNG", compress_level=6, pnginfo=said)
     return out.getvalue()
 
 

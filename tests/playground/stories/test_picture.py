@@ -25,6 +25,7 @@ def test_a_picture_has_its_size_and_a_code_that_cameras_read(
 ) -> None:
     image = opened(picture.draw(hostile, shape, odds))
     assert image.size == picture.SHAPES[shape]
+    assert image.info["Description"] == hostile.alternative
     assert [code.text for code in zxingcpp.read_barcodes(image)] == [hostile.link]
 
 
