@@ -16,9 +16,13 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playground.engine.engine import Engine
 
 ROOT = Path(__file__).resolve().parent
 ON_SPACE = "SPACE_ID" in os.environ
@@ -112,16 +116,13 @@ def default_model() -> Path | str:
     the shipped model; ValueError if there is none of them."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
-    exports = [config.parent for config in ROOT.glob("runs/*/export/config.json")]
-    if exports:
-        return max(exports, key=lambda folder: folder.stat().st_mtime)
-    shipped = ROOT / "models" / "storyteller"
-    if not shipped.is_dir():
-        raise ValueError(
-            "there is no model to open: name a folder with --model DIR, "
-            "or train one with `make train`."
-        )
-    return shipped
+    from playground.model.exports import exports
+
+    for folder in exports(ROOT):
+        return folder
+    raise ValueError(
+        "there is no model to open: name a folder with --model DIR, or train one with `make train`."
+    )
 
 
 def check_address(host: str, number: int) -> None:
@@ -176,8 +177,29 @@ def say_where(url: str, public_url: str | None, others: list[str]) -> None:
 
 def is_private(options: argparse.Namespace) -> bool:
     """Whether nobody but the person at this computer can reach the page."""
-    local = options.host.strip("[]") in ("127.0.0.1", "localhost", "::1")
-    return local and not options.share and not ON_SPACE
+    from playground.pages.network import LOCAL
+
+    return options.host.strip("[]") in LOCAL and not options.share and not ON_SPACE
+
+
+def opened(
+    options: argparse.Namespace, names: Sequence[str | Path], closing: contextlib.ExitStack
+) -> dict[str, "Engine"]:
+    """The models by the names that they go by on the page; `closing` ends them."""
+    from playground.engine.engine import Engine
+    from playground.model.device import introduction
+    from playground.model.folder import ModelFolder
+
+    engines: dict[str, Engine] = {}
+    for named in names:
+        storyteller = ModelFolder.open(named, device=options.device, base=options.base)
+        name = storyteller.facts.name
+        memory = options.memory and int(options.memory * 1e9 / len(names))
+        engines[f"{name} ({named})" if name in engines else name] = closing.enter_context(
+            Engine(storyteller, memory=memory)
+        )
+    print(introduction(storyteller.device), file=sys.stderr, flush=True)
+    return engines
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -198,22 +220,11 @@ def serve(options: argparse.Namespace) -> None:
         ) from None
     if options.mcp:
         check_mcp()
-    from playground.engine.engine import Engine
-    from playground.model.device import introduction
-    from playground.model.folder import ModelFolder
     from playground.pages import network, site, write
     from playground.pages.shared import SharedStories
 
     with contextlib.ExitStack() as closing:
-        engines: dict[str, Engine] = {}
-        for named in names:
-            storyteller = ModelFolder.open(named, device=options.device, base=options.base)
-            name = storyteller.facts.name
-            memory = options.memory and int(options.memory * 1e9 / len(names))
-            engines[f"{name} ({named})" if name in engines else name] = closing.enter_context(
-                Engine(storyteller, memory=memory)
-            )
-        print(introduction(storyteller.device), file=sys.stderr, flush=True)
+        engines = opened(options, names, closing)
         page = write.build(engines)
         closing.callback(page.close, verbose=False)
         if options.share:

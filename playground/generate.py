@@ -13,17 +13,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+from playground.command_line import Parser
 from playground.sampling import NUMBERS, ROWS, Settings
 from playground.stories import permalink
-
-
-class Parser(argparse.ArgumentParser):
-    """Complains with a ValueError, which `main` prints as one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (--help lists the options)")
 
 
 def parser() -> Parser:

@@ -54,6 +54,7 @@ DIRECTIONS = {
         "train",
     ),
     "playground": (
+        "sentences command_line",
         "sampling model",
         "stories",
         "engine",

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from playground.model.config import first_line, read_json
+from playground.model.config import read_json
 from playground.model.source import ADAPTER, find_folder
+from playground.sentences import first_line
 
 
 def base_of(adapter: Path, given: str | Path | None) -> Path:

@@ -25,12 +25,13 @@ import torch
 from torch.nn import functional
 
 from playground.model.attention import ROUND_KEYS, Chunk, Group, Rows, groups_of, rows_of
-from playground.model.config import context_of, first_line
+from playground.model.config import context_of
 from playground.model.cuda_graph import FixedBatch
 from playground.model.device import send
 from playground.model.families import Family, Layer, Norm, family_of, head_width
 from playground.model.folder import ModelFolder
 from playground.model.head import Head
+from playground.sentences import first_line
 
 FEWEST_ROWS, FEWEST_KEYS = 8, 128  # of a recorded step's attention; the other sizes are doubles
 

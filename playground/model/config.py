@@ -11,6 +11,8 @@ from typing import Any
 import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig
 
+from playground.sentences import first_line
+
 ASSUMED_CONTEXT = 2_048  # tokens, where a model names no bound, as those without positions do
 CONTEXTS = (  # what families call the tokens that a model was made for
     "max_position_embeddings",
@@ -122,9 +124,3 @@ def ids_in(value: Any) -> Iterator[int]:
     for one in value if isinstance(value, (list, tuple)) else [value]:
         if isinstance(one, int) and not isinstance(one, bool):
             yield one
-
-
-def first_line(error: BaseException | None) -> str:
-    """The first line of what a library says, short enough for a sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

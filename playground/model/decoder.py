@@ -9,13 +9,13 @@ import torch
 
 from playground.model.attention import Chunk
 from playground.model.batched_decoder import BatchedDecoder
-from playground.model.config import first_line
 from playground.model.cuda_graph import fixed_rows
 from playground.model.families import family_of
 from playground.model.folder import ModelFolder
 from playground.model.head import Head
 from playground.model.memory import SLOTS_PER_STORY, free_memory, room_for
 from playground.model.transformers_decoder import TransformersDecoder
+from playground.sentences import first_line
 
 
 class Decoder(Protocol):

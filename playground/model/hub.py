@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playground.model.config import first_line, read_json
+from playground.model.config import read_json
+from playground.sentences import first_line
 
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)

@@ -17,10 +17,11 @@ from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from playground.model.attention import Chunk
-from playground.model.config import context_of, first_line
+from playground.model.config import context_of
 from playground.model.cuda_graph import say_once
 from playground.model.folder import ModelFolder
 from playground.model.head import BLOCK, IMPOSSIBLE, Head
+from playground.sentences import first_line
 
 TRIAL = (0.2, 0.4, 0.6, 0.8)  # tokens of the trial, as shares of the vocabulary
 TOLERANCE = 1e-2  # of the largest logit, between two orders of summation

@@ -25,7 +25,9 @@ from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
 from playground.pages import zero_gpu
 from playground.pages.parameters import with_settings
+from playground.pages.visitors import one_more, visitor
 from playground.sampling import ROWS, Settings, instead
+from playground.sentences import capitalized
 from playground.stories.story import Story
 
 INTERVAL = 0.035  # seconds between two messages to one visitor
@@ -267,13 +269,8 @@ class Api:
         most = max(STREAMS_MAX, max(one.max_streams for one in self.engines.values()) // 2)
         if name and self.running[name] >= most:
             raise Busy(f"You have {most} stories under way: wait for one of them.")
-        self.running[name] += 1
-        try:
+        with one_more(self.running, name):
             yield
-        finally:
-            self.running[name] -= 1
-            if not self.running[name]:
-                del self.running[name]
 
     def crowds(self, request: gr.Request | None, until: float) -> bool:
         """Whether a story has had its turn, of a visitor who has so many under way that a browser,
@@ -297,7 +294,7 @@ def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
     """Texts, surprises in nats and ids of tokens."""
     return (
         [token.text for token in tokens],
-        [round(-math.log(max(token.probability, 1e-12)), 3) for token in tokens],
+        [round(token.surprise, 3) for token in tokens],
         [token.token_id for token in tokens],
     )
 
@@ -337,19 +334,10 @@ def checked_text(text: Any) -> str:
     return text
 
 
-def visitor(request: gr.Request | None) -> str:
-    """Who asks: the address, "" where nobody knows. Behind a proxy it is the one that the proxy
-    names, which uvicorn has put there."""
-    return request.client.host if request is not None and request.client else ""
-
-
 @contextmanager
 def refusals() -> Iterator[None]:
     """What cannot be done is one sentence to the visitor, and no traceback in the log."""
     try:
         yield
     except (ValueError, RuntimeError) as problem:
-        sentence = str(problem)
-        if "_" not in sentence.split(" ", 1)[0]:  # a setting's name stays as it is written
-            sentence = sentence[:1].upper() + sentence[1:]
-        raise gr.Error(sentence, print_exception=False) from None
+        raise gr.Error(capitalized(str(problem)), print_exception=False) from None

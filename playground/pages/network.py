@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -11,6 +12,12 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 # A datagram socket that is "connected" says from which address it would send, and sends nothing.
 # These are set aside for documents (RFC 5737, RFC 3849), so they are nobody's.
 OUTSIDE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+
+
+def space_page() -> str | None:
+    """The address of this Space on the Hub; None elsewhere."""
+    space = os.environ.get("SPACE_ID")
+    return f"https://huggingface.co/spaces/{space}" if space else None
 
 
 def urls(host: str, port: int) -> list[str]:

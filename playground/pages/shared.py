@@ -14,8 +14,6 @@ from __future__ import annotations
 import asyncio
 import html
 import json
-import math
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -32,16 +30,18 @@ from playground.engine.engine import Busy, Engine
 from playground.engine.replay import replay
 from playground.pages.background_process import BackgroundProcess
 from playground.pages.bounded_cache import BoundedCache
-from playground.pages.network import LOCAL
+from playground.pages.network import LOCAL, space_page
+from playground.pages.visitors import one_more, visitor
 from playground.pages.write import html_of_page
+from playground.sentences import capitalized
 from playground.stories import files, permalink, picture, qr
-from playground.stories.booklet import booklet
+from playground.stories.booklet import Booklet, booklet
 from playground.stories.epub import epub
 from playground.stories.html_file import html_file
 from playground.stories.pdf import pdf
 from playground.stories.permalink import Permalink
 from playground.stories.shared_story import SharedStory, Word, shared_story
-from playground.stories.story import Story, Token
+from playground.stories.story import Story
 
 CACHE_BYTES = 32 * 2**20  # of pictures: some 300
 WAITING_MAX, WAITING_PER_VISITOR = 32, 4  # pictures and files that are being made
@@ -85,15 +85,16 @@ class SharedStories:
 
     async def preview(self, request: Request) -> Response:
         """The page, with tags from which other sites make a preview."""
-        base = f"{request.base_url}"
+        link, base = request.path_params["link"], f"{request.base_url}"
         status, story = 200, None
         try:
-            story = self.story(request.path_params["link"], base, {})
+            story = await run_in_threadpool(self.story, link, base, {})
         except ValueError:  # the page itself says what is wrong with the link
             status = 404
         page = html_of_page()
         if story is not None:
-            page = HEAD.sub("", page).replace("</head>", f"{tags(story, base)}</head>")
+            head = tags(story, f"{base}s/{link}/picture.png")
+            page = HEAD.sub("", page).replace("</head>", f"{head}</head>")
         return HTMLResponse(page.replace("<head>", '<head>\n  <base href="../">', 1), status)
 
     async def picture(self, request: Request) -> Response:
@@ -143,7 +144,7 @@ class SharedStories:
             if kind in BOOKS:
                 data = await run_in_threadpool(self.process.call, BOOKS[kind], booklet([story]))
             elif kind in ("json", "html"):
-                record = await run_in_threadpool(self.record, permalink.decode(link))
+                record = await run_in_threadpool(self.record, link)
                 data = (files.record_file if kind == "json" else html_file)(story, record)
             else:
                 data = files.text_file(story) if kind == "txt" else files.markdown_file(story)
@@ -160,16 +161,8 @@ class SharedStories:
             asked = None
         if not isinstance(asked, dict) or not isinstance(asked.get("stories"), list):
             raise ValueError('a book is a JSON object with "stories", a list.')
-        base = f"{request.base_url}"
         with self.visit(request):
-            stories = []
-            for number, one in enumerate(asked["stories"], 1):
-                try:
-                    named = {name: text(one, name) for name in ("title", "author")}
-                    stories.append(self.story(permalink.text_of(text(one, "link")), base, named))
-                except ValueError as problem:
-                    raise ValueError(f"story {number}: {problem}") from None
-            whole = booklet(stories, title=text(asked, "title"), author=text(asked, "author"))
+            whole = await run_in_threadpool(self.booklet, asked, f"{request.base_url}")
             data = await run_in_threadpool(self.process.call, BOOKS[kind], whole)
         return download(data, whole.title, kind)
 
@@ -185,7 +178,10 @@ class SharedStories:
         owners = [run >= 0 for _, run in link.tokens]
         if odds and ids:
             tokens = engine.score_ids(ids).tokens
-            words = [word(token, by) for token, by in zip(tokens, owners, strict=True)]
+            words = [
+                Word(token.text, by, token.surprise)
+                for token, by in zip(tokens, owners, strict=True)
+            ]
         else:
             words = [Word(part, by) for part, by in zip(engine.texts(ids), owners, strict=True)]
         return shared_story(
@@ -197,8 +193,20 @@ class SharedStories:
             author=asked.get("author", ""),
         )
 
-    def record(self, link: Permalink) -> Story:
-        """A link's story with what each token could have been."""
+    def booklet(self, asked: Mapping[str, Any], base: str) -> Booklet:
+        """The book that is asked for; ValueError names the story that is none."""
+        stories = []
+        for number, one in enumerate(asked["stories"], 1):
+            try:
+                named = {name: text(one, name) for name in ("title", "author")}
+                stories.append(self.story(permalink.text_of(text(one, "link")), base, named))
+            except ValueError as problem:
+                raise ValueError(f"story {number}: {problem}") from None
+        return booklet(stories, title=text(asked, "title"), author=text(asked, "author"))
+
+    def record(self, text: str) -> Story:
+        """The story of a link's text with what each token could have been."""
+        link = permalink.decode(text)
         return replay(self.engine(link), link).story
 
     def engine(self, link: Permalink) -> Engine:
@@ -214,29 +222,19 @@ class SharedStories:
     def address(self, link: str, base: str) -> str:
         """Where a link opens: on a Space its page on the Hub, else this page, by the name under
         which others reach it if it was asked for by one that only this machine knows."""
-        if space := os.environ.get("SPACE_ID"):
-            return f"https://huggingface.co/spaces/{space}?story={link}"
+        if space := space_page():
+            return f"{space}?story={link}"
         is_local = urlsplit(base).hostname in LOCAL
         return f"{(is_local and self.public_url) or base}s/{link}"
 
     @contextmanager
     def visit(self, request: Request) -> Any:
         """While it lasts one more picture or file of the visitor's is made; Busy for too many."""
-        name = request.client.host if request.client else ""
+        name = visitor(request)
         if self.waiting[name] >= WAITING_PER_VISITOR or self.waiting.total() >= WAITING_MAX:
             raise Busy("too many pictures and files are being made: try again in a moment.")
-        self.waiting[name] += 1
-        try:
+        with one_more(self.waiting, name):
             yield
-        finally:
-            self.waiting[name] -= 1
-            if not self.waiting[name]:
-                del self.waiting[name]
-
-
-def word(token: Token, by_model: bool) -> Word:
-    """A token of a record as a word with its surprise."""
-    return Word(token.text, by_model, -math.log(max(token.probability, 1e-12)))
 
 
 def text(values: Any, name: str) -> str:
@@ -254,16 +252,11 @@ def answered(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         try:
             return await handler(request)
         except Busy as problem:
-            return JSONResponse({"detail": sentence(problem)}, 429, {"retry-after": "2"})
+            return JSONResponse({"detail": capitalized(str(problem))}, 429, {"retry-after": "2"})
         except (ValueError, RuntimeError) as problem:
-            return JSONResponse({"detail": sentence(problem)}, 422)
+            return JSONResponse({"detail": capitalized(str(problem))}, 422)
 
     return answer
-
-
-def sentence(problem: Exception) -> str:
-    said = str(problem)
-    return said[:1].upper() + said[1:]
 
 
 def download(data: str | bytes, title: str, kind: str) -> Response:
@@ -273,9 +266,8 @@ def download(data: str | bytes, title: str, kind: str) -> Response:
     return Response(data, media_type=KINDS[kind], headers={"content-disposition": disposition})
 
 
-def tags(story: SharedStory, base: str) -> str:
-    """A story's head for other sites: Open Graph and Twitter."""
-    link = story.link.rsplit("=", 1)[-1].rsplit("/", 1)[-1]
+def tags(story: SharedStory, picture: str) -> str:
+    """A story's head for other sites: Open Graph and Twitter. `picture`: its address."""
     about = " ".join(story.text.split())[:200]
     values = {
         ("name", "description"): about,
@@ -283,7 +275,7 @@ def tags(story: SharedStory, base: str) -> str:
         ("property", "og:title"): story.title,
         ("property", "og:description"): about,
         ("property", "og:url"): story.link,
-        ("property", "og:image"): f"{base}s/{link}/picture.png",
+        ("property", "og:image"): picture,
         ("property", "og:image:width"): "1200",
         ("property", "og:image:height"): "630",
         ("property", "og:image:alt"): story.alternative,

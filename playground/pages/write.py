@@ -5,7 +5,6 @@ without a server too. Gradio brings the server, the queue and the API, and the f
 """
 
 import json
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ import gradio as gr
 from playground.engine.engine import Engine
 from playground.pages.api import Api
 from playground.pages.model_info import rows
+from playground.pages.network import space_page
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
 WEB = Path(str(resources.files("playground").joinpath("web")))
@@ -37,7 +37,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     written, if the first of them told it."""
     record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
-    space = os.environ.get("SPACE_ID")  # on the Hub a link is the Space's own, not its frame's
+    space = space_page()  # on the Hub a link is the Space's own, not its frame's
     models = [
         {
             "name": name,
@@ -48,7 +48,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
         for name, engine in engines.items()
     ]
     return {
-        "address": f"https://huggingface.co/spaces/{space}?story=" if space else None,
+        "address": f"{space}?story=" if space else None,
         "publish": False,  # whether the page "Publish" is there
         "public": None,  # where others reach the page, if the app finds that out
         "models": models,

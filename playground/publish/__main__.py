@@ -11,26 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from playground.command_line import Parser
 from playground.model.hub import is_name
 from playground.publish import model_repo, space_repo
-from playground.publish.staging import Staging
+from playground.publish.staging import Say, Staging
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME_MAX = 96  # letters of a repository's name on the Hub
 SAMPLE_LENGTH = 130  # tokens
-
-Say = Callable[[str], None]
-
-
-class Parser(argparse.ArgumentParser):
-    """Complains with a ValueError, which `main` prints as one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (--help lists the options)")
 
 
 def parser() -> Parser:

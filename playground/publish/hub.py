@@ -12,14 +12,15 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-from playground.publish.staging import Staging
+from playground.publish.staging import Say, Staging
+from playground.sentences import first_line
 
 POLL = 5.0  # seconds between two looks at a Space that is being built
 BUILD_MINUTES = 20
@@ -43,8 +44,6 @@ REFUSED = {
 }
 TROUBLE = "the Hub has trouble ({status}): {name} is as it was, give the same command again later."
 CUT = "the connection to the Hub broke off: {name} is as it was, give the same command again."
-
-Say = Callable[[str], None]
 
 
 @contextmanager
@@ -204,8 +203,3 @@ def ask_once(host: str, *, private: bool, timeout: float = 120) -> str:
     if "event: complete" not in events or not data:
         raise ValueError("the Space runs, but its API wrote no story: look at its log.")
     return str(json.loads(data[-1])[0])
-
-
-def first_line(problem: Exception) -> str:
-    """What a library says, without what follows."""
-    return next(iter(str(problem).strip().splitlines()), type(problem).__name__)

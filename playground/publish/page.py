@@ -21,7 +21,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from playground.model.exports import exports
 from playground.publish.__main__ import ROOT, parser
+from playground.sentences import capitalized
 
 HERE = Path(__file__).parent
 HEADER = "x-inkling-publish"
@@ -31,9 +33,9 @@ FLAGS = ("private", "snapshots", "dry_run")
 class PublishPage:
     """The routes, and the one thing that is being published."""
 
-    def __init__(self, exports: Sequence[Path]) -> None:
-        """`exports`: the models that are open, first in the list."""
-        self.exports = list(dict.fromkeys([*exports, *found_exports()]))
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """`folders`: the models that are open, first in the list."""
+        self.exports = list(dict.fromkeys([*folders, *exports(ROOT)]))
         self.lines: list[str] = []
         self.error = ""
         self.bar = ""  # of what goes up now
@@ -133,7 +135,7 @@ class PublishPage:
 
 
 def refusal(sentence: str) -> Response:
-    return JSONResponse({"detail": sentence[:1].upper() + sentence[1:]}, 422)
+    return JSONResponse({"detail": capitalized(sentence)}, 422)
 
 
 async def values_of(request: Request) -> dict[str, Any]:
@@ -156,11 +158,3 @@ def account() -> str | None:
         return str(HfApi().whoami()["name"])
     except Exception:  # not logged in, or no network
         return None
-
-
-def found_exports() -> list[Path]:
-    """Exports of runs, the newest first, and the shipped model."""
-    exports = [config.parent for config in ROOT.glob("runs/*/export/config.json")]
-    exports.sort(key=lambda folder: -folder.stat().st_mtime)
-    shipped = ROOT / "models" / "storyteller"
-    return [*exports, *([shipped] if shipped.is_dir() else [])]

@@ -37,6 +37,8 @@ KINDS = {
 }
 OTHER = "not on the list of what is published"
 
+Say = Callable[[str], None]  # hears a line at a time of what is being done
+
 
 @dataclass
 class Staging:

@@ -7,6 +7,7 @@ Heat map, branches, replay and comparison are views of this one record. As JSON 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -47,6 +48,11 @@ class Token:
     rank: int
     entropy: float
     alternatives: tuple[Alternative, ...]
+
+    @property
+    def surprise(self) -> float:
+        """-log of the model's own probability, in nats."""
+        return -math.log(max(self.probability, 1e-12))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trainer.corpus.tokenizer import BYTE_LEVEL, END_OF_TEXT_MARK, GPT2, byte_characters
+from trainer.corpus.tokenizer import (
+    BYTE_LEVEL,
+    END_OF_TEXT_MARK,
+    GPT2,
+    byte_characters,
+    end_of_text_token,
+)
 
 
 def merge(token: bytes, ranks: dict[bytes, int]) -> list[bytes]:
@@ -40,17 +46,7 @@ def tokenizer_json(ranks: dict[bytes, int]) -> dict[str, Any]:
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [
-            {
-                "id": len(ranks),
-                "content": END_OF_TEXT_MARK,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": True,
-                "special": True,
-            }
-        ],
+        "added_tokens": [end_of_text_token(len(ranks))],
         "normalizer": None,
         "pre_tokenizer": BYTE_LEVEL,
         "post_processor": BYTE_LEVEL | {"trim_offsets": False},

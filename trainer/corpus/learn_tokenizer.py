@@ -24,6 +24,7 @@ from trainer.corpus.tokenizer import (
     END_OF_TEXT_MARK,
     OWN_PRE_TOKENIZER,
     Tokenizer,
+    end_of_text_token,
     json_bytes,
 )
 
@@ -64,17 +65,7 @@ def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tok
             f" give {end + 1:,}: give more stories, or --corpus.tokenizer train:{end + 1}"
         )
     described["model"]["vocab"][END_OF_TEXT_MARK] = end
-    described["added_tokens"] = [
-        {
-            "id": end,
-            "content": END_OF_TEXT_MARK,
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            "normalized": True,
-            "special": True,
-        }
-    ]
+    described["added_tokens"] = [end_of_text_token(end)]
     return Tokenizer(json_bytes(described))
 
 

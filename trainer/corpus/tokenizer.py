@@ -216,6 +216,19 @@ def read_tokenizer(place: str) -> Tokenizer:
     return gpt2() if found.described == gpt2().described else found
 
 
+def end_of_text_token(number: int) -> dict[str, Any]:
+    """The added token that ends a story, as tokenizer.json has it."""
+    return {
+        "id": number,
+        "content": END_OF_TEXT_MARK,
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": True,
+        "special": True,
+    }
+
+
 def json_bytes(content: dict[str, Any]) -> bytes:
     """A tokenizer.json, in one line."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -28,7 +28,12 @@ def test_a_dry_run_sends_nothing(
     assert "model.safetensors" in said and "model-index" in said and "Nothing was sent." in said
     assert command.main(["space", "lily/tale", "--target", "cpu", "--dry-run"]) == 0
     said = capsys.readouterr().out
-    for part in ("app.py", "playground/web/writer.js", "short_description", "trainer/: not on the list"):
+    for part in (
+        "app.py",
+        "playground/web/writer.js",
+        "short_description",
+        "trainer/: not on the list",
+    ):
         assert part in said
     assert hub.requests == []
 

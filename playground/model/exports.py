@@ -1,0 +1,13 @@
+"""The models that lie in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def exports(root: Path) -> list[Path]:
+    """The exports of runs, the newest first, then the shipped model."""
+    found = [config.parent for config in root.glob("runs/*/export/config.json")]
+    found.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    shipped = root / "models" / "storyteller"
+    return [*found, *([shipped] if shipped.is_dir() else [])]
