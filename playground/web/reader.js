@@ -8,8 +8,8 @@
 import { Card } from "./card.js";
 import { Language } from "./language.js";
 import { CARD, ODDS, titleLegend } from "./layout.js";
+import { Reading } from "./reading.js";
 import { Sheet } from "./sheet.js";
-import { canSpeak, hush, speak } from "./speech.js";
 import { current, fromRecord } from "./tree.js";
 
 const OWN_ODDS = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
@@ -49,7 +49,7 @@ class Reader extends HTMLElement {
     });
     this.sheet.show(this.tokens);
     this.sheet.setLooking(true);
-    this.part("read").hidden = !canSpeak();
+    this.reading = new Reading(this);
     this.addEventListener("click", (event) => this.click(event.target.closest("button")?.dataset.do));
     this.querySelector("#ink-odds").addEventListener("change", (event) => this.setOdds(event.target.checked));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.card.close(true));
@@ -70,7 +70,7 @@ class Reader extends HTMLElement {
   click(action) {
     if (action === "close-card") this.card.close(true);
     else if (action === "night") this.setNight(!this.night);
-    else if (action === "read") this.read();
+    else if (action === "read") this.reading.read();
     else if (action === "language") {
       this.language.code = this.language.next;
       this.showWords();
@@ -89,27 +89,13 @@ class Reader extends HTMLElement {
     this.part("night").textContent = this.language.say(on ? "day" : "night");
   }
 
-  read() {
-    if (this.reading) {
-      hush();
-      return;
-    }
-    this.reading = true;
-    this.showWords();
-    speak(this.sheet.text, "en", (offset) => this.sheet.mark(offset), () => {
-      this.reading = false;
-      this.sheet.mark(null);
-      this.showWords();
-    });
-  }
-
   showWords() {
     const { language } = this;
     this.card.close();
     language.apply(this);
     titleLegend(this, language.code);
     this.setNight(this.night);
-    this.part("read").textContent = language.say(this.reading ? "read_stop" : "read");
+    this.reading.show();
     this.querySelector(".what").textContent = language.say("could_have_been");
     const next = this.part("language");
     next.textContent = language.texts[language.next].language;

@@ -3,6 +3,7 @@
 import { canSpeak, hush, speak, whenVoicesCome } from "./speech.js";
 
 export class Reading {
+  // `writer`: the component, with part(name), sheet, tokens, language, and `writing` while its story grows.
   constructor(writer) {
     this.writer = writer;
     this.reading = false;

@@ -343,16 +343,21 @@ def test_moods_set_the_sliders(page: Page) -> None:
     expect(page.locator("#ink-temperature-value")).to_have_text("0.8")
 
 
+def turn(page: Page, bar: int) -> str:
+    """Turns a story of one branch at its seventh word, to what a bar of the card says: its text."""
+    page.get_by_label("Show the odds").check()
+    page.locator(".word").nth(6).click()
+    page.locator(".card .bars button").nth(bar).click()
+    expect(page.locator(".branches li")).to_have_count(2)
+    expect(button(page, "Continue")).to_be_visible()
+    return text(page)
+
+
 def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
     page: Page, files: str
 ) -> None:
     told = write(page)
-    page.get_by_label("Show the odds").check()
-    page.locator(".word").nth(6).click()
-    page.locator(".card .bars button").nth(1).click()
-    expect(page.locator(".branches li")).to_have_count(2)
-    expect(button(page, "Continue")).to_be_visible()
-    turned = text(page)
+    turned = turn(page, 1)
     set_range(page, "temperature", 1.35)
     page.wait_for_timeout(450)
     page.reload()
@@ -449,12 +454,7 @@ def test_a_link_carries_the_story_and_is_told_again(page: Page, files: str) -> N
     page.get_by_text("More", exact=True).click()
     page.get_by_label("Seed", exact=True).fill("77")
     told = write(page, "Once upon a time ", length=9)
-    page.get_by_label("Show the odds").check()
-    page.locator(".word").nth(6).click()
-    page.locator(".card .bars button").nth(2).click()
-    expect(page.locator(".branches li")).to_have_count(2)
-    expect(button(page, "Continue")).to_be_visible()
-    turned = text(page)
+    turned = turn(page, 2)
     assert turned != told
     link = link_of(page)
     assert link.startswith(f"{files}?story=")
@@ -482,12 +482,7 @@ def test_a_link_carries_the_story_and_is_told_again(page: Page, files: str) -> N
 
 def test_a_link_carries_all_branches_if_it_is_asked_to(page: Page, files: str) -> None:
     write(page, "Once upon a time ", length=9)
-    page.get_by_label("Show the odds").check()
-    page.locator(".word").nth(6).click()
-    page.locator(".card .bars button").nth(2).click()
-    expect(page.locator(".branches li")).to_have_count(2)
-    expect(button(page, "Continue")).to_be_visible()
-    turned = text(page)
+    turned = turn(page, 2)
     alone = link_of(page)
     page.get_by_label("With all branches").check()
     expect(page.get_by_label("A link with the whole story")).not_to_have_value(alone)

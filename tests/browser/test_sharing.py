@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
 from tests.browser.conftest import running_app
-from tests.browser.test_component import AXE, button, sheet, text
+from tests.browser.test_component import AXE, button, link_of, sheet, text
 from tests.browser.test_page import DESK, PHONE, generate
 
 HOSTILE = '<img src=x onerror="window.hacked=1"> <script>window.hacked=1</script> {{7*7}}'
@@ -21,14 +21,6 @@ HOSTILE = '<img src=x onerror="window.hacked=1"> <script>window.hacked=1</script
 def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
     with running_app(tmp_path_factory.mktemp("app") / "log", export("fast")) as url:
         yield url
-
-
-def share(page: Page) -> str:
-    """Opens the panel: the link."""
-    button(page, "Share").click()
-    field = page.get_by_label("A link with the whole story")
-    expect(field).to_be_focused()
-    return field.input_value()
 
 
 def written(page: Page, opening: str) -> str:
@@ -50,7 +42,7 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
     page: Page, browser: Browser, address: str
 ) -> None:
     told = written(page, "The moon was lonely")
-    link = share(page)
+    link = link_of(page)
     assert link.startswith(f"{address}/s/")
     # The model has few tokens in its sight: what is shown fits on the screen all the same.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -67,7 +59,7 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
 
 def test_a_hostile_story_runs_nowhere(page: Page, browser: Browser, tmp_path: Path) -> None:
     written(page, f"Tom said {HOSTILE}")
-    link = share(page)
+    link = link_of(page)
     page.get_by_label("Title", exact=True).fill(HOSTILE)
     with page.expect_download() as download:
         button(page, ".html").click()
@@ -88,7 +80,7 @@ def test_a_file_shows_the_odds_without_a_server(
     page: Page, browser: Browser, tmp_path: Path
 ) -> None:
     told = written(page, "One day, Lily")
-    share(page)
+    link_of(page)
     page.get_by_label("Title", exact=True).fill("The door")
     page.get_by_label("Your name").fill("Lily")
     with page.expect_download() as download:
@@ -120,7 +112,7 @@ def test_a_file_shows_the_odds_without_a_server(
 
 def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None:
     written(page, "The moon was lonely")
-    share(page)
+    link_of(page)
     for part in ("picture", "code"):
         image = page.locator(f'[data-part="{part}"]')
         expect(image).to_be_visible()
@@ -150,7 +142,7 @@ def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None
     # The book stays in this browser.
     page.reload()
     page.locator("inkling-writer[ready]").wait_for()
-    share(page)
+    link_of(page)
     expect(page.locator('[data-part="book-count"]')).to_have_text("(2)")
     page.get_by_text("A book of stories").click()
     page.get_by_role("button", name="Remove: ").first.click()
@@ -165,7 +157,7 @@ def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)
 def test_the_panel_is_for_everybody(page: Page) -> None:
     written(page, "The moon was lonely")
-    share(page)
+    link_of(page)
     assert violations(page) == []
     button(page, "Show the code large, for a classroom").click()
     expect(page.locator("dialog img")).to_be_visible()
@@ -187,7 +179,7 @@ def test_the_devices_own_sheet_gets_link_and_picture(page: Page, browser: Browse
     other.goto(page.url)
     other.locator("inkling-writer[ready]").wait_for()
     written(other, "The moon was lonely")
-    link = share(other)
+    link = link_of(other)
     button(other, "Send…").click()
     for _ in range(50):  # the page allows no script from outside, so Python looks
         sent = other.evaluate("() => JSON.stringify(window.sent)")

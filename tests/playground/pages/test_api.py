@@ -20,17 +20,11 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder, ModelInfo
+from playground.model.folder import ModelInfo
 from playground.pages import api, site, write
 from playground.pages.model_info import rows
 from playground.sampling import Settings
 from tests.paths import ROOT
-
-
-@pytest.fixture(scope="module")
-def engine(tiny_export: Path) -> Iterator[Engine]:
-    with Engine(ModelFolder.open(tiny_export, device="cpu")) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")

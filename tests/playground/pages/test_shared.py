@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPMessage
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +20,6 @@ import zxingcpp
 from PIL import Image
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
 from playground.pages import shared as shared_module
 from playground.pages import site, write
 from playground.pages.shared import SharedStories
@@ -30,12 +28,6 @@ from playground.stories.permalink import Permalink, Run, encode
 from playground.stories.story import Story
 
 HOSTILE = '"><script>alert(1)</script>'
-
-
-@pytest.fixture(scope="module")
-def engine(tiny_export: Path) -> Iterator[Engine]:
-    with Engine(ModelFolder.open(tiny_export, device="cpu")) as engine:
-        yield engine
 
 
 @pytest.fixture(scope="module")
