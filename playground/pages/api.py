@@ -81,6 +81,8 @@ class Api:
                 async for (tokens,) in self.batches([stream]):
                     words += "".join(token.text for token in tokens)
                     yield words
+                if not stream.story.tokens:  # it ended at once, and all of it is the prompt
+                    yield words
 
     @with_settings
     async def stories(

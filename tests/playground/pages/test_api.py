@@ -116,6 +116,16 @@ def test_any_text_is_a_prompt(client: Client) -> None:
         assert len(story) > len(prompt)
 
 
+def test_a_story_that_ends_at_once_is_its_prompt(client: Client, engine: Engine) -> None:
+    def ends_at_once(seed: int) -> bool:
+        with engine.write("", Settings(length=1, seed=seed)) as stream:
+            return not list(stream)
+
+    seed = next(filter(ends_at_once, range(5_000)))
+    assert client.predict("", seed=seed, api_name="/generate") == ""
+    assert client.predict("", seed=seed, count=1, api_name="/stories") == [""]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
