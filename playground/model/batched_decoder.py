@@ -6,8 +6,8 @@ them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 - Query, key and value are one product, gate and up another (linear.py).
 - A row's result does not depend on the rows beside it, so that a story is the same to the bit alone
   and among others: products keep a row's order of summation (linear.py), each row attends by
-  itself over keys in whole vector registers, and MKL is told to ignore how memory lies
-  (`__init__.py`).
+  itself over keys in whole vector registers, the MLP's activation is computed in whole registers
+  too (families.py), and MKL is told to ignore how memory lies (`__init__.py`).
 - The body runs in fp32; the head is in head.py.
 - The cache holds each story's keys and values in a slot of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
@@ -33,6 +33,7 @@ from playground.model.folder import ModelFolder
 from playground.model.head import Head
 from playground.sentences import first_line
 
+SILU_GRAIN, GELU_GRAIN = 32_767, 16_384  # numbers that torch still gives to one thread
 FEWEST_ROWS, FEWEST_KEYS = 8, 128  # of a recorded step's attention; the other sizes are doubles
 
 
@@ -163,14 +164,26 @@ class BatchedDecoder:
             self.cache[number][slots, :, :, positions] = qkv[:, 1:]
             found = [group.attend(number, qkv[:, 0]) for group in groups]
             x = x + layer.out(found[0] if len(found) == 1 else torch.cat(found))
-            h = self._norm(x, layer.norm_mlp)
-            if self.family.gated:
-                gate, up = layer.up(h).chunk(2, dim=-1)
-                h = functional.silu(gate).mul_(up)
-            else:
-                h = functional.gelu(layer.up(h), approximate="tanh")
-            x = x + layer.down(h)
+            h = layer.up(self._norm(x, layer.norm_mlp))
+            parts = [self._activate(part) for part in h.split(self._most_rows(h))]
+            x = x + layer.down(parts[0] if len(parts) == 1 else torch.cat(parts))
         return self._norm(x, self.norm_end)
+
+    def _activate(self, h: torch.Tensor) -> torch.Tensor:
+        """(rows, MLP width) of what the MLP's first product gave."""
+        if not self.family.gated:
+            return functional.gelu(h, approximate="tanh")
+        gate, up = h.chunk(2, dim=-1)
+        return functional.silu(gate).mul_(up)
+
+    def _most_rows(self, h: torch.Tensor) -> int:
+        """Rows that one thread activates: where torch divides numbers among threads, those at an
+        end get other last bits, and so a row would depend on the rows beside it."""
+        if self.device.type != "cpu":
+            return len(h)
+        if self.family.gated:
+            return max(1, SILU_GRAIN // (h.shape[1] // 2))
+        return max(1, GELU_GRAIN // h.shape[1])
 
     def _norm(self, x: torch.Tensor, weights: Norm) -> torch.Tensor:
         gain, bias = weights

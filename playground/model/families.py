@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from playground.model.linear import PackedLinear
 
+LANES = 64  # numbers that a vectorised loop takes at once, at most
 Norm = tuple[torch.Tensor, "torch.Tensor | None"]  # gain, and bias or None
 Get = Callable[[str], torch.Tensor]  # a weight by its name, fp32
 
@@ -32,20 +34,29 @@ class Layer:
     down: PackedLinear
 
 
+def whole_registers(matrix: torch.Tensor, dim: int) -> torch.Tensor:
+    """A matrix or bias with zeros behind its MLP's width, up to whole vector registers: torch's
+    SiLU and GELU round the rest of a row otherwise than its registers (batched_decoder.py)."""
+    missing = -matrix.shape[dim] % LANES
+    return functional.pad(matrix, (0, 0) * (matrix.dim() - 1 - dim) + (0, missing))
+
+
 def gpt2_layer(get: Get, name: str, heads: int, width: int) -> Layer:
     """Biases everywhere; matrices are stored the other way round."""
 
     def product(part: str) -> PackedLinear:
         return PackedLinear(get(f"{name}{part}.weight").T, get(f"{name}{part}.bias"), torch.float32)
 
+    up, bias = get(f"{name}mlp.c_fc.weight").T, get(f"{name}mlp.c_fc.bias")
+    down = get(f"{name}mlp.c_proj.weight").T
     return Layer(
         (get(f"{name}ln_1.weight"), get(f"{name}ln_1.bias")),
         product("attn.c_attn"),
         None,
         product("attn.c_proj"),
         (get(f"{name}ln_2.weight"), get(f"{name}ln_2.bias")),
-        product("mlp.c_fc"),
-        product("mlp.c_proj"),
+        PackedLinear(whole_registers(up, 0), whole_registers(bias, 0), torch.float32),
+        PackedLinear(whole_registers(down, 1), get(f"{name}mlp.c_proj.bias"), torch.float32),
     )
 
 
@@ -61,6 +72,7 @@ def llama_layer(get: Get, name: str, heads: int, width: int) -> Layer:
     def product(*parts: torch.Tensor) -> PackedLinear:
         return PackedLinear(torch.cat(parts), None, torch.float32)
 
+    gate, up = (whole_registers(get(f"{name}mlp.{part}_proj.weight"), 0) for part in ("gate", "up"))
     query, key, value = (get(f"{name}self_attn.{part}_proj.weight") for part in "qkv")
     return Layer(
         (get(f"{name}input_layernorm.weight"), None),
@@ -68,8 +80,8 @@ def llama_layer(get: Get, name: str, heads: int, width: int) -> Layer:
         None,
         product(get(f"{name}self_attn.o_proj.weight")),
         (get(f"{name}post_attention_layernorm.weight"), None),
-        product(get(f"{name}mlp.gate_proj.weight"), get(f"{name}mlp.up_proj.weight")),
-        product(get(f"{name}mlp.down_proj.weight")),
+        product(gate, up),
+        product(whole_registers(get(f"{name}mlp.down_proj.weight"), 1)),
     )
 
 

@@ -72,7 +72,9 @@ export class Store {
     clearTimeout(this.timer);
     this.timer = null;
     if (!this.database || this.waiting === undefined) return;
-    this.rows("readwrite").put({ id: this.id, at: Date.now(), value: this.waiting });
+    const rows = this.rows("readwrite");
+    rows.put({ id: this.id, at: Date.now(), value: this.waiting });
+    rows.transaction.commit(); // a page that is left gets no event any more that would commit by itself
     this.waiting = undefined;
   }
 }

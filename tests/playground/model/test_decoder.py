@@ -14,6 +14,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, T5ForConditionalGeneration, set_seed
 
 from playground.engine.engine import Engine
+from playground.model.attention import Chunk
 from playground.model.batched_decoder import BatchedDecoder
 from playground.model.folder import ModelFolder
 from playground.model.transformers_decoder import TransformersDecoder
@@ -191,6 +192,40 @@ def test_a_shape_tells_what_generate_tells(name: str, made: Made) -> None:
         check_against_generate(engine, model, PROMPT[:-4], 8)
         assert engine.context in (CONTEXT, 2_048)  # or as many as are assumed
         assert engine.score(PROMPT).tokens[3].token_id == engine.encode(PROMPT)[3]
+
+
+ODD = {  # an MLP whose rows end in the middle of a vector register, and heads of odd pairs
+    "GPT-2": ("gpt2", GPT | {"n_inner": 682}),
+    "Llama": ("llama", LLAMA | {"intermediate_size": 690, "head_dim": 6}),
+    "Qwen3": ("qwen3", LLAMA | {"intermediate_size": 1_000, "head_dim": 10}),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("name", ODD)
+def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
+    name: str, threads: int, made: Made
+) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        decoder = BatchedDecoder(ModelFolder.open(made(*ODD[name])[0], device="cpu"))
+        decoder.reserve(64, CONTEXT)
+        draws = torch.Generator().manual_seed(1)
+        stories = torch.randint(0, VOCABULARY, (64, 5), generator=draws).tolist()
+        alone = [
+            torch.cat([decoder.feed([Chunk(slot, k, [number])]) for k, number in enumerate(story)])
+            for slot, story in enumerate(stories)
+        ]
+        decoder.reserve(64, CONTEXT)
+        at_once = decoder.feed([Chunk(slot, 0, story) for slot, story in enumerate(stories)])
+        assert torch.equal(at_once, torch.cat(alone))
+        decoder.reserve(64, CONTEXT)
+        for k in range(5):
+            among = decoder.feed([Chunk(slot, k, [story[k]]) for slot, story in enumerate(stories)])
+            assert torch.equal(among, torch.stack([states[k] for states in alone]))
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", REFUSED)
