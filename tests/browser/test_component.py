@@ -385,6 +385,14 @@ def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
     assert text(other) == ""
 
 
+def test_what_was_typed_in_the_last_moment_before_a_reload_is_kept(page: Page) -> None:
+    for number in range(5):
+        page.evaluate("text => document.querySelector('inkling-writer').edit(text)", f"{number}.")
+        page.reload()
+        page.locator("inkling-writer[ready]").wait_for()
+        assert text(page) == f"{number}."
+
+
 def test_what_fails_is_said_and_the_story_stays(page: Page) -> None:
     told = write(page)
     page.evaluate("source.fails = true")
