@@ -1,0 +1,1 @@
+"""A page that writes stories in the visitor's own browser, made from an export."""
