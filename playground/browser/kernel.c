@@ -376,6 +376,15 @@ EXPORT("setup") int32_t setup(int32_t at) {
   return (int32_t)(integers + inputs_room);
 }
 
+// What a slot holds of its first positions, to another one.
+EXPORT("copy") void copy(int32_t from, int32_t to, int32_t positions) {
+  for (int32_t number = 0; number < model.layers; number++)
+    for (int32_t which = 0; which < 2; which++)
+      for (int32_t h = 0; h < model.heads; h++)
+        __builtin_memcpy(cached(number, to, which, h, 0), cached(number, from, which, h, 0),
+                         positions * head_room * sizeof(float));
+}
+
 // Feeds the first `columns` of `column`; those of one slot have rising positions.
 EXPORT("step") void step(int32_t columns) {
   for (int c = 0; c < columns; c++) embed(c);

@@ -1,0 +1,276 @@
+// Writes stories with a kernel, as playground/engine does: tokens of several stories at once, a window
+// that slides in quarters, records of what was typed. Slots keep what they hold, so that a story that
+// begins alike finds its beginning there.
+
+import { COLUMNS } from "./kernel.js";
+import { candidates, nextId, uniform } from "./sampler.js";
+
+const TEXT_MAX = 20_000, IDS_MAX = 50_000, STREAMS_MAX = 8;
+
+export class Refused extends Error {}
+
+export class Storyteller {
+  // `kernel`: with `slots` slots; `header`: of the packed model; `ids`: sampler.js's; `rowsOf`: the table's
+  // row of each id.
+  constructor(kernel, tokenizer, ids, rowsOf, { context, start, ends, vocabulary }, slots) {
+    Object.assign(this, { kernel, tokenizer, ids, rowsOf, context, start, vocabulary });
+    this.ends = new Set(ends);
+    this.held = Array.from({ length: slots }, () => []); // tokens in each slot
+    this.others = new Map();
+    this.spelt = new Map();
+    const last = tokenizer.encode("a a").at(-1);
+    this.joinsSpaces = tokenizer.piece(last)[0] === 32;
+  }
+
+  // What the page asks (pages/api.py): each answers as the server does
+
+  *write(request) {
+    const { ids, text, tokenId } = this.story(request);
+    const { settings, seeds, opening = -1 } = request;
+    if (!Array.isArray(seeds) || !seeds.length || seeds.length > STREAMS_MAX) throw new Refused(`1 to ${STREAMS_MAX} seeds`);
+    const [bare, space] = tokenId === null ? this.seam(text) : ["", false];
+    const typed = tokenId === null ? this.tokenizer.encode(bare) : [tokenId];
+    const before = ids.length + typed.length;
+    const position = Math.max(0, before - (opening < 0 ? before : opening));
+    const all = [this.start, ...ids, ...typed];
+    const streams = seeds.map((seed, k) => this.sequence(all, k ? all.length : ids.length + 1, {
+      settings: { ...settings, seed }, count: settings.length, position, space,
+      mustGoOn: space || request.beyond_end === true,
+    }));
+    yield { new: [], typed: typed.length };
+    for (const found of this.run(streams)) {
+      yield { new: found.flatMap((tokens, k) => (tokens.length ? [[k, ...columns(tokens)]] : [])) };
+    }
+    yield { new: [], ended: streams.map((one) => one.ended) };
+  }
+
+  score(request) {
+    const { ids, text } = this.story(request);
+    const given = request.given ? this.checked(request.given) : this.tokenizer.encode(this.seam(text)[0]);
+    const one = this.sequence([this.start, ...ids, ...given], ids.length + 1, { count: 0 });
+    const tokens = [...this.run([one])].flatMap(([found]) => found);
+    return { tokens: tokens.map(({ text: t, surprise, id }) => [t, thousandths(surprise), id]) };
+  }
+
+  candidates(request) {
+    const { ids, text, tokenId } = this.story(request);
+    const all = [this.start, ...ids, ...this.tokenizer.encode(this.seam(text)[0])];
+    const one = this.sequence(all, all.length, { count: 0 });
+    const logits = this.feedAll(one);
+    this.leave(one);
+    const label = (id) => this.tokenizer.label(id);
+    return candidates(this.ids, logits, this.totals(0), label, tokenId);
+  }
+
+  // The checked parts of a request.
+  story({ ids, text = "", token_id = null }) {
+    if (typeof text !== "string" || text.length > TEXT_MAX) throw new Refused(`${TEXT_MAX} letters at most`);
+    return { ids: this.checked(ids), text, tokenId: token_id === null ? null : this.checked([token_id])[0] };
+  }
+
+  checked(ids) {
+    const good = (id) => Number.isInteger(id) && id >= 0 && id < this.vocabulary;
+    if (!Array.isArray(ids) || ids.length > IDS_MAX || !ids.every(good)) {
+      throw new Refused("This story holds a token that the model does not have.");
+    }
+    return ids;
+  }
+
+  // A typed text without a space at its end, and whether the next token must begin with it.
+  seam(text) {
+    return text.endsWith(" ") && this.joinsSpaces ? [text.slice(0, -1), true] : [text, false];
+  }
+
+  // Running stories
+
+  // Tokens before `scored` have their record, or need none.
+  sequence(ids, scored, { settings = null, count, position = 0, space = false, mustGoOn = false }) {
+    const letters = this.tokenizer.letterByLetter();
+    for (const id of ids.slice(1, scored)) letters(id);
+    const one = { ids: [...ids], scored, settings, count, position, space, mustGoOn, letters, ended: false };
+    one.first = this.window(scored);
+    this.enter(one);
+    return one;
+  }
+
+  // Gives a story the free slot that holds most of its beginning; what another one is about to read is
+  // copied when it is there (`share`).
+  enter(one) {
+    const window = one.ids.slice(one.first, one.scored - 1); // what needs no answer
+    let best = -1;
+    one.cached = -1;
+    this.held.forEach((held, slot) => {
+      if (held === null) return;
+      const known = common(held, window);
+      if (known > one.cached) [best, one.cached] = [slot, known];
+    });
+    if (best < 0) throw new Refused("too many stories at once");
+    one.slot = best;
+    this.held[best] = null;
+  }
+
+  leave(one) {
+    this.held[one.slot] = one.ids.slice(one.first, one.first + one.cached);
+  }
+
+  // Index of the oldest of `count` tokens that the model sees.
+  window(count) {
+    const step = Math.max(1, Math.floor(this.context / 4));
+    return Math.max(0, Math.ceil((count - this.context) / step)) * step;
+  }
+
+  // Tokens of each story as they come, until all are at their end. Leaving the loop ends them.
+  *run(sequences) {
+    let running = [...sequences];
+    const place = new Map(sequences.map((one, k) => [one, k]));
+    try {
+      this.share(running);
+      while (running.length) {
+        const found = sequences.map(() => []);
+        for (const one of running) this.prefill(one, found[place.get(one)]);
+        running = running.filter((one) => this.isRunning(one));
+        for (let from = 0; from < running.length; from += COLUMNS) {
+          this.step(running.slice(from, from + COLUMNS), found, place);
+        }
+        running = running.filter((one) => this.isRunning(one));
+        if (found.some((tokens) => tokens.length)) yield found;
+      }
+    } finally {
+      for (const one of sequences) this.leave(one);
+    }
+  }
+
+  isRunning(one) {
+    return one.count > 0 && !one.ended;
+  }
+
+  // Stories that begin alike: the first one's beginning is fed, and copied to the others.
+  share([first, ...others]) {
+    if (!others.length) return;
+    this.prefill(first, [], first.scored - 1);
+    for (const one of others) {
+      const window = one.ids.slice(one.first, one.scored - 1);
+      const known = one.first === first.first ? common(first.ids.slice(first.first, first.first + first.cached), window) : 0;
+      if (known <= one.cached) continue;
+      this.kernel.copy(first.slot, one.slot, known);
+      one.cached = known;
+    }
+  }
+
+  // Feeds all tokens but the last, or up to `end`, four at a time; tokens that a person typed go to
+  // `found` with their record.
+  prefill(one, found, end = one.ids.length - 1) {
+    while (one.first + one.cached < end) {
+      const from = one.first + one.cached;
+      const to = Math.min(from + COLUMNS, end, one.first + this.context);
+      this.feed(Array.from({ length: to - from }, (_, k) => [one, k]));
+      const asked = Math.max(from, one.scored - 1); // whose next token has no record yet
+      if (asked < to) {
+        const rows = this.kernel.logits(asked - from, to - asked);
+        rows.forEach((logits, k) => {
+          found.push(this.record(one, one.ids[asked + k + 1], logits, k));
+        });
+        one.scored = to + 1;
+      }
+      one.cached += to - from;
+      this.slide(one);
+    }
+  }
+
+  // One more token of up to four stories.
+  step(some, found, place) {
+    this.feed(some.map((one) => [one, 0]));
+    const rows = this.kernel.logits(0, some.length);
+    some.forEach((one, k) => {
+      one.cached += 1;
+      const draw = uniform(one.settings.seed, one.position);
+      const id = nextId(this.ids, rows[k], one.settings, draw, one.ids.slice(one.first), this.banned(one));
+      one.space = one.mustGoOn = false;
+      one.position += 1;
+      one.count -= 1;
+      if (this.ends.has(id) && one.settings.stop_at_end) {
+        one.ended = true;
+        return;
+      }
+      found[place.get(one)].push(this.record(one, id, rows[k], k));
+      one.ids.push(id);
+      one.scored = one.ids.length;
+      if (one.count) this.slide(one);
+    });
+  }
+
+  feed(pairs) {
+    this.kernel.feed(pairs.map(([one, k]) => {
+      const at = one.cached + k;
+      return [this.rowsOf[one.ids[one.first + at]], one.slot, at];
+    }));
+  }
+
+  // All tokens of a story, and the logits after the last.
+  feedAll(one) {
+    this.prefill(one, []);
+    this.feed([[one, 0]]);
+    one.cached += 1;
+    return this.kernel.logits(0, 1)[0];
+  }
+
+  // A full window begins again with its newest three quarters.
+  slide(one) {
+    if (one.cached < this.context) return;
+    one.first = this.window(one.first + one.cached + 1);
+    one.cached = 0;
+  }
+
+  totals(k) {
+    const { peak, total, spread } = this.kernel.sums(k);
+    if (!Number.isFinite(peak) || !Number.isFinite(total)) throw new Refused("The model computed what is no number.");
+    return { logTotal: peak + Math.log(total), entropy: Math.max(0, Math.log(total) - spread / total) };
+  }
+
+  record(one, id, logits, k) {
+    const { logTotal } = this.totals(k);
+    return { id, text: one.letters(id), surprise: Math.max(0, logTotal - logits[this.ids.uniqueOf[id]]) };
+  }
+
+  // Ids that must not come now (engine/sampler.py).
+  banned(one) {
+    const found = one.mustGoOn ? [...this.ends].filter((id) => id < this.vocabulary) : [];
+    for (const word of one.settings.banned_words ?? []) {
+      for (const ids of this.spellings(word)) {
+        const before = ids.slice(0, -1);
+        if (before.every((id, k) => one.ids[one.ids.length - before.length + k] === id)) found.push(ids.at(-1));
+      }
+    }
+    return one.space ? [...found, ...this.notBeginningWithSpace()] : found;
+  }
+
+  spellings(word) {
+    if (!this.spelt.has(word)) {
+      const lower = word.toLowerCase();
+      const [letter = "", ...rest] = word;
+      const cases = new Set([word, lower, letter.toUpperCase() + rest.join("").toLowerCase()]);
+      const found = [...cases].flatMap((one) => ["", " "].map((space) => this.tokenizer.encode(space + one)));
+      this.spelt.set(word, found.filter((ids) => ids.length));
+    }
+    return this.spelt.get(word);
+  }
+
+  notBeginningWithSpace() {
+    this.without ??= Array.from({ length: this.vocabulary }, (_, id) => id)
+      .filter((id) => this.tokenizer.piece(id)?.[0] !== 32);
+    return this.without;
+  }
+}
+
+const columns = (tokens) => [
+  tokens.map(({ text }) => text), tokens.map(({ surprise }) => thousandths(surprise)), tokens.map(({ id }) => id),
+];
+
+const thousandths = (number) => Math.round(number * 1000) / 1000; // it travels and is kept
+
+// Number of tokens with which both begin.
+function common(one, other) {
+  let count = 0;
+  while (count < one.length && count < other.length && one[count] === other[count]) count += 1;
+  return count;
+}

@@ -1,0 +1,109 @@
+// Byte-level BPE as the library `tokenizers` does it: a text to ids, and ids to bytes.
+
+const SPACE = "\\p{White_Space}"; // what Rust's \s is; JavaScript's \s has U+FEFF and lacks U+0085
+const PATTERNS = {
+  // GPT-2's (Radford et al. 2019)
+  gpt2: `'(?:s|t|re|ve|m|ll|d)| ?\\p{L}+| ?\\p{N}+| ?[^${SPACE}\\p{L}\\p{N}]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
+  // of the trainer's own vocabularies
+  own: "'(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
+    + `| ?[^${SPACE}\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${SPACE}*[\\r\\n]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
+};
+const REMEMBERED = 20_000; // words whose ids are kept
+const PAIR = 2 ** 26; // above every id
+
+export class Tokenizer {
+  // `letters`: id of each byte; `merges`: ids of both halves of each, in their order; `made`: what each
+  // makes; `added`: [id, text, is silent] of tokens that are found before a text is parted.
+  constructor({ pattern, letters, merges, made, added }, vocabulary) {
+    this.words = new RegExp(PATTERNS[pattern], "gu");
+    this.letters = letters;
+    this.added = added;
+    this.ranks = new Map(); // of a pair, by its number
+    for (let k = made.length - 1; k >= 0; k -= 1) this.ranks.set(merges[2 * k] * PAIR + merges[2 * k + 1], k);
+    this.made = made;
+    this.pieces = new Array(vocabulary).fill(new Uint8Array());
+    letters.forEach((id, byte) => {
+      this.pieces[id] = Uint8Array.of(byte);
+    });
+    for (let k = 0; k < made.length; k += 1) {
+      const left = this.pieces[merges[2 * k]], right = this.pieces[merges[2 * k + 1]];
+      const both = new Uint8Array(left.length + right.length);
+      both.set(left);
+      both.set(right, left.length);
+      this.pieces[made[k]] = both;
+    }
+    const encoder = new TextEncoder();
+    for (const [id, text, silent] of added) this.pieces[id] = silent ? new Uint8Array() : encoder.encode(text);
+    this.known = new Map();
+  }
+
+  encode(text) {
+    const ids = [];
+    for (const part of this.parts(text)) {
+      if (typeof part === "number") ids.push(part);
+      else for (const [word] of part.matchAll(this.words)) ids.push(...this.word(word));
+    }
+    return ids;
+  }
+
+  // The text between added tokens, and their ids.
+  *parts(text) {
+    let from = 0;
+    while (from < text.length) {
+      let at = text.length, found = null;
+      for (const one of this.added) { // the longest first
+        const place = text.indexOf(one[1], from);
+        if (place >= 0 && place < at) [at, found] = [place, one];
+      }
+      if (at > from) yield text.slice(from, at);
+      if (!found) return;
+      yield found[0];
+      from = at + found[1].length;
+    }
+  }
+
+  word(word) {
+    let ids = this.known.get(word);
+    if (ids) return ids;
+    ids = Array.from(new TextEncoder().encode(word), (byte) => this.letters[byte]);
+    while (ids.length > 1) {
+      let best = Infinity;
+      for (let k = 1; k < ids.length; k += 1) {
+        const rank = this.ranks.get(ids[k - 1] * PAIR + ids[k]);
+        if (rank < best) best = rank;
+      }
+      if (best === Infinity) break;
+      const next = [];
+      for (let k = 0; k < ids.length; k += 1) {
+        if (this.ranks.get(ids[k] * PAIR + ids[k + 1]) === best) {
+          next.push(this.made[best]);
+          k += 1;
+        } else next.push(ids[k]);
+      }
+      ids = next;
+    }
+    if (this.known.size >= REMEMBERED) this.known.clear();
+    this.known.set(word, ids);
+    return ids;
+  }
+
+  // The bytes that a token adds to a text.
+  piece(id) {
+    return this.pieces[id];
+  }
+
+  // One token for people: its text, or its bytes in angle brackets if they are no text.
+  label(id) {
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.piece(id));
+    } catch {
+      return `<${Array.from(this.piece(id), (byte) => byte.toString(16).padStart(2, "0")).join(" ")}>`;
+    }
+  }
+
+  // Tokens to text as they come: a function from an id to what it completes.
+  letterByLetter() {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    return (id) => decoder.decode(this.piece(id), { stream: true });
+  }
+}
