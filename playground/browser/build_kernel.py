@@ -13,7 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FLAGS = (
     "-target", "wasm32-freestanding", "-mcpu=generic+simd128+bulk_memory", "-O3", "-std=c11",
-    "-nostdlib", "-Wall", "-Wextra", "-Werror", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--export=__heap_base",
+    "-nostdlib", "-Wall", "-Wextra", "-Werror", "-Wl,--no-entry", "-Wl,--strip-all",
+    "-Wl,--export=__heap_base",
     "-Wl,-z,stack-size=65536", "-Wl,--initial-memory=131072",
 )  # fmt: skip
 

@@ -1,0 +1,88 @@
+"""A page that writes stories in the visitor's browser, made from an export.
+
+python -m playground.browser EXPORT OUT [--weights int8] [--weights-from USER/NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from playground.browser.build import page_of, write, write_weights
+from playground.browser.pack import WEIGHTS
+from playground.command_line import Parser
+from playground.model.folder import ModelFolder
+from playground.model.hub import is_name
+
+
+def parser() -> Parser:
+    """The command line."""
+    found = Parser(
+        prog="python -m playground.browser",
+        description="A page that writes stories in the visitor's browser, for any static server.",
+    )
+    found.add_argument("export", metavar="EXPORT", help="the folder of an export")
+    found.add_argument("out", metavar="OUT", type=Path, help="the folder to make")
+    found.add_argument(
+        "--weights",
+        choices=tuple(WEIGHTS),
+        default="fp16",
+        help="fp16 loses nothing of an fp16 export; int8 is half as large, 2 to 3 times as fast, "
+        "and tells other stories for the same seeds (default: fp16)",
+    )
+    found.add_argument(
+        "--weights-from",
+        metavar="USER/NAME",
+        help="the weights lie in this model repository on the Hub, and not beside the page",
+    )
+    return found
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the folder, and say what it holds.
+
+    Raises:
+        ValueError: it cannot be made; one sentence.
+    """
+    if options.weights_from and not is_name(options.weights_from):
+        raise ValueError(
+            f"--weights-from is a repository's name, USER/NAME, not {options.weights_from!r}."
+        )
+    model = ModelFolder.open(options.export, device="cpu")
+    page = page_of(model, weights=options.weights, weights_from=options.weights_from)
+    write(page, options.out)
+    size = sum(map(len, page.files.values()))
+    print(f"{options.out}: {len(page.files)} files, {size / 1e6:.1f} MB")
+    if options.weights == "int8":
+        print("int8: a story's seed tells another story here than the export tells.")
+    elif not page.packed.is_exact:
+        print(
+            "The export is not in fp16, so its weights were rounded: a story can differ from the "
+            "export's. An export in fp16 (--run.export_precision fp16) tells the same in both."
+        )
+    if options.weights_from:
+        file = write_weights(page, options.out.with_name(f"{options.out.name}-weights"))
+        print(
+            f"The weights are in {file}. Put them where the page looks for them:\n"
+            f"  hf upload {options.weights_from} {file} browser/{file.name}"
+        )
+    print(f"Look at it: python -m http.server --directory {options.out} 8000")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0, or 2 with one sentence."""
+    try:
+        run(parser().parse_args(arguments))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped: nothing was changed", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""The folder of a page without a server: what any static server shows, and what opens offline.
+
+index.html  sw.js  start.json  README.md  .nojekyll
+model-CHECKSUM.inkling          the packed weights (pack.py)
+web/                            the app's own component
+browser/                        kernel.wasm, the worker, the tokenizer, the sampler
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from playground.browser.pack import Packed, pack
+from playground.model.folder import ModelFolder
+from playground.pages.model_info import rows
+
+SIGN = "inkling-page.json"  # in a folder that we made, and may make again
+STREAMS = 8  # stories that the page writes at once
+# What only the app with its server needs.
+APP_ONLY = {
+    "api.html", "api.js", "first_story.json", "index.html", "preview.png", "server.js", "start.js",
+}  # fmt: skip
+HUB = "https://huggingface.co"
+
+
+class Page(NamedTuple):
+    """A page, ready to be written.
+
+    Attributes:
+        files: content by path, the weights too if they lie beside the page.
+        weights: name of the weights' file.
+        packed: the weights.
+    """
+
+    files: dict[str, bytes]
+    weights: str
+    packed: Packed
+
+
+def page_of(
+    model: ModelFolder,
+    *,
+    weights: str = "fp16",
+    weights_from: str | None = None,
+    address: str | None = None,
+) -> Page:
+    """The page of an export.
+
+    Args:
+        model: the export.
+        weights: "fp16" or "int8".
+        weights_from: the repository USER/NAME on the Hub that holds the weights' file as
+            browser/FILE; None where it lies beside the page.
+        address: what a link's text follows; None for the page's own address.
+
+    Raises:
+        ValueError: the model is none that the page computes; one sentence.
+    """
+    packed = pack(model, weights)
+    checksum = checksum_of(packed.content)
+    name = f"model-{hashlib.sha256(packed.content).hexdigest()[:12]}.inkling"
+    place = name if weights_from is None else f"{HUB}/{weights_from}/resolve/main/browser/{name}"
+    start = begin(model, packed) | {
+        "address": address,
+        "model": {"weights": place, "bytes": len(packed.content), "checksum": checksum},
+    }
+    own = resources.files("playground")
+    files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
+    files |= {f"browser/{path}": content for path, content in read(own / "browser" / "web")}
+    files["browser/kernel.wasm"] = (own / "browser" / "kernel.wasm").read_bytes()
+    files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
+    files["index.html"] = index((own / "web" / "index.html").read_text(encoding="utf-8")).encode()
+    files["sw.js"] = service_worker(files.pop("browser/sw.js").decode(), files).encode()
+    files[".nojekyll"] = b""  # GitHub Pages takes the folder as it is
+    files[SIGN] = json.dumps({"model": model.facts.name, "weights": weights}).encode()
+    if weights_from is None:
+        files[name] = packed.content
+    return Page(files, name, packed)
+
+
+def read(folder: Any, before: str = "") -> list[tuple[str, bytes]]:
+    """(path, content) of a package's files, in order."""
+    found = []
+    for one in sorted(folder.iterdir(), key=lambda one: one.name):
+        if one.is_dir():
+            found += read(one, f"{before}{one.name}/")
+        elif not one.name.startswith("."):
+            found.append((before + one.name, one.read_bytes()))
+    return found
+
+
+def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
+    """What the component begins with (pages/write.py says it for the app)."""
+    web = resources.files("playground").joinpath("web")
+    record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
+    told = record["model"] == model.fingerprint
+    facts = rows(model.facts, model.facts.context, STREAMS)
+    described = {
+        "name": model.facts.name,
+        "fingerprint": packed.fingerprint,
+        "context": model.facts.context,
+        "facts": facts,
+    }
+    return {"models": [described], "record": record if told else None}
+
+
+def index(html: str) -> str:
+    """The app's frame with this page's start, and without what names a server's address."""
+    html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
+    html = html.replace('src="web/start.js"', 'src="browser/start.js"')
+    style = '<link rel="stylesheet" href="web/style.css">'
+    return html.replace(style, f'{style}\n  <link rel="stylesheet" href="browser/loading.css">')
+
+
+def service_worker(template: str, files: Mapping[str, bytes]) -> str:
+    """sw.js with the names of the files and a version that changes with any of them."""
+    digest = hashlib.sha256(template.encode())
+    for name in sorted(files):
+        digest.update(f"{name} {len(files[name])}\n".encode() + files[name])
+    names = ["./", *sorted(name for name in files if name != "index.html")]
+    return template.replace("{{VERSION}}", digest.hexdigest()[:12]).replace(
+        "{{FILES}}", json.dumps(names)
+    )
+
+
+def checksum_of(content: bytes) -> str:
+    """Two sums over the 32-bit words, plain and weighted by place, modulo 2^32: what fetch_model.js
+    checks."""
+    words = np.frombuffer(content[: len(content) // 4 * 4], "<u4").astype(np.uint64)
+    places = np.arange(1, len(words) + 1, dtype=np.uint64)
+    mask = np.uint64(2**32 - 1)
+    weighted = (words * places) & mask
+    return f"{int(words.sum() & mask)}-{int(weighted.sum() & mask)}"
+
+
+def write(page: Page, out: Path) -> None:
+    """Write a page into a folder that is empty, new, or a page that was made before.
+
+    Raises:
+        ValueError: the folder holds something else, or cannot be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: name a folder for the page.")
+    if out.is_dir() and any(out.iterdir()) and not (out / SIGN).is_file():
+        raise ValueError(f"{out} holds other files: name a new folder, or an empty one.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as made:
+            for name, content in page.files.items():
+                file = Path(made, "page", name)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            if out.is_dir():
+                out.rename(Path(made, "before"))
+            Path(made, "page").rename(out)
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written: {error.strerror}.") from None
+
+
+def write_weights(page: Page, folder: Path) -> Path:
+    """Write the weights' file alone, for a repository on the Hub; where it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / page.weights
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as made:
+        made.write(page.packed.content)
+    shutil.move(made.name, file)
+    return file

@@ -1,0 +1,22 @@
+// Puts the component on a page without a server, with the worker behind it.
+
+import "../web/writer.js";
+import { LoadingBar } from "./loading.js";
+import { keepOffline } from "./offline.js";
+import { WorkerSource } from "./source.js";
+
+const root = new URL("../", import.meta.url);
+const writer = document.createElement("inkling-writer");
+document.body.append(writer);
+const names = ["start.json", "web/text.json", "browser/text.json"];
+const [begin, texts, own] = await Promise.all(names.map(async (name) => (await fetch(new URL(name, root))).json()));
+for (const code of Object.keys(texts)) Object.assign(texts[code], own[code]);
+let bar = null;
+const source = new WorkerSource(begin.model, (said) => {
+  bar?.hear(said);
+  if (said.ready) keepOffline(root);
+});
+// A link waits for the model, so this is over when the model has come; the page is there before.
+const begun = writer.start({ source, models: begin.models, texts, record: begin.record, address: begin.address });
+bar = new LoadingBar(document.body, begin.model.bytes, writer.language, () => source.open());
+await begun;

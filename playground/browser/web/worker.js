@@ -1,0 +1,107 @@
+// The page's worker: fetches the model, and writes with it. What is told to it, and what it answers:
+//
+//   { open: { weights, bytes, checksum, slots } }  -> { progress: bytes so far } ..., then { ready: { simd } }
+//                                                     or { failed: "network" | "damaged" | "memory" }
+//   { call: n, name, request }                     -> { call: n, message } ..., then { call: n, done: true }
+//                                                     or { call: n, refused: sentence }
+//   { stop: n }                                    -> nothing more of call n
+//
+// Calls take turns: each computes for a short while, then looks at what came in.
+
+import { fetchModel } from "./fetch_model.js";
+import { Kernel, idsAt, unpacked } from "./kernel.js";
+import { PlainKernel } from "./plain_kernel.js";
+import { Ids } from "./sampler.js";
+import { Refused, Storyteller } from "./storyteller.js";
+import { Tokenizer } from "./tokenizer.js";
+
+const TURN = 30; // ms between two messages of a call
+// A module with one SIMD instruction: whether this browser can run the kernel.
+const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0,
+  253, 15, 253, 98, 11);
+
+let storyteller = null;
+const stopped = new Set();
+
+const turn = () => new Promise((resolve) => {
+  const { port1, port2 } = new MessageChannel(); // sooner than a timer
+  port1.onmessage = resolve;
+  port2.postMessage(null);
+});
+
+async function open({ weights, bytes, checksum, slots }) {
+  const content = await fetchModel(weights, bytes, checksum, (progress) => postMessage({ progress }));
+  const packed = unpacked(content);
+  const { header, data } = packed;
+  const simd = WebAssembly.validate(SIMD);
+  const code = simd && await (await fetch(new URL("kernel.wasm", import.meta.url))).arrayBuffer();
+  const kernel = simd ? await Kernel.open(code, packed, slots) : new PlainKernel(packed, slots);
+  const { tokenizer } = header;
+  const table = { ...tokenizer, merges: idsAt(data, tokenizer.merges), made: idsAt(data, tokenizer.made) };
+  storyteller = new Storyteller(
+    kernel,
+    new Tokenizer(table, header.vocabulary),
+    new Ids(idsAt(data, header.unique_of), kernel.unique),
+    idsAt(data, header.rows_of),
+    header,
+    slots,
+  );
+  postMessage({ ready: { simd } });
+}
+
+// What a call that streams has to say, several messages in one.
+function together(messages) {
+  const found = {};
+  for (const message of messages) {
+    Object.assign(found, { ...message, new: found.new ?? [] });
+    for (const [stream, texts, surprises, ids] of message.new) {
+      const before = found.new.find(([other]) => other === stream);
+      if (!before) found.new.push([stream, [...texts], [...surprises], [...ids]]);
+      else [texts, surprises, ids].forEach((values, k) => before[k + 1].push(...values));
+    }
+  }
+  return found;
+}
+
+async function write(call, request) {
+  let messages = [], until = performance.now() + TURN, isFirst = true;
+  for (const message of storyteller.write(request)) {
+    messages.push(message);
+    const hasWord = message.new.length > 0;
+    if (performance.now() < until && !(hasWord && isFirst)) continue;
+    if (hasWord) isFirst = false; // the first word at once
+    postMessage({ call, message: together(messages) });
+    messages = [];
+    await turn();
+    if (stopped.has(call)) return;
+    until = performance.now() + TURN;
+  }
+  if (messages.length) postMessage({ call, message: together(messages) });
+}
+
+async function answer({ call, name, request }) {
+  try {
+    if (name === "write") await write(call, request);
+    else postMessage({ call, message: storyteller[name](request) });
+    postMessage({ call, done: true });
+  } catch (problem) {
+    postMessage({ call, refused: problem.message });
+    if (!(problem instanceof Refused)) throw problem;
+  } finally {
+    stopped.delete(call);
+  }
+}
+
+addEventListener("message", async ({ data }) => {
+  if (data.stop) stopped.add(data.stop);
+  else if (data.call) answer(data);
+  else if (data.open) {
+    try {
+      await open(data.open);
+    } catch (problem) {
+      const kinds = { network: "network", damaged: "damaged" };
+      postMessage({ failed: kinds[problem.message] ?? (problem instanceof RangeError ? "memory" : "damaged") });
+      throw problem;
+    }
+  }
+});
