@@ -59,6 +59,7 @@ DIRECTIONS = {
         "stories",
         "engine",
         "pages generate",
+        "browser",
         "publish",
     ),
 }

@@ -1,7 +1,7 @@
 """Publish a model, or the playground as a Space.
 
     python -m playground.publish model runs/storyteller/export USER/NAME [--snapshots]
-    python -m playground.publish space USER/NAME --target zerogpu|cpu [--model USER/MODEL]
+    python -m playground.publish space USER/NAME --target zerogpu|cpu|static [--model USER/MODEL]
 
 Both with --dry-run (nothing is sent) and --private. Run again, the same command updates what is
 there.
@@ -14,12 +14,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from playground.browser.pack import WEIGHTS
 from playground.command_line import Parser
 from playground.model.hub import is_name
-from playground.publish import model_repo, space_repo
+from playground.publish import model_repo, space_repo, static_repo
 from playground.publish.staging import Say, Staging
 
 ROOT = Path(__file__).resolve().parents[2]
+COSTS = {name: one.cost for name, one in space_repo.TARGETS.items()} | {"static": static_repo.COST}
 NAME_MAX = 96  # letters of a repository's name on the Hub
 SAMPLE_LENGTH = 130  # tokens
 
@@ -37,9 +39,19 @@ def parser() -> Parser:
     space.add_argument(
         "--target",
         default="zerogpu",
-        help="; ".join(f"{name}: {one.cost}" for name, one in space_repo.TARGETS.items()),
+        choices=tuple(COSTS),
+        help="; ".join(f"{name}: {cost}" for name, cost in COSTS.items()),
     )
     space.add_argument("--model", metavar="USER/MODEL", help="(default: the Space's own name)")
+    space.add_argument(
+        "--export", metavar="EXPORT", help="of a static Space: the folder to pack, else --model"
+    )
+    space.add_argument(
+        "--weights",
+        choices=tuple(WEIGHTS),
+        default="fp16",
+        help="of a static Space (default: fp16)",
+    )
     for kind in (model, space):
         kind.add_argument("name", metavar="USER/NAME", help="the repository on the Hub")
         kind.add_argument("--private", action="store_true", help="only you see it")
@@ -77,6 +89,9 @@ def stage_model(options: argparse.Namespace) -> Staging:
 
 def stage_space(options: argparse.Namespace) -> Staging:
     """A Space's repository."""
+    if options.target == "static":
+        export = options.export or options.model
+        return static_repo.stage(options.name, export, options.model, options.weights)
     return space_repo.stage(ROOT, options.name, options.model, options.target)
 
 
@@ -130,6 +145,7 @@ def upload(options: argparse.Namespace, staging: Staging, say: Say) -> None:
     api = HfApi(library_name="inkling")
     hub.check_login(api, options.name)
     is_space = options.kind == "space"
+    gradio = space_repo.TARGETS.get(options.target) if is_space else None
     if is_space:
         hub.check_model(api, options.model)
     commit = hub.publish(
@@ -138,15 +154,17 @@ def upload(options: argparse.Namespace, staging: Staging, say: Say) -> None:
         options.kind,
         staging,
         private=options.private,
-        hardware=space_repo.TARGETS[options.target].hardware if is_space else None,
+        hardware=gradio.hardware if gradio else None,
         say=say,
     )
     if not is_space:
         say(f"{api.endpoint}/{options.name} is there.")
         return
     host = hub.wait_until_it_runs(api, options.name, commit, say)
-    story = hub.ask_once(host, private=options.private)
-    say(f"It runs, and writes: {story}")
+    if options.target == "static":
+        say(f"It is there, and writes with {hub.page_once(host, private=options.private)}.")
+    else:
+        say(f"It runs, and writes: {hub.ask_once(host, private=options.private)}")
     say(f"{api.endpoint}/spaces/{options.name}")
 
 

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
@@ -25,7 +26,12 @@ from playground.sentences import first_line
 POLL = 5.0  # seconds between two looks at a Space that is being built
 BUILD_MINUTES = 20
 LOG_LINES = 15
-OURS = ("playground/",)  # where a file that is not staged any more is removed
+OURS = (
+    "playground/",
+    "browser/",
+    "web/",
+    "model-",
+)  # where a file that is not staged any more is removed
 TOKENS = "https://huggingface.co/settings/tokens"
 BUILDING = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "STOPPED")
 REFUSED = {
@@ -116,16 +122,17 @@ def publish(
 
     Args:
         kind: "model" or "space".
-        hardware: of a Space that does not exist yet.
+        hardware: of a Space that does not exist yet; None for a static one.
     """
     with sentences(name):
-        space = {"space_sdk": "gradio", "space_hardware": hardware} if kind == "space" else {}
-        api.create_repo(name, repo_type=kind, private=private, exist_ok=True, **space)  # type: ignore[arg-type]
+        gradio = {"space_sdk": "gradio", "space_hardware": hardware}
+        space = {} if kind == "model" else gradio if hardware else {"space_sdk": "static"}
+        api.create_repo(name, repo_type=kind, private=private, exist_ok=True, **space)
         before = api.repo_info(name, repo_type=kind)
         there = set(api.list_repo_files(name, repo_type=kind, revision=before.sha))
         gone = [path for path in there - set(staging.files) if path.startswith(OURS)]
         added = [
-            CommitOperationAdd(path, content.encode() if isinstance(content, str) else str(content))
+            CommitOperationAdd(path, given(content))
             for path, content in sorted(staging.files.items())
         ]
         say(f"{len(added)} files go to {api.endpoint}/{'spaces/' if kind == 'space' else ''}{name}")
@@ -137,6 +144,13 @@ def publish(
             parent_commit=before.sha,
         )
         return str(commit.oid)
+
+
+def given(content: Path | str | bytes) -> str | bytes:
+    """What huggingface_hub takes of a file: its path here, or what is in it."""
+    if isinstance(content, Path):
+        return str(content)
+    return content.encode() if isinstance(content, str) else content
 
 
 def wait_until_it_runs(api: HfApi, name: str, commit: str, say: Say, *, poll: float = POLL) -> str:
@@ -182,12 +196,28 @@ def end_of_log(api: HfApi, name: str, build: bool) -> str:
     return " / ".join(line for line in lines[-LOG_LINES:] if line) or "its log is empty."
 
 
+def page_once(host: str, *, private: bool, timeout: float = 120) -> str:
+    """The model that a static Space's page names; ValueError if there is no page of ours."""
+    asked = urllib.request.Request(f"{host.rstrip('/')}/start.json", None, token_for(host, private))
+    try:
+        with urllib.request.urlopen(asked, timeout=timeout) as answer:
+            return str(json.load(answer)["models"][0]["name"])
+    except (OSError, KeyError, IndexError, ValueError) as problem:
+        why = first_line(problem)
+        raise ValueError(f"the Space is there, but its page does not answer ({why}).") from None
+
+
+def token_for(host: str, private: bool) -> dict[str, str]:
+    """The header that a private Space asks for; the token is for the Hub only."""
+    if private and urlsplit(host).netloc.endswith(".hf.space"):
+        return {"Authorization": f"Bearer {get_token()}"}
+    return {}
+
+
 def ask_once(host: str, *, private: bool, timeout: float = 120) -> str:
     """The story that a Space answers with; ValueError if it answers with none."""
     address = f"{host.rstrip('/')}/gradio_api/call/v2/generate"
-    headers = {"Content-Type": "application/json"}
-    if private and urlsplit(host).netloc.endswith(".hf.space"):  # the token is for the Hub only
-        headers["Authorization"] = f"Bearer {get_token()}"
+    headers = {"Content-Type": "application/json"} | token_for(host, private)
     wish = {"prompt": "Once upon a time", "length": 8, "seed": 1}
     try:
         asked = urllib.request.Request(address, json.dumps(wish).encode(), headers)

@@ -19,7 +19,7 @@ DESCRIPTION = "A tiny model writes stories and shows every word's odds"  # 60 le
 DESCRIPTION_MAX = 60
 WANTED = re.compile(
     r"app\.py|LICENSE"
-    r"|playground/(?!publish/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
+    r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
     r"|playground/web/(?:fonts/)?[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg)"
 )
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -59,18 +59,7 @@ TARGETS: Mapping[str, Target] = {
 
 
 def stage(root: Path, name: str, model: str, target: str) -> Staging:
-    """The repository of a Space `name` that opens a model of the Hub.
-
-    Raises:
-        ValueError: there is no such target.
-    """
-    if target == "static":
-        raise ValueError(
-            "a static Space needs the storyteller as WebAssembly, which does not exist yet: "
-            "choose cpu or zerogpu."
-        )
-    if target not in TARGETS:
-        raise ValueError(f"--target is {', '.join(TARGETS)}, not {target!r}.")
+    """The repository of a Space `name` that opens a model of the Hub."""
     found = Staging()
     found.add_folder(root, lambda path: WANTED.fullmatch(path) is not None)
     for made in ("requirements.txt", "README.md"):
@@ -91,10 +80,9 @@ def requirements(root: Path, target: Target) -> str:
 
 def front_matter(name: str, model: str, target: Target) -> str:
     """What the Hub reads of a Space."""
-    title = name.split("/")[-1].replace("-", " ").title()
     return f"""\
 ---
-title: {json.dumps(title)}
+title: {json.dumps(title_of(name))}
 emoji: 🖋️
 colorFrom: yellow
 colorTo: indigo
@@ -112,6 +100,11 @@ preload_from_hub:
 - {model}
 ---
 """
+
+
+def title_of(name: str) -> str:
+    """ann/little-fox -> Little Fox."""
+    return name.split("/")[-1].replace("-", " ").title()
 
 
 def about(model: str) -> str:

@@ -45,17 +45,19 @@ class Staging:
     """A repository as it will be.
 
     Attributes:
-        files: content by path in the repository: a file here, or a text made for it.
+        files: content by path in the repository: a file here, or what was made for it.
         left_out: reason by path, of what lies beside and is not published.
     """
 
-    files: dict[str, Path | str] = field(default_factory=dict)
+    files: dict[str, Path | str | bytes] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def size(self, path: str) -> int:
         """Bytes of a file."""
         content = self.files[path]
-        return content.stat().st_size if isinstance(content, Path) else len(content.encode())
+        if isinstance(content, Path):
+            return content.stat().st_size
+        return len(content.encode() if isinstance(content, str) else content)
 
     def add_folder(
         self, folder: Path, is_wanted: Callable[[str], bool], *, under: str = ""

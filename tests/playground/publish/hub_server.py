@@ -158,6 +158,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(200)
         elif path.startswith("/gradio_api/"):
             self.play()
+        elif path == "/start.json":  # a static Space answers with its own files
+            (space,) = [name for kind, name in self.hub.repositories if kind == "space"]
+            self.send(200, self.hub.files("space", space)["start.json"])
         elif found := re.match(r"/api/(model|space)s/([\w-]+/[\w-]+)(?:/(.*))?$", path):
             self.repository(found[1], found[2], found[3] or "", body)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -64,6 +65,30 @@ def test_a_model_and_its_space_are_published_and_updated(
     assert len(hub.repositories["space", "lily/tale"].commits) == 2
 
 
+def test_a_static_space_is_published_and_updated(
+    hub: Hub, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "POLL", 0)
+    monkeypatch.setattr(client.time, "sleep", lambda seconds: None)
+    static = ["space", "lily/tale", "--target", "static", "--export", str(folder)]
+    assert command.main([*static, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "browser/kernel.wasm" in said and "sdk: static" in said and ".inkling" in said
+    assert command.main(["model", str(folder), "lily/tale"]) == 0
+    assert command.main(static) == 0
+    said = capsys.readouterr().out
+    assert "It is there, and writes with " in said
+    files = hub.files("space", "lily/tale")
+    start = json.loads(files["start.json"])
+    assert start["address"] == "https://huggingface.co/spaces/lily/tale?story="
+    assert len(files[start["model"]["weights"]]) == start["model"]["bytes"]
+    assert b"sdk: static\napp_file: index.html" in files["README.md"]
+    before = start["model"]["weights"]
+    hub.stages = ["RUNNING"]
+    assert command.main([*static, "--weights", "int8"]) == 0
+    assert before not in hub.files("space", "lily/tale"), "the old weights are taken away"
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -72,8 +97,8 @@ def test_a_model_and_its_space_are_published_and_updated(
         (["model", ".", "tale"], "'tale' is no name on the Hub: give it as USER/NAME."),
         (["space", "lily/ta le"], "is no name on the Hub"),
         (["space", "lily/" + "x" * 100], "is no name on the Hub"),
-        (["space", "lily/tale", "--target", "static"], "does not exist yet: choose cpu or zerogpu"),
-        (["space", "lily/tale", "--target", "tpu"], "--target is cpu, zerogpu, not 'tpu'."),
+        (["space", "lily/tale", "--target", "tpu"], "argument --target: invalid choice: 'tpu'"),
+        (["space", "lily/tale", "--target", "static", "--export", "x"], "x"),
         (["space", "lily/tale", "--model", "tale"], "'tale' is no name on the Hub"),
     ],
 )
