@@ -8,7 +8,7 @@ PINS := pyproject.toml requirements.txt constraints.txt
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help play train publish test bench clean
+.PHONY: help play train browser publish test bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ play: $(VENV)/.play ## open the playground; PORT=7860 and MODEL=folder choose it
 
 train: $(VENV)/.train ## train a model; ARGS="--preset smoke --corpus.source sample" passes settings on
 	$(BIN)/accelerate launch --quiet trainer/train.py $(ARGS)
+
+browser: $(VENV)/.play ## make the page that writes in the visitor's browser, and look at it; MODEL=folder, PORT=8000
+	$(BIN)/python -m playground.browser $(if $(MODEL),"$(MODEL)",models/storyteller) build/page
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/page $(if $(PORT),$(PORT),8000)
 
 publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/export you/storyteller --dry-run"
 	$(BIN)/python -m playground.publish $(ARGS)

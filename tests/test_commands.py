@@ -15,6 +15,7 @@ import pytest
 from accelerate.commands.launch import launch_command_parser
 
 import app
+import playground.browser.__main__
 import playground.generate
 import playground.publish.__main__
 import trainer.evaluate.__main__
@@ -39,6 +40,7 @@ ELSEWHERE = {  # a command's start: why it is not run here
     ".venv/bin/pre-commit": "it changes the repository",
     "EVENT=$(curl": "tests/playground/pages/test_api.py runs it",
     "curl": "the same",
+    "python -m http.server": "tests/browser/test_static_page.py serves the same folder",
     "sbatch": "tests/trainer/distributed/test_machines.py runs the script",
 }
 
@@ -102,6 +104,7 @@ RUN: dict[str, Callable[[list[str]], int]] = {
     "python -m trainer.evaluate": module(trainer.evaluate.__main__.main),
     "python -m trainer.metrics": module(trainer.metrics.main),
     "python -m trainer.export": module(trainer.export.__main__.main),
+    "python -m playground.browser": module(playground.browser.__main__.main),
     "python -m playground.publish": module(playground.publish.__main__.main),
     "python -m playground.generate": module(playground.generate.main, "--length", "5"),
 }
