@@ -1,9 +1,10 @@
 // What can be done with a story: its link, a code, a picture, files, and a book of several.
 //
-// Pictures and files are made by the app's server (playground/pages/shared.py); on a page without one
-// (`writer.server` is null) there is the link alone.
+// Pictures and files are made by the app's server (playground/pages/shared.py). A page without one makes
+// some by itself (`writer.files`, as in browser/web/files.js); without either there is the link alone.
 
 import { TooLong } from "./permalink.js";
+import { sharedStory } from "./shared_story.js";
 
 const KINDS = ["txt", "md", "html", "epub", "pdf", "json"];
 const TITLE = 48; // letters of a title that is made of a story's beginning
@@ -97,11 +98,15 @@ export class SharePanel {
   // Opens on the story as it is now.
   async open() {
     if (this.writer.writing || !(await this.writer.isScored())) return;
-    const { doc, server } = this.writer;
+    const { doc, server, files } = this.writer;
     this.element.hidden = false;
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
-    this.part("made").hidden = !server;
+    this.part("made").hidden = !server && !files;
+    for (const only of this.element.querySelectorAll(".code, .book")) only.hidden = !server;
+    for (const button of this.element.querySelectorAll("[data-file]")) {
+      button.hidden = !server && !files?.kinds.includes(button.dataset.file);
+    }
     this.field("title").value = "";
     this.field("title").placeholder = beginning(this.writer.sheet.text);
     this.say("");
@@ -131,8 +136,8 @@ export class SharePanel {
     this.part("local").hidden = !isLocal(this.field("link").value);
     if (this.writer.server) {
       this.show(this.part("code"), `${this.base}qr.svg`);
-      this.showPicture();
     }
+    if (this.writer.server || this.writer.files) this.showPicture();
     return true;
   }
 
@@ -158,8 +163,23 @@ export class SharePanel {
     return `${this.base}picture.png?${asked}`;
   }
 
-  showPicture() {
-    this.show(this.part("picture"), this.picture);
+  // The story for `writer.files`.
+  get story() {
+    const author = this.field("author").value.trim();
+    return sharedStory(this.writer, { title: this.title, author, link: this.field("link").value });
+  }
+
+  makePicture() {
+    const { files } = this.writer;
+    return files.picture(this.story, { tall: this.field("tall").checked, odds: this.field("picture-odds").checked });
+  }
+
+  async showPicture() {
+    if (this.writer.server) this.show(this.part("picture"), this.picture);
+    else {
+      URL.revokeObjectURL(this.part("picture").src);
+      this.show(this.part("picture"), URL.createObjectURL(await this.makePicture()));
+    }
     this.part("picture").alt = this.writer.language.say("picture_alt");
   }
 
@@ -192,9 +212,11 @@ export class SharePanel {
     else if (share === "copy") await this.copy();
     else if (share === "send") await this.send();
     else if (share === "large") this.showLarge();
+    else if (share === "picture" && !this.writer.server) this.keep(await this.makePicture(), "story.png");
     else if (share === "picture") await this.save(this.picture, "story.png");
     else if (share === "add") this.add([{ link: this.text, title: this.title, author: this.field("author").value }]);
     else if (share === "add-links") this.addLinks();
+    else if (file && !this.writer.server) await this.make(file);
     else if (file) await this.save(`${this.base}story.${file}?${this.asked}`, `story.${file}`);
     else if (book) await this.saveBook(book);
     else if (remove) this.remove(Number(remove));
@@ -215,8 +237,9 @@ export class SharePanel {
     const url = this.field("link").value;
     const what = { title: this.title, url };
     try {
-      if (this.writer.server && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
-        const data = await (await fetch(this.picture)).blob();
+      const { server, files } = this.writer;
+      if ((server || files) && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
+        const data = server ? await (await fetch(this.picture)).blob() : await this.makePicture();
         what.files = [new File([data], "story.png", { type: "image/png" })];
       }
       await navigator.share(what);
@@ -247,13 +270,27 @@ export class SharePanel {
       this.say("nothing_made", { why: detail ?? answer.statusText });
       return;
     }
-    const link = document.createElement("a");
     const given = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("content-disposition") ?? "");
-    link.download = given ? decodeURIComponent(given[1]) : name;
-    link.href = URL.createObjectURL(await answer.blob());
+    this.keep(await answer.blob(), given ? decodeURIComponent(given[1]) : name);
+  }
+
+  // A file that is made here.
+  async make(kind) {
+    this.say("making");
+    try {
+      this.keep(await this.writer.files.file(kind, this.story), `story.${kind}`);
+    } catch (problem) {
+      this.say("nothing_made", { why: problem.message });
+    }
+  }
+
+  keep(blob, name) {
+    const link = document.createElement("a");
+    link.download = name;
+    link.href = URL.createObjectURL(blob);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    this.say("made", { name: link.download });
+    this.say("made", { name });
   }
 
   // The book

@@ -8,7 +8,7 @@
 // candidates(request), which answer once. On the app's page that is server.js; a page without a server
 // gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
 // `address`: what a link's text follows, if not this page's own; `server`: where pictures and files of a
-// story are made, null for nowhere; `record`: a story's record to begin with; `api`: whether web/api.html
+// story are made, null for nowhere; `files`: what makes some of them without a server, or null; `record`: a story's record to begin with; `api`: whether web/api.html
 // shows how programs ask; `publish`: whether the page at publish is there.
 
 import { Appearance } from "./appearance.js";
@@ -38,8 +38,8 @@ class Writer extends HTMLElement {
     this.classList.add("inkling");
   }
 
-  async start({ source, models, texts, record = null, address = null, server = null, api = false, publish = false }) {
-    Object.assign(this, { source, models, record, address, server });
+  async start({ source, models, texts, record = null, address = null, server = null, files = null, api = false, publish = false }) {
+    Object.assign(this, { source, models, record, address, server, files });
     const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it

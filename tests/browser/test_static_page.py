@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from playground.browser.build import page_of, write
@@ -193,6 +194,45 @@ def test_a_link_opens_in_both_worlds(page: Page, engine: Engine, address: str) -
     opened(other, link)
     expect(other.locator(".live")).to_contain_text("Reproduced exactly")
     assert text(other) == story
+
+
+def test_a_story_becomes_a_picture_and_files(page: Page, tmp_path: Path) -> None:
+    begin(page, "Tom said <b>hi</b> & a *star*")
+    story = generate(page)
+    link_of(page)
+    page.get_by_label("Title", exact=True).fill("A </script> & <b>title</b>")
+    page.get_by_label("Your name, if you like").fill("Ann")
+    picture = page.locator('[data-part="picture"]')
+    expect(picture).to_have_js_property("naturalWidth", 1200)
+    page.locator("#ink-tall").check()
+    page.locator("#ink-picture-odds").check()
+    expect(picture).to_have_js_property("naturalHeight", 1350)
+    with page.expect_download() as download:
+        button(page, "Save the picture").click()
+    image = Image.open(download.value.path())
+    assert (image.format, image.size) == ("PNG", (1080, 1350))
+    assert len(image.convert("RGB").getcolors(2**20) or ()) > 50  # words, on tints
+    saved = {}
+    for kind in ("txt", "md", "html"):
+        with page.expect_download() as download:
+            button(page, f".{kind}").click()
+        saved[kind] = tmp_path / f"story.{kind}"
+        download.value.save_as(saved[kind])
+    assert story.strip() in saved["txt"].read_text(encoding="utf-8")
+    assert "Ann and storyteller" in saved["txt"].read_text(encoding="utf-8")
+    assert "&lt;" not in saved["md"].read_text(encoding="utf-8")
+    assert r"\<b\>hi\</b\>" in saved["md"].read_text(encoding="utf-8")
+    for hidden in (".epub", ".pdf", ".json"):
+        expect(button(page, hidden)).to_be_hidden()
+    other = page.context.new_page()
+    asked: list[str] = []
+    other.on("request", lambda one: asked.append(one.url))
+    other.goto(saved["html"].as_uri())
+    other.locator("inkling-reader[ready]").wait_for()
+    assert sheet(other).text_content().strip() == story.strip()
+    other.locator(".sheet span").nth(5).click()
+    expect(other.locator(".card .bars li").first).to_be_visible()
+    assert [url for url in asked if url.startswith("http")] == []
 
 
 def test_its_tokenizer_is_the_model_s(page: Page, engine: Engine) -> None:

@@ -81,6 +81,10 @@ export class WorkerSource {
     return this.once("score", request, signal);
   }
 
+  record(ids) {
+    return this.once("record", { ids });
+  }
+
   candidates(request, signal) {
     return this.once("candidates", request, signal);
   }

@@ -1,6 +1,7 @@
 // Puts the component on a page without a server, with the worker behind it.
 
 import "../web/writer.js";
+import { StoryFiles } from "./files.js";
 import { LoadingBar } from "./loading.js";
 import { keepOffline } from "./offline.js";
 import { WorkerSource } from "./source.js";
@@ -17,6 +18,9 @@ const source = new WorkerSource(begin.model, (said) => {
   if (said.ready) keepOffline(root);
 });
 // A link waits for the model, so this is over when the model has come; the page is there before.
-const begun = writer.start({ source, models: begin.models, texts, record: begin.record, address: begin.address });
+const begun = writer.start({
+  source, texts, models: begin.models, record: begin.record, address: begin.address,
+  files: new StoryFiles(root, source),
+});
 bar = new LoadingBar(document.body, begin.model.bytes, writer.language, () => source.open());
 await begun;

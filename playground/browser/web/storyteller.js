@@ -6,6 +6,7 @@ import { COLUMNS } from "./kernel.js";
 import { candidates, nextId, uniform } from "./sampler.js";
 
 const TEXT_MAX = 20_000, IDS_MAX = 50_000, STREAMS_MAX = 8;
+const BEST = 10; // alternatives of a record
 
 export class Refused extends Error {}
 
@@ -50,6 +51,13 @@ export class Storyteller {
     const one = this.sequence([this.start, ...ids, ...given], ids.length + 1, { count: 0 });
     const tokens = [...this.run([one])].flatMap(([found]) => found);
     return { tokens: tokens.map(({ text: t, surprise, id }) => [t, thousandths(surprise), id]) };
+  }
+
+  // Of each token what the model thought of it, and the ten likeliest in its place.
+  record({ ids }) {
+    const one = this.sequence([this.start, ...this.checked(ids)], 1, { count: 0 });
+    one.isFull = true;
+    return { tokens: [...this.run([one])].flatMap(([found]) => found) };
   }
 
   candidates(request) {
@@ -168,7 +176,7 @@ export class Storyteller {
       if (asked < to) {
         const rows = this.kernel.logits(asked - from, to - asked);
         rows.forEach((logits, k) => {
-          found.push(this.record(one, one.ids[asked + k + 1], logits, k));
+          found.push(this.recordOf(one, one.ids[asked + k + 1], logits, k));
         });
         one.scored = to + 1;
       }
@@ -192,7 +200,7 @@ export class Storyteller {
         one.ended = true;
         return;
       }
-      found[place.get(one)].push(this.record(one, id, rows[k], k));
+      found[place.get(one)].push(this.recordOf(one, id, rows[k], k));
       one.ids.push(id);
       one.scored = one.ids.length;
       if (one.count) this.slide(one);
@@ -227,9 +235,15 @@ export class Storyteller {
     return { logTotal: peak + Math.log(total), entropy: Math.max(0, Math.log(total) - spread / total) };
   }
 
-  record(one, id, logits, k) {
-    const { logTotal } = this.totals(k);
-    return { id, text: one.letters(id), surprise: Math.max(0, logTotal - logits[this.ids.uniqueOf[id]]) };
+  recordOf(one, id, logits, k) {
+    const { logTotal, entropy } = this.totals(k);
+    const logit = logits[this.ids.uniqueOf[id]], text = one.letters(id);
+    if (!one.isFull) return { id, text, surprise: Math.max(0, logTotal - logit) };
+    const probability = (value) => Math.exp(Math.min(value - logTotal, 0));
+    const near = this.ids.likeliest(logits, BEST);
+    const alternatives = near.ids.map((other, n) => (
+      { token_id: other, text: this.tokenizer.label(other), probability: probability(near.logits[n]) }));
+    return { token_id: id, text, probability: probability(logit), rank: this.ids.rank(logits, id), entropy, alternatives };
   }
 
   // Ids that must not come now (engine/sampler.py).
