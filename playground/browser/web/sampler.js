@@ -14,19 +14,19 @@ export function uniform(seed, position) {
   return Number((mixed ^ (mixed >> 31n)) >> 11n) / 2 ** 53;
 }
 
-// Which of the values are the largest, from the largest down, equal ones by their place.
+// Which of the values are the largest, from the largest down, equal ones by their place. As many parts of
+// the values as are asked for have a number of at least the smallest of the largest maxima; few others do.
 export function largest(values, count) {
-  const before = (one, other) => values[other] - values[one] || one - other;
-  let found = [], least = -Infinity;
-  for (let k = 0; k < values.length; k += 1) {
-    if (!(values[k] > least)) continue;
-    found.push(k);
-    if (found.length >= 4 * count) {
-      found = found.sort(before).slice(0, count);
-      least = values[found.at(-1)];
-    }
+  const part = Math.max(1, Math.floor(values.length / (4 * count)));
+  const maxima = new Float64Array(Math.ceil(values.length / part)).fill(-Infinity);
+  for (let from = 0, n = 0; n < maxima.length; from += part, n += 1) {
+    const end = Math.min(from + part, values.length);
+    for (let k = from; k < end; k += 1) if (values[k] > maxima[n]) maxima[n] = values[k];
   }
-  return found.sort(before).slice(0, count);
+  maxima.sort();
+  const least = maxima.length > count ? maxima[maxima.length - count] : -Infinity, found = [];
+  for (let k = 0; k < values.length; k += 1) if (values[k] >= least) found.push(k);
+  return found.sort((one, other) => values[other] - values[one] || one - other).slice(0, count);
 }
 
 // The first place in rising numbers whose number passes `limit`, or reaches it with `reaches`.

@@ -22,8 +22,8 @@ from tests.paths import ROOT
 from tests.playground.browser.wasm import KERNEL, Kernel
 from tests.playground.conftest import SHAPES
 
-PROMPTS, GREEDY = 20, 100  # prompts of eight tokens, and tokens that follow each
-STORIES = 12
+PROMPTS, GREEDY = 10, 100  # prompts of eight tokens, and tokens that follow each
+STORIES = 6
 SHIPPED = ROOT / "models" / "storyteller"
 SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
 
