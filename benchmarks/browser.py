@@ -191,6 +191,8 @@ def measure(browser: Browser, address: str, pages: dict[str, str], rounds: int) 
 
 
 def size_of(response: Any) -> int:
+    if response.request.method != "GET":
+        return 0
     return int(response.headers.get("content-length", 0))
 
 

@@ -271,7 +271,7 @@ export class Storyteller {
 
   notBeginningWithSpace() {
     this.without ??= Array.from({ length: this.vocabulary }, (_, id) => id)
-      .filter((id) => this.tokenizer.piece(id)?.[0] !== 32);
+      .filter((id) => this.tokenizer.piece(id)[0] !== 32);
     return this.without;
   }
 }

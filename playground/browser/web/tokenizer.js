@@ -21,20 +21,30 @@ export class Tokenizer {
     this.ranks = new Map(); // of a pair, by its number
     for (let k = made.length - 1; k >= 0; k -= 1) this.ranks.set(merges[2 * k] * PAIR + merges[2 * k + 1], k);
     this.made = made;
-    this.pieces = new Array(vocabulary).fill(new Uint8Array());
+    this.read(merges, vocabulary);
+    this.known = new Map();
+  }
+
+  // The bytes of all tokens, one behind the other: 50,000 small arrays would take ten times the memory.
+  read(merges, vocabulary) {
+    const { letters, made, added } = this;
+    const lengths = new Uint32Array(vocabulary), encoder = new TextEncoder();
+    for (const id of letters) lengths[id] = 1;
+    for (let k = 0; k < made.length; k += 1) lengths[made[k]] = lengths[merges[2 * k]] + lengths[merges[2 * k + 1]];
+    const texts = added.map(([id, text, silent]) => [id, silent ? new Uint8Array() : encoder.encode(text)]);
+    for (const [id, bytes] of texts) lengths[id] = bytes.length;
+    this.starts = new Uint32Array(vocabulary + 1);
+    for (let id = 0; id < vocabulary; id += 1) this.starts[id + 1] = this.starts[id] + lengths[id];
+    this.bytes = new Uint8Array(this.starts[vocabulary]);
     letters.forEach((id, byte) => {
-      this.pieces[id] = Uint8Array.of(byte);
+      this.bytes[this.starts[id]] = byte;
     });
     for (let k = 0; k < made.length; k += 1) {
-      const left = this.pieces[merges[2 * k]], right = this.pieces[merges[2 * k + 1]];
-      const both = new Uint8Array(left.length + right.length);
-      both.set(left);
-      both.set(right, left.length);
-      this.pieces[made[k]] = both;
+      const left = this.piece(merges[2 * k]), at = this.starts[made[k]];
+      this.bytes.set(left, at);
+      this.bytes.set(this.piece(merges[2 * k + 1]), at + left.length);
     }
-    const encoder = new TextEncoder();
-    for (const [id, text, silent] of added) this.pieces[id] = silent ? new Uint8Array() : encoder.encode(text);
-    this.known = new Map();
+    for (const [id, bytes] of texts) this.bytes.set(bytes, this.starts[id]);
   }
 
   encode(text) {
@@ -89,7 +99,7 @@ export class Tokenizer {
 
   // The bytes that a token adds to a text.
   piece(id) {
-    return this.pieces[id];
+    return this.bytes.subarray(this.starts[id], this.starts[id + 1]);
   }
 
   // One token for people: its text, or its bytes in angle brackets if they are no text.

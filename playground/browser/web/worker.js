@@ -46,6 +46,7 @@ async function open({ weights, bytes, checksum, slots }) {
     header,
     slots,
   );
+  content.buffer.transfer?.(0); // the kernel has a copy: given back now, and not when memory is short
   postMessage({ ready: { simd } });
 }
 
