@@ -42,74 +42,13 @@ PACKAGES = (
     "onnxruntime-web@1.30.0", "@huggingface/transformers@4.3.1", "@wllama/wllama@3.13.0",
 )  # fmt: skip
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PEERS = Path(__file__).parent / "peers"
 LENGTH = 200
-OURS = """
-import { WorkerSource } from "./browser/source.js";
-const { model, models } = await (await fetch("start.json")).json();
-const source = new WorkerSource(model, () => {});
-const settings = { temperature: 0, top_k: 40, top_p: 1, min_p: 0, repetition_penalty: 1,
-  length: LENGTH, banned_words: [], stop_at_end: false };
-window.run = async () => {
-  const request = { model: models[0].name, ids: IDS, text: "", token_id: null, settings, seeds: [1], opening: -1 };
-  let first = 0, last = 0, count = 0;
-  for await (const { new: found } of source.write(request)) {
-    if (!found.length) continue;
-    last = performance.now();
-    first ||= last;
-    count += found[0][3].length;
-  }
-  return (count - 1) / (last - first) * 1000;
-};"""
-ORT = """
-import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
-ort.env.wasm.numThreads = 1;
-ort.env.wasm.wasmPaths = new URL("./node_modules/onnxruntime-web/dist/", location.href).href;
-const session = await ort.InferenceSession.create("own.onnx");
-window.run = async () => {
-  const size = LAYERS * 2 * HIDDEN, cache = new Float32Array(512 * size);
-  let ids = IDS.map(BigInt), known = 0, first = 0;
-  for (let k = 0; k < LENGTH; k += 1) {
-    const past = new ort.Tensor("float32", cache.subarray(0, known * size), [known, LAYERS, 2, HEADS, HIDDEN / HEADS]);
-    const found = await session.run({ ids: new ort.Tensor("int64", BigInt64Array.from(ids), [ids.length]), past });
-    cache.set(found.new.data, known * size);
-    known += ids.length;
-    let best = 0;
-    found.logits.data.forEach((one, row) => { if (one > found.logits.data[best]) best = row; });
-    ids = [BigInt(FIRST_ID[best])];
-    if (!k) first = performance.now();
-  }
-  return (LENGTH - 1) / (performance.now() - first) * 1000;
-};"""
-TRANSFORMERS = """
-import { AutoModelForCausalLM, Tensor, env } from "./node_modules/@huggingface/transformers/dist/transformers.min.js";
-env.allowRemoteModels = false;
-env.allowLocalModels = true;
-env.localModelPath = "models/";
-env.backends.onnx.wasm.numThreads = 1;
-env.backends.onnx.wasm.wasmPaths = new URL("./node_modules/@huggingface/transformers/node_modules/onnxruntime-web/dist/", location.href).href;
-const model = await AutoModelForCausalLM.from_pretrained("storyteller", { dtype: "fp32", device: "wasm" });
-window.run = async () => {
-  const ids = BigInt64Array.from(IDS.map(BigInt));
-  const inputs = {
-    input_ids: new Tensor("int64", ids, [1, ids.length]),
-    attention_mask: new Tensor("int64", ids.map(() => 1n), [1, ids.length]),
-  };
-  let first = 0, count = 0;
-  const streamer = { put() { count += 1; if (count === 2) first = performance.now(); }, end() {} };
-  await model.generate({ ...inputs, max_new_tokens: LENGTH, min_new_tokens: LENGTH, do_sample: false, streamer });
-  return (LENGTH - 1) / (performance.now() - first) * 1000;
-};"""
-WLLAMA = """
-import { Wllama } from "./node_modules/@wllama/wllama/esm/index.js";
-const wllama = new Wllama({ default: "./node_modules/@wllama/wllama/esm/wasm/wllama.wasm" });
-await wllama.loadModelFromUrl(new URL("model.gguf", location.href).href, { n_threads: 1, n_ctx: 512 });
-window.run = async () => {
-  let first = 0, count = 0;
-  const chunks = await wllama.createCompletion({ prompt: PROMPT, max_tokens: LENGTH, temperature: 0, ignore_eos: true, stream: true });
-  for await (const chunk of chunks) { count += 1; if (count === 1) first = performance.now(); }
-  return (count - 1) / (performance.now() - first) * 1000;
-};"""
-PAGE = "<!doctype html><title>{name}</title><script type=module>{known}\n{script}\nwindow.ready = true;</script>"
+PAGE = """<!doctype html><title>{name}</title>
+<script type="module">{known}
+{script}
+window.ready = true;</script>
+"""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -159,13 +98,14 @@ def prepare(out: Path, model: Path, npm: Path | None) -> dict[str, str]:
     }  # fmt: skip
     known = "".join(f"const {name} = {json.dumps(value)};" for name, value in values.items())
     pages = {
-        "Inkling, fp16": ("ours/run.html", OURS), "Inkling, int8": ("ours-int8/run.html", OURS),
-        "onnxruntime-web, fp32": ("ort.html", ORT),
-        "transformers.js, fp32": ("transformers.html", TRANSFORMERS),
-        "wllama, GGUF fp16": ("wllama.html", WLLAMA),
+        "Inkling, fp16": ("ours/run.html", "ours"), "Inkling, int8": ("ours-int8/run.html", "ours"),
+        "onnxruntime-web, fp32": ("ort.html", "ort"),
+        "transformers.js, fp32": ("transformers.html", "transformers"),
+        "wllama, GGUF fp16": ("wllama.html", "wllama"),
     }  # fmt: skip
     for name, (path, script) in pages.items():
-        (out / path).write_text(PAGE.format(name=name, known=known, script=script))
+        code = (PEERS / f"{script}.js").read_text(encoding="utf-8")
+        (out / path).write_text(PAGE.format(name=name, known=known, script=code))
     return {name: path for name, (path, _) in pages.items()}
 
 
