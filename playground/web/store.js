@@ -2,6 +2,7 @@
 // server lose nothing. Every tab has a story of its own; a new tab begins with a copy of the last one.
 
 const DATABASE = "inkling", STORE = "stories", FORMAT = 1, KEPT = 30;
+const LEFT = "inkling-left"; // in sessionStorage
 
 const answer = (request) =>
   new Promise((resolve, reject) => {
@@ -53,8 +54,11 @@ export class Store {
 
   // What was kept for this tab, or a copy of the newest story, or null.
   async load() {
-    if (!this.database) return null;
+    const left = JSON.parse(sessionStorage.getItem(LEFT));
+    sessionStorage.removeItem(LEFT);
+    if (!this.database) return left?.value ?? null;
     const own = await answer(this.rows().get(this.copied ?? this.id));
+    if (left && !(own?.at > left.at)) return left.value;
     if (own) return own.value;
     const all = await answer(this.rows().getAll());
     all.sort((one, other) => other.at - one.at);
@@ -66,6 +70,16 @@ export class Store {
   save(value) {
     this.waiting = value;
     this.timer ??= setTimeout(() => this.flush(), 300);
+  }
+
+  // The page is being left: the database may write too late for the page that comes, so this tab's
+  // own storage, which does so at once, has it too if it is not too large.
+  leave() {
+    if (this.waiting === undefined) return;
+    try {
+      sessionStorage.setItem(LEFT, JSON.stringify({ at: Date.now(), value: this.waiting }));
+    } catch { /* larger than it takes */ }
+    this.flush();
   }
 
   flush() {

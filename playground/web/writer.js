@@ -104,7 +104,7 @@ class Writer extends HTMLElement {
     document.addEventListener("keydown", (event) => this.key(event));
     addEventListener("pagehide", () => {
       this.keep();
-      this.store.flush();
+      this.store.leave();
     });
     this.appearance = new Appearance(this);
     this.appearance.showWords();

@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_component import button, set_range, sheet, text
+from tests.browser.actions import button, set_range, sheet, text
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESK = {"viewport": {"width": 1280, "height": 900}}

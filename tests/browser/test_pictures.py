@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.actions import button
 from tests.browser.conftest import running_app
-from tests.browser.test_component import button
 from tests.paths import ROOT
 
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
+from tests.browser.actions import AXE, button, link_of, sheet, text
 from tests.browser.conftest import running_app
-from tests.browser.test_component import AXE, button, link_of, sheet, text
 from tests.browser.test_page import DESK, PHONE, generate
 
 HOSTILE = '<img src=x onerror="window.hacked=1"> <script>window.hacked=1</script> {{7*7}}'

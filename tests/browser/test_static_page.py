@@ -24,8 +24,9 @@ from playground.engine.replay import replay
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.permalink import decode, text_of
-from tests.browser.test_component import AXE, button, link_of, sheet, text
+from tests.browser.actions import button, link_of, sheet, text
 from tests.browser.test_page import DESK, PHONE, generate
+from tests.browser.test_sharing import violations
 from tests.paths import ROOT
 
 SHIPPED = ROOT / "models" / "storyteller"
@@ -179,9 +180,7 @@ def test_a_person_writes_with_it(page: Page) -> None:
     button(page, "Show me eight").click()
     expect(page.locator(".choices li")).to_have_count(8)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run()).violations")
-    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found] == []
+    assert violations(page) == []
 
 
 def test_a_link_opens_in_both_worlds(page: Page, engine: Engine, address: str) -> None:

@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import app
+from tests.browser.actions import AXE
 from tests.browser.conftest import browser, every_core  # noqa: F401, fixtures
-from tests.browser.test_component import AXE
 from tests.paths import ROOT
 from tests.playground.publish import hub_server
 from tests.playground.publish.hub_server import TOKEN, Hub

@@ -1,0 +1,58 @@
+"""The component by itself, without Gradio and without a model."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from playground.pages.write import WEB
+from tests.browser.actions import (
+    DAY,
+    DESK,
+    NIGHT,
+    PHONE,
+    open_page,
+)
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """component.html, and the folder playground/web below web/."""
+
+    def translate_path(self, path: str) -> str:
+        name = path.split("?")[0].lstrip("/")
+        if name.startswith("web/"):
+            return str(WEB / name.removeprefix("web/"))
+        return str(Path(__file__).with_name("component.html"))
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def files() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(params=[DESK | DAY, PHONE | NIGHT], ids=["desk, day", "phone, night"])
+def page(browser: Browser, files: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The component, opened in a browser that knows nothing of it."""
+    settings = dict(request.param)
+    context = browser.new_context(locale=settings.pop("locale", "en-GB"), **settings)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda problem: problems.append(str(problem)))
+    open_page(page, files)
+    yield page
+    context.close()
+    assert problems == []

@@ -1,0 +1,139 @@
+"""The component by itself: its looks, its languages, what every visitor can reach."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from playground.pages.write import WEB
+from playground.sampling import NUMBERS
+from tests.browser.actions import (
+    AXE,
+    SCREENS,
+    button,
+    sheet,
+    write,
+)
+
+
+def test_the_page_is_light() -> None:
+    files = [file for ending in ("js", "css", "json", "html") for file in WEB.glob(f"*.{ending}")]
+    size = sum(file.stat().st_size for file in [*files, *WEB.glob("fonts/*.woff2")])
+    assert size < 400_000
+
+
+@pytest.mark.parametrize("page", [{"forced_colors": "active"}], indirect=True)
+def test_forced_colours_leave_the_controls(page: Page) -> None:
+    write(page)
+    appearance = "node => getComputedStyle(node).appearance"
+    assert page.locator("#ink-temperature").evaluate(appearance) == "auto"
+    assert page.get_by_label("Show the odds").evaluate(appearance) == "auto"
+
+
+def test_paper_is_printed_alone(page: Page) -> None:
+    write(page)
+    page.emulate_media(media="print")
+    expect(sheet(page)).to_be_visible()
+    for part in ("header", "aside", ".actions", ".ruler"):
+        expect(page.locator(f"inkling-writer {part}").first).to_be_hidden()
+
+
+def test_right_to_left_is_laid_out_so(page: Page) -> None:
+    write(page, "كان يا ما كان", length=2)
+    first, last = (page.locator(".word").nth(k).bounding_box() for k in (0, 2))
+    assert first and last
+    assert first["x"] > last["x"]
+    box = sheet(page).bounding_box()
+    assert box
+    assert first["x"] + first["width"] > box["x"] + box["width"] - 10  # at the right
+
+
+def test_what_has_slid_out_of_sight_is_shown(page: Page) -> None:
+    write(page, length=80)
+    expect(page.locator('[data-part="context"]')).to_contain_text("have slid out of its sight")
+    unseen = page.locator(".word[data-unseen]").count()
+    assert unseen == 31  # of 84 tokens and the start, in quarters of 64
+    assert "53 of 64" in (page.locator('[data-part="context"]').text_content() or "")
+
+
+@pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
+def test_the_page_speaks_the_reader_s_language(page: Page) -> None:
+    expect(button(page, "Erzählen")).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == "de"
+    page.get_by_role("button", name="English").click()
+    expect(button(page, "Generate")).to_be_visible()
+    page.reload()
+    expect(button(page, "Generate")).to_be_visible()
+
+
+def test_both_languages_say_everything() -> None:
+    texts = json.loads((WEB / "text.json").read_text(encoding="utf-8"))
+    assert {name: sorted(words) for name, words in texts.items()} == {
+        name: sorted(texts["en"]) for name in ("en", "de")
+    }
+    files = [*WEB.glob("*.js"), *WEB.parent.glob("pages/*.py")]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    made = re.compile(r"(opening_\d|preset_\w+|\w+_hint)$")  # keys that are put together
+    names = {row.name for row in NUMBERS}
+    unused = [
+        key
+        for key in texts["en"]
+        if f'"{key}"' not in source and not made.match(key) and key not in names
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("page", SCREENS, indirect=True)
+def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
+    page.add_script_tag(path=str(AXE))
+
+    def check(state: str) -> None:
+        found = page.evaluate("axe.run(document.querySelector('inkling-writer'))")
+        said = [
+            f"{state}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
+            for one in found["violations"]
+        ]
+        assert said == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
+
+    check("empty")
+    write(page, length=20)
+    check("written")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Show the odds").check()
+    check("odds")
+    page.locator(".word").nth(6).click()
+    expect(page.locator(".card")).to_be_visible()
+    check("card")
+    page.locator(".card .bars button").nth(3).click()
+    expect(page.locator(".branches li")).to_have_count(2)
+    expect(button(page, "Continue")).to_be_visible()
+    button(page, "Show me eight").click()
+    expect(page.locator(".choices li")).to_have_count(8)
+    expect(button(page, "Continue")).to_be_visible()
+    check("eight")
+
+
+@pytest.mark.parametrize("page", SCREENS, indirect=True)
+def test_what_can_be_pressed_is_large_and_the_actions_are_in_reach(page: Page) -> None:
+    write(page, length=200)
+    small = page.evaluate(
+        """[...writer.querySelectorAll('button, select, summary, input[type=range], .switch')]
+            .filter(node => node.checkVisibility()
+              && (node.offsetHeight < 43.5 || node.offsetWidth < 43.5))
+            .map(node => node.outerHTML.slice(0, 80))"""
+    )
+    assert small == []
+    page.evaluate("scrollTo(0, 0)")
+    for name in ("Continue", "Again", "Show me eight", "Undo", "Redo"):
+        expect(button(page, name)).to_be_in_viewport(ratio=1)
+    assert page.locator(".actions").evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+    assert page.locator(".actions").evaluate("bar => bar.offsetHeight") < 76  # one line
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    last = page.locator(".word").last.bounding_box()
+    actions = page.locator(".actions").bounding_box()
+    assert last and actions
+    assert last["y"] + last["height"] <= actions["y"]

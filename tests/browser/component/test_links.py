@@ -1,0 +1,113 @@
+"""The component by itself: a story becomes a link, and a link a story."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.actions import (
+    VECTORS,
+    asked,
+    button,
+    link_of,
+    open_page,
+    text,
+    turn,
+    write,
+)
+
+
+def test_a_link_carries_the_story_and_is_told_again(page: Page, files: str) -> None:
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Seed", exact=True).fill("77")
+    told = write(page, "Once upon a time ", length=9)
+    turned = turn(page, 2)
+    assert turned != told
+    link = link_of(page)
+    assert link.startswith(f"{files}?story=")
+    assert len(link) < 300
+    button(page, "Copy").click()
+    expect(page.locator(".sharing [role=status]")).to_have_text("The link is copied.")
+    other = page.context.browser.new_context(locale="en-GB").new_page()
+    heard = page.evaluate("localStorage.getItem('heard')")
+    other.add_init_script(f"localStorage.setItem('heard', {json.dumps(heard)})")
+    open_page(other, link)
+    expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+    assert text(other) == turned
+    assert other.url == files
+    seeds = [request["seeds"] for request in asked(other, "write")]
+    assert seeds == [[77], [77]]
+    authors = "all => all.map(one => one.dataset.by)"
+    assert other.locator(".word").evaluate_all(authors) == page.locator(".word").evaluate_all(
+        authors
+    )
+    # What was on the page before the link is not lost.
+    button(other, "Undo").click()
+    assert text(other) == ""
+    other.context.close()
+
+
+def test_a_link_carries_all_branches_if_it_is_asked_to(page: Page, files: str) -> None:
+    write(page, "Once upon a time ", length=9)
+    turned = turn(page, 2)
+    alone = link_of(page)
+    page.get_by_label("With all branches").check()
+    expect(page.get_by_label("A link with the whole story")).not_to_have_value(alone)
+    link = page.get_by_label("A link with the whole story").input_value()
+    branches = page.locator(".branches .go").all_text_contents()
+    button(page, "Close").click()
+    page.get_by_label("Open a link").fill(link)
+    page.get_by_label("Open a link").press("Enter")
+    expect(page.locator(".live")).to_contain_text("Reproduced exactly")
+    assert text(page) == turned
+    assert len(page.locator(".branches .go").all_text_contents()) == len(branches) == 2
+    page.locator(".branches .go").nth(1).click()
+    assert text(page) != turned and text(page).startswith("Once upon a time")
+    page.get_by_label("Open a link").fill("https://example.org/a-page")
+    page.get_by_label("Open a link").press("Enter")
+    expect(page.locator(".live")).to_contain_text("cut off or was altered")
+
+
+def test_a_link_that_does_not_tell_the_truth_is_found_out(page: Page, files: str) -> None:
+    write(page, "Once upon a time", length=6)
+    page.evaluate("writer.doc.runs[0].seed += 1")  # as if somebody had put in other words
+    link = link_of(page)
+    open_page(page, link)
+    expect(page.locator(".live")).to_contain_text("it differs from word 5 on")
+    page.evaluate("writer.model.fingerprint = 'e'.repeat(64)")
+    foreign = link_of(page)
+    open_page(page, foreign)
+    expect(page.locator(".live")).to_contain_text("Told by another model (tiny)")
+
+
+def test_a_link_that_is_cut_is_refused_and_the_story_stays(page: Page, files: str) -> None:
+    told = write(page)
+    link = link_of(page)
+    page.wait_for_timeout(400)
+    for wrong in (link[:-5], f"{files}?story=", f"{files}?story=%3Cimg%20src=x%3E"):
+        open_page(page, wrong)
+        expect(page.locator(".live")).to_contain_text("cut off or was altered")
+        assert text(page) == told
+
+
+def test_links_mean_the_same_in_the_browser_and_in_python(page: Page) -> None:
+    vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        """async ({ good, bad }) => {
+          const { encode, decode } = await import('./web/permalink.js');
+          const common = await (await fetch('web/common_tokens.json')).json();
+          const taken = (text) => {
+            try { decode(text, common); return true; } catch { return false; }
+          };
+          return {
+            values: good.map(({ link }) => decode(link, common)),
+            links: good.map(({ value }) => encode(value, common)),
+            taken: bad.filter(taken),
+          };
+        }""",
+        vectors,
+    )
+    assert found["values"] == [vector["value"] for vector in vectors["good"]]
+    assert found["links"] == [vector["link"] for vector in vectors["good"]]
+    assert found["taken"] == []

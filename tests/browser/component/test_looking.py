@@ -1,0 +1,290 @@
+"""The component by itself: the odds, a word's card, the bars, reading aloud."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from playground.sampling import Settings, choose, uniform
+from tests.browser.actions import (
+    asked,
+    button,
+    open_page,
+    set_range,
+    text,
+    write,
+)
+
+
+def test_a_word_s_card_turns_the_story(page: Page) -> None:
+    told = write(page)
+    page.get_by_label("Show the odds").check()
+    page.locator(".word").nth(6).hover()
+    card = page.get_by_role("dialog", name="The odds of a word")
+    expect(card).to_be_visible()
+    expect(card).to_contain_text("13 %")
+    expect(card).to_contain_text("2 words were likelier")
+    expect(card.locator(".bars li")).to_have_count(10)
+    card.locator(".bars button").nth(3).click()
+    expect(page.locator(".branches li")).to_have_count(2)
+    expect(button(page, "Continue")).to_be_visible()
+    (branch,) = asked(page, "branch")
+    assert (len(branch["ids"]), branch["token_id"]) == (6, 3)
+    words = page.evaluate("writer.tokens.map(token => token.t)")
+    assert words[6] == " home"
+    assert "".join(words[:6]) == told[: len("".join(words[:6]))]
+    # Both are there, and can be named, compared and removed.
+    page.locator(".branches .rename").nth(1).click()
+    page.get_by_label("Name of the branch").fill("The way home")
+    page.keyboard.press("Enter")
+    expect(page.locator(".branches .go").nth(1)).to_have_text("The way home")
+    button(page, "Side by side").click()
+    expect(page.locator(".choices li")).to_have_count(2)
+    shared = page.locator(".choices .shared").first.text_content()
+    assert shared and told.startswith(shared)
+    page.get_by_role("button", name="Go on with this one: 1").click()
+    assert text(page) == told
+    page.locator(".branches .prune").nth(1).click()
+    expect(page.locator(".branches")).to_be_hidden()
+    button(page, "Undo").click()
+    expect(page.locator(".branches li")).to_have_count(2)
+
+
+def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
+    write(page)
+    page.get_by_label("Show the odds").focus()
+    page.keyboard.press("Space")
+    stops = page.locator('.word[tabindex="0"]')
+    expect(stops).to_have_count(1)
+    stops.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".word").nth(5)).to_be_focused()
+    expect(page.locator(".card")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".card .bars button").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".card")).to_be_hidden()
+    expect(page.locator(".word").nth(5)).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function("source.asked.some(([kind]) => kind === 'branch')")
+    assert asked(page, "branch")[0]["token_id"] == 1
+    expect(button(page, "Continue")).to_be_visible()
+    page.locator('.word[tabindex="0"]').focus()
+    page.keyboard.press("F2")  # into the text
+    page.keyboard.type("X")
+    assert "X" in text(page)
+
+
+def test_the_bars_follow_a_slider(page: Page) -> None:
+    write(page)
+    bars = page.locator('[data-part="next"]')
+    expect(bars.locator("button")).to_have_count(12)
+
+    def odds() -> list[str]:
+        return bars.locator("button .odds").all_text_contents()
+
+    warm = odds()
+    set_range(page, "temperature", 0)
+    assert odds() == ["100 %"] + ["–"] * 11
+    set_range(page, "temperature", 2)
+    assert odds() != warm
+    set_range(page, "top_k", 3)
+    assert odds()[3:] == ["–"] * 9
+    assert bars.locator("li.cut").count() == 9
+    calls = len(asked(page, "candidates"))
+    set_range(page, "temperature", 1.5)
+    assert len(asked(page, "candidates")) == calls  # no round trip
+    took = page.evaluate(
+        """() => { const slider = document.querySelector('#ink-temperature');
+          writer.querySelector('#ink-top_k').value = 0; writer.settings.top_k = 0;
+          const times = []; for (let k = 0; k < 20; k += 1) { const start = performance.now();
+          slider.value = k / 10; slider.dispatchEvent(new Event('input', { bubbles: true }));
+          document.body.offsetHeight; times.push(performance.now() - start); }
+          return times.sort((a, b) => a - b)[10]; }"""
+    )
+    assert took < 16
+
+
+def test_every_word_can_be_picked(page: Page) -> None:
+    page.get_by_label("Pick every word yourself").check()
+    expect(page.locator('[data-part="next"] button')).to_have_count(12)
+    for place in (0, 2, 1):
+        count = page.locator(".word").count()
+        page.locator('[data-part="next"] button').nth(place).click()
+        expect(page.locator(".word")).to_have_count(count + 1)
+    assert text(page) == " the ran fox"
+    assert asked(page, "write") == []
+    button(page, "Undo").click()
+    assert text(page) == " the ran"
+
+
+TRICKS = [
+    "<img src=x onerror='window.hacked = 1'>",
+    "${window.hacked = 1} {{constructor.constructor('window.hacked = 1')()}}",
+    "<script>window.hacked = 1</script> `x` **b** [a](javascript:window.hacked=1)",
+    "\u202eright to left\u202c \u200d\u200d zero",
+    "a" * 3_000,
+]
+
+
+@pytest.mark.parametrize("trick", TRICKS, ids=range(len(TRICKS)))
+def test_a_story_is_letters_wherever_it_is_shown(page: Page, trick: str) -> None:
+    page.evaluate("trick => { source.say = trick }", trick)
+    write(page, "Once " + trick, length=2)
+    assert text(page).count(trick) == 3
+    page.get_by_label("Show the odds").check()
+    page.locator(".word").nth(1).hover()
+    button(page, "Again").click()
+    expect(page.locator(".branches li")).to_have_count(2)
+    expect(button(page, "Continue")).to_be_visible()
+    button(page, "Side by side").click()
+    button(page, "Show me eight").click()
+    expect(page.locator(".choices li")).to_have_count(8)
+    expect(button(page, "Continue")).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+    assert (
+        page.locator("inkling-writer :is(img, script, strong)")
+        .and_(page.locator(":not([data-part], dialog img, .headline strong)"))
+        .count()
+        == 0
+    )
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+SPEECH = """() => {
+  // Headless Chromium has no voice: this one says a word when the test calls spoken.next().
+  const spoken = {
+    said: [], starts: [], last: null, voice: { lang: 'en-GB' },
+    next() {
+      if (spoken.starts.length) spoken.last.onboundary({ charIndex: spoken.starts.shift() });
+      else spoken.end();
+      return [...document.querySelectorAll('.word.spoken')].map((word) => word.textContent.trim());
+    },
+    end() { const over = spoken.last; spoken.last = null; over?.onend(); },
+  };
+  const synthesis = {
+    getVoices: () => [spoken.voice],
+    addEventListener() {},
+    cancel: spoken.end,
+    speak(said) {
+      spoken.said.push(said.text);
+      spoken.last = said;
+      spoken.starts = [...said.text.matchAll(/\\S+/g)].map((found) => found.index);
+    },
+  };
+  Object.defineProperty(window, 'speechSynthesis', { value: synthesis });
+  window.spoken = spoken;
+}"""
+
+
+def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) -> None:
+    expect(page.locator('[data-part="read"]')).to_be_hidden()  # no voice, no button
+    page.add_init_script(f"({SPEECH})()")
+    page.add_init_script("window.SpeechSynthesisUtterance = function (text) { this.text = text }")
+    open_page(page, files)
+    told = write(page)
+    button(page, "Read aloud").click()
+    expect(button(page, "Be quiet")).to_be_visible()
+    assert page.evaluate("spoken.said") == [told]
+    words = told.split()
+    marked = [page.evaluate("spoken.next()") for _ in words]
+    assert [
+        mark
+        for mark, word in zip(marked, words, strict=True)
+        if len(mark) != 1 or mark[0] not in word
+    ] == [], marked
+    assert page.evaluate("spoken.next()") == []  # it came to the end
+    expect(button(page, "Read aloud")).to_be_visible()
+    button(page, "Read aloud").click()
+    button(page, "Be quiet").click()
+    expect(button(page, "Read aloud")).to_be_visible()
+
+
+def test_a_tree_of_500_branches_stays_fluent(page: Page) -> None:
+    slowest = page.evaluate(
+        """async () => {
+          const tree = await import('./web/tree.js');
+          let doc = tree.emptyDocument();
+          const word = (_, k) => ({ t: ` word${k}`, s: k % 7, i: k, r: 0 });
+          const words = length => Array.from({ length }, word);
+          doc.runs.push({ settings: writer.settings, seed: 1 });
+          doc = tree.withTokens(doc, words(300));
+          for (let k = 1; k < 500; k += 1) {
+            doc = tree.selected(doc, 1 + (k * 7) % k);
+            const from = tree.current(doc).tokens.slice(0, 150);
+            doc = tree.branched(doc, [...from, ...words(150)]);
+          }
+          writer.setOdds(true);
+          writer.act(doc);
+          const times = [];
+          for (let k = 0; k < 30; k += 1) {
+            const start = performance.now();
+            writer.act(tree.selected(writer.doc, 1 + (k * 37) % 500));
+            document.body.offsetHeight;
+            times.push(performance.now() - start);
+            await new Promise(requestAnimationFrame);
+          }
+          return times.sort((a, b) => a - b)[15];
+        }"""
+    )
+    assert slowest < 33
+    assert page.locator(".branches li").count() == 500
+
+
+# The browser's arithmetic is Python's.
+
+
+def test_the_presets_are_settings(page: Page) -> None:
+    presets = page.evaluate("import('./web/settings.js').then(module => module.PRESETS)")
+    for preset in presets.values():
+        Settings(**preset)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 0.8, "top_k": 40},
+        {"temperature": 1.3, "top_k": 0},
+        {"temperature": 0, "top_k": 0},
+        {"temperature": 1, "top_k": 0, "top_p": 0.7},
+        {"temperature": 0.5, "top_k": 20, "min_p": 0.1},
+        {"temperature": 2, "top_k": 200, "top_p": 0.9, "min_p": 0.01},
+    ],
+    ids=str,
+)
+def test_bars_are_what_the_sampler_draws_from(page: Page, settings: dict[str, Any]) -> None:
+    draw = np.random.default_rng(5)
+    logits = np.sort(draw.normal(size=200) * 2)[::-1] + 6
+    rest = [(-3.0, 400), (-2.0, 50)]
+    total = float(np.logaddexp.reduce([*logits, *(x + math.log(n) for x, n in rest)]))
+    wish = Settings(**settings)
+    found = page.evaluate(
+        "([next, settings]) => import('./web/odds.js').then(m => m.distribution(next, settings))",
+        [
+            {
+                "candidates": [[k, f" {k}", float(x)] for k, x in enumerate(logits)],
+                "rest": rest,
+                "log_total": total,
+            },
+            {name: getattr(wish, name) for name in ("temperature", "top_k", "top_p", "min_p")},
+        ],
+    )
+    after = [row["after"] for row in found["rows"]]
+    assert sum(after) + found["restAfter"] == pytest.approx(1)
+    assert sum(row["before"] for row in found["rows"]) + found["restBefore"] == pytest.approx(1)
+    temperature = wish.temperature or 1.0
+    log_rest = float(np.logaddexp.reduce([x / temperature + math.log(n) for x, n in rest]))
+    seen = np.zeros(200)
+    for position in range(400):
+        chosen = choose(logits, log_rest, wish, uniform(1, position))
+        if chosen is not None:
+            seen[chosen[0]] += 1
+            assert chosen[1] == pytest.approx(after[chosen[0]], rel=1e-9)
+    assert all(after[k] > 0 for k in np.flatnonzero(seen))

@@ -1,0 +1,62 @@
+"""How the page is served, and what is closed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+
+def status(request: urllib.request.Request) -> int:
+    try:
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_page_is_kept_to_itself(url: str) -> None:
+    with urllib.request.urlopen(url) as answer:
+        headers, page = answer.headers, answer.read().decode()
+    assert "frame-ancestors 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert "<title>Inkling" in page
+    assert f'content="{url}web/preview.png"' in page
+    assert "radio" not in page
+    with urllib.request.urlopen(f"{url}web/start.json") as answer:
+        start = json.load(answer)
+    assert start["models"][0]["name"] == "tiny"
+    assert start["record"] is None  # it is the shipped model's, and this is another one
+
+
+def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> None:
+    config = urllib.request.urlopen(f"{url}config").read().decode()
+    assert str(tiny_export) not in config
+    post = {"method": "POST", "data": b"x"}
+    assert status(urllib.request.Request(f"{url}gradio_api/upload", **post)) == 404
+    assert status(urllib.request.Request(f"{url}monitoring")) == 404
+    assert status(urllib.request.Request(f"{url}web/../../app.py")) == 404
+    host = urllib.parse.urlsplit(url).netloc
+    large = http.client.HTTPConnection(host)
+    large.putrequest("POST", "/gradio_api/call/generate")
+    large.putheader("Content-Length", str(2**20 + 1))
+    large.endheaders()
+    assert large.getresponse().status == 413
+    large.close()
+    for body in ({"data": ["Once"]}, {"data": 5}, [], "x"):
+        few = urllib.request.Request(
+            f"{url}gradio_api/call/generate",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(few)
+        assert refused.value.code == 422
+        assert "a list of 11 values (prompt, temperature," in refused.value.read().decode()
+    stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
+    assert status(stranger) == 400
