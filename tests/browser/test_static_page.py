@@ -29,8 +29,7 @@ from tests.browser.test_page import DESK, PHONE, generate
 from tests.browser.test_sharing import violations
 from tests.paths import ROOT
 
-SHIPPED = ROOT / "models" / "storyteller"
-SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
+SHIPPED, SAMPLE = ROOT / "models" / "storyteller", ROOT / "trainer" / "corpus" / "sample.jsonl"
 READY = "inkling-writer[ready]"
 LOADED = "!document.querySelector('.loading') && document.querySelector('inkling-writer[ready]')"
 # Everything that chooses a token; at temperature 2 the last digit of 50,257 odds decides, see
