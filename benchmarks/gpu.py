@@ -104,7 +104,7 @@ def resume(store: str) -> dict[str, Any]:
         command = [
             *(sys.executable, str(ROOT / "trainer" / "train.py"), "--corpus.source", store),
             *("--optim.steps", "12", "--run.validate_blocks", "1", "--run.sample_length", "1"),
-            *("--run.snapshots", "0", "--run.judge_stories", "1", "--runtime.compile", "on"),
+            *("--run.snapshots", "0", "--run.evaluate_stories", "1", "--runtime.compile", "on"),
             *("--run.keep_last", "9", "--run.dir", folder, *more),
         ]
         subprocess.run(command, capture_output=True, check=True)

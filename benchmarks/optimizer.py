@@ -74,7 +74,7 @@ def train(name: str, seed: int, stories: str, validation: str) -> None:
         "optim.steps": TOKENS // CONTEXT // int(str(settings["optim.global_batch"])),
         "run.seed": seed, "run.dir": folder(name, seed), "corpus.folder": FOLDER / "corpus",
         "runtime.compile": "on", "run.validate_every": 10_000, "run.validate_blocks": 48,
-        "run.judge_stories": 1, "run.sample_prompts": "Once", "run.sample_length": 1,
+        "run.evaluate_stories": 1, "run.sample_prompts": "Once", "run.sample_length": 1,
         "run.snapshots": 0, "run.save_every": 10_000, "corpus.source": stories,
     }  # fmt: skip
     if validation:

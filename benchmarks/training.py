@@ -129,7 +129,7 @@ def inkling(
     """Tokens per second of `trainer/train.py`, and its peak memory in MiB."""
     changes = {
         "corpus.source": stories, "corpus.folder": data, "optim.steps": steps + 2 * WARM_UP,
-        "model.dropout": 0, "runtime.compile": "on", "run.log_every": 1, "run.judge_stories": 1,
+        "model.dropout": 0, "runtime.compile": "on", "run.log_every": 1, "run.evaluate_stories": 1,
         "run.validate_every": 10_000, "run.validate_blocks": 1, "run.sample_length": 1,
         "run.snapshots": 0,
     } | {name.replace("__", "."): value for name, value in settings.items()}  # fmt: skip

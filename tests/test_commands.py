@@ -29,7 +29,7 @@ FENCE = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 SMALL = [
     *("--preset", "smoke", "--optim.steps", "2", "--run.snapshots", "0", "--model.hidden", "32"),
-    *("--run.judge_stories", "1", "--run.sample_length", "2", "--run.validate_blocks", "1"),
+    *("--run.evaluate_stories", "1", "--run.sample_length", "2", "--run.validate_blocks", "1"),
 ]
 ELSEWHERE = {  # a command's start: why it is not run here
     "python3 -m venv": "`make` does the same, and CI runs that",

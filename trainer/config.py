@@ -48,8 +48,13 @@ class Run:
         unit="steps",
     )
     validate_blocks: int = setting(64, "size of that validation", unit="blocks")
-    judge_stories: int = setting(
-        500, "validation stories that judge the export; 0 means all", unit="stories"
+    evaluate_stories: int = setting(
+        500, "validation stories that the export is evaluated with; 0 means all", unit="stories"
+    )
+    continue_stories: int = setting(
+        100,
+        "of those, whose second halves it writes for its card: BLEU, copied runs; 0 is off",
+        unit="stories",
     )
     export_checkpoint: str = setting(
         "last",
@@ -89,12 +94,7 @@ class Run:
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
-        counts = (
-            "log_every",
-            "keep_last",
-            "validate_blocks",
-            "sample_length",
-        )
+        counts = ("log_every", "keep_last", "validate_blocks", "sample_length")
         found = positive("run", {key: getattr(self, key) for key in counts})
         if self.minutes < 0:
             found.append(f"run.minutes must be 0 (no limit) or more, not {self.minutes}")
@@ -103,10 +103,10 @@ class Run:
                 found.append(f"run.{key} must be 0 (automatic) or more, not {getattr(self, key)}")
         if not 0 <= self.seed < 2**32:
             found.append(f"run.seed must be from 0 to 4294967295, not {self.seed}")
-        if self.judge_stories < 0:
-            found.append(f"run.judge_stories must be 0 (all) or more, not {self.judge_stories}")
-        if self.snapshots < 0:
-            found.append(f"run.snapshots must be 0 (off) or more, not {self.snapshots}")
+        zeros = {"evaluate_stories": "all", "continue_stories": "off", "snapshots": "off"}
+        for key, zero in zeros.items():
+            if getattr(self, key) < 0:
+                found.append(f"run.{key} must be 0 ({zero}) or more, not {getattr(self, key)}")
         found += [
             f"run.trackers knows {', '.join(TRACKERS)}, not {name!r}"
             for name in self.tracker_names

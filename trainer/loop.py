@@ -26,9 +26,9 @@ from trainer.corpus.token_store import TokenStore, find_store, recipe_difference
 from trainer.distributed.broadcast import agree, checkpoint_from_main
 from trainer.distributed.runtime import Runtime, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
-from trainer.evaluate.likelihood import evaluate
+from trainer.evaluate.finished import evaluate_finished
 from trainer.evaluate.load import trained_ids
-from trainer.evaluate.samples import tell
+from trainer.evaluate.samples import write_samples
 from trainer.evaluate.validation import validation_loss
 from trainer.export import describe, export, snapshots
 from trainer.flops import flops_per_token, matmul_peak
@@ -338,7 +338,7 @@ class Trainer:
         self.runtime.wait()
 
     def validate(self, log: metrics.MetricsLog) -> bool:
-        """Judge the model as it is now and let it tell; whether it is the best so far."""
+        """Validate the model as it is now and let it write; whether it is the best so far."""
         run, weights = self.config.run, self.engine.weights()
         is_best = False
         if self.runtime.is_main:
@@ -349,7 +349,7 @@ class Trainer:
             if loss is not None and math.isfinite(loss):
                 is_best = loss < min(self.judged.values(), default=math.inf)
                 self.judged[self.step] = loss
-            stories = tell(
+            stories = write_samples(
                 decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
             )
             log.validation(self.step, loss, self.store.bytes_per_token("validation"), stories)
@@ -365,7 +365,7 @@ class Trainer:
         return self.stock
 
     def finish(self) -> None:
-        """Judge the model and export it."""
+        """Evaluate the model and export it."""
         weights = self.engine.weights()
         self.runtime.watchdog.finish_collectives()
         if self.runtime.is_main:
@@ -377,8 +377,7 @@ class Trainer:
                     self.say(f"step {step:,} had the lowest validation loss: it is exported")
             decoder = self.full(weights)
             metrics.plot(self.folder, self.folder / "curve.png")
-            stories = list(self.store.stories("validation", config.run.judge_stories))
-            judged = evaluate(decoder, stories, self.tokenizer) if stories else None
+            found = evaluate_finished(decoder, self.tokenizer, self.store, config.run, self.say)
             training = describe(
                 decoder,
                 config.to_dict(),
@@ -387,7 +386,7 @@ class Trainer:
                 corpus=self.store.summary("train"),
                 steps=step,
                 tokens_seen=step * self.global_batch * self.context,
-                validation=judged and judged.summary("the validation split"),
+                **found.summary("the validation split"),
             )
             decoder = decoder.cpu()
             if config.run.export_precision == "fp16":

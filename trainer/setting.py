@@ -14,6 +14,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.dry": "run.dry_run",
     "run.keep": "run.keep_last",
     "run.export": "run.export_checkpoint",
+    "run.judge_stories": "run.evaluate_stories",
 }
 ADDED: dict[str, Any] = {
     "model.attention": "block",

@@ -41,7 +41,7 @@ PINNED = (
     " --runtime.precision fp32 --runtime.compile off --runtime.deepspeed off"
     " --runtime.micro_batch 16 --runtime.compact_vocabulary true"
     f" --run.log_every 1 --run.validate_every {STEPS} --run.validate_blocks 1"
-    " --run.sample_length 2 --run.judge_stories 1"
+    " --run.sample_length 2 --run.evaluate_stories 1"
 )
 RUNS = {
     "llama": "--model.block llama --optim.optimizer adamw",

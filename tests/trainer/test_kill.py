@@ -28,7 +28,7 @@ SMALL = [
     *("--preset", "smoke", "--model.hidden", "32", "--model.intermediate", "64"),
     *("--model.context", "32", "--optim.global_batch", "8", "--optim.steps", str(STEPS)),
     *("--run.save_every", "3", "--run.log_every", "1", "--run.validate_every", "30"),
-    *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.judge_stories", "1"),
+    *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.evaluate_stories", "1"),
 ]
 
 

@@ -26,7 +26,7 @@ TINY = [
     *("--preset", "smoke", "--model.hidden", "32", "--model.intermediate", "64"),
     *("--model.context", "64", "--optim.global_batch", "8", "--optim.steps", "20"),
     *("--run.save_every", "10", "--run.validate_every", "20", "--run.validate_blocks", "2"),
-    *("--run.sample_length", "2", "--run.judge_stories", "2", "--run.snapshots", "2"),
+    *("--run.sample_length", "2", "--run.evaluate_stories", "2", "--run.snapshots", "2"),
     *("--run.log_every", "10", "--runtime.precision", "fp32"),
 ]
 OWN = [*TINY, "--corpus.tokenizer", "train:512"]

@@ -34,7 +34,7 @@ TINY = [
     *("--model.context", "64", "--optim.global_batch", "8", "--optim.steps", "10"),
 ]
 QUICK = [
-    *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.judge_stories", "1"),
+    *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.evaluate_stories", "1"),
     *("--run.snapshots", "1", "--run.log_every", "1", "--runtime.precision", "fp32"),
 ]
 

@@ -23,7 +23,7 @@ FORKED: list[str] = []  # see tests/processes.py
 LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]
 SHORT = [
     *("--optim.steps", "2", "--run.log_every", "1"),
-    *("--run.judge_stories", "1", "--run.sample_length", "2", "--run.snapshots", "0"),
+    *("--run.evaluate_stories", "1", "--run.sample_length", "2", "--run.snapshots", "0"),
 ]
 JUDGES = [
     "Once upon a time there was a little dog. The dog was happy and ran to the park with his ball.",

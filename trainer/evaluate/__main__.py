@@ -1,11 +1,12 @@
-"""Judges an export, or any causal language model folder that transformers opens.
+"""Evaluates an export, or any causal language model folder that transformers opens.
 
-    python -m trainer.evaluate MODEL --stories FILE [--json]
+    python -m trainer.evaluate MODEL --stories FILES [--train FILES] [--generate N] [--report DIR]
+    python -m trainer.evaluate compare MODEL MODEL ... --stories FILES
 
-Says how well the model predicts every story of a file (likelihood.py tells what is
-counted) and, with --generate N, how its own continuations of N of them read. Stories are judged as
-they stand, without the space around them. A model that read cleaned stories, in lower case say, may
-be judged on such: --clean applies the rules that its training.json names. That is another text.
+Says how well the model predicts every story of the files (likelihood.py says what is counted) and,
+with --generate N, how its own continuations of N of them read. Stories are scored as they stand,
+without the space around them. A model that learned from cleaned stories, in lower case say, may be
+evaluated on such: --clean applies the rules that its training.json names. That is another text.
 """
 
 from __future__ import annotations
@@ -14,21 +15,23 @@ import argparse
 import dataclasses
 import json
 import sys
-import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import transformers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner
-from trainer.corpus.sources import open_source
 from trainer.device import usable_gpu
-from trainer.evaluate.generation import Prose, continue_stories, judge_prose
-from trainer.evaluate.likelihood import Evaluation, evaluate
+from trainer.evaluate.compare import Row, compare, table
+from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
+from trainer.evaluate.figures import figures, plain_table, prose_table
+from trainer.evaluate.likelihood import Evaluation, Likelihood, evaluate, score
 from trainer.evaluate.load import open_model
+from trainer.evaluate.prose import find_in_training, measure_prose, same_story
+from trainer.evaluate.report import check_report_folder, write_report
+from trainer.evaluate.story_files import cleaning_of, read_stories, source_of
 
 __all__ = ["Evaluation", "evaluate", "main", "open_model"]
 
@@ -41,17 +44,47 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """The command line."""
+    """The command line for one model."""
     found = Parser(
         prog="python -m trainer.evaluate",
         description="How well a model predicts true stories: perplexity, bits per byte.",
+        epilog="`python -m trainer.evaluate compare MODEL MODEL ...` puts several side by side.",
     )
-    add = found.add_argument
-    add(
+    found.add_argument(
         "model",
         metavar="MODEL",
         help="an export, run, checkpoint or snapshot; another causal model's folder; or a Hub name",
     )
+    add_scoring_options(found)
+    add = found.add_argument
+    add("--clean", action="store_true", help="clean the stories as those in training.json were")
+    add("--report", metavar="DIR", help="write a report there: Markdown and pictures")
+    add("--train", metavar="FILES", help="training stories, to see what of all this is in them")
+    more = found.add_argument_group("continuations of the first halves of stories")
+    add = more.add_argument
+    add("--generate", type=int, default=0, metavar="N", help="continue N stories and measure it")
+    add("--temperature", type=float, default=0.8, help="beside the greedy ones (default: 0.8)")
+    add("--top-k", type=int, default=40, help="tokens to draw from; 0: all (default: 40)")
+    add("--seed", type=int, default=0, help="of the draws (default: 0)")
+    return found
+
+
+def compare_parser() -> Parser:
+    """The command line for several models."""
+    found = Parser(
+        prog="python -m trainer.evaluate compare",
+        description="Models side by side on the same stories, with paired differences.",
+    )
+    found.add_argument(
+        "models", metavar="MODEL", nargs="+", help="as for one model; the others are compared to it"
+    )
+    add_scoring_options(found)
+    return found
+
+
+def add_scoring_options(found: Parser) -> None:
+    """The options that both commands have."""
+    add = found.add_argument
     add(
         "--stories",
         metavar="FILES",
@@ -67,94 +100,49 @@ def parser() -> Parser:
         help="what parts the stories of a .txt (default: auto, which is <|endoftext|> marks)",
     )
     add("--json", action="store_true", help="print one JSON object")
-    add("--clean", action="store_true", help="clean the stories as those in training.json were")
     add("--context", type=int, metavar="N", help="tokens to look back on (default: the model's)")
     add("--stride", type=int, metavar="N", help="tokens that long stories slide by (default: half)")
     add("--batch", type=int, default=16, metavar="N", help="windows at once (default: 16)")
     add("--device", default="auto", help="cpu, cuda, ... (default: a GPU when there is one)")
-    more = found.add_argument_group("continuations of the first halves of stories")
-    add = more.add_argument
-    add("--generate", type=int, default=0, metavar="N", help="continue N stories, judge the prose")
-    add("--train", metavar="FILE", help="training stories, to see what is copied from them")
-    add("--temperature", type=float, default=0.0, help="0, the default, takes the likeliest token")
-    add("--seed", type=int, default=0, help="of the draws above temperature 0 (default: 0)")
-    return found
 
 
-def cleaning_of(folder: Path) -> Corpus:
-    """The corpus settings that a model was trained with, from its training.json.
-
-    Raises:
-        ValueError: the folder has no such file, or it names no cleaning.
-    """
-    try:
-        kept = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        kept = kept["settings"]["corpus"]
-        known = {key.name for key in dataclasses.fields(Corpus)}
-        return Corpus(**{key: value for key, value in kept.items() if key in known})
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
-        raise ValueError(
-            f"{folder / 'training.json'} tells no rules of cleaning: leave out --clean"
-        ) from problem
-
-
-def stories_of(source: Corpus, cleaner: Cleaner | None) -> Iterator[str]:
-    """The stories of files as they are to be scored, without those that the cleaner drops.
-
-    Raises:
-        ValueError: they cannot be read.
-    """
-    with open_source(source) as opened:
-        stories = (story for piece in opened.train() for story in piece.stories())
-        yield from prepared(stories, opened.name, cleaner)
-
-
-def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iterator[str]:
-    """Stories without the space around them, cleaned if asked for."""
-    for number, story in enumerate(stories, start=1):
-        if any("\ud800" <= letter <= "\udfff" for letter in story):
-            raise ValueError(
-                f"story {number:,} of {name} holds half a character (a lone surrogate): mend it or "
-                "take it out"
-            )
-        cleaned = story if cleaner is None else cleaner.clean(story, Counter())
-        if isinstance(cleaned, str) and cleaned.strip():
-            yield cleaned.strip()
-
-
-def source_of(options: argparse.Namespace, files: str) -> Corpus:
-    """Files as a source of stories; the copy of standard input is in a folder for such."""
+def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = None) -> Iterator[str]:
+    """The stories of the files of that name."""
     settings = vars(options)
-    return Corpus(
-        source=files,
-        folder=tempfile.gettempdir(),
-        field=settings["corpus.field"],
-        separator=settings["corpus.separator"],
-    )
+    source = source_of(names, settings["corpus.field"], settings["corpus.separator"])
+    return read_stories(source, cleaner)
 
 
-def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
-    """Does what the command line asks for.
+def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:
+    """The stories to score.
 
     Raises:
-        ValueError: one sentence on what cannot be done.
+        ValueError: there are none.
     """
-    if options.generate < 0:
-        raise ValueError(f"--generate must be 0 or more, not {options.generate}")
-    if not 0 <= options.temperature < float("inf"):
-        raise ValueError(f"--temperature must be 0 or more, not {options.temperature}")
-    if options.train and not options.generate:
-        raise ValueError("--train is for the prose that --generate N writes: give both")
+    stories = list(files(options, options.stories, cleaner))
+    if not stories:
+        raise ValueError(f"{options.stories} holds no stories")
+    return stories
+
+
+def opened(
+    options: argparse.Namespace, name: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model where it is to compute, and its tokenizer."""
     device = options.device
     if device == "auto":
         device = "cuda" if usable_gpu() else "cpu"
-    stores = vars(options)["corpus.folder"]
-    model, tokenizer = open_model(options.model, device=device, stores=stores)
-    cleaner = Cleaner(cleaning_of(Path(options.model))) if options.clean else None
-    stories = list(stories_of(source_of(options, options.stories), cleaner))
-    if not stories:
-        raise ValueError(f"{options.stories} holds no stories")
-    likelihood = evaluate(
+    return open_model(name, device=device, stores=vars(options)["corpus.folder"])
+
+
+def scored(
+    options: argparse.Namespace,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    stories: list[str],
+) -> Likelihood:
+    """The scores of all stories, as the options want them."""
+    return score(
         model,
         stories,
         tokenizer,
@@ -163,53 +151,91 @@ def judge(options: argparse.Namespace) -> tuple[Evaluation, Prose | None]:
         batch=options.batch,
         progress=True,
     )
-    if not options.generate:
-        return likelihood, None
-    continuations = continue_stories(
-        model,
-        stories,
-        tokenizer,
-        count=options.generate,
-        temperature=options.temperature,
-        seed=options.seed,
-        batch=options.batch,
-        progress=True,
-    )
-    training = stories_of(source_of(options, options.train), cleaner) if options.train else None
-    return likelihood, judge_prose(continuations, training)
 
 
-def table(likelihood: Evaluation, prose: Prose | None) -> str:
-    """The figures for people."""
-    rows = [
-        ("nats per token", f"{likelihood.nats_per_token:.4f}"),
-        ("perplexity", f"{likelihood.perplexity:.3f}"),
-        ("bits per byte", f"{likelihood.bits_per_byte:.4f}"),
-        ("stories", f"{likelihood.stories:,}"),
-        ("tokens", f"{likelihood.tokens:,}"),
-        ("bytes", f"{likelihood.bytes:,}"),
-        ("context, stride", f"{likelihood.context}, {likelihood.stride}"),
-        ("seconds", f"{likelihood.seconds:.1f}"),
+def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
+    """Evaluates one model, prints the figures unless they are wanted as JSON, and returns them.
+
+    Raises:
+        ValueError: one sentence on what cannot be done.
+    """
+    if options.generate < 0:
+        raise ValueError(f"--generate must be 0 or more, not {options.generate}")
+    ways = [Sampling(), Sampling(options.temperature, options.top_k, options.seed)]
+    if options.report:
+        check_report_folder(Path(options.report))
+    model, tokenizer = opened(options, options.model)
+    cleaner = Cleaner(cleaning_of(Path(options.model))) if options.clean else None
+    stories = stories_of(options, cleaner)
+    scores = scored(options, model, tokenizer, stories)
+    openings = openings_of(model, stories, tokenizer, options.generate)
+    if options.generate and not openings:
+        raise ValueError(
+            f"no story of {options.stories} can be continued: each has too few tokens, or a first "
+            "half that leaves the model's context no room"
+        )
+    continuations = [
+        (way, continue_stories(model, openings, tokenizer, way, batch=options.batch, progress=True))
+        for way in (ways if options.temperature else ways[:1])
+        if openings
     ]
-    if prose:
-        rows += [
-            ("stories continued", f"{prose.stories:,}"),
-            ("BLEU", f"{prose.bleu:.2f}"),
-            ("4-word runs repeated", f"{prose.repeated:.2%} (true: {prose.repeated_in_true:.2%})"),
-        ]
-    if prose and prose.copied is not None:
-        shares = f"{prose.copied:.2%} (true: {prose.copied_in_true:.2%})"
-        rows.append(("8-word runs copied", shares))
-    return "\n".join(f"{name:22}{value}" for name, value in rows)
+    training, in_training = None, None
+    if options.train:
+        texts = [text for _, done in continuations for pair in done for text in pair.texts]
+        training = find_in_training(files(options, options.train, cleaner), texts, stories)
+        in_training = sum(same_story(story) in training.stories for story in stories)
+    prose = [measure_prose(done, way, tokenizer, training) for way, done in continuations]
+    if options.report:
+        name = f"{options.stories}, cleaned" if options.clean else options.stories
+        write_report(
+            Path(options.report), options.model, name, scores, tokenizer, prose, in_training
+        )
+    evaluation = scores.evaluation()
+    if not options.json:
+        print(plain_table(figures(evaluation, in_training)))
+        if prose:
+            print("\n" + plain_table(prose_table(prose)))
+            print(f"\nBLEU: {prose[0].bleu_signature}")
+        if options.report:
+            print(f"\nthe report is in {options.report}")
+    found = {"model": options.model, "file": options.stories, "cleaned": options.clean}
+    found |= dataclasses.asdict(evaluation)
+    found |= {} if in_training is None else {"in_training": in_training}
+    return found | ({"prose": list(map(dataclasses.asdict, prose))} if prose else {})
+
+
+def run_comparison(options: argparse.Namespace) -> dict[str, Any]:
+    """Compares models, prints the table unless it is wanted as JSON, and returns it.
+
+    Raises:
+        ValueError: one sentence on what cannot be done.
+    """
+    if len(options.models) < 2:
+        raise ValueError("compare needs two models or more: name another")
+    stories = stories_of(options)
+
+    def all_scored() -> Iterator[tuple[str, Likelihood]]:
+        for name in options.models:
+            yield name, scored(options, *opened(options, name), stories)
+
+    rows: list[Row] = list(compare(all_scored()))
+    if not options.json:
+        print(table(rows))
+    return {"file": options.stories, "models": list(map(dataclasses.asdict, rows))}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 when the model was judged, 2 with one sentence when it cannot be."""
+    """The command: 0 when the model was evaluated, 2 with one sentence when it cannot be."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     try:
-        options = parser().parse_args(arguments)
-        likelihood, prose = judge(options)
+        if arguments[:1] == ["compare"]:
+            options = compare_parser().parse_args(arguments[1:])
+            found = run_comparison(options)
+        else:
+            options = parser().parse_args(arguments)
+            found = run_evaluation(options)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -217,11 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 130
     if options.json:
-        found: dict[str, Any] = {"model": options.model, "file": options.stories}
-        found |= {"cleaned": options.clean, **dataclasses.asdict(likelihood)}
-        print(json.dumps(found | ({"prose": dataclasses.asdict(prose)} if prose else {})))
-    else:
-        print(table(likelihood, prose))
+        print(json.dumps(found))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Nats per token, perplexity and bits per byte of true stories under a causal language model.
+"""How probable a causal language model holds true stories, token by token.
 
 What is counted, since every one of these choices moves the number:
 
@@ -12,10 +12,7 @@ What is counted, since every one of these choices moves the number:
   means of means.
 - bits per byte = nats / ln 2 / UTF-8 bytes of the stories. The nats of the end-of-text tokens are
   in it, their bytes are not.
-
-Speed: the head is most of the arithmetic. It is computed in slices, so that all logits never exist
-at once, and rows of it that are equal are computed once: n equal rows weigh exp(logit + ln n) in
-the softmax. Our exports have tens of thousands of them: the ids that their corpus never used.
+- The 95 % intervals are those of drawing other stories; see bootstrap.py.
 """
 
 from __future__ import annotations
@@ -24,6 +21,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,7 +29,9 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-SLICE_BYTES = 96 * 2**20  # of logits held at once; below this the matrix product loses speed
+from trainer.evaluate.bootstrap import middle, resampled_sums
+from trainer.evaluate.head import Head, Scored, last_hidden, score_logits
+
 TEXTS_A_CALL = 1000  # stories handed to the tokenizer at once
 
 
@@ -43,6 +43,7 @@ class Evaluation:
         nats_per_token: mean of -ln p over all predicted tokens.
         perplexity: exp of that.
         bits_per_byte: comparable between tokenizers, which the two above are not.
+        nats_interval, perplexity_interval, bits_interval: 95 % of each, (low, high).
         tokens: predicted tokens, the end of each story among them.
         bytes: UTF-8 bytes of the stories.
         stories: how many there were.
@@ -54,6 +55,9 @@ class Evaluation:
     nats_per_token: float
     perplexity: float
     bits_per_byte: float
+    nats_interval: tuple[float, float]
+    perplexity_interval: tuple[float, float]
+    bits_interval: tuple[float, float]
     tokens: int
     bytes: int
     stories: int
@@ -68,7 +72,75 @@ class Evaluation:
         return {**kept, "file": file}
 
 
+@dataclass(frozen=True)
+class Likelihood:
+    """What a model said of every token of some stories.
+
+    Attributes:
+        starts: (stories + 1,) where each story's tokens begin in the three arrays that follow.
+        ids: (tokens,) int32 the predicted tokens, each story's end-of-text token among them.
+        nats: (tokens,) float32 -ln p of each.
+        confidence: (tokens,) float32 p of the token that the model held likeliest.
+        correct: (tokens,) bool whether that was the true one.
+        bytes: (stories,) int64 UTF-8 bytes of each story.
+        context: tokens the model could look back on.
+        stride: tokens by which long stories slid through it.
+        seconds: time taken.
+    """
+
+    starts: np.ndarray
+    ids: np.ndarray
+    nats: np.ndarray
+    confidence: np.ndarray
+    correct: np.ndarray
+    bytes: np.ndarray
+    context: int
+    stride: int
+    seconds: float
+
+    @cached_property
+    def nats_of_story(self) -> np.ndarray:
+        """(stories,) float64 sums."""
+        return np.add.reduceat(self.nats.astype(np.float64), self.starts[:-1])
+
+    @property
+    def tokens_of_story(self) -> np.ndarray:
+        """(stories,) predicted tokens."""
+        return np.diff(self.starts)
+
+    def evaluation(self) -> Evaluation:
+        """The figures over all stories."""
+        columns = np.stack([self.nats_of_story, self.tokens_of_story, self.bytes])
+        nats, tokens, num_bytes = (float(total) for total in columns.sum(axis=1))
+        drawn = resampled_sums(columns)
+        low, high = middle(drawn[:, 0] / drawn[:, 1])
+        return Evaluation(
+            nats_per_token=nats / tokens,
+            perplexity=math.exp(nats / tokens),
+            bits_per_byte=nats / math.log(2) / num_bytes,
+            nats_interval=(low, high),
+            perplexity_interval=(math.exp(low), math.exp(high)),
+            bits_interval=middle(drawn[:, 0] / math.log(2) / drawn[:, 2]),
+            tokens=int(tokens),
+            bytes=int(num_bytes),
+            stories=len(self.bytes),
+            context=self.context,
+            stride=self.stride,
+            seconds=self.seconds,
+        )
+
+
 def evaluate(
+    model: PreTrainedModel,
+    stories: Iterable[str],
+    tokenizer: PreTrainedTokenizerBase,
+    **how: Any,
+) -> Evaluation:
+    """The figures of `score`, which says what it takes and what it raises."""
+    return score(model, stories, tokenizer, **how).evaluation()
+
+
+def score(
     model: PreTrainedModel,
     stories: Iterable[str],
     tokenizer: PreTrainedTokenizerBase,
@@ -77,12 +149,13 @@ def evaluate(
     context: int | None = None,
     batch: int = 16,
     progress: bool = False,
-) -> Evaluation:
-    """Judges a model by stories it has not seen. All of them are held in memory, as token ids.
+) -> Likelihood:
+    """Scores every token of stories that the model did not train on. All of them are held in
+    memory, as token ids.
 
     Args:
         model: a causal language model in fp32; it is left in the mode it came in.
-        stories: their text is judged as it stands; empty ones are passed over.
+        stories: their text is scored as it stands; empty ones are passed over.
         tokenizer: the model's own.
         stride: tokens a long story slides by (default: half the context).
         context: tokens the model may look back on (default: as many as it can).
@@ -90,8 +163,8 @@ def evaluate(
         progress: show a bar on stderr.
 
     Raises:
-        ValueError: no stories, a context or stride that does not fit, a model that is not in fp32,
-            ids that it does not know.
+        ValueError: no stories, a context or stride that does not fit, a model that is not in fp32
+            or whose probabilities are not numbers, ids that it does not know.
     """
     began = time.perf_counter()
     context = _context(model, context)
@@ -101,50 +174,84 @@ def evaluate(
     if batch < 1:
         raise ValueError(f"batch must be 1 or more, not {batch}")
     if model.dtype != torch.float32:
-        raise ValueError(f"a model is judged in fp32, and this one is in {model.dtype}")
+        raise ValueError(f"a model is evaluated in fp32, and this one is in {model.dtype}")
     sequences, num_bytes = _encode(stories, tokenizer)
     if not sequences:
-        raise ValueError("there are no stories to judge by")
+        raise ValueError("there are no stories to evaluate with")
     embedding: Any = model.get_input_embeddings()
     num_ids = embedding.weight.shape[0]
     largest = max(int(ids.max()) for ids in sequences)
     if largest >= num_ids:
-        raise ValueError(f"the tokenizer gives the id {largest}, the model has only {num_ids} ids")
+        raise ValueError(
+            f"the tokenizer gives the id {largest}, the model has only {num_ids} ids: they do not "
+            "belong together"
+        )
+    starts = np.cumsum([0, *(len(ids) - 1 for ids in sequences)])
+    nats, confidence, correct = _score_windows(
+        model, sequences, starts, context, stride, batch, progress
+    )
+    if not np.isfinite(nats).all():
+        story = int(np.searchsorted(starts, np.flatnonzero(~np.isfinite(nats))[0], side="right"))
+        raise ValueError(
+            f"the model's probabilities for story {story:,} are not numbers: its training went "
+            "wrong, or its arithmetic overflows; take another checkpoint"
+        )
+    return Likelihood(
+        starts=starts,
+        ids=np.concatenate([ids[1:] for ids in sequences]),
+        nats=nats,
+        confidence=confidence,
+        correct=correct,
+        bytes=num_bytes,
+        context=context,
+        stride=stride,
+        seconds=time.perf_counter() - began,
+    )
 
+
+def _score_windows(
+    model: PreTrainedModel,
+    sequences: list[np.ndarray],
+    starts: np.ndarray,
+    context: int,
+    stride: int,
+    batch: int,
+    progress: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nats, confidence and correctness of all tokens, each (starts[-1],)."""
     windows = [
         (sequence, *window)
         for sequence, ids in enumerate(sequences)
         for window in slide(len(ids) - 1, context, stride)
     ]
     windows.sort(key=lambda window: window[1] - window[2])  # longest first: memory peaks at once
-    num_tokens = sum(len(ids) - 1 for ids in sequences)
+    found = (
+        np.empty(starts[-1], np.float32),
+        np.empty(starts[-1], np.float32),
+        np.empty(starts[-1], bool),
+    )
     training = model.training
     model.eval()
-    total = 0.0
     with (
         torch.inference_mode(),
         torch.autocast(model.device.type, enabled=False),
         tqdm(
-            total=num_tokens, desc="judging", unit=" tokens", unit_scale=True, disable=not progress
+            total=int(starts[-1]), desc="scoring", unit=" tokens", unit_scale=True,
+            disable=not progress,
         ) as bar,
-    ):
+    ):  # fmt: skip
         head = Head.of(model)
         for first in range(0, len(windows), batch):
-            nats = _nats(model, head, sequences, windows[first : first + batch])
-            total += nats.double().sum().item()
-            bar.update(len(nats))
+            some = windows[first : first + batch]
+            scored = _score_batch(model, head, sequences, some)
+            where = np.concatenate(
+                [np.arange(starts[s] + new, starts[s] + end) for s, _, end, new in some]
+            )
+            for array, tensor in zip(found, scored, strict=True):
+                array[where] = tensor.cpu().numpy()
+            bar.update(len(where))
     model.train(training)
-    return Evaluation(
-        nats_per_token=total / num_tokens,
-        perplexity=math.exp(total / num_tokens),
-        bits_per_byte=total / math.log(2) / num_bytes,
-        tokens=num_tokens,
-        bytes=num_bytes,
-        stories=len(sequences),
-        context=context,
-        stride=stride,
-        seconds=time.perf_counter() - began,
-    )
+    return found
 
 
 def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -169,8 +276,8 @@ def _context(model: PreTrainedModel, wanted: int | None) -> int:
 
 def _encode(
     stories: Iterable[str], tokenizer: PreTrainedTokenizerBase
-) -> tuple[list[np.ndarray], int]:
-    """Each story as start token, ids, end-of-text token, (length + 2,) int32; the bytes of all."""
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Each story as start token, ids, end-of-text token, (length + 2,) int32; the bytes of each."""
     texts = [story for story in stories if story.strip()]
     end = tokenizer.eos_token_id
     start = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
@@ -179,74 +286,16 @@ def _encode(
         some = texts[first : first + TEXTS_A_CALL]
         for ids in tokenizer(some, add_special_tokens=False, verbose=False)["input_ids"]:
             sequences.append(np.array([start, *ids, end], dtype=np.int32))
-    return sequences, sum(len(text.encode()) for text in texts)
+    return sequences, np.array([len(text.encode()) for text in texts], dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Head:
-    """An output layer without its repeated rows.
-
-    Attributes:
-        rows: (num_rows, hidden), all different.
-        bias: (num_rows,) the layer's own bias plus ln of how many ids share the row.
-        row_of_id: (vocabulary,).
-        log_count: (num_rows,) that ln alone.
-    """
-
-    rows: torch.Tensor
-    bias: torch.Tensor
-    row_of_id: torch.Tensor
-    log_count: torch.Tensor
-
-    @classmethod
-    def of(cls, model: PreTrainedModel) -> Head | None:
-        """The head of a model; None where its logits are not plainly head(last hidden state).
-
-        Some families scale or cap their logits, so eight tokens are tried both ways.
-        """
-        layer = model.get_output_embeddings()
-        ids = torch.arange(8, device=model.device)[None] % layer.weight.shape[0]  # (1, 8)
-        logits = model(input_ids=ids, use_cache=False).logits
-        if not torch.allclose(layer(_hidden(model, ids)), logits, rtol=1e-4, atol=1e-4):
-            return None
-        bias = getattr(layer, "bias", None)
-        table = layer.weight if bias is None else torch.cat([layer.weight, bias[:, None]], dim=1)
-        rows, row_of_id, count = torch.unique(table, dim=0, return_inverse=True, return_counts=True)
-        log_count = count.float().log()
-        if bias is None:
-            return cls(rows, log_count, row_of_id, log_count)
-        return cls(rows[:, :-1].contiguous(), log_count + rows[:, -1], row_of_id, log_count)
-
-    def nats(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """-ln p of each target, (n,) fp32, given the last hidden states, (n, hidden)."""
-        slice_rows = max(1, SLICE_BYTES // (4 * len(self.rows)))
-        logits = hidden.new_empty(slice_rows, len(self.rows))  # one memory for every slice
-        found = []
-        for first in range(0, len(hidden), slice_rows):
-            some = hidden[first : first + slice_rows]
-            part = torch.addmm(self.bias, some, self.rows.T, out=logits[: len(some)])
-            wanted = self.row_of_id[targets[first : first + slice_rows]]
-            chosen = part.gather(1, wanted[:, None])[:, 0] - self.log_count[wanted]
-            peak = part.amax(dim=1, keepdim=True)
-            found.append(part.sub_(peak).exp_().sum(dim=1).log_() + peak[:, 0] - chosen)
-        return torch.cat(found)
-
-
-def _hidden(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
-    """Last hidden states (batch, length, hidden) of ids (batch, length).
-
-    Rows are padded on the right only, where a causal model cannot look: no mask is needed.
-    """
-    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-
-
-def _nats(
+def _score_batch(
     model: PreTrainedModel,
     head: Head | None,
     sequences: list[np.ndarray],
     windows: list[tuple[int, int, int, int]],
-) -> torch.Tensor:
-    """-ln p of every token that is new in these windows, (n,) fp32."""
+) -> Scored:
+    """What is said of every token that is new in these windows."""
     width = max(end - start for _, start, end, _ in windows)
     inputs = np.zeros((len(windows), width), dtype=np.int64)
     new = np.zeros((len(windows), width), dtype=bool)
@@ -256,12 +305,12 @@ def _nats(
     answers = [sequences[s][first + 1 : end + 1] for s, _, end, first in windows]
     targets = torch.from_numpy(np.concatenate(answers)).to(model.device, torch.int64)
     ids = torch.from_numpy(inputs).to(model.device)
-    if head is not None:  # places by number: a boolean mask on a GPU waits to be counted
-        places = torch.from_numpy(np.flatnonzero(new)).to(model.device)
-        return head.nats(_hidden(model, ids).flatten(0, 1)[places], targets)
-    nats = []  # one window's logits at a time: the vocabulary may be large
+    if head is not None:  # positions by number: a boolean mask on a GPU waits to be counted
+        positions = torch.from_numpy(np.flatnonzero(new)).to(model.device)
+        return head.score(last_hidden(model, ids).flatten(0, 1)[positions], targets)
+    parts = []  # one window's logits at a time: the vocabulary may be large
     for row, wanted in enumerate(targets.split(new.sum(axis=1).tolist())):
-        places = torch.from_numpy(np.flatnonzero(new[row])).to(model.device)
-        logits = model(input_ids=ids[row : row + 1], use_cache=False).logits[0, places]
-        nats.append(torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="none"))
-    return torch.cat(nats)
+        positions = torch.from_numpy(np.flatnonzero(new[row])).to(model.device)
+        logits = model(input_ids=ids[row : row + 1], use_cache=False).logits[0, positions]
+        parts.append(score_logits(logits, wanted))
+    return Scored.join(parts)

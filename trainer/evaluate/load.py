@@ -10,13 +10,16 @@ never run.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 import torch
 import transformers
+from safetensors import SafetensorError, safe_open
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -65,7 +68,22 @@ def open_model(
         opened = open_stock(str(name), str(name), local=False)
     else:
         raise ValueError(f"there is no model folder {folder}")
+    check_numbers(opened[0], name)
     return on_device(*opened, device)
+
+
+def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
+    """Refuse weights that are not numbers.
+
+    Raises:
+        ValueError: there are some.
+    """
+    for key, weights in model.named_parameters():
+        if not torch.isfinite(weights).all():
+            raise ValueError(
+                f"the weights {key} of {name} are not all numbers (NaN or infinite): its training "
+                "went wrong; take an earlier checkpoint"
+            )
 
 
 def model_of_run(folder: Path) -> Path:
@@ -140,7 +158,34 @@ def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
             raise ValueError(f"the model folder {folder} has no {name}")
     if not any(folder.glob("*.safetensors")):
         raise ValueError(f"the model folder {folder} has no .safetensors file")
+    check_memory(folder)
     return open_stock(str(folder), str(GPT2 if without_tokenizer else folder), local=True)
+
+
+def check_memory(folder: Path) -> None:
+    """Refuse weights that would not fit into memory in fp32, before the machine begins to swap.
+
+    Raises:
+        ValueError: they would not.
+    """
+    needed = 4 * sum(map(num_weights, folder.glob("*.safetensors")))
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ValueError(
+            f"the model in {folder} needs {needed / 2**30:,.1f} GiB in fp32 and "
+            f"{free / 2**30:,.1f} GiB are free: close other programs, or take a larger machine"
+        )
+
+
+def num_weights(file: Path) -> int:
+    """Numbers in a safetensors file, by its header; 0 of a damaged one, of which is said more
+    when it is opened."""
+    try:
+        with safe_open(file, framework="np") as tensors:
+            names = tensors.keys()
+            return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+    except SafetensorError:
+        return 0
 
 
 def open_stock(

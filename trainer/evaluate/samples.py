@@ -6,7 +6,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def tell(
+def write_samples(
     decoder: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: str,
@@ -38,7 +38,7 @@ def tell(
         top_k=40,
         max_new_tokens=min(length, context - width),
         pad_token_id=end,
-        synced_gpus=False,  # under ZeRO-3 it would wait for processes that tell nothing
+        synced_gpus=False,  # under ZeRO-3 it would wait for processes that write nothing
     )
     return [
         {"prompt": prompt, "story": str(tokenizer.decode(story, skip_special_tokens=True))}

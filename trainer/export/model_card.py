@@ -13,6 +13,8 @@ import transformers
 from transformers import PreTrainedModel
 
 import trainer
+from trainer.evaluate.figures import markdown_table, prose_table, spread
+from trainer.evaluate.prose import Measures, Prose
 
 FORMAT = 1
 TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's data set
@@ -117,17 +119,8 @@ def card(folder: Path, training: dict[str, Any]) -> str:
         ),
         ("dropout", f"{model['dropout']:g}"),
     ]
-    judged = training["validation"]
-    if judged:
-        facts += [
-            ("judged on", f"{judged['stories']:,} stories of {judged['file']}"),
-            ("nats per token", f"{judged['nats_per_token']:.4f}"),
-            ("perplexity", f"{judged['perplexity']:.3f}"),
-            ("bits per byte", f"{judged['bits_per_byte']:.4f}"),
-        ]
-    else:
-        facts.append(("judged on", "nothing: no stories were kept apart"))
-    table = "\n".join(f"| {name} | {value} |" for name, value in facts)
+    facts += evaluated(training["validation"])
+    prose = training.get("prose") or []
     curve = (
         "\n![training and validation loss over the steps](curve.png)\n"
         if (folder / "curve.png").exists()
@@ -140,14 +133,13 @@ def card(folder: Path, training: dict[str, Any]) -> str:
 # {training["name"]}
 
 A small decoder that writes short stories in simple English, trained with Inkling.
-
-| | |
-|---|---|
-{table}
+{copies_much(prose)}
+{markdown_table([("", ""), *facts])}
 
 Each story is scored from its own start after the end-of-text token, its end included, long ones
 by a sliding window, in fp32; bits per byte divide by the UTF-8 bytes of the stories.
-{curve}
+Intervals are 95 %, of drawing other stories (bootstrap).
+{curve}{how_it_writes(prose)}{samples(training)}
 ## Use
 
 ```python
@@ -164,6 +156,76 @@ print(tokenizer.decode(model.generate(**start)[0]))
 It knows the world of {world(training)} and nothing else: no facts, no
 long plots. It was not made safe for children; read along.
 """
+
+
+def evaluated(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The rows on how well it predicts."""
+    if not found:
+        return [("evaluated with", "nothing: no stories were kept apart")]
+    return [
+        ("evaluated with", f"{found['stories']:,} stories of {found['file']}"),
+        ("nats per token", spread(found["nats_per_token"], found["nats_interval"], 4)),
+        ("perplexity", spread(found["perplexity"], found["perplexity_interval"], 3)),
+        ("bits per byte", spread(found["bits_per_byte"], found["bits_interval"], 4)),
+    ]
+
+
+def copies_much(prose: list[dict[str, Any]]) -> str:
+    """What a card says first of a model that copies more than twice what comes by chance."""
+    much = [
+        f"{way['written']['copied']:.1%} of its 8-word runs at {way['sampling']} stand in the "
+        f"training stories, where true stories that it never read have {way['true']['copied']:.1%}"
+        for way in prose
+        if (way["written"]["copied"] or 0) > 2 * (way["true"]["copied"] or 0)
+    ]
+    return f"\n**It copies: {'; '.join(much)}.**\n" if much else ""
+
+
+def how_it_writes(prose: list[dict[str, Any]]) -> str:
+    """The measures of its prose, as a section."""
+    if not prose:
+        return ""
+    ways = [
+        Prose(**way | {"written": Measures(**way["written"]), "true": Measures(**way["true"])})
+        for way in prose
+    ]
+    return f"""
+## How it writes
+
+It continued the first halves of {ways[0].stories:,} of these stories; `true` is how they really
+went on.
+
+{markdown_table(prose_table(ways))}
+
+BLEU is of the continuations, cut to the true halves' length ({ways[0].bleu_signature}); a high one
+means close to one particular ending, not a good story. Runs that true stories share with the
+training stories are those that come by chance.
+"""
+
+
+def samples(training: dict[str, Any]) -> str:
+    """A story for each prompt, as a section."""
+    found = training.get("samples") or []
+    if not found:
+        return ""
+    sampling = training["sampling"]
+    stories = "\n\n".join(
+        quoted(f"**{sample['prompt']}** {sample['story'][len(sample['prompt']) :].strip()}")
+        for sample in found
+    )
+    return f"""
+## Samples
+
+Not picked: temperature {sampling["temperature"]:g}, top-k {sampling["top_k"]}, the first draw for
+each prompt of the run, cut at its `run.sample_length`.
+
+{stories}
+"""
+
+
+def quoted(text: str) -> str:
+    """A text as a quotation of Markdown."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
 def front_matter(training: dict[str, Any]) -> str:

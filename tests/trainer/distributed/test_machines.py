@@ -21,7 +21,8 @@ from trainer.distributed.launcher_env import check_ranks
 
 SETTINGS = ["trainer/train.py", "--preset", "smoke", "--model.dropout", "0.1"]
 SETTINGS += ["--optim.steps", "30", "--run.save_every", "10", "--run.validate_every", "30"]
-SETTINGS += ["--run.validate_blocks", "1", "--run.judge_stories", "1", "--run.sample_length", "4"]
+SETTINGS += ["--run.validate_blocks", "1", "--run.evaluate_stories", "1"]
+SETTINGS += ["--run.sample_length", "4"]
 EXPORT = "export/model.safetensors"
 
 

@@ -122,7 +122,7 @@ def test_a_model_in_training_mode_goes_on_training(
         (lambda m, s, t: evaluate(m, s, t, context=25), "context must be from 1 to the model's 24"),
         (lambda m, s, t: evaluate(m, s, t, context=0), "context must be from 1"),
         (lambda m, s, t: evaluate(m, s, t, batch=0), "batch must be 1 or more"),
-        (lambda m, s, t: evaluate(m.half(), s, t), "judged in fp32"),
+        (lambda m, s, t: evaluate(m.half(), s, t), "evaluated in fp32"),
         (lambda m, s, t: evaluate(shrunk(m), s, t), "the model has only 100 ids"),
     ],
 )

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -51,6 +52,13 @@ def lose_a_tensor(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def spoil(folder: Path) -> None:
+    """A run that went wrong: one weight is not a number."""
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.h.1.mlp.c_fc.weight"][3, 4] = float("nan")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def other_shape(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"n_embd": 32}))
@@ -81,6 +89,7 @@ def bring_code(folder: Path) -> None:
         (unknown_family, "does not open"),
         (bring_code, "does not open"),
         (lose_a_tensor, "lacks weights"),
+        (spoil, "c_fc.weight of .* are not all numbers"),
     ],
 )
 def test_a_damaged_folder_is_told_in_one_sentence(
@@ -92,3 +101,16 @@ def test_a_damaged_folder_is_told_in_one_sentence(
     assert len(str(told.value).splitlines()) == 1
     assert str(folder) in str(told.value)
     assert not (folder / "ran").exists()
+
+
+def test_a_model_larger_than_memory_is_refused_before_it_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    needed = 4 * sum(weights.numel() for weights in tensors.values())
+    free = SimpleNamespace(available=needed - 1)
+    monkeypatch.setattr("trainer.evaluate.load.psutil.virtual_memory", lambda: free)
+    with pytest.raises(ValueError, match=r"needs 0.0 GiB in fp32 and 0.0 GiB are free"):
+        open_model(folder)
+    free.available = needed
+    open_model(folder)

@@ -51,7 +51,7 @@ def test_json_says_what_the_function_finds(folder: Path, file: Path) -> None:
     assert found["bits_per_byte"] == pytest.approx(expected.bits_per_byte, rel=1e-6)
     assert (found["stories"], found["tokens"]) == (3, expected.tokens)
     assert (found["context"], found["stride"]) == (32, 8)
-    assert "judging" in done.stderr
+    assert "scoring" in done.stderr
 
 
 def test_the_table_and_the_prose(
@@ -60,8 +60,11 @@ def test_the_table_and_the_prose(
     command = [str(folder), "--stories", str(file), "--generate", "2", "--train", str(file)]
     assert main(command) == 0
     output = capsys.readouterr().out
-    for name in ("nats per token", "bits per byte", "BLEU", "runs repeated", "runs copied"):
+    for name in ("nats per token", "bits per byte", "runs repeated", "runs copied"):
         assert name in output
+    assert "3 of 3 are in the training data" in output
+    assert "BLEU: nrefs:1|case:mixed" in output  # sacrebleu's signature
+    assert "greedy" in output and "0.8, top-k 40" in output
 
 
 def test_a_text_file_is_read_like_the_same_lines(
@@ -81,7 +84,7 @@ def test_clean_judges_the_text_that_the_model_was_trained_on(
 ) -> None:
     command = [str(folder), "--stories", str(file), "--clean", "--json"]
     assert main(command) == 2
-    assert "training.json tells no rules" in capsys.readouterr().err
+    assert "training.json names no rules" in capsys.readouterr().err
     training = {"settings": {"corpus": {"lower_case": True, "key_of_another_version": 1}}}
     (folder / "training.json").write_text(json.dumps(training))
     assert main(command) == 0
@@ -113,8 +116,11 @@ def test_bad_input_ends_with_one_sentence_and_code_two(folder: Path, tmp_path: P
         (["--device", "abacus"], "device"),
         (["--device", "mps"], "give --device cpu"),
         (["--generate", "-1"], "--generate must be 0 or more"),
-        (["--generate", "1", "--temperature", "nan"], "--temperature must be 0 or more"),
-        (["--train", "x.txt"], "give both"),
+        (["--generate", "1", "--temperature", "nan"], "the temperature must be 0 or more"),
+        (["--train", "missing.txt"], "missing.txt"),
+        (["--top-k", "-1"], "top-k must be 0"),
+        (["--seed", "-1"], "the seed must be 0 or more"),
+        (["--report", "."], "it is no report: name a new folder"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--stories", "missing.txt"], "missing.txt"),
     ],
@@ -188,6 +194,6 @@ def test_ctrl_c_is_no_traceback(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trainer.evaluate.__main__.evaluate", interrupt)
+    monkeypatch.setattr("trainer.evaluate.__main__.score", interrupt)
     assert main([str(folder), "--stories", str(file)]) == 130
     assert capsys.readouterr().err.strip().endswith("stopped")

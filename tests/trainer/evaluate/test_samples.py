@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trainer.evaluate.samples import tell
+from trainer.evaluate.samples import write_samples
 
 
 @pytest.fixture(scope="module")
@@ -18,15 +18,15 @@ def storyteller(tiny_export: Any) -> tuple[Any, Any]:
 
 def test_each_prompt_has_its_story_and_the_dice_are_the_same(storyteller: Any) -> None:
     prompts = "Once upon a time| One day |Tom"
-    told = tell(*storyteller, prompts, seed=3, length=8)
+    told = write_samples(*storyteller, prompts, seed=3, length=8)
     assert [sample["prompt"] for sample in told] == ["Once upon a time", "One day", "Tom"]
     for sample in told:
         assert sample["story"].startswith(sample["prompt"])
         assert len(sample["story"]) > len(sample["prompt"])
-    assert tell(*storyteller, prompts, seed=3, length=8) == told
-    assert tell(*storyteller, prompts, seed=4, length=8) != told
+    assert write_samples(*storyteller, prompts, seed=3, length=8) == told
+    assert write_samples(*storyteller, prompts, seed=4, length=8) != told
 
 
 def test_a_prompt_longer_than_the_context_is_cut(storyteller: Any) -> None:
-    told = tell(*storyteller, "the big dog " * 100, seed=3, length=8)
+    told = write_samples(*storyteller, "the big dog " * 100, seed=3, length=8)
     assert len(storyteller[1](told[0]["story"]).input_ids) <= 64

@@ -16,6 +16,7 @@ from trainer.config import Model
 from trainer.corpus.tokenizer import gpt2
 from trainer.export import describe, export
 from trainer.export import transformers_folder as exporting
+from trainer.export.model_card import card
 from trainer.model import full_decoder, new_decoder
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
@@ -30,6 +31,8 @@ def model() -> Any:
 
 def training(model: Any, *settings: str) -> dict[str, Any]:
     judged = {"nats_per_token": 1.5, "perplexity": 4.48, "bits_per_byte": 0.53, "stories": 9}
+    intervals = ("nats_interval", "perplexity_interval", "bits_interval")
+    judged |= {name: (0.51, 4.5) for name in intervals}
     return describe(
         model,
         parse(list(settings)).to_dict(),
@@ -62,8 +65,33 @@ def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path
     assert about["parameters"] == model.num_parameters()
     assert about["settings"]["optim"]["lr"] == parse([]).optim.lr
     card = (tmp_path / "export" / "README.md").read_text()
-    assert "0.5300" in card
+    assert "0.5300 (95 %: 0.5100 to 4.5000)" in card
     assert "3 (99 tokens) of mine" in card
+
+
+def writing(copied: float) -> dict[str, Any]:
+    """What a run finds of its model's prose."""
+    measures = {"tokens": 90.0, "distinct": [0.3, 0.6, 0.8], "repeated": 0.04, "known": 0.99}
+    way = {
+        **{"sampling": "0.8, top-k 40", "stories": 100, "bleu": 7.25, "bleu_signature": "nrefs:1"},
+        **{"ended": 0.75, "written": measures | {"copied": copied}},
+        "true": measures | {"copied": 0.05},
+    }
+    story = {"prompt": "One day", "story": "One day a cat\nsat."}
+    return {"prose": [way], "samples": [story]}
+
+
+def test_the_card_says_how_it_writes_and_first_of_all_that_it_copies(model: Any) -> None:
+    honest = card(Path(), training(model) | writing(0.09))
+    assert "| BLEU | 7.25 |  |" in honest
+    assert "| ended by itself | 75.0% |  |" in honest
+    assert "| 8-word runs copied from them | 9.00% | 5.00% |" in honest
+    assert "> **One day** a cat\n> sat." in honest
+    assert "It copies" not in honest
+    copies = card(Path(), training(model) | writing(0.11))
+    warning = "**It copies: 11.0% of its 8-word runs at 0.8, top-k 40"
+    assert warning in copies
+    assert copies.index(warning) < copies.index("| parameters |")
 
 
 def test_a_failed_export_leaves_the_old_one(

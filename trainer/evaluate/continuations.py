@@ -1,0 +1,223 @@
+"""A model's own second halves of true stories, with fixed draws.
+
+The first half of a true story is the opening; the model writes on until it ends the story, or until
+half a context or 256 tokens are written, whichever is less: every opening leaves that much room, so
+the batch in which it is written decides nothing. Above temperature 0 each opening has its own
+random numbers, one a token; the same seed draws the same ones whatever the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+SHORTEST = 8  # tokens of a story that has halves worth the name
+LONGEST = 256  # tokens written at most
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen.
+
+    Attributes:
+        temperature: 0 takes the likeliest token each time.
+        top_k: likeliest tokens to draw from; 0 means all.
+        seed: of the draws.
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"the temperature must be 0 or more, not {self.temperature}")
+        if self.top_k < 0:
+            raise ValueError(f"top-k must be 0 (all tokens) or more, not {self.top_k}")
+        if self.seed < 0:
+            raise ValueError(f"the seed must be 0 or more, not {self.seed}")
+
+    def __str__(self) -> str:
+        if not self.temperature:
+            return "greedy"
+        top_k = f", top-k {self.top_k}" if self.top_k else ""
+        return f"{self.temperature:g}{top_k}"
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """The second half of a story, twice.
+
+    Attributes:
+        true: as it was.
+        written: as the model wrote it.
+        num_true, num_written: tokens of each, without an end-of-text token.
+        ended: whether the model ended the story.
+    """
+
+    true: str
+    written: str
+    num_true: int
+    num_written: int
+    ended: bool
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Both."""
+        return self.true, self.written
+
+    def cut(self, tokenizer: PreTrainedTokenizerBase) -> str:
+        """What was written, as long as the true half at most."""
+        if self.num_written <= self.num_true:
+            return self.written
+        ids = tokenizer(self.written, add_special_tokens=False, verbose=False)["input_ids"]
+        return str(tokenizer.decode(ids[: self.num_true]))
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The first half of a story.
+
+    Attributes:
+        number: of the opening, by which its random numbers are seeded.
+        ids: its token ids, the start token before them.
+        rest: those of the true second half.
+    """
+
+    number: int
+    ids: list[int]
+    rest: list[int]
+
+
+def room_of(model: PreTrainedModel) -> tuple[int, int]:
+    """Tokens that an opening may have with its start token, and that are written after it."""
+    context = getattr(model.config, "max_position_embeddings", None) or 1024
+    written = min(LONGEST, context // 2)
+    return context - written, written
+
+
+def openings_of(
+    model: PreTrainedModel, stories: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int
+) -> list[Opening]:
+    """The openings of the first `count` stories that have halves and leave the model its room."""
+    longest, _ = room_of(model)
+    start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    found: list[Opening] = []
+    for story in stories:
+        if len(found) == count:
+            break
+        ids = tokenizer(story, add_special_tokens=False, verbose=False)["input_ids"]
+        half = len(ids) // 2
+        if len(ids) >= SHORTEST and half < longest:
+            found.append(Opening(len(found), [start, *ids[:half]], ids[half:]))
+    return found
+
+
+def continue_stories(
+    model: PreTrainedModel,
+    openings: list[Opening],
+    tokenizer: PreTrainedTokenizerBase,
+    sampling: Sampling,
+    *,
+    batch: int = 16,
+    progress: bool = False,
+) -> list[Continuation]:
+    """A continuation of each opening, in their order."""
+    _, length = room_of(model)
+    written: dict[int, list[int]] = {}
+    with (
+        torch.inference_mode(),
+        tqdm(
+            total=len(openings),
+            desc=f"continuing ({sampling})",
+            unit=" stories",
+            disable=not progress,
+        ) as bar,
+    ):
+        by_length = sorted(openings, key=lambda opening: len(opening.ids))  # little padding
+        for first in range(0, len(by_length), batch):
+            some = by_length[first : first + batch]
+            rows = write_on(model, some, tokenizer, sampling, length)
+            written |= {opening.number: row for opening, row in zip(some, rows, strict=True)}
+            bar.update(len(some))
+    return [as_continuation(opening, written[opening.number], tokenizer) for opening in openings]
+
+
+def draws(sampling: Sampling, number: int, length: int) -> np.ndarray:
+    """The random numbers of an opening, one a token: (length,) in [0, 1)."""
+    return np.random.default_rng([sampling.seed, number]).random(length)
+
+
+def write_on(
+    model: PreTrainedModel,
+    openings: list[Opening],
+    tokenizer: PreTrainedTokenizerBase,
+    sampling: Sampling,
+    length: int,
+) -> list[list[int]]:
+    """The ids that follow each opening, `length` at most, an end-of-text token among them."""
+    end = tokenizer.eos_token_id
+    width = max(len(opening.ids) for opening in openings)
+    padding = [width - len(opening.ids) for opening in openings]
+    prompts = [[end] * n + opening.ids for n, opening in zip(padding, openings, strict=True)]
+    random = np.stack([draws(sampling, opening.number, length) for opening in openings])
+    generate: Any = model.generate
+    output = generate(
+        input_ids=torch.tensor(prompts, device=model.device),
+        attention_mask=torch.tensor([[0] * n + [1] * (width - n) for n in padding]).to(
+            model.device
+        ),
+        generation_config=GenerationConfig(
+            max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=end
+        ),
+        logits_processor=[FixedDraws(sampling, random, width)] if sampling.temperature else [],
+    )
+    rows: list[list[int]] = output[:, width:].tolist()
+    return rows
+
+
+class FixedDraws(LogitsProcessor):
+    """Leaves one token of each row: the one that the row's own random number falls on.
+
+    Stock `generate` draws from one stream for the whole batch, so a story would depend on the
+    others beside it.
+    """
+
+    def __init__(self, sampling: Sampling, random: np.ndarray, width: int) -> None:
+        """`random` is (batch, length); `width` tokens stand before the first that is drawn."""
+        self.sampling, self.random, self.width = sampling, torch.from_numpy(random), width
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores (batch, vocabulary) in which only the drawn token is possible."""
+        count = self.sampling.top_k or scores.shape[1]
+        top, tokens = scores.topk(min(count, scores.shape[1]), dim=1)
+        odds = (top.double() / self.sampling.temperature).softmax(dim=1).cumsum(dim=1)
+        step = input_ids.shape[1] - self.width
+        random = self.random[:, step : step + 1].contiguous().to(odds.device)
+        # The last sum may fall short of 1 by rounding.
+        chosen = torch.searchsorted(odds, random, right=True).clamp_(max=odds.shape[1] - 1)
+        drawn = torch.full_like(scores, -torch.inf)
+        return drawn.scatter_(1, tokens.gather(1, chosen), 0.0)
+
+
+def as_continuation(
+    opening: Opening, written: list[int], tokenizer: PreTrainedTokenizerBase
+) -> Continuation:
+    """Ids as texts."""
+    decode: Any = tokenizer.decode
+    end = tokenizer.eos_token_id
+    ended = end in written
+    written = written[: written.index(end)] if ended else written
+    rest = opening.rest
+    return Continuation(decode(rest), decode(written), len(rest), len(written), ended)

@@ -1,0 +1,82 @@
+"""The figures as rows of text: for the terminal, a report, a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainer.evaluate.likelihood import Evaluation
+from trainer.evaluate.prose import Measures, Prose
+
+Row = Sequence[str]
+
+
+def figures(evaluation: Evaluation, in_training: int | None = None) -> list[tuple[str, str]]:
+    """Names and values of an evaluation; `in_training` counts its stories that were trained on."""
+    rows = [
+        ("nats per token", spread(evaluation.nats_per_token, evaluation.nats_interval, 4)),
+        ("perplexity", spread(evaluation.perplexity, evaluation.perplexity_interval, 3)),
+        ("bits per byte", spread(evaluation.bits_per_byte, evaluation.bits_interval, 4)),
+        ("stories", f"{evaluation.stories:,}"),
+        ("tokens", f"{evaluation.tokens:,}"),
+        ("bytes", f"{evaluation.bytes:,}"),
+        ("context, stride", f"{evaluation.context}, {evaluation.stride}"),
+        ("seconds", f"{evaluation.seconds:.1f}"),
+    ]
+    if in_training is not None:
+        rows.append(
+            ("trained on", f"{in_training:,} of {evaluation.stories:,} are in the training data")
+        )
+    return rows
+
+
+def spread(value: float, interval: tuple[float, float], digits: int) -> str:
+    """A value with its interval."""
+    low, high = interval
+    return f"{value:.{digits}f} (95 %: {low:.{digits}f} to {high:.{digits}f})"
+
+
+def prose_table(prose: Sequence[Prose]) -> list[Row]:
+    """How a model writes, a column each way of drawing and one for the true second halves."""
+    written = [found.written for found in prose]
+    columns: list[Measures] = [*written, prose[0].true]
+    rows: list[Row] = [
+        (
+            f"second halves of {prose[0].stories:,} stories",
+            *(found.sampling for found in prose),
+            "true",
+        ),
+        ("BLEU", *(bleu(found.bleu) for found in prose), ""),
+        ("ended by itself", *(f"{found.ended:.1%}" for found in prose), ""),
+        ("mean length in tokens", *(f"{found.tokens:.0f}" for found in columns)),
+    ]
+    for number, length in enumerate(("word", "two words", "three words")):
+        name = "different words" if number == 0 else f"different runs of {length}"
+        rows.append((name, *(f"{found.distinct[number]:.1%}" for found in columns)))
+    rows.append(("4-word runs repeated", *(f"{found.repeated:.2%}" for found in columns)))
+    if prose[0].true.copied is not None:
+        rows.append(
+            ("words that the training stories have", *(f"{found.known:.2%}" for found in columns))
+        )
+        rows.append(("8-word runs copied from them", *(f"{found.copied:.2%}" for found in columns)))
+    return rows
+
+
+def bleu(score: float | None) -> str:
+    """A BLEU score, if there is one."""
+    return "sacrebleu is not installed" if score is None else f"{score:.2f}"
+
+
+def plain_table(rows: Sequence[Row]) -> str:
+    """Rows as columns of text for a terminal."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """Rows as a table of Markdown; the first is its head."""
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

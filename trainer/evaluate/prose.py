@@ -1,0 +1,187 @@
+"""How a model's own prose reads beside the true one.
+
+Each measure of what the model wrote is also taken of the true second halves of the same stories: a
+repetition of 5 % says little before one knows how much true stories repeat. The part that is copied
+has to be read in the same way: "once upon a time there was a little" stands in every training set,
+so true stories that the model never read hold such runs too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from trainer.evaluate.continuations import Continuation, Sampling
+
+REPEATED = 4  # words
+COPIED = 8  # words
+Run = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainingText:
+    """What of some texts stands in the training stories.
+
+    Attributes:
+        runs: their 8-word runs that do.
+        words: their words that do.
+        stories: the whole texts that do, but for case and punctuation, as `same_story` gives them.
+    """
+
+    runs: frozenset[Run]
+    words: frozenset[str]
+    stories: frozenset[Run]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is counted of some texts; parts are from 0 to 1.
+
+    Attributes:
+        tokens: mean length.
+        distinct: different runs of one, two and three words, as parts of all such runs.
+        repeated: part of the 4-word runs that stood earlier in the same text.
+        known: part of the words that the training stories have; None without these.
+        copied: part of the 8-word runs that stand in the training stories; None without these.
+    """
+
+    tokens: float
+    distinct: tuple[float, float, float]
+    repeated: float
+    known: float | None
+    copied: float | None
+
+
+@dataclass(frozen=True)
+class Prose:
+    """How a model's continuations read.
+
+    Attributes:
+        sampling: how they were drawn: "greedy", or temperature and top-k.
+        stories: how many there are.
+        bleu: of the continuations, cut to the true halves' length, against these; 0 to 100. None
+            where sacrebleu is not installed.
+        bleu_signature: sacrebleu's, by which the number can be made again; empty without it.
+        ended: part of the stories that the model ended by itself.
+        written, true: the measures of both.
+    """
+
+    sampling: str
+    stories: int
+    bleu: float | None
+    bleu_signature: str
+    ended: float
+    written: Measures
+    true: Measures
+
+
+def measure_prose(
+    continuations: list[Continuation],
+    sampling: Sampling,
+    tokenizer: PreTrainedTokenizerBase,
+    training: TrainingText | None = None,
+) -> Prose:
+    """BLEU and the measures of what was written; `training` is made by `find_in_training`."""
+    bleu, signature = bleu_of(
+        [pair.cut(tokenizer) for pair in continuations], [pair.true for pair in continuations]
+    )
+    count = len(continuations)
+    written = measure([pair.written for pair in continuations], training)
+    true = measure([pair.true for pair in continuations], training)
+    return Prose(
+        sampling=str(sampling),
+        stories=count,
+        bleu=bleu,
+        bleu_signature=signature,
+        ended=sum(pair.ended for pair in continuations) / count,
+        written=Measures(tokens=sum(pair.num_written for pair in continuations) / count, **written),
+        true=Measures(tokens=sum(pair.num_true for pair in continuations) / count, **true),
+    )
+
+
+def bleu_of(written: list[str], true: list[str]) -> tuple[float | None, str]:
+    """BLEU of the whole corpus and sacrebleu's signature. A training run does not fail at its end
+    for want of that package: then there is neither."""
+    try:
+        from sacrebleu.metrics.bleu import BLEU
+    except ImportError:
+        return None, ""
+    metric = BLEU()
+    score = metric.corpus_score(written, [true]).score
+    return float(score), str(metric.get_signature())
+
+
+def measure(texts: list[str], training: TrainingText | None) -> dict[str, Any]:
+    """All of `Measures` but the length."""
+    split = [words(text) for text in texts]
+    known = copied = None
+    if training is not None:
+        known = part([word in training.words for text in split for word in text])
+        copied = part([run in training.runs for text in split for run in runs(text, COPIED)])
+    return {
+        "distinct": tuple(distinct(split, length) for length in (1, 2, 3)),
+        "repeated": repeated(split),
+        "known": known,
+        "copied": copied,
+    }
+
+
+def find_in_training(
+    training: Iterable[str], texts: Iterable[str], stories: Iterable[str] = ()
+) -> TrainingText:
+    """What of `texts` and of whole `stories` stands in the training stories.
+
+    Only what is looked for is kept in memory, so the training stories may be many.
+    """
+    split = [words(text) for text in texts]
+    wanted_words = {word for text in split for word in text}
+    wanted_runs = {run for text in split for run in runs(text, COPIED)}
+    wanted_stories = set(map(same_story, stories))
+    met_words: set[str] = set()
+    met_runs: set[Run] = set()
+    met_stories: set[Run] = set()
+    for story in training:
+        found = words(story)
+        met_words.update(wanted_words.intersection(found))
+        met_runs.update(wanted_runs.intersection(runs(found, COPIED)))
+        if wanted_stories and (whole := tuple(found)) in wanted_stories:
+            met_stories.add(whole)
+    return TrainingText(frozenset(met_runs), frozenset(met_words), frozenset(met_stories))
+
+
+def same_story(story: str) -> Run:
+    """What two stories have in common that differ in case and punctuation only."""
+    return tuple(words(story))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation."""
+    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
+
+
+def runs(text: list[str], length: int) -> list[Run]:
+    """All runs of `length` words, in order."""
+    return list(zip(*(text[first:] for first in range(length)), strict=False))
+
+
+def part(flags: list[bool]) -> float:
+    """The part that is true, 0 of nothing."""
+    return sum(flags) / len(flags) if flags else 0.0
+
+
+def distinct(texts: list[list[str]], length: int) -> float:
+    """Different runs of `length` words as a part of all in all texts (distinct-n of Li et al.,
+    2016)."""
+    every = [run for text in texts for run in runs(text, length)]
+    return len(set(every)) / len(every) if every else 0.0
+
+
+def repeated(texts: list[list[str]]) -> float:
+    """Part of the 4-word runs that occurred before in the same text, over all texts."""
+    every = [runs(text, REPEATED) for text in texts]
+    total = sum(map(len, every))
+    return (total - sum(len(set(some)) for some in every)) / total if total else 0.0

@@ -1,0 +1,150 @@
+"""A folder that shows how a model predicts stories: report.md with its pictures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from trainer import metrics
+from trainer.evaluate import report_pictures as pictures
+from trainer.evaluate.coloured_story import Token, draw_stories
+from trainer.evaluate.figures import figures, markdown_table, prose_table
+from trainer.evaluate.likelihood import Likelihood
+from trainer.evaluate.prose import Prose
+from trainer.storage import run_folder
+from trainer.storage.atomic import atomic_directory
+
+REPORT = "report.md"
+SHOWN = 3  # stories of each kind
+LONG_ENOUGH = 32  # tokens: in a shorter one a single name decides
+
+
+def check_report_folder(folder: Path) -> None:
+    """Refuse a folder that holds something else than a report.
+
+    Raises:
+        ValueError: it does.
+    """
+    is_report = (folder / REPORT).is_file()
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_report and not is_empty:
+        raise ValueError(
+            f"--report {folder} would be written over, and it is no report: name a new folder"
+        )
+
+
+def write_report(
+    folder: Path,
+    model: str,
+    stories: str,
+    scores: Likelihood,
+    tokenizer: PreTrainedTokenizerBase,
+    prose: list[Prose],
+    in_training: int | None,
+) -> None:
+    """Write the report of `model` on the files `stories`; an older one goes when it is whole."""
+    evaluation = scores.evaluation()
+    positions = pictures.by_position(scores)
+    frequencies = pictures.by_frequency(scores)
+    bins, calibration_error = pictures.calibration(scores)
+    order = ranked(scores)
+    with atomic_directory(folder) as partial:
+        pictures.draw_positions(partial / "position.png", positions)
+        pictures.draw_frequencies(partial / "frequency.png", frequencies)
+        pictures.draw_calibration(partial / "calibration.png", bins)
+        for name, some in (("hardest", order[::-1][:SHOWN]), ("easiest", order[:SHOWN])):
+            draw_stories(
+                partial / f"{name}.svg",
+                [story(scores, number, tokenizer) for number in some.tolist()],
+            )
+        has_curve = take_curve(Path(model), partial / "curve.png")
+        text = [
+            f"# {model} on {stories}",
+            markdown_table([("", ""), *figures(evaluation, in_training)]),
+            "How the model was scored: each story from its own start, its end included; "
+            "docs/evaluation.md says it in full. Intervals are 95 %, of drawing other stories.",
+        ]
+        if prose:
+            text += ["## How it writes", markdown_table(prose_table(prose))]
+        text += [
+            "## By position in the story",
+            "![nats per token by position](position.png)",
+            markdown_table([("tokens", "nats per token", "95 %"), *map(position_row, positions)]),
+            "## By frequency of the token",
+            "![nats per token by frequency](frequency.png)",
+            markdown_table(
+                [("times it occurs", "tokens", "nats per token", "part of the loss")]
+                + [
+                    (f"{low:,} to {high:,}", f"{count:,}", f"{nats:.3f}", f"{part:.1%}")
+                    for low, high, count, nats, part in frequencies
+                ]
+            ),
+            "## Calibration",
+            f"The likeliest token is right {scores.correct.mean():.1%} of the time. On average the "
+            f"model's probability for it is off by {calibration_error:.2%} (expected calibration "
+            f"error, {pictures.NUM_BINS} bins).",
+            "![how often the likeliest token is right](calibration.png)",
+            "## The hardest stories",
+            f"Of those with {LONG_ENOUGH} tokens or more; the deeper the colour, the more a token "
+            "surprised the model.",
+            "![the hardest stories](hardest.svg)",
+            "## The easiest stories",
+            "![the easiest stories](easiest.svg)",
+        ]
+        if has_curve:
+            text += ["## The run", "![loss over the steps](curve.png)"]
+        (partial / REPORT).write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
+def position_row(row: tuple[int, int, float, float, float]) -> tuple[str, str, str]:
+    """A line of the table by position."""
+    first, last, nats, low, high = row
+    name = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    return name, f"{nats:.3f}", f"{low:.3f} to {high:.3f}"
+
+
+def ranked(scores: Likelihood) -> np.ndarray:
+    """Numbers of the stories that are long enough (all, if none is), the easiest first."""
+    tokens = scores.tokens_of_story
+    order = np.argsort(scores.nats_of_story / tokens, kind="stable")
+    long = order[tokens[order] >= LONG_ENOUGH]
+    return long if len(long) else order
+
+
+def story(
+    scores: Likelihood, number: int, tokenizer: PreTrainedTokenizerBase
+) -> tuple[str, list[Token]]:
+    """A story's heading and its tokens with their nats."""
+    inside = slice(int(scores.starts[number]), int(scores.starts[number + 1]))
+    ids, nats = scores.ids[inside].tolist(), scores.nats[inside].tolist()
+    mean = scores.nats_of_story[number] / len(ids)
+    heading = f"Story {number + 1:,}: {mean:.2f} nats per token"
+    return heading, [*texts_of(ids[:-1], nats[:-1], tokenizer), ("⏹", nats[-1])]
+
+
+def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBase) -> list[Token]:
+    """Tokens as texts; those that share a letter (the bytes of one) are one, with the sum of their
+    nats."""
+    decode: Any = tokenizer.decode
+    found: list[Token] = []
+    first, total = 0, 0.0
+    for number, surprise in enumerate(nats, start=1):
+        total += surprise
+        letters = decode(ids[first:number], clean_up_tokenization_spaces=False)
+        if "\ufffd" not in letters or number == len(ids):
+            found.append((letters, total))
+            first, total = number, 0.0
+    return found
+
+
+def take_curve(model: Path, picture: Path) -> bool:
+    """The curve of the run, drawn from its metrics or as its export has it; whether it has one."""
+    if run_folder.is_run(model) and any("loss" in line for line in metrics.read(model)):
+        metrics.plot(model, picture)
+    elif (model / "curve.png").is_file():
+        shutil.copyfile(model / "curve.png", picture)
+    return picture.is_file()
