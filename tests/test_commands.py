@@ -40,7 +40,7 @@ ELSEWHERE = {  # a command's start: why it is not run here
     ".venv/bin/pre-commit": "it changes the repository",
     "EVENT=$(curl": "tests/playground/pages/test_api.py runs it",
     "curl": "the same",
-    "python -m http.server": "tests/browser/test_static_page.py serves the same folder",
+    "python -m http.server": "tests/browser/static/test_static_page.py serves the same folder",
     "sbatch": "tests/trainer/distributed/test_machines.py runs the script",
 }
 

@@ -119,7 +119,8 @@ def index(html: str) -> str:
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace('src="web/start.js"', 'src="browser/start.js"')
     style = '<link rel="stylesheet" href="web/style.css">'
-    return html.replace(style, f'{style}\n  <link rel="stylesheet" href="browser/loading.css">')
+    own = [f'<link rel="stylesheet" href="browser/{name}.css">' for name in ("loading", "print")]
+    return html.replace(style, "\n  ".join([style, *own]))
 
 
 def service_worker(template: str, files: Mapping[str, bytes]) -> str:

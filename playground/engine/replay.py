@@ -13,6 +13,10 @@ from playground.sampling import Settings
 from playground.stories.permalink import Permalink
 from playground.stories.story import Story, Token
 
+WILD = (
+    "Drawn from all words at a high temperature, the last digit of the arithmetic decides: another "
+    "computer, or a browser instead of the app, may go another way."
+)
 LENGTH_MAX = 1_000  # of a run that is written again in one go, as settings allow
 
 
@@ -29,6 +33,7 @@ class Replay:
             reproduced all.
         instead: what it says there; "" for nothing.
         has_model_tokens: whether the link says of any token that a model wrote it.
+        is_wild: whether what differs was drawn from all tokens at a temperature above 1.
     """
 
     story: Story
@@ -37,6 +42,7 @@ class Replay:
     differs_at: int | None
     instead: str
     has_model_tokens: bool
+    is_wild: bool = False
 
     @property
     def verdict(self) -> str:
@@ -50,7 +56,8 @@ class Replay:
         where = f"from word {self.differs_at + 1} on"
         if teller:
             return f'{teller}{where} this one would say "{self.instead.strip()}", not "{was}".'
-        return f'Differs {where}: "{self.instead.strip()}" instead of "{was}".'
+        differs = f'Differs {where}: "{self.instead.strip()}" instead of "{was}".'
+        return f"{differs} {WILD}" if self.is_wild else differs
 
 
 def replay(engine: Engine, link: Permalink) -> Replay:
@@ -65,13 +72,15 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         raise ValueError("this link holds no story.")
     record = list(engine.score_ids(ids).tokens)
     opening = next((start for run, start, _ in link.segments if run >= 0), len(ids))
-    differs_at, instead = None, ""
+    differs_at, instead, is_wild = None, "", False
     for run, start, end in link.segments:
         if run < 0 or differs_at is not None:
             continue
         for k, token in enumerate(written(engine, link, run, start, end, start - opening), start):
             if token is None or token.token_id != ids[k]:
                 differs_at, instead = k, "" if token is None else token.text
+                settings = link.runs[run].settings
+                is_wild = settings.top_k == 0 and settings.temperature > 1
                 break
             record[k] = token
     settings = link.runs[0].settings if link.runs else Settings()
@@ -84,7 +93,7 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         ended=ids[-1] in engine.storyteller.ends,
     )
     same = engine.storyteller.fingerprint.startswith(link.model)
-    return Replay(story, link.name, same, differs_at, instead, opening < len(ids))
+    return Replay(story, link.name, same, differs_at, instead, opening < len(ids), is_wild)
 
 
 def written(

@@ -232,7 +232,7 @@ class Reader {
   }
 }
 
-function crc32(data) {
+export function crc32(data) {
   let sum = ~0;
   for (const byte of data) {
     sum ^= byte;

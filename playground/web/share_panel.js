@@ -103,7 +103,7 @@ export class SharePanel {
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
     this.part("made").hidden = !server && !files;
-    for (const only of this.element.querySelectorAll(".code, .book")) only.hidden = !server;
+    this.element.querySelector(".book").hidden = !server;
     for (const button of this.element.querySelectorAll("[data-file]")) {
       button.hidden = !server && !files?.kinds.includes(button.dataset.file);
     }
@@ -134,10 +134,12 @@ export class SharePanel {
     }
     this.field("link").value = this.writer.sharing.address(this.text);
     this.part("local").hidden = !isLocal(this.field("link").value);
-    if (this.writer.server) {
-      this.show(this.part("code"), `${this.base}qr.svg`);
+    if (this.writer.server || this.writer.files) {
+      const code = this.writer.server ? `${this.base}qr.svg` : this.writer.files.code(this.field("link").value);
+      this.element.querySelector(".code").hidden = !code;
+      if (code) this.show(this.part("code"), code);
+      this.showPicture();
     }
-    if (this.writer.server || this.writer.files) this.showPicture();
     return true;
   }
 
@@ -216,6 +218,7 @@ export class SharePanel {
     else if (share === "picture") await this.save(this.picture, "story.png");
     else if (share === "add") this.add([{ link: this.text, title: this.title, author: this.field("author").value }]);
     else if (share === "add-links") this.addLinks();
+    else if (file === "pdf" && !this.writer.server) this.print();
     else if (file && !this.writer.server) await this.make(file);
     else if (file) await this.save(`${this.base}story.${file}?${this.asked}`, `story.${file}`);
     else if (book) await this.saveBook(book);
@@ -282,6 +285,12 @@ export class SharePanel {
     } catch (problem) {
       this.say("nothing_made", { why: problem.message });
     }
+  }
+
+  // A page without a server leaves the PDF to the browser's print window.
+  print() {
+    this.say("print");
+    this.writer.files.print(this.story);
   }
 
   keep(blob, name) {

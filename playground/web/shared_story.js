@@ -8,6 +8,8 @@ export function sharedStory(writer, { title, author, link }) {
   const used = [...new Set(tokens.map((token) => token.r).filter((run) => run >= 0))];
   return {
     title, author, link, tokens,
+    runs: doc.runs,
+    fingerprint: model.fingerprint,
     model: model.name,
     byline: author ? `${author} and ${model.name}` : model.name,
     settings: how(used.map((run) => doc.runs[run])),

@@ -1,10 +1,20 @@
-// A story as a file, made on the page: text, Markdown, one HTML file with the odds, a picture.
+// A story as a file, made on the page: text, Markdown, its record, one HTML file with the odds, an e-book; a
+// picture and the link's code; and a PDF by the browser's print window.
 
+import { epub } from "./epub.js";
 import { draw } from "./picture.js";
+import { print } from "./print.js";
+import * as qr from "./qr.js";
 import { paragraphs } from "../web/shared_story.js";
 
 const MARKUP = /([\\`*_{}[\]<>()#+.!|~^&$=:-])/g; // what Markdown could take for its own
 const escaped = (text) => text.replace(MARKUP, "\\$1");
+const SCHEMA = 2, LENGTH_MAX = 1000; // as in playground/stories/story.py and engine/replay.py
+// As playground/sampling.py has them, in its order.
+const USUAL = {
+  temperature: 0.8, top_k: 40, top_p: 1, min_p: 0, repetition_penalty: 1, length: 200, seed: 0, banned_words: [],
+  stop_at_end: true,
+};
 const INDENT = "inkling/"; // before a module's name in the HTML file's import map
 const START = `import "${INDENT}reader.js";
 const read = (name) => JSON.parse(document.getElementById(name).textContent);
@@ -18,7 +28,13 @@ export class StoryFiles {
   constructor(root, source) {
     this.root = root;
     this.source = source;
-    this.kinds = ["txt", "md", "html"];
+    this.kinds = ["txt", "md", "html", "epub", "pdf", "json"];
+    this.print = print; // a .pdf
+  }
+
+  // The link's code as an image's address; null where the link is too long for one.
+  code(link) {
+    return qr.fits(link) ? `data:image/svg+xml,${encodeURIComponent(qr.svg(link))}` : null;
   }
 
   picture(story, { tall, odds }) {
@@ -26,21 +42,45 @@ export class StoryFiles {
   }
 
   async file(kind, story) {
-    const content = await { txt: textFile, md: markdownFile, html: () => this.htmlFile(story) }[kind](story);
-    const types = { txt: "text/plain", md: "text/markdown", html: "text/html" };
-    return new Blob([content], { type: `${types[kind]};charset=utf-8` });
+    if (kind === "epub") return epub(story);
+    const makers = {
+      txt: textFile, md: markdownFile, html: () => this.htmlFile(story), json: () => this.recordFile(story),
+    };
+    const types = { txt: "text/plain", md: "text/markdown", html: "text/html", json: "application/json" };
+    return new Blob([await makers[kind](story)], { type: `${types[kind]};charset=utf-8` });
   }
 
   async text(name) {
     return (await fetch(new URL(`web/${name}`, this.root))).text();
   }
 
+  // The story with what each token could have been: what a model wrote is written again, with its draws.
+  async record(story) {
+    const ids = story.tokens.map((token) => token.i), parts = [];
+    story.tokens.forEach(({ r }, k) => {
+      if (r >= 0 && parts.at(-1)?.run === r && parts.at(-1).to === k) parts.at(-1).to += 1;
+      else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
+    });
+    const { tokens, ended } = await this.source.record(ids, parts.map(({ run, ...part }) => {
+      const { settings, seed, space, beyond } = story.runs[run];
+      return { ...part, settings: { ...settings, seed }, space, beyond };
+    }));
+    const [first = { run: -1, from: ids.length }] = parts;
+    return { first: story.runs[first.run], length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)), tokens, ended };
+  }
+
+  // The record as JSON (docs/formats.md), with the title, the author and the link.
+  async recordFile(story) {
+    const { first, length, tokens, ended } = await this.record(story);
+    const settings = { ...USUAL, ...first?.settings, length, seed: first?.seed ?? 0 };
+    const { fingerprint: model, title, author, link } = story;
+    const record = { model, settings, prompt: "", prompt_ids: [], tokens, ended, schema: SCHEMA, title, author, link };
+    return `${JSON.stringify(record, null, 1)}\n`;
+  }
+
   async htmlFile(story) {
-    const { tokens } = await this.source.record(story.tokens.map((token) => token.i));
-    const record = {
-      settings: { seed: 0 }, ended: false,
-      tokens: tokens.map((token, k) => ({ ...token, draw: story.tokens[k].r < 0 ? null : 0 })),
-    };
+    const { tokens, ended } = await this.record(story);
+    const record = { settings: { seed: 0 }, ended, tokens };
     const modules = JSON.stringify({ imports: await this.importMap() });
     const scripts = `script-src data: ${await allowed(modules)} ${await allowed(START)}`;
     const policy = `default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:; ${scripts}`;

@@ -1,9 +1,12 @@
-// A story as a picture, drawn on a canvas with the page's typefaces: what playground/stories/picture.py
-// draws, without the code of the link.
+// A story as a picture, and the cover of its e-book, drawn on a canvas with the page's typefaces: what
+// playground/stories/picture.py draws.
 
+import * as qr from "./qr.js";
 import { surpriseLevel } from "../web/odds.js";
 
 const SHAPES = { wide: [1200, 630], tall: [1080, 1350] }; // a link's preview, a phone's screen
+const CODE = { wide: 220, tall: 330 }; // pixels of the link's code, about
+const COVER = [1184, 1680]; // as A5
 // The colours of web/style.css by day.
 const DESK = "#f3ecdf", PAPER = "#fffdf8", INK = "#2c2823", FAINT = "#655b4e", LINE = "#d9cdb7", OWN = "#294876";
 const ODDS = [null, "#fdf3cf", "#fbe3a0", "#f8cd7c", "#f3b06a", "#ec9a6e"];
@@ -12,30 +15,61 @@ const SIZES = [40, 38, 36, 34, 32, 30, 28, 26, 24]; // of the story's letters, t
 const SENTENCE_END = /[.!?…]["'”’)]*(?=\s)/g;
 
 export async function draw(story, shape, odds) {
-  const [width, height] = SHAPES[shape];
-  await Promise.all(["400 20px 'Inkling Serif'", "600 20px 'Inkling Serif'", "600 20px 'Inkling Sans'"].map((font) => document.fonts.load(font)));
+  const [width, height] = SHAPES[shape], isWide = shape === "wide";
+  const on = await paper(width, height, MARGIN);
+  const left = MARGIN + PADDING, whole = width - 2 * left, bottom = height - MARGIN - 30;
+  let beside = 0; // the code takes the corner from the text
+  if (qr.fits(story.link)) beside = 16 + qr.draw(on, story.link, width - left + 8, bottom + 8, CODE[shape]);
+  const column = whole - (isWide ? beside : 0), floor = bottom - Math.max(FOOT, isWide ? 0 : beside);
+  const top = heading(on, story.title, left, MARGIN + 40, column);
+  write(on, story, { left, top, column, height: floor - top }, odds);
+  const foot = [story.author ? `${story.model} · ${story.settings}` : story.settings, story.byline];
+  foot.forEach((line, k) => {
+    on.font = `${k ? 600 : 400} 22px 'Inkling Sans'`;
+    on.fillStyle = FAINT;
+    on.fillText(fitted(on, line, whole - beside), left, bottom - 30 * k);
+  });
+  return png(on);
+}
+
+export async function cover(story) {
+  const [width, height] = COVER, column = width - 2 * (2 * MARGIN + PADDING);
+  const on = await paper(width, height, 2 * MARGIN);
+  on.textAlign = "center";
+  on.fillStyle = INK;
+  let top = Math.floor(height / 3);
+  for (const line of wrapped(on, [{ text: story.title, own: false }], column, 84, 600).slice(0, 6)) {
+    on.font = "600 84px 'Inkling Serif'";
+    on.fillText(line.map((part) => part.text).join(""), width / 2, top);
+    top += 106;
+  }
+  on.fillStyle = FAINT;
+  on.font = "500 36px 'Inkling Sans'";
+  on.fillText(fitted(on, story.author || story.model, column), width / 2, top);
+  on.font = "400 30px 'Inkling Sans'";
+  on.fillText("A story told with a small language model", width / 2, height - 160);
+  return png(on);
+}
+
+// A canvas with a sheet of paper on it, `margin` from the edge.
+async function paper(width, height, margin) {
+  const faces = ["400 20px 'Inkling Serif'", "600 20px 'Inkling Serif'", "600 20px 'Inkling Sans'"];
+  await Promise.all(faces.map((face) => document.fonts.load(face)));
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   const on = canvas.getContext("2d");
   on.fillStyle = DESK;
   on.fillRect(0, 0, width, height);
   on.beginPath();
-  on.roundRect(MARGIN, MARGIN, width - 2 * MARGIN, height - 2 * MARGIN, 10);
+  on.roundRect(margin, margin, width - 2 * margin, height - 2 * margin, 10);
   on.fillStyle = PAPER;
   on.fill();
   on.strokeStyle = LINE;
   on.stroke();
-  const left = MARGIN + PADDING, column = width - 2 * left, bottom = height - MARGIN - 30;
-  const top = heading(on, story.title, left, MARGIN + 40, column);
-  write(on, story, { left, top, column, height: bottom - FOOT - top }, odds);
-  const foot = [story.author ? `${story.model} · ${story.settings}` : story.settings, story.byline];
-  foot.forEach((line, k) => {
-    on.font = `${k ? 600 : 400} 22px 'Inkling Sans'`;
-    on.fillStyle = FAINT;
-    on.fillText(fitted(on, line, column), left, bottom - 30 * k);
-  });
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  return on;
 }
+
+const png = (on) => new Promise((resolve) => on.canvas.toBlob(resolve, "image/png"));
 
 // The title, in at most two lines; the y below it.
 function heading(on, title, left, top, column) {

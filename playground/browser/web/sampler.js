@@ -40,11 +40,12 @@ function passes(rising, end, limit, reaches) {
   return low;
 }
 
-// The place of the chosen one among the likeliest, whose logits fall; null when the choice may lie
-// among the others, whose sum of exp(logit / temperature) has the logarithm `logRest`.
+// The place of the chosen one among the likeliest, whose logits fall, and its probability after the
+// settings; null when the choice may lie among the others, whose sum of exp(logit / temperature) has the
+// logarithm `logRest`.
 export function choose(logits, logRest, settings, draw) {
   const { temperature, top_k, top_p, min_p } = settings;
-  if (temperature === 0) return 0;
+  if (temperature === 0) return { index: 0, probability: 1 };
   const count = top_k ? Math.min(top_k, logits.length) : logits.length;
   const peak = logits[0] / temperature, cumulative = new Float64Array(count);
   let sum = 0, likely = 0;
@@ -60,12 +61,13 @@ export function choose(logits, logRest, settings, draw) {
   if (min_p > 0) last = Math.min(last, likely);
   if (last < count) total = cumulative[last - 1];
   else if (rest && (top_p < 1 || min_p > 0)) return null;
-  const index = passes(cumulative, last, draw * total, false);
-  if (index < last) return index;
-  return last === count && rest ? null : last - 1; // rounding at the very end
+  let index = passes(cumulative, last, draw * total, false);
+  if (index === last && last === count && rest) return null;
+  index = Math.min(index, last - 1); // rounding at the very end
+  return { index, probability: (cumulative[index] - (index ? cumulative[index - 1] : 0)) / total };
 }
 
-// The chosen id among all logits, in any order.
+// The chosen id among all logits, in any order, and its probability.
 function chooseAmongAll(logits, settings, draw, count = MANY) {
   const near = largest(logits, Math.min(count, logits.length));
   let logRest = -Infinity;
@@ -79,7 +81,8 @@ function chooseAmongAll(logits, settings, draw, count = MANY) {
     if (top > -Infinity) logRest = top + Math.log(sum);
   }
   const found = choose(near.map((id) => logits[id]), logRest, settings, draw);
-  return found === null ? chooseAmongAll(logits, settings, draw, logits.length) : near[found];
+  if (found === null) return chooseAmongAll(logits, settings, draw, logits.length);
+  return { id: near[found.index], probability: found.probability };
 }
 
 // Makes the ids that were there already less likely (Keskar et al. 2019, equation 2).
@@ -148,7 +151,7 @@ export class Ids {
   }
 }
 
-// The id that comes next: `seen`, the ids in the model's sight; `banned`, those that it must not be.
+// The id that comes next and its probability after the settings: `seen`, the ids in the model's sight; `banned`, those that it must not be.
 export function nextId(ids, logits, settings, draw, seen, banned) {
   const { top_k, temperature, repetition_penalty } = settings;
   if (repetition_penalty === 1 && !banned.length) {
@@ -159,7 +162,7 @@ export function nextId(ids, logits, settings, draw, seen, banned) {
       logRest = ids.logRest(logits, near.ids, temperature);
     }
     const chosen = choose(near.logits, logRest, settings, draw);
-    if (chosen !== null) return near.ids[chosen];
+    if (chosen !== null) return { id: near.ids[chosen.index], probability: chosen.probability };
   }
   const all = ids.all(logits);
   if (repetition_penalty !== 1) penalise(all, seen, repetition_penalty);

@@ -81,8 +81,8 @@ export class WorkerSource {
     return this.once("score", request, signal);
   }
 
-  record(ids) {
-    return this.once("record", { ids });
+  record(ids, parts = []) {
+    return this.once("record", { ids, parts });
   }
 
   candidates(request, signal) {

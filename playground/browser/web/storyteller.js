@@ -53,11 +53,24 @@ export class Storyteller {
     return { tokens: tokens.map(({ text: t, surprise, id }) => [t, thousandths(surprise), id]) };
   }
 
-  // Of each token what the model thought of it, and the ten likeliest in its place.
-  record({ ids }) {
+  // Of each token what the model thought of it, and the ten likeliest in its place. `parts`: what a model
+  // wrote, { from, to, position, settings, space, beyond } each, is written again; its tokens have their draws
+  // as far as they are the same, as in playground/engine/replay.py.
+  record({ ids, parts = [] }) {
     const one = this.sequence([this.start, ...this.checked(ids)], 1, { count: 0 });
     one.isFull = true;
-    return { tokens: [...this.run([one])].flatMap(([found]) => found) };
+    const tokens = [...this.run([one])].flatMap(([found]) => found);
+    for (const { from, to, position, settings, space, beyond } of parts) {
+      const again = this.sequence([this.start, ...ids.slice(0, from)], from + 1, {
+        settings, count: to - from, position, space, mustGoOn: space || beyond,
+      });
+      again.isFull = true;
+      const found = [...this.run([again])].flatMap(([some]) => some);
+      const same = common(found.map((token) => token.token_id), ids.slice(from, to));
+      tokens.splice(from, same, ...found.slice(0, same));
+      if (same < to - from) break;
+    }
+    return { tokens, ended: this.ends.has(ids.at(-1)) };
   }
 
   candidates(request) {
@@ -192,7 +205,8 @@ export class Storyteller {
     some.forEach((one, k) => {
       one.cached += 1;
       const draw = uniform(one.settings.seed, one.position);
-      const id = nextId(this.ids, rows[k], one.settings, draw, one.ids.slice(one.first), this.banned(one));
+      const seen = one.settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first);
+      const { id, probability } = nextId(this.ids, rows[k], one.settings, draw, seen, this.banned(one));
       one.space = one.mustGoOn = false;
       one.position += 1;
       one.count -= 1;
@@ -200,7 +214,7 @@ export class Storyteller {
         one.ended = true;
         return;
       }
-      found[place.get(one)].push(this.recordOf(one, id, rows[k], k));
+      found[place.get(one)].push(this.recordOf(one, id, rows[k], k, draw, probability));
       one.ids.push(id);
       one.scored = one.ids.length;
       if (one.count) this.slide(one);
@@ -235,7 +249,8 @@ export class Storyteller {
     return { logTotal: peak + Math.log(total), entropy: Math.max(0, Math.log(total) - spread / total) };
   }
 
-  recordOf(one, id, logits, k) {
+  // `draw` chose the token, with the probability `chosen` after the settings; null and 1 of what is typed.
+  recordOf(one, id, logits, k, draw = null, chosen = 1) {
     const { logTotal, entropy } = this.totals(k);
     const logit = logits[this.ids.uniqueOf[id]], text = one.letters(id);
     if (!one.isFull) return { id, text, surprise: Math.max(0, logTotal - logit) };
@@ -243,7 +258,10 @@ export class Storyteller {
     const near = this.ids.likeliest(logits, BEST);
     const alternatives = near.ids.map((other, n) => (
       { token_id: other, text: this.tokenizer.label(other), probability: probability(near.logits[n]) }));
-    return { token_id: id, text, probability: probability(logit), rank: this.ids.rank(logits, id), entropy, alternatives };
+    return {
+      token_id: id, text, draw, probability: probability(logit), chosen_probability: Math.min(chosen, 1),
+      rank: this.ids.rank(logits, id), entropy, alternatives,
+    };
   }
 
   // Ids that must not come now (engine/sampler.py).

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import http.server
 import itertools
 import json
 import random
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from playground.browser.build import page_of, write
@@ -24,14 +20,14 @@ from playground.engine.replay import replay
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.permalink import decode, text_of
-from tests.browser.actions import button, link_of, sheet, text
+from tests.browser.actions import button, link_of, text
+from tests.browser.static.site import LOADED, begin, opened, served
 from tests.browser.test_page import DESK, PHONE, generate
 from tests.browser.test_sharing import violations
 from tests.paths import ROOT
 
-SHIPPED, SAMPLE = ROOT / "models" / "storyteller", ROOT / "trainer" / "corpus" / "sample.jsonl"
+SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
 READY = "inkling-writer[ready]"
-LOADED = "!document.querySelector('.loading') && document.querySelector('inkling-writer[ready]')"
 # Everything that chooses a token; at temperature 2 the last digit of 50,257 odds decides, see
 # docs/browser.md.
 CHOICES: list[dict[str, Any]] = [
@@ -53,83 +49,6 @@ TELL = """async ([ids, text, settings, seeds]) => {
   streams[0] = streams[0].slice(typed);
   return { streams, ended };
 }"""
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def served(folder: Path, port: int = 0) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A static server of a folder: its address, and what stops it."""
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-
-    yield f"http://127.0.0.1:{server.server_address[1]}/", stop
-    stop()
-
-
-def opened(page: Page, address: str) -> None:
-    page.goto(address)
-    page.wait_for_function(LOADED)
-
-
-def begin(page: Page, opening: str) -> None:
-    """A new story that begins like this."""
-    if button(page, "New story").is_enabled():
-        button(page, "New story").click()
-    else:
-        sheet(page).click()
-    page.keyboard.insert_text(opening)
-
-
-@pytest.fixture(scope="module")
-def tiny(export: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a small model that sees 64 tokens."""
-    out = tmp_path_factory.mktemp("static") / "page"
-    write(page_of(ModelFolder.open(export("tiny"), device="cpu")), out)
-    return out
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the shipped storyteller."""
-    out = tmp_path_factory.mktemp("static") / "page"
-    write(page_of(ModelFolder.open(SHIPPED, device="cpu")), out)
-    return out
-
-
-@pytest.fixture
-def address(shipped: Path) -> Iterator[str]:
-    with served(shipped) as (url, _):
-        yield url
-
-
-@pytest.fixture
-def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The shipped storyteller's page, opened and loaded."""
-    context = browser.new_context(locale="en-GB", **getattr(request, "param", {}))
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    problems: list[str] = []
-    page.on("pageerror", lambda problem: problems.append(str(problem)))
-    opened(page, address)
-    yield page
-    context.close()
-    assert problems == []
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine(ModelFolder.open(SHIPPED, device="cpu"), max_streams=8) as opened:
-        yield opened
 
 
 def told(engine: Engine, prompt: str, settings: Settings) -> list[int]:
@@ -192,45 +111,6 @@ def test_a_link_opens_in_both_worlds(page: Page, engine: Engine, address: str) -
     opened(other, link)
     expect(other.locator(".live")).to_contain_text("Reproduced exactly")
     assert text(other) == story
-
-
-def test_a_story_becomes_a_picture_and_files(page: Page, tmp_path: Path) -> None:
-    begin(page, "Tom said <b>hi</b> & a *star*")
-    story = generate(page)
-    link_of(page)
-    page.get_by_label("Title", exact=True).fill("A </script> & <b>title</b>")
-    page.get_by_label("Your name, if you like").fill("Ann")
-    picture = page.locator('[data-part="picture"]')
-    expect(picture).to_have_js_property("naturalWidth", 1200)
-    page.locator("#ink-tall").check()
-    page.locator("#ink-picture-odds").check()
-    expect(picture).to_have_js_property("naturalHeight", 1350)
-    with page.expect_download() as download:
-        button(page, "Save the picture").click()
-    image = Image.open(download.value.path())
-    assert (image.format, image.size) == ("PNG", (1080, 1350))
-    assert len(image.convert("RGB").getcolors(2**20) or ()) > 50  # words, on tints
-    saved = {}
-    for kind in ("txt", "md", "html"):
-        with page.expect_download() as download:
-            button(page, f".{kind}").click()
-        saved[kind] = tmp_path / f"story.{kind}"
-        download.value.save_as(saved[kind])
-    assert story.strip() in saved["txt"].read_text(encoding="utf-8")
-    assert "Ann and storyteller" in saved["txt"].read_text(encoding="utf-8")
-    assert "&lt;" not in saved["md"].read_text(encoding="utf-8")
-    assert r"\<b\>hi\</b\>" in saved["md"].read_text(encoding="utf-8")
-    for hidden in (".epub", ".pdf", ".json"):
-        expect(button(page, hidden)).to_be_hidden()
-    other = page.context.new_page()
-    asked: list[str] = []
-    other.on("request", lambda one: asked.append(one.url))
-    other.goto(saved["html"].as_uri())
-    other.locator("inkling-reader[ready]").wait_for()
-    assert sheet(other).text_content().strip() == story.strip()
-    other.locator(".sheet span").nth(5).click()
-    expect(other.locator(".card .bars li").first).to_be_visible()
-    assert [url for url in asked if url.startswith("http")] == []
 
 
 def test_its_tokenizer_is_the_model_s(page: Page, engine: Engine) -> None:
@@ -398,3 +278,26 @@ def test_without_simd_plain_javascript_tells_the_same(browser: Browser, tiny: Pa
     assert found[0] == found[1]
     assert len(found[0][0]) == 100
     context.close()
+
+
+def test_weights_come_from_another_server(
+    browser: Browser, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from a model repository on the Hub, which answers pages of every origin."""
+    model = ModelFolder.open(export("tiny"), device="cpu")
+    whole = page_of(model)
+    hub = tmp_path / "hub" / "ann" / "fox" / "resolve" / "main" / "browser"
+    hub.mkdir(parents=True)
+    (hub / whole.weights).write_bytes(whole.files[whole.weights])
+    with served(tmp_path / "hub", origins="*") as (address, _):
+        monkeypatch.setattr("playground.browser.build.HUB", address.rstrip("/"))
+        there = page_of(model, weights_from="ann/fox")
+        assert whole.weights not in there.files
+        write(there, tmp_path / "page")
+        with served(tmp_path / "page") as (own, _):
+            context = browser.new_context()
+            tab = context.new_page()
+            opened(tab, own)
+            begin(tab, "Once upon a time")
+            assert generate(tab).startswith("Once upon a time")
+            context.close()

@@ -1,0 +1,65 @@
+"""The pages of a small model and of the shipped storyteller."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from playground.browser.__main__ import main
+from playground.browser.build import page_of, write
+from playground.engine.engine import Engine
+from playground.model.folder import ModelFolder
+from tests.browser.static.site import SHIPPED, opened, served
+from tests.paths import ROOT
+
+
+@pytest.fixture(scope="module")
+def tiny(export: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a small model that sees 64 tokens."""
+    out = tmp_path_factory.mktemp("static") / "page"
+    write(page_of(ModelFolder.open(export("tiny"), device="cpu")), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the shipped storyteller, made as `make browser` makes it."""
+    out = tmp_path_factory.mktemp("static") / "page"
+    target = ["make", "--dry-run", "browser", "VENV=.venv"]
+    recipe = subprocess.run(target, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = next(line for line in recipe.splitlines() if "playground.browser" in line)
+    words = command.split("playground.browser ")[1].split()
+    assert words == ["models/storyteller", "build/page"]
+    assert main([str(SHIPPED), str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def address(shipped: Path) -> Iterator[str]:
+    with served(shipped) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The shipped storyteller's page, opened and loaded."""
+    context = browser.new_context(locale="en-GB", **getattr(request, "param", {}))
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda problem: problems.append(str(problem)))
+    opened(page, address)
+    yield page
+    context.close()
+    assert problems == []
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(ModelFolder.open(SHIPPED, device="cpu"), max_streams=8) as opened:
+        yield opened
