@@ -109,6 +109,7 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
         "name": model.facts.name,
         "fingerprint": packed.fingerprint,
         "context": model.facts.context,
+        "stories": model.facts.stories,
         "facts": facts,
     }
     return {"models": [described], "record": record if told else None}

@@ -43,6 +43,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
             "name": name,
             "fingerprint": engine.storyteller.fingerprint,
             "context": engine.context,
+            "stories": engine.storyteller.facts.stories,  # that it learned from, if they are known
             "facts": rows(engine.storyteller.facts, engine.context, engine.max_streams),
         }
         for name, engine in engines.items()

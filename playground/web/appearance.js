@@ -22,7 +22,7 @@ export class Appearance {
     this.setNight(this.night);
     this.writer.part("language").textContent = language.texts[language.next].language;
     this.writer.part("language").lang = language.next;
-    showFacts(this.writer.part("facts"), this.writer.model);
+    showFacts(this.writer);
   }
 
   nextLanguage() {

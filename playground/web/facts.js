@@ -1,6 +1,8 @@
-// What is known of a model: a row of name, value and what it means.
+// What is known of a model: what kind it is in a sentence for a child, and a row of name, value and meaning
+// for each fact.
 
-export function showFacts(list, model) {
+export function showFacts(writer) {
+  const { model, language } = writer;
   const rows = model.facts.map(([name, value, meaning]) => {
     const row = document.createElement("div");
     for (const [tag, content] of [["dt", name], ["dd", value], ["dd", meaning]]) {
@@ -8,5 +10,7 @@ export function showFacts(list, model) {
     }
     return row;
   });
-  list.replaceChildren(...rows);
+  writer.part("facts").replaceChildren(...rows);
+  const count = model.stories?.toLocaleString(language.code);
+  writer.part("kind").textContent = language.say(count ? "kind_of_stories" : "kind_other", { n: count });
 }

@@ -122,6 +122,7 @@ export const PAGE = `
       <input id="ink-open" autocomplete="off" spellcheck="false" aria-describedby="ink-open-hint">
       <p class="hint" id="ink-open-hint" data-text="open_link_hint"></p>
     </div>
+    <p class="hint" data-part="kind"></p>
     <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
     <p class="hint" data-text="keys"></p>
     <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>

@@ -86,7 +86,7 @@ export class Sharing {
     const told = this.writer.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
     if (told) {
       this.writer.field("model").value = told.name;
-      showFacts(this.writer.part("facts"), this.writer.model);
+      showFacts(this.writer);
     }
     try {
       const tokens = await this.read(link.tokens, []);

@@ -253,7 +253,7 @@ class Writer extends HTMLElement {
   }
 
   changeModel() {
-    showFacts(this.part("facts"), this.model);
+    showFacts(this);
     this.act(tree.edited(tree.emptyDocument(), tree.textOf(this.tokens))); // it reads for itself
   }
 
