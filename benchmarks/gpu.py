@@ -32,7 +32,7 @@ TRAIN = {  # row: settings of the run
     "storyteller, not deterministic": ["--runtime.deterministic", "false"],
     "storyteller, fp32": ["--runtime.precision", "fp32"],
     "storyteller, not compiled": ["--runtime.compile", "off"],
-    "storyteller, all 50,257 ids": ["--runtime.compact_vocabulary", "false"],
+    "storyteller, all 50,257 ids": ["--model.compact_vocabulary", "false"],
     "storyteller, AdamW": ["--optim.optimizer", "adamw"],
     "storyteller, a quarter of the batch": ["--optim.global_batch", "16"],
 }

@@ -230,6 +230,9 @@ class Model:
         choices=("story", "block"),
     )
     dropout: float = setting(0.0, "share of embeddings and block outputs zeroed while training")
+    compact_vocabulary: bool = setting(
+        True, "train embedding and head for the ids that the corpus uses; the export has all"
+    )
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
@@ -329,9 +332,6 @@ class Runtime:
     deterministic: bool = setting(True, "on a GPU, only kernels that give the same bits every time")
     micro_batch: int = setting(
         0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks"
-    )
-    compact_vocabulary: bool = setting(
-        True, "compute the head for the ids that the corpus uses; the export has all"
     )
     timeout: int = setting(
         600, "a process that does not hear of the others for so long ends", unit="seconds"

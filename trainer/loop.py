@@ -82,7 +82,7 @@ class Trainer:
         counts = store.id_counts("train")
         if pretrained is not None:
             counts = counts + trained_ids(pretrained)
-        end, compact = store.tokenizer.end_of_text, config.runtime.compact_vocabulary
+        end, compact = store.tokenizer.end_of_text, config.model.compact_vocabulary
         self.vocabulary = Vocabulary.of(counts, end, compact=compact)
         self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
         self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)

@@ -15,6 +15,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.keep": "run.keep_last",
     "run.export": "run.export_checkpoint",
     "run.judge_stories": "run.evaluate_stories",
+    "runtime.compact_vocabulary": "model.compact_vocabulary",
 }
 ADDED: dict[str, Any] = {
     "model.attention": "block",

@@ -39,7 +39,7 @@ PINNED = (
     " --optim.muon_momentum 0.95 --optim.beta1 0.9 --optim.beta2 0.95 --optim.z_loss 0"
     " --optim.max_grad_norm 1"
     " --runtime.precision fp32 --runtime.compile off --runtime.deepspeed off"
-    " --runtime.micro_batch 16 --runtime.compact_vocabulary true"
+    " --runtime.micro_batch 16 --model.compact_vocabulary true"
     f" --run.log_every 1 --run.validate_every {STEPS} --run.validate_blocks 1"
     " --run.sample_length 2 --run.evaluate_stories 1"
 )

@@ -114,7 +114,7 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
         first, tokenizer = open_model(start, stores=stores)
         give_ids(first, tokenizer, store.tokenizer)
         counts = counts + trained_ids(first)
-    compact = settings["runtime"]["compact_vocabulary"]
+    compact = settings["model"]["compact_vocabulary"]
     vocabulary = Vocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
     model = full_decoder(Model(**settings["model"]), vocabulary, found.weights)
     return model, store.tokenizer.stock()

@@ -22,10 +22,7 @@ def run_identity(
         "model": settings["model"],
         "optim": settings["optim"] | {"steps": num_steps},
         "run": {"seed": config.run.seed},
-        "runtime": {
-            "compact_vocabulary": config.runtime.compact_vocabulary,
-            "precision": precision,
-        },
+        "runtime": {"precision": precision},
         "corpus": {"fingerprint": corpus_fingerprint},
     }
 
@@ -66,9 +63,9 @@ def updated_settings(identity: dict[str, Any]) -> dict[str, Any]:
     """The settings in an identity of an older version, by the names of today."""
     found: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
     for old, new in RENAMED.items():
-        (section, before), (_, after) = old.split("."), new.split(".")
+        (section, before), (goes_to, after) = old.split("."), new.split(".")
         if before in found.get(section, {}):
-            found[section][after] = found[section].pop(before)
+            found.setdefault(goes_to, {})[after] = found[section].pop(before)
     for name, before in ADDED.items():
         section, key = name.split(".")
         if section in found:

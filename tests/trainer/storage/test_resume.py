@@ -24,3 +24,17 @@ def test_a_checkpoint_with_the_old_names_of_settings_goes_on() -> None:
     assert list(differences(before, {"optim": {"warmup_ratio": 0.2, "max_grad_norm": 1.0}})) == [
         "optim.warmup_ratio was 0.1 and is now 0.2"
     ]
+
+
+def test_a_setting_that_went_to_another_section_goes_along() -> None:
+    """As in a checkpoint of version 0.1, where the vocabulary was a matter of [runtime]."""
+    before = {"model": {"hidden": 8}, "runtime": {"compact_vocabulary": True, "precision": "fp32"}}
+    after = {
+        "model": {"hidden": 8, "attention": "block", "init_from": "", "compact_vocabulary": True},
+        "runtime": {"precision": "fp32"},
+    }
+    assert list(differences(before, after)) == []
+    after["model"]["compact_vocabulary"] = False
+    assert list(differences(before, after)) == [
+        "model.compact_vocabulary was True and is now False"
+    ]
