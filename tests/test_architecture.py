@@ -46,7 +46,7 @@ DIRECTIONS = {
         "corpus",
         "compact_vocabulary attention model loss optim flops",
         "distributed",
-        "batches metrics command_line",
+        "batches metrics command_line steps",
         "export evaluate pretrained",
         "loop",
         "plan",
@@ -220,3 +220,32 @@ def test_the_top_of_the_house_is_there() -> None:
     rooms = {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "app.py", "docs", "models"}
     rooms |= {"benchmarks", ".ci", ".gitignore", ".pre-commit-config.yaml", "constraints.txt"}
     assert rooms - {path.name for path in ROOT.iterdir()} == set()
+
+
+def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring, and without functions and classes inside it, which
+    are counted by themselves."""
+    inside: set[int] = set()
+    for other in ast.walk(node):
+        is_part = isinstance(other, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        if is_part and other is not node:
+            inside.update(range(other.lineno, (other.end_lineno or other.lineno) + 1))
+    if ast.get_docstring(node) is not None:
+        first = node.body[0]
+        inside.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+    return len(set(range(node.lineno, (node.end_lineno or node.lineno) + 1)) - inside)
+
+
+EVERY_FILE = [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *(ROOT / "benchmarks").rglob("*.py")]
+
+
+@pytest.mark.parametrize("file", EVERY_FILE, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_function_is_over_60_lines_and_no_file_over_400(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    long = {
+        node.name: code_lines(node)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and code_lines(node) > 60
+    }
+    assert long == {}

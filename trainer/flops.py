@@ -32,7 +32,7 @@ def flops_per_token(decoder: PreTrainedModel) -> int:
         if weight.dim() == 2 and not name.endswith("wpe.weight")  # GPT-2's positions: looked up
     )
     attention = config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
-    return 6 * weights + 12 * attention
+    return int(6 * weights + 12 * attention)
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:

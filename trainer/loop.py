@@ -36,12 +36,12 @@ from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, level_steps, new_optimizer
 from trainer.pretrained import copy_weights, fingerprint_of
+from trainer.steps import steps_of
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
 from trainer.storage.resume import differences, goes_on_longer, run_identity
 
 SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
-SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the run chooses itself
 
 
 class Trainer:
@@ -65,15 +65,12 @@ class Trainer:
         self.order = Order(
             store.num_blocks("train", self.context), self.global_batch, config.run.seed
         )
-        epochs = config.optim.epochs * self.order.num_blocks / self.global_batch
-        self.num_steps = config.optim.steps or max(1, math.floor(epochs))
-        hundredth = max(SHORTEST_INTERVAL, self.num_steps // 100)
-        self.validate_every = config.run.validate_every or hundredth
-        self.save_every = config.run.save_every or hundredth
+        steps = steps_of(config, self.order.num_blocks)
+        self.num_steps, self.validate_every, self.save_every = steps
         best = config.run.export_checkpoint == "best"
         if best and not store.num_blocks("validation", self.context):
             raise ValueError(
-                "run.export_checkpoint best needs stories to judge on: name some with "
+                "run.export_checkpoint best needs validation stories: name some with "
                 "corpus.validation, or keep some apart with corpus.validation_share"
             )
         self.runtime = Runtime(

@@ -122,7 +122,8 @@ def full_decoder(
     full = stock_class(settings)(stock_config(settings, vocabulary.num_ids, vocabulary.end_of_text))
     refill(full, vocabulary, weights)
     full.tie_weights()
-    return full.eval()
+    full.eval()
+    return full
 
 
 def refill(full: PreTrainedModel, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]) -> None:

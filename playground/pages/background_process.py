@@ -47,7 +47,8 @@ class BackgroundProcess:
                 raise RuntimeError("this could not be made: try again in a moment") from None
         if problem is not None:
             raise problem
-        return result
+        made: Result = result
+        return made
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # a fork would copy the model's threads

@@ -16,7 +16,7 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -245,7 +245,10 @@ def text(values: Any, name: str) -> str:
     return found
 
 
-def answered(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def answered(handler: Handler) -> Handler:
     """What cannot be done is answered in a sentence."""
 
     async def answer(request: Request) -> Response:

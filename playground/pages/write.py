@@ -63,6 +63,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     api = Api(engines)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
     private: list[Any] = [api.page_write, api.page_score, api.page_candidates]
+    page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:
             gr.api(
@@ -72,4 +73,5 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
                 concurrency_limit=VISITORS_MAX,
                 concurrency_id=endpoint.__name__,
             )
-    return page.queue(max_size=VISITORS_MAX, status_update_rate=5)
+    page.queue(max_size=VISITORS_MAX, status_update_rate=5)
+    return page

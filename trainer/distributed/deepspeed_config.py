@@ -65,7 +65,7 @@ def read(
                 f'{file} (runtime.deepspeed_config) turns on "{key}": take it out, '
                 "runtime.precision chooses the arithmetic and the weights stay fp32"
             )
-    return found | {
+    every: dict[str, Any] = found | {
         "train_batch_size": "auto",
         "train_micro_batch_size_per_gpu": micro_batch,
         "gradient_accumulation_steps": accumulation,
@@ -74,6 +74,7 @@ def read(
         # 2.13 cannot trace: the run would stop at its third update.
         "timers": block(found, "timers") | {"throughput": {"enabled": False}},
     }
+    return every
 
 
 def block(settings: Any, key: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class LocalState:
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
         """What the optimizer remembers of a weight under `key`."""
-        return self.optimizer.state[weight][key]
+        found: torch.Tensor = self.optimizer.state[weight][key]
+        return found
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
         """Give a weight its value."""
@@ -97,13 +98,15 @@ class ZeroState:
         """A weight in fp32, whole."""
         from deepspeed.utils import safe_get_full_fp32_param
 
-        return safe_get_full_fp32_param(weight)
+        found: torch.Tensor = safe_get_full_fp32_param(weight)
+        return found
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
         """What the optimizer remembers of a weight under `key`, whole."""
         from deepspeed.utils import safe_get_full_optimizer_state
 
-        return safe_get_full_optimizer_state(weight, key)
+        found: torch.Tensor = safe_get_full_optimizer_state(weight, key)
+        return found
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
         """Give a weight its value: the copy that is multiplied with, and the one that the update
@@ -132,4 +135,5 @@ class ZeroState:
         safe_set_full_* fails at that."""
         size = weight.ds_tensor.numel()
         rest = size * self.num_processes - value.numel()
-        return functional.pad(value.flatten(), (0, rest)).split(size)[self.rank]
+        part: torch.Tensor = functional.pad(value.flatten(), (0, rest)).split(size)[self.rank]
+        return part

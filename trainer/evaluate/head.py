@@ -112,4 +112,5 @@ def last_hidden(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
 
     Rows are padded on the right only, where a causal model cannot look: no mask is needed.
     """
-    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    hidden: torch.Tensor = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    return hidden

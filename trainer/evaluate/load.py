@@ -147,7 +147,8 @@ def trained_ids(model: PreTrainedModel) -> np.ndarray:
     table = embedding.weight.detach().float().cpu().numpy()
     rows = np.ascontiguousarray(table).view(f"V{table.shape[1] * table.itemsize}")[:, 0]
     _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
-    return (counts[inverse] == 1).astype(np.int64)
+    alone: np.ndarray = counts[inverse] == 1
+    return alone.astype(np.int64)
 
 
 def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -94,14 +94,11 @@ def movers(optim: dict[str, Any]) -> str:
     return f"AdamW, {optim['lr']:g}"
 
 
-def card(folder: Path, training: dict[str, Any]) -> str:
-    """The model card, in the Hub's form."""
-    corpus, model, optim = (
-        training["corpus"],
-        training["settings"]["model"],
-        training["settings"]["optim"],
-    )
-    facts = [
+def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows on what the model is and how it was trained."""
+    corpus, settings = training["corpus"], training["settings"]
+    model, optim = settings["model"], settings["optim"]
+    return [
         ("parameters", f"{training['parameters']:,}"),
         (
             "block",
@@ -119,7 +116,11 @@ def card(folder: Path, training: dict[str, Any]) -> str:
         ),
         ("dropout", f"{model['dropout']:g}"),
     ]
-    facts += evaluated(training["validation"])
+
+
+def card(folder: Path, training: dict[str, Any]) -> str:
+    """The model card, in the Hub's form."""
+    rows = [("", ""), *facts(training), *evaluated(training["validation"])]
     prose = training.get("prose") or []
     curve = (
         "\n![training and validation loss over the steps](curve.png)\n"
@@ -134,7 +135,7 @@ def card(folder: Path, training: dict[str, Any]) -> str:
 
 A small decoder that writes short stories in simple English, trained with Inkling.
 {copies_much(prose)}
-{markdown_table([("", ""), *facts])}
+{markdown_table(rows)}
 
 Each story is scored from its own start after the end-of-text token, its end included, long ones
 by a sliding window, in fp32; bits per byte divide by the UTF-8 bytes of the stories.
