@@ -89,12 +89,8 @@ class Trainer:
         decoder = new_decoder(config.model, self.vocabulary, config.run.seed)
         if pretrained is not None:
             copy_weights(pretrained, decoder, self.vocabulary)
-        self.model = NextTokenLoss(
-            decoder,
-            self.vocabulary,
-            config.optim.z_loss,
-            story := self.story_attention(),
-        )
+        story = self.story_attention()
+        self.model = NextTokenLoss(decoder, self.vocabulary, config.optim.z_loss, story)
         if self.runtime.device.type == "cuda":
             attend_on_gpu(self.model.decoder, story, self.runtime.dtype)
         self.is_compiled = self.compile()
