@@ -3,7 +3,7 @@
 A block holds the end of one story, a few whole ones and the beginning of another. Told to predict a
 story, a model never sees another one before it, so what it would learn of those is of no use. With
 `story`, attention stays inside the story: a story begins at the end-of-text token before it, as it
-does when it is judged or written.
+does when it is evaluated or written.
 
 On a CPU attention takes a mask. On a GPU the flash kernel takes the bounds of the stories instead,
 and skips what lies outside; without a mask, too, when it attends to the whole block. The number of

@@ -126,9 +126,9 @@ class Corpus:
         " .arrow, folders, patterns, several parted by commas",
     )
     validation: str = setting(
-        "", "files to judge on; empty means the source's own part, or a share of it by hash"
+        "", "validation files; empty means the source's own part, or a part of it by hash"
     )
-    validation_share: float = setting(0.01, "share that is kept apart by hash")
+    validation_share: float = setting(0.01, "part of the stories that is kept apart by hash")
     field: str = setting(
         "", "field or column with the stories; empty: `text`, or the one that can only be meant"
     )
@@ -151,7 +151,7 @@ class Corpus:
     mojibake: bool = setting(True, "mend letters that were decoded wrongly")
     markup: bool = setting(True, "unescape HTML entities and strip tags")
     control: bool = setting(
-        True, "take out characters that cannot be seen: controls, zero-width marks, joiners"
+        True, "take out invisible characters: controls, zero-width marks, joiners"
     )
     typography: bool = setting(True, "plain quotes, dashes and spaces, one break a paragraph")
     special: str = setting(
@@ -167,7 +167,7 @@ class Corpus:
     max_tokens: int = setting(
         0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens"
     )
-    duplicates: bool = setting(True, "drop stories told before, word for word")
+    duplicates: bool = setting(True, "drop duplicates of earlier stories, word for word")
     near_duplicates: float = setting(
         0.0, "drop stories that share this much of their five-word runs with one before; 0 is off"
     )
@@ -229,7 +229,9 @@ class Model:
         "what a token sees while training: its own story, or all before it in its block",
         choices=("story", "block"),
     )
-    dropout: float = setting(0.0, "share of embeddings and block outputs zeroed while training")
+    dropout: float = setting(
+        0.0, "probability that an embedding's or a block output's channel is zeroed in training"
+    )
     compact_vocabulary: bool = setting(
         True, "train embedding and head for the ids that the corpus uses; the export has all"
     )

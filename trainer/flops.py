@@ -52,6 +52,6 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def wait(device: torch.device) -> None:
-    """Until a GPU has done what it was told."""
+    """Until a GPU has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -103,7 +103,7 @@ class Trainer:
         is_level = config.optim.schedule == "wsd"
         self.level_end = level_steps(config.optim, self.num_steps) if is_level else None
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
-        self.judged: dict[int, float] = {}  # validation loss by step
+        self.validation_losses: dict[int, float] = {}  # validation loss by step
         self.interrupted = False
         self.stock: PreTrainedModel | None = None  # what `full` fills
 
@@ -181,7 +181,7 @@ class Trainer:
         self.step = self.saved = found.step
         self.runtime.watchdog.checkpointed(found.step)
         losses = checkpoint.validation_losses(checkpoints)
-        self.judged = {step: loss for step, loss in losses.items() if step <= self.step}
+        self.validation_losses = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
 
     def checkpoint_to_go_on_from(self, folder: Path) -> Checkpoint | None:
@@ -309,7 +309,7 @@ class Trainer:
         self.check()
         weights, moments = self.engine.weights(), self.engine.moments()
         if self.runtime.is_main:
-            validation_loss = self.judged.get(self.step)
+            validation_loss = self.validation_losses.get(self.step)
             state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
             keep = self.config.run.keep_last
             checkpoint.save(self.folder / "checkpoints", state, keep, self.level_end)
@@ -326,7 +326,7 @@ class Trainer:
                 step=self.step,
                 tokens_seen=self.step * self.global_batch * self.context,
                 loss=loss,
-                validation_loss=self.judged.get(self.step),
+                validation_loss=self.validation_losses.get(self.step),
             )  # fmt: skip
         self.runtime.wait()
 
@@ -340,8 +340,8 @@ class Trainer:
             story = None if whole else StoryAttention(self.vocabulary.end_of_text)
             loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
             if loss is not None and math.isfinite(loss):
-                is_best = loss < min(self.judged.values(), default=math.inf)
-                self.judged[self.step] = loss
+                is_best = loss < min(self.validation_losses.values(), default=math.inf)
+                self.validation_losses[self.step] = loss
             stories = write_samples(
                 decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
             )

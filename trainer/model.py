@@ -91,8 +91,8 @@ def new_decoder(settings: config.Model, vocabulary: Vocabulary, seed: int) -> Pr
     return decoder
 
 
-def add_dropout(decoder: PreTrainedModel, share: float) -> None:
-    """Zero a share of the embedding's and of every block output's channels while training.
+def add_dropout(decoder: PreTrainedModel, probability: float) -> None:
+    """Zero a part of the embedding's and of every block output's channels while training.
 
     One mask serves all positions of a sequence (Gal & Ghahramani 2016): a draw for every single
     entry took a fifth of a step on CPU, this takes nothing measurable.
@@ -103,7 +103,7 @@ def add_dropout(decoder: PreTrainedModel, share: float) -> None:
             return output
         if isinstance(output, tuple):  # attention returns (output, weights)
             return (drop(module, None, output[0]), *output[1:])
-        return output * functional.dropout(torch.ones_like(output[:, :1]), share)
+        return output * functional.dropout(torch.ones_like(output[:, :1]), probability)
 
     decoder.get_input_embeddings().register_forward_hook(drop)
     for name, module in decoder.named_modules():
@@ -114,7 +114,7 @@ def add_dropout(decoder: PreTrainedModel, share: float) -> None:
 def full_decoder(
     settings: config.Model, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
 ) -> PreTrainedModel:
-    """The stock model over all ids that equals the trained one: what is sampled, judged and
+    """The stock model over all ids that equals the trained one: what is sampled, evaluated and
     exported.
 
     `weights` are the trained decoder's parameters by name; they are copied.

@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def sentence(error: Exception) -> str:
-    """An error as one sentence; the disk's are told with what to do."""
+    """An error as one sentence; the disk's with what to do."""
     if isinstance(error, ValueError):
         return str(error)
     cause = getattr(error, "strerror", None) or str(error)

@@ -296,7 +296,7 @@ def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
     settings = ["--run.export_checkpoint", "best", "--corpus.validation_share", "0"]
     assert main(["--preset", "smoke", *places, *settings]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: run.export_checkpoint best needs stories to judge on")
+    assert told.startswith("error: run.export_checkpoint best needs validation stories")
     assert not (tmp_path / "run").exists()
 
 

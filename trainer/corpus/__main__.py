@@ -36,7 +36,7 @@ def build(arguments: list[str]) -> None:
     print(
         f"{store.folder}: {store.num_stories('train'):,} stories,"
         f" {store.num_tokens('train'):,} tokens to train on and"
-        f" {store.num_stories('validation'):,} stories to judge on, in"
+        f" {store.num_stories('validation'):,} validation stories, in"
         f" {time.monotonic() - start:.1f} s"
     )
 
@@ -50,9 +50,9 @@ def inspect(arguments: list[str]) -> None:
     words = list(arguments)
     file = None
     if "--write" in words:
-        place = words.index("--write")
-        file = Path(words[place + 1]) if place + 1 < len(words) else Path()
-        del words[place : place + 2]
+        index = words.index("--write")
+        file = Path(words[index + 1]) if index + 1 < len(words) else Path()
+        del words[index : index + 2]
         if file.suffix != ".md":
             raise ValueError("--write needs a file whose name ends with .md")
     store = open_store(only_store(words))

@@ -8,7 +8,7 @@ step without replaying what came before.
 
 No list of blocks is kept. p_e is a Feistel network over the smallest even number of bits that
 covers the blocks, walked until it lands on a block (Black and Rogaway, "Ciphers with arbitrary
-finite domains", 2002): each place is computed on its own, in about 3 walks at worst on average.
+finite domains", 2002): each position is computed on its own, in about 3 walks at worst on average.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ class Order:
 
     def blocks(self, step: int) -> np.ndarray:
         """The blocks that a step (counted from 0) reads: (global_batch,) int64."""
-        places = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
-        epochs, places = np.divmod(places, self.num_blocks)
-        found = np.empty_like(places)
+        positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
+        epochs, positions = np.divmod(positions, self.num_blocks)
+        found = np.empty_like(positions)
         for epoch in np.unique(epochs):
             here = epochs == epoch
-            found[here] = self._permute(places[here], int(epoch))
+            found[here] = self._permute(positions[here], int(epoch))
         return found
 
-    def _permute(self, places: np.ndarray, epoch: int) -> np.ndarray:
-        """p_epoch of some places in [0, num_blocks), both (n,) int64."""
+    def _permute(self, positions: np.ndarray, epoch: int) -> np.ndarray:
+        """p_epoch of some positions in [0, num_blocks), both (n,) int64."""
         keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS, np.uint64)
-        values = places.astype(np.uint64)
+        values = positions.astype(np.uint64)
         outside = np.ones(len(values), dtype=bool)
         while outside.any():  # a permutation of 4^half_bits values: the walk returns to a block
             values[outside] = self._feistel(values[outside], keys)

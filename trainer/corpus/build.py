@@ -4,9 +4,9 @@ The name of a store ends with the start of its fingerprint, which covers the sou
 commit on the Hub), the settings of the rules, the versions of their code, and the tokenizer file.
 So asking for a store that exists opens it, and a change of anything builds another beside it.
 
-Building has two stages, in the folder <name>.partial. The pieces of the source become shards, in
+Building has two stages, in the folder <name>.partial. The chunks of the source become shards, in
 parallel; this is nearly all of the work, and a build that was killed goes on after the shards that
-are there. Then the shards are joined in their order, without what was told before; this takes
+are there. Then the shards are joined in their order, without duplicates; this takes
 seconds and starts anew each time. At the end the store is renamed.
 
 One process builds; another that wants the same store waits for it, and says so.
@@ -34,7 +34,7 @@ from trainer.config import Corpus
 from trainer.corpus import cleaning, learn_tokenizer, readers
 from trainer.corpus.encoding import Encoder
 from trainer.corpus.merge import join
-from trainer.corpus.readers import Piece
+from trainer.corpus.readers import Chunk
 from trainer.corpus.shards import is_whole
 from trainer.corpus.sources import Source, open_source
 from trainer.corpus.token_store import FORMAT, TokenStore, fingerprint_of, open_store
@@ -212,17 +212,17 @@ def write(
 def encode(
     settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path, progress: bool
 ) -> dict[str, list[Path]]:
-    """Every piece as a shard: the files of each part, validation first."""
+    """Every chunk as a shard: the files of each part, validation first."""
     encoder = Encoder(settings, tokenizer)
 
-    def work(piece: Piece, file: Path) -> int:
-        shard = encoder.encode(piece)
+    def work(chunk: Chunk, file: Path) -> int:
+        shard = encoder.encode(chunk)
         shard.save(file)
         return shard.tally.stories
 
     # Opened before the bar is drawn: if that fails, its sentence stands alone.
     readers = {"validation": source.validation, "train": source.train}
-    parts = {name: pieces() for name, pieces in readers.items() if pieces}
+    parts = {name: chunks() for name, chunks in readers.items() if chunks}
     files: dict[str, list[Path]] = {name: [] for name in parts}
     workers = settings.workers or os.cpu_count() or 1
     waiting: deque[tuple[Future[int], int]] = deque()
@@ -247,14 +247,14 @@ def encode(
             bar.update(size)
 
         try:
-            for name, pieces in parts.items():
-                for number, piece in enumerate(pieces):
+            for name, chunks in parts.items():
+                for number, chunk in enumerate(chunks):
                     file = folder / f"{name}-{number:06}.npz"
                     files[name].append(file)
                     if is_whole(file):
-                        bar.update(piece.size)
+                        bar.update(chunk.size)
                         continue
-                    waiting.append((pool.submit(work, piece, file), piece.size))
+                    waiting.append((pool.submit(work, chunk, file), chunk.size))
                     if len(waiting) > workers + 1:
                         finish()
             while waiting:

@@ -89,7 +89,7 @@ def markup(text: str) -> str:
 
 
 def control(text: str) -> str:
-    """No characters that cannot be seen: controls, lone surrogates, zero-width marks."""
+    """No invisible characters: controls, lone surrogates, zero-width marks."""
     return CONTROL.sub("", text)
 
 
@@ -117,8 +117,8 @@ def has_special(text: str) -> bool:
 
 
 def in_order(text: str) -> bool:
-    """Whether the text is such that none of the rules above changes it, seen quickly: only ordinary
-    ASCII, single spaces and line breaks, none at the ends."""
+    """Whether the text is such that none of the rules above changes it, by a quick look: only
+    ordinary ASCII, single spaces and line breaks, none at the ends."""
     return (
         text.isascii()
         and not has_special(text)
@@ -203,7 +203,7 @@ RULES = (
     Rule("mojibake", "letters that were decoded wrongly, mended", lambda s: s.mojibake, mojibake),
     Rule("markup", "HTML entities unescaped, tags taken out", lambda s: s.markup, markup),
     Rule("end_mark", "end-of-text marks, taken out", lambda s: not s.markup, end_mark),
-    Rule("control", "characters that cannot be seen, taken out", lambda s: s.control, control),
+    Rule("control", "invisible characters, taken out", lambda s: s.control, control),
     Rule("half_characters", "halves, replaced", lambda s: not s.control, half_characters),
     Rule(
         "typography",
@@ -231,8 +231,12 @@ RULES = (
         "in the validation part, but for case and punctuation",
         lambda s: s.decontaminate,
     ),
-    Rule("duplicate", "told before, word for word", lambda s: s.duplicates),
-    Rule("near_duplicate", "told before, nearly word for word", lambda s: s.near_duplicates > 0),
+    Rule("duplicate", "duplicate of an earlier story, word for word", lambda s: s.duplicates),
+    Rule(
+        "near_duplicate",
+        "duplicate of an earlier story, nearly word for word",
+        lambda s: s.near_duplicates > 0,
+    ),
 )
 
 
@@ -272,8 +276,8 @@ class Cleaner:
                 changed[name] += text != before
         for name, drop in self.dropping:
             if drop(text):
-                seen = SPECIAL.search(text) if drop is has_special else None
-                return Dropped(name, seen.group()[:20] if seen else "")
+                match = SPECIAL.search(text) if drop is has_special else None
+                return Dropped(name, match.group()[:20] if match else "")
         return text
 
     def rewrite(self, text: str, changed: Counter[str]) -> str | None:

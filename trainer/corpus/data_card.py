@@ -32,9 +32,9 @@ def card(store: TokenStore, picture: str = "") -> str:
     duplicates = info["dropped"].get("duplicate", 0)
     near = info["dropped"].get("near_duplicate", 0)
     rules = info["recipe"]["rules"]
-    told = f"word for word {duplicates:,}" if rules["duplicates"] else "not looked for"
+    duplicates_found = f"word for word {duplicates:,}" if rules["duplicates"] else "not looked for"
     if rules["near_duplicates"]:
-        told += f", nearly (similarity {rules['near_duplicates']} and more) {near:,}"
+        duplicates_found += f", nearly (similarity {rules['near_duplicates']} and more) {near:,}"
     lines = [
         f"# The corpus: {info['name']}",
         "",
@@ -49,16 +49,16 @@ def card(store: TokenStore, picture: str = "") -> str:
         "## What the rules did",
         "",
         *table(
-            ("changed by", "", "stories", "share"),
+            ("changed by", "", "stories", "part"),
             [rule_row(store, rule, count) for rule, count in info["changed"].items()],
         ),
         "",
         *table(
-            ("dropped by", "", "stories", "share"),
+            ("dropped by", "", "stories", "part"),
             [rule_row(store, rule, count) for rule, count in info["dropped"].items()],
         ),
         "",
-        f"Duplicates: {told}. Rules: "
+        f"Duplicates: {duplicates_found}. Rules: "
         + ", ".join(f"`{key} {str(value).lower()}`" for key, value in rules.items())
         + ".",
         "",
@@ -87,7 +87,7 @@ def card(store: TokenStore, picture: str = "") -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A Markdown table; numbers to the right."""
     body = [list(row) for row in rows] or [["none", *[""] * (len(head) - 1)]]
-    marks = ["---:" if body[0][place][:1].isdigit() else "---" for place in range(len(head))]
+    marks = ["---:" if body[0][column][:1].isdigit() else "---" for column in range(len(head))]
     return ["| " + " | ".join(row) + " |" for row in (head, marks, *body)]
 
 
@@ -106,8 +106,8 @@ def split_row(store: TokenStore, name: str) -> tuple[str, ...]:
 
 def rule_row(store: TokenStore, rule: str, count: int) -> tuple[str, ...]:
     """How often a rule applied."""
-    share = count / max(1, store.info["read"]["stories"])
-    return f"`{rule}`", MEANINGS.get(rule, ""), f"{count:,}", f"{share:.2%}"
+    fraction = count / max(1, store.info["read"]["stories"])
+    return f"`{rule}`", MEANINGS.get(rule, ""), f"{count:,}", f"{fraction:.2%}"
 
 
 def examples(rule: str, stories: Sequence[str]) -> list[str]:
@@ -121,11 +121,12 @@ def length_rows(lengths: np.ndarray) -> list[tuple[str, ...]]:
     counts = np.bincount(np.minimum(lengths, LAST_BIN) // BIN)
     return [
         (
-            f"{place * BIN:,}" + (f" to {place * BIN + BIN - 1:,}" if place < 16 else " and more"),
+            f"{number * BIN:,}"
+            + (f" to {number * BIN + BIN - 1:,}" if number < 16 else " and more"),
             f"{count:,}",
             "█" * round(40 * count / counts.max()),
         )
-        for place, count in enumerate(counts.tolist())
+        for number, count in enumerate(counts.tolist())
     ]
 
 

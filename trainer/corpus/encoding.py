@@ -1,8 +1,8 @@
-"""Stories to token ids, in parallel: pieces of a source in, shards out.
+"""Stories to token ids, in parallel: chunks of a source in, shards out.
 
-Each piece is taken apart, cleaned and encoded by a thread. The tokenizer gets all stories of a
-piece in one call and lets the other threads run meanwhile; what Python does is short beside it. A
-shard depends on its piece, the settings and the tokenizer only, so neither the number of threads
+Each chunk is taken apart, cleaned and encoded by a thread. The tokenizer gets all stories of a
+chunk in one call and lets the other threads run meanwhile; what Python does is short beside it. A
+shard depends on its chunk, the settings and the tokenizer only, so neither the number of threads
 nor their order changes anything.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner, Dropped
 from trainer.corpus.near_duplicates import signatures
-from trainer.corpus.readers import Piece
+from trainer.corpus.readers import Chunk
 from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.tokenizer import Tokenizer, pre_tokenizer_name
 
@@ -32,15 +32,15 @@ class Encoder:
         self.cleaner = Cleaner(settings)
         self.parts_at_spaces = pre_tokenizer_name(tokenizer.described) is not None
 
-    def encode(self, piece: Piece) -> Shard:
-        """The stories of a piece that pass the rules, as ids.
+    def encode(self, chunk: Chunk) -> Shard:
+        """The stories of a chunk that pass the rules, as ids.
 
         Raises:
-            ValueError: a line of the piece is broken; the sentence names it.
+            ValueError: a line of the chunk is broken; the sentence names it.
         """
         tally = Tally()
         stories = []
-        for raw in piece.stories():
+        for raw in chunk.stories():
             tally.stories += 1
             tally.bytes += len(raw) if raw.isascii() else len(raw.encode(errors="replace"))
             story = self.cleaner.clean(raw, tally.changed)
@@ -69,7 +69,7 @@ class Encoder:
         return ids, np.diff(np.flatnonzero(ids == self.tokenizer.end_of_text), prepend=-1)
 
     def surely_too_long(self, story: str) -> bool:
-        """Seen without encoding: where spaces are single, each starts a token of its own."""
+        """Found without encoding: where spaces are single, each starts a token of its own."""
         longest = self.settings.max_tokens
         single = self.settings.typography and self.parts_at_spaces
         return bool(longest and single and story.count(" ") >= longest)
@@ -99,8 +99,8 @@ def loose_hashes(stories: list[bytes]) -> np.ndarray:
     return hashes([story.translate(LOWER_CASE, NOT_ALPHANUMERIC) for story in stories])
 
 
-def kept_apart(loose: np.ndarray, share: float) -> np.ndarray:
-    """Which stories belong to the share that is kept apart, by their loose hashes, so what is alike
+def kept_apart(loose: np.ndarray, ratio: float) -> np.ndarray:
+    """Which stories belong to the part that is kept apart, by their loose hashes, so what is alike
     but for case goes the same way: (stories,) bool."""
-    found: np.ndarray = loose < np.uint64(int(share * 2**64))
+    found: np.ndarray = loose < np.uint64(int(ratio * 2**64))
     return found

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from trainer.corpus.formats import LOOK, TABLES, Format, kind_by_name, understand_text
-from trainer.corpus.readers import PIECE, Piece, open_file, text_pieces
-from trainer.corpus.tables import column_of, table_pieces, value_pieces
+from trainer.corpus.readers import CHUNK_BYTES, Chunk, open_file, text_chunks
+from trainer.corpus.tables import column_of, table_chunks, value_chunks
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -100,7 +100,7 @@ def understand(file: Path, field: str = "", separator: str = "auto") -> Format:
     """How a file is read.
 
     Raises:
-        ValueError: that cannot be told; the sentence names the file and the setting.
+        ValueError: that cannot be decided; the sentence names the file and the setting.
     """
     kind = kind_by_name(file)
     if kind in TABLES:
@@ -110,16 +110,16 @@ def understand(file: Path, field: str = "", separator: str = "auto") -> Format:
     return understand_text(file, start, field, separator)
 
 
-def pieces_of(file: Path, form: Format) -> Iterator[Piece]:
-    """A file in pieces.
+def chunks_of(file: Path, form: Format) -> Iterator[Chunk]:
+    """A file in chunks.
 
     Raises:
         ValueError: it cannot be read to its end, or is not of the kind that its name says.
     """
     if form.kind in TABLES:
-        yield from table_pieces(file, form)
+        yield from table_chunks(file, form)
         return
-    read = text_pieces if form.kind in ("jsonl", "txt") else value_pieces
+    read = text_chunks if form.kind in ("jsonl", "txt") else value_chunks
     with unbroken(file), open_file(file) as (stream, position):
         yield from read(stream, form, str(file), position)
 
@@ -138,19 +138,19 @@ def read_file(file: Path, field: str = "", separator: str = "auto") -> Iterator[
     """The stories of one file, as they stand there but for what belongs to the file.
 
     Raises:
-        ValueError: the file is missing, of no known kind, or broken; the sentence names the place.
+        ValueError: the file is missing, of no known kind, or broken; the sentence names it.
     """
     if not file.is_file():
         raise ValueError(f"there is no file {file}")
-    pieces = pieces_of(file, understand(file, field, separator))
-    return itertools.chain.from_iterable(piece.stories() for piece in pieces)
+    chunks = chunks_of(file, understand(file, field, separator))
+    return itertools.chain.from_iterable(chunk.stories() for chunk in chunks)
 
 
 def identity_of(file: Path, form: Format) -> dict[str, str]:
     """How a file is read, and its checksum; where it lies and what it is called change no store."""
     digest = hashlib.sha256()
     with readable(file), file.open("rb") as stream:
-        while part := stream.read(PIECE):
+        while part := stream.read(CHUNK_BYTES):
             digest.update(part)
     return form.to_json() | {"sha256": digest.hexdigest()}
 

@@ -7,7 +7,7 @@
     .parquet .arrow       a table; a folder of `datasets.save_to_disk` holds the latter
 
 The first four may be .gz or .zst. The field or column is `text` or what can only be meant. What
-cannot be told from the file is asked for by the setting's name, and never guessed.
+the file does not decide is asked for by the setting's name, and never guessed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def understand_text(file: Path, start: bytes, field: str = "", separator: str = 
         field, separator: the settings corpus.field and corpus.separator.
 
     Raises:
-        ValueError: the field or the separator cannot be told; the sentence names the setting.
+        ValueError: the field or the separator cannot be decided; the sentence names the setting.
     """
     kind = kind_by_name(file)
     text = codecs.getincrementaldecoder("utf-8-sig")("replace").decode(start)
@@ -124,7 +124,7 @@ def separator_of(file: Path, text: str, size: int, wanted: str) -> str:
 
 
 def field_of(file: Path, row: Any, wanted: str) -> str:
-    """The field with the stories, by the first row of a file; what is broken is told when it is
+    """The field with the stories, by the first row of a file; what is broken is an error when it is
     read, with its line."""
     if not isinstance(row, dict):
         return wanted or "text"

@@ -27,7 +27,7 @@ from trainer.corpus.tokenizer import (
 
 def merge(token: bytes, ranks: dict[bytes, int]) -> list[bytes]:
     """The two parts that the merges of lower rank leave of `token`."""
-    parts = [token[place : place + 1] for place in range(len(token))]
+    parts = [token[index : index + 1] for index in range(len(token))]
     while len(parts) > 2:
         pairs = [ranks.get(a + b, len(ranks)) for a, b in zip(parts, parts[1:], strict=False)]
         best = min(range(len(pairs)), key=pairs.__getitem__)

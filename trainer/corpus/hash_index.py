@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 
-class Seen:
+class HashIndex:
     """A map from hashes to the number that came first with each."""
 
     def __init__(self) -> None:
@@ -19,9 +19,9 @@ class Seen:
         """The number of each hash, (n,) uint64: (n,) int64, -1 where it is new."""
         found = np.full(len(hashes), -1, dtype=np.int64)
         for keys, numbers in self._runs:
-            places = np.minimum(np.searchsorted(keys, hashes), len(keys) - 1)
-            here = keys[places] == hashes
-            found[here] = numbers[places[here]]
+            positions = np.minimum(np.searchsorted(keys, hashes), len(keys) - 1)
+            here = keys[positions] == hashes
+            found[here] = numbers[positions[here]]
         return found
 
     def add(self, hashes: np.ndarray, numbers: np.ndarray) -> None:

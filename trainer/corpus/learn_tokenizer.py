@@ -2,7 +2,7 @@
 
 Byte-level BPE of the library `tokenizers`: the 256 bytes, then merges in the order in which they
 were found, then the token that ends a story. It learns from the cleaned stories of the training
-part, of a large source from pieces evenly spread over it. The same stories give the same bytes, so
+part, of a large source from chunks evenly spread over it. The same stories give the same bytes, so
 the file, which is kept beside the token stores, can be learned again.
 """
 
@@ -29,7 +29,7 @@ from trainer.corpus.tokenizer import (
 )
 
 VERSION = 1  # part of what decides the file: raise it when the same stories give another
-SEEN = 128 * 2**20  # bytes of the source that it learns from, at most
+MAX_BYTES = 128 * 2**20  # bytes of the source that it learns from, at most
 LEAST_COUNT = 2  # of a merge; what occurs once teaches nothing
 
 
@@ -70,24 +70,24 @@ def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tok
 
 
 def stories_to_learn_from(settings: Corpus, source: Source, progress: bool) -> Iterator[str]:
-    """The cleaned stories of the training part, of a large source those of every so many pieces."""
-    cleaner, changed, seen = Cleaner(settings), Counter[str](), 0
-    every = max(1, source.size // SEEN)
-    share = 0.0 if source.validation else settings.validation_share
+    """The cleaned stories of the training part, of a large source those of every so many chunks."""
+    cleaner, changed, num_bytes = Cleaner(settings), Counter[str](), 0
+    every = max(1, source.size // MAX_BYTES)
+    apart_ratio = 0.0 if source.validation else settings.validation_share
     with tqdm(
         desc="learning the vocabulary",
-        total=min(SEEN, source.size) or None,
+        total=min(MAX_BYTES, source.size) or None,
         unit="B",
         unit_scale=True,
         leave=False,
         disable=not progress,
     ) as bar:
-        for piece in itertools.islice(source.train(), 0, None, every):
-            cleaned = (cleaner.clean(story, changed) for story in piece.stories())
+        for chunk in itertools.islice(source.train(), 0, None, every):
+            cleaned = (cleaner.clean(story, changed) for story in chunk.stories())
             stories = [story for story in cleaned if isinstance(story, str)]
-            apart = kept_apart(loose_hashes([story.encode() for story in stories]), share)
+            apart = kept_apart(loose_hashes([story.encode() for story in stories]), apart_ratio)
             yield from itertools.compress(stories, ~apart)
-            bar.update(piece.size)
-            seen += piece.size
-            if seen >= SEEN:
+            bar.update(chunk.size)
+            num_bytes += chunk.size
+            if num_bytes >= MAX_BYTES:
                 return

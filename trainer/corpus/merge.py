@@ -1,7 +1,7 @@
-"""Shards to the files of a token store: in their order, without what was told before.
+"""Shards to the files of a token store: in their order, without duplicates.
 
 The order is that of the source, the validation part first, so what is a repetition does not depend
-on how the work was shared out. Memory: 16 bytes per story for what was told, and one shard.
+on how the work was divided. Memory: 16 bytes per story for the index of duplicates, and one shard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from trainer.config import Corpus
 from trainer.corpus.cleaning import active_rules
 from trainer.corpus.encoding import kept_apart
-from trainer.corpus.hash_index import Seen
+from trainer.corpus.hash_index import HashIndex
 from trainer.corpus.near_duplicates import NearDuplicates
 from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.token_store import FORMAT, SPLITS, fingerprint_of
@@ -74,12 +74,12 @@ def close(file: IO[bytes]) -> None:
 
 
 class Filter:
-    """Finds what was told before, and what is in the validation part."""
+    """Finds duplicates, and what is in the validation part."""
 
     def __init__(self, settings: Corpus, tokenizer: Tokenizer, tally: Tally, folder: Path) -> None:
         self.settings, self.tokenizer, self.tally = settings, tokenizer, tally
-        self.judged_on = Seen()
-        self.told = {name: Seen() for name in SPLITS}
+        self.validation = HashIndex()
+        self.earlier = {name: HashIndex() for name in SPLITS}
         self.near = (
             {
                 name: NearDuplicates(settings.near_duplicates, folder / f"{name}.signatures")
@@ -95,17 +95,17 @@ class Filter:
         keep = among.copy()
         numbers = np.arange(len(keep))
         if name == "train" and self.settings.decontaminate:
-            self.drop(shard, "in_validation", keep, self.judged_on.find(shard.loose) < 0)
+            self.drop(shard, "in_validation", keep, self.validation.find(shard.loose) < 0)
         if self.settings.duplicates:
             new = np.zeros(len(keep), dtype=bool)
-            new[keep] = self.told[name].first(shard.exact[keep], numbers[keep])
+            new[keep] = self.earlier[name].first(shard.exact[keep], numbers[keep])
             self.drop(shard, "duplicate", keep, new)
         if self.near:
             new = np.zeros(len(keep), dtype=bool)
             new[keep] = self.near[name].new(shard.signatures[keep])
             self.drop(shard, "near_duplicate", keep, new)
         if name == "validation":
-            self.judged_on.first(shard.loose[keep], numbers[keep])
+            self.validation.first(shard.loose[keep], numbers[keep])
         return keep
 
     def drop(self, shard: Shard, reason: str, keep: np.ndarray, fine: np.ndarray) -> None:
@@ -162,10 +162,12 @@ def join(
     chosen.close()
     described = {split: writer.finish() for split, writer in splits.items()}
     if not described["train"]["stories"]:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(tally.dropped.items()))
+        dropped = ", ".join(
+            f"{count:,} {reason}" for reason, count in sorted(tally.dropped.items())
+        )
         raise ValueError(
             f"no story of {name} is left to train on: {tally.stories:,} were read, dropped were"
-            f" {told or 'none'}; give more stories or fewer rules"
+            f" {dropped or 'none'}; give more stories or fewer rules"
         )
     changing, dropping = active_rules(settings)
     info = {

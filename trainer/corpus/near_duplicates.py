@@ -1,7 +1,7 @@
 """Near duplicates: stories that share most of their five-word runs.
 
 The MinHashes of a story (datasketch) estimate the Jaccard similarity of its set of five-word runs
-with another's: the share of hashes that agree. Bands of hashes find the candidates without
+with another's: the fraction of hashes that agree. Bands of hashes find the candidates without
 comparing all pairs (locality-sensitive hashing; datasketch chooses how many bands of how many
 rows suit the threshold); a candidate is a near duplicate if the estimate reaches the threshold.
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.corpus.hash_index import Seen
+from trainer.corpus.hash_index import HashIndex
 
 HASHES = 64  # a signature; the estimate is off by about 1 / sqrt(64) at worst
 RUN = 5  # words
@@ -57,7 +57,7 @@ class NearDuplicates:
 
         shape: Any = MinHashLSH(threshold=threshold, num_perm=HASHES)
         self.threshold, self.bands, self.rows = threshold, shape.b, shape.r
-        self.seen = [Seen() for _ in range(self.bands)]
+        self.indexes = [HashIndex() for _ in range(self.bands)]
         self.file = file.open("w+b")
         self.known = 0
 
@@ -67,7 +67,7 @@ class NearDuplicates:
             band_hashes(found[:, band * self.rows : (band + 1) * self.rows])
             for band in range(self.bands)
         ]
-        earlier = [seen.find(band) for seen, band in zip(self.seen, bands, strict=True)]
+        earlier = [index.find(band) for index, band in zip(self.indexes, bands, strict=True)]
         here: list[dict[int, int]] = [{} for _ in range(self.bands)]
         kept = np.zeros(len(found), dtype=bool)
         for story in range(len(found)):
@@ -84,8 +84,8 @@ class NearDuplicates:
                 for among, band in zip(here, bands, strict=True):
                     among.setdefault(int(band[story]), story)
         numbers = self.known + np.cumsum(kept) - 1
-        for seen, band in zip(self.seen, bands, strict=True):
-            seen.first(band[kept], numbers[kept])
+        for index, band in zip(self.indexes, bands, strict=True):
+            index.first(band[kept], numbers[kept])
         self.file.seek(0, 2)
         self.file.write(found[kept].tobytes())
         self.known += int(kept.sum())

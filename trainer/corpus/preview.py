@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from trainer.config import Corpus
 from trainer.corpus.cleaning import RULES, Cleaner, Dropped
-from trainer.corpus.files import find_files, pieces_of, shown, understand
+from trainer.corpus.files import chunks_of, find_files, shown, understand
 from trainer.corpus.formats import LOOK, TABLES, Format
 from trainer.corpus.readers import open_file
 
@@ -42,7 +42,7 @@ def about(file: Path, settings: Corpus, progress: bool) -> Iterator[str]:
     """What there is to say of one file."""
     form = understand(file, settings.field, settings.separator)
     yield f"{shown(file)}: {described(file, form)}"
-    stories = (story for piece in pieces_of(file, form) for story in piece.stories())
+    stories = (story for chunk in chunks_of(file, form) for story in chunk.stories())
     looked_at = list(
         tqdm(
             itertools.islice(stories, LOOKED_AT),

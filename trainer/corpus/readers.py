@@ -1,7 +1,7 @@
-"""Story files in pieces: text and JSON lines here, tables in tables.py.
+"""Story files in chunks: text and JSON lines here, tables in tables.py.
 
-A piece is a few megabytes that hold whole stories. Cutting a file into pieces is quick and done by
-the reader; taking a piece apart (`Piece.stories`) is left to whoever asks, so that it can happen in
+A chunk is a few megabytes that hold whole stories. Cutting a file into chunks is quick and done by
+the reader; taking a chunk apart (`Chunk.stories`) is left to whoever asks, so that it can happen in
 parallel. Memory does not grow with the file.
 
 What belongs to the file and not to its stories is taken off here, for every command alike: a byte
@@ -21,9 +21,9 @@ from typing import Any, Protocol
 
 from trainer.corpus.formats import MARK, Format
 
-VERSION = 1  # part of the fingerprint: raise it when stories or pieces are cut otherwise
-PIECE = 4 * 2**20  # bytes
-ROWS = 4096  # of a table, in a piece
+VERSION = 1  # part of the fingerprint: raise it when stories or chunks are cut otherwise
+CHUNK_BYTES = 4 * 2**20  # bytes
+ROWS = 4096  # of a table, in a chunk
 LONGEST = 16 * 2**20  # bytes; what is longer is no story
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -36,33 +36,33 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """Some whole stories, as they were read.
 
     Attributes:
         content: bytes of a text file, or a column of a table.
-        take_apart: makes stories of `content`; gets it and `place`.
-        place: the file, and the number of the first line.
+        take_apart: makes stories of `content`; gets it and `location`.
+        location: the file, and the number of the first line.
         size: bytes of the source that were read for it, to show progress.
     """
 
     content: Any
-    take_apart: Callable[[Any, Place], list[str]]
-    place: Place
+    take_apart: Callable[[Any, Location], list[str]]
+    location: Location
     size: int
 
     def stories(self) -> list[str]:
-        """The stories of this piece.
+        """The stories of this chunk.
 
         Raises:
             ValueError: a line is broken; the sentence names it.
         """
-        return list(map(tidy, self.take_apart(self.content, self.place)))
+        return list(map(tidy, self.take_apart(self.content, self.location)))
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a piece starts."""
+class Location:
+    """Where a chunk starts."""
 
     file: str
     line: int = 1
@@ -96,22 +96,22 @@ def open_file(file: Path) -> Iterator[tuple[Stream, Callable[[], int]]]:
             yield raw, raw.tell
 
 
-def text_pieces(
+def text_chunks(
     stream: Stream, form: Format, name: str, position: Callable[[], int]
-) -> Iterator[Piece]:
-    """A text or JSON lines stream in pieces; `position` tells how far the source was read."""
+) -> Iterator[Chunk]:
+    """A text or JSON lines stream in chunks; `position` tells how far the source was read."""
     separator, take_apart = ways_to_cut(form)
     if form.separator == "empty-line":
         stream = PlainLineEnds(stream)
     line, before = 1, 0
     for content in cut(stream, separator, name):
         after = position()
-        yield Piece(content, take_apart, Place(name, line), after - before)
+        yield Chunk(content, take_apart, Location(name, line), after - before)
         line, before = line + content.count(b"\n"), after
 
 
-def ways_to_cut(form: Format) -> tuple[bytes, Callable[[bytes, Place], list[str]]]:
-    """What parts the stories of a text, and what makes stories of a piece of it."""
+def ways_to_cut(form: Format) -> tuple[bytes, Callable[[bytes, Location], list[str]]]:
+    """What parts the stories of a text, and what makes stories of a chunk of it."""
     if form.kind == "jsonl":
         return b"\n", partial(json_lines, field=form.field)
     return {
@@ -140,8 +140,8 @@ class PlainLineEnds:
 
 
 def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
-    """The content in runs of about PIECE bytes, each but the last ending with a separator; all of
-    it in one if there is no separator."""
+    """The content in runs of about CHUNK_BYTES, each but the last ending with a separator; all in
+    one if there is no separator."""
     rest = b""
     while part := read_fully(stream):
         rest += part
@@ -159,18 +159,18 @@ def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
 
 
 def read_fully(stream: Stream) -> bytes:
-    """PIECE bytes, fewer only at the end: so pieces do not depend on how a stream is buffered."""
-    parts, missing = [], PIECE
+    """CHUNK_BYTES, fewer only at the end: so chunks do not depend on how a stream is buffered."""
+    parts, missing = [], CHUNK_BYTES
     while missing and (part := stream.read(missing)):
         parts.append(part)
         missing -= len(part)
     return b"".join(parts)
 
 
-def json_lines(content: bytes, place: Place, field: str) -> list[str]:
+def json_lines(content: bytes, location: Location, field: str) -> list[str]:
     """The stories in a field of some JSON lines; empty lines are passed over."""
     found = []
-    for number, line in enumerate(content.split(b"\n"), start=place.line):
+    for number, line in enumerate(content.split(b"\n"), start=location.line):
         if not line.strip():
             continue
         try:
@@ -185,18 +185,18 @@ def json_lines(content: bytes, place: Place, field: str) -> list[str]:
             elif isinstance(error, json.JSONDecodeError | RecursionError):
                 wrong = "is not JSON"
             raise ValueError(
-                f"line {number:,} of {place.file} {wrong}: mend it or take it out"
+                f"line {number:,} of {location.file} {wrong}: mend it or take it out"
             ) from None
     return found
 
 
-def parted_by(content: bytes, place: Place, separator: str) -> list[str]:
+def parted_by(content: bytes, location: Location, separator: str) -> list[str]:
     """The stories of a text that a separator parts; all of it is one if there is none."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        line = place.line + content.count(b"\n", 0, error.start)
+        line = location.line + content.count(b"\n", 0, error.start)
         raise ValueError(
-            f"line {line:,} of {place.file} is not UTF-8: mend it or take it out"
+            f"line {line:,} of {location.file} is not UTF-8: mend it or take it out"
         ) from None
     return [story for story in (text.split(separator) if separator else [text]) if story.strip()]

@@ -1,4 +1,4 @@
-"""What a piece of the source became: its ids, hashes and counts, in a file of its own while a store
+"""What a chunk of the source became: its ids, hashes and counts, in a file of its own while a store
 is built.
 
 A shard is written beside its name, flushed to the disk and renamed, so a build that was killed
@@ -65,7 +65,7 @@ class Tally:
 
 @dataclass
 class Shard:
-    """The stories of a piece that passed the rules.
+    """The stories of a chunk that passed the rules.
 
     Attributes:
         ids: (tokens,) uint16; each story ends with the end-of-text id.
@@ -74,7 +74,7 @@ class Shard:
         exact: (stories,) uint64; hash of each story.
         loose: (stories,) uint64; hash of its letters and digits in lower case.
         signatures: (stories, width) uint32; MinHashes, of width 0 where they are not wanted.
-        tally: what happened to the stories of the piece.
+        tally: what happened to the stories of the chunk.
     """
 
     ids: np.ndarray
@@ -99,10 +99,10 @@ class Shard:
     def load(cls, file: Path) -> Shard:
         """Read a shard."""
         with np.load(file, allow_pickle=False) as stored:
-            told = json.loads(stored["tally"].tobytes())
+            counts = json.loads(stored["tally"].tobytes())
             for name in ("changed", "dropped"):
-                told[name] = Counter(told[name])
-            return cls(**{name: stored[name] for name in ARRAYS}, tally=Tally(**told))
+                counts[name] = Counter(counts[name])
+            return cls(**{name: stored[name] for name in ARRAYS}, tally=Tally(**counts))
 
 
 def is_whole(file: Path) -> bool:

@@ -30,17 +30,17 @@ from filelock import FileLock
 from trainer.config import DEFAULT_REVISION, Corpus
 from trainer.corpus.files import (
     HUB_NAME,
+    chunks_of,
     exists,
     find_files,
     identity_of,
-    pieces_of,
     readable,
     saved_dataset,
     shown,
     understand,
 )
 from trainer.corpus.formats import Format, choose_field, kind_by_name
-from trainer.corpus.readers import PIECE, Piece, Place, text_pieces
+from trainer.corpus.readers import CHUNK_BYTES, Chunk, Location, text_chunks
 from trainer.corpus.tables import ROWS, as_they_are
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
@@ -49,26 +49,26 @@ GPT4_FILES = {
     "train": "TinyStoriesV2-GPT4-train.txt",
     "validation": "TinyStoriesV2-GPT4-valid.txt",
 }
-Pieces = Callable[[], Iterator[Piece]]
+Chunks = Callable[[], Iterator[Chunk]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Stories to train on and, where the source has such a part, stories to judge on.
+    """Stories to train on and, where the source has such a part, validation stories.
 
     Attributes:
         name: for people.
         identity: what decides the content: checksums of files, or the commit on the Hub.
-        size: bytes that will be read; 0 where the Hub does not tell.
-        train: its pieces, from the start.
+        size: bytes that will be read; 0 where the Hub does not say.
+        train: its chunks, from the start.
         validation: likewise; None when training stories have to be kept apart.
     """
 
     name: str
     identity: dict[str, Any]
     size: int
-    train: Pieces
-    validation: Pieces | None
+    train: Chunks
+    validation: Chunks | None
 
 
 @contextlib.contextmanager
@@ -98,8 +98,8 @@ def open_source(settings: Corpus) -> Iterator[Source]:
         validation = validation_files(settings)
         if validation:
             identity["validation"], size = validation.identity, size + validation.size
-        apart = validation.pieces if validation else None
-        yield Source(name, identity, size, train.pieces, apart)
+        apart = validation.chunks if validation else None
+        yield Source(name, identity, size, train.chunks, apart)
 
 
 class FileSource:
@@ -119,13 +119,13 @@ class FileSource:
         """Bytes of the files."""
         return sum(file.stat().st_size for file in self.files)
 
-    def pieces(self) -> Iterator[Piece]:
+    def chunks(self) -> Iterator[Chunk]:
         """One file after the other."""
-        return itertools.chain.from_iterable(map(pieces_of, self.files, self.forms))
+        return itertools.chain.from_iterable(map(chunks_of, self.files, self.forms))
 
 
 def validation_files(settings: Corpus) -> FileSource | None:
-    """The files to judge on: those that are named, or the split of a saved data set."""
+    """The validation files: those that are named, or the split of a saved data set."""
     if settings.validation:
         return FileSource(find_files(settings.validation, "validation"), settings)
     folder = Path(settings.source).expanduser()
@@ -205,7 +205,7 @@ def read_stdin() -> bytes:
     with readable("standard input"):
         if sys.stdin is None:
             raise OSError("it is closed")
-        return sys.stdin.buffer.read(PIECE)
+        return sys.stdin.buffer.read(CHUNK_BYTES)
 
 
 def hub_source(settings: Corpus) -> Source:
@@ -214,7 +214,7 @@ def hub_source(settings: Corpus) -> Source:
     if name in (HUB, "gpt4"):
         title = HUB if name == HUB else f"{HUB} (GPT-4 version)"
         identity: dict[str, Any] = {"train": [name, revision]}
-        validation: Pieces | None = hub_reader(settings, "validation")
+        validation: Chunks | None = hub_reader(settings, "validation")
         settings_split = "train"
     else:
         if revision == DEFAULT_REVISION:  # that of TinyStories
@@ -226,23 +226,23 @@ def hub_source(settings: Corpus) -> Source:
     size = 0
     files = validation_files(settings) if settings.validation else None
     if files:
-        identity["validation"], validation, size = files.identity, files.pieces, files.size
+        identity["validation"], validation, size = files.identity, files.chunks, files.size
     return Source(title, identity, size, train, validation)
 
 
-def hub_reader(settings: Corpus, split: str, revision: str = "") -> Pieces:
+def hub_reader(settings: Corpus, split: str, revision: str = "") -> Chunks:
     """Reads one split from the Hub."""
     revision = revision or settings.revision
     name = HUB if settings.source == "gpt4" else settings.source
 
-    def stream() -> Iterator[Piece]:
+    def stream() -> Iterator[Chunk]:
         with one_sentence(name):
             if settings.source == "gpt4":
-                yield from gpt4_pieces(revision, split)
+                yield from gpt4_chunks(revision, split)
             else:
-                yield from dataset_pieces(name, revision, split, settings.field)
+                yield from dataset_chunks(name, revision, split, settings.field)
 
-    def read() -> Iterator[Piece]:
+    def read() -> Iterator[Chunk]:
         with one_sentence(name):
             ask(name, revision)
         return stream()
@@ -265,7 +265,7 @@ def one_sentence(name: str) -> Iterator[None]:
 
 
 class FieldError(ValueError):
-    """A data set whose field of stories cannot be told."""
+    """A data set whose field of stories is ambiguous."""
 
 
 def ask(name: str, revision: str) -> None:
@@ -288,7 +288,7 @@ def newest_commit(name: str) -> str:
     return str(huggingface_hub.HfApi().dataset_info(name, timeout=10).sha)
 
 
-def dataset_pieces(name: str, revision: str, split: str, field: str) -> Iterator[Piece]:
+def dataset_chunks(name: str, revision: str, split: str, field: str) -> Iterator[Chunk]:
     """A split of a data set, streamed."""
     import datasets
 
@@ -305,13 +305,13 @@ def dataset_pieces(name: str, revision: str, split: str, field: str) -> Iterator
             except ValueError as error:
                 raise FieldError(str(error)) from None
         stories = [story for story in rows[column] if story is not None]
-        yield Piece(stories, as_they_are, Place(name), sum(map(len, stories)))
+        yield Chunk(stories, as_they_are, Location(name), sum(map(len, stories)))
 
 
-def gpt4_pieces(revision: str, split: str) -> Iterator[Piece]:
+def gpt4_chunks(revision: str, split: str) -> Iterator[Chunk]:
     """A split of the second version, streamed."""
     import huggingface_hub
 
     name = f"datasets/{HUB}@{revision}/{GPT4_FILES[split]}"
-    with huggingface_hub.HfFileSystem().open(name, block_size=PIECE) as stream:
-        yield from text_pieces(stream, Format("txt", ""), name, stream.tell)
+    with huggingface_hub.HfFileSystem().open(name, block_size=CHUNK_BYTES) as stream:
+        yield from text_chunks(stream, Format("txt", ""), name, stream.tell)

@@ -1,6 +1,6 @@
 """Stories in tables: parquet and Arrow files, comma-separated values, and arrays of JSON objects.
 
-Like the readers of text these give pieces, and memory does not grow with the file.
+Like the readers of text these give chunks, and memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.corpus.formats import Format, choose_field, delimiter
-from trainer.corpus.readers import LONGEST, Piece, Place, Stream, read_fully
+from trainer.corpus.readers import LONGEST, Chunk, Location, Stream, read_fully
 
-ROWS = 4096  # of a table, in a piece
+ROWS = 4096  # of a table, in a chunk
 BETWEEN_VALUES = re.compile(r"[\s,]*")
 
 
@@ -25,7 +25,7 @@ def column_of(file: Path, kind: str, wanted: str) -> str:
     """The column with the stories of a parquet or Arrow file.
 
     Raises:
-        ValueError: the file is torn, or the column cannot be told.
+        ValueError: the file is torn, or no column can only be meant.
     """
     with whole(file, kind):
         schema = open_table(file, kind)[0]
@@ -79,28 +79,28 @@ def whole(file: Path, kind: str) -> Iterator[None]:
         raise ValueError(f"{file} is not a whole {kind} file ({reason}): fetch it again") from None
 
 
-def table_pieces(file: Path, form: Format) -> Iterator[Piece]:
-    """A column of a parquet or Arrow file, in pieces."""
+def table_chunks(file: Path, form: Format) -> Iterator[Chunk]:
+    """A column of a parquet or Arrow file, in chunks."""
     with whole(file, form.kind):
         _, batches, num_rows = open_table(file, form.kind)
-        size, place = file.stat().st_size, Place(str(file))
+        size, location = file.stat().st_size, Location(str(file))
         for content in batches(form.field):
             read = int(size * len(content) / num_rows) if num_rows else content.nbytes
-            yield Piece(content, column, place, read)
+            yield Chunk(content, column, location, read)
 
 
-def column(content: Any, place: Place) -> list[str]:
+def column(content: Any, location: Location) -> list[str]:
     """The stories of a column; rows without one are passed over."""
     try:
         return [story for story in content.to_pylist() if story is not None]
     except UnicodeDecodeError:
-        raise ValueError(f"a column of {place.file} is not UTF-8: mend it") from None
+        raise ValueError(f"a column of {location.file} is not UTF-8: mend it") from None
 
 
-def value_pieces(
+def value_chunks(
     stream: Stream, form: Format, name: str, position: Callable[[], int]
-) -> Iterator[Piece]:
-    """The stories of comma-separated values or of a JSON array, in pieces."""
+) -> Iterator[Chunk]:
+    """The stories of comma-separated values or of a JSON array, in chunks."""
     text = decoded(stream, name)
     values = array(text, name) if form.kind == "json" else rows(text, form, name)
     stories: list[str] = []
@@ -117,13 +117,13 @@ def value_pieces(
         stories.append(value)
         if len(stories) == ROWS:
             after = position()
-            yield Piece(stories, as_they_are, Place(name), after - before)
+            yield Chunk(stories, as_they_are, Location(name), after - before)
             stories, before = [], after
     if stories:
-        yield Piece(stories, as_they_are, Place(name), position() - before)
+        yield Chunk(stories, as_they_are, Location(name), position() - before)
 
 
-def as_they_are(stories: list[str], _: Place) -> list[str]:
+def as_they_are(stories: list[str], _: Location) -> list[str]:
     """Stories that were taken apart while reading."""
     return stories
 

@@ -131,13 +131,13 @@ class TokenStore:
 
     def stories(self, name: str, limit: int = 0) -> Iterator[str]:
         """The first `limit` stories of a split as text; 0 means all."""
-        ids, start, told, last = self.split(name), 0, 0, self.tokenizer.end_of_text
+        ids, start, count, last = self.split(name), 0, 0, self.tokenizer.end_of_text
         for first in range(0, len(ids), READ_AT_ONCE):
             ends = first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)
             for end in ends.tolist():
                 yield self.tokenizer.decode(ids[start:end])
-                start, told = end + 1, told + 1
-                if told == limit:
+                start, count = end + 1, count + 1
+                if count == limit:
                     return
 
     def verify(self) -> int:

@@ -170,7 +170,7 @@ def gpt2() -> Tokenizer:
     return Tokenizer((GPT2 / FILE).read_bytes())
 
 
-def read_tokenizer(place: str) -> Tokenizer:
+def read_tokenizer(path: str) -> Tokenizer:
     """The tokenizer of a tokenizer.json, or of a folder with one.
 
     What belongs to its use and not to the text is taken out: truncation, padding, templates,
@@ -179,9 +179,9 @@ def read_tokenizer(place: str) -> Tokenizer:
     Raises:
         ValueError: there is no such file, or no byte-level BPE that gives every text back.
     """
-    file = Path(place).expanduser()
+    file = Path(path).expanduser()
     file = file / FILE if file.is_dir() else file
-    name = f"corpus.tokenizer {place}"
+    name = f"corpus.tokenizer {path}"
     way = "learn one from the stories with train:4096, say"
     try:
         described = json.loads(file.read_text(encoding="utf-8"))
@@ -204,14 +204,14 @@ def read_tokenizer(place: str) -> Tokenizer:
     found = Tokenizer(json_bytes(described))
     try:
         size = found.size
-        told = found.decode(found.encode([PROBE])) if size <= MOST_IDS else PROBE
+        decoded = found.decode(found.encode([PROBE])) if size <= MOST_IDS else PROBE
     except Exception as error:  # the library's own are plain `Exception`s
         raise ValueError(f"{name} cannot be used ({error}): {way}") from None
     if size > MOST_IDS:
         raise ValueError(
             f"{name} has {size:,} ids, and a token store has room for {MOST_IDS:,}: {way}"
         )
-    if told != PROBE:
+    if decoded != PROBE:
         raise ValueError(f"{name} does not give a text back as it was: {way}")
     return gpt2() if found.described == gpt2().described else found
 
@@ -250,5 +250,5 @@ def byte_characters() -> dict[int, str]:
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = (byte for byte in range(256) if byte not in printable)
     return {byte: chr(byte) for byte in printable} | {
-        byte: chr(0x100 + place) for place, byte in enumerate(others)
+        byte: chr(0x100 + index) for index, byte in enumerate(others)
     }

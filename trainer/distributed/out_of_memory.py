@@ -22,8 +22,8 @@ def advice(runtime: Runtime | None) -> str:
     smaller = "lower model.context, model.hidden or model.num_layers"
     if runtime is None:
         return f"the memory is full before the first update: {smaller}"
-    size, share = runtime.micro_batch, runtime.micro_batch * runtime.accumulation
-    half = max((part for part in range(1, size // 2 + 1) if share % part == 0), default=0)
+    size, per_process = runtime.micro_batch, runtime.micro_batch * runtime.accumulation
+    half = max((part for part in range(1, size // 2 + 1) if per_process % part == 0), default=0)
     todo = f"try --runtime.micro_batch {half}, which learns the same" if half else smaller
     return (
         f"the memory is full with runtime.micro_batch {size}: {todo}; what was saved before is "

@@ -175,21 +175,21 @@ def split_batch(
     Raises:
         ValueError: it does not split evenly.
     """
-    share, rest = divmod(global_batch, num_processes)
+    per_process, rest = divmod(global_batch, num_processes)
     if rest:
         raise ValueError(
             f"optim.global_batch ({global_batch}) does not split over {num_processes} processes: "
             "choose a multiple of them"
         )
     if wanted:
-        if share % wanted:
+        if per_process % wanted:
             raise ValueError(
-                f"runtime.micro_batch ({wanted}) must divide the {share} blocks that each process "
-                "reads for an update"
+                f"runtime.micro_batch ({wanted}) must divide the {per_process} blocks that each "
+                "process reads for an update"
             )
-        return wanted, share // wanted
-    micro = max(size for size in range(1, min(most, share) + 1) if share % size == 0)
-    return micro, share // micro
+        return wanted, per_process // wanted
+    micro = max(size for size in range(1, min(most, per_process) + 1) if per_process % size == 0)
+    return micro, per_process // micro
 
 
 def num_cores() -> int:

@@ -1,4 +1,4 @@
-"""Intervals by the bootstrap: what the figures would be had other stories of the kind been judged.
+"""Intervals by the bootstrap: what the figures would be had other stories of the kind been taken.
 
 Stories are drawn with replacement, as many as there are, some thousand times; the interval holds
 the middle 95 % of what each draw gives (the percentile bootstrap of Efron, 1979). Whole stories are

@@ -32,7 +32,7 @@ def read_stories(source: Corpus, cleaner: Cleaner | None = None) -> Iterator[str
         ValueError: they cannot be read.
     """
     with open_source(source) as opened:
-        stories = (story for piece in opened.train() for story in piece.stories())
+        stories = (story for chunk in opened.train() for story in chunk.stories())
         yield from prepared(stories, opened.name, cleaner)
 
 

@@ -21,11 +21,11 @@ def validation_loss(
     """Mean nats per token over the first blocks of the validation split, in fp32; None if it has
     none. Attention is as it was in training."""
     tokens = store.split("validation")
-    judged = []
+    losses = []
     for block in range(min(num_blocks, store.num_blocks("validation", context))):
         ids = torch.from_numpy(gather(tokens, [block], context)).long().to(decoder.device)
         inputs = ids[:, :-1]
         arguments = story_attention.arguments(inputs) if story_attention else {}
         logits = decoder(inputs, **arguments).logits[0].float()  # (context, ids)
-        judged.append(float(functional.cross_entropy(logits, ids[0, 1:])))
-    return sum(judged) / len(judged) if judged else None
+        losses.append(float(functional.cross_entropy(logits, ids[0, 1:])))
+    return sum(losses) / len(losses) if losses else None

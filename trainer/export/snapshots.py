@@ -33,7 +33,7 @@ def snapshot_steps(num_steps: int, count: int) -> list[int]:
     """
     if count == 1:
         return [num_steps]
-    return sorted({round(num_steps ** (place / (count - 1))) for place in range(count)})
+    return sorted({round(num_steps ** (index / (count - 1))) for index in range(count)})
 
 
 def save(

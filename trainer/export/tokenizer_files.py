@@ -1,4 +1,4 @@
-"""The tokenizer that leaves a run: that of its stories, told what foreign tools have to know.
+"""The tokenizer that leaves a run: that of its stories, with what foreign tools have to know.
 
 A story begins after the end-of-text token, so its template puts that in front: a tool that does not
 know it would start the model off its distribution. Batches are padded with the same token, and the

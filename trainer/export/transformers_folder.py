@@ -2,11 +2,11 @@
 curve.
 
     model.safetensors, config.json, generation_config.json, tokenizer.json, tokenizer_config.json
-    training.json      settings, corpus and judgement, for programs
+    training.json      settings, corpus and evaluation, for programs
     README.md          the same for people, with curve.png
     snapshots/step-N/  the model on its way, if the run took some; see snapshots.py
 
-Written beside its place and renamed, so a folder called `export` is always whole.
+Written beside its path and renamed, so a folder called `export` is always whole.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     model.save_pretrained(folder)
 
 
-def link(source: str, place: str) -> None:
+def link(source: str, target: str) -> None:
     """One file under two names, or a copy where the disk cannot."""
     try:
-        os.link(source, place)
+        os.link(source, target)
     except OSError:
-        shutil.copyfile(source, place)
+        shutil.copyfile(source, target)

@@ -158,6 +158,6 @@ def sha256(file: Path) -> str:
     """The file's SHA-256, in hex."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
-        while piece := content.read(1 << 20):
-            digest.update(piece)
+        while chunk := content.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()

@@ -24,8 +24,8 @@ ALL_OFF = Corpus(
     typography=False,
 )  # fmt: skip
 
-# Text as it goes wrong: pieces that rules care about among ordinary ones.
-pieces = st.sampled_from(
+# Text as it goes wrong: chunks that rules care about among ordinary ones.
+chunks = st.sampled_from(
     ["&", "<", ">", ";", "lt", "amp", "&lt;", "&amp;", "&#39;", "&#0;", "&nbsp;", "<b>", "</p>"]
     + [
         "<br/>",
@@ -59,8 +59,8 @@ pieces = st.sampled_from(
 )
 texts = st.one_of(
     st.text(),
-    st.lists(pieces).map("".join),
-    st.lists(st.one_of(pieces, st.text(max_size=4))).map("".join),
+    st.lists(chunks).map("".join),
+    st.lists(st.one_of(chunks, st.text(max_size=4))).map("".join),
 )
 
 

@@ -71,12 +71,12 @@ def flat(stories: Iterable[str]) -> list[str]:
     return [" ".join(story.split()) for story in stories]
 
 
-@pytest.mark.parametrize("piece", [readers.PIECE, 1000])
+@pytest.mark.parametrize("chunk", [readers.CHUNK_BYTES, 1000])
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_stories(
-    form: str, piece: int, tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
+    form: str, chunk: int, tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "PIECE", piece)
+    monkeypatch.setattr(readers, "CHUNK_BYTES", chunk)
     monkeypatch.setattr(tables, "ROWS", 30)
     name, write, settings = FORMS[form]
     write(tmp_path / name, stories)

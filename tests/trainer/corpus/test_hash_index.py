@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.corpus.hash_index import Seen
+from trainer.corpus.hash_index import HashIndex
 from trainer.corpus.near_duplicates import NearDuplicates, signatures
 
 batches = st.lists(st.lists(st.integers(0, 60), max_size=30), max_size=12)
@@ -14,17 +14,17 @@ batches = st.lists(st.lists(st.integers(0, 60), max_size=30), max_size=12)
 
 @settings(max_examples=100, deadline=None)
 @given(batches)
-def test_seen_is_a_dictionary_of_first_occurrences(batches: list[list[int]]) -> None:
-    seen, known, count = Seen(), {}, 0
+def test_the_index_is_a_dictionary_of_first_occurrences(batches: list[list[int]]) -> None:
+    index, known, count = HashIndex(), {}, 0
     for batch in batches:
         numbers = np.arange(count, count + len(batch))
-        new = seen.first(np.array(batch, dtype=np.uint64), numbers)
+        new = index.first(np.array(batch, dtype=np.uint64), numbers)
         for hashed, number, fresh in zip(batch, numbers.tolist(), new.tolist(), strict=True):
             assert fresh == (hashed not in known)
             known.setdefault(hashed, number)
         count += len(batch)
     keys = np.arange(62, dtype=np.uint64)
-    assert seen.find(keys).tolist() == [known.get(key, -1) for key in range(62)]
+    assert index.find(keys).tolist() == [known.get(key, -1) for key in range(62)]
 
 
 def words(start: int, count: int) -> bytes:

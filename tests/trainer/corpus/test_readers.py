@@ -59,11 +59,11 @@ def test_cutting_loses_nothing_and_cuts_at_separators(size: int, separator: byte
             return part
 
     content = separator.join(b"story %d" % number * 9 for number in range(40)) + b"end"
-    before, readers.PIECE = readers.PIECE, size
+    before, readers.CHUNK_BYTES = readers.CHUNK_BYTES, size
     try:
         parts = list(cut(Slow(content), separator, "stories"))
     finally:
-        readers.PIECE = before
+        readers.CHUNK_BYTES = before
     assert b"".join(parts) == content
     assert all(part.endswith(separator) for part in parts[:-1])
 
@@ -88,7 +88,7 @@ def test_a_broken_line_is_named_by_its_number(tmp_path: Path, line: bytes, wrong
 def test_a_broken_line_far_into_a_file_is_named_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "PIECE", 1000)
+    monkeypatch.setattr(readers, "CHUNK_BYTES", 1000)
     file = write_jsonl(tmp_path / "stories.jsonl", [f"Story {n}." for n in range(500)])
     with file.open("ab") as stream:
         stream.write(b"no story\n")

@@ -24,8 +24,8 @@ Settings = Callable[..., Corpus]
 
 def read(settings: Corpus) -> tuple[dict[str, object], list[str], list[str] | None]:
     with open_source(settings) as source:
-        apart = source.validation and [s for piece in source.validation() for s in piece.stories()]
-        return source.identity, [s for piece in source.train() for s in piece.stories()], apart
+        apart = source.validation and [s for chunk in source.validation() for s in chunk.stories()]
+        return source.identity, [s for chunk in source.train() for s in chunk.stories()], apart
 
 
 def test_files_and_patterns_in_their_order(
