@@ -3,7 +3,7 @@
 Draws are counted, not taken in a row: token t of a story uses a uniform number that is a pure
 function of (seed, t). The token is the first one at which the cumulative probability, over the
 ids from the likeliest to the least likely (equal ones by id), passes that number. So the same seed
-tells the same story alone and among others, and the same draws can be used at another temperature.
+writes the same story alone and among others, and the same draws can be used at another temperature.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Settings:
     )
     length: int = setting(200, "tokens to write", low=1, high=1_000, step=1, first=True)
     seed: int = setting(
-        0, "of the draws: the same seed, settings and model tell the same story", high=SEED_END - 1
+        0, "of the draws: the same seed, settings and model write the same story", high=SEED_END - 1
     )
     banned_words: tuple[str, ...] = setting(
         (), "words not to write, whatever their case and the space before them"

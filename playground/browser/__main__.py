@@ -30,7 +30,7 @@ def parser() -> Parser:
         choices=tuple(WEIGHTS),
         default="fp16",
         help="fp16 loses nothing of an fp16 export; int8 is half as large, 2 to 3 times as fast, "
-        "and tells other stories for the same seeds (default: fp16)",
+        "and writes other stories for the same seeds (default: fp16)",
     )
     found.add_argument(
         "--weights-from",
@@ -56,11 +56,11 @@ def run(options: argparse.Namespace) -> None:
     size = sum(map(len, page.files.values()))
     print(f"{options.out}: {len(page.files)} files, {size / 1e6:.1f} MB")
     if options.weights == "int8":
-        print("int8: a story's seed tells another story here than the export tells.")
+        print("int8: a story's seed gives another story here than with the export.")
     elif not page.packed.is_exact:
         print(
             "The export is not in fp16, so its weights were rounded: a story can differ from the "
-            "export's. An export in fp16 (--run.export_precision fp16) tells the same in both."
+            "export's. An export in fp16 (--run.export_precision fp16) writes the same in both."
         )
     if options.weights_from:
         file = write_weights(page, options.out.with_name(f"{options.out.name}-weights"))

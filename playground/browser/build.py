@@ -69,10 +69,10 @@ def page_of(
     packed = pack(model, weights)
     checksum = checksum_of(packed.content)
     name = f"model-{hashlib.sha256(packed.content).hexdigest()[:12]}.inkling"
-    place = name if weights_from is None else f"{HUB}/{weights_from}/resolve/main/browser/{name}"
+    location = name if weights_from is None else f"{HUB}/{weights_from}/resolve/main/browser/{name}"
     start = begin(model, packed) | {
         "address": address,
-        "model": {"weights": place, "bytes": len(packed.content), "checksum": checksum},
+        "model": {"weights": location, "bytes": len(packed.content), "checksum": checksum},
     }
     own = resources.files("playground")
     files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
@@ -103,7 +103,7 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
     """What the component begins with (pages/write.py says it for the app)."""
     web = resources.files("playground").joinpath("web")
     record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
-    told = record["model"] == model.fingerprint
+    is_its = record["model"] == model.fingerprint
     facts = rows(model.facts, model.facts.context, STREAMS)
     described = {
         "name": model.facts.name,
@@ -112,7 +112,7 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
         "stories": model.facts.stories,
         "facts": facts,
     }
-    return {"models": [described], "record": record if told else None}
+    return {"models": [described], "record": record if is_its else None}
 
 
 def index(html: str) -> str:
@@ -136,12 +136,12 @@ def service_worker(template: str, files: Mapping[str, bytes]) -> str:
 
 
 def checksum_of(content: bytes) -> str:
-    """Two sums over the 32-bit words, plain and weighted by place, modulo 2^32: what fetch_model.js
-    checks."""
+    """Two sums over the 32-bit words, plain and weighted by position, modulo 2^32: what
+    fetch_model.js checks."""
     words = np.frombuffer(content[: len(content) // 4 * 4], "<u4").astype(np.uint64)
-    places = np.arange(1, len(words) + 1, dtype=np.uint64)
+    positions = np.arange(1, len(words) + 1, dtype=np.uint64)
     mask = np.uint64(2**32 - 1)
-    weighted = (words * places) & mask
+    weighted = (words * positions) & mask
     return f"{int(words.sum() & mask)}-{int(weighted.sum() & mask)}"
 
 

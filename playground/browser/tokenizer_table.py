@@ -64,7 +64,8 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
     pairs = [tuple(one.split(" ")) if isinstance(one, str) else one for one in bpe["merges"]]
     both = [(ids[left], ids[right]) for left, right in pairs]
     added = [
-        (one["id"], one["content"], not model.piece(one["id"])) for one in described["added_tokens"]
+        (one["id"], one["content"], not model.token_bytes(one["id"]))
+        for one in described["added_tokens"]
     ]
     return TokenizerTable(
         pattern,

@@ -177,8 +177,8 @@ class Engine:
             raise ValueError(
                 f"token_id must be from 0 to {self._network.head.vocabulary - 1}, not {token_id}."
             )
-        told = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
-        return self._start(told, token_id)
+        kept = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
+        return self._start(kept, token_id)
 
     def score(self, text: str, *, after: Collection[int] = ()) -> Story:
         """The record of a text that a person typed, `after` some tokens: every token with what the
@@ -257,7 +257,7 @@ class Engine:
     def _check_model(self, story: Story) -> None:
         if story.model != self.storyteller.fingerprint:
             raise ValueError(
-                "this story was told by another model: open that one to go on with it."
+                "this story was written by another model: open that one to go on with it."
             )
         self._check_ids([*story.prompt_ids, *(token.token_id for token in story.tokens)])
 

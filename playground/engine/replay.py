@@ -1,7 +1,8 @@
 """Whether the model says what a link says: every run is written again and compared.
 
 A run is a pure function of the model, the tokens before it, its settings and its seed, so a story
-that is reproduced was really told by this model, and one that is not was altered, or is another's.
+that is reproduced was really written by this model, and one that is not was altered, or is
+another's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Replay:
     Attributes:
         story: its record by the model at hand. What was reproduced has its draws; what a person
             wrote, and what is not reproduced, has none.
-        name: the model that told it, as the link says.
+        name: the model that wrote it, as the link says.
         is_same_model: whether that is the model at hand.
         differs_at: index of the first token that the model would not have written; None if it
             reproduced all.

@@ -318,9 +318,9 @@ def pick(values: torch.Tensor, rows: list[int]) -> torch.Tensor:
 
 def ids_not_beginning_with(storyteller: ModelFolder, vocabulary: int, start: bytes) -> np.ndarray:
     """All ids of a vocabulary whose bytes do not begin with `start`."""
-    pieces = storyteller.pieces(vocabulary)
+    tokens = storyteller.bytes_of_tokens(vocabulary)
     return np.array(
-        [token_id for token_id, piece in enumerate(pieces) if not piece.startswith(start)]
+        [token_id for token_id, token in enumerate(tokens) if not token.startswith(start)]
     )
 
 

@@ -55,8 +55,8 @@ class Group:
         """(rows, heads * width): what rows of query (all rows, heads, width) gather in a layer."""
         keys, values = self.known[number]  # (rows, heads, keys, width)
         rows = query[self.rows][:, :, None]
-        seen = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=self.mask)
-        return seen.flatten(1)
+        attended = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=self.mask)
+        return attended.flatten(1)
 
 
 class Rows:
@@ -82,10 +82,10 @@ class Rows:
     def attend(self, number: int, query: torch.Tensor) -> torch.Tensor:
         """(all rows, heads * width): what query (all rows, heads, width) gathers in a layer."""
         keys, values = self.known[number].index_select(0, self.slots).unbind(1)
-        seen = functional.scaled_dot_product_attention(
+        attended = functional.scaled_dot_product_attention(
             query[: len(self.slots), :, None], keys, values, attn_mask=self.mask
         )
-        return functional.pad(seen.flatten(1), (0, 0, 0, len(query) - len(seen)))
+        return functional.pad(attended.flatten(1), (0, 0, 0, len(query) - len(attended)))
 
 
 def mask(positions: torch.Tensor, num_keys: int) -> torch.Tensor:

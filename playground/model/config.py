@@ -88,27 +88,27 @@ def context_of(config: Any) -> int:
 def ends_of(folder: Path, config: Any, tokenizer: Any) -> frozenset[int]:
     """The ids that end a story: those of the generation's settings, of the configuration and of
     the tokenizer together; what the configuration's class has where none of the three says."""
-    told = [
+    named = [
         *ids_in(read_json(folder / "generation_config.json").get("eos_token_id")),
         *ids_in(read_json(folder / "config.json").get("eos_token_id")),
         *ids_in(tokenizer.eos_token_id),
     ]
-    if not told and not says_none(folder):
-        told = list(ids_in(getattr(config, "eos_token_id", None)))
-    return frozenset(token_id for token_id in told if token_id >= 0)
+    if not named and not says_none(folder):
+        named = list(ids_in(getattr(config, "eos_token_id", None)))
+    return frozenset(token_id for token_id in named if token_id >= 0)
 
 
 def start_of(folder: Path, tokenizer: Any) -> int:
     """The id before a story: what begins a text, else what ends one; where a model has neither, the
     end of a line."""
-    told = [
+    named = [
         tokenizer.bos_token_id,
         tokenizer.eos_token_id,
         read_json(folder / "generation_config.json").get("bos_token_id"),
         read_json(folder / "config.json").get("bos_token_id"),
         *tokenizer("\n", add_special_tokens=False).input_ids[-1:],
     ]
-    return next((token_id for one in told for token_id in ids_in(one)), 0)
+    return next((token_id for one in named for token_id in ids_in(one)), 0)
 
 
 def says_none(folder: Path) -> bool:

@@ -51,7 +51,7 @@ def open_decoder(storyteller: ModelFolder) -> Decoder:
     """The folder's model: our own loop where it does the shape, else transformers'.
 
     Raises:
-        ValueError: weights are missing or of another shape, or the model is none that tells
+        ValueError: weights are missing or of another shape, or the model is none that writes
             stories; one sentence.
     """
     try:

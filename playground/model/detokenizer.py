@@ -50,7 +50,7 @@ class Detokenizer:
         self._bytes: dict[int, bytes] = {}
         self._after = lru_cache(PAIRS)(self._text_after)
 
-    def piece(self, token_id: int) -> bytes:
+    def token_bytes(self, token_id: int) -> bytes:
         """The UTF-8 bytes that a token adds after another word; none for a silent one."""
         found = self._bytes.get(token_id)
         if found is None:
@@ -68,8 +68,8 @@ class Detokenizer:
             before = self._word
         return self._after(token_id, before).encode()
 
-    def pieces(self, count: int) -> list[bytes]:
-        """`piece` of the first `count` ids, many at once."""
+    def bytes_of_tokens(self, count: int) -> list[bytes]:
+        """`token_bytes` of the first `count` ids, many at once."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         if self.is_byte_level:
             tokens = self._tokenizer.convert_ids_to_tokens(list(range(count)))
@@ -86,7 +86,7 @@ class Detokenizer:
                 if text.startswith(alone) and self._byte(token_id) is None:
                     piece = b"" if token_id in self.silent else text[len(alone) :].encode()
                     self._bytes[token_id] = piece
-        return [self.piece(token_id) for token_id in range(count)]
+        return [self.token_bytes(token_id) for token_id in range(count)]
 
     def says_nothing(self, token_id: int) -> bool:
         """Whether it is silent, or beyond the tokenizer's ids, as the last rows of a table are that
@@ -140,7 +140,7 @@ class IncrementalDecoder:
         """The text that this token completes."""
         its = self._detokenizer
         if its.is_byte_level:
-            return self._decoder.decode(its.piece(token_id))
+            return self._decoder.decode(its.token_bytes(token_id))
         if its.says_nothing(token_id):
             return ""
         piece = its.added(token_id, self._before)
@@ -172,7 +172,7 @@ def byte_letters() -> dict[int, int]:
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [number for number in range(256) if number not in printable]
     return {number: number for number in printable} | {
-        0x100 + place: number for place, number in enumerate(others)
+        0x100 + index: number for index, number in enumerate(others)
     }
 
 

@@ -116,7 +116,7 @@ class ModelFolder:
     @cached_property
     def joins_spaces(self) -> bool:
         """Whether the space before a word is a part of it, and none by itself."""
-        return self.piece((self._ids("a a") or [-1])[-1]).startswith(b" ")
+        return self.token_bytes((self._ids("a a") or [-1])[-1]).startswith(b" ")
 
     @cached_property
     def _begins_with_space(self) -> bool:
@@ -143,19 +143,19 @@ class ModelFolder:
 
     def label(self, token_id: int) -> str:
         """One token for people: its text, or its bytes in angle brackets if they are no text."""
-        piece = self.piece(token_id)
+        piece = self.token_bytes(token_id)
         try:
             return piece.decode()
         except UnicodeDecodeError:
             return f"<{piece.hex(' ')}>"
 
-    def piece(self, token_id: int) -> bytes:
+    def token_bytes(self, token_id: int) -> bytes:
         """The UTF-8 bytes that a token adds after another word; none for the story's end."""
-        return self._detokenizer.piece(token_id)
+        return self._detokenizer.token_bytes(token_id)
 
-    def pieces(self, count: int) -> list[bytes]:
-        """`piece` of the first `count` ids."""
-        return self._detokenizer.pieces(count)
+    def bytes_of_tokens(self, count: int) -> list[bytes]:
+        """`token_bytes` of the first `count` ids."""
+        return self._detokenizer.bytes_of_tokens(count)
 
 
 def open_tokenizer(folder: Path, config: Any) -> Any:
@@ -196,8 +196,8 @@ def sha256(file: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
-        while piece := content.read(1 << 20):
-            digest.update(piece)
+        while chunk := content.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -210,8 +210,8 @@ def fingerprint_of(folder: Path, base: Path) -> str:
             if file.is_file():
                 digest.update(f"{file.name} {file.stat().st_size}\n".encode())
                 with file.open("rb") as content:
-                    while piece := content.read(1 << 20):
-                        digest.update(piece)
+                    while chunk := content.read(1 << 20):
+                        digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -223,7 +223,7 @@ def facts_of(
     ends: bool,
 ) -> ModelInfo:
     """What training.json says, and what the weights show by themselves."""
-    corpus, judged = part(training.get("corpus")), part(training.get("validation"))
+    corpus, evaluation = part(training.get("corpus")), part(training.get("validation"))
     return ModelInfo(
         name=known(training, "name", str) or name,
         parameters=sum(tensor.numel() for tensor in weights.values()),
@@ -234,8 +234,8 @@ def facts_of(
         stories=known(corpus, "stories", int),
         corpus_tokens=known(corpus, "tokens", int),
         tokens_seen=known(training, "tokens_seen", int),
-        perplexity=known(judged, "perplexity", (int, float)),
-        bits_per_byte=known(judged, "bits_per_byte", (int, float)),
+        perplexity=known(evaluation, "perplexity", (int, float)),
+        bits_per_byte=known(evaluation, "bits_per_byte", (int, float)),
         license=known(training, "license", str),
     )
 

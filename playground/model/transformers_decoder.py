@@ -23,7 +23,7 @@ from playground.model.folder import ModelFolder
 from playground.model.head import BLOCK, IMPOSSIBLE, Head
 from playground.sentences import first_line
 
-TRIAL = (0.2, 0.4, 0.6, 0.8)  # tokens of the trial, as shares of the vocabulary
+TRIAL = (0.2, 0.4, 0.6, 0.8)  # tokens of the trial, as fractions of the vocabulary
 TOLERANCE = 1e-2  # of the largest logit, between two orders of summation
 
 
@@ -106,7 +106,7 @@ class TransformersDecoder:
         return DynamicCache(config=self._model.config) if self.caches else None
 
     def _try_out(self) -> None:
-        """Find out what the cache does; ValueError if the model tells no stories."""
+        """Find out what the cache does; ValueError if the model writes no stories."""
         try:
             size = self._model.get_output_embeddings().weight.shape[0]
             ids = [int(share * size) for share in TRIAL]
@@ -125,7 +125,7 @@ class TransformersDecoder:
         self.reserve(1, self.context)
         if not agree(self._forward(ids[:-1], None), whole[:-1]):
             raise ValueError(
-                f"the model in {self._folder} looks at words that come later, so it cannot tell a "
+                f"the model in {self._folder} looks at words that come later, so it cannot write a "
                 "story: open another one."
             )
 

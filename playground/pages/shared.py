@@ -210,10 +210,10 @@ class SharedStories:
         return replay(self.engine(link), link).story
 
     def engine(self, link: Permalink) -> Engine:
-        """The model that told it, else the first one."""
+        """The model that wrote it, else the first one."""
         every = self.engines.values()
-        told = (one for one in every if one.storyteller.fingerprint.startswith(link.model))
-        return next(told, next(iter(every)))
+        wrote = (one for one in every if one.storyteller.fingerprint.startswith(link.model))
+        return next(wrote, next(iter(every)))
 
     def close(self) -> None:
         """End the process that draws."""

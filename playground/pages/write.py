@@ -34,7 +34,7 @@ def html_of_page() -> str:
 
 def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     """What the component begins with: the models, and the story that is there before anything is
-    written, if the first of them told it."""
+    written, if the first of them wrote it."""
     record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
     space = space_page()  # on the Hub a link is the Space's own, not its frame's

@@ -1,7 +1,7 @@
 """Putting a staged repository on the Hub, in one commit, and waiting until a Space runs.
 
 The client is huggingface_hub's. What it raises becomes one sentence that says what to do. Files go
-up first and are seen by nobody; the commit that names them is one step, made on the commit that was
+up first and nobody sees them; the commit that names them is one step, made on the commit that was
 read before, so a repository is as it was or as it will be, whoever else publishes meanwhile.
 The token stays where huggingface_hub keeps it: it is not read here, printed or stored.
 """

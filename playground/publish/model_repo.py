@@ -60,27 +60,27 @@ def facts(export: Path) -> dict[str, Any]:
 def model_card(
     text: str, training: dict[str, Any], name: str, samples: list[tuple[str, str]]
 ) -> str:
-    """An export's card for the Hub: with the evaluation in its `model-index`, samples, and the
+    """An export's card for the Hub: with the scores in its `model-index`, samples, and the
     repository's name in its example."""
     from huggingface_hub import ModelCard
     from huggingface_hub.repocard_data import EvalResult
 
     card = ModelCard(text, ignore_metadata_errors=True)
     data: Any = card.data
-    judged = training.get("validation") or {}
+    scores = training.get("validation") or {}
     corpus = training.get("corpus") or {}
     data_sets = data.get("datasets") or []
     results = [
         EvalResult(
             task_type="text-generation",
-            dataset_type=data_sets[0] if data_sets else slug(str(judged.get("file", "stories"))),
-            dataset_name=f"{judged.get('stories', 0):,} stories of {judged.get('file', 'a file')}",
+            dataset_type=data_sets[0] if data_sets else slug(str(scores.get("file", "stories"))),
+            dataset_name=f"{scores.get('stories', 0):,} stories of {scores.get('file', 'a file')}",
             metric_type=metric,
             metric_name=metric.replace("_", " "),
-            metric_value=round(float(judged[metric]), 6),
+            metric_value=round(float(scores[metric]), 6),
         )
         for metric in ("perplexity", "bits_per_byte", "nats_per_token")
-        if metric in judged
+        if metric in scores
     ]
     if results and corpus:
         data.model_name = PurePosixPath(name).name

@@ -1,7 +1,7 @@
 """A book as EPUB 3.3: XHTML pages in a ZIP file, which e-readers, phones and Word open.
 
 Made here and not by a library: the one that is kept up, ebooklib, is under the AGPL. A test has
-epubcheck, the format's own judge, read what comes out.
+epubcheck, the format's own checker, read what comes out.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def epub(book: Booklet) -> bytes:
     }
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        # First and not compressed: that is how a reader tells the format.
+        # First and not compressed: that is how a reader recognises the format.
         archive.writestr("mimetype", "application/epub+zip", zipfile.ZIP_STORED)
         for name, data in files.items():
             archive.writestr(name, data)

@@ -1,8 +1,8 @@
 """A story in a link, and back: docs/permalink.md has the bits, web/permalink.js does the same.
 
 A link holds what a story was made from (model, settings, seeds) and the ids of its tokens with who
-wrote each. With the first the story can be told again, with the second compared: so a reader knows
-whether the model really said so. Token ids are short where they are common in stories
+wrote each. With the first the story can be written again, with the second compared: so a reader
+knows whether the model really said so. Token ids are short where they are common in stories
 (web/common_tokens.json).
 """
 

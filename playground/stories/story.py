@@ -60,7 +60,7 @@ class Story:
     """A prompt and the tokens after it.
 
     Attributes:
-        model: fingerprint of the model that told it.
+        model: fingerprint of the model that wrote it.
         ended: whether the model ended it.
     """
 

@@ -53,7 +53,9 @@ def test_nothing_of_a_text_is_lost_where_the_vocabulary_knows_bytes(kind: str) -
 def test_many_pieces_at_once_are_the_pieces(kind: str) -> None:
     tokenizer = stored(KINDS[kind]())
     one, many = (Detokenizer(tokenizer, frozenset()) for _ in range(2))
-    assert many.pieces(len(tokenizer)) == [one.piece(token) for token in range(len(tokenizer))]
+    assert many.bytes_of_tokens(len(tokenizer)) == [
+        one.token_bytes(token) for token in range(len(tokenizer))
+    ]
 
 
 def test_broken_letters_show_signs_and_do_not_stop_the_text() -> None:

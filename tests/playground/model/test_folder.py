@@ -146,7 +146,7 @@ def test_the_fingerprint_is_that_of_the_content(folder: Path, storyteller: Model
 
 
 def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(storyteller: ModelFolder) -> None:
-    pieces = [storyteller.piece(token_id) for token_id in range(50257)]
+    pieces = [storyteller.token_bytes(token_id) for token_id in range(50257)]
     decoded = storyteller.tokenizer.batch_decode([[one] for one in range(50256)])
     assert [piece.decode(errors="replace") for piece in pieces[:50256]] == decoded
     assert pieces[50256] == b""
