@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from datetime import datetime, timezone
 from pathlib import Path, PurePath
 from typing import Any
@@ -211,7 +212,7 @@ def samples(training: dict[str, Any]) -> str:
         return ""
     sampling = training["sampling"]
     stories = "\n\n".join(
-        quoted(f"**{sample['prompt']}** {sample['story'][len(sample['prompt']) :].strip()}")
+        quoted(f"**{sample['prompt']}** {plain(sample['story'][len(sample['prompt']) :].strip())}")
         for sample in found
     )
     return f"""
@@ -222,6 +223,11 @@ each prompt of the run, cut at its `run.sample_length`.
 
 {stories}
 """
+
+
+def plain(text: str) -> str:
+    """A text whose own signs are no Markdown."""
+    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text)
 
 
 def quoted(text: str) -> str:
