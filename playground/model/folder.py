@@ -224,6 +224,8 @@ def facts_of(
 ) -> ModelInfo:
     """What training.json says, and what the weights show by themselves."""
     corpus, evaluation = part(training.get("corpus")), part(training.get("validation"))
+    seen = known(training, "tokens_seen", int)
+    before = known(part(training.get("started_from")), "tokens_seen", int)
     return ModelInfo(
         name=known(training, "name", str) or name,
         parameters=sum(tensor.numel() for tensor in weights.values()),
@@ -233,7 +235,7 @@ def facts_of(
         ends=ends,
         stories=known(corpus, "stories", int),
         corpus_tokens=known(corpus, "tokens", int),
-        tokens_seen=known(training, "tokens_seen", int),
+        tokens_seen=seen if seen is None else seen + (before or 0),
         perplexity=known(evaluation, "perplexity", (int, float)),
         bits_per_byte=known(evaluation, "bits_per_byte", (int, float)),
         license=known(training, "license", str),

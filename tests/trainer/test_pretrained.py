@@ -83,7 +83,8 @@ def test_a_run_goes_on_from_a_model_and_learns_the_new_stories(run: Path, home: 
     found = nats_of(checkpoint, stories, home / "data")
     assert found == pytest.approx(nats_of(home / name, stories, home / "data"), rel=1e-6)
     card = (home / name / "export" / "README.md").read_text()
-    assert "| started from | export |" in card
+    tokens = json.loads((run / "export" / "training.json").read_text())["tokens_seen"]
+    assert f"| started from | export, which had trained on {tokens:,} tokens |" in card
     training = json.loads((home / name / "export" / "training.json").read_text())
     assert training["settings"]["optim"]["global_batch"] == 8  # of fine-tuning
     assert training["settings"]["optim"]["lr"] == 2e-3  # as given

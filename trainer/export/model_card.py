@@ -48,6 +48,7 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
         "corpus": corpus,
         "license": run["license"] or None,
         "settings": without_private_paths(settings),
+        "started_from": started_from(settings["model"]["init_from"]),
         "parameters": model.num_parameters(),
         "context": model.config.max_position_embeddings,
         "sampling": SAMPLING,
@@ -59,6 +60,20 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
             "transformers": transformers.__version__,
         },
     }
+
+
+def started_from(name: str) -> dict[str, Any] | None:
+    """The model that a run started from and how many tokens it had trained on, with those of the
+    models before it; None of them where its folder does not say."""
+    if not name:
+        return None
+    try:
+        before = json.loads((Path(name).expanduser() / "training.json").read_text(encoding="utf-8"))
+        earlier = before.get("started_from") or {}
+        tokens = before["tokens_seen"] + (earlier.get("tokens_seen") or 0)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        tokens = None
+    return {"name": public_path(name), "tokens_seen": tokens}
 
 
 def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +122,7 @@ def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
             f"{model['num_heads']} heads",
         ),
         ("context", f"{training['context']} tokens"),
-        *([("started from", model["init_from"])] if model.get("init_from") else []),
+        *started_row(training.get("started_from")),
         ("tokenizer", corpus["tokenizer"]),
         ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
         ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
@@ -117,6 +132,15 @@ def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("dropout", f"{model['dropout']:g}"),
     ]
+
+
+def started_row(before: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """The row on the model that the run started from, if it did."""
+    if not before:
+        return []
+    tokens = before["tokens_seen"]
+    more = f", which had trained on {tokens:,} tokens" if tokens else ""
+    return [("started from", f"{before['name']}{more}")]
 
 
 def card(folder: Path, training: dict[str, Any]) -> str:
@@ -212,7 +236,7 @@ def samples(training: dict[str, Any]) -> str:
         return ""
     sampling = training["sampling"]
     stories = "\n\n".join(
-        quoted(f"**{sample['prompt']}** {plain(sample['story'][len(sample['prompt']) :].strip())}")
+        quoted(f"**{sample['prompt']}**{plain(sample['story'][len(sample['prompt']) :].rstrip())}")
         for sample in found
     )
     return f"""
