@@ -123,7 +123,7 @@ def story(
     ids, nats = scores.ids[inside].tolist(), scores.nats[inside].tolist()
     mean = scores.nats_of_story[number] / len(ids)
     heading = f"Story {number + 1:,}: {mean:.2f} nats per token"
-    return heading, [*texts_of(ids[:-1], nats[:-1], tokenizer), ("⏹", nats[-1])]
+    return heading, [*texts_of(ids[:-1], nats[:-1], tokenizer), ("[end]", nats[-1])]
 
 
 def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBase) -> list[Token]:
