@@ -76,9 +76,7 @@ class Run:
         "openings of the sample stories, parted by |",
     )
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
-    license: str = setting(
-        "", "licence of the exported model, named in its card: apache-2.0, mit, ...; empty: none"
-    )
+    license: str = setting("", "licence of the exported model, named in its card: mit, ...")
     corpus_name: str = setting(
         "", "how the model card calls the stories; empty: as the token store does"
     )

@@ -14,9 +14,9 @@ from playground.sampling import Settings
 from playground.stories.permalink import Permalink
 from playground.stories.story import Story, Token
 
-WILD = (
-    "Drawn from all words at a high temperature, the last digit of the arithmetic decides: another "
-    "computer, or a browser instead of the app, may go another way."
+FROM_ALL = (
+    "Drawn from all words, where the last digit of the arithmetic can decide: another computer, "
+    "or a browser instead of the app, may go another way."
 )
 LENGTH_MAX = 1_000  # of a run that is written again in one go, as settings allow
 
@@ -34,7 +34,7 @@ class Replay:
             reproduced all.
         instead: what it says there; "" for nothing.
         has_model_tokens: whether the link says of any token that a model wrote it.
-        is_wild: whether what differs was drawn from all tokens at a temperature above 1.
+        is_from_all: whether what differs was drawn from all tokens, without a limit.
     """
 
     story: Story
@@ -43,7 +43,7 @@ class Replay:
     differs_at: int | None
     instead: str
     has_model_tokens: bool
-    is_wild: bool = False
+    is_from_all: bool = False
 
     @property
     def verdict(self) -> str:
@@ -58,7 +58,7 @@ class Replay:
         if teller:
             return f'{teller}{where} this one would say "{self.instead.strip()}", not "{was}".'
         differs = f'Differs {where}: "{self.instead.strip()}" instead of "{was}".'
-        return f"{differs} {WILD}" if self.is_wild else differs
+        return f"{differs} {FROM_ALL}" if self.is_from_all else differs
 
 
 def replay(engine: Engine, link: Permalink) -> Replay:
@@ -73,15 +73,14 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         raise ValueError("this link holds no story.")
     record = list(engine.score_ids(ids).tokens)
     opening = next((start for run, start, _ in link.segments if run >= 0), len(ids))
-    differs_at, instead, is_wild = None, "", False
+    differs_at, instead, is_from_all = None, "", False
     for run, start, end in link.segments:
         if run < 0 or differs_at is not None:
             continue
         for k, token in enumerate(written(engine, link, run, start, end, start - opening), start):
             if token is None or token.token_id != ids[k]:
                 differs_at, instead = k, "" if token is None else token.text
-                settings = link.runs[run].settings
-                is_wild = settings.top_k == 0 and settings.temperature > 1
+                is_from_all = draws_from_all(link.runs[run].settings)
                 break
             record[k] = token
     settings = link.runs[0].settings if link.runs else Settings()
@@ -94,7 +93,13 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         ended=ids[-1] in engine.storyteller.ends,
     )
     same = engine.storyteller.fingerprint.startswith(link.model)
-    return Replay(story, link.name, same, differs_at, instead, opening < len(ids), is_wild)
+    return Replay(story, link.name, same, differs_at, instead, opening < len(ids), is_from_all)
+
+
+def draws_from_all(settings: Settings) -> bool:
+    """Whether every token can be drawn, however unlikely."""
+    has_limit = settings.top_k or settings.top_p < 1 or settings.min_p > 0
+    return settings.temperature > 0 and not has_limit
 
 
 def written(

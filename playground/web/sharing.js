@@ -139,8 +139,9 @@ export class Sharing {
         const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
         const said = this.writer.language.say(isSame ? "link_differs" : "link_other", values);
         // The app and a page without a server compute in other orders; 50,000 odds of 1e-5 show it.
-        const isWild = isSame && settings.top_k === 0 && settings.temperature > 1;
-        return isWild ? `${said} ${this.writer.language.say("link_wild")}` : said;
+        const { temperature, top_k, top_p, min_p } = settings;
+        const isFromAll = temperature > 0 && top_k === 0 && top_p === 1 && min_p === 0;
+        return isSame && isFromAll ? `${said} ${this.writer.language.say("link_from_all")}` : said;
       }
     }
     return this.writer.language.say(isSame ? "link_same" : "link_other_same", { name });

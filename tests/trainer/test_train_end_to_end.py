@@ -324,7 +324,7 @@ def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
     assert "none: 1 stories with 24 tokens are kept apart, fewer than one block of 64" in said
     assert "--corpus.validation" in said
     card = (tmp_path / "run" / "export" / "README.md").read_text()
-    assert "| judged on | 1 stories of" in card
+    assert "| evaluated with | 1 stories of" in card
     training = json.loads((tmp_path / "run" / "export" / "training.json").read_text())
     assert training["settings"]["run"]["dir"] == "run"
     assert training["settings"]["corpus"]["validation"] == "few.txt"

@@ -159,7 +159,7 @@ def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(storyteller: M
 )
 def test_bytes_of_a_text_come_back(storyteller: ModelFolder, text: str) -> None:
     ids = storyteller.encode(text)
-    found = b"".join(map(storyteller.piece, ids)).decode()
+    found = b"".join(map(storyteller.token_bytes, ids)).decode()
     assert found == text.replace("<|endoftext|>", "")
 
 

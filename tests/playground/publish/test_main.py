@@ -50,7 +50,9 @@ def test_a_model_and_its_space_are_published_and_updated(
     assert f"{hub.url}/lily/tale is there." in capsys.readouterr().out
     assert hub.repositories["model", "lily/tale"].private
     card = hub.files("model", "lily/tale")["README.md"].decode()
-    assert card.count("> Once upon a time") == 1 and "The first try of each, unpicked." in card
+    assert (
+        card.count("## Samples") == 1 and "> **Once upon a time**, there was a little girl" in card
+    )
     assert command.main(["space", "lily/tale", "--target", "cpu"]) == 0
     said = capsys.readouterr()
     assert "It runs, and writes: Once upon a time there was a fox" in said.out

@@ -95,6 +95,7 @@ def test_an_export_takes_them_along_without_storing_them_twice(model: Any, tmp_p
     taken = take(tmp_path / "snapshots", model, 8)
     (tmp_path / "snapshots" / "step-00000009.partial").mkdir()  # left by a kill
     about = {"file": "f", "stories": 1, "nats_per_token": 1.0, "perplexity": 1.0}
+    about |= {f"{name}_interval": (0.9, 1.1) for name in ("nats", "perplexity", "bits")}
     training = describe(
         model, parse([]).to_dict(), name="tiny", preset="storyteller",
         corpus={"name": "mine", "tokenizer": "t", "stories": 3, "tokens": 99},
