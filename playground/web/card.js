@@ -103,6 +103,7 @@ export class Card {
 
   close(refocus = false) {
     clearTimeout(this.leaving);
+    clearTimeout(this.passing); // on a slow machine it would open again what was just closed
     const inside = this.element.contains(document.activeElement);
     this.element.hidden = true;
     this.looked = null;

@@ -199,6 +199,7 @@ def test_another_model_reads_the_same_text(page: Page) -> None:
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)
 def test_programs_are_told_how_to_ask(page: Page) -> None:
+    page.evaluate("document.fonts.ready.then(() => true)")  # a typeface that comes moves the link
     page.get_by_role("link", name="For programs: the API").click()
     for name in ("/generate", "/score", "/candidates", "/branch"):
         expect(page.get_by_role("heading", name=name)).to_be_visible()
