@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.paths import ROOT
 from tests.processes import free_port
@@ -27,6 +27,8 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Playwright's 5 s are too few where two workers and their servers have two cores between them.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module", autouse=True)
