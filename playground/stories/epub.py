@@ -11,65 +11,25 @@ import io
 import uuid
 import zipfile
 from datetime import datetime, timezone
+from importlib import resources
 
 from playground.stories.booklet import Booklet
 from playground.stories.picture import cover
 from playground.stories.shared_story import SharedStory
 
-STYLE = """\
-body { font-family: serif; line-height: 1.5; margin: 5%; }
-h1 { line-height: 1.2; margin: 2em 0 0.2em; }
-p { margin: 0; text-indent: 1.2em; }
-.by, .how { text-indent: 0; font-style: italic; }
-.by { margin-bottom: 1.5em; }
-.how { margin-top: 2em; font-size: 0.85em; }
-.cover { margin: 0; text-align: center; }
-img { max-width: 100%; max-height: 100%; }
-"""
-CONTAINER = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">
-<rootfiles>
-<rootfile full-path="book/book.opf" media-type="application/oebps-package+xml"/>
-</rootfiles>
-</container>
-"""
-PAGE = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE html>
-<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops"
- lang="en" xml:lang="en">
-<head><title>{title}</title><link rel="stylesheet" type="text/css" href="style.css"/></head>
-<body>{body}</body>
-</html>
-"""
-PACKAGE = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="id" xml:lang="en">
-<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">
-<dc:identifier id="id">urn:uuid:{id}</dc:identifier>
-<dc:title>{title}</dc:title><dc:creator>{by}</dc:creator><dc:language>en</dc:language>
-<meta property="dcterms:modified">{modified}</meta>
-</metadata>
-<manifest>
-<item id="style" href="style.css" media-type="text/css"/>
-<item id="picture" href="cover.png" media-type="image/png" properties="cover-image"/>
-<item id="cover" href="cover.xhtml" media-type="application/xhtml+xml"/>
-<item id="contents" href="contents.xhtml" media-type="application/xhtml+xml" properties="nav"/>
-{items}
-</manifest>
-<spine><itemref idref="cover"/><itemref idref="contents"/>{order}</spine>
-</package>
-"""
+
+def part(name: str) -> str:
+    """A part that every book has; a page without a server makes its books of the same ones."""
+    return resources.files("playground").joinpath("web", "epub", name).read_text(encoding="utf-8")
 
 
 def epub(book: Booklet) -> bytes:
     """The book as the bytes of an .epub file."""
     pages = {f"story{k}.xhtml": story for k, story in enumerate(book.stories, 1)}
     files: dict[str, str | bytes] = {
-        "META-INF/container.xml": CONTAINER,
+        "META-INF/container.xml": part("container.xml"),
         "book/book.opf": package(book, list(pages)),
-        "book/style.css": STYLE,
+        "book/style.css": part("style.css"),
         "book/cover.png": cover(book.title, book.by, len(book.stories)),
         "book/cover.xhtml": page(
             book.title,
@@ -94,7 +54,7 @@ def package(book: Booklet, pages: list[str]) -> str:
         f'<item id="page{k}" href="{name}" media-type="application/xhtml+xml"/>'
         for k, name in enumerate(pages, 1)
     )
-    return PACKAGE.format(
+    return part("package.opf").format(
         id=uuid.uuid5(uuid.NAMESPACE_URL, words),
         title=escaped(book.title),
         by=escaped(book.by),
@@ -106,7 +66,7 @@ def package(book: Booklet, pages: list[str]) -> str:
 
 def page(title: str, content: str) -> str:
     """A page of the book."""
-    return PAGE.format(title=escaped(title), body=content)
+    return part("page.xhtml").format(title=escaped(title), body=content)
 
 
 def contents(pages: dict[str, SharedStory]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.paths import ROOT
 
@@ -16,6 +18,20 @@ PHONE = {"viewport": {"width": 390, "height": 844}}
 DESK = {"viewport": {"width": 1280, "height": 900}}
 DAY, NIGHT = {"color_scheme": "light"}, {"color_scheme": "dark"}
 SCREENS = [PHONE | DAY, PHONE | NIGHT, DESK | DAY, DESK | NIGHT]
+
+
+@contextlib.contextmanager
+def fresh_page(browser: Browser, timeout: int, **settings: Any) -> Iterator[Page]:
+    """A page in a browser that knows nothing of it; by its end no script of it may have failed.
+    `timeout` of what is done on it, in ms."""
+    context = browser.new_context(**{"locale": "en-GB"} | settings)
+    page = context.new_page()
+    page.set_default_timeout(timeout)
+    problems: list[str] = []
+    page.on("pageerror", lambda problem: problems.append(str(problem)))
+    yield page
+    context.close()
+    assert problems == []
 
 
 def open_page(page: Page, address: str) -> None:

@@ -185,12 +185,13 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
         training = find_in_training(files(options, options.train, cleaner), texts, stories)
         in_training = sum(same_story(story) in training.stories for story in stories)
     prose = [measure_prose(done, way, tokenizer, training) for way, done in continuations]
+    evaluation = scores.evaluation()
     if options.report:
         name = f"{options.stories}, cleaned" if options.clean else options.stories
         write_report(
-            Path(options.report), options.model, name, scores, tokenizer, prose, in_training
-        )
-    evaluation = scores.evaluation()
+            Path(options.report), options.model, name, scores, evaluation, tokenizer, prose,
+            in_training,
+        )  # fmt: skip
     if not options.json:
         print(plain_table(figures(evaluation, in_training)))
         if prose:

@@ -13,7 +13,7 @@ from trainer import metrics
 from trainer.evaluate import report_pictures as pictures
 from trainer.evaluate.coloured_story import Token, draw_stories
 from trainer.evaluate.figures import figures, markdown_table, prose_table
-from trainer.evaluate.likelihood import Likelihood
+from trainer.evaluate.likelihood import Evaluation, Likelihood
 from trainer.evaluate.prose import Prose
 from trainer.storage import run_folder
 from trainer.storage.atomic import atomic_directory
@@ -42,12 +42,12 @@ def write_report(
     model: str,
     stories: str,
     scores: Likelihood,
+    evaluation: Evaluation,
     tokenizer: PreTrainedTokenizerBase,
     prose: list[Prose],
     in_training: int | None,
 ) -> None:
     """Write the report of `model` on the files `stories`; an older one goes when it is whole."""
-    evaluation = scores.evaluation()
     positions = pictures.by_position(scores)
     frequencies = pictures.by_frequency(scores)
     bins, calibration_error = pictures.calibration(scores)

@@ -42,7 +42,7 @@ export class StoryFiles {
   }
 
   async file(kind, story) {
-    if (kind === "epub") return epub(story);
+    if (kind === "epub") return epub(story, (name) => this.text(name));
     const makers = {
       txt: textFile, md: markdownFile, html: () => this.htmlFile(story), json: () => this.recordFile(story),
     };

@@ -17,6 +17,7 @@ from tests.browser.actions import (
     DESK,
     NIGHT,
     PHONE,
+    fresh_page,
     open_page,
 )
 
@@ -46,13 +47,6 @@ def files() -> Iterator[str]:
 @pytest.fixture(params=[DESK | DAY, PHONE | NIGHT], ids=["desk, day", "phone, night"])
 def page(browser: Browser, files: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The component, opened in a browser that knows nothing of it."""
-    settings = dict(request.param)
-    context = browser.new_context(locale=settings.pop("locale", "en-GB"), **settings)
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    problems: list[str] = []
-    page.on("pageerror", lambda problem: problems.append(str(problem)))
-    open_page(page, files)
-    yield page
-    context.close()
-    assert problems == []
+    with fresh_page(browser, 15_000, **request.param) as page:
+        open_page(page, files)
+        yield page

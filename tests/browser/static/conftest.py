@@ -14,6 +14,7 @@ from playground.browser.__main__ import main
 from playground.browser.build import page_of, write
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
+from tests.browser.actions import fresh_page
 from tests.browser.static.site import SHIPPED, opened, served
 from tests.paths import ROOT
 
@@ -48,15 +49,9 @@ def address(shipped: Path) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The shipped storyteller's page, opened and loaded."""
-    context = browser.new_context(locale="en-GB", **getattr(request, "param", {}))
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    problems: list[str] = []
-    page.on("pageerror", lambda problem: problems.append(str(problem)))
-    opened(page, address)
-    yield page
-    context.close()
-    assert problems == []
+    with fresh_page(browser, 20_000, **getattr(request, "param", {})) as page:
+        opened(page, address)
+        yield page
 
 
 @pytest.fixture(scope="module")
