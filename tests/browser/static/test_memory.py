@@ -1,0 +1,43 @@
+"""What a page without a server takes of a phone's memory."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+from pytest import mark
+
+from tests.browser.actions import PHONE, button
+from tests.browser.static.site import begin
+
+LIMIT = 120.0  # MB
+
+
+def memory_of_renderers() -> list[float]:
+    """Memory of each of Chromium's renderers that no other process shares, in MB."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if "--type=renderer" not in (folder / "cmdline").read_text():
+                continue
+            sizes = (folder / "smaps_rollup").read_text()
+        except OSError:
+            continue  # it ended meanwhile
+        found += [int(size) / 1000 for size in re.findall(r"Private_Dirty: +(\d+) kB", sizes)]
+    return found
+
+
+@mark.parametrize("page", [PHONE], indirect=True)
+def test_eight_stories_fit_a_phone(page: Page) -> None:
+    begin(page, "The moon was lonely")
+    most = [max(memory_of_renderers())]
+    for name in ("Generate", "Show me eight"):
+        button(page, name).click()
+        expect(button(page, "Stop")).to_be_visible()
+        while not button(page, "Continue").is_visible():
+            most.append(max(memory_of_renderers()))
+            page.wait_for_timeout(20)
+    most.append(max(memory_of_renderers()))
+    assert page.locator(".choices li").count() == 8
+    assert 40 < max(most) < LIMIT
