@@ -63,13 +63,12 @@ def main(arguments: list[str] | None = None) -> int:
                 print(table_of_run)
             trainer.runtime.close()
             return 0
-        if trainer.runtime.is_main:
-            run_folder.claim(trainer.folder)
-        trainer.say(table(plan(trainer)))
-        trainer.resume()
-        with signals_stop(trainer):
-            if trainer.loop():
-                trainer.finish()
+        with alone_in_folder(trainer):
+            trainer.say(table(plan(trainer)))
+            trainer.resume()
+            with signals_stop(trainer):
+                if trainer.loop():
+                    trainer.finish()
     except KeyboardInterrupt:
         saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
         print(f"stopped{saved}: the same command goes on", file=sys.stderr)
@@ -88,6 +87,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     trainer.runtime.close()
     return 0
+
+
+def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]:
+    """Of several processes the main one holds the run's folder."""
+    if trainer.runtime.is_main:
+        return run_folder.claimed(trainer.folder)
+    return contextlib.nullcontext()
 
 
 def sentence(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """A run's folder carries a sign of ours, and what is in a folder without it is left alone.
 
     run.json       {"format": 1, "inkling": version}: written before anything else of a run
+    .run.lock      held by the process that trains
 
 So `--run.dir .` in a folder where somebody keeps an `export/` of their own neither overwrites nor,
 with `--run.fresh`, removes it. Runs of versions without the sign are known by their checkpoints.
@@ -8,14 +9,20 @@ with `--run.fresh`, removes it. Runs of versions without the sign are known by t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 import trainer
 
 SIGN = "run.json"
+LOCK = ".run.lock"
+SECONDS_TO_END = 2.0  # for a run that is just ending
 FORMAT = 1
 CHECKPOINTS, SNAPSHOTS, EXPORT = "checkpoints", "snapshots", "export"
 
@@ -56,9 +63,34 @@ def is_run(folder: Path) -> bool:
     return any(checkpoints.glob("step-????????/checkpoint.json"))
 
 
-def claim(folder: Path) -> None:
-    """Make the folder and put the sign there; it was checked before."""
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """The folder made and its sign put there, and no other run in it until the end; it was checked
+    before.
+
+    Raises:
+        ValueError: a run of another process is in it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, timeout=SECONDS_TO_END)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"another process trains in run.dir {folder}: wait until it has ended, or give "
+            "this run another --run.dir"
+        ) from None
+    except NotImplementedError:  # a file system without locks: two runs are not told apart there
+        pass
+    try:
+        sign(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def sign(folder: Path) -> None:
+    """Write the sign."""
     partial = folder / f"{SIGN}.partial"
     try:
         partial.write_text(json.dumps({"format": FORMAT, "inkling": trainer.__version__}) + "\n")

@@ -1,6 +1,8 @@
 """A run touches its own folder only: what somebody else keeps stays as it is."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,8 @@ def test_somebody_elses_files_stay(
 def test_a_folder_of_a_run_is_known_by_its_sign(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run_folder.check(folder)  # it is not there yet
-    run_folder.claim(folder)
+    with run_folder.claimed(folder):
+        assert (folder / run_folder.SIGN).is_file()
     (folder / "export").mkdir()
     run_folder.check(folder)
     (folder / run_folder.SIGN).write_text("[1]")
@@ -68,10 +71,42 @@ def test_a_run_of_before_the_sign_goes_on(tmp_path: Path) -> None:
 
 
 def test_starting_over_removes_what_a_run_wrote(tmp_path: Path) -> None:
-    run_folder.claim(tmp_path)
+    run_folder.sign(tmp_path)
     for name in ("checkpoints", "snapshots", "export"):
         (tmp_path / name).mkdir()
     (tmp_path / "metrics.jsonl").touch()
     (tmp_path / "notes.md").touch()
     run_folder.clear(tmp_path, "metrics.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.md", "run.json"]
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from trainer.storage import run_folder
+
+with run_folder.claimed(Path(sys.argv[1])):
+    print("holds", flush=True)
+    time.sleep(300)
+"""
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    command = [*SETTINGS, "--run.dir", str(folder), "--corpus.folder", str(tmp_path / "data")]
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "holds\n"
+        before = sorted(folder.rglob("*"))
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert f"error: another process trains in run.dir {folder}: wait until" in said
+        assert sorted(folder.rglob("*")) == before
+    finally:
+        other.kill()  # as a crash: the system gives the lock back
+        other.wait()
+    assert main(command) == 0
+    assert (folder / "export").is_dir()
