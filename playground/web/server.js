@@ -57,14 +57,14 @@ export class Server {
   // A server that many tabs ask ends a call with `more`, since they share a browser's few connections:
   // the rest is asked for in another call, as if somebody had pressed Continue.
   async *write(request, signal) {
-    const told = []; // ids of the only stream
+    const received = []; // ids of the only stream
     let asked = request, typed = 0;
     while (asked) {
       let rest = null;
       for await (const message of this.call("page_write", asked, signal)) {
-        for (const [stream, , , ids] of message.new) if (stream === 0) told.push(...ids);
+        for (const [stream, , , ids] of message.new) if (stream === 0) received.push(...ids);
         if (asked === request) typed = message.typed ?? typed;
-        if (message.more) rest = restOf(request, told, typed);
+        if (message.more) rest = restOf(request, received, typed);
         else yield asked === request ? message : { ...message, typed };
       }
       asked = rest;
@@ -85,17 +85,17 @@ export class Server {
   }
 }
 
-// What is still to be written after the tokens that were told, the first `typed` of which a person wrote.
-function restOf(request, told, typed) {
+// What is still to be written after the tokens that were received, the first `typed` of which a person wrote.
+function restOf(request, received, typed) {
   const { ids, settings, opening } = request;
   return {
     ...request,
-    ids: [...ids, ...told],
+    ids: [...ids, ...received],
     text: "",
     token_id: null,
     beyond_end: false,
     opening: opening >= 0 ? opening : ids.length + typed,
-    settings: { ...settings, length: settings.length - (told.length - typed) },
+    settings: { ...settings, length: settings.length - (received.length - typed) },
   };
 }
 

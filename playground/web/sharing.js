@@ -72,7 +72,7 @@ export class Sharing {
     await this.open(linkIn(text) ?? text);
   }
 
-  // A story from a link: shown at once, then told again to see whether the model really said so.
+  // A story from a link: shown at once, then written again to see whether the model really said so.
   async open(text) {
     const home = document.querySelector("base") ? document.baseURI : location.pathname;
     history.replaceState(null, "", home); // a reload shows what became of it
@@ -83,9 +83,9 @@ export class Sharing {
       this.writer.say(this.writer.language.say(problem instanceof permalink.Newer ? "link_newer" : "link_damaged"));
       return;
     }
-    const told = this.writer.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
-    if (told) {
-      this.writer.field("model").value = told.name;
+    const known = this.writer.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
+    if (known) {
+      this.writer.field("model").value = known.name;
       showFacts(this.writer);
     }
     try {
@@ -99,7 +99,7 @@ export class Sharing {
         ids.push(doc.current);
       }
       this.writer.act(tree.selected(doc, ids[0]));
-      this.writer.say(await this.verdict(link, tokens, Boolean(told)));
+      this.writer.say(await this.verdict(link, tokens, Boolean(known)));
     } catch (problem) {
       this.writer.say(this.writer.why(problem));
     }
@@ -115,7 +115,7 @@ export class Sharing {
     return found.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
   }
 
-  // Whether this model, told the same, says the same.
+  // Whether this model, asked the same, says the same.
   async verdict({ name, runs }, tokens, isSame) {
     if (tokens.every(({ r }) => r < 0)) return this.writer.language.say("link_person");
     for (let k = 0; k < tokens.length; k += 1) {

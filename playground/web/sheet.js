@@ -28,7 +28,7 @@ export class Sheet {
     this.events = events;
     this.tokens = [];
     this.spans = [];
-    this.place = 0; // of the word that Tab reaches
+    this.focused = 0; // of the word that Tab reaches
     this.looking = false;
     this.end = document.createElement("br"); // or a line break at the end could not be written after
     element.replaceChildren(this.end);
@@ -68,13 +68,13 @@ export class Sheet {
 
   key(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) this.go(this.next(this.place + step, step));
+    if (step) this.go(this.next(this.focused + step, step));
     else if (event.key === "ArrowDown") this.go(this.line(1));
     else if (event.key === "ArrowUp") this.go(this.line(-1));
     else if (event.key === "Home") this.go(this.next(0, 1));
     else if (event.key === "End") this.go(this.next(this.spans.length - 1, -1));
-    else if (event.key === "Enter" || event.key === " ") this.events.word(this.place, true);
-    else if (event.key === "F2") this.events.editAt(this.place);
+    else if (event.key === "Enter" || event.key === " ") this.events.word(this.focused, true);
+    else if (event.key === "F2") this.events.editAt(this.focused);
     else return;
     event.preventDefault();
   }
@@ -84,15 +84,15 @@ export class Sheet {
     for (let at = k; at >= 0 && at < this.spans.length; at += step) {
       if (this.tokens[at].t.trim()) return at;
     }
-    return this.place;
+    return this.focused;
   }
 
   // The word below (1) or above (-1) the present one.
   line(step) {
-    const here = this.spans[this.place]?.getBoundingClientRect();
-    if (!here) return this.place;
-    let best = this.place, distance = Infinity, line = null;
-    for (let k = this.place + step; k >= 0 && k < this.spans.length; k += step) {
+    const here = this.spans[this.focused]?.getBoundingClientRect();
+    if (!here) return this.focused;
+    let best = this.focused, distance = Infinity, line = null;
+    for (let k = this.focused + step; k >= 0 && k < this.spans.length; k += step) {
       const box = this.spans[k].getClientRects()[0];
       if (!box || Math.abs(box.top - here.top) < box.height / 2) continue;
       line ??= box.top;
@@ -115,9 +115,9 @@ export class Sheet {
 
   moveTabStop(k) {
     if (!this.looking) return;
-    this.spans[this.place]?.setAttribute("tabindex", "-1");
-    this.place = Math.max(0, Math.min(k, this.spans.length - 1));
-    this.spans[this.place]?.setAttribute("tabindex", "0");
+    this.spans[this.focused]?.setAttribute("tabindex", "-1");
+    this.focused = Math.max(0, Math.min(k, this.spans.length - 1));
+    this.spans[this.focused]?.setAttribute("tabindex", "0");
   }
 
   indexOf(node) {
@@ -160,8 +160,8 @@ export class Sheet {
     this.tokens = tokens;
     this.unseen = unseen;
     element.dataset.empty = tokens.length === 0;
-    if (this.place >= spans.length) this.place = 0;
-    if (this.looking && spans[this.place]?.getAttribute("tabindex") !== "0") this.moveTabStop(this.place);
+    if (this.focused >= spans.length) this.focused = 0;
+    if (this.looking && spans[this.focused]?.getAttribute("tabindex") !== "0") this.moveTabStop(this.focused);
     if (caret !== null) this.setCaret(caret);
   }
 
@@ -169,7 +169,7 @@ export class Sheet {
   dress(span, k) {
     if (this.looking && span.textContent.trim()) {
       span.setAttribute("role", "button");
-      span.setAttribute("tabindex", k === this.place ? "0" : "-1");
+      span.setAttribute("tabindex", k === this.focused ? "0" : "-1");
     } else {
       span.removeAttribute("role");
       span.removeAttribute("tabindex");
@@ -186,7 +186,7 @@ export class Sheet {
       element.setAttribute("role", "textbox");
       element.setAttribute("aria-multiline", "true");
     }
-    this.place = looking ? this.next(0, 1) : 0;
+    this.focused = looking ? this.next(0, 1) : 0;
     this.spans.forEach((span, k) => this.dress(span, k));
     this.setWritable(!looking);
   }

@@ -24,25 +24,25 @@ async function store() {
   }
 }
 
-// Throws an Error "network" or "damaged". `told` hears how many bytes have come.
-export async function fetchModel(address, bytes, checksum, told) {
+// Throws an Error "network" or "damaged". `onProgress` is called with the bytes so far.
+export async function fetchModel(address, bytes, checksum, onProgress) {
   const cache = await store();
   const kept = await cache?.match(address);
   if (kept) {
     const content = new Uint8Array(await kept.arrayBuffer());
     if (isGood(content, bytes, checksum)) {
-      told(bytes);
+      onProgress(bytes);
       return content;
     }
     await cache.delete(address);
   }
-  const content = await download(address, bytes, told);
+  const content = await download(address, bytes, onProgress);
   if (!isGood(content, bytes, checksum)) throw new Error("damaged");
   await keep(cache, address, content);
   return content;
 }
 
-async function download(address, bytes, told) {
+async function download(address, bytes, onProgress) {
   const content = new Uint8Array(bytes);
   let at = 0;
   try {
@@ -55,7 +55,7 @@ async function download(address, bytes, told) {
       if (at + value.length > bytes) throw new Error("longer than it says");
       content.set(value, at);
       at += value.length;
-      told(at);
+      onProgress(at);
     }
   } catch {
     throw new Error("network");

@@ -106,8 +106,8 @@ export class StoryFiles {
     for (const part of paragraphs(story.text)) add(main, "p", {}, part);
     const footer = add(page.body, "footer", {});
     add(footer, "p", {}, `${story.model}: ${story.settings}`);
-    const place = add(footer, "p", {});
-    add(place, "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
+    const line = add(footer, "p", {});
+    add(line, "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
     add(page.body, "script", { type: "application/json", id: "record" }, asData(record));
     add(page.body, "script", { type: "application/json", id: "texts" }, asData(JSON.parse(await this.text("text.json"))));
     add(page.body, "script", { type: "module" }, START);

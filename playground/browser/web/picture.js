@@ -173,10 +173,10 @@ function wrapped(on, words, column, size, weight) {
         while (text) {
           let count = text.length; // a word wider than a line is broken
           while (count > 1 && x + widthOf({ ...part, text: text.slice(0, count) }) > column) count -= 1;
-          const piece = { ...part, text: text.slice(0, count), x };
-          piece.width = widthOf(piece);
-          lines.at(-1).push(piece);
-          x += piece.width;
+          const span = { ...part, text: text.slice(0, count), x };
+          span.width = widthOf(span);
+          lines.at(-1).push(span);
+          x += span.width;
           text = text.slice(count);
           if (text) newLine();
         }

@@ -5,10 +5,10 @@ export class Refused extends Error {}
 const SLOTS = 10; // stories in the cache: eight at once, one to look at, one to go back to
 
 export class WorkerSource {
-  // `model`: { weights, bytes, checksum }; `told` hears what the worker says of its loading.
-  constructor(model, told) {
+  // `model`: { weights, bytes, checksum }; `onStatus` hears what the worker says of its loading.
+  constructor(model, onStatus) {
     this.model = model;
-    this.told = told;
+    this.onStatus = onStatus;
     this.calls = new Map();
     this.count = 0;
     this.open();
@@ -23,16 +23,16 @@ export class WorkerSource {
         else {
           if (data.ready) resolve();
           if (data.failed) reject(new Refused(data.failed));
-          this.told(data);
+          this.onStatus(data);
         }
       };
       this.worker.onerror = () => {
         reject(new Refused("worker"));
-        this.told({ failed: "worker" });
+        this.onStatus({ failed: "worker" });
         for (const hear of this.calls.values()) hear({ refused: "" });
       };
     });
-    this.ready.catch(() => {}); // `told` says it; whoever waits hears it too
+    this.ready.catch(() => {}); // `onStatus` says it; whoever waits hears it too
     const weights = new URL(this.model.weights, document.baseURI).href;
     this.worker.postMessage({ open: { ...this.model, weights, slots: SLOTS } });
   }

@@ -20,7 +20,7 @@ export class Storyteller {
     this.others = new Map();
     this.spelt = new Map();
     const last = tokenizer.encode("a a").at(-1);
-    this.joinsSpaces = tokenizer.piece(last)[0] === 32;
+    this.joinsSpaces = tokenizer.bytesOf(last)[0] === 32;
   }
 
   // What the page asks (pages/api.py): each answers as the server does
@@ -143,15 +143,15 @@ export class Storyteller {
   // Tokens of each story as they come, until all are at their end. Leaving the loop ends them.
   *run(sequences) {
     let running = [...sequences];
-    const place = new Map(sequences.map((one, k) => [one, k]));
+    const indexOf = new Map(sequences.map((one, k) => [one, k]));
     try {
       this.share(running);
       while (running.length) {
         const found = sequences.map(() => []);
-        for (const one of running) this.prefill(one, found[place.get(one)]);
+        for (const one of running) this.prefill(one, found[indexOf.get(one)]);
         running = running.filter((one) => this.isRunning(one));
         for (let from = 0; from < running.length; from += COLUMNS) {
-          this.step(running.slice(from, from + COLUMNS), found, place);
+          this.step(running.slice(from, from + COLUMNS), found, indexOf);
         }
         running = running.filter((one) => this.isRunning(one));
         if (found.some((tokens) => tokens.length)) yield found;
@@ -199,7 +199,7 @@ export class Storyteller {
   }
 
   // One more token of up to four stories.
-  step(some, found, place) {
+  step(some, found, indexOf) {
     this.feed(some.map((one) => [one, 0]));
     const rows = this.kernel.logits(0, some.length);
     some.forEach((one, k) => {
@@ -214,7 +214,7 @@ export class Storyteller {
         one.ended = true;
         return;
       }
-      found[place.get(one)].push(this.recordOf(one, id, rows[k], k, draw, probability));
+      found[indexOf.get(one)].push(this.recordOf(one, id, rows[k], k, draw, probability));
       one.ids.push(id);
       one.scored = one.ids.length;
       if (one.count) this.slide(one);
@@ -289,7 +289,7 @@ export class Storyteller {
 
   notBeginningWithSpace() {
     this.without ??= Array.from({ length: this.vocabulary }, (_, id) => id)
-      .filter((id) => this.tokenizer.piece(id)[0] !== 32);
+      .filter((id) => this.tokenizer.bytesOf(id)[0] !== 32);
     return this.without;
   }
 }

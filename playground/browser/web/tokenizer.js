@@ -40,9 +40,9 @@ export class Tokenizer {
       this.bytes[this.starts[id]] = byte;
     });
     for (let k = 0; k < made.length; k += 1) {
-      const left = this.piece(merges[2 * k]), at = this.starts[made[k]];
+      const left = this.bytesOf(merges[2 * k]), at = this.starts[made[k]];
       this.bytes.set(left, at);
-      this.bytes.set(this.piece(merges[2 * k + 1]), at + left.length);
+      this.bytes.set(this.bytesOf(merges[2 * k + 1]), at + left.length);
     }
     for (const [id, bytes] of texts) this.bytes.set(bytes, this.starts[id]);
   }
@@ -62,8 +62,8 @@ export class Tokenizer {
     while (from < text.length) {
       let at = text.length, found = null;
       for (const one of this.added) { // the longest first
-        const place = text.indexOf(one[1], from);
-        if (place >= 0 && place < at) [at, found] = [place, one];
+        const index = text.indexOf(one[1], from);
+        if (index >= 0 && index < at) [at, found] = [index, one];
       }
       if (at > from) yield text.slice(from, at);
       if (!found) return;
@@ -98,22 +98,22 @@ export class Tokenizer {
   }
 
   // The bytes that a token adds to a text.
-  piece(id) {
+  bytesOf(id) {
     return this.bytes.subarray(this.starts[id], this.starts[id + 1]);
   }
 
   // One token for people: its text, or its bytes in angle brackets if they are no text.
   label(id) {
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.piece(id));
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.bytesOf(id));
     } catch {
-      return `<${Array.from(this.piece(id), (byte) => byte.toString(16).padStart(2, "0")).join(" ")}>`;
+      return `<${Array.from(this.bytesOf(id), (byte) => byte.toString(16).padStart(2, "0")).join(" ")}>`;
     }
   }
 
   // Tokens to text as they come: a function from an id to what it completes.
   letterByLetter() {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    return (id) => decoder.decode(this.piece(id), { stream: true });
+    return (id) => decoder.decode(this.bytesOf(id), { stream: true });
   }
 }

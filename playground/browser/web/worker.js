@@ -1,4 +1,4 @@
-// The page's worker: fetches the model, and writes with it. What is told to it, and what it answers:
+// The page's worker: fetches the model, and writes with it. What is sent to it, and what it answers:
 //
 //   { open: { weights, bytes, checksum, slots } }  -> { progress: bytes so far } ..., then { ready: { simd } }
 //                                                     or { failed: "network" | "damaged" | "memory" }
