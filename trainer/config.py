@@ -37,15 +37,9 @@ class Run:
     save_every: int = setting(
         0, "steps between two checkpoints; 0: a hundredth of the run, at least 200", unit="steps"
     )
-    keep_last: int = setting(
-        2, "newest checkpoints kept, besides the one with the lowest validation loss",
-        unit="checkpoints",
-    )  # fmt: skip
+    keep_last: int = setting(2, "newest checkpoints kept, besides the best", unit="checkpoints")
     validate_every: int = setting(
-        0,
-        "steps between two validations with sample stories; 0: a hundredth of the run, at least"
-        " 200",
-        unit="steps",
+        0, "steps between validations; 0: a hundredth of the run, at least 200", unit="steps"
     )
     validate_blocks: int = setting(64, "size of that validation", unit="blocks")
     evaluate_stories: int = setting(
@@ -165,6 +159,10 @@ class Corpus:
     max_tokens: int = setting(
         0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens"
     )
+    long_stories: str = setting(
+        "drop", "what those are: dropped, or cut after the last sentence that fits",
+        choices=("drop", "cut"),
+    )  # fmt: skip
     duplicates: bool = setting(True, "drop duplicates of earlier stories, word for word")
     near_duplicates: float = setting(
         0.0, "drop stories that share this much of their five-word runs with one before; 0 is off"
@@ -201,6 +199,8 @@ class Corpus:
             found.append(
                 f"corpus.max_tokens must be 0 (every length) or more, not {self.max_tokens}"
             )
+        if self.long_stories == "cut" and not self.max_tokens:
+            found.append("corpus.long_stories cut needs corpus.max_tokens, the length to cut to")
         for key in ("min_tokens", "workers"):
             if getattr(self, key) < 0:
                 found.append(f"corpus.{key} must be 0 or more, not {getattr(self, key)}")

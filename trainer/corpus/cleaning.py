@@ -184,6 +184,7 @@ class Rule:
         drop: whether a text is refused. Rules with neither look at lengths (encoding.py) or at
             other stories (merge.py), or at what rewriting made of it.
         changes_plain_text: it may change a text of which `in_order` is true.
+        cuts: it changes a text when its tokens are known (encoding.py).
     """
 
     name: str
@@ -192,6 +193,7 @@ class Rule:
     rewrite: Callable[[str], str] | None = None
     drop: Callable[[str], bool] | None = None
     changes_plain_text: bool = False
+    cuts: bool = False
 
 
 def always(_: Corpus) -> bool:
@@ -224,6 +226,12 @@ RULES = (
     Rule("foreign", "not English", lambda s: s.english, drop=foreign),
     Rule("cut_off", "no closing punctuation", lambda s: s.complete, drop=cut_off),
     Rule("tangled", "markup without end", always),
+    Rule(
+        "shortened",
+        "max_tokens tokens or more, cut after the last sentence that fits",
+        lambda s: s.long_stories == "cut",
+        cuts=True,
+    ),
     Rule("too_short", "fewer tokens than min_tokens", lambda s: s.min_tokens > 0),
     Rule("too_long", "max_tokens tokens or more", lambda s: s.max_tokens > 0),
     Rule(
@@ -244,8 +252,8 @@ def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
     """Names of the rules that may change a story, and of those that may drop one."""
     active = [rule for rule in RULES if rule.wanted(settings)]
     return (
-        [rule.name for rule in active if rule.rewrite],
-        [rule.name for rule in active if not rule.rewrite],
+        [rule.name for rule in active if rule.rewrite or rule.cuts],
+        [rule.name for rule in active if not rule.rewrite and not rule.cuts],
     )
 
 

@@ -9,6 +9,7 @@ nor their order changes anything.
 from __future__ import annotations
 
 import hashlib
+import re
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from trainer.corpus.tokenizer import Tokenizer, pre_tokenizer_name
 
 NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
 LOWER_CASE = bytes(range(256)).lower()
+SENTENCE_END = re.compile(r"(?<!\b[MmDd]r)(?<!\b[Mm]rs)[.!?…]+[\"'”’)]*(?=\s|$)")
 
 
 class Encoder:
@@ -30,6 +32,7 @@ class Encoder:
         self.settings = settings
         self.tokenizer = tokenizer
         self.cleaner = Cleaner(settings)
+        self.cuts = settings.long_stories == "cut"
         self.parts_at_spaces = pre_tokenizer_name(tokenizer.described) is not None
 
     def encode(self, chunk: Chunk) -> Shard:
@@ -46,11 +49,14 @@ class Encoder:
             story = self.cleaner.clean(raw, tally.changed)
             if isinstance(story, Dropped):
                 tally.drop(story.reason, f"[{story.detail}] {raw}" if story.detail else raw)
-            elif self.surely_too_long(story):
+            elif not self.cuts and self.surely_too_long(story):
                 tally.drop("too_long", story)
             else:
                 stories.append(story)
         ids, lengths = self.ids(stories)
+        if self.cuts:
+            stories = self.shortened(stories, ids, lengths, tally)
+            ids, lengths = self.ids(stories)
         keep = self.right_length(stories, lengths, tally)
         data = [story.encode() for story, kept in zip(stories, keep, strict=True) if kept]
         return Shard(
@@ -74,6 +80,22 @@ class Encoder:
         single = self.settings.typography and self.parts_at_spaces
         return bool(longest and single and story.count(" ") >= longest)
 
+    def shortened(
+        self, stories: list[str], ids: np.ndarray, lengths: np.ndarray, tally: Tally
+    ) -> list[str]:
+        """The stories, those that are too long cut after the last sentence that fits; one whose
+        first sentence is too long stays as it is. `ids` (tokens,) and `lengths` (stories,) are as
+        `ids` gives them."""
+        most = self.settings.max_tokens - 1
+        found, ends = list(stories), np.cumsum(lengths)
+        for number in np.flatnonzero(lengths - 1 > most).tolist():
+            first = ends[number] - lengths[number]
+            cut = whole_sentences(stories[number], len(self.tokenizer.decode(ids[first:][:most])))
+            if cut:
+                found[number] = cut
+                tally.changed["shortened"] += 1
+        return found
+
     def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
         """Which stories have a number of tokens, their end not counted, that the settings want:
         (stories,) bool."""
@@ -86,6 +108,12 @@ class Encoder:
             keep[number] = False
             tally.drop("too_long", stories[number])
         return keep
+
+
+def whole_sentences(story: str, characters: int) -> str:
+    """The sentences that lie within the first characters of a story."""
+    ends = [end.end() for end in SENTENCE_END.finditer(story) if end.end() <= characters]
+    return story[: ends[-1]] if ends else ""
 
 
 def hashes(stories: list[bytes]) -> np.ndarray:
