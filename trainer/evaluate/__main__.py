@@ -17,11 +17,12 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from trainer.argument_parser import Parser
 from trainer.corpus.cleaning import Cleaner
 from trainer.device import usable_gpu
 from trainer.evaluate.compare import Row, compare, table
@@ -34,13 +35,6 @@ from trainer.evaluate.report import check_report_folder, write_report
 from trainer.evaluate.story_files import cleaning_of, read_stories, source_of
 
 __all__ = ["Evaluation", "evaluate", "main", "open_model"]
-
-
-class Parser(argparse.ArgumentParser):
-    """Complains as every command of the project does: with a ValueError, which `main` prints."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (--help lists the options)")
 
 
 def parser() -> Parser:

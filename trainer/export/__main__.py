@@ -5,20 +5,12 @@ python -m trainer.export gguf EXPORT FILE [--type f16|q8_0]
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from trainer.argument_parser import Parser
 from trainer.export.gguf import TYPES, export_gguf
-
-
-class Parser(argparse.ArgumentParser):
-    """Complains with a ValueError, which `main` prints as one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message} (--help lists the options)")
 
 
 def parser() -> Parser:
