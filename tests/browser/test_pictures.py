@@ -52,7 +52,7 @@ def test_the_first_story_is_there_with_its_odds(
     expect(page.get_by_label("Show the odds")).to_be_checked()
     assert page.locator('.word[data-odds="4"]').count() > 3
     if width > 1000:
-        page.locator(".word", has_text="search").first.hover()
+        page.locator(".word", has_text="hungry").first.hover()
         expect(page.locator(".card .bars li")).to_have_count(10)
     wanted = os.environ.get("PICTURES") == "1"
     file = ROOT / name if wanted else tmp_path / "picture.png"
