@@ -76,13 +76,17 @@ def agreeing_rows(
     def draw(rows: int) -> torch.Tensor:
         return torch.randn(rows, num_in // 2, generator=draws).to(dtype)
 
-    # Sums of terms that cancel out: what is left of them is rounding, of each order another.
+    # Sums of terms that cancel out: what is left of them is rounding, of each order another. In no
+    # order of their own: halves side by side cancelled to 0 in two orders (oneDNN without bf16).
+    order = torch.randperm(num_in, generator=draws)
     half = draw(min(num_out, COLUMNS))
-    columns = functional.pad(torch.cat([half, -half], 1), (0, num_in % 2))
+    columns = functional.pad(torch.cat([half, -half], 1), (0, num_in % 2))[:, order]
     weight = columns.repeat(-(-num_out // COLUMNS), 1)[:num_out].contiguous()
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
     bias = torch.zeros(num_out, dtype=dtype) if has_bias else None
-    x = functional.pad(draw(max(TRIED)).repeat(1, 2), (0, num_in % 2), value=1)
+    x = functional.pad(draw(max(TRIED)).repeat(1, 2), (0, num_in % 2), value=1)[
+        :, order
+    ].contiguous()
     found = {rows: packed_product(x[:rows], packed, bias) for rows in TRIED}
     return next(
         (fewest, most)

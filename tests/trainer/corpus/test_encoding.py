@@ -1,0 +1,52 @@
+"""Stories to ids: how long ones are dropped or cut."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trainer.config import Corpus
+from trainer.corpus import build_store
+from trainer.corpus.encoding import whole_sentences
+
+from .conftest import write_jsonl
+
+Settings = Callable[..., Corpus]
+
+
+@pytest.mark.parametrize(
+    ("characters", "whole"),
+    [
+        (3, ""),  # "Mr." ends no sentence
+        (18, ""),  # before the closing quote
+        (19, 'Mr. Bear said "Hi!"'),
+        (28, 'Mr. Bear said "Hi!"'),
+        (29, 'Mr. Bear said "Hi!" and left.'),
+        (99, 'Mr. Bear said "Hi!" and left.'),  # the rest is no sentence
+    ],
+)
+def test_whole_sentences(characters: int, whole: str) -> None:
+    story = 'Mr. Bear said "Hi!" and left.\nHe woke'
+    assert whole_sentences(story, characters) == whole
+
+
+def test_long_stories_are_cut_at_a_sentence(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    text = 'Mr. Bear was tired. He said, "Good night!" Then he slept until the sun came up.'
+    texts = [text, "Short and good.", "a word and " * 30 + "the end.", *stories[:200]]
+    file = write_jsonl(tmp_path / "long.jsonl", texts)
+    keys: dict[str, object] = {"max_tokens": 16, "min_tokens": 0, "english": False}
+    keys |= {"duplicates": False, "decontaminate": False, "validation": str(file)}
+    whole = build_store(settings(file, **keys | {"max_tokens": 0}), progress=False)
+    store = build_store(settings(file, long_stories="cut", **keys), progress=False)
+    found = list(store.stories("train"))
+    assert found[:2] == ['Mr. Bear was tired. He said, "Good night!"', "Short and good."]
+    full = [told for told in whole.stories("train") if not told.startswith("a word")]
+    for told, all_of_it in zip(found, full, strict=True):
+        assert all_of_it.startswith(told) and told.endswith((".", "!", "?", '"'))
+    ids = store.split("train")
+    assert max(len(part.split()) for part in " ".join(map(str, ids)).split("50256")) < 16
+    changed, dropped = store.info["changed"], store.info["dropped"]
+    assert changed["shortened"] == 2 * sum(map(str.__ne__, found, full)) > 100  # both parts
+    assert dropped["too_long"] == 2  # its only sentence is too long
