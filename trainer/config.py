@@ -160,7 +160,7 @@ class Corpus:
         0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens"
     )
     long_stories: str = setting(
-        "drop", "what those are: dropped, or cut after the last sentence that fits",
+        "drop", "stories of max_tokens or more: dropped, or cut after the last sentence that fits",
         choices=("drop", "cut"),
     )  # fmt: skip
     duplicates: bool = setting(True, "drop duplicates of earlier stories, word for word")

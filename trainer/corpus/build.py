@@ -42,10 +42,8 @@ from trainer.corpus.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
 
 # Covered by the source's identity and the tokenizer's checksum.
 ELSEWHERE = ("source", "validation", "revision", "split", "field", "separator", "tokenizer")
-ADDED = {
-    "control": True,
-    "long_stories": "drop",
-}  # rules since the first version, and what they were before
+# Rules since the first version, and what they were before.
+ADDED = {"control": True, "long_stories": "drop"}
 NO_MATTER = ("folder", "workers")
 
 

@@ -34,7 +34,7 @@ const turn = () => new Promise((resolve) => {
 // the bytes of buffers, so large ones are a cause; nobody writes to them, so no memory is taken.
 function askForCollection() {
   if (!ArrayBuffer.prototype.transfer) return; // it could not give them back at once
-  for (let k = 0; k < 6; k += 1) new ArrayBuffer(64 << 20).transfer(0);
+  for (let k = 0; k < 48; k += 1) new ArrayBuffer(64 << 20).transfer(0);
 }
 
 async function open({ weights, bytes, checksum, slots }) {
@@ -87,13 +87,14 @@ async function write(call, request) {
     until = performance.now() + TURN;
   }
   if (messages.length) postMessage({ call, message: together(messages) });
-  askForCollection();
 }
 
 async function answer({ call, name, request }) {
   try {
-    if (name === "write") await write(call, request);
-    else postMessage({ call, message: storyteller[name](request) });
+    if (name === "write") {
+      await write(call, request);
+      askForCollection(); // also of a story that was stopped
+    } else postMessage({ call, message: storyteller[name](request) });
     postMessage({ call, done: true });
   } catch (problem) {
     postMessage({ call, refused: problem.message });

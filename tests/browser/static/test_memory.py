@@ -24,7 +24,7 @@ def memory_of_renderers() -> list[float]:
             sizes = (folder / "smaps_rollup").read_text()
         except OSError:
             continue  # it ended meanwhile
-        found += [int(size) / 1000 for size in re.findall(r"Private_Dirty: +(\d+) kB", sizes)]
+        found += [int(size) * 1024 / 1e6 for size in re.findall(r"Private_Dirty: +(\d+) kB", sizes)]
     return found
 
 

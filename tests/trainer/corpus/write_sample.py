@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from tests.paths import ROOT
+from trainer.evaluate.prose import runs, words
 
 SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
 BY_HAND = 29  # lines
@@ -95,12 +95,6 @@ def opening(number: int) -> str:
     )
 
 
-def runs_of(text: str) -> Iterator[tuple[str, ...]]:
-    """Every run of twelve words."""
-    words = re.findall(r"[a-z']+", text.lower())
-    return zip(*(words[k:] for k in range(RUN)), strict=False)
-
-
 def stories_of(engine: Engine) -> Iterator[str]:
     """Stories without end, those that end by themselves."""
     for first in itertools.count(0, AT_ONCE):
@@ -121,7 +115,7 @@ def stories_of(engine: Engine) -> Iterator[str]:
 def main(train: str) -> None:
     """Write the file."""
     with Path(train).open(encoding="utf-8") as lines:
-        known = {hash(run) for line in lines for run in runs_of(json.loads(line)["text"])}
+        known = {hash(run) for line in lines for run in runs(words(json.loads(line)["text"]), RUN)}
     by_hand = SAMPLE.read_text(encoding="utf-8").splitlines()[:BY_HAND]
     storyteller = ModelFolder.open(ROOT / "models" / "storyteller", device="cpu")
     found: dict[str, None] = {}
@@ -132,7 +126,7 @@ def main(train: str) -> None:
         written = 0
         for story in stories_of(engine):
             written += 1
-            copies = any(hash(run) in known for run in runs_of(story))
+            copies = any(hash(run) in known for run in runs(words(story), RUN))
             if len(story) <= LONGEST and not copies and story not in found:
                 found[story] = None
                 bar.update()
