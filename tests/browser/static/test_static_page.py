@@ -234,7 +234,7 @@ def test_a_model_that_does_not_arrive_whole_is_said_and_fetched_again(
     with served(tiny) as (address, _):
         page.goto(address)
         expect(page.locator(".loading")).to_contain_text(sentence)
-        assert page.locator(READY).count() == 1  # the page itself is there
+        expect(page.locator(READY)).to_have_count(1)  # the page itself is there
         context.unroute("**/*.inkling")
         button(page, "Try again").click()
         page.wait_for_function(LOADED)
