@@ -21,6 +21,7 @@ if __package__ in (None, ""):  # started as a file: its folder is on the path, t
 
 from safetensors import SafetensorError
 
+from trainer import device, heap
 from trainer.command_line import help_text, parse
 from trainer.corpus.build import build_store, given_store
 from trainer.distributed import out_of_memory
@@ -44,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = parse(arguments)
         run_folder.check(config.folder)
+        if not device.usable_gpu():
+            heap.keep_freed_memory()
         config, pretrained = open_pretrained(config)
         store_given = Path(config.corpus.source, "store.json").is_file()
         store = given_store(config.corpus) if store_given else build_store(config.corpus)
