@@ -50,11 +50,14 @@ def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iter
 
 
 def cleaning_of(folder: Path) -> Corpus:
-    """The corpus settings that a model was trained with, from its training.json.
+    """The corpus settings that a model was trained with, from its training.json; a run's is in
+    its export.
 
     Raises:
         ValueError: the folder has no such file, or it names no cleaning.
     """
+    if (folder / "export").is_dir():
+        folder = folder / "export"
     try:
         kept = json.loads((folder / "training.json").read_text(encoding="utf-8"))
         kept = kept["settings"]["corpus"]
