@@ -93,6 +93,9 @@ def test_clean_judges_the_text_that_the_model_was_trained_on(
     expected = evaluate(model, [story.lower() for story in STORIES], tokenizer)
     assert found["cleaned"] is True
     assert found["nats_per_token"] == pytest.approx(expected.nats_per_token, rel=1e-6)
+    (folder / "export").mkdir()  # where a run keeps its rules
+    (folder / "training.json").rename(folder / "export" / "training.json")
+    assert cleaning_of(folder).lower_case is True
 
 
 def test_bad_input_ends_with_one_sentence_and_code_two(folder: Path, tmp_path: Path) -> None:
