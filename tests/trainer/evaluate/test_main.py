@@ -13,6 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.paths import ROOT
 from trainer.evaluate.__main__ import evaluate, main, open_model
+from trainer.evaluate.story_files import cleaning_of
 
 STORIES = ["Tom saw a big red bus. It went by.", "There was a Cat." + " It sat." * 20, "Bye!"]
 
@@ -93,9 +94,13 @@ def test_clean_judges_the_text_that_the_model_was_trained_on(
     expected = evaluate(model, [story.lower() for story in STORIES], tokenizer)
     assert found["cleaned"] is True
     assert found["nats_per_token"] == pytest.approx(expected.nats_per_token, rel=1e-6)
-    (folder / "export").mkdir()  # where a run keeps its rules
-    (folder / "training.json").rename(folder / "export" / "training.json")
-    assert cleaning_of(folder).lower_case is True
+
+
+def test_the_rules_of_a_run_are_in_its_export(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    training = {"settings": {"corpus": {"lower_case": True}}}
+    (tmp_path / "export" / "training.json").write_text(json.dumps(training))
+    assert cleaning_of(tmp_path).lower_case is True
 
 
 def test_bad_input_ends_with_one_sentence_and_code_two(folder: Path, tmp_path: Path) -> None:
