@@ -41,7 +41,7 @@ ROOMS = {
 DIRECTIONS = {
     "trainer": (
         "setting",
-        "config device",
+        "config device heap",
         "storage",
         "corpus",
         "compact_vocabulary attention model loss optim flops",
