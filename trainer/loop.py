@@ -30,7 +30,7 @@ from trainer.evaluate.finished import evaluate_finished
 from trainer.evaluate.load import trained_ids
 from trainer.evaluate.samples import write_samples
 from trainer.evaluate.validation import validation_loss
-from trainer.export import describe, export, snapshots
+from trainer.export import describe, export, history, snapshots
 from trainer.flops import flops_per_token, matmul_peak
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, refill
@@ -321,14 +321,23 @@ class Trainer:
         """Keep the model as it is now; `nats` is this process's loss of the step."""
         loss, weights = self.runtime.mean(nats), self.engine.weights()
         if self.runtime.is_main:
+            decoder = self.full(weights)
             snapshots.save(
-                self.folder / "snapshots", self.full(weights), self.store.tokenizer,
+                self.folder / "snapshots", decoder, self.store.tokenizer,
                 step=self.step,
                 tokens_seen=self.step * self.global_batch * self.context,
                 loss=loss,
                 validation_loss=self.validation_losses.get(self.step),
+                stories=self.samples(decoder),
             )  # fmt: skip
         self.runtime.wait()
+
+    def samples(self, decoder: PreTrainedModel) -> list[dict[str, str]]:
+        """A story for each of run.sample_prompts, with the same draws every time."""
+        run = self.config.run
+        return write_samples(
+            decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
+        )
 
     def validate(self, log: metrics.MetricsLog) -> bool:
         """Validate the model as it is now and let it write; whether it is the best so far."""
@@ -342,10 +351,8 @@ class Trainer:
             if loss is not None and math.isfinite(loss):
                 is_best = loss < min(self.validation_losses.values(), default=math.inf)
                 self.validation_losses[self.step] = loss
-            stories = write_samples(
-                decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
-            )
-            log.validation(self.step, loss, self.store.bytes_per_token("validation"), stories)
+            bytes_per_token = self.store.bytes_per_token("validation")
+            log.validation(self.step, loss, bytes_per_token, self.samples(decoder))
         return self.runtime.any(is_best)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
@@ -384,9 +391,10 @@ class Trainer:
             decoder = decoder.cpu()
             if config.run.export_precision == "fp16":
                 decoder = decoder.half()
+            kept = self.folder / "snapshots"
             export(
                 self.folder / "export", decoder, self.store.tokenizer, training,
-                self.folder / "curve.png", self.folder / "snapshots",
+                self.folder / "curve.png", kept, history.stages(kept, config.model.init_from),
             )  # fmt: skip
             folder = self.folder / run_folder.EXPORT
             self.say(f"the model is in {folder}: python app.py --model {folder} opens it")

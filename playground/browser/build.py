@@ -22,7 +22,7 @@ import numpy as np
 
 from playground.browser.pack import Packed, pack
 from playground.model.folder import ModelFolder
-from playground.pages.model_info import rows
+from playground.pages.model_info import described
 
 SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
@@ -104,15 +104,8 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
     web = resources.files("playground").joinpath("web")
     record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
     is_its = record["model"] == model.fingerprint
-    facts = rows(model.facts, model.facts.context, STREAMS)
-    described = {
-        "name": model.facts.name,
-        "fingerprint": packed.fingerprint,
-        "context": model.facts.context,
-        "stories": model.facts.stories,
-        "facts": facts,
-    }
-    return {"models": [described], "record": record if is_its else None}
+    models = [described(model.facts, packed.fingerprint, model.facts.context, STREAMS)]
+    return {"models": models, "record": record if is_its else None}
 
 
 def index(html: str) -> str:

@@ -20,6 +20,7 @@ from transformers import AutoTokenizer
 from playground.model.config import context_of, ends_of, read_config, read_json, start_of
 from playground.model.detokenizer import Detokenizer, IncrementalDecoder
 from playground.model.device import choose_device
+from playground.model.history import Stage, read_history
 from playground.model.source import ADAPTER, find_folder, is_adapter
 from playground.sentences import first_line
 
@@ -30,7 +31,7 @@ MARKS = ("\n", ".")  # to write before a text that does not begin one, in the or
 @dataclass(frozen=True)
 class ModelInfo:
     """What there is to know about a model; None where its folder does not say. `ends`: whether a
-    token of it ends a story."""
+    token of it ends a story; `history`: what it wrote while it learned."""
 
     name: str
     parameters: int
@@ -44,6 +45,7 @@ class ModelInfo:
     bits_per_byte: float | None = None
     license: str | None = None
     ends: bool = True
+    history: tuple[Stage, ...] = ()
 
 
 class ModelFolder:
@@ -89,8 +91,9 @@ class ModelFolder:
         self.start = start_of(self.base, self.tokenizer)
         self.fingerprint = fingerprint_of(folder, self.base)
         self.facts = facts_of(
-            name or folder.resolve().name, self.config, self.weights, training, bool(self.ends)
-        )
+            name or folder.resolve().name, self.config, self.weights, training,
+            ends=bool(self.ends), history=read_history(folder),
+        )  # fmt: skip
         self._detokenizer = Detokenizer(self.tokenizer, self.ends)
 
     @classmethod
@@ -220,9 +223,11 @@ def facts_of(
     config: Any,
     weights: dict[str, torch.Tensor],
     training: dict[str, Any],
+    *,
     ends: bool,
+    history: tuple[Stage, ...],
 ) -> ModelInfo:
-    """What training.json says, and what the weights show by themselves."""
+    """What training.json and history.json say, and what the weights show by themselves."""
     corpus, evaluation = part(training.get("corpus")), part(training.get("validation"))
     seen = known(training, "tokens_seen", int)
     before = known(part(training.get("started_from")), "tokens_seen", int)
@@ -233,6 +238,7 @@ def facts_of(
         vocabulary=int(config.get_text_config(decoder=True).vocab_size),
         corpus=known(corpus, "name", str) or "",
         ends=ends,
+        history=history,
         stories=known(corpus, "stories", int),
         corpus_tokens=known(corpus, "tokens", int),
         tokens_seen=seen if seen is None else seen + (before or 0),

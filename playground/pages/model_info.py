@@ -1,6 +1,20 @@
-"""What is known of a model, in words for a page: rows of (name, value, what it means)."""
+"""What a page knows of a model: for programs, and in words as rows of (name, value, meaning)."""
+
+from typing import Any
 
 from playground.model.folder import ModelInfo
+
+
+def described(facts: ModelInfo, fingerprint: str, context: int, streams: int) -> dict[str, Any]:
+    """What the story component begins with, of one model; see web/writer.js."""
+    return {
+        "name": facts.name,
+        "fingerprint": fingerprint,
+        "context": context,
+        "stories": facts.stories,  # that it learned from, if they are known
+        "facts": rows(facts, context, streams),
+        "history": facts.history,  # [tokens read, story] of each stage
+    }
 
 
 def rounded(number: int) -> str:

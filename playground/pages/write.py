@@ -14,7 +14,7 @@ import gradio as gr
 
 from playground.engine.engine import Engine
 from playground.pages.api import Api
-from playground.pages.model_info import rows
+from playground.pages.model_info import described
 from playground.pages.network import space_page
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
@@ -39,13 +39,13 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     first = next(iter(engines.values()))
     space = space_page()  # on the Hub a link is the Space's own, not its frame's
     models = [
-        {
-            "name": name,
-            "fingerprint": engine.storyteller.fingerprint,
-            "context": engine.context,
-            "stories": engine.storyteller.facts.stories,  # that it learned from, if they are known
-            "facts": rows(engine.storyteller.facts, engine.context, engine.max_streams),
-        }
+        described(
+            engine.storyteller.facts,
+            engine.storyteller.fingerprint,
+            engine.context,
+            engine.max_streams,
+        )
+        | {"name": name}
         for name, engine in engines.items()
     ]
     return {

@@ -11,7 +11,7 @@ from playground.publish.staging import Staging
 
 FILES = re.compile(
     r"(?:config|generation_config|tokenizer|tokenizer_config|special_tokens_map|vocab|training"
-    r"|added_tokens|model\.safetensors\.index)\.json"
+    r"|history|added_tokens|model\.safetensors\.index)\.json"
     r"|model(?:-\d+-of-\d+)?\.safetensors|merges\.txt|tokenizer\.model|curve\.png|LICENSE(?:\.\w+)?"
 )
 SNAPSHOT = re.compile(

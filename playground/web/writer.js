@@ -6,7 +6,7 @@
 // `source` has four methods: write(request, signal) and branch(request, signal), which yield messages
 // { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request) and
 // candidates(request), which answer once. On the app's page that is server.js; a page without a server
-// gives a worker. `models`: [{ name, context, facts: [[name, value, meaning], ...] }]; `texts`: text.json;
+// gives a worker. `models`: see pages/model_info.py; `texts`: text.json;
 // `address`: what a link's text follows, if not this page's own; `server`: where pictures and files of a
 // story are made, null for nowhere; `files`: what makes some of them without a server, or null; `record`: a story's record to begin with; `api`: whether web/api.html
 // shows how programs ask; `publish`: whether the page at publish is there.

@@ -39,6 +39,7 @@ EXPORT = {
     "README.md",
     "curve.png",
     "snapshots",
+    "history.json",
 }
 
 
@@ -108,6 +109,10 @@ def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
     assert training["settings"]["model"]["num_layers"] == 2
     snapshots = sorted(place.name for place in (folder / "snapshots").iterdir())
     assert snapshots == [f"step-{step:08d}" for step in (1, 4, 15, 60)]
+    stages = json.loads((folder / "history.json").read_text())["stages"]
+    assert [stage["step"] for stage in stages] == [1, 4, 15, 60]
+    assert [stage["tokens_seen"] for stage in stages] == [16 * 128 * n for n in (1, 4, 15, 60)]
+    assert stages[-1]["stories"] == samples[-1]  # the same model, prompts and draws
     assert_tracked(tmp_path / "run", lines)
     assert not [file for file in tmp_path.rglob("*.partial*") if "hf" not in file.parts]
 

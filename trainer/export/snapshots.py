@@ -2,7 +2,7 @@
 
     snapshots/step-00000064/model.safetensors   fp16, stock transformers
                             config.json, generation_config.json
-                            snapshot.json       step, tokens seen, losses
+                            snapshot.json       step, tokens seen, losses, sample stories
 
 GPT-2's tokenizer ships, and is not stored again; another one is in the folder as in an export's. A
 snapshot is written before the checkpoint of its step, and a run that goes on from a checkpoint
@@ -45,12 +45,14 @@ def save(
     tokens_seen: int,
     loss: float,
     validation_loss: float | None,
+    stories: list[dict[str, str]],
 ) -> Path:
     """Write `model` (all ids of `tokenizer`, stock class) in fp16 as it is after `step` updates.
 
     Args:
         loss: nats per token on what that step read, before its update.
         validation_loss: nats per token after it, if the run was validated at that step.
+        stories: what it writes then, {prompt, story} each; see history.py.
     """
     final = folder / f"step-{step:08d}"
     with atomic_directory(final) as partial:
@@ -63,6 +65,7 @@ def save(
             "tokens_seen": tokens_seen,
             "loss": loss,
             "validation_loss": validation_loss,
+            "stories": stories,
         }
         (partial / "snapshot.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return final

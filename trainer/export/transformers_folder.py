@@ -5,6 +5,7 @@ curve.
     training.json      settings, corpus and evaluation, for programs
     README.md          the same for people, with curve.png
     snapshots/step-N/  the model on its way, if the run took some; see snapshots.py
+    history.json       what it wrote on its way; see history.py
 
 Written beside its path and renamed, so a folder called `export` is always whole.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import transformers
 from transformers import GenerationConfig, PreTrainedModel
 
 from trainer.corpus.tokenizer import Tokenizer
+from trainer.export import history
 from trainer.export.model_card import SAMPLING, write_card
 from trainer.export.tokenizer_files import save_tokenizer
 from trainer.storage.atomic import atomic_directory
@@ -33,12 +36,14 @@ def export(
     training: dict[str, Any],
     curve: Path | None,
     snapshots: Path | None = None,
+    stages: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Write `model` (all ids of `tokenizer`, stock class) to `folder`; what stood there goes when
     the new one is whole.
 
     `training` is what the run knows of itself; see `describe`. `curve` is a picture to take along,
-    and `snapshots` a folder of them: they take no more disk where it has hard links.
+    `snapshots` a folder of them (no more disk where it has hard links), and `stages` what the model
+    wrote on its way.
     """
     with atomic_directory(folder) as partial:
         save_model(model, partial)
@@ -48,6 +53,8 @@ def export(
         if snapshots is not None and snapshots.is_dir():
             unfinished = shutil.ignore_patterns("*.partial", "*.old")
             shutil.copytree(snapshots, partial / "snapshots", ignore=unfinished, copy_function=link)
+        if stages:
+            history.write(partial, list(stages))
         weights = sorted(partial.glob("*.safetensors"))
         write_card(partial, training | {"files": {file.name: sha256(file) for file in weights}})
 

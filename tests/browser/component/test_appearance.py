@@ -79,6 +79,27 @@ def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
     expect(kind).to_contain_text("read many texts until it could go on with one")
 
 
+@pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
+def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
+    part = page.locator('[data-part="learning"]')
+    part.locator("summary").click()
+    slider, story = part.get_by_role("slider"), part.locator('[data-part="stage-story"]')
+    tokens = part.locator("output")
+    expect(story).to_have_text("Once <b>ttt")  # text, no markup
+    expect(tokens).to_have_text("Derselbe Anfang, als es 4.096 Tokens gelesen hatte:")
+    slider.press("ArrowRight")
+    expect(story).to_have_text("Once upon a time")
+    slider.press("End")
+    expect(story).to_have_text("Once there was")
+    page.get_by_role("button", name="English").click()
+    expect(tokens).to_have_text("The same beginning, when it had read 50,000,000 tokens:")
+    expect(story).to_have_text("Once there was")
+    page.locator("#ink-model").select_option("other")  # of which nothing is known
+    expect(part).to_be_hidden()
+    page.locator("#ink-model").select_option("tiny")
+    expect(story).to_be_visible()
+
+
 def test_both_languages_say_everything() -> None:
     texts = json.loads((WEB / "text.json").read_text(encoding="utf-8"))
     assert {name: sorted(words) for name, words in texts.items()} == {
@@ -110,6 +131,9 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
     check("empty")
+    page.get_by_text("How it learned to write").click()
+    expect(page.get_by_role("slider", name="How it learned to write")).to_be_visible()
+    check("learned")
     write(page, length=20)
     check("written")
     page.get_by_text("More", exact=True).click()

@@ -31,8 +31,9 @@ def model() -> Any:
 
 def take(folder: Path, model: Any, step: int) -> Path:
     return snapshots.save(
-        folder, model, gpt2(), step=step, tokens_seen=step * 64, loss=4.5, validation_loss=None
-    )
+        folder, model, gpt2(), step=step, tokens_seen=step * 64, loss=4.5, validation_loss=None,
+        stories=[{"prompt": "Once", "story": f"Once, at step {step}"}],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,7 @@ def test_a_snapshot_is_a_stock_model_in_fp16_and_says_where_it_stands(
         "tokens_seen": 4096,
         "loss": 4.5,
         "validation_loss": None,
+        "stories": [{"prompt": "Once", "story": "Once, at step 64"}],
     }
 
 
