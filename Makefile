@@ -4,7 +4,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PINS := pyproject.toml requirements.txt constraints.txt
-# Python compiles what it imports; compiling all that pip brings takes another minute.
+# Python compiles what it imports, and keeps it; compiling all that pip brings takes another minute.
+unexport PYTHONDONTWRITEBYTECODE # in containers: each of the tests' processes would compile torch anew
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
 .DEFAULT_GOAL := help
