@@ -6,8 +6,12 @@ const CACHE = `inkling-${VERSION}`, MODELS = "inkling-models";
 
 addEventListener("install", (event) => {
   const fresh = FILES.map((file) => new Request(file, { cache: "no-cache" }));
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)).then(() => skipWaiting()));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)));
 });
+
+// A page asks for it once it is loaded (offline.js): a change of workers while files are on their way
+// mixes two versions, and Chromium has been seen to wait for ever for the script of a page's worker.
+addEventListener("message", () => skipWaiting());
 
 addEventListener("activate", (event) => {
   const isOld = (name) => name.startsWith("inkling-") && name !== CACHE && name !== MODELS;
