@@ -34,5 +34,6 @@ def faults(way: str) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the heap is glibc's")
 def test_freed_memory_is_used_again() -> None:
-    assert faults("kept") < 200
-    assert faults("returned") > 1000
+    kept, returned = faults("kept"), faults("returned")
+    assert returned > 1000
+    assert kept < returned / 10  # some come where the machine takes idle pages from everyone
