@@ -312,7 +312,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None
     assert told["model"].startswith("llama, 3,298,688 parameters")
     assert told["length"].startswith("60 updates")
     assert "tokens/s" in told["speed"] and told["engine"].startswith("plain on ")
-    assert told["validation"].startswith("102 stories; 16 of ")
+    assert told["validation"].startswith("96 stories; 16 of ")
     assert told["writes"].startswith(str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
