@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from playground.model.head import BLOCK, Head
 
@@ -101,4 +102,9 @@ def likeliest_rows(
 def sums(x: torch.Tensor) -> torch.Tensor:
     """Sum of each row, a block at a time: a lone long row is else split among threads and summed in
     another order than among others."""
-    return x.view(len(x), -1, BLOCK).sum(-1).sum(-1)
+    blocks = x.view(len(x), -1, BLOCK).sum(-1)
+    if x.device.type == "cuda":
+        # CUDA reads vectors of four: rows that begin elsewhere are summed in another order. With
+        # 161 blocks three rows of four had other last bits than the first.
+        blocks = functional.pad(blocks, (0, -blocks.shape[1] % 4))
+    return blocks.sum(-1)
