@@ -30,10 +30,10 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from trainer.config import Corpus  # noqa: E402
 from trainer.corpus import build_store  # noqa: E402
 from trainer.corpus.token_store import open_store  # noqa: E402
 from trainer.corpus.tokenizer import GPT2, gpt2  # noqa: E402
+from trainer.corpus_config import Corpus  # noqa: E402
 
 SHARED = ROOT.parent / "shared" / "data" / "train.jsonl"
 WHOLE = 1_924  # MB of text in TinyStories-train.txt

@@ -253,8 +253,8 @@ def main() -> None:
 
 def build(stories: str, folder: str) -> Path:
     """The token store that the contenders read."""
-    from trainer.config import Corpus
     from trainer.corpus import build_store
+    from trainer.corpus_config import Corpus
 
     corpus = Corpus(source=stories, folder=folder, special="strip", lower_case=True,
                     max_tokens=128)  # fmt: skip

@@ -40,14 +40,15 @@ ROOMS = {
 # A folder (or top-level module) and those that it may import from, besides itself and below.
 DIRECTIONS = {
     "trainer": (
-        "setting",
+        "setting corpus_config",
         "config device heap",
         "storage",
         "corpus",
         "compact_vocabulary attention model loss optim flops",
         "distributed",
-        "batches metrics command_line steps",
+        "batches metrics command_line steps compilation",
         "export evaluate pretrained",
+        "teachers",
         "loop",
         "plan",
         "dry_run",

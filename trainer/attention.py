@@ -64,13 +64,15 @@ def story_bounds(begins: torch.Tensor, max_stories: int) -> torch.Tensor:
 
 def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch: int) -> int:
     """How many stories and parts of stories any `micro_batch` blocks of `tokens` can hold, which
-    `end_of_text` parts."""
-    blocks = tokens[: len(tokens) // context * context].reshape(-1, context)
-    ends = [
-        np.count_nonzero(blocks[first : first + BLOCKS_COUNTED_AT_ONCE] == end_of_text, axis=1)
-        for first in range(0, len(blocks), BLOCKS_COUNTED_AT_ONCE)
-    ]
-    return int(np.sort(np.concatenate(ends))[-micro_batch:].sum()) + micro_batch
+    `end_of_text` parts, wherever blocks begin; the split's end may go on at its start."""
+    chunk, most = BLOCKS_COUNTED_AT_ONCE * context, []
+    for first in range(0, len(tokens), chunk):
+        last = min(first + chunk, len(tokens)) + context
+        part = np.concatenate([tokens[first:last], tokens[: max(0, last - len(tokens))]])
+        ends = np.cumsum(np.append(False, part == end_of_text), dtype=np.int32)
+        blocks = ends[context:-1] - ends[: -context - 1]  # ends in the block from each token on
+        most.append(np.maximum.reduceat(blocks, range(0, len(blocks), context)))
+    return int(np.sort(np.concatenate(most))[-micro_batch:].sum()) + micro_batch
 
 
 def attend_on_gpu(

@@ -25,9 +25,12 @@ class Batches:
         vocabulary: Vocabulary,
         runtime: Runtime,
         context: int,
+        *,
+        shifted: bool,
     ) -> None:
+        """`shifted`: see `Order.starts`."""
         self.tokens, self.order = store.split("train"), order
-        self.runtime, self.context = runtime, context
+        self.runtime, self.context, self.shifted = runtime, context, shifted
         self.slot_of_id = vocabulary.slot_of_id.to(runtime.device)
 
     def of(self, step: int) -> torch.Tensor:
@@ -35,7 +38,8 @@ class Batches:
         micro_batch, context + 1); the last slot of a block is a target only."""
         runtime = self.runtime
         count = runtime.micro_batch * runtime.accumulation
-        mine = self.order.blocks(step)[runtime.rank * count : (runtime.rank + 1) * count]
+        starts = self.order.starts(step, self.context, shifted=self.shifted)
+        mine = starts[runtime.rank * count : (runtime.rank + 1) * count]
         ids = torch.from_numpy(gather(self.tokens, mine, self.context))
         if runtime.device.type == "cuda":
             ids = ids.pin_memory().to(runtime.device, non_blocking=True)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.corpus_config import Corpus
 from trainer.setting import positive, setting
 
-DEFAULT_REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"  # of roneneldan/TinyStories
 TRACKERS = ("tensorboard", "trackio", "wandb")
 
 
@@ -108,106 +107,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Which stories, and what is done to them."""
-
-    source: str = setting(
-        "roneneldan/TinyStories",
-        "the stories: that Hub data set or another, `gpt4` (its second version), `sample`"
-        " (bundled), - (stdin), or files: .jsonl .json .csv .tsv .txt, also .gz .zst, .parquet"
-        " .arrow, folders, patterns, several parted by commas",
-    )
-    validation: str = setting(
-        "", "validation files; empty means the source's own part, or a part of it by hash"
-    )
-    validation_share: float = setting(0.01, "part of the stories that is kept apart by hash")
-    field: str = setting(
-        "", "field or column with the stories; empty: `text`, or the one that can only be meant"
-    )
-    separator: str = setting(
-        "auto",
-        "what parts the stories of a .txt: <|endoftext|> marks, line ends, empty lines, or nothing"
-        " (the file is one story); auto: marks, and a long text without them is asked about",
-        choices=("auto", "mark", "line", "empty-line", "file"),
-    )
-    tokenizer: str = setting(
-        "gpt2",
-        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, N learned ones",
-    )
-    split: str = setting("train", "split of another data set on the Hub")
-    revision: str = setting(
-        DEFAULT_REVISION,
-        "commit of the data set on the Hub; left as it is, another than TinyStories has its newest",
-    )
-    folder: str = setting("data", "where token stores are kept")
-    mojibake: bool = setting(True, "mend letters that were decoded wrongly")
-    markup: bool = setting(True, "unescape HTML entities and strip tags")
-    control: bool = setting(
-        True, "take out invisible characters: controls, zero-width marks, joiners"
-    )
-    typography: bool = setting(True, "plain quotes, dashes and spaces, one break a paragraph")
-    special: str = setting(
-        "drop",
-        "characters other than Latin letters, digits and prose punctuation: drop the story, strip"
-        " them, or keep them",
-        choices=("drop", "strip", "keep"),
-    )
-    lower_case: bool = setting(False, "write everything in lower case")
-    english: bool = setting(True, "drop stories that are not English")
-    complete: bool = setting(True, "drop stories without closing punctuation")
-    min_tokens: int = setting(8, "drop stories of fewer tokens", unit="tokens")
-    max_tokens: int = setting(
-        0, "drop stories of this many tokens or more; 0 keeps every length", unit="tokens"
-    )
-    long_stories: str = setting(
-        "drop", "stories of max_tokens or more: dropped, or cut after the last sentence that fits",
-        choices=("drop", "cut"),
-    )  # fmt: skip
-    duplicates: bool = setting(True, "drop duplicates of earlier stories, word for word")
-    near_duplicates: float = setting(
-        0.0, "drop stories that share this much of their five-word runs with one before; 0 is off"
-    )
-    decontaminate: bool = setting(
-        True, "drop training stories that, but for case and punctuation, are in the validation part"
-    )
-    workers: int = setting(0, "threads that clean and encode; 0 means one a core", unit="threads")
-
-    def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
-        found = []
-        if not self.source:
-            found.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")
-        if not 0 <= self.validation_share < 1:
-            found.append(
-                f"corpus.validation_share must be from 0 to below 1, not {self.validation_share}"
-            )
-        if not 0 <= self.near_duplicates < 1:
-            found.append(
-                f"corpus.near_duplicates must be 0 (off) to below 1, not {self.near_duplicates}"
-            )
-        if not re.fullmatch("[0-9a-f]{40}", self.revision):
-            found.append(
-                "corpus.revision must be a commit (40 hexadecimal digits), so that it always means"
-                f" the same stories, not {self.revision!r}"
-            )
-        size = self.tokenizer.removeprefix("train:")
-        if size != self.tokenizer and not (size.isdecimal() and 257 < int(size) <= 65_536):
-            found.append(
-                f"corpus.tokenizer train:N: N is 258 (bytes, a pair, an end) to 65,536, not {size}"
-            )
-        if self.max_tokens < 0:
-            found.append(
-                f"corpus.max_tokens must be 0 (every length) or more, not {self.max_tokens}"
-            )
-        if self.long_stories == "cut" and not self.max_tokens:
-            found.append("corpus.long_stories cut needs corpus.max_tokens, the length to cut to")
-        for key in ("min_tokens", "workers"):
-            if getattr(self, key) < 0:
-                found.append(f"corpus.{key} must be 0 or more, not {getattr(self, key)}")
-        return found
-
-
-@dataclass(frozen=True)
 class Model:
     """The decoder's shape; each block is one that stock transformers knows."""
 
@@ -230,16 +129,32 @@ class Model:
     dropout: float = setting(
         0.0, "probability that an embedding's or a block output's channel is zeroed in training"
     )
+    stochastic_depth: float = setting(
+        0.0,
+        "probability that a sequence passes over the last block's attention, and over its MLP, in"
+        " training; rises with the layers, to keep a small corpus from being learned by heart",
+    )
+    teachers: str = setting(
+        "",
+        "models whose predictions it learns besides the stories, parted by commas: exports, runs,"
+        " checkpoints or Hub names with the same tokenizer and one of the three blocks",
+    )
     compact_vocabulary: bool = setting(
         True, "train embedding and head for the ids that the corpus uses; the export has all"
     )
+
+    @property
+    def teacher_names(self) -> list[str]:
+        """The teachers, one by one."""
+        return [name.strip() for name in self.teachers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:
         """What is wrong with these values, a sentence each."""
         sizes = ("num_layers", "hidden", "num_heads", "intermediate", "context")
         found = positive("model", {key: getattr(self, key) for key in sizes})
-        if not 0 <= self.dropout < 1:
-            found.append(f"model.dropout must be from 0 to below 1, not {self.dropout}")
+        for key in ("dropout", "stochastic_depth"):
+            if not 0 <= getattr(self, key) < 1:
+                found.append(f"model.{key} must be from 0 to below 1, not {getattr(self, key)}")
         if self.num_heads > 0 and (
             self.hidden % self.num_heads or self.hidden // self.num_heads % 2
         ):
@@ -281,6 +196,12 @@ class Optim:
     muon_momentum: float = setting(0.95, "momentum of Muon")
     beta1: float = setting(0.9, "AdamW's beta1: decay of the mean of gradients")
     beta2: float = setting(0.95, "AdamW's beta2: decay of the mean of squared gradients")
+    shift_blocks: bool = setting(
+        True, "after the first epoch, cut the stories into blocks at other tokens in every epoch"
+    )
+    teacher_weight: float = setting(
+        0.5, "part of the loss that is the cross-entropy with model.teachers, if there are any"
+    )
     z_loss: float = setting(0.0, "weight of the squared log-sum-exp of the logits in the loss")
     max_grad_norm: float = setting(1.0, "norm to which a larger gradient is clipped")
 
@@ -301,7 +222,7 @@ class Optim:
             found.append(f"optim.warmup_steps must be 0 or more, not {self.warmup_steps}")
         if self.weight_decay < 0:
             found.append(f"optim.weight_decay must be 0 or more, not {self.weight_decay}")
-        for key in ("final_lr_ratio", "warmup_ratio", "decay_ratio"):
+        for key in ("final_lr_ratio", "warmup_ratio", "decay_ratio", "teacher_weight"):
             if not 0 <= getattr(self, key) <= 1:
                 found.append(f"optim.{key} must be from 0 to 1, not {getattr(self, key)}")
         for key in ("beta1", "beta2", "muon_momentum"):

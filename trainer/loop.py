@@ -11,15 +11,17 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 
-from trainer import device, metrics
+from trainer import metrics
 from trainer.attention import StoryAttention, attend_on_gpu, max_stories
 from trainer.batches import Batches
 from trainer.compact_vocabulary import Vocabulary
+from trainer.compilation import compile_model
 from trainer.config import Config
 from trainer.corpus.block_order import Order
 from trainer.corpus.token_store import TokenStore, find_store, recipe_differences
@@ -40,8 +42,7 @@ from trainer.steps import steps_of
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
 from trainer.storage.resume import differences, goes_on_longer, run_identity
-
-SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
+from trainer.teachers import over_slots
 
 
 class Trainer:
@@ -53,9 +54,10 @@ class Trainer:
         store: TokenStore,
         start: float | None = None,
         pretrained: PreTrainedModel | None = None,
+        teachers: Sequence[PreTrainedModel] = (),
     ) -> None:
         """`start` is the monotonic time from which run.minutes counts, None: now; `pretrained` the
-        model that model.init_from names."""
+        model that model.init_from names, `teachers` those of model.teachers."""
         self.config = config
         self.store = store
         self.folder = config.folder
@@ -81,20 +83,23 @@ class Trainer:
             counts = counts + trained_ids(pretrained)
         end, compact = store.tokenizer.end_of_text, config.model.compact_vocabulary
         self.vocabulary = Vocabulary.of(counts, end, compact=compact)
-        self.batches = Batches(store, self.order, self.vocabulary, self.runtime, self.context)
+        self.batches = Batches(
+            store, self.order, self.vocabulary, self.runtime, self.context,
+            shifted=config.optim.shift_blocks,
+        )  # fmt: skip
         self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
         if pretrained is not None:
             self.identity["init_from"] = {"weights": fingerprint_of(pretrained)}
+        if teachers:
+            self.identity["teachers"] = {"weights": list(map(fingerprint_of, teachers))}
         self.tokenizer = store.tokenizer.stock()
-        decoder = new_decoder(config.model, self.vocabulary, config.run.seed)
-        if pretrained is not None:
-            copy_weights(pretrained, decoder, self.vocabulary)
-        story = self.story_attention()
-        self.model = NextTokenLoss(decoder, self.vocabulary, config.optim.z_loss, story)
-        if self.runtime.device.type == "cuda":
-            attend_on_gpu(self.model.decoder, story, self.runtime.dtype)
-        self.is_compiled = self.compile()
-        self.flops_per_token = flops_per_token(self.model.decoder)
+        self.model = self.new_model(pretrained, teachers)
+        setting = config.runtime.compile
+        self.is_compiled = compile_model(
+            self.model, setting, self.num_steps, self.runtime, self.say
+        )
+        forward_only = sum(map(flops_per_token, self.model.teachers)) // 3
+        self.flops_per_token = flops_per_token(self.model.decoder) + forward_only
         self.engine = TrainingEngine(
             self.runtime,
             self.model,
@@ -107,6 +112,22 @@ class Trainer:
         self.interrupted = False
         self.stock: PreTrainedModel | None = None  # what `full` fills
 
+    def new_model(
+        self, pretrained: PreTrainedModel | None, teachers: Sequence[PreTrainedModel]
+    ) -> NextTokenLoss:
+        """The decoder with its loss, as the first update finds them."""
+        config, device = self.config, self.runtime.device
+        decoder = new_decoder(config.model, self.vocabulary, config.run.seed)
+        if pretrained is not None:
+            copy_weights(pretrained, decoder, self.vocabulary)
+        taught_by = over_slots(teachers, self.vocabulary, device)
+        story = self.story_attention()
+        if device.type == "cuda":
+            for one in (decoder, *taught_by):
+                attend_on_gpu(one, story, self.runtime.dtype)
+        z_loss, weight = config.optim.z_loss, config.optim.teacher_weight
+        return NextTokenLoss(decoder, self.vocabulary, z_loss, story, taught_by, weight)
+
     def story_attention(self) -> StoryAttention | None:
         """What keeps attention inside a story, if the settings ask for it."""
         if self.config.model.attention == "block":
@@ -114,32 +135,6 @@ class Trainer:
         train, end = self.store.split("train"), self.vocabulary.end_of_text
         most = max_stories(train, end, self.context, self.runtime.micro_batch)
         return StoryAttention(int(self.vocabulary.slot_of_id[end]), most)
-
-    def compile(self) -> bool:
-        """Compile the model if the settings and this machine allow it; whether it was."""
-        setting = self.config.runtime.compile
-        if setting == "off" or (setting == "auto" and self.num_steps < SHORT_RUN):
-            return False
-        if self.runtime.zero_stage == 3:  # its weights are empty while Dynamo traces them
-            if setting == "on":
-                raise ValueError("runtime.compile on does not work with ZeRO stage 3: use auto")
-            self.say("ZeRO stage 3 cannot be compiled: training goes on uncompiled")
-            return False
-        reason = device.why_not_compiled(self.runtime.device)
-        if self.runtime.any(reason is not None):  # all processes alike
-            reason = reason or "another process cannot"
-            if setting == "on":
-                raise ValueError(
-                    f"runtime.compile is on but compiling does not work here ({reason}): install a "
-                    "C++ compiler and Python's headers (Debian: g++ and python3-dev), or use auto"
-                )
-            self.say(
-                f"compiling does not work here ({reason}): training goes on uncompiled, which is "
-                "slower; install a C++ compiler and Python's headers (Debian: g++ and python3-dev)"
-            )
-            return False
-        self.model.compile()
-        return True
 
     def say(self, sentence: str) -> None:
         """A sentence from the main process."""

@@ -9,7 +9,8 @@ pass; otherwise a large head is computed for some blocks at a time, and again on
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -29,6 +30,8 @@ class NextTokenLoss(nn.Module):
     Attributes:
         decoder: stock transformers model whose ids are the vocabulary's slots.
         story_attention: what keeps attention inside a story; None: it sees the whole block.
+        teachers: decoders over the same slots, whose predictions are learned too (teachers.py). In
+            a tuple they are no part of this module: nothing trains, saves or wraps them.
         dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
             engine turns one around it off on CUDA, without an error, and computes in fp32.
     """
@@ -42,15 +45,20 @@ class NextTokenLoss(nn.Module):
         vocabulary: Vocabulary,
         z_loss: float = 0.0,
         story_attention: StoryAttention | None = None,
+        teachers: Sequence[PreTrainedModel] = (),
+        teacher_weight: float = 0.0,
     ) -> None:
+        """`teacher_weight` is the part of the loss that is the cross-entropy with the teachers."""
         super().__init__()
         self.z_loss = z_loss
+        self.teachers, self.teacher_weight = tuple(teachers), teacher_weight
         self.story_attention = story_attention
         self.decoder = decoder
         self.register_buffer("log_multiplicity", vocabulary.log_multiplicity, persistent=False)
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean nats per token of `targets` given `inputs`, both (batch, context) slots: a scalar.
+        With teachers, a weighted mean of that and of the nats per token of what they predict.
 
         Every batch has the same number of tokens, so the mean over processes and micro-batches of
         this mean is the mean over the global batch's tokens.
@@ -61,32 +69,63 @@ class NextTokenLoss(nn.Module):
 
     def mean_nats(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """`forward` in whatever arithmetic is in force."""
-        # hidden: (batch, context, hidden)
-        hidden = self.decoder.base_model(
-            input_ids=inputs,
-            use_cache=False,
-            **(self.story_attention.arguments(inputs) if self.story_attention else {}),
-        ).last_hidden_state
+        arguments = self.story_attention.arguments(inputs) if self.story_attention else {}
+        # Each: (batch, context, hidden)
+        hidden = last_hidden(self.decoder, inputs, arguments)
+        with torch.no_grad():
+            taught = [last_hidden(teacher, inputs, arguments) for teacher in self.teachers]
         blocks = max(1, AT_ONCE // (inputs.shape[1] * len(self.log_multiplicity)))
         if torch.compiler.is_compiling() or len(inputs) <= blocks:
-            return self.nats(hidden, targets)
-        parts = zip(hidden.split(blocks), targets.split(blocks), strict=True)
+            return self.nats(hidden, targets, *taught)
+        parts = zip(*(whole.split(blocks) for whole in (hidden, targets, *taught)), strict=True)
         sums = [
-            checkpoint(self.nats, part, its, use_reentrant=False, preserve_rng_state=False)
-            * len(its)
-            for part, its in parts
+            checkpoint(self.nats, *part, use_reentrant=False, preserve_rng_state=False)
+            * len(part[0])
+            for part in parts
         ]
         return torch.stack(sums).sum() / len(targets)
 
-    def nats(self, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean nats per token of `targets` (batch, context) given the states before the head."""
-        head = cast(torch.Tensor, self.decoder.get_input_embeddings().weight)  # tied
-        # logits: (batch, context, slots)
-        logits = functional.linear(hidden, head).float() + self.log_multiplicity
+    def nats(
+        self, hidden: torch.Tensor, targets: torch.Tensor, *taught: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss of `targets` (batch, context) given the states before the head, those of each
+        teacher in `taught`."""
+        logits = self.logits(self.decoder, hidden)
         # A target that the corpus does not use (validation may hold some) is one of those that
         # share its slot.
         shared = self.log_multiplicity[targets].mean()
         nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten()) + shared
+        if taught:
+            from_teachers = self.nats_of_teachers(logits, taught)
+            nats = nats.lerp(from_teachers, self.teacher_weight)
         if self.z_loss and self.training:
             nats = nats + self.z_loss * logits.logsumexp(-1).square().mean()
         return nats
+
+    def nats_of_teachers(
+        self, logits: torch.Tensor, taught: Sequence[torch.Tensor]
+    ) -> torch.Tensor:
+        """Mean nats per token, under `logits` (batch, context, slots), of the mean of the teachers'
+        probabilities (Hinton et al. 2015, at temperature 1)."""
+        with torch.no_grad():
+            pairs = zip(self.teachers, taught, strict=True)
+            probabilities = [self.logits(*pair).softmax(-1) for pair in pairs]
+            mean = torch.stack(probabilities).mean(0)
+        padding = self.log_multiplicity == -torch.inf  # 0 x -inf is no number
+        expected = (mean * logits.masked_fill(padding, 0.0)).sum(-1)
+        return (logits.logsumexp(-1) - expected).mean()
+
+    def logits(self, decoder: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
+        """(batch, context, slots) fp32 of a decoder's states before its head."""
+        head = cast(torch.Tensor, decoder.get_input_embeddings().weight)  # tied
+        return functional.linear(hidden, head).float() + self.log_multiplicity
+
+
+def last_hidden(
+    decoder: PreTrainedModel, inputs: torch.Tensor, arguments: dict[str, Any]
+) -> torch.Tensor:
+    """The states before the head, (batch, context, hidden)."""
+    states: torch.Tensor = decoder.base_model(
+        input_ids=inputs, use_cache=False, **arguments
+    ).last_hidden_state
+    return states

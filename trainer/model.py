@@ -2,13 +2,14 @@
 
 The class and its configuration are transformers' own, so an export needs no code of ours. Two
 things are added while training: residual projections start smaller by 1/sqrt(2 x layers), as GPT-2
-does (Radford et al. 2019, section 2.3), and dropout on the embedding and on each block's two
-outputs, which the Llama and Qwen3 classes leave out.
+does (Radford et al. 2019, section 2.3), and noise: dropout on the embedding and on each block's two
+outputs, which the Llama and Qwen3 classes leave out, and stochastic depth.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import torch
@@ -88,6 +89,8 @@ def new_decoder(settings: config.Model, vocabulary: Vocabulary, seed: int) -> Pr
                 torch.nn.init.normal_(weight, std=INITIAL_STD / math.sqrt(2 * settings.num_layers))
         if settings.dropout:
             add_dropout(decoder, settings.dropout)
+    if settings.stochastic_depth:
+        add_stochastic_depth(decoder, settings.stochastic_depth)
     return decoder
 
 
@@ -97,18 +100,35 @@ def add_dropout(decoder: PreTrainedModel, probability: float) -> None:
     One mask serves all positions of a sequence (Gal & Ghahramani 2016): a draw for every single
     entry took a fifth of a step on CPU, this takes nothing measurable.
     """
+    zero_in_training(decoder.get_input_embeddings(), probability)
+    for name, module in decoder.named_modules():
+        if name.endswith((".self_attn", ".mlp")):
+            zero_in_training(module, probability)
+
+
+def add_stochastic_depth(decoder: PreTrainedModel, probability: float) -> None:
+    """Zero a block's attention or its MLP for whole sequences while training, with a probability
+    that rises in a line to that of the last block (Huang et al. 2016). They are computed all the
+    same, so nothing is saved."""
+    for name, module in decoder.named_modules():
+        if found := re.search(r"\.(\d+)\.(self_attn|attn|mlp)$", name):
+            depth = (int(found[1]) + 1) / decoder.config.num_hidden_layers
+            zero_in_training(module, probability * depth, whole=True)
+
+
+def zero_in_training(module: torch.nn.Module, probability: float, *, whole: bool = False) -> None:
+    """Zero some channels of a module's output, or with `whole` all of them, for a sequence at a
+    time, and scale the rest so that the mean stays."""
 
     def drop(module: torch.nn.Module, _: Any, output: Any) -> Any:
         if not module.training:
             return output
         if isinstance(output, tuple):  # attention returns (output, weights)
             return (drop(module, None, output[0]), *output[1:])
-        return output * functional.dropout(torch.ones_like(output[:, :1]), probability)
+        kept = torch.ones_like(output[:, :1, :1] if whole else output[:, :1])
+        return output * functional.dropout(kept, probability)
 
-    decoder.get_input_embeddings().register_forward_hook(drop)
-    for name, module in decoder.named_modules():
-        if name.endswith((".self_attn", ".mlp")):
-            module.register_forward_hook(drop)
+    module.register_forward_hook(drop)
 
 
 def full_decoder(

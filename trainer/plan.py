@@ -45,6 +45,8 @@ def model(trainer: Trainer) -> str:
     about = f"{config.block}, {weights + unseen:,} parameters"
     if config.init_from:
         about += f", starting from {config.init_from}"
+    if teachers := trainer.model.teachers:
+        about += f", taught by {len(teachers)} model{'s' if len(teachers) > 1 else ''}"
     if unseen:
         about += f"; head and embedding are trained for {num_slots:,} ids, those in use"
     return about

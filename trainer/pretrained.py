@@ -56,7 +56,7 @@ def open_pretrained(
     if not name:
         return config, None
     model, tokenizer = open_model(name, stores=config.corpus.folder)
-    shape = shape_of(model.config, name)
+    shape = shape_of(model.config, f"model.init_from {name}")
     for key in SHAPE:
         given, found = getattr(config.model, key), getattr(shape, key)
         if f"model.{key}" in config.given and given != found:
@@ -77,15 +77,14 @@ def open_pretrained(
 
 
 def shape_of(stock: PretrainedConfig, name: str) -> Model:
-    """The shape of a stock model as the trainer's settings.
+    """The shape of a stock model as the trainer's settings; `name` is what it is called.
 
     Raises:
         ValueError: it is one that the trainer cannot make.
     """
     if stock.model_type not in ("gpt2", "llama", "qwen3"):
         raise ValueError(
-            f"model.init_from {name} is a {stock.model_type}: the trainer goes on from gpt2, llama "
-            "and qwen3 models"
+            f"{name} is a {stock.model_type}: the trainer knows gpt2, llama and qwen3 models"
         )
     shape = Model(
         block=stock.model_type,
@@ -102,8 +101,7 @@ def shape_of(stock: PretrainedConfig, name: str) -> Model:
         found, ours = getattr(stock, key, None), getattr(wanted, key, None)
         if found != ours:
             raise ValueError(
-                f"model.init_from {name} has {key} {found}, and the trainer makes models with "
-                f"{ours} only"
+                f"{name} has {key} {found}, and the trainer makes models with {ours} only"
             )
     return shape
 

@@ -20,6 +20,10 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
 ADDED: dict[str, Any] = {
     "model.attention": "block",
     "model.init_from": "",
+    "model.stochastic_depth": 0.0,
+    "model.teachers": "",
+    "optim.shift_blocks": False,
+    "optim.teacher_weight": 0.5,
     "optim.warmup_steps": 0,
 }  # settings since then, and how it was before
 

@@ -33,6 +33,7 @@ from trainer.loop import Trainer
 from trainer.plan import plan, table
 from trainer.pretrained import open_pretrained
 from trainer.storage import run_folder
+from trainer.teachers import open_teachers
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         store_given = Path(config.corpus.source, "store.json").is_file()
         store = given_store(config.corpus) if store_given else build_store(config.corpus)
         has_other_ids = pretrained is not None and give_ids(*pretrained, store.tokenizer)
-        trainer = Trainer(config, store, start, pretrained and pretrained[0])
+        teachers = open_teachers(config, store.tokenizer)
+        trainer = Trainer(config, store, start, pretrained and pretrained[0], teachers)
         for note in trainer.runtime.notes:
             trainer.say(f"note: {note}")
         if has_other_ids:

@@ -13,6 +13,7 @@ from trainer import attention
 from trainer.attention import StoryAttention, attend_on_gpu, max_stories, story_bounds, story_mask
 from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
+from trainer.corpus.token_store import gather
 from trainer.model import new_decoder
 
 BLOCKS = ("gpt2", "llama", "qwen3")
@@ -64,20 +65,27 @@ def test_bounds_have_a_fixed_number(ids: torch.Tensor) -> None:
     assert bounds.dtype == torch.int32
 
 
-def test_no_micro_batch_has_more_stories_than_are_counted() -> None:
+@pytest.mark.parametrize("num_tokens", [1003, 1000, 41, 12])
+@pytest.mark.parametrize("at_once", [3, 2**16])
+def test_no_micro_batch_has_more_stories_than_are_counted(
+    num_tokens: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "BLOCKS_COUNTED_AT_ONCE", at_once)
     draw = np.random.default_rng(3)
-    tokens = np.where(draw.random(1003) < 0.2, END_OF_TEXT, 7).astype(np.uint16)
-    blocks = torch.from_numpy(tokens[:1000].reshape(-1, 10).astype(np.int64))
+    tokens = np.where(draw.random(num_tokens) < 0.2, END_OF_TEXT, 7).astype(np.uint16)
     most = max_stories(tokens, END_OF_TEXT, context=10, micro_batch=4)
-    for _ in range(200):
-        chosen = blocks[draw.choice(len(blocks), 4, replace=False)]
-        bounds = story_bounds(chosen == END_OF_TEXT, most)
-        assert bounds[-1] == chosen.numel()
-        assert int((bounds < chosen.numel()).sum()) <= most
-    densest = blocks[(blocks == END_OF_TEXT).sum(1).argsort()[-4:]]
-    begins = densest == END_OF_TEXT
-    begins[:, 0] = False  # the bound counts a block's first token as a beginning of its own
-    assert most >= int(begins.sum()) + 4
+    for shift in range(10):
+        starts = np.arange((num_tokens - 1) // 10) * 10 + shift
+        blocks = torch.from_numpy(gather(tokens, starts, 10)[:, :-1].astype(np.int64))
+        densest = blocks[(blocks == END_OF_TEXT).sum(1).argsort()[-4:]]
+        for chosen in (densest, blocks[draw.permutation(len(blocks))[:4]]):
+            bounds = story_bounds(chosen == END_OF_TEXT, most)
+            assert bounds[-1] == chosen.numel()
+            assert int((bounds < chosen.numel()).sum()) <= most
+        begins = densest == END_OF_TEXT
+        begins[:, 0] = True  # a block's first token always begins one
+        assert most >= int(begins.sum())
+    assert most <= 4 * 10
 
 
 @pytest.mark.parametrize("block", BLOCKS)

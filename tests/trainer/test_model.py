@@ -1,5 +1,8 @@
 """Shapes, and the loss over slots against a stock transformers model over all ids."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -145,3 +148,34 @@ def test_dropout_is_noise_while_training_and_nothing_after(
     assert loss(1) != loss(2)
     model.eval()
     assert loss(1) == loss(2)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_stochastic_depth_leaves_out_whole_blocks(block: str, vocabulary: Vocabulary) -> None:
+    shape = dataclasses.replace(tiny(block), stochastic_depth=0.8)
+    decoder = new_decoder(shape, vocabulary, seed=1)
+    outputs: dict[str, list[torch.Tensor]] = {}
+    for name, module in decoder.named_modules():
+        if name.endswith((".self_attn", ".attn", ".mlp")):
+
+            def note(_: Any, __: Any, output: Any, name: str = name) -> None:
+                first = output[0] if isinstance(output, tuple) else output
+                outputs.setdefault(name, []).append(first)
+
+            module.register_forward_hook(note)
+    ids = torch.arange(12).repeat(400, 1)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        decoder.train()(ids)
+        decoder.eval()(ids)
+    assert len(outputs) == 4
+    for name, (training, evaluated) in outputs.items():
+        left_out = (training == 0).flatten(1).all(1)
+        wanted = 0.4 if ".0." in name else 0.8  # rises from block to block
+        assert float(left_out.float().mean()) == pytest.approx(wanted, abs=0.08)
+        assert not (training[~left_out] == 0).flatten(1).all(1).any()
+        assert not (evaluated == 0).flatten(1).all(1).any()
+        if name.endswith("0.self_attn") or name.endswith("0.attn"):  # the same input in both
+            scaled = evaluated[~left_out] / (1 - wanted)
+            if block != "gpt2":
+                torch.testing.assert_close(training[~left_out], scaled, rtol=1e-4, atol=1e-5)

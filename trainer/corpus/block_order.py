@@ -6,6 +6,9 @@ processes: each takes its slice. Where an epoch ends inside a step, the step rea
 and the start of the next. So every block is read exactly once an epoch, and a run can go on at any
 step without replaying what came before.
 
+The blocks of an epoch may also begin some tokens further on, as many as (seed, epoch) draws, so
+that stories are cut elsewhere each time; the last block then ends at the start of the split.
+
 No list of blocks is kept. p_e is a Feistel network over the smallest even number of bits that
 covers the blocks, walked until it lands on a block (Black and Rogaway, "Ciphers with arbitrary
 finite domains", 2002): each position is computed on its own, in about 3 walks at worst on average.
@@ -49,6 +52,25 @@ class Order:
             here = epochs == epoch
             found[here] = self._permute(positions[here], int(epoch))
         return found
+
+    def starts(self, step: int, context: int, *, shifted: bool) -> np.ndarray:
+        """The tokens that a step's blocks of `context` begin at: (global_batch,) int64. With
+        `shifted`, all blocks of an epoch but the first begin further on by one number below
+        `context`."""
+        starts = self.blocks(step) * context
+        if shifted:
+            positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
+            epochs, epoch_of = np.unique(positions // self.num_blocks, return_inverse=True)
+            shifts = [self._shift(int(epoch), context) for epoch in epochs]
+            starts += np.array(shifts)[epoch_of]
+        return starts
+
+    def _shift(self, epoch: int, context: int) -> int:
+        """How much further on the blocks of an epoch begin."""
+        if epoch == 0:
+            return 0
+        draws = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS + 1, np.uint64)
+        return int(draws[ROUNDS] % np.uint64(context))
 
     def _permute(self, positions: np.ndarray, epoch: int) -> np.ndarray:
         """p_epoch of some positions in [0, num_blocks), both (n,) int64."""

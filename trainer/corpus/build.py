@@ -30,7 +30,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from trainer.config import Corpus
 from trainer.corpus import cleaning, learn_tokenizer, readers
 from trainer.corpus.encoding import Encoder
 from trainer.corpus.merge import join
@@ -39,6 +38,7 @@ from trainer.corpus.shards import is_whole
 from trainer.corpus.sources import Source, open_source
 from trainer.corpus.token_store import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
+from trainer.corpus_config import Corpus
 
 # Covered by the source's identity and the tokenizer's checksum.
 ELSEWHERE = ("source", "validation", "revision", "split", "field", "separator", "tokenizer")

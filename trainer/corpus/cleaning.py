@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer.config import Corpus
 from trainer.corpus.formats import MARK
+from trainer.corpus_config import Corpus
 
 VERSION = 1  # part of the fingerprint: raise it when a rule's result changes
 ROUNDS = 8  # of rewriting; a text that still changes then is no story

@@ -13,12 +13,12 @@ import re
 
 import numpy as np
 
-from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner, Dropped
 from trainer.corpus.near_duplicates import signatures
 from trainer.corpus.readers import Chunk
 from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.tokenizer import Tokenizer, pre_tokenizer_name
+from trainer.corpus_config import Corpus
 
 NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
 LOWER_CASE = bytes(range(256)).lower()

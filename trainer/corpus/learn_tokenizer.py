@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
-from trainer.config import Corpus
 from trainer.corpus.cleaning import Cleaner
 from trainer.corpus.encoding import kept_apart, loose_hashes
 from trainer.corpus.sources import Source
@@ -27,6 +26,7 @@ from trainer.corpus.tokenizer import (
     end_of_text_token,
     json_bytes,
 )
+from trainer.corpus_config import Corpus
 
 VERSION = 1  # part of what decides the file: raise it when the same stories give another
 MAX_BYTES = 128 * 2**20  # bytes of the source that it learns from, at most

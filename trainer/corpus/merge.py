@@ -13,7 +13,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from trainer.config import Corpus
 from trainer.corpus.cleaning import active_rules
 from trainer.corpus.encoding import kept_apart
 from trainer.corpus.hash_index import HashIndex
@@ -21,6 +20,7 @@ from trainer.corpus.near_duplicates import NearDuplicates
 from trainer.corpus.shards import Shard, Tally
 from trainer.corpus.token_store import FORMAT, SPLITS, fingerprint_of
 from trainer.corpus.tokenizer import FILE, Tokenizer
+from trainer.corpus_config import Corpus
 from trainer.storage import checksummed_json
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from trainer.config import Corpus
 from trainer.corpus.cleaning import RULES, Cleaner, Dropped
 from trainer.corpus.files import chunks_of, find_files, shown, understand
 from trainer.corpus.formats import LOOK, TABLES, Format
 from trainer.corpus.readers import open_file
+from trainer.corpus_config import Corpus
 
 LOOKED_AT = 20_000  # stories of a file
 STORIES = 3  # that are shown

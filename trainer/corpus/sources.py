@@ -27,7 +27,6 @@ from typing import Any
 
 from filelock import FileLock
 
-from trainer.config import DEFAULT_REVISION, Corpus
 from trainer.corpus.files import (
     HUB_NAME,
     chunks_of,
@@ -42,6 +41,7 @@ from trainer.corpus.files import (
 from trainer.corpus.formats import Format, choose_field, kind_by_name
 from trainer.corpus.readers import CHUNK_BYTES, Chunk, Location, text_chunks
 from trainer.corpus.tables import ROWS, as_they_are
+from trainer.corpus_config import DEFAULT_REVISION, Corpus
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
 HUB = "roneneldan/TinyStories"

@@ -227,16 +227,18 @@ def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
     return found
 
 
-def gather(tokens: np.ndarray, blocks: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
-    """The ids of some blocks: (len(blocks), context + 1) int32.
+def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
+    """The ids of the blocks that begin at some tokens: (len(starts), context + 1) int32.
 
-    Block b is the ids from b * context to (b + 1) * context inclusive: `context` inputs and, one to
-    the right, their targets. The last target is the next block's first input, so every id of the
-    split but the first is predicted exactly once an epoch; cutting blocks of context + 1 ids side
-    by side would never predict the first id of each.
+    A block is `context` inputs and, one to the right, their targets. The last target is the next
+    block's first input, so every id of the split but the first is predicted exactly once an epoch;
+    cutting blocks of context + 1 ids side by side would never predict the first id of each. A block
+    that reaches the end of the split goes on at its start.
     """
-    found = np.empty((len(blocks), context + 1), dtype=np.int32)
-    for row, block in enumerate(blocks):
-        start = int(block) * context
-        found[row] = tokens[start : start + context + 1]
+    found = np.empty((len(starts), context + 1), dtype=np.int32)
+    for row, start in enumerate(starts):
+        block = tokens[start : start + context + 1]
+        found[row, : len(block)] = block
+        if len(block) <= context:
+            found[row, len(block) :] = tokens[: context + 1 - len(block)]
     return found

@@ -23,7 +23,7 @@ def validation_loss(
     tokens = store.split("validation")
     losses = []
     for block in range(min(num_blocks, store.num_blocks("validation", context))):
-        ids = torch.from_numpy(gather(tokens, [block], context)).long().to(decoder.device)
+        ids = torch.from_numpy(gather(tokens, [block * context], context)).long().to(decoder.device)
         inputs = ids[:, :-1]
         arguments = story_attention.arguments(inputs) if story_attention else {}
         logits = decoder(inputs, **arguments).logits[0].float()  # (context, ids)

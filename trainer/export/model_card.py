@@ -23,6 +23,7 @@ TINY_STORIES_LICENSE = "cdla-sharing-1.0"
 PATHS = (
     ("run", "dir"),
     ("model", "init_from"),
+    ("model", "teachers"),
     ("corpus", "source"),
     ("corpus", "validation"),
     ("corpus", "folder"),
@@ -82,7 +83,8 @@ def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
 
     found = {section: dict(keys) for section, keys in settings.items()}
     for section, key in PATHS:
-        found[section][key] = ",".join(map(public_path, str(found[section][key]).split(",")))
+        paths = map(str.strip, str(found[section].get(key, "")).split(","))
+        found[section][key] = ",".join(map(public_path, paths))
     return found
 
 
@@ -123,6 +125,7 @@ def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("context", f"{training['context']} tokens"),
         *started_row(training.get("started_from")),
+        *teachers_row(training["settings"]),
         ("tokenizer", corpus["tokenizer"]),
         ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
         ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
@@ -141,6 +144,15 @@ def started_row(before: dict[str, Any] | None) -> list[tuple[str, str]]:
     tokens = before["tokens_seen"]
     more = f", which had trained on {tokens:,} tokens" if tokens else ""
     return [("started from", f"{before['name']}{more}")]
+
+
+def teachers_row(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """The row on the models whose predictions the run learned, if there were any."""
+    names = settings["model"].get("teachers")
+    if not names:
+        return []
+    weight = settings["optim"]["teacher_weight"]
+    return [("taught by", f"{', '.join(names.split(','))} ({100 * weight:g} % of the loss)")]
 
 
 def card(folder: Path, training: dict[str, Any]) -> str:

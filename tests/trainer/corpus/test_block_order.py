@@ -88,8 +88,38 @@ def test_the_order_of_500_million_tokens_takes_no_memory() -> None:
     assert peak < 1_000_000  # bytes; a list of all blocks would be 31 MB
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 300), batches, seeds, st.integers(1, 64))
+def test_shifted_blocks_still_predict_a_token_once_an_epoch(
+    num_blocks: int, batch: int, seed: int, context: int
+) -> None:
+    order, tokens = Order(num_blocks, batch, seed), num_blocks * context
+    steps = range(-(-3 * num_blocks // batch))
+    read = np.concatenate([order.starts(step, context, shifted=True) for step in steps])
+    plain = np.concatenate([order.starts(step, context, shifted=False) for step in steps])
+    assert np.array_equal(read[:num_blocks], plain[:num_blocks])  # the first epoch
+    for epoch in range(3):
+        part = slice(epoch * num_blocks, (epoch + 1) * num_blocks)
+        assert len(set((read[part] - plain[part]).tolist())) == 1
+        assert np.all((read[part] - plain[part] >= 0) & (read[part] - plain[part] < context))
+        targets = (read[part][:, None] + np.arange(context)) % tokens
+        assert np.array_equal(np.sort(targets.ravel()), np.arange(tokens))
+
+
+def test_epochs_are_shifted_otherwise() -> None:
+    order = Order(100, 100, 7)
+    shifts = [
+        int((order.starts(epoch, 512, shifted=True) - order.blocks(epoch) * 512)[0])
+        for epoch in range(40)
+    ]
+    assert shifts[0] == 0
+    assert len(set(shifts)) > 35
+
+
 def test_the_order_is_the_same_on_every_machine() -> None:
-    assert Order(1000, 6, 1337).blocks(0).tolist() == [154, 771, 527, 555, 962, 195]
+    order = Order(1000, 6, 1337)
+    assert order.blocks(0).tolist() == [154, 771, 527, 555, 962, 195]
+    assert order.starts(300, 512, shifted=True)[:3].tolist() == [511803, 122683, 42811]
 
 
 @pytest.mark.parametrize(("num_blocks", "batch"), [(0, 4), (5, 0)])

@@ -16,17 +16,17 @@ import pytest
 from filelock import FileLock
 
 from tests.paths import ROOT
-from trainer.config import Corpus
 from trainer.corpus import build, build_store, readers
 from trainer.corpus.shards import Shard
 from trainer.corpus.sources import SAMPLE
+from trainer.corpus_config import Corpus
 
 from .conftest import story, write_jsonl
 
 Settings = Callable[..., Corpus]
 PROGRAM = """
 import sys
-from trainer.config import Corpus
+from trainer.corpus_config import Corpus
 from trainer.corpus import build_store, readers
 readers.CHUNK_BYTES = 40_000
 try:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trainer.config import Corpus
 from trainer.corpus import cleaning
 from trainer.corpus.cleaning import Cleaner, Dropped, in_order
+from trainer.corpus_config import Corpus
 
 SAMPLE = Path(cleaning.__file__).parent / "sample.jsonl"
 KEEP = Cleaner(Corpus(special="keep", english=False, complete=False))

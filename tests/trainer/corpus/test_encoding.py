@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from trainer.config import Corpus
 from trainer.corpus import build_store
 from trainer.corpus.encoding import whole_sentences
+from trainer.corpus_config import Corpus
 
 from .conftest import write_jsonl
 

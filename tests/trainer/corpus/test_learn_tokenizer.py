@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as Library
 from tokenizers import models, pre_tokenizers, trainers
 
-from trainer.config import Corpus
 from trainer.corpus import build_store
 from trainer.corpus.build import given_store
 from trainer.corpus.data_card import card
 from trainer.corpus.token_store import TokenStore, open_store
 from trainer.corpus.tokenizer import GPT2, Tokenizer, gpt2, read_tokenizer
+from trainer.corpus_config import Corpus
 
 from .conftest import story, write_jsonl
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tests.gpt2 import END_OF_TEXT
 from tests.paths import ROOT
-from trainer.config import Corpus
 from trainer.corpus import build_store
 from trainer.corpus.token_store import TokenStore, gather, open_store
+from trainer.corpus_config import Corpus
 from trainer.storage import checksummed_json
 
 from .conftest import write_jsonl
@@ -50,11 +50,16 @@ def test_the_stories_come_back_as_they_were(store: TokenStore, stories: list[str
 def test_blocks_predict_every_id_but_the_first_once(num_ids: int, context: int) -> None:
     ids = np.arange(num_ids, dtype=np.uint16)
     num_blocks = max(0, (num_ids - 1) // context)
-    found = gather(ids, np.arange(num_blocks), context)
+    found = gather(ids, np.arange(num_blocks) * context, context)
     assert found.shape == (num_blocks, context + 1)
     assert found[:, 1:].ravel().tolist() == list(range(1, num_blocks * context + 1))
     assert np.array_equal(found[:, 1:], found[:, :-1] + 1)
     assert num_ids - 1 - num_blocks * context < context or num_ids == 0
+
+
+def test_a_block_at_the_end_goes_on_at_the_start() -> None:
+    ids = np.arange(10, dtype=np.uint16)
+    assert gather(ids, [7, 3], 5).tolist() == [[7, 8, 9, 0, 1, 2], [3, 4, 5, 6, 7, 8]]
 
 
 def test_an_empty_split(
@@ -139,7 +144,7 @@ from trainer.corpus.token_store import gather, open_store
 from trainer.corpus.block_order import Order
 store = open_store({str(store.folder)!r})
 order = Order(store.num_blocks("train", 64), 8, 1)
-ids = gather(store.split("train"), order.blocks(3), 64)
+ids = gather(store.split("train"), order.starts(3, 64, shifted=True), 64)
 print(ids.shape, store.id_counts("train").sum() == store.num_tokens("train"))
 print(len(list(store.stories("validation", 5))))
 """
