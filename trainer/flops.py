@@ -9,6 +9,7 @@ model FLOPs utilization (Chowdhery et al. 2022, PaLM, appendix B).
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedModel
@@ -17,13 +18,14 @@ SECONDS = 0.2
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices; a GPU needs large ones to be busy
 
 
-def flops_per_token(decoder: PreTrainedModel) -> int:
+def flops_per_token(decoder: PreTrainedModel, teachers: Sequence[PreTrainedModel] = ()) -> int:
     """Floating-point operations of training on one token, forward and backward.
 
     6 for each weight that a token is multiplied with (Kaplan et al. 2020, section 2.1): the
     matrices, and the tied table once, as the head that it is, with the rows that are trained.
     Looking up an embedding multiplies nothing. Attention scores and their use add
     12 x layers x hidden x context (PaLM, appendix B, which counts what the causal mask hides).
+    Teachers go forward only, which is a third.
     """
     config = decoder.config
     weights = sum(
@@ -32,7 +34,7 @@ def flops_per_token(decoder: PreTrainedModel) -> int:
         if weight.dim() == 2 and not name.endswith("wpe.weight")  # GPT-2's positions: looked up
     )
     attention = config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
-    return int(6 * weights + 12 * attention)
+    return int(6 * weights + 12 * attention) + sum(map(flops_per_token, teachers)) // 3
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:

@@ -98,8 +98,7 @@ class Trainer:
         self.is_compiled = compile_model(
             self.model, setting, self.num_steps, self.runtime, self.say
         )
-        forward_only = sum(map(flops_per_token, self.model.teachers)) // 3
-        self.flops_per_token = flops_per_token(self.model.decoder) + forward_only
+        self.flops_per_token = flops_per_token(self.model.decoder, self.model.teachers)
         self.engine = TrainingEngine(
             self.runtime,
             self.model,
