@@ -58,6 +58,7 @@ static double answer[3]; // of sums()
 static float *residual, *normed, *qkv, *query, *gathered, *up, *active, *scaled, *scores, *out_logits;
 static int16_t *integers;
 static float *cache; // (layers, slots, 2, heads, context, head_room)
+static int32_t *owner, *borrowed; // of each slot: where its first positions lie, and how many do
 static int32_t hidden_room, head_room, mlp_room, inputs_room, unique_room;
 
 INLINE int32_t round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
@@ -242,18 +243,27 @@ static void place_head(const float *x, const float *gain, int32_t position, floa
   }
 }
 
+// A column's keys or values of one head, from position `from` on up to `*to` where they lie side by side.
+INLINE const float *stretch(int32_t layer, int c, int32_t which, int32_t head, int32_t from, int32_t *to) {
+  const int32_t slot = column[c].slot, keys = column[c].position + 1, elsewhere = borrowed[slot];
+  *to = from < elsewhere && elsewhere < keys ? elsewhere : keys;
+  return cached(layer, from < elsewhere ? owner[slot] : slot, which, head, from);
+}
+
 // What a column's query of one head gathers from its slot.
 static void attend(int32_t layer, int c, int32_t head, float *y) {
   const int32_t keys = column[c].position + 1;
   const float *q = query + (c * model.heads + head) * head_room;
   const float scale = 1.0f / __builtin_sqrtf((float)model.width);
-  const float *key = cached(layer, column[c].slot, 0, head, 0);
   float peak = -3e38f;
-  for (int32_t p = 0; p < keys; p++, key += head_room) {
-    four sum = all(0);
-    for (int32_t k = 0; k < head_room; k += 4) sum = add(sum, mul(load(q + k), load(key + k)));
-    scores[p] = sum_of(sum) * scale;
-    if (scores[p] > peak) peak = scores[p];
+  for (int32_t p = 0, to; p < keys;) {
+    const float *key = stretch(layer, c, 0, head, p, &to);
+    for (; p < to; p++, key += head_room) {
+      four sum = all(0);
+      for (int32_t k = 0; k < head_room; k += 4) sum = add(sum, mul(load(q + k), load(key + k)));
+      scores[p] = sum_of(sum) * scale;
+      if (scores[p] > peak) peak = scores[p];
+    }
   }
   for (int32_t p = keys; p < round_up(keys, 4); p++) scores[p] = -3e38f;
   double total = 0;
@@ -262,12 +272,13 @@ static void attend(int32_t layer, int c, int32_t head, float *y) {
     for (int32_t k = p; k < p + 4 && k < keys; k++) total += scores[k];
   }
   const float inverse = (float)(1 / total);
-  const float *value = cached(layer, column[c].slot, 1, head, 0);
   float found[head_room];
   for (int32_t k = 0; k < head_room; k += 4) {
     four sum = all(0);
-    const float *one = value + k;
-    for (int32_t p = 0; p < keys; p++, one += head_room) sum = add(sum, mul(all(scores[p]), load(one)));
+    for (int32_t p = 0, to; p < keys;) {
+      const float *one = stretch(layer, c, 1, head, p, &to) + k;
+      for (; p < to; p++, one += head_room) sum = add(sum, mul(all(scores[p]), load(one)));
+    }
     store(found + k, mul(sum, all(inverse)));
   }
   for (int32_t k = 0; k < model.width; k++) y[k] = found[k];
@@ -373,15 +384,26 @@ EXPORT("setup") int32_t setup(int32_t at) {
   TAKE(out_logits, COLUMNS * unique_room);
   TAKE(cache, model.layers * model.slots * 2 * model.heads * model.context * head_room);
   integers = (int16_t *)next;
-  return (int32_t)(integers + inputs_room);
+  owner = (int32_t *)(integers + inputs_room);
+  borrowed = owner + model.slots;
+  return (int32_t)(borrowed + model.slots);
 }
 
-// What a slot holds of its first positions, to another one.
-EXPORT("copy") void copy(int32_t from, int32_t to, int32_t positions) {
+// Lets a slot read its first positions where another one has them, which must have them itself and keep
+// them. Eight stories with one beginning take its memory once.
+EXPORT("borrow") void borrow(int32_t from, int32_t to, int32_t positions) {
+  owner[to] = from;
+  borrowed[to] = positions;
+}
+
+// Gives a slot its own copy of what it borrowed, up to as many positions.
+EXPORT("own") void own(int32_t slot, int32_t positions) {
+  if (positions > borrowed[slot]) positions = borrowed[slot];
+  borrowed[slot] = 0;
   for (int32_t number = 0; number < model.layers; number++)
     for (int32_t which = 0; which < 2; which++)
       for (int32_t h = 0; h < model.heads; h++)
-        __builtin_memcpy(cached(number, to, which, h, 0), cached(number, from, which, h, 0),
+        __builtin_memcpy(cached(number, slot, which, h, 0), cached(number, owner[slot], which, h, 0),
                          positions * head_room * sizeof(float));
 }
 

@@ -68,9 +68,14 @@ export class Kernel {
     this.wasm.step(columns.length);
   }
 
-  // What a slot holds of its first positions, to another one.
-  copy(from, to, positions) {
-    this.wasm.copy(from, to, positions);
+  // Lets slot `to` read its first positions where `from` has them, which must have them itself and keep them.
+  borrow(from, to, positions) {
+    this.wasm.borrow(from, to, positions);
+  }
+
+  // Gives a slot its own copy of what it borrowed, up to as many positions.
+  own(slot, positions) {
+    this.wasm.own(slot, positions);
   }
 
   // The logits of the columns that were fed from `first` on, an array of the head's rows for each.

@@ -73,7 +73,8 @@ export class PlainKernel {
     this.states = columns.map(([row, slot, position]) => this.column(row, slot, position));
   }
 
-  copy(from, to, positions) {
+  // See kernel.js; here memory is no matter, so a borrowed beginning is copied at once.
+  borrow(from, to, positions) {
     const numbers = positions * this.heads * this.width;
     for (let layer = 0; layer < this.depth; layer += 1) {
       for (const which of [0, 1]) {
@@ -81,6 +82,8 @@ export class PlainKernel {
       }
     }
   }
+
+  own() {}
 
   logits(first, count) {
     this.found = this.states.slice(first, first + count).map((state) =>

@@ -16,7 +16,8 @@ export class Storyteller {
   constructor(kernel, tokenizer, ids, rowsOf, { context, start, ends, vocabulary }, slots) {
     Object.assign(this, { kernel, tokenizer, ids, rowsOf, context, start, vocabulary });
     this.ends = new Set(ends);
-    this.held = Array.from({ length: slots }, () => []); // tokens in each slot
+    this.held = Array.from({ length: slots }, () => []); // tokens in each slot; null: a story has it
+    this.borrowed = Array.from({ length: slots }, () => null); // { from, count }: its beginning is in another slot
     this.others = new Map();
     this.spelt = new Map();
     const last = tokenizer.encode("a a").at(-1);
@@ -115,7 +116,7 @@ export class Storyteller {
   }
 
   // Gives a story the free slot that holds most of its beginning; what another one is about to read is
-  // copied when it is there (`share`).
+  // borrowed when it is there (`share`).
   enter(one) {
     const window = one.ids.slice(one.first, one.scored - 1); // what needs no answer
     let best = -1;
@@ -128,6 +129,33 @@ export class Storyteller {
     if (best < 0) throw new Refused("too many stories at once");
     one.slot = best;
     this.held[best] = null;
+    const lent = this.borrowed[best];
+    if (lent) this.borrow(lent.from, best, Math.min(lent.count, one.cached));
+    this.free(best, one.cached);
+  }
+
+  // A slot gets a copy of the first positions that it borrowed; what it borrowed beyond is given back.
+  own(slot, count) {
+    if (this.borrowed[slot]) this.kernel.own(slot, count);
+    this.borrowed[slot] = null;
+  }
+
+  // Before positions from `kept` on are written anew: whoever borrowed them gets a copy, or, if no story
+  // has the slot, forgets them.
+  free(slot, kept) {
+    this.borrowed.forEach((one, other) => {
+      if (one?.from !== slot || one.count <= kept) return;
+      if (this.held[other] === null) this.own(other, one.count);
+      else {
+        this.held[other] = this.held[other].slice(0, kept);
+        this.borrow(slot, other, kept);
+      }
+    });
+  }
+
+  borrow(from, slot, count) {
+    this.kernel.borrow(from, slot, count);
+    this.borrowed[slot] = count ? { from, count } : null;
   }
 
   leave(one) {
@@ -165,15 +193,16 @@ export class Storyteller {
     return one.count > 0 && !one.ended;
   }
 
-  // Stories that begin alike: the first one's beginning is fed, and copied to the others.
+  // Stories that begin alike: the first one's beginning is fed, and the others read it there.
   share([first, ...others]) {
     if (!others.length) return;
+    this.own(first.slot, first.cached);
     this.prefill(first, [], first.scored - 1);
     for (const one of others) {
       const window = one.ids.slice(one.first, one.scored - 1);
       const known = one.first === first.first ? common(first.ids.slice(first.first, first.first + first.cached), window) : 0;
       if (known <= one.cached) continue;
-      this.kernel.copy(first.slot, one.slot, known);
+      this.borrow(first.slot, one.slot, known);
       one.cached = known;
     }
   }
@@ -239,6 +268,8 @@ export class Storyteller {
   // A full window begins again with its newest three quarters.
   slide(one) {
     if (one.cached < this.context) return;
+    this.free(one.slot, 0);
+    this.own(one.slot, 0);
     one.first = this.window(one.first + one.cached + 1);
     one.cached = 0;
   }

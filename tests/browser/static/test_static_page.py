@@ -282,6 +282,43 @@ def test_without_simd_plain_javascript_tells_the_same(browser: Browser, tiny: Pa
     context.close()
 
 
+def test_stories_that_share_a_beginning_are_those_of_each_alone(
+    browser: Browser, tiny: Path
+) -> None:
+    """Eight read it where one has it. The model sees 64 tokens, so all slide their windows; then
+    stories branch off one of the eight, twice, and one of the others goes on."""
+    context = browser.new_context(locale="en-GB", service_workers="block")
+    prompt = "One day a cat found a red ball in the park and ran home."
+
+    def ask(page: Page, ids: list[int], text: str, length: int, seeds: list[int]) -> list:
+        values = asdict(Settings(length=length, stop_at_end=False))
+        request = [ids, text, json.loads(json.dumps(values)), seeds]
+        return page.evaluate(TELL, request)["streams"]
+
+    with served(tiny) as (address, _):
+        found = []
+        for at_once in (8, 1):
+            page = context.new_page()
+            page.goto(address)
+            page.locator(READY).wait_for()
+
+            def write(ids: list[int], text: str, length: int, first: int, page: Page = page,
+                      at_once: int = at_once) -> list[list[int]]:  # fmt: skip
+                seeds = list(range(first, first + 8))
+                parts = [seeds[k : k + at_once] for k in range(0, 8, at_once)]
+                return [one for part in parts for one in ask(page, ids, text, length, part)]
+
+            short = write([], prompt, 20, 0)
+            long = write([], prompt, 90, 10)
+            branch = write(short[3][:12], "", 30, 20)
+            again = write(short[3][:12] + branch[5][:9], " Then", 60, 30)
+            on = write(long[6][:40], "", 40, 40)
+            found.append([short, long, branch, again, on])
+            page.close()
+    assert found[0] == found[1]
+    context.close()
+
+
 def test_weights_come_from_another_server(
     browser: Browser, export: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,13 +75,27 @@ def test_logits_are_those_of_transformers(halves: Path) -> None:
     assert np.array_equal(kernel.logits(0, 1)[0], found[0])
 
 
-def test_a_slot_can_be_copied(halves: Path) -> None:
+def test_a_slot_borrows_its_beginning(halves: Path) -> None:
+    """And gets a copy of it before its owner writes something else there."""
     kernel = Kernel(pack(ModelFolder.open(halves, device="cpu")).content)
     ids = list(range(300, 330))
-    expected = kernel.all_logits(ids)[-1]
-    kernel.call("copy", 0, 1, len(ids) - 1)
-    kernel.feed([(ids[-1], 1, len(ids) - 1)])
-    assert np.array_equal(kernel.logits(0, 1)[0], expected)
+    expected = kernel.all_logits(ids, at_once=1)
+    shared = 20
+
+    def rest() -> np.ndarray:
+        found = []
+        for position in range(shared, len(ids)):
+            kernel.feed([(ids[position], 1, position)])
+            found.append(kernel.logits(0, 1)[0])
+        return np.stack(found)
+
+    kernel.call("borrow", 0, 1, shared)
+    assert np.array_equal(rest(), expected[shared:])
+    kernel.all_logits([*ids[:shared], *range(700, 710)])  # the owner goes on otherwise
+    assert np.array_equal(rest(), expected[shared:])
+    kernel.call("own", 1, shared)
+    kernel.all_logits(list(range(900, 930)))
+    assert np.array_equal(rest(), expected[shared:])
 
 
 def test_greedy_tokens_are_those_of_transformers(halves: Path) -> None:
