@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from pytest import mark
 
 from tests.browser.actions import PHONE, button
-from tests.browser.static.site import LOADED, begin
+from tests.browser.static.site import begin
 
 LIMIT = 120.0  # MB
 
@@ -44,15 +44,11 @@ def most_of_eight_stories(page: Page) -> float:
 
 
 @mark.parametrize("page", [PHONE], indirect=True)
-def test_eight_stories_fit_a_phone(page: Page) -> None:
-    """The same stories each time. What is measured holds garbage, of which a browser on a busy
-    machine leaves more: the least of three is what the page needs."""
-    page.get_by_text("More", exact=True).click()
-    page.locator("#ink-seed").fill("7")
-    page.locator("#ink-fresh").uncheck()
-    found = [most_of_eight_stories(page)]
-    while found[-1] >= LIMIT and len(found) < 3:
-        page.reload()
-        page.wait_for_function(LOADED)
-        found.append(most_of_eight_stories(page))
-    assert 40 < min(found) < LIMIT
+@mark.parametrize("seed", ["7", None])
+def test_eight_stories_fit_a_phone(page: Page, seed: str | None) -> None:
+    """The longest stories that a seed tells, and whatever comes."""
+    if seed is not None:
+        page.get_by_text("More", exact=True).click()
+        page.locator("#ink-seed").fill(seed)
+        page.locator("#ink-fresh").uncheck()
+    assert 40 < most_of_eight_stories(page) < LIMIT
