@@ -104,10 +104,10 @@ def test_memory_is_what_the_documents_say(trainer: Trainer) -> None:
 
 @pytest.mark.parametrize("compiled", ["on", "off"])
 def test_the_same_bits_again_and_resumed(compiled: str, tmp_path: Path) -> None:
-    """Each process has a compiler cache of its own: no kernel may be chosen by the clock."""
+    """Both runs have a compiler cache of their own: no kernel may be chosen by the clock."""
 
     def run(name: str, last: int) -> str:
-        cache = str(tmp_path / f"cache-{name}-{last}")
+        cache = str(tmp_path / f"cache-{name}")
         settings = ("--runtime.compile", compiled, "--model.dropout", "0.1")
         return work(tmp_path / name, last, *settings, TORCHINDUCTOR_CACHE_DIR=cache)["sha256"]
 
