@@ -276,7 +276,8 @@ def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path) -> N
         *SHORT,
         *corpus,
         *often,
-        *("--optim.steps", "70"),
+        # Cut elsewhere every epoch, twelve stories are not learned by heart in 70 steps.
+        *("--optim.steps", "70", "--optim.shift_blocks", "false"),
         "--run.export_checkpoint=best",
     )
     assert done.returncode == 0, done.stderr
