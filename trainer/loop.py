@@ -131,9 +131,12 @@ class Trainer:
         """What keeps attention inside a story, if the settings ask for it."""
         if self.config.model.attention == "block":
             return None
-        train, end = self.store.split("train"), self.vocabulary.end_of_text
-        most = max_stories(train, end, self.context, self.runtime.micro_batch)
-        return StoryAttention(int(self.vocabulary.slot_of_id[end]), most)
+        end = self.vocabulary.end_of_text
+        slot = int(self.vocabulary.slot_of_id[end])
+        if self.runtime.device.type != "cuda":  # it takes a mask, and all tokens need not be read
+            return StoryAttention(slot)
+        train = self.store.split("train")
+        return StoryAttention(slot, max_stories(train, end, self.context, self.runtime.micro_batch))
 
     def say(self, sentence: str) -> None:
         """A sentence from the main process."""

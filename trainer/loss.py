@@ -10,7 +10,7 @@ pass; otherwise a large head is computed for some blocks at a time, and again on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import nn
@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from trainer.attention import StoryAttention
 from trainer.compact_vocabulary import Vocabulary
+from trainer.model import last_hidden
 
 AT_ONCE = 2**28  # fp32 logits of a head that is not compiled: 1 GiB
 
@@ -71,9 +72,9 @@ class NextTokenLoss(nn.Module):
         """`forward` in whatever arithmetic is in force."""
         arguments = self.story_attention.arguments(inputs) if self.story_attention else {}
         # Each: (batch, context, hidden)
-        hidden = last_hidden(self.decoder, inputs, arguments)
+        hidden = last_hidden(self.decoder, inputs, **arguments)
         with torch.no_grad():
-            taught = [last_hidden(teacher, inputs, arguments) for teacher in self.teachers]
+            taught = [last_hidden(teacher, inputs, **arguments) for teacher in self.teachers]
         blocks = max(1, AT_ONCE // (inputs.shape[1] * len(self.log_multiplicity)))
         if torch.compiler.is_compiling() or len(inputs) <= blocks:
             return self.nats(hidden, targets, *taught)
@@ -119,13 +120,3 @@ class NextTokenLoss(nn.Module):
         """(batch, context, slots) fp32 of a decoder's states before its head."""
         head = cast(torch.Tensor, decoder.get_input_embeddings().weight)  # tied
         return functional.linear(hidden, head).float() + self.log_multiplicity
-
-
-def last_hidden(
-    decoder: PreTrainedModel, inputs: torch.Tensor, arguments: dict[str, Any]
-) -> torch.Tensor:
-    """The states before the head, (batch, context, hidden)."""
-    states: torch.Tensor = decoder.base_model(
-        input_ids=inputs, use_cache=False, **arguments
-    ).last_hidden_state
-    return states

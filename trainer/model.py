@@ -131,6 +131,17 @@ def zero_in_training(module: torch.nn.Module, probability: float, *, whole: bool
     module.register_forward_hook(drop)
 
 
+def last_hidden(decoder: PreTrainedModel, ids: torch.Tensor, **arguments: Any) -> torch.Tensor:
+    """The states before the head, (batch, length, hidden), of ids (batch, length).
+
+    Rows may be padded on the right, where a causal model cannot look; `arguments` are those of the
+    decoder that say what else a token does not see.
+    """
+    found = decoder.base_model(input_ids=ids, use_cache=False, **arguments)
+    hidden: torch.Tensor = found.last_hidden_state
+    return hidden
+
+
 def full_decoder(
     settings: config.Model, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
 ) -> PreTrainedModel:

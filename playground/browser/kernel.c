@@ -396,9 +396,9 @@ EXPORT("borrow") void borrow(int32_t from, int32_t to, int32_t positions) {
   borrowed[to] = positions;
 }
 
-// Gives a slot its own copy of what it borrowed, up to as many positions.
-EXPORT("own") void own(int32_t slot, int32_t positions) {
-  if (positions > borrowed[slot]) positions = borrowed[slot];
+// Gives a slot its own copy of what it borrowed.
+EXPORT("own") void own(int32_t slot) {
+  const int32_t positions = borrowed[slot];
   borrowed[slot] = 0;
   for (int32_t number = 0; number < model.layers; number++)
     for (int32_t which = 0; which < 2; which++)

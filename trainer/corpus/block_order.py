@@ -45,25 +45,20 @@ class Order:
 
     def blocks(self, step: int) -> np.ndarray:
         """The blocks that a step (counted from 0) reads: (global_batch,) int64."""
-        positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
-        epochs, positions = np.divmod(positions, self.num_blocks)
-        found = np.empty_like(positions)
-        for epoch in np.unique(epochs):
-            here = epochs == epoch
-            found[here] = self._permute(positions[here], int(epoch))
-        return found
+        return self.starts(step, 1, shifted=False)
 
     def starts(self, step: int, context: int, *, shifted: bool) -> np.ndarray:
         """The tokens that a step's blocks of `context` begin at: (global_batch,) int64. With
         `shifted`, all blocks of an epoch but the first begin further on by one number below
         `context`."""
-        starts = self.blocks(step) * context
-        if shifted:
-            positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
-            epochs, epoch_of = np.unique(positions // self.num_blocks, return_inverse=True)
-            shifts = [self._shift(int(epoch), context) for epoch in epochs]
-            starts += np.array(shifts)[epoch_of]
-        return starts
+        positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
+        epochs, positions = np.divmod(positions, self.num_blocks)
+        found = np.empty_like(positions)
+        for epoch in np.unique(epochs).tolist():
+            here = epochs == epoch
+            shift = self._shift(epoch, context) if shifted else 0
+            found[here] = self._permute(positions[here], epoch) * context + shift
+        return found
 
     def _shift(self, epoch: int, context: int) -> int:
         """How much further on the blocks of an epoch begin."""

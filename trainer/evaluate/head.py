@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedModel
 
+from trainer.model import last_hidden
+
 SLICE_BYTES = 96 * 2**20  # of logits held at once; below this the matrix product loses speed
 
 
@@ -105,12 +107,3 @@ def score_logits(logits: torch.Tensor, targets: torch.Tensor) -> Scored:
     logs = logits.float().log_softmax(dim=1)
     best, token = logs.max(dim=1)
     return Scored(-logs.gather(1, targets[:, None])[:, 0], best.exp(), token == targets)
-
-
-def last_hidden(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
-    """Last hidden states (batch, length, hidden) of ids (batch, length).
-
-    Rows are padded on the right only, where a causal model cannot look: no mask is needed.
-    """
-    hidden: torch.Tensor = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    return hidden

@@ -73,9 +73,9 @@ export class Kernel {
     this.wasm.borrow(from, to, positions);
   }
 
-  // Gives a slot its own copy of what it borrowed, up to as many positions.
-  own(slot, positions) {
-    this.wasm.own(slot, positions);
+  // Gives a slot its own copy of what it borrowed.
+  own(slot) {
+    this.wasm.own(slot);
   }
 
   // The logits of the columns that were fed from `first` on, an array of the head's rows for each.

@@ -134,9 +134,9 @@ export class Storyteller {
     this.free(best, one.cached);
   }
 
-  // A slot gets a copy of the first positions that it borrowed; what it borrowed beyond is given back.
-  own(slot, count) {
-    if (this.borrowed[slot]) this.kernel.own(slot, count);
+  // A slot gets a copy of what it borrowed.
+  own(slot) {
+    if (this.borrowed[slot]) this.kernel.own(slot);
     this.borrowed[slot] = null;
   }
 
@@ -145,7 +145,7 @@ export class Storyteller {
   free(slot, kept) {
     this.borrowed.forEach((one, other) => {
       if (one?.from !== slot || one.count <= kept) return;
-      if (this.held[other] === null) this.own(other, one.count);
+      if (this.held[other] === null) this.own(other);
       else {
         this.held[other] = this.held[other].slice(0, kept);
         this.borrow(slot, other, kept);
@@ -196,7 +196,7 @@ export class Storyteller {
   // Stories that begin alike: the first one's beginning is fed, and the others read it there.
   share([first, ...others]) {
     if (!others.length) return;
-    this.own(first.slot, first.cached);
+    this.own(first.slot);
     this.prefill(first, [], first.scored - 1);
     for (const one of others) {
       const window = one.ids.slice(one.first, one.scored - 1);
@@ -269,7 +269,7 @@ export class Storyteller {
   slide(one) {
     if (one.cached < this.context) return;
     this.free(one.slot, 0);
-    this.own(one.slot, 0);
+    this.borrow(one.slot, one.slot, 0); // and it reads nobody else's
     one.first = this.window(one.first + one.cached + 1);
     one.cached = 0;
   }

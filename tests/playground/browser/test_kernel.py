@@ -93,7 +93,7 @@ def test_a_slot_borrows_its_beginning(halves: Path) -> None:
     assert np.array_equal(rest(), expected[shared:])
     kernel.all_logits([*ids[:shared], *range(700, 710)])  # the owner goes on otherwise
     assert np.array_equal(rest(), expected[shared:])
-    kernel.call("own", 1, shared)
+    kernel.call("own", 1)
     kernel.all_logits(list(range(900, 930)))
     assert np.array_equal(rest(), expected[shared:])
 
