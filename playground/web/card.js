@@ -1,6 +1,6 @@
 // A word's card: what could have stood in its place, beside the word.
 
-import { Bars } from "./bars.js";
+import { Bars, label } from "./bars.js";
 import { distribution, percent } from "./odds.js";
 
 const ALTERNATIVES = 10; // bars
@@ -72,7 +72,7 @@ export class Card {
     const { rows } = distribution(found, this.host.settingsOf(token));
     const mine = found.token;
     const word = document.createElement("strong");
-    word.textContent = token.t.trim() || "␣";
+    word.textContent = label(token.t);
     this.host.part("headline").replaceChildren(word, ` ${percent(mine.probability, language.code)}`);
     const standing = mine.rank === 0 ? language.say("rank_1") : language.say("rank_n", { n: mine.rank });
     this.host.part("standing").textContent = token.r < 0 ? `${standing}, ${language.say("typed")}` : standing;

@@ -2,7 +2,10 @@
 //
 // Text goes in as text nodes only, so a story that holds markup shows its letters. While words can be
 // looked at (`looking`), they are buttons with one place in the tab order, which the arrow keys move.
+// A token without letters (a space, a line break, the first half of a character that the next token
+// completes) has a mark then, which is no part of the text, or its odds could not be pointed at.
 
+import { label } from "./bars.js";
 import { surpriseLevel } from "./odds.js";
 import { textOf } from "./tree.js";
 
@@ -11,13 +14,13 @@ function newWord(text) {
   const span = document.createElement("span");
   span.className = text.includes("\n") ? "word break" : "word";
   const [, space, letters] = /^(\s*)(.*)$/s.exec(text);
-  if (space) span.append(space);
-  if (letters) {
-    const tint = document.createElement("span");
-    tint.className = "tint";
-    tint.append(letters);
-    span.append(tint);
-  }
+  const tint = document.createElement("span");
+  tint.className = "tint";
+  if (letters) tint.append(letters);
+  else tint.dataset.mark = label(text);
+  span.append(tint);
+  if (space && letters) tint.before(space);
+  else if (space) tint.after(space); // its mark stands at the end of the line that it breaks
   return span;
 }
 
@@ -68,23 +71,15 @@ export class Sheet {
 
   key(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) this.go(this.next(this.focused + step, step));
+    if (step) this.go(this.focused + step);
     else if (event.key === "ArrowDown") this.go(this.line(1));
     else if (event.key === "ArrowUp") this.go(this.line(-1));
-    else if (event.key === "Home") this.go(this.next(0, 1));
-    else if (event.key === "End") this.go(this.next(this.spans.length - 1, -1));
+    else if (event.key === "Home") this.go(0);
+    else if (event.key === "End") this.go(this.spans.length - 1);
     else if (event.key === "Enter" || event.key === " ") this.events.word(this.focused, true);
     else if (event.key === "F2") this.events.editAt(this.focused);
     else return;
     event.preventDefault();
-  }
-
-  // The nearest word at or beyond k that has letters.
-  next(k, step) {
-    for (let at = k; at >= 0 && at < this.spans.length; at += step) {
-      if (this.tokens[at].t.trim()) return at;
-    }
-    return this.focused;
   }
 
   // The word below (1) or above (-1) the present one.
@@ -167,12 +162,13 @@ export class Sheet {
 
   // A word is a button while it is looked at, and letters while it is written.
   dress(span, k) {
-    if (this.looking && span.textContent.trim()) {
+    if (this.looking) {
       span.setAttribute("role", "button");
       span.setAttribute("tabindex", k === this.focused ? "0" : "-1");
+      const text = span.textContent;
+      if (!text.trim()) span.setAttribute("aria-label", label(text));
     } else {
-      span.removeAttribute("role");
-      span.removeAttribute("tabindex");
+      for (const name of ["role", "tabindex", "aria-label"]) span.removeAttribute(name);
     }
   }
 
@@ -186,7 +182,7 @@ export class Sheet {
       element.setAttribute("role", "textbox");
       element.setAttribute("aria-multiline", "true");
     }
-    this.focused = looking ? this.next(0, 1) : 0;
+    this.focused = 0;
     this.spans.forEach((span, k) => this.dress(span, k));
     this.setWritable(!looking);
   }

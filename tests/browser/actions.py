@@ -63,7 +63,10 @@ def write(page: Page, opening: str = "Once upon a time", length: int = 6) -> str
     """Types an opening and lets the model go on."""
     set_range(page, "length", length)
     sheet(page).click()
-    page.keyboard.insert_text(opening)
+    for number, line in enumerate(opening.split("\n")):
+        if number:
+            page.keyboard.press("Enter")
+        page.keyboard.insert_text(line)
     button(page, "Generate").click()
     expect(button(page, "Continue")).to_be_visible()
     expect(page.locator(".note")).to_contain_text("a second")

@@ -54,6 +54,30 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     expect(page.locator(".branches li")).to_have_count(2)
 
 
+def test_a_token_without_letters_can_be_looked_at(page: Page) -> None:
+    """The first half of a quotation mark, with and without a space, and a line break."""
+    told = write(page, "Once.\n“No,” said “Mia")
+    assert page.evaluate("writer.tokens.slice(0, 8).map(token => token.t)") == [
+        *("Once.", "\n", "", "“", "No,”", " said", " ", "“")
+    ]
+    page.get_by_label("Show the odds").check()
+    assert text(page) == told
+    words = page.locator(".word")
+    said = page.get_by_role("dialog", name="The odds of a word").locator("strong")
+    words.nth(2).hover()
+    expect(said).to_have_text("·")
+    page.mouse.move(0, 0)
+    page.locator('.word[tabindex="0"]').focus()
+    for k, mark in enumerate(["↵", "·", "“", "No,”", "said", "␣", "“"], 1):
+        page.keyboard.press("ArrowRight")
+        expect(words.nth(k)).to_be_focused()
+        expect(words.nth(k)).to_have_accessible_name(mark)
+        expect(said).to_have_text(mark)
+    page.keyboard.press("Escape")
+    page.get_by_label("Show the odds").uncheck()
+    assert text(page) == told
+
+
 def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
     write(page)
     page.get_by_label("Show the odds").focus()
