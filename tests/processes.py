@@ -26,7 +26,7 @@ from tests.paths import ROOT
 def fork_server() -> multiprocessing.context.ForkServerContext:
     """The process to fork from, started at the first use: one thread, and nothing of the Hub."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trainer.train"])
+    context.set_forkserver_preload(["trainer.run"])
     return context
 
 

@@ -52,6 +52,7 @@ DIRECTIONS = {
         "loop",
         "plan",
         "dry_run",
+        "run",
         "train",
     ),
     "playground": (
@@ -130,7 +131,7 @@ def test_a_file_has_a_head_and_a_readable_length(file: Path) -> None:
     assert file.stem not in ("utils", "helpers", "manager")
 
 
-LOOPS = "trainer.train", "trainer.evaluate.__main__", "playground.engine.engine"
+LOOPS = "trainer.run", "trainer.evaluate.command", "playground.engine.engine"
 
 
 def test_the_loops_run_without_datasets_deepspeed_and_gradio() -> None:
@@ -153,6 +154,34 @@ def test_the_playground_runs_with_what_a_space_installs() -> None:
         if file.stem != "__main__"
     ]
     imported_without([name.replace("-", "_") for name in hidden], modules)
+
+
+COMMANDS = {
+    "trainer.train": ["--optim.lr", "fast"],
+    "trainer.evaluate": ["models/storyteller"],
+    "trainer.export": ["gguf"],
+    "trainer.corpus": ["verify", "nowhere"],
+    "playground.browser": [],
+    "playground.publish": ["model"],
+    "playground.generate": [],
+    "app": ["--port", "x"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_and_a_slip_do_not_wait_for_pytorch(command: str) -> None:
+    """Importing PyTorch and transformers takes four to ten seconds."""
+    for arguments, code in ((["--help"], 0), (COMMANDS[command], 2)):
+        run = (
+            "import runpy, sys\n"
+            "sys.modules['torch'] = None\n"
+            f"sys.argv = {[command, *arguments]}\n"
+            f"runpy.run_module({command!r}, run_name='__main__', alter_sys=True)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        assert ("usage: " in done.stdout or "[--preset" in done.stdout) == (code == 0)
+        assert done.stderr.startswith("error: ") == (code == 2)
 
 
 def imported_without(hidden: list[str], modules: list[str]) -> None:

@@ -32,7 +32,9 @@ from trainer.evaluate.finished import evaluate_finished
 from trainer.evaluate.load import trained_ids
 from trainer.evaluate.samples import write_samples
 from trainer.evaluate.validation import validation_loss
-from trainer.export import describe, export, history, snapshots
+from trainer.export import history, snapshots
+from trainer.export.model_card import describe
+from trainer.export.transformers_folder import export
 from trainer.flops import flops_per_token, matmul_peak
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, refill

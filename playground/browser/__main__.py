@@ -10,10 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from playground.browser.build import page_of, write, write_weights
-from playground.browser.pack import WEIGHTS
+from playground.browser import WEIGHTS
 from playground.command_line import Parser
-from playground.model.folder import ModelFolder
 from playground.model.hub import is_name
 
 
@@ -50,6 +48,10 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(
             f"--weights-from is a repository's name, USER/NAME, not {options.weights_from!r}."
         )
+    # They import PyTorch and transformers, which takes seconds: a slip is told before.
+    from playground.browser.build import page_of, write, write_weights
+    from playground.model.folder import ModelFolder
+
     model = ModelFolder.open(options.export, device="cpu")
     page = page_of(model, weights=options.weights, weights_from=options.weights_from)
     write(page, options.out)

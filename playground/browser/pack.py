@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from playground.browser import WEIGHTS
 from playground.browser.tokenizer_table import tokenizer_table
 from playground.model.config import context_of
 from playground.model.families import family_of, head_width
@@ -31,7 +32,6 @@ from playground.model.folder import ModelFolder
 MAGIC = b"INKLING1"
 ALIGN = 64  # bytes
 LINE = 16  # inputs of a product are filled up to this
-WEIGHTS = {"fp16": 8, "int8": 16}  # kinds of weights, and how many of a row stand together
 
 
 class Packed(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from playground.model.config import read_json
+from playground.model.json_file import read_json
 from playground.model.source import ADAPTER, find_folder
 from playground.sentences import first_line
 

@@ -11,6 +11,7 @@ from typing import Any
 import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig
 
+from playground.model.json_file import read_json
 from playground.sentences import first_line
 
 ASSUMED_CONTEXT = 2_048  # tokens, where a model names no bound, as those without positions do
@@ -22,15 +23,6 @@ CONTEXTS = (  # what families call the tokens that a model was made for
     "context_length",
     "n_ctx",
 )
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """A file's JSON object; an empty one where there is none that can be read."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def read_config(folder: Path) -> Any:

@@ -17,10 +17,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
-from playground.model.config import context_of, ends_of, read_config, read_json, start_of
+from playground.model.config import context_of, ends_of, read_config, start_of
 from playground.model.detokenizer import Detokenizer, IncrementalDecoder
 from playground.model.device import choose_device
 from playground.model.history import Stage, read_history
+from playground.model.json_file import read_json
 from playground.model.source import ADAPTER, find_folder, is_adapter
 from playground.sentences import first_line
 

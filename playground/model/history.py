@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from playground.model.config import read_json
+from playground.model.json_file import read_json
 
 FILE = "history.json"
 STAGES_MAX = 64  # of a stranger's file, on a page

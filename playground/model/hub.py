@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playground.model.config import read_json
+from playground.model.json_file import read_json
 from playground.sentences import first_line
 
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from playground.browser.pack import WEIGHTS
+from playground.browser import WEIGHTS
 from playground.command_line import Parser
 from playground.model.hub import is_name
 from playground.publish import model_repo, space_repo, static_repo

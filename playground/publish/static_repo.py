@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from playground.browser.build import page_of
-from playground.model.folder import ModelFolder
 from playground.publish.space_repo import DESCRIPTION, title_of
 from playground.publish.staging import Staging
 
@@ -23,6 +21,10 @@ def stage(name: str, export: str, model: str, weights: str) -> Staging:
     Raises:
         ValueError: the model is none that the page computes; one sentence.
     """
+    # They import PyTorch and transformers, which takes seconds: a slip is told before.
+    from playground.browser.build import page_of
+    from playground.model.folder import ModelFolder
+
     page = page_of(
         ModelFolder.open(export, device="cpu"),
         weights=weights,

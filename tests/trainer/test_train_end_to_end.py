@@ -15,7 +15,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.paths import ROOT
 from tests.processes import Program
-from trainer.evaluate.__main__ import evaluate, open_model
+from trainer.evaluate.likelihood import evaluate
+from trainer.evaluate.load import open_model
 from trainer.train import main
 
 PYTHON = [sys.executable, "trainer/train.py"]

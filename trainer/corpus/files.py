@@ -20,7 +20,7 @@ from trainer.corpus.tables import column_of, table_chunks, value_chunks
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def find_files(names: str, key: str = "source") -> list[Path]:
+def find_files(names: str) -> list[Path]:
     """The files that a setting names: one, or several parted by commas, or patterns, or folders.
 
     A name that exists as it stands is that file, whatever commas and spaces it has. The files of a
@@ -30,8 +30,8 @@ def find_files(names: str, key: str = "source") -> list[Path]:
         ValueError: a name stands for no file, or for one of no known kind.
     """
     if exists(names):
-        return files_of(names, key)
-    return [file for name in names.split(",") for file in files_of(name, key)]
+        return files_of(names)
+    return [file for name in names.split(",") for file in files_of(name)]
 
 
 def exists(name: str) -> bool:
@@ -40,7 +40,7 @@ def exists(name: str) -> bool:
         return Path(name).expanduser().exists()
 
 
-def files_of(name: str, key: str) -> list[Path]:
+def files_of(name: str) -> list[Path]:
     """The files that one name stands for."""
     name = name if exists(name) else name.strip()
     path = Path(name).expanduser()
@@ -53,7 +53,7 @@ def files_of(name: str, key: str) -> list[Path]:
         hint = ""
         if HUB_NAME.fullmatch(name) and not name.startswith("."):
             hint = ", or a data set on the Hub alone"
-        raise ValueError(f"there is no file {name}: give --corpus.{key} one that exists{hint}")
+        raise ValueError(f"there is no file {name}: give one that exists{hint}")
     for file in found:
         kind_by_name(file)
     return found

@@ -127,7 +127,7 @@ class FileSource:
 def validation_files(settings: Corpus) -> FileSource | None:
     """The validation files: those that are named, or the split of a saved data set."""
     if settings.validation:
-        return FileSource(find_files(settings.validation, "validation"), settings)
+        return FileSource(find_files(settings.validation), settings)
     folder = Path(settings.source).expanduser()
     if (folder / "dataset_dict.json").is_file():
         for split in ("validation", "test"):

@@ -11,13 +11,15 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import safe_open
-from transformers import AutoConfig, PretrainedConfig
 
 from trainer.corpus.tokenizer import pre_tokenizer_name
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 TYPES = ("f16", "q8_0")
 BLOCK = 32  # values that share a scale in q8_0
@@ -73,6 +75,8 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
 
 def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
     """Configuration and weights of an export."""
+    from transformers import AutoConfig
+
     if not (folder / "config.json").is_file() or not (folder / "tokenizer.json").is_file():
         raise ValueError(f"{folder} is no export: it needs config.json and tokenizer.json")
     config = AutoConfig.from_pretrained(folder, local_files_only=True)

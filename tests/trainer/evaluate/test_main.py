@@ -12,7 +12,9 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.paths import ROOT
-from trainer.evaluate.__main__ import evaluate, main, open_model
+from trainer.evaluate.__main__ import main
+from trainer.evaluate.likelihood import evaluate
+from trainer.evaluate.load import open_model
 from trainer.evaluate.story_files import cleaning_of
 
 STORIES = ["Tom saw a big red bus. It went by.", "There was a Cat." + " It sat." * 20, "Bye!"]
@@ -202,6 +204,6 @@ def test_ctrl_c_is_no_traceback(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trainer.evaluate.__main__.score", interrupt)
+    monkeypatch.setattr("trainer.evaluate.command.score", interrupt)
     assert main([str(folder), "--stories", str(file)]) == 130
     assert capsys.readouterr().err.strip().endswith("stopped")

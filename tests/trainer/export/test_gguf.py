@@ -14,8 +14,9 @@ from trainer import config
 from trainer.command_line import parse
 from trainer.compact_vocabulary import Vocabulary
 from trainer.corpus.tokenizer import gpt2
-from trainer.export import describe, export
 from trainer.export.__main__ import main
+from trainer.export.model_card import describe
+from trainer.export.transformers_folder import export
 from trainer.model import full_decoder, new_decoder
 
 PROMPT = "Once upon a time"

@@ -14,8 +14,10 @@ from trainer.command_line import parse
 from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
 from trainer.corpus.tokenizer import gpt2
-from trainer.export import describe, export, snapshots
+from trainer.export import snapshots
+from trainer.export.model_card import describe
 from trainer.export.snapshots import snapshot_steps
+from trainer.export.transformers_folder import export
 from trainer.model import full_decoder, new_decoder
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)

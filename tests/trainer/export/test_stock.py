@@ -16,7 +16,8 @@ from trainer import config
 from trainer.command_line import parse
 from trainer.compact_vocabulary import Vocabulary
 from trainer.corpus.tokenizer import gpt2
-from trainer.export import describe, export
+from trainer.export.model_card import describe
+from trainer.export.transformers_folder import export
 from trainer.model import full_decoder, new_decoder
 
 STORY = "Once upon a time, a small snail found a red button."

@@ -1,0 +1,144 @@
+"""What `python -m trainer.evaluate` does with its options: stories read, models scored, tables."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer.corpus.cleaning import Cleaner
+from trainer.device import usable_gpu
+from trainer.evaluate.compare import Row, compare, table
+from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
+from trainer.evaluate.figures import figures, plain_table, prose_table
+from trainer.evaluate.likelihood import Likelihood, score
+from trainer.evaluate.load import open_model
+from trainer.evaluate.prose import find_in_training, measure_prose, same_story
+from trainer.evaluate.report import check_report_folder, write_report
+from trainer.evaluate.story_files import cleaning_of, read_stories, source_of
+
+
+def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = None) -> Iterator[str]:
+    """The stories of the files of that name."""
+    settings = vars(options)
+    source = source_of(names, settings["corpus.field"], settings["corpus.separator"])
+    return read_stories(source, cleaner)
+
+
+def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:
+    """The stories to score.
+
+    Raises:
+        ValueError: there are none.
+    """
+    stories = list(files(options, options.stories, cleaner))
+    if not stories:
+        raise ValueError(f"{options.stories} holds no stories")
+    return stories
+
+
+def opened(
+    options: argparse.Namespace, name: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model where it is to compute, and its tokenizer."""
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    device = options.device
+    if device == "auto":
+        device = "cuda" if usable_gpu() else "cpu"
+    return open_model(name, device=device, stores=vars(options)["corpus.folder"])
+
+
+def scored(
+    options: argparse.Namespace,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    stories: list[str],
+) -> Likelihood:
+    """The scores of all stories, as the options want them."""
+    return score(
+        model,
+        stories,
+        tokenizer,
+        stride=options.stride,
+        context=options.context,
+        batch=options.batch,
+        progress=True,
+    )
+
+
+def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
+    """Evaluates one model, prints the figures unless they are wanted as JSON, and returns them.
+
+    Raises:
+        ValueError: one sentence on what cannot be done.
+    """
+    if options.generate < 0:
+        raise ValueError(f"--generate must be 0 or more, not {options.generate}")
+    ways = [Sampling(), Sampling(options.temperature, options.top_k, options.seed)]
+    if options.report:
+        check_report_folder(Path(options.report))
+    model, tokenizer = opened(options, options.model)
+    cleaner = Cleaner(cleaning_of(Path(options.model))) if options.clean else None
+    stories = stories_of(options, cleaner)
+    scores = scored(options, model, tokenizer, stories)
+    openings = openings_of(model, stories, tokenizer, options.generate)
+    if options.generate and not openings:
+        raise ValueError(
+            f"no story of {options.stories} can be continued: each has too few tokens, or a first "
+            "half that leaves the model's context no room"
+        )
+    continuations = [
+        (way, continue_stories(model, openings, tokenizer, way, batch=options.batch, progress=True))
+        for way in (ways if options.temperature else ways[:1])
+        if openings
+    ]
+    training, in_training = None, None
+    if options.train:
+        texts = [text for _, done in continuations for pair in done for text in pair.texts]
+        training = find_in_training(files(options, options.train, cleaner), texts, stories)
+        in_training = sum(same_story(story) in training.stories for story in stories)
+    prose = [measure_prose(done, way, tokenizer, training) for way, done in continuations]
+    evaluation = scores.evaluation()
+    if options.report:
+        name = f"{options.stories}, cleaned" if options.clean else options.stories
+        write_report(
+            Path(options.report), options.model, name, scores, evaluation, tokenizer, prose,
+            in_training,
+        )  # fmt: skip
+    if not options.json:
+        print(plain_table(figures(evaluation, in_training)))
+        if prose:
+            print("\n" + plain_table(prose_table(prose)))
+            print(f"\nBLEU: {prose[0].bleu_signature}")
+        if options.report:
+            print(f"\nthe report is in {options.report}")
+    found = {"model": options.model, "file": options.stories, "cleaned": options.clean}
+    found |= dataclasses.asdict(evaluation)
+    found |= {} if in_training is None else {"in_training": in_training}
+    return found | ({"prose": list(map(dataclasses.asdict, prose))} if prose else {})
+
+
+def run_comparison(options: argparse.Namespace) -> dict[str, Any]:
+    """Compares models, prints the table unless it is wanted as JSON, and returns it.
+
+    Raises:
+        ValueError: one sentence on what cannot be done.
+    """
+    if len(options.models) < 2:
+        raise ValueError("compare needs two models or more: name another")
+    stories = stories_of(options)
+
+    def all_scored() -> Iterator[tuple[str, Likelihood]]:
+        for name in options.models:
+            yield name, scored(options, *opened(options, name), stories)
+
+    rows: list[Row] = list(compare(all_scored()))
+    if not options.json:
+        print(table(rows))
+    return {"file": options.stories, "models": list(map(dataclasses.asdict, rows))}
