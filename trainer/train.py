@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped before it began: the same command begins", file=sys.stderr)
+        print("stopped before the run began", file=sys.stderr)
         return 130
     return run(config, start)
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.paths import ROOT
 from trainer.command_line import PRESETS, help_text, parse
-from trainer.config import SECTIONS, Model
+from trainer.config import SECTIONS, Config, Model
+from trainer.train import main
 
 
 def test_no_flag_at_all_is_the_storyteller() -> None:
@@ -145,3 +146,14 @@ def test_a_run_is_called_after_its_preset_not_after_the_path_of_a_file(tmp_path:
     file.write_text("run:\n  seed: 3\n")
     assert parse(["--preset", str(file)]).name == "mine"
     assert parse([]).name == "storyteller"
+
+
+def test_ctrl_c_before_the_run_begins_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: list[str]) -> Config:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.train.parse", interrupted)
+    assert main([]) == 130
+    assert capsys.readouterr().err == "stopped before the run began\n"
