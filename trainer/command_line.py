@@ -133,13 +133,18 @@ def load_preset(preset: str) -> dict[str, dict[str, Any]]:
     YAML file."""
     is_file = preset.endswith((".yaml", ".yml"))
     file = Path(preset).expanduser() if is_file else PRESETS / f"{preset}.yaml"
-    if not file.is_file():
-        names = ", ".join(shipped_presets())
-        raise ValueError(
-            f"there is no preset {preset!r}: choose one of {names}, or name a .yaml file"
-        )
     try:
+        if not file.is_file():
+            names = ", ".join(shipped_presets())
+            raise ValueError(
+                f"there is no preset {preset!r}: choose one of {names}, or name a .yaml file"
+            )
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ValueError(
+            f"the preset file {file} cannot be read ({error.strerror}): name another, or give "
+            "yourself the right to read it"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(
             f"the preset file {file} is not YAML: {str(error).splitlines()[0]}"

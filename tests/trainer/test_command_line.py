@@ -157,3 +157,13 @@ def test_ctrl_c_before_the_run_begins_is_a_sentence(
     monkeypatch.setattr("trainer.train.parse", interrupted)
     assert main([]) == 130
     assert capsys.readouterr().err == "stopped before the run began\n"
+
+
+def test_a_preset_file_that_cannot_be_read_is_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--preset", f"{'a' * 300}.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: the preset file aaa")
+    assert "cannot be read (File name too long): name another" in said
+    assert said.count("\n") == 1
