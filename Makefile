@@ -8,8 +8,20 @@ PINS := pyproject.toml requirements.txt constraints.txt
 unexport PYTHONDONTWRITEBYTECODE # in containers: each of the tests' processes would compile torch anew
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
+STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+NODE_TESTS := $(BIN)/node --test --test-reporter=dot tests/web/
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+define TOOLS
+missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
+	for name in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v $$name >/dev/null && found=yes; \
+	done; \
+	[ -n "$$found" ] || missing "No Chromium: the browser tests will be skipped. Debian has it: apt-get install chromium"; \
+	command -v g++ >/dev/null || missing "No g++: DeepSpeed cannot build its part for the CPU. Debian has it: apt-get install g++"
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help play train browser publish test bench clean
+.PHONY: help play train browser publish check test soak bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,17 +39,21 @@ browser: $(VENV)/.play ## make the page that writes in the visitor's browser, an
 publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/export you/storyteller --dry-run"
 	$(BIN)/python -m playground.publish $(ARGS)
 
-test: $(VENV)/.dev ## check style and types, then run every test
-	@missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
-	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-		command -v $$name >/dev/null && found=yes; \
-	done; \
-	[ -n "$$found" ] || missing "No Chromium: the browser tests will be skipped. Debian has it: apt-get install chromium"; \
-	command -v g++ >/dev/null || missing "No g++: DeepSpeed cannot build its part for the CPU. Debian has it: apt-get install g++"
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check --quiet .
+check: $(VENV)/.dev ## style, types and all logic, without processes and browsers: a minute
+	$(STYLE)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(NODE_TESTS)
+	$(PYTEST) -m "not process and not browser and not soak" $(ARGS)
+
+test: $(VENV)/.dev ## check style and types, then run every test but the soak tests
+	@$(TOOLS)
+	$(STYLE)
+	$(BIN)/mypy
+	$(NODE_TESTS)
+	$(PYTEST) -m "not soak" $(ARGS)
+
+soak: $(VENV)/.dev ## twenty kills, cut cables and other tests that take many minutes
+	$(PYTEST) -m soak $(ARGS)
 
 bench: $(VENV)/.bench ## run every benchmark beside its peers
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done

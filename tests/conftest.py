@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing.process
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from tests.paths import TOKENIZER
 
 Exporter = Callable[..., Path]
+STARTING_PROCESSES = ("process", "browser", "soak", "gpu")
 SLOW = ("test_kill.py", "test_machines.py", "test_runtime.py")
 
 
@@ -34,6 +37,21 @@ keep_to_own_cores()  # now: PyTorch, which another conftest may import next, cou
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow files first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.path.name not in SLOW)
+
+
+class Forbidden(subprocess.Popen[str]):
+    """In place of `subprocess.Popen` where a test must not start a process."""
+
+    def __init__(self, command: object, *_: object, **__: object) -> None:
+        raise AssertionError(f"mark this test with `process`: it starts {command}")
+
+
+@pytest.fixture(autouse=True)
+def no_unmarked_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests that say so may start processes, so that `make check` stays quick."""
+    if not any(request.node.get_closest_marker(name) for name in STARTING_PROCESSES):
+        monkeypatch.setattr(subprocess, "Popen", Forbidden)
+        monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", Forbidden)
 
 
 @pytest.fixture(scope="session")
