@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def values(settings: Settings) -> dict[str, Any]:
 
 def uniforms() -> list[list[float]]:
     """[seed, position, number] of some draws, the ends of both ranges among them."""
-    pairs = [(seed, k) for seed in (0, 1, 7, 12345, 2**31, 2**32 - 1) for k in (0, 1, 2, 999, 9_999)]
+    pairs = [
+        (seed, k) for seed in (0, 1, 7, 12345, 2**31, 2**32 - 1) for k in (0, 1, 2, 999, 9_999)
+    ]
     return [[seed, k, uniform(seed, k)] for seed, k in pairs]
 
 
@@ -92,10 +95,10 @@ def choices() -> dict[str, Any]:
     return {"rows": rows.tolist(), "unique_of": unique_of, "cases": cases}
 
 
-def qr_codes() -> list[list[Any]]:
+def qr_codes(lengths: Sequence[int] = QR_LENGTHS) -> list[list[Any]]:
     """[length, SHA-256 of the modules in rows] of the codes that segno makes of links."""
     found = []
-    for length in QR_LENGTHS:
+    for length in lengths:
         text = "".join(SIGNS[int(64 * uniform(length, k))] for k in range(length))
         matrix = segno.make_qr(QR_BEFORE + text, error="l", boost_error=False).matrix
         rows = "\n".join("".join(map(str, row)) for row in matrix)
@@ -103,12 +106,9 @@ def qr_codes() -> list[list[Any]]:
     return found
 
 
-def vectors() -> dict[str, Any]:
-    """All of them, as the file has them."""
-    made = {"uniform": uniforms(), "odds": odds(), "choices": choices(), "qr": qr_codes()}
-    return json.loads(json.dumps(made))
+PARTS = {"uniform": uniforms, "odds": odds, "choices": choices, "qr": qr_codes}
 
 
 if __name__ == "__main__":
-    lines = [f"{json.dumps(name)}: {json.dumps(part)}" for name, part in vectors().items()]
+    lines = [f"{json.dumps(name)}: {json.dumps(make())}" for name, make in PARTS.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
