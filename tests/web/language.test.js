@@ -1,0 +1,58 @@
+// The words of the page, and what is shown of a token.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { json, web } from "./modules.js";
+
+const { Language } = await web("language");
+const { label } = await web("bars");
+const { UndoHistory } = await web("history");
+const { isLocal } = await web("share_panel");
+
+const texts = json("playground/web/text.json");
+
+test("the reader's first language that the page has is chosen", () => {
+  assert.equal(new Language(texts, ["fr-FR", "de-AT", "en"]).code, "de");
+  assert.equal(new Language(texts, ["fr"]).code, "en");
+  assert.equal(new Language(texts, undefined).code, "en");
+  assert.equal(new Language(texts, ["en-GB"]).next, "de");
+  assert.equal(new Language(texts, ["de"]).next, "en");
+});
+
+test("values are put into a text, numbers as the language writes them", () => {
+  const language = new Language({ en: { a: "{n} of {max}, {other}" }, de: { a: "{n} von {max}" } }, ["en"]);
+  assert.equal(language.say("a", { n: 14755, max: "<b>" }), "14,755 of <b>, {other}");
+  language.code = "de";
+  assert.equal(language.say("a", { n: 14755, max: 1 }), "14.755 von 1");
+});
+
+test("a text that a language lacks is English, and a key that none has is shown", () => {
+  const language = new Language({ en: { a: "A" }, de: {} }, ["de"]);
+  assert.equal(language.say("a"), "A");
+  assert.equal(language.say("b"), "b");
+});
+
+test("a token without letters has a mark", () => {
+  assert.deepEqual(["", "\n", " ", "  ", "\t", " said", "“"].map(label), ["·", "↵", "␣", "␣␣", "⇥", "said", "“"]);
+});
+
+test("undo goes back and redo forward, and a new step forgets what was undone", () => {
+  const history = new UndoHistory();
+  assert.equal(history.back("now"), null);
+  history.remember(1);
+  history.remember(2);
+  assert.equal(history.back(3), 2);
+  assert.equal(history.back(2), 1);
+  assert.equal(history.forward(1), 2);
+  assert.equal(history.forward(2), 3);
+  history.back(3);
+  history.remember(2);
+  assert.equal(history.forward(9), null);
+  for (let k = 0; k < 500; k += 1) history.remember(k);
+  assert.equal(history.past.length, 200);
+});
+
+test("an address of this computer is local", () => {
+  for (const address of ["http://localhost:7860/", "http://127.0.0.1/s/x", "http://[::1]:7860/"]) assert.ok(isLocal(address));
+  for (const address of ["http://192.168.1.5:7860/", "https://localhost.example.org/"]) assert.ok(!isLocal(address));
+});

@@ -1,0 +1,41 @@
+"""Python still computes what the page's JavaScript is held to (vectors.py)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.web.vectors import FILE, PARTS, qr_codes
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, Any]:
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def flat(value: Any) -> list[Any]:
+    """The leaves of nested lists and dictionaries, in order."""
+    if isinstance(value, dict):
+        return [leaf for key in value for leaf in [key, *flat(value[key])]]
+    if isinstance(value, (list, tuple)):
+        return [leaf for part in value for leaf in flat(part)]
+    return [value]
+
+
+@pytest.mark.parametrize("part", ["uniform", "odds", "choices"])
+def test_python_computes_what_the_file_says(part: str, kept: dict[str, Any]) -> None:
+    """Numbers may differ in their last digits: exp() is not the same on every processor."""
+    old, new = flat(kept[part]), flat(PARTS[part]())
+    assert len(old) == len(new)
+    for one, other in zip(old, new, strict=True):
+        assert one == pytest.approx(other, rel=1e-9) if isinstance(one, float) else one == other
+
+
+def test_segno_draws_the_codes_that_the_file_says(kept: dict[str, Any]) -> None:
+    """Some of them: segno takes half a second for the largest."""
+    lengths = [length for length, _ in kept["qr"]]
+    assert lengths[0] == 0 and lengths[-1] > 2900
+    some = kept["qr"][:20:3]
+    assert qr_codes([length for length, _ in some]) == some
