@@ -40,7 +40,7 @@ from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, refill
 from trainer.optim import learning_rate, level_steps, new_optimizer
 from trainer.pretrained import copy_weights, fingerprint_of
-from trainer.steps import steps_of
+from trainer.steps import Due, steps_of
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
 from trainer.storage.resume import differences, goes_on_longer, run_identity
@@ -69,8 +69,8 @@ class Trainer:
         self.order = Order(
             store.num_blocks("train", self.context), self.global_batch, config.run.seed
         )
-        steps = steps_of(config, self.order.num_blocks)
-        self.num_steps, self.validate_every, self.save_every = steps
+        self.steps = steps_of(config, self.order.num_blocks)
+        self.num_steps = self.steps.total
         best = config.run.export_checkpoint == "best"
         if best and not store.num_blocks("validation", self.context):
             raise ValueError(
@@ -106,8 +106,6 @@ class Trainer:
             self.model,
             new_optimizer(config.optim, self.model, self.runtime.dtype),
         )
-        is_level = config.optim.schedule == "wsd"
-        self.level_end = level_steps(config.optim, self.num_steps) if is_level else None
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.validation_losses: dict[int, float] = {}  # validation loss by step
         self.interrupted = False
@@ -215,43 +213,28 @@ class Trainer:
         Raises:
             KeyboardInterrupt: a signal stopped it; it is saved.
         """
-        run = self.config.run
         log = self.open_metrics()
-        snapshot_steps = snapshots.snapshot_steps(self.num_steps, run.snapshots)
         if self.runtime.is_main:
             snapshots.drop_after(self.folder / "snapshots", self.step)
         self.model.train()
         losses: list[torch.Tensor] = []
         try:
             while self.step < self.num_steps:
-                seed_noise(run.seed, self.step, self.runtime.rank)
                 rate = learning_rate(self.config.optim, self.step, self.num_steps)
-                nats, norm = self.engine.update(self.batches.of(self.step), rate)
-                self.step += 1
+                nats, norm = self.update(rate)
                 losses.append(nats)
                 log.step()
-                ends = self.step == self.num_steps
-                logs = ends or self.step % run.log_every == 0
-                validates = ends or self.step % self.validate_every == 0
-                snaps = self.step in snapshot_steps
-                if logs or validates or snaps:
+                due = self.steps.due(self.step)
+                if due.reports:
                     self.check()
-                if logs:  # with validation and saving, the only place that waits for the device
+                if due.logs:  # with validation and saving, the only place that waits for the device
                     mean = self.runtime.mean(torch.stack(losses).mean())
                     losses.clear()
                     log.train(self.step, mean, float(norm), rate)
-                is_best = validates and self.validate(log)
-                if snaps:
-                    self.snapshot(nats)
-                stop = self.must_stop(logs)
-                saves = ends or stop or is_best or self.step == self.level_end
-                if saves := saves or self.step % self.save_every == 0:
-                    self.save()
-                if validates or snaps or saves:
-                    log.restart(self.step)
+                stop = self.keep(due, nats, log)
                 if stop and self.runtime.any(self.interrupted):
                     raise KeyboardInterrupt
-                if stop and not ends:
+                if stop and not due.ends:
                     self.say(
                         f"run.minutes {self.config.run.minutes:g} are over; saved after step "
                         f"{self.step:,}: the same command goes on"
@@ -260,6 +243,26 @@ class Trainer:
         finally:
             log.close()
         return True
+
+    def update(self, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make the next update; its loss in nats on this process, and its gradient's norm."""
+        seed_noise(self.config.run.seed, self.step, self.runtime.rank)
+        nats, norm = self.engine.update(self.batches.of(self.step), rate)
+        self.step += 1
+        return nats, norm
+
+    def keep(self, due: Due, nats: torch.Tensor, log: metrics.MetricsLog) -> bool:
+        """Validate, take a snapshot and save, as far as they are due; whether the run must stop."""
+        is_best = due.validates and self.validate(log)
+        if due.snapshots:
+            self.snapshot(nats)
+        stop = self.must_stop(due.logs)
+        saves = due.saves or stop or is_best
+        if saves:
+            self.save()
+        if due.validates or due.snapshots or saves:
+            log.restart(self.step)
+        return stop
 
     def must_stop(self, logs: bool) -> bool:
         """Whether a signal or the clock stops the run; several processes ask each other when they
@@ -311,7 +314,7 @@ class Trainer:
             validation_loss = self.validation_losses.get(self.step)
             state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
             keep = self.config.run.keep_last
-            checkpoint.save(self.folder / "checkpoints", state, keep, self.level_end)
+            checkpoint.save(self.folder / "checkpoints", state, keep, self.steps.level_end)
         self.saved = self.step
         self.runtime.watchdog.checkpointed(self.step)
         self.runtime.wait()

@@ -64,7 +64,8 @@ def validation(trainer: Trainer) -> str:
         )
     used = min(blocks, trainer.config.run.validate_blocks)
     return (
-        f"{stories:,} stories; {used:,} of {blocks:,} blocks every {trainer.validate_every:,} steps"
+        f"{stories:,} stories; {used:,} of {blocks:,} blocks every "
+        f"{trainer.steps.validate_every:,} steps"
     )
 
 
@@ -85,7 +86,7 @@ def writes(trainer: Trainer) -> str:
     run = trainer.config.run
     snapshots = f"{run.snapshots} snapshots, " if run.snapshots else ""
     return (
-        f"{trainer.folder}: metrics.jsonl, a checkpoint every {trainer.save_every:,} steps "
+        f"{trainer.folder}: metrics.jsonl, a checkpoint every {trainer.steps.save_every:,} steps "
         f"({run.keep_last} and the best are kept), {snapshots}export/ at the end"
     )
 

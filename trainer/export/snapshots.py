@@ -26,16 +26,6 @@ from trainer.storage.atomic import atomic_directory
 FORMAT = 1
 
 
-def snapshot_steps(num_steps: int, count: int) -> list[int]:
-    """At most `count` steps from 1 to `num_steps`, evenly spaced in their logarithm.
-
-    A single one is the last; short runs have fewer, since steps are whole numbers.
-    """
-    if count == 1:
-        return [num_steps]
-    return sorted({round(num_steps ** (index / (count - 1))) for index in range(count)})
-
-
 def save(
     folder: Path,
     model: PreTrainedModel,

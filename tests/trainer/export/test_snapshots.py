@@ -16,7 +16,6 @@ from trainer.config import Model
 from trainer.corpus.tokenizer import gpt2
 from trainer.export import snapshots
 from trainer.export.model_card import describe
-from trainer.export.snapshots import snapshot_steps
 from trainer.export.transformers_folder import export
 from trainer.model import full_decoder, new_decoder
 
@@ -36,23 +35,6 @@ def take(folder: Path, model: Any, step: int) -> Path:
         folder, model, gpt2(), step=step, tokens_seen=step * 64, loss=4.5, validation_loss=None,
         stories=[{"prompt": "Once", "story": f"Once, at step {step}"}],
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("num_steps", "count", "steps"),
-    [
-        (10_000, 5, [1, 10, 100, 1_000, 10_000]),
-        (1_000, 3, [1, 32, 1_000]),
-        (3, 12, [1, 2, 3]),
-        (1, 12, [1]),
-        (500, 1, [500]),
-        (500, 0, []),
-    ],
-)
-def test_steps_are_log_spaced_from_the_first_to_the_last(
-    num_steps: int, count: int, steps: list[int]
-) -> None:
-    assert snapshot_steps(num_steps, count) == steps
 
 
 def test_a_snapshot_is_a_stock_model_in_fp16_and_says_where_it_stands(
