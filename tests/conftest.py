@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing.process
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.paths import TOKENIZER
+from tests.exports import make_export
 
 Exporter = Callable[..., Path]
 STARTING_PROCESSES = ("process", "browser", "soak", "gpu")
@@ -58,37 +56,9 @@ def no_unmarked_process(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 def export(tmp_path_factory: pytest.TempPathFactory) -> Exporter:
     """Makes model folders of random weights: `export("name", hidden_size=64)`. With `ends=False`
     its stories do not end by themselves: nothing is like the token that ends them."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-    def make(name: str, *, ends: bool = True, **sizes: Any) -> Path:
-        folder = tmp_path_factory.mktemp("exports") / name
-        shape = {
-            "vocab_size": 50257,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "max_position_embeddings": 64,
-            "tie_word_embeddings": True,
-            "bos_token_id": 50256,
-            "eos_token_id": 50256,
-        }
-        set_seed(0)
-        model = LlamaForCausalLM(LlamaConfig(**(shape | sizes)))
-        if not ends:
-            torch.nn.init.zeros_(model.get_input_embeddings().weight[50256])
-        model.save_pretrained(folder)
-        for file in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(TOKENIZER / file, folder)
-        facts = {
-            "format": 1,
-            "name": name,
-            "corpus": {"name": "made-up stories", "stories": 1234, "tokens": 2_500_000},
-            "validation": {"perplexity": 12.34, "bits_per_byte": 0.567},
-        }
-        (folder / "training.json").write_text(json.dumps(facts), encoding="utf-8")
-        return folder
+    def make(name: str, **options: Any) -> Path:
+        return make_export(tmp_path_factory.mktemp("exports") / name, **options)
 
     return make
 

@@ -1,9 +1,13 @@
-"""Tiny model folders of every shape that is exported, made by stock transformers."""
+"""Small model folders of every shape that is exported, made once by stock transformers.
+
+Folders, opened models and engines of the session are read only; a test that spoils a folder copies
+it first.
+"""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,13 @@ import torch
 
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
-from tests.paths import TOKENIZER
+from tests.conftest import Exporter
+from tests.exports import copy_tokenizer, make_export
+from tests.paths import ROOT
+from tests.playground.vocabulary import SIZE, write_tokenizer
 
 CONTEXT = 64
-USED = 3_000  # ids with a row of their own where the others share one
+OWN_ROWS = 1_000  # ids with a row of their own where the others share one
 MODERN = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -31,20 +38,23 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def make_model(folder: Path, shape: str) -> Path:
+def make_model(
+    folder: Path, shape: str, tokenizer: Path, *, vocabulary: int = SIZE, own_rows: int = OWN_ROWS
+) -> Path:
     """A folder with random weights that are large enough to be sure of something.
 
-    In all but GPT-2's most rows of the table are one and the same, as in a storyteller's.
+    In all but GPT-2's most rows of the table are the same, as in a storyteller's.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 
     set_seed(1)
+    end = vocabulary - 1
     config = AutoConfig.for_model(
         shape,
         **SHAPES[shape],
-        vocab_size=50257,
-        bos_token_id=50256,
-        eos_token_id=50256,
+        vocab_size=vocabulary,
+        bos_token_id=end,
+        eos_token_id=end,
         tie_word_embeddings=True,
         initializer_range=0.3,
     )
@@ -54,13 +64,43 @@ def make_model(folder: Path, shape: str) -> Path:
             if weight.ndim == 1:  # gains and biases, which begin as ones and zeros
                 weight.add_(0.2 * torch.randn_like(weight))
         table = model.get_input_embeddings().weight
-        table[50256] *= 4  # stories end now and then
+        table[end] *= 4  # stories end now and then
         if shape != "gpt2":
-            table[USED:50256] = 0.1 * torch.randn(32)
+            table[own_rows:end] = 0.1 * torch.randn(32)
     model.save_pretrained(folder)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(TOKENIZER / file, folder)
+    copy_tokenizer(tokenizer, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tokenizer of the small vocabulary."""
+    return write_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory: pytest.TempPathFactory, small_tokenizer: Path) -> Exporter:
+    """As the other tests' `export`, with the small vocabulary; the same folder for the same name
+    and sizes."""
+
+    @cache
+    def make(name: str, **options: Any) -> Path:
+        folder = tmp_path_factory.mktemp("exports") / name
+        return make_export(folder, tokenizer=small_tokenizer, vocabulary=SIZE, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_export(export: Exporter) -> Path:
+    """The smallest model folder: two layers, 32 wide, a context of 64 tokens."""
+    return export("tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_export: Path) -> ModelFolder:
+    """The smallest model folder, opened."""
+    return ModelFolder.open(tiny_export, device="cpu")
 
 
 @pytest.fixture(scope="session", params=list(SHAPES))
@@ -70,26 +110,47 @@ def each_folder(request: pytest.FixtureRequest, folder_of: Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The model folder of a shape: `folder_of("llama")`. To be read only."""
-    made: dict[str, Path] = {}
+def folder_of(
+    tmp_path_factory: pytest.TempPathFactory, small_tokenizer: Path
+) -> Callable[[str], Path]:
+    """The model folder of a shape: `folder_of("llama")`."""
 
+    @cache
     def find(shape: str) -> Path:
-        if shape not in made:
-            made[shape] = make_model(tmp_path_factory.mktemp("models") / shape, shape)
-        return made[shape]
+        return make_model(tmp_path_factory.mktemp("models") / shape, shape, small_tokenizer)
 
     return find
 
 
 @pytest.fixture(scope="session")
-def storyteller(folder_of: Callable[[str], Path]) -> ModelFolder:
-    """One of them, opened."""
-    return ModelFolder.open(folder_of("llama"), device="cpu")
+def opened(folder_of: Callable[[str], Path]) -> Callable[[Path], ModelFolder]:
+    """Opens a folder of the session once: `opened(folder_of("llama"))`."""
+    return cache(partial(ModelFolder.open, device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def storyteller(
+    opened: Callable[[Path], ModelFolder], folder_of: Callable[[str], Path]
+) -> ModelFolder:
+    """The Llama, opened."""
+    return opened(folder_of("llama"))
+
+
+@pytest.fixture(scope="session")
+def shipped() -> ModelFolder:
+    """The shipped storyteller, with the whole vocabulary of GPT-2."""
+    return ModelFolder.open(ROOT / "models" / "storyteller", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def shipped_engine(shipped: ModelFolder) -> Iterator[Engine]:
+    """An engine of the shipped storyteller."""
+    with Engine(shipped, max_streams=8) as engine:
+        yield engine
 
 
 @pytest.fixture
-def engine(storyteller: ModelFolder) -> Any:
+def engine(storyteller: ModelFolder) -> Iterator[Engine]:
     """An engine for four stories at once, with two that may wait."""
-    with Engine(storyteller, max_streams=4, max_waiting=2) as found:
-        yield found
+    with Engine(storyteller, max_streams=4, max_waiting=2) as engine:
+        yield engine

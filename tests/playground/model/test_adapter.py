@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
+from tests.playground.vocabulary import END_OF_TEXT
 
 peft = pytest.importorskip("peft")
 PROMPT = "Once upon a time there was a fox"
@@ -54,7 +55,7 @@ def test_greedy_tokens_are_those_of_the_adapted_model(adapter: Path) -> None:
     with torch.inference_mode():
         theirs = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24,
-            min_new_tokens=24, eos_token_id=None, pad_token_id=50256,
+            min_new_tokens=24, eos_token_id=None, pad_token_id=END_OF_TEXT,
         )  # fmt: skip
     assert ours == theirs[0, ids.shape[1] :].tolist()
 

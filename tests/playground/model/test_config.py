@@ -15,6 +15,7 @@ from playground.model.config import context_of, ends_of, read_config
 from playground.model.families import family_of
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
+from tests.playground.vocabulary import END_OF_TEXT
 
 
 @pytest.fixture
@@ -62,9 +63,9 @@ def test_contexts_have_many_names(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("generation", "config", "tokenizer", "expected"),
     [
-        ([7, 9], 50256, True, {7, 9, 50256}),
+        ([7, 9], END_OF_TEXT, True, {7, 9, END_OF_TEXT}),
         (7, [5, 6], False, {5, 6, 7}),
-        (..., ..., True, {50256}),
+        (..., ..., True, {END_OF_TEXT}),
         (..., ..., False, {2}),  # Llama's class
         (None, None, False, set()),
         (..., None, False, set()),
@@ -107,9 +108,9 @@ def test_without_an_end_a_story_runs_to_its_length(
     assert storyteller.ends == frozenset()
     with Engine(storyteller, max_streams=1) as engine:
         head = engine._network.head
-        monkeypatch.setattr(head, "ids_of", always(head.ids_of, 50256))
+        monkeypatch.setattr(head, "ids_of", always(head.ids_of, END_OF_TEXT))
         with engine.write("A fox", Settings(temperature=0, length=9)) as stream:
-            assert [token.token_id for token in stream] == [50256] * 9
+            assert [token.token_id for token in stream] == [END_OF_TEXT] * 9
         assert stream.story.text == "A fox"  # nothing of <|endoftext|>
         assert not stream.story.ended
     assert ["Ends", "never by itself"] in [row[:2] for row in rows(storyteller.facts, 64, 1)]

@@ -15,6 +15,8 @@ import torch
 
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
+from tests.gpt2 import END_OF_TEXT as GPT2_END
+from tests.playground.vocabulary import SIZE
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_facts_for_people_are_optional(folder: Path, content: str) -> None:
     (folder / "training.json").write_text(content, encoding="utf-8")
     facts = ModelFolder.open(folder, device="cpu").facts
     assert facts.context == 64
-    assert facts.vocabulary == 50257
+    assert facts.vocabulary == SIZE
     assert facts.perplexity is None
     assert facts.name == ("Ada" if "Ada" in content else "model")
 
@@ -145,12 +147,12 @@ def test_the_fingerprint_is_that_of_the_content(folder: Path, storyteller: Model
     assert ModelFolder.open(folder).fingerprint != storyteller.fingerprint
 
 
-def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(storyteller: ModelFolder) -> None:
-    pieces = [storyteller.token_bytes(token_id) for token_id in range(50257)]
-    decoded = storyteller.tokenizer.batch_decode([[one] for one in range(50256)])
-    assert [piece.decode(errors="replace") for piece in pieces[:50256]] == decoded
-    assert pieces[50256] == b""
-    assert all(len(piece) > 0 for piece in pieces[:50256])
+def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(shipped: ModelFolder) -> None:
+    pieces = [shipped.token_bytes(token_id) for token_id in range(GPT2_END + 1)]
+    decoded = shipped.tokenizer.batch_decode([[token_id] for token_id in range(GPT2_END)])
+    assert [piece.decode(errors="replace") for piece in pieces[:GPT2_END]] == decoded
+    assert pieces[GPT2_END] == b""
+    assert all(len(piece) > 0 for piece in pieces[:GPT2_END])
     assert {pieces[one] for one in range(256)} == {bytes([value]) for value in range(256)}
 
 
@@ -167,7 +169,7 @@ def test_half_precision_and_several_files_are_the_same_model(folder: Path, tmp_p
     from transformers import AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float16)
-    model.save_pretrained(tmp_path / "parts", max_shard_size="2MB")
+    model.save_pretrained(tmp_path / "parts", max_shard_size="100KB")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(folder / name, tmp_path / "parts")
     assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 
 from playground.model.folder import ModelFolder
 from playground.model.history import LETTERS_MAX, STAGES_MAX, Stage, read_history
-from tests.conftest import Exporter
 
 
 def record(tokens_seen: Any, story: Any) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def write(folder: Path, stages: Any) -> None:
     (folder / "history.json").write_text(content, encoding="utf-8")
 
 
-def test_stages_come_in_the_order_of_their_reading(export: Exporter) -> None:
-    folder = export("learned")
+def test_stages_come_in_the_order_of_their_reading(tiny_export: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_export, tmp_path / "learned"))
     assert ModelFolder.open(folder).facts.history == ()
     write(folder, [record(500, "Once upon"), record(20, "Onceonce")])
     stages = ModelFolder.open(folder).facts.history

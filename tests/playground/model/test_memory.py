@@ -12,6 +12,7 @@ from playground.model import memory
 from playground.model.folder import ModelFolder
 from playground.model.memory import Room, room_for
 from playground.sampling import Settings
+from tests.conftest import Exporter
 
 GB = 10**9
 
@@ -37,19 +38,18 @@ def test_stories_go_first_and_then_their_length(
 
 
 def test_an_engine_keeps_to_its_memory_and_says_so(
-    tiny_export: Path, capsys: pytest.CaptureFixture[str]
+    tiny: ModelFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    storyteller = ModelFolder.open(tiny_export, device="cpu")
-    with Engine(storyteller, memory=700_000) as engine:
+    with Engine(tiny, memory=700_000) as engine:
         assert (engine.max_streams, engine.context) == (8, 64)
         with engine.write("A fox", Settings(length=100, stop_at_end=False)) as stream:
             assert len(list(stream)) == 100
     assert "8 stories at once of 64 tokens each, not 64 of 64" in capsys.readouterr().err
     with pytest.raises(ValueError, match="no memory for"):
-        Engine(storyteller, memory=10_000)
+        Engine(tiny, memory=10_000)
 
 
-def test_a_long_context_is_shortened(export, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_context_is_shortened(export: Exporter, capsys: pytest.CaptureFixture[str]) -> None:
     storyteller = ModelFolder.open(export("long", max_position_embeddings=131_072), device="cpu")
     with Engine(storyteller, memory=50_000_000) as engine:
         assert engine.context == 4_096

@@ -16,24 +16,24 @@ from playground.engine.engine import Engine
 from playground.model.families import family_of
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
-from tests.paths import TOKENIZER
+from tests.exports import copy_tokenizer
+from tests.playground.vocabulary import END_OF_TEXT, SIZE
 
 PROMPT = "Once upon a time there was a red fox"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, small_tokenizer: Path) -> Path:
     """A GPT-NeoX of random weights with a context of 64."""
     found = tmp_path_factory.mktemp("foreign") / "neox"
     set_seed(0)
     config = GPTNeoXConfig(
-        vocab_size=50257, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=SIZE, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=64, initializer_range=0.3,
-        bos_token_id=50256, eos_token_id=50256,
+        bos_token_id=END_OF_TEXT, eos_token_id=END_OF_TEXT,
     )  # fmt: skip
     GPTNeoXForCausalLM(config).save_pretrained(found)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(TOKENIZER / name, found)
+    copy_tokenizer(small_tokenizer, found)
     return found
 
 
@@ -49,7 +49,7 @@ def test_greedy_tokens_are_those_of_generate(folder: Path) -> None:
     with torch.inference_mode():
         theirs = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=40,
-            pad_token_id=50256,
+            pad_token_id=END_OF_TEXT,
         )  # fmt: skip
     assert ours == theirs[0, ids.shape[1] :].tolist()
 

@@ -1,17 +1,19 @@
 """A Hub for tests: a local server that answers what huggingface_hub and `datasets` ask about one
 data set with two versions of two splits."""
 
+from __future__ import annotations
+
 import hashlib
-import http.server
 import io
-import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pyarrow
 import pyarrow.parquet
+
+from tests import local_server
 
 NAME = "roneneldan/TinyStories"
 NEWEST = "7" * 40  # commit of a data set that was asked for without one
@@ -23,6 +25,85 @@ def parquet(stories: list[str], column: str) -> bytes:
     return file.getvalue()
 
 
+def digest(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()
+
+
+@dataclass
+class DataSet:
+    """What is on the Hub.
+
+    Attributes:
+        files: content by path.
+        failing: the Hub says that it has the data set, and is overloaded when asked for it.
+        commits: those that were asked for.
+    """
+
+    name: str
+    files: dict[str, bytes]
+    failing: bool
+    commits: set[str] = field(default_factory=set)
+
+    def entry(self, kind: str, path: str) -> dict[str, object]:
+        """A line of the list of files."""
+        content = self.files.get(path, b"")
+        return {"type": kind, "oid": digest(content), "size": len(content), "path": path}
+
+    def tree(self, folder: str) -> list[dict[str, object]]:
+        """The files below a folder, "" for all."""
+        files = [self.entry("file", path) for path in self.files if path.startswith(folder)]
+        return files if folder else [*files, self.entry("directory", "data")]
+
+
+class Handler(local_server.Handler):
+    """One request."""
+
+    data_set: DataSet
+
+    def do_GET(self) -> None:  # noqa: N802
+        path, name = self.path.split("?")[0], self.data_set.name
+        if path == f"/api/datasets/{name}":
+            self.send(200, {"id": name, "sha": NEWEST, "siblings": [], "tags": []})
+            return
+        match = re.fullmatch(
+            rf"(/api)?/datasets/{name}/(revision|tree|resolve)/([^/]+)/?(.*)", path
+        )
+        if match:
+            self.send_part(*match.groups()[1:])
+        else:
+            self.send(404)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def send_part(self, kind: str, commit: str, path: str) -> None:
+        """Answer what a commit is, which files it has, or one of them."""
+        self.data_set.commits.add(commit)
+        files = self.data_set.files
+        if kind == "revision":
+            names = [{"rfilename": file} for file in files]
+            about = {"id": self.data_set.name, "sha": commit, "siblings": names, "tags": []}
+            self.send(200, about)
+        elif self.data_set.failing:
+            self.send(503, Retry_After="0")
+        elif kind == "tree":
+            self.send(200, self.data_set.tree(path))
+        elif path in files:
+            self.send_file(files[path], commit)
+        else:
+            self.send(404, X_Error_Code="EntryNotFound")
+
+    def send_file(self, content: bytes, commit: str) -> None:
+        """Answer with a file, or with the part of it that is asked for."""
+        about = {"ETag": f'"{digest(content)}"', "X_Repo_Commit": commit}
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not part:
+            self.send(200, content, **about)
+            return
+        start, end = int(part[1]), min(int(part[2] or len(content)), len(content) - 1)
+        about["Content_Range"] = f"bytes {start}-{end}/{len(content)}"
+        self.send(206, content[start : end + 1], **about)
+
+
 @contextmanager
 def serve(
     first: dict[str, list[str]],
@@ -30,7 +111,7 @@ def serve(
     failing: bool = False,
     name: str = NAME,
     column: str = "text",
-) -> Iterator[tuple[str, set]]:
+) -> Iterator[tuple[str, set[str]]]:
     """Its address and, as they come in, the commits that were asked for; `first` and `second` are
     the versions: stories of "train" and "validation". A `failing` one says that it has the data
     set, and is overloaded when asked for it."""
@@ -40,78 +121,7 @@ def serve(
     for split, stories in second.items():
         content = "\n<|endoftext|>\n".join(stories)
         files[f"TinyStoriesV2-GPT4-{split[:5]}.txt"] = content.encode()
-    commits: set[str] = set()
-    dataset = name
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-        def send(self, code: int, body: bytes = b"", **headers: str) -> None:
-            self.send_response(code)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        def send_json(self, content: object) -> None:
-            self.send(200, json.dumps(content).encode(), Content_Type="application/json")
-
-        def do_GET(self) -> None:  # noqa: N802
-            path = self.path.split("?")[0]
-            if path == f"/api/datasets/{dataset}":
-                self.send_json({"id": dataset, "sha": NEWEST, "siblings": [], "tags": []})
-                return
-            asked = re.fullmatch(
-                rf"(/api)?/datasets/{dataset}/(revision|tree|resolve)/([^/]+)/?(.*)", path
-            )
-            if not asked:
-                self.send(404)
-                return
-            _, what, commit, name = asked.groups()
-            commits.add(commit)
-            if what == "revision":
-                names = [{"rfilename": file} for file in files]
-                self.send_json({"id": dataset, "sha": commit, "siblings": names, "tags": []})
-            elif failing:
-                self.send(503, Retry_After="0")
-            elif what == "tree":
-                found = [entry("file", file) for file in files if file.startswith(name)]
-                self.send_json(found if name else [*found, entry("directory", "data")])
-            elif name in files:
-                self.send_file(files[name], commit)
-            else:
-                self.send(404, X_Error_Code="EntryNotFound")
-
-        def send_file(self, content: bytes, commit: str) -> None:
-            about = {"ETag": f'"{digest(content)}"', "X_Repo_Commit": commit}
-            part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            if not part:
-                self.send(200, content, **about)
-                return
-            start, end = int(part[1]), min(int(part[2] or len(content)), len(content) - 1)
-            about["Content_Range"] = f"bytes {start}-{end}/{len(content)}"
-            self.send(206, content[start : end + 1], **about)
-
-        do_HEAD = do_GET  # noqa: N815
-
-    def digest(content: bytes) -> str:
-        return hashlib.sha1(content).hexdigest()
-
-    def entry(kind: str, name: str) -> dict[str, object]:
-        content = files.get(name, b"")
-        return {"type": kind, "oid": digest(content), "size": len(content), "path": name}
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", commits
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    data_set = DataSet(name, files, failing)
+    answer = type("Answer", (Handler,), {"data_set": data_set})
+    with local_server.serving(answer) as address:
+        yield address, data_set.commits
