@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE # in containers: each of the tests' processes w
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
 STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
-NODE_TESTS := $(BIN)/node --test --test-reporter=dot tests/web/
+NODE_TESTS := $(BIN)/node --test --test-reporter=dot "tests/web/*.test.js"
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 define TOOLS
 missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
