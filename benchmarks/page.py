@@ -59,6 +59,27 @@ BARS = """(k) => {
   document.body.offsetHeight;
   return performance.now() - start;
 }"""
+TREE = """async () => {
+  const tree = await import(new URL("web/tree.js", document.baseURI));
+  const words = (length) => Array.from({ length }, (_, k) => ({ t: ` word${k}`, s: k % 7, i: k, r: 0 }));
+  let doc = tree.emptyDocument();
+  doc.runs.push({ settings: writer.settings, seed: 1 });
+  doc = tree.withTokens(doc, words(300));
+  for (let k = 1; k < 500; k += 1) {
+    doc = tree.selected(doc, 1 + (k * 7) % k);
+    doc = tree.branched(doc, [...tree.current(doc).tokens.slice(0, 150), ...words(150)]);
+  }
+  writer.act(doc);
+  const times = [];
+  for (let k = 0; k < 30; k += 1) {
+    const start = performance.now();
+    writer.act(tree.selected(writer.doc, 1 + (k * 37) % 500));
+    document.body.offsetHeight;
+    times.push(performance.now() - start);
+    await new Promise(requestAnimationFrame);
+  }
+  return times;
+}"""
 
 
 def seconds_of(command: list[str]) -> float:
@@ -111,6 +132,7 @@ def visit(page: Page, repeat: int) -> None:
     line(
         "bars of 200 after a slider moved", [page.evaluate(BARS, k) for k in range(19)], "ms", "16"
     )
+    line("another of 500 branches", page.evaluate(TREE), "ms", "33")
 
 
 def main() -> None:

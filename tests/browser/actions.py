@@ -8,29 +8,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.paths import ROOT
-
+SEED = 7  # of every story in the tests, unless the seed is the subject
 AXE = Path(importlib.util.find_spec("axe_playwright_python").origin).with_name("axe.min.js")
-VECTORS = ROOT / "tests" / "playground" / "stories" / "permalink_vectors.json"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESK = {"viewport": {"width": 1280, "height": 900}}
 DAY, NIGHT = {"color_scheme": "light"}, {"color_scheme": "dark"}
-SCREENS = [PHONE | DAY, PHONE | NIGHT, DESK | DAY, DESK | NIGHT]
+BOTH = [DESK | DAY, PHONE | NIGHT]  # each width once, and each set of colours once
+on_both_screens = pytest.mark.parametrize("page", BOTH, indirect=True, ids=["desk", "phone"])
 
 
 @contextlib.contextmanager
 def fresh_page(browser: Browser, timeout: int, **settings: Any) -> Iterator[Page]:
-    """A page in a browser that knows nothing of it; by its end no script of it may have failed.
-    `timeout` of what is done on it, in ms."""
+    """Yield a page in a context of its own; no script of it may fail. `timeout`: of each action on
+    it, in ms."""
     context = browser.new_context(**{"locale": "en-GB"} | settings)
-    page = context.new_page()
-    page.set_default_timeout(timeout)
     problems: list[str] = []
-    page.on("pageerror", lambda problem: problems.append(str(problem)))
-    yield page
-    context.close()
+    try:
+        page = context.new_page()
+        page.set_default_timeout(timeout)
+        page.on("pageerror", lambda problem: problems.append(str(problem)))
+        yield page
+    finally:
+        context.close()
     assert problems == []
 
 
@@ -51,7 +53,8 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
-def set_range(page: Page, name: str, value: float) -> None:
+def set_field(page: Page, name: str, value: float) -> None:
+    """Set a slider or another field of the settings, also below a heading that is closed."""
     page.locator(f"#ink-{name}").evaluate(
         "(node, value) => { node.value = value; node.dispatchEvent(new Event('input', "
         "{ bubbles: true })) }",
@@ -59,9 +62,42 @@ def set_range(page: Page, name: str, value: float) -> None:
     )
 
 
+def set_seed(page: Page, seed: int = SEED) -> None:
+    """Set the seed of all stories that follow."""
+    set_field(page, "seed", seed)
+
+
+def generate(page: Page, length: int = 16) -> str:
+    """Press Generate or Continue, wait for the end, and return the text."""
+    set_field(page, "length", length)
+    set_seed(page)
+    page.locator('[data-part="generate"]').click()
+    expect(page.locator(".live")).to_contain_text("Seed")
+    expect(button(page, "Continue")).to_be_visible()
+    return text(page)
+
+
+def until_kept(page: Page) -> None:
+    """Wait until the browser's database has the story as it is now."""
+    page.wait_for_function("document.querySelector('inkling-writer').store.waiting === undefined")
+
+
+def violations(page: Page, root: str = "html") -> list[str]:
+    """Return what axe finds wrong below `root`."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "root => axe.run(document.querySelector(root), { resultTypes: ['violations'] })", root
+    )
+    return [
+        f"{problem['id']}: {problem['help']}: {problem['nodes'][0]['html'][:200]}"
+        for problem in found["violations"]
+    ]
+
+
 def write(page: Page, opening: str = "Once upon a time", length: int = 6) -> str:
-    """Types an opening and lets the model go on."""
-    set_range(page, "length", length)
+    """Type an opening, let the model continue it, and return the text."""
+    set_field(page, "length", length)
     sheet(page).click()
     for number, line in enumerate(opening.split("\n")):
         if number:

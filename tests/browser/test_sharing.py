@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
-from tests.browser.actions import AXE, button, link_of, sheet, text
-from tests.browser.conftest import running_app
-from tests.browser.test_page import DESK, PHONE, generate
+from tests.browser.actions import (
+    DESK,
+    PHONE,
+    button,
+    fresh_page,
+    generate,
+    link_of,
+    open_page,
+    sheet,
+    text,
+    violations,
+)
 
 HOSTILE = '<img src=x onerror="window.hacked=1"> <script>window.hacked=1</script> {{7*7}}'
-
-
-@pytest.fixture(scope="module")
-def address(export, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
-    with running_app(tmp_path_factory.mktemp("app") / "log", export("fast")) as url:
-        yield url
 
 
 def written(page: Page, opening: str) -> str:
@@ -28,13 +30,6 @@ def written(page: Page, opening: str) -> str:
     sheet(page).click()
     page.keyboard.insert_text(opening)
     return generate(page)
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run()).violations")
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)
@@ -46,15 +41,14 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
     assert link.startswith(f"{address}/s/")
     # The model has few tokens in its sight: what is shown fits on the screen all the same.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    other = browser.new_context(locale="en-GB", **PHONE).new_page()
-    other.goto(link)
-    expect(other.locator(".live")).to_contain_text("Reproduced exactly")
-    assert text(other) == told
-    assert other.url == f"{address}/"
-    other.reload()
-    other.locator("inkling-writer[ready]").wait_for()
-    assert text(other) == told
-    other.context.close()
+    with fresh_page(browser, 60_000, **PHONE) as other:
+        other.goto(link)
+        expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+        assert text(other) == told
+        assert other.url == f"{address}/"
+        other.reload()
+        other.locator("inkling-writer[ready]").wait_for()
+        assert text(other) == told
 
 
 def test_a_hostile_story_runs_nowhere(page: Page, browser: Browser, tmp_path: Path) -> None:
@@ -67,13 +61,12 @@ def test_a_hostile_story_runs_nowhere(page: Page, browser: Browser, tmp_path: Pa
     download.value.save_as(file)
     assert page.evaluate("window.hacked") is None
     for where in (link, file.as_uri()):
-        other = browser.new_context(locale="en-GB").new_page()
-        other.goto(where)
-        other.locator(":is(inkling-writer, inkling-reader)[ready]").wait_for()
-        expect(other.locator(".sheet")).to_contain_text(HOSTILE)
-        assert other.evaluate("window.hacked") is None
-        assert other.locator(".sheet :is(img, script)").count() == 0
-        other.context.close()
+        with fresh_page(browser, 60_000) as other:
+            other.goto(where)
+            other.locator(":is(inkling-writer, inkling-reader)[ready]").wait_for()
+            expect(other.locator(".sheet")).to_contain_text(HOSTILE)
+            assert other.evaluate("window.hacked") is None
+            assert other.locator(".sheet :is(img, script)").count() == 0
 
 
 def test_a_file_shows_the_odds_without_a_server(
@@ -88,26 +81,24 @@ def test_a_file_shows_the_odds_without_a_server(
     assert download.value.suggested_filename == "the-door.html"
     file = tmp_path / "story.html"
     download.value.save_as(file)
-    reader = browser.new_context(locale="en-GB", offline=True, **PHONE).new_page()
-    problems: list[str] = []
-    reader.on("console", lambda message: problems.append(message.text))
-    reader.on("pageerror", lambda problem: problems.append(str(problem)))
-    reader.goto(file.as_uri())
-    reader.locator("inkling-reader[ready]").wait_for()
-    assert reader.title() == "The door"
-    assert text(reader) == told.strip()
-    assert reader.get_by_text("Lily and fast").is_visible()
-    reader.locator(".word").nth(8).click()
-    card = reader.get_by_role("dialog", name="The odds of a word")
-    expect(card.locator(".bars li")).to_have_count(10)
-    reader.keyboard.press("Escape")
-    expect(card).to_be_hidden()
-    button(reader, "Deutsch").click()
-    expect(button(reader, "Nacht")).to_be_visible()
-    assert violations(reader) == []
-    assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert problems == []
-    reader.context.close()
+    with fresh_page(browser, 60_000, offline=True, **PHONE) as reader:
+        said: list[str] = []
+        reader.on("console", lambda message: said.append(message.text))
+        reader.goto(file.as_uri())
+        reader.locator("inkling-reader[ready]").wait_for()
+        assert reader.title() == "The door"
+        assert text(reader) == told.strip()
+        assert reader.get_by_text("Lily and fast").is_visible()
+        reader.locator(".word").nth(8).click()
+        card = reader.get_by_role("dialog", name="The odds of a word")
+        expect(card.locator(".bars li")).to_have_count(10)
+        reader.keyboard.press("Escape")
+        expect(card).to_be_hidden()
+        button(reader, "Deutsch").click()
+        expect(button(reader, "Nacht")).to_be_visible()
+        assert violations(reader) == []
+        assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert said == []
 
 
 def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None:
@@ -167,26 +158,18 @@ def test_the_panel_is_for_everybody(page: Page) -> None:
     expect(page.locator(".sharing")).to_be_hidden()
 
 
-def test_the_devices_own_sheet_gets_link_and_picture(page: Page, browser: Browser) -> None:
+def test_the_devices_own_sheet_gets_link_and_picture(browser: Browser, address: str) -> None:
     """Headless Chromium has none: this one notes what it is given."""
-    context = browser.new_context(locale="en-GB")
-    context.add_init_script(
-        "window.sent = []; navigator.canShare = () => true;"
-        "navigator.share = async (what) => window.sent.push("
-        "{ title: what.title, url: what.url, files: what.files.map((one) => one.type) });"
-    )
-    other = context.new_page()
-    other.goto(page.url)
-    other.locator("inkling-writer[ready]").wait_for()
-    written(other, "The moon was lonely")
-    link = link_of(other)
-    button(other, "Send…").click()
-    for _ in range(50):  # the page allows no script from outside, so Python looks
-        sent = other.evaluate("() => JSON.stringify(window.sent)")
-        if sent != "[]":
-            break
-        other.wait_for_timeout(100)
-    (given,) = json.loads(sent)
+    with fresh_page(browser, 60_000) as page:
+        page.add_init_script(
+            "navigator.canShare = () => true; navigator.share = async (what) => {"
+            "const files = what.files.map((file) => file.type);"
+            "document.body.dataset.sent = JSON.stringify({ ...what, files }); };"
+        )
+        open_page(page, address)
+        written(page, "The moon was lonely")
+        link = link_of(page)
+        button(page, "Send…").click()
+        given = json.loads(page.locator("body[data-sent]").get_attribute("data-sent") or "")
     assert given["url"] == link and given["files"] == ["image/png"]
     assert given["title"].startswith("The moon was lonely")
-    context.close()

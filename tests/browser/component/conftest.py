@@ -12,14 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from playground.pages.write import WEB
-from tests.browser.actions import (
-    DAY,
-    DESK,
-    NIGHT,
-    PHONE,
-    fresh_page,
-    open_page,
-)
+from tests.browser.actions import DAY, DESK, fresh_page, open_page
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
@@ -35,7 +28,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def files() -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -44,9 +37,9 @@ def files() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(params=[DESK | DAY, PHONE | NIGHT], ids=["desk, day", "phone, night"])
+@pytest.fixture
 def page(browser: Browser, files: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The component, opened in a browser that knows nothing of it."""
-    with fresh_page(browser, 15_000, **request.param) as page:
+    """The component, opened; `on_both_screens` or `parametrize` sets the screen."""
+    with fresh_page(browser, 60_000, **getattr(request, "param", DESK | DAY)) as page:
         open_page(page, files)
         yield page

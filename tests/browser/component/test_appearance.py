@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from playground.pages.write import WEB
-from playground.sampling import NUMBERS
-from tests.browser.actions import (
-    AXE,
-    SCREENS,
-    button,
-    sheet,
-    write,
-)
-
-
-def test_the_page_is_light() -> None:
-    files = [file for ending in ("js", "css", "json", "html") for file in WEB.glob(f"*.{ending}")]
-    size = sum(file.stat().st_size for file in [*files, *WEB.glob("fonts/*.woff2")])
-    assert size < 400_000
+from tests.browser.actions import button, on_both_screens, sheet, violations, write
 
 
 @pytest.mark.parametrize("page", [{"forced_colors": "active"}], indirect=True)
@@ -33,6 +16,7 @@ def test_forced_colours_leave_the_controls(page: Page) -> None:
     assert page.get_by_label("Show the odds").evaluate(appearance) == "auto"
 
 
+@on_both_screens
 def test_paper_is_printed_alone(page: Page) -> None:
     write(page)
     page.emulate_media(media="print")
@@ -41,6 +25,7 @@ def test_paper_is_printed_alone(page: Page) -> None:
         expect(page.locator(f"inkling-writer {part}").first).to_be_hidden()
 
 
+@on_both_screens
 def test_right_to_left_is_laid_out_so(page: Page) -> None:
     write(page, "كان يا ما كان", length=2)
     first, last = (page.locator(".word").nth(k).bounding_box() for k in (0, 2))
@@ -100,34 +85,10 @@ def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
     expect(story).to_be_visible()
 
 
-def test_both_languages_say_everything() -> None:
-    texts = json.loads((WEB / "text.json").read_text(encoding="utf-8"))
-    assert {name: sorted(words) for name, words in texts.items()} == {
-        name: sorted(texts["en"]) for name in ("en", "de")
-    }
-    files = [*WEB.glob("*.js"), *WEB.parent.glob("pages/*.py")]
-    source = "".join(file.read_text(encoding="utf-8") for file in files)
-    made = re.compile(r"(opening_\d|preset_\w+|\w+_hint)$")  # keys that are put together
-    names = {row.name for row in NUMBERS}
-    unused = [
-        key
-        for key in texts["en"]
-        if f'"{key}"' not in source and not made.match(key) and key not in names
-    ]
-    assert unused == []
-
-
-@pytest.mark.parametrize("page", SCREENS, indirect=True)
+@on_both_screens
 def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
-    page.add_script_tag(path=str(AXE))
-
     def check(state: str) -> None:
-        found = page.evaluate("axe.run(document.querySelector('inkling-writer'))")
-        said = [
-            f"{state}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
-            for one in found["violations"]
-        ]
-        assert said == []
+        assert violations(page, "inkling-writer") == [], state
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
     check("empty")
@@ -151,7 +112,7 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
     check("eight")
 
 
-@pytest.mark.parametrize("page", SCREENS, indirect=True)
+@on_both_screens
 def test_what_can_be_pressed_is_large_and_the_actions_are_in_reach(page: Page) -> None:
     write(page, length=200)
     small = page.evaluate(

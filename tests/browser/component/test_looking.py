@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from playground.sampling import Settings, choose, uniform
 from tests.browser.actions import (
     asked,
     button,
+    on_both_screens,
     open_page,
-    set_range,
+    set_field,
     text,
     write,
 )
 
 
+@on_both_screens
 def test_a_word_s_card_turns_the_story(page: Page) -> None:
     told = write(page)
     page.get_by_label("Show the odds").check()
@@ -115,25 +112,16 @@ def test_the_bars_follow_a_slider(page: Page) -> None:
         return bars.locator("button .odds").all_text_contents()
 
     warm = odds()
-    set_range(page, "temperature", 0)
+    set_field(page, "temperature", 0)
     assert odds() == ["100 %"] + ["–"] * 11
-    set_range(page, "temperature", 2)
+    set_field(page, "temperature", 2)
     assert odds() != warm
-    set_range(page, "top_k", 3)
+    set_field(page, "top_k", 3)
     assert odds()[3:] == ["–"] * 9
     assert bars.locator("li.cut").count() == 9
     calls = len(asked(page, "candidates"))
-    set_range(page, "temperature", 1.5)
+    set_field(page, "temperature", 1.5)
     assert len(asked(page, "candidates")) == calls  # no round trip
-    took = page.evaluate(
-        """() => { const slider = document.querySelector('#ink-temperature');
-          writer.querySelector('#ink-top_k').value = 0; writer.settings.top_k = 0;
-          const times = []; for (let k = 0; k < 20; k += 1) { const start = performance.now();
-          slider.value = k / 10; slider.dispatchEvent(new Event('input', { bubbles: true }));
-          document.body.offsetHeight; times.push(performance.now() - start); }
-          return times.sort((a, b) => a - b)[10]; }"""
-    )
-    assert took < 16
 
 
 def test_every_word_can_be_picked(page: Page) -> None:
@@ -158,6 +146,7 @@ TRICKS = [
 ]
 
 
+@on_both_screens
 @pytest.mark.parametrize("trick", TRICKS, ids=range(len(TRICKS)))
 def test_a_story_is_letters_wherever_it_is_shown(page: Page, trick: str) -> None:
     page.evaluate("trick => { source.say = trick }", trick)
@@ -231,8 +220,8 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     expect(button(page, "Read aloud")).to_be_visible()
 
 
-def test_a_tree_of_500_branches_stays_fluent(page: Page) -> None:
-    slowest = page.evaluate(
+def test_a_tree_of_500_branches_is_shown(page: Page) -> None:
+    shown = page.evaluate(
         """async () => {
           const tree = await import('./web/tree.js');
           let doc = tree.emptyDocument();
@@ -247,68 +236,17 @@ def test_a_tree_of_500_branches_stays_fluent(page: Page) -> None:
           }
           writer.setOdds(true);
           writer.act(doc);
-          const times = [];
+          const shown = [];
           for (let k = 0; k < 30; k += 1) {
-            const start = performance.now();
-            writer.act(tree.selected(writer.doc, 1 + (k * 37) % 500));
-            document.body.offsetHeight;
-            times.push(performance.now() - start);
+            const id = 1 + (k * 37) % 500;
+            writer.act(tree.selected(writer.doc, id));
             await new Promise(requestAnimationFrame);
+            const item = document.querySelector('.branches [aria-current]').closest('li');
+            const text = document.querySelector('.sheet').textContent;
+            shown.push(Number(item.dataset.id) === id && text === tree.textOf(writer.tokens));
           }
-          return times.sort((a, b) => a - b)[15];
+          return shown;
         }"""
     )
-    assert slowest < 33
+    assert shown == [True] * 30
     assert page.locator(".branches li").count() == 500
-
-
-# The browser's arithmetic is Python's.
-
-
-def test_the_presets_are_settings(page: Page) -> None:
-    presets = page.evaluate("import('./web/settings.js').then(module => module.PRESETS)")
-    for preset in presets.values():
-        Settings(**preset)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"temperature": 0.8, "top_k": 40},
-        {"temperature": 1.3, "top_k": 0},
-        {"temperature": 0, "top_k": 0},
-        {"temperature": 1, "top_k": 0, "top_p": 0.7},
-        {"temperature": 0.5, "top_k": 20, "min_p": 0.1},
-        {"temperature": 2, "top_k": 200, "top_p": 0.9, "min_p": 0.01},
-    ],
-    ids=str,
-)
-def test_bars_are_what_the_sampler_draws_from(page: Page, settings: dict[str, Any]) -> None:
-    draw = np.random.default_rng(5)
-    logits = np.sort(draw.normal(size=200) * 2)[::-1] + 6
-    rest = [(-3.0, 400), (-2.0, 50)]
-    total = float(np.logaddexp.reduce([*logits, *(x + math.log(n) for x, n in rest)]))
-    wish = Settings(**settings)
-    found = page.evaluate(
-        "([next, settings]) => import('./web/odds.js').then(m => m.distribution(next, settings))",
-        [
-            {
-                "candidates": [[k, f" {k}", float(x)] for k, x in enumerate(logits)],
-                "rest": rest,
-                "log_total": total,
-            },
-            {name: getattr(wish, name) for name in ("temperature", "top_k", "top_p", "min_p")},
-        ],
-    )
-    after = [row["after"] for row in found["rows"]]
-    assert sum(after) + found["restAfter"] == pytest.approx(1)
-    assert sum(row["before"] for row in found["rows"]) + found["restBefore"] == pytest.approx(1)
-    temperature = wish.temperature or 1.0
-    log_rest = float(np.logaddexp.reduce([x / temperature + math.log(n) for x, n in rest]))
-    seen = np.zeros(200)
-    for position in range(400):
-        chosen = choose(logits, log_rest, wish, uniform(1, position))
-        if chosen is not None:
-            seen[chosen[0]] += 1
-            assert chosen[1] == pytest.approx(after[chosen[0]], rel=1e-9)
-    assert all(after[k] > 0 for k in np.flatnonzero(seen))

@@ -7,15 +7,18 @@ from playwright.sync_api import Page, expect
 from tests.browser.actions import (
     asked,
     button,
+    on_both_screens,
     open_page,
-    set_range,
+    set_field,
     sheet,
     text,
     turn,
+    until_kept,
     write,
 )
 
 
+@on_both_screens
 def test_one_text_is_typed_and_goes_on(page: Page) -> None:
     told = write(page, "Once upon a time", 6)
     assert told.startswith("Once upon a time ")
@@ -87,26 +90,26 @@ def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
 
 
 def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
-    page.evaluate("source.pace = 20")
-    set_range(page, "length", 300)
+    page.evaluate("source.holdAt = 10")
+    set_field(page, "length", 300)
     button(page, "Generate").dblclick()
-    page.wait_for_function("document.querySelectorAll('.word').length > 8")
-    expect(button(page, "Stop")).to_be_visible()
-    page.wait_for_timeout(450)
+    expect(page.locator(".word")).to_have_count(10)  # the story is held there until it is stopped
+    assert page.evaluate("source.closed") == 0
     button(page, "Stop").click()
     expect(page.locator(".note")).to_contain_text("Stopped.")
     expect(page.locator(".live")).to_contain_text("Stopped.")
+    page.wait_for_function("source.closed === 1")  # nothing comes any more
+    assert page.locator(".word").count() == 10
     told = text(page)
-    page.wait_for_timeout(200)
-    assert text(page) == told
     page.keyboard.press("Control+Enter")
-    page.wait_for_function(f"document.querySelector('.sheet').textContent.length > {len(told)}")
-    page.wait_for_timeout(450)
+    expect(page.locator(".word")).to_have_count(20)
     page.keyboard.press("Escape")
     expect(button(page, "Continue")).to_be_visible()
+    page.wait_for_function("source.closed === 2")
     assert text(page).startswith(told)
 
 
+@on_both_screens
 def test_eight_are_shown_and_one_goes_on(page: Page) -> None:
     write(page, length=4)
     button(page, "Show me eight").click()
@@ -154,8 +157,7 @@ def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
 ) -> None:
     told = write(page)
     turned = turn(page, 1)
-    set_range(page, "temperature", 1.35)
-    page.wait_for_timeout(450)
+    set_field(page, "temperature", 1.35)
     page.reload()
     page.locator("inkling-writer[ready]").wait_for()
     assert text(page) == turned
@@ -166,13 +168,14 @@ def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
     page.locator("inkling-writer[ready]").wait_for()
     assert text(page) == turned
     # A second tab begins with a copy, and neither changes the other.
+    until_kept(page)
     other = page.context.new_page()
     open_page(other, files)
     assert text(other) == turned
     other.locator(".branches .go").first.click()
     assert text(other) == told
     button(other, "New story").click()
-    other.wait_for_timeout(450)
+    until_kept(other)
     page.reload()
     page.locator("inkling-writer[ready]").wait_for()
     assert text(page) == turned

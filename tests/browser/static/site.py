@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.actions import button, sheet
+from tests.browser.actions import button, set_seed, sheet
 from tests.paths import ROOT
 
 SHIPPED = ROOT / "models" / "storyteller"
@@ -56,7 +56,8 @@ def opened(page: Page, address: str) -> None:
 
 
 def begin(page: Page, opening: str) -> None:
-    """A new story that begins like this."""
+    """Begin a new story with these words; its seed is fixed."""
+    set_seed(page)
     if button(page, "New story").is_enabled():
         button(page, "New story").click()
     else:

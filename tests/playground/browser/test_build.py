@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,20 @@ import pytest
 from playground.browser.__main__ import main
 from playground.browser.build import checksum_of, page_of, write
 from playground.model.folder import ModelFolder
+from tests.paths import ROOT
 
 
 def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.process
+def test_make_browser_takes_the_shipped_model() -> None:
+    target = ["make", "--dry-run", "browser", "VENV=.venv"]
+    recipe = subprocess.run(target, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = next(line for line in recipe.splitlines() if "playground.browser" in line)
+    words = command.split("playground.browser ")[1].split()
+    assert words == ["models/storyteller", "build/page"]
 
 
 def test_a_folder_is_made_and_made_again(
