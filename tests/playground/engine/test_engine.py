@@ -1,9 +1,9 @@
-"""What the decode loop says: the same as transformers, alone and in company, beyond the context."""
+"""What the decode loop writes: the same as transformers, alone and batched, beyond the context."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from playground.model.batched_decoder import BatchedDecoder
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
+from tests.playground.conftest import CONTEXT
+from tests.playground.vocabulary import END_OF_TEXT, SIZE
 
-CONTEXT = 64  # of the folders in conftest.py
+Opened = Callable[[Path], ModelFolder]
 PROMPT = "Once upon a time, a small fox found a red kite."
 LONG = " ".join([PROMPT, "It flew over the hill and the river, and nobody saw it again."] * 8)
 
@@ -40,6 +42,15 @@ def told(engine: Engine, prompt: str, after: Story | None = None, **settings: An
     for _ in stream:
         pass
     return stream.story
+
+
+def written(engine: Engine, wishes: Iterable[tuple[str, Settings]]) -> list[Story]:
+    """Whole stories, written at once."""
+    streams = [engine.write(*wish) for wish in wishes]
+    for stream in streams:
+        for _ in stream:
+            pass
+    return [stream.story for stream in streams]
 
 
 def window(count: int) -> int:
@@ -77,35 +88,29 @@ def check_record(token: Token, logits: torch.Tensor) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_greedy_tokens_are_those_of_transformers(each_folder: Path) -> None:
+def test_greedy_tokens_are_those_of_transformers(each_folder: Path, opened: Opened) -> None:
     model = stock(each_folder)
-    opened = ModelFolder.open(each_folder, device="cpu")
-    with Engine(opened, max_streams=2) as engine:
-        for prompt in (PROMPT, "Lily", "The dog and the cat were friends because"):
-            story = told(engine, prompt, temperature=0, length=40, stop_at_end=False)
-            ids = torch.tensor([[50256, *story.prompt_ids]])
-            expected = model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=False,
-                max_new_tokens=40,
-                min_new_tokens=40,
-                eos_token_id=None,
-                pad_token_id=50256,
-            )
-            assert [token.token_id for token in story.tokens] == expected[
-                0, ids.shape[1] :
-            ].tolist()
+    settings = Settings(temperature=0, length=40, stop_at_end=False)
+    prompts = (PROMPT, "Lily", "The dog and the cat were friends because")
+    with Engine(opened(each_folder), max_streams=3) as engine:
+        for story in written(engine, [(prompt, settings) for prompt in prompts]):
+            ids = [token.token_id for token in story.tokens]
+            begin = [END_OF_TEXT, *story.prompt_ids]
+            with torch.inference_mode():
+                logits = model(torch.tensor([begin + ids[:-1]])).logits[0, len(begin) - 1 :]
+            assert ids == logits.argmax(-1).tolist()
+            assert len(ids) == 40
             assert all(token.rank == 0 for token in story.tokens)
 
 
 @pytest.mark.usefixtures("rows")
-def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: Path) -> None:
+def test_scores_are_those_of_transformers_also_beyond_the_context(
+    each_folder: Path, opened: Opened
+) -> None:
     model = stock(each_folder)
-    opened = ModelFolder.open(each_folder, device="cpu")
-    with Engine(opened, max_streams=2) as engine:
+    with Engine(opened(each_folder), max_streams=2) as engine:
         story = engine.score(LONG)
-        ids = [50256, *opened.encode(LONG)]
+        ids = [END_OF_TEXT, *engine.encode(LONG)]
         assert len(ids) > 3 * CONTEXT
         assert len(story.tokens) == len(ids) - 1
         check_records(model, story, ids, 1)
@@ -114,12 +119,13 @@ def test_scores_are_those_of_transformers_also_beyond_the_context(each_folder: P
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_story_of_three_contexts_sees_the_window_it_should(each_folder: Path) -> None:
+def test_a_story_of_three_contexts_sees_the_window_it_should(
+    each_folder: Path, opened: Opened
+) -> None:
     model = stock(each_folder)
-    opened = ModelFolder.open(each_folder, device="cpu")
-    with Engine(opened, max_streams=2) as engine:
+    with Engine(opened(each_folder), max_streams=2) as engine:
         story = told(engine, PROMPT, length=3 * CONTEXT, top_k=0, temperature=1, stop_at_end=False)
-    ids = [50256, *story.prompt_ids, *(token.token_id for token in story.tokens)]
+    ids = [END_OF_TEXT, *story.prompt_ids, *(token.token_id for token in story.tokens)]
     assert len(story.tokens) == 3 * CONTEXT
     check_records(model, story, ids, 1 + len(story.prompt_ids))
     for token in story.tokens:  # at temperature 1 nothing changes the model's own probability
@@ -138,49 +144,54 @@ OTHERS = [
 ]
 
 
-def in_company(engine: Engine, prompt: str, settings: Settings) -> Story:
-    """A story while others come, end, and are left."""
-    before = [engine.write(*other) for other in OTHERS[:4]]
-    next(before[0])
-    stream = engine.write(prompt, settings)
-    for count, _ in enumerate(stream):
-        if count % 20 == 0 and count < 80:
-            before.append(engine.write(*OTHERS[4 + count // 20]))
-        if count == 50:
-            before[0].close()
-    for other in before:
+def written_among_others(engine: Engine, *settings: Settings) -> list[Story]:
+    """Stories of one prompt, written while others come, end, and are left."""
+    others = [engine.write(*other) for other in OTHERS[:4]]
+    next(others[0])
+    streams = [engine.write(PROMPT, its) for its in settings]
+    for count, _ in enumerate(streams[0]):
+        if count % 15 == 0 and count < 60:
+            others.append(engine.write(*OTHERS[4 + count // 15]))
+        if count == 40:
+            others[0].close()
+    for stream in streams[1:]:
+        for _ in stream:
+            pass
+    for other in others:
         other.close()
-    return stream.story
+    return [stream.story for stream in streams]
 
 
 @pytest.mark.usefixtures("rows")
-@pytest.mark.parametrize(
-    "settings",
-    [
-        Settings(temperature=1, top_k=0, length=100, seed=7, stop_at_end=False),
-        Settings(length=100, seed=8, repetition_penalty=1.2, stop_at_end=False),
-    ],
-)
-def test_a_story_is_the_same_to_the_bit_alone_and_in_company_with_any_number_of_threads(
-    each_folder: Path, settings: Settings
+def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_threads(
+    each_folder: Path, opened: Opened
 ) -> None:
-    opened = ModelFolder.open(each_folder, device="cpu")
+    settings = (
+        Settings(temperature=1, top_k=0, length=70, seed=7, stop_at_end=False),
+        Settings(length=70, seed=8, repetition_penalty=1.2, stop_at_end=False),
+    )
+
+    def alone(engine: Engine) -> list[Story]:
+        return [told(engine, PROMPT, **vars(its)) for its in settings]
+
+    def batched(engine: Engine) -> list[Story]:
+        return written_among_others(engine, *settings)
+
     threads = torch.get_num_threads()
-    found: list[tuple[Token, ...]] = []
+    stories: list[list[Story]] = []
     try:
-        for number in (1, 2):
+        for number, ways in ((1, (alone, batched)), (2, (batched, alone))):
             torch.set_num_threads(number)
-            with Engine(opened, max_streams=16) as engine:
-                found.append(told(engine, PROMPT, **vars(settings)).tokens)
-                found.append(in_company(engine, PROMPT, settings).tokens)
-                found.append(told(engine, PROMPT, **vars(settings)).tokens)
+            with Engine(opened(each_folder), max_streams=16) as engine:
+                stories += [way(engine) for way in ways]
     finally:
         torch.set_num_threads(threads)
-    assert len(found[0]) == 100
-    for one, other in itertools.pairwise(found):
-        assert one == other
+    assert [len(story.tokens) for story in stories[0]] == [70, 70]
+    for other in stories[1:]:
+        assert [story.tokens for story in other] == [story.tokens for story in stories[0]]
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
     settings = Settings(temperature=0, top_k=0, length=150, stop_at_end=False)
@@ -190,7 +201,8 @@ def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
         with Engine(opened, max_streams=16) as engine:
             found.append(told(engine, PROMPT, **vars(settings)))
             if device == "cuda":
-                assert in_company(engine, PROMPT, settings).tokens == found[-1].tokens
+                (batched,) = written_among_others(engine, settings)
+                assert batched.tokens == found[-1].tokens
     assert [token.token_id for token in found[0].tokens] == [
         token.token_id for token in found[1].tokens
     ]
@@ -198,9 +210,9 @@ def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
 
 def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
     options: dict[str, Any] = {"seed": 6, "top_k": 0, "stop_at_end": False}
-    whole = told(engine, PROMPT, length=150, **options)
+    whole = told(engine, PROMPT, length=120, **options)
     part = told(engine, PROMPT, length=37, **options)
-    for length in (53, 60):
+    for length in (43, 40):
         part = told(engine, "", after=part, length=length, **options)
     assert [token.token_id for token in part.tokens] == [token.token_id for token in whole.tokens]
     assert part.text == whole.text
@@ -218,7 +230,7 @@ def test_a_branch_keeps_what_is_before_and_goes_on(engine: Engine) -> None:
     assert turned.tokens[12].probability == other.probability
     assert turned.tokens[12].rank == 3
     assert len(turned.tokens) == 13 + 30
-    for position, token_id in ((30, 5), (-1, 5), (0, -1), (0, 50257)):
+    for position, token_id in ((30, 5), (-1, 5), (0, -1), (0, SIZE)):
         with pytest.raises(ValueError, match="must be from 0 to"):
             engine.branch(story, position, token_id)
 
@@ -245,9 +257,9 @@ def test_a_prompt_of_100_kilobytes_is_the_most(engine: Engine) -> None:
 
 
 def test_a_story_of_another_model_is_refused(
-    engine: Engine, folder_of: Callable[[str], Path]
+    engine: Engine, folder_of: Callable[[str], Path], opened: Opened
 ) -> None:
-    with Engine(ModelFolder.open(folder_of("qwen3"), device="cpu"), max_streams=1) as other:
+    with Engine(opened(folder_of("qwen3")), max_streams=1) as other:
         story = told(other, PROMPT, length=3, stop_at_end=False)
     with pytest.raises(ValueError, match="another model"):
         engine.write("", Settings(), after=story)
@@ -267,8 +279,8 @@ def test_penalty_and_banned_words_do_what_they_say(engine: Engine) -> None:
     )
 
 
-def test_a_full_card_holds_fewer_stories_and_then_is_a_sentence(
-    tiny_export: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_full_gpu_holds_fewer_stories_and_then_is_an_error(
+    tiny: ModelFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     most = 6
 
@@ -282,17 +294,17 @@ def test_a_full_card_holds_fewer_stories_and_then_is_a_sentence(
         reserve(decoder, slots, context, rows)
 
     monkeypatch.setattr(BatchedDecoder, "reserve", in_little_memory)
-    with Engine(ModelFolder.open(tiny_export), max_streams=8) as engine:
+    with Engine(tiny, max_streams=8) as engine:
         assert engine.max_streams == 2
         assert "2 stories at once of 64 tokens each, not 8 of 64" in capsys.readouterr().err
         assert len(told(engine, PROMPT, length=5, stop_at_end=False).tokens) == 5
     most = 0
     with pytest.raises(ValueError, match="--device cpu"):
-        Engine(ModelFolder.open(tiny_export))
+        Engine(tiny)
 
 
 def test_a_step_s_size_does_not_change_a_story(
-    tiny_export: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("playground.model.decoder.fixed_rows", lambda *_: 32)
     asked: dict[str, Any] = {"length": 90, "temperature": 1, "stop_at_end": False, "seed": 5}
@@ -300,37 +312,35 @@ def test_a_step_s_size_does_not_change_a_story(
     for rows, keys in ((8, 16), (32, 512)):  # several sizes, and a single one
         monkeypatch.setattr("playground.model.batched_decoder.FEWEST_ROWS", rows)
         monkeypatch.setattr("playground.model.batched_decoder.FEWEST_KEYS", keys)
-        with Engine(ModelFolder.open(tiny_export), max_streams=4) as engine:
+        with Engine(tiny, max_streams=4) as engine:
             stories.append(told(engine, PROMPT, **asked).tokens)
     assert [token.token_id for token in stories[0]] == [token.token_id for token in stories[1]]
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
+def test_a_story_is_the_same_whatever_the_type_of_the_head(
+    storyteller: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways: list[dict[str, Any]] = [
         {"top_k": 0, "temperature": 1.3},
         {"top_k": 0, "temperature": 1, "top_p": 0.95},
         {"top_k": 0, "temperature": 2, "min_p": 1e-4, "repetition_penalty": 1.2},
         {"top_k": 40, "temperature": 1.5, "banned_words": ("the", "a")},
         {"top_k": 0, "temperature": 1e-308},
-    ],
-)
-def test_a_story_is_the_same_whatever_the_type_of_the_head(
-    folder_of: Callable[[str], Path], settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = ModelFolder.open(folder_of("llama"), device="cpu")
+    ]
+    settings = [
+        Settings(length=60, seed=seed, stop_at_end=False, **way)
+        for way in ways
+        for seed in range(2)
+        for way in ways
+        for seed in range(2)
+    ]
     stories = []
     for kind in (torch.float32, torch.bfloat16):
         monkeypatch.setattr("playground.model.head.head_type", lambda _, kind=kind: kind)
-        with Engine(opened, max_streams=2) as engine:
+        with Engine(storyteller, max_streams=len(settings)) as engine:
             assert engine._network.head.rounds == (kind == torch.bfloat16)
-            stories.append(
-                [
-                    [token.token_id for token in story.tokens]
-                    for seed in range(2)
-                    for story in [
-                        told(engine, PROMPT, length=60, seed=seed, stop_at_end=False, **settings)
-                    ]
-                ]
-            )
-    assert stories[0] == stories[1]
+            stories.append(written(engine, [(PROMPT, its) for its in settings]))
+    for exact, rounded in zip(*stories, strict=True):
+        assert [token.token_id for token in rounded.tokens] == [
+            token.token_id for token in exact.tokens
+        ], exact.settings

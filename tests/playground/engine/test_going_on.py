@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,15 @@ from playground.engine.stream import Stream
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Token
-from tests.paths import ROOT
+from tests.gpt2 import SIZE
 
 PROMPT = "Once upon a time, a small fox found a red kite."
 
 
-@pytest.fixture(scope="module")
-def engine() -> Any:
-    with Engine(ModelFolder.open(ROOT / "models" / "storyteller", device="cpu")) as engine:
-        yield engine
+@pytest.fixture
+def engine(shipped_engine: Engine) -> Engine:
+    """What is asserted of words needs a model that writes words."""
+    return shipped_engine
 
 
 def tokens(stream: Stream) -> list[Token]:
@@ -116,7 +115,7 @@ def test_asking_disturbs_no_story(engine: Engine) -> None:
 
 
 def test_what_cannot_be_asked_is_refused(engine: Engine) -> None:
-    for ids in ([-1], [50_257], [3, 10**12]):
+    for ids in ([-1], [SIZE], [3, 10**12]):
         with pytest.raises(ValueError, match="does not have"):
             engine.candidates(ids)
         with pytest.raises(ValueError, match="does not have"):
@@ -162,5 +161,5 @@ def test_bins_hold_all_others() -> None:
     assert bins_of_rest(np.array([1.0, -np.inf]), np.array([0])) == ()
 
 
-def test_the_folder_says_whether_a_space_is_part_of_a_word(tiny_export: Path) -> None:
-    assert ModelFolder.open(tiny_export).joins_spaces
+def test_the_folder_says_whether_a_space_is_part_of_a_word(tiny: ModelFolder) -> None:
+    assert tiny.joins_spaces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
+from tests.playground.vocabulary import END_OF_TEXT
 
 ENDLESS = Settings(length=1_000, stop_at_end=False)
 
@@ -54,7 +56,7 @@ def test_a_stream_without_a_reader_frees_its_place(engine: Engine, how: str) -> 
         lose(streams, how)
     assert next(streams[2])  # the two that waited are writing now
     assert next(streams[3])
-    assert rest(streams[0]) > 0
+    assert next(streams[0])
     for stream in streams:
         stream.close()
     assert rest(engine.write("Then", Settings(length=5, stop_at_end=False))) == 5
@@ -85,16 +87,18 @@ def test_a_stopped_story_keeps_what_was_written(engine: Engine) -> None:
     assert more.story.tokens[: len(story.tokens)] == story.tokens
 
 
-def test_a_story_ends_with_its_length_or_the_models_end(engine: Engine) -> None:
+def test_a_story_ends_with_its_length_or_the_models_end(storyteller: ModelFolder) -> None:
     stories = []
-    for seed in range(20):
-        stream = engine.write("Once", Settings(temperature=1.5, top_k=0, length=40, seed=seed))
-        rest(stream)
-        stories.append(stream.story)
+    with Engine(storyteller, max_streams=20) as engine:
+        settings = Settings(temperature=1.5, top_k=0, length=40)
+        streams = [engine.write("Once", replace(settings, seed=seed)) for seed in range(20)]
+        for stream in streams:
+            rest(stream)
+            stories.append(stream.story)
     assert {story.ended for story in stories} == {True, False}
     for story in stories:
         assert len(story.tokens) < 40 if story.ended else len(story.tokens) == 40
-        assert all(token.token_id != 50256 for token in story.tokens)
+        assert all(token.token_id != END_OF_TEXT for token in story.tokens)
 
 
 def test_tokens_can_be_taken_without_waiting(engine: Engine) -> None:
@@ -145,25 +149,29 @@ def random_settings(dice: random.Random, seed: int) -> Settings:
         top_p=dice.choice([0, 0.3, 0.9, 1]),
         min_p=dice.choice([0, 0, 0.1, 1]),
         repetition_penalty=dice.choice([1, 1, 0.5, 1.3, 2]),
-        length=dice.choice([1, 2, 10, 40, 150]),
+        length=dice.choice([1, 2, 10, 40, 90]),
         seed=seed,
         banned_words=dice.choice([(), (), ("the",), ("Tom", "fox", "🦊", "unhappily ever")]),
         stop_at_end=dice.choice([True, False]),
     )
 
 
-def test_150_stories_with_random_settings_stops_and_lost_readers(storyteller: ModelFolder) -> None:
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.soak)])
+def test_stories_with_random_settings_stops_and_lost_readers(
+    storyteller: ModelFolder, count: int
+) -> None:
     dice = random.Random(4)
     prompts = ["", "Once upon a time", "🦊", "a\0b", "The fox and the bird. " * 30]
+    text = "A fox saw a bird."
     before = len(engine_threads())
     finished: list[tuple[str, Settings, Any]] = []
     held: list[tuple[Stream, str, Settings]] = []
-    with Engine(storyteller, max_streams=8, max_waiting=150) as engine:
-        for number in range(150):
+    with Engine(storyteller, max_streams=8, max_waiting=count) as engine:
+        for number in range(count):
             prompt, settings = dice.choice(prompts), random_settings(dice, number)
             held.append((engine.write(prompt, settings), prompt, settings))
-            if number % 30 == 0:
-                assert len(engine.score("A fox saw a bird.").tokens) == 6
+            if number % 20 == 0:
+                assert len(engine.score(text).tokens) == len(storyteller.encode(text))
             while len(held) > dice.randrange(12):
                 stream, prompt, settings = held.pop(dice.randrange(len(held)))
                 fate = dice.random()
@@ -184,5 +192,5 @@ def test_150_stories_with_random_settings_stops_and_lost_readers(storyteller: Mo
             again = engine.write(prompt, settings)
             rest(again)
             assert again.story == story
-    assert len(finished) > 50
+    assert len(finished) > count // 4
     assert len(engine_threads()) == before
