@@ -11,6 +11,13 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 NODE_TESTS := $(BIN)/node --test --test-reporter=dot "tests/web/*.test.js"
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# mypy keeps one core busy for a minute when it has no cache yet: it runs beside the tests.
+define TYPES_AND_TESTS
+$(BIN)/mypy >$(VENV)/mypy.log 2>&1 & types=$$!; \
+	$(PYTEST) -m "$(1)" $(ARGS); tests=$$?; \
+	wait $$types || { cat $(VENV)/mypy.log; exit 1; }; \
+	exit $$tests
+endef
 define TOOLS
 missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
 	for name in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do \
@@ -41,16 +48,14 @@ publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/expor
 
 check: $(VENV)/.dev ## style, types and all logic, without processes and browsers: a minute
 	$(STYLE)
-	$(BIN)/mypy
 	$(NODE_TESTS)
-	$(PYTEST) -m "not process and not browser and not soak" $(ARGS)
+	@$(call TYPES_AND_TESTS,not process and not browser and not soak)
 
 test: $(VENV)/.dev ## check style and types, then run every test but the soak tests
 	@$(TOOLS)
 	$(STYLE)
-	$(BIN)/mypy
 	$(NODE_TESTS)
-	$(PYTEST) -m "not soak" $(ARGS)
+	@$(call TYPES_AND_TESTS,not soak)
 
 soak: $(VENV)/.dev ## twenty kills, cut cables and other tests that take many minutes
 	$(PYTEST) -m soak $(ARGS)
