@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,39 +15,41 @@ from playground.stories.story import Story
 from tests.paths import ROOT
 
 
-def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """`python -m playground.generate words...`"""
-    return subprocess.run(
-        [sys.executable, "-m", "playground.generate", *map(str, words)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-    )
-
-
-def test_text_and_record_are_the_same_story(folder_of: Callable[[str], Path]) -> None:
+def test_text_and_record_are_the_same_story(
+    folder_of: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     words = (
         "--prompt", "A 🦊 ran", "--length", "12", "--seed", "5", "--top-k", "0",
         "--banned-words", "the", "a", "--device", "cpu",
     )  # fmt: skip
-    plain = command(folder_of("qwen3"), *words)
-    record = command(folder_of("qwen3"), "--json", *words)
-    assert (plain.returncode, record.returncode) == (0, 0), plain.stderr + record.stderr
-    story = Story.from_json(record.stdout)
-    assert plain.stdout == story.text + "\n"
+    assert generate.main([str(folder_of("qwen3")), *words]) == 0
+    plain = capsys.readouterr().out
+    assert generate.main([str(folder_of("qwen3")), "--json", *words]) == 0
+    story = Story.from_json(capsys.readouterr().out)
+    assert plain == story.text + "\n"
     assert story.text.startswith("A 🦊 ran")
     assert story.settings == Settings(length=12, seed=5, top_k=0, banned_words=("the", "a"))
     assert len(story.tokens) == 12 or story.ended
 
 
-def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
-    found = command(tmp_path / "nowhere", "--prompt", "x")
-    assert found.returncode == 2
-    assert found.stdout == ""
-    assert found.stderr.startswith("error: there is no model folder")
-    assert found.stderr.count("\n") == 1
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        (["nowhere", "--prompt", "x"], "error: there is no model folder"),
+        ([], "error: "),
+        (["folder", "--temperature", "hot"], "error: "),
+    ],
+)
+def test_what_cannot_be_written_is_one_line(
+    words: list[str], start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert generate.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(start)
+    assert said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -77,14 +78,17 @@ def test_a_bad_option_is_one_sentence(
     assert said.err.count("\n") == 1
 
 
-def test_a_bad_option_of_the_command_shows_no_traceback() -> None:
-    for words in ([], ["folder", "--temperature", "hot"]):
-        found = command(*words)
-        assert found.returncode == 2
-        assert found.stderr.startswith("error: ")
-        assert found.stderr.count("\n") == 1
+@pytest.mark.process
+def test_the_command_ends_with_the_code_of_main() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "playground.generate"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.process
 def test_a_pipe_that_closes_early_shows_no_traceback(folder_of: Callable[[str], Path]) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "playground.generate", folder_of("llama"), "--length", "300"],

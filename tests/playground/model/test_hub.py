@@ -4,10 +4,7 @@ without one."""
 from __future__ import annotations
 
 import hashlib
-import http.server
-import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +14,7 @@ from huggingface_hub import constants
 
 from playground import generate
 from playground.model.folder import ModelFolder
+from tests import local_server
 
 MAIN, OFFER = "a" * 40, "b" * 40  # commits
 NOBODY = "http://127.0.0.1:9"
@@ -27,21 +25,7 @@ def serve(main: dict[str, bytes], offer: dict[str, bytes]) -> Iterator[tuple[str
     """A Hub with one model, fox/tiny, and one pull request: its address, and what was fetched."""
     fetched: list[str] = []
 
-    class Answer(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-        def send(self, code: int, body: bytes = b"", **headers: str) -> None:
-            self.send_response(code)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
+    class Answer(local_server.Handler):
         def do_GET(self) -> None:  # noqa: N802
             path = self.path.split("?")[0].replace("%2F", "/")
             if not re.match(r"(/api/models)?/fox/tiny\b", path):
@@ -60,17 +44,17 @@ def serve(main: dict[str, bytes], offer: dict[str, bytes]) -> Iterator[tuple[str
                 ]  # fmt: skip
                 found = found if offer else []
                 content = {"discussions": found, "count": len(found), "start": 0}
-                self.send(200, json.dumps(content).encode(), Content_Type="application/json")
+                self.send(200, content)
             elif "/revision/" in path or path.endswith("/fox/tiny"):
                 names = [{"rfilename": name} for name in files]
                 about = {"id": "fox/tiny", "sha": commit, "siblings": names, "tags": []}
-                self.send(200, json.dumps(about).encode(), Content_Type="application/json")
+                self.send(200, about)
             elif "/tree/" in path:
                 entries = [
                     {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
                     for name, content in files.items()
                 ]
-                self.send(200, json.dumps(entries).encode(), Content_Type="application/json")
+                self.send(200, entries)
             elif (name := path.rsplit("/", 1)[-1]) in files:
                 if self.command == "GET":
                     fetched.append(name)
@@ -81,15 +65,8 @@ def serve(main: dict[str, bytes], offer: dict[str, bytes]) -> Iterator[tuple[str
 
         do_HEAD = do_GET  # noqa: N815
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", fetched
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with local_server.serving(Answer) as address:
+        yield address, fetched
 
 
 @pytest.fixture

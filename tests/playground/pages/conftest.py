@@ -1,33 +1,45 @@
-"""A tiny model behind the endpoints, and its page, served."""
+"""A tiny model behind the endpoints, and its page, served: once for all tests, which only ask."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from gradio_client import Client
 
+import app  # noqa: F401, first: it sets what Gradio reads when it is imported
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.pages import site, write
+from playground.pages.shared import SharedStories
 
 
-@pytest.fixture(scope="module")
-def engine(tiny_export: Path) -> Iterator[Engine]:
-    with Engine(ModelFolder.open(tiny_export, device="cpu")) as engine:
+@pytest.fixture(scope="session")
+def engine(tiny: ModelFolder) -> Iterator[Engine]:
+    """The engine behind the page."""
+    with Engine(tiny) as engine:
         yield engine
 
 
-@pytest.fixture(scope="module")
-def url(engine: Engine) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def shared(engine: Engine) -> Iterator[SharedStories]:
+    """What links lead to on the page."""
+    shared = SharedStories({"tiny": engine})
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(scope="session")
+def url(engine: Engine, shared: SharedStories) -> Iterator[str]:
+    """The address of the page."""
     engines = {"tiny": engine}
     page = write.build(engines)
-    url, _ = site.launch(page, write.start(engines))
+    url, _ = site.launch(page, write.start(engines), shared.routes)
     yield url
     page.close(verbose=False)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(url: str) -> Client:
+    """Gradio's own client."""
     return Client(url, verbose=False)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
 from playground.pages import site, write
 
 
@@ -30,15 +28,14 @@ async def ask(url: str) -> tuple[list[str], str]:
         return [tool.name for tool in tools], part.text
 
 
-def test_an_assistant_finds_the_tools_and_gets_a_story(tiny_export: Path) -> None:
-    with Engine(ModelFolder.open(tiny_export, device="cpu")) as engine:
-        engines = {"tiny": engine}
-        page = write.build(engines)
-        url, _ = site.launch(page, write.start(engines), mcp_server=True)
-        try:
-            names, story = asyncio.run(ask(url))
-        finally:
-            page.close(verbose=False)
+def test_an_assistant_finds_the_tools_and_gets_a_story(engine: Engine) -> None:
+    engines = {"tiny": engine}
+    page = write.build(engines)
+    url, _ = site.launch(page, write.start(engines), mcp_server=True)
+    try:
+        names, story = asyncio.run(ask(url))
+    finally:
+        page.close(verbose=False)
     assert names == ["generate", "stories", "score", "candidates", "branch"]
     assert story.startswith("Once upon a time")
     assert len(story) > len("Once upon a time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -41,14 +42,14 @@ def joined(events: list[tuple[str, Any]], stream: int = 0) -> tuple[list[str], l
     return texts, ids
 
 
-def test_the_page_s_story_is_that_of_the_api(url: str, client: Client) -> None:
+def test_the_page_s_story_is_that_of_the_api(url: str, client: Client, engine: Engine) -> None:
     settings = {"length": 20, "temperature": 1.0, "top_k": 0}
     whole = client.predict("Once upon a time", seed=5, **settings, api_name="/generate")
     events = call(url, "page_write", page_request(text="Once upon a time", settings=settings))
     texts, ids = joined(events)
     assert "".join(texts) == whole
     typed = events[0][1][0]["typed"]
-    assert typed == 4
+    assert typed == len(engine.encode("Once upon a time"))
     assert events[-2][1][0]["ended"] in ([True], [False])
     # Stopped after a while and continued, it is the same story.
     cut = typed + 6
@@ -57,13 +58,14 @@ def test_the_page_s_story_is_that_of_the_api(url: str, client: Client) -> None:
         assert joined(call(url, "page_write", more))[1][: len(ids) - cut] == ids[cut:]
 
 
-def test_several_ways_go_on_in_one_call(url: str) -> None:
+def test_several_ways_go_on_in_one_call(url: str, engine: Engine) -> None:
+    typed = len(engine.encode("Once upon"))
     alone = [
-        joined(call(url, "page_write", page_request(text="Once upon", seeds=[seed])))[1][2:]
+        joined(call(url, "page_write", page_request(text="Once upon", seeds=[seed])))[1][typed:]
         for seed in (5, 6, 7)
     ]
     events = call(url, "page_write", page_request(text="Once upon", seeds=[5, 6, 7]))
-    assert joined(events, 0)[1][2:] == alone[0]
+    assert joined(events, 0)[1][typed:] == alone[0]
     assert [joined(events, stream)[1] for stream in (1, 2)] == alone[1:]
 
 
@@ -109,13 +111,13 @@ def test_a_page_s_request_is_checked(url: str, changes: dict[str, Any]) -> None:
 
 def test_visitors_together_get_the_story_each_gets_alone(client: Client) -> None:
     def submit(seed: int) -> Any:
-        return client.submit("One day", length=40 + seed, seed=seed, api_name="/generate")
+        return client.submit("One day", length=20 + seed, seed=seed, api_name="/generate")
 
-    together = [job.result(60) for job in [submit(seed) for seed in range(12)]]
-    assert together == [submit(seed).result(60) for seed in range(12)]
+    together = [job.result(60) for job in [submit(seed) for seed in range(8)]]
+    assert together == [submit(seed).result(60) for seed in range(8)]
 
 
-def test_one_visitor_has_half_of_all_places_at_most(url: str) -> None:
+def test_one_visitor_has_half_of_all_places_at_most(url: str, engine: Engine) -> None:
     long = page_request(settings={"length": 1000, "stop_at_end": False}, seeds=list(range(8)))
     held = []
     address = f"{url}gradio_api/call/page_write"
@@ -137,6 +139,8 @@ def test_one_visitor_has_half_of_all_places_at_most(url: str) -> None:
     finally:
         for answer in held:
             answer.close()
+    while engine._batch.running or engine._waiting:  # the server notices that nobody reads
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("text", ["Once upon a time", "Once upon a "])

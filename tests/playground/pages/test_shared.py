@@ -6,10 +6,11 @@ import html
 import io
 import json
 import re
+import threading
+import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPMessage
 from typing import Any
@@ -21,29 +22,12 @@ from PIL import Image
 
 from playground.engine.engine import Engine
 from playground.pages import shared as shared_module
-from playground.pages import site, write
 from playground.pages.shared import SharedStories
 from playground.sampling import Settings
 from playground.stories.permalink import Permalink, Run, encode
 from playground.stories.story import Story
 
 HOSTILE = '"><script>alert(1)</script>'
-
-
-@pytest.fixture(scope="module")
-def shared(engine: Engine) -> Iterator[SharedStories]:
-    shared = SharedStories({"tiny": engine})
-    yield shared
-    shared.close()
-
-
-@pytest.fixture(scope="module")
-def url(engine: Engine, shared: SharedStories) -> Iterator[str]:
-    engines = {"tiny": engine}
-    page = write.build(engines)
-    url, _ = site.launch(page, write.start(engines), shared.routes)
-    yield url
-    page.close(verbose=False)
 
 
 def link_of(engine: Engine, text: str, length: int = 20, seed: int = 3) -> str:
@@ -72,6 +56,7 @@ def sentence(address: str, data: Any = None) -> tuple[int, str]:
     return status, json.loads(body)["detail"]
 
 
+@pytest.mark.process
 def test_the_page_of_a_link_says_what_other_sites_show(url: str, engine: Engine) -> None:
     link = link_of(engine, f"The moon {HOSTILE}")
     status, headers, body = get(f"{url}s/{link}")
@@ -98,6 +83,7 @@ def test_a_damaged_links_page_is_the_page_without_a_preview(url: str) -> None:
     assert b"start.js" in body and b"og:image:alt" not in body
 
 
+@pytest.mark.process
 def test_a_picture_is_drawn_once(
     url: str, engine: Engine, shared: SharedStories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,22 +104,40 @@ def test_a_picture_is_drawn_once(
     assert address.startswith(code.text)
 
 
+@pytest.mark.process
 def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
     url: str, engine: Engine, shared: SharedStories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared.pictures, "room", 300_000)
+    at_once = shared_module.WAITING_PER_VISITOR
     link = link_of(engine, "Once")
-    addresses = [f"{url}s/{link}/picture.png?title={k}" for k in range(60)]
-    with ThreadPoolExecutor(20) as visitors:
-        found = list(visitors.map(get, addresses))
-    assert {status for status, *_ in found} == {200, 429}
-    refused = next(body for status, _, body in found if status == 429)
-    assert json.loads(refused)["detail"].startswith("Too many pictures and files")
-    assert shared.pictures.size <= 300_000
+    addresses = [f"{url}s/{link}/picture.png?title={k}" for k in range(at_once + 1)]
+    size = len(get(addresses[-1])[2])
+    monkeypatch.setattr(shared.pictures, "room", 5 * size // 2)  # for two
+    released = threading.Event()
+    call = shared.process.call
+
+    def held_back(*job: Any) -> Any:
+        released.wait()
+        return call(*job)
+
+    monkeypatch.setattr(shared.process, "call", held_back)
+    with ThreadPoolExecutor(at_once) as visitors:
+        answers = [visitors.submit(get, address) for address in addresses[:-1]]
+        try:
+            while shared.waiting.total() < at_once:
+                time.sleep(0.01)
+            status, said = sentence(f"{addresses[-1]}&author=Lily")
+        finally:
+            released.set()
+        assert status == 429
+        assert said.startswith("Too many pictures and files")
+        assert [answer.result()[0] for answer in answers] == [200] * at_once
+    assert 0 < shared.pictures.size <= shared.pictures.room
     assert not shared.waiting and not shared.drawing
     assert get(addresses[0])[0] == 200
 
 
+@pytest.mark.process
 def test_every_file_holds_the_story(url: str, engine: Engine) -> None:
     link = link_of(engine, "Tom & his robot <b>", 12)
     base = f"{url}s/{link}/story"
@@ -157,6 +161,7 @@ def test_every_file_holds_the_story(url: str, engine: Engine) -> None:
             assert body.startswith(b"%PDF")
 
 
+@pytest.mark.process
 def test_stories_make_a_book(url: str, engine: Engine) -> None:
     stories = [
         {"link": f"{url}s/{link_of(engine, f'Story {k}')}", "author": f"Child {k}", "title": ""}

@@ -6,13 +6,11 @@ under the emulation, asks for seconds of GPU, and that the fork opens a model an
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,40 +20,41 @@ from pathlib import Path
 import pytest
 
 from playground.pages import zero_gpu
+from tests import local_server
 from tests.paths import ROOT
 from tests.processes import free_port
 
 
-class Lender(http.server.BaseHTTPRequestHandler):
+class Lender(local_server.Handler):
     """Lends a GPU to whoever asks."""
 
     asked: list[tuple[str, dict[str, list[str]]]] = []
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
 
     def do_POST(self) -> None:  # noqa: N802
         parts = urllib.parse.urlsplit(self.path)
         self.asked.append((parts.path, urllib.parse.parse_qs(parts.query)))
         lent = {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "GPU-1", "allowToken": "t"}
-        body = json.dumps(lent).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.send(200, lent)
 
 
 @pytest.fixture(scope="module")
-def space(tiny_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    lender = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Lender)
-    threading.Thread(target=lender.serve_forever, args=(0.02,), daemon=True).start()
+def lender() -> Iterator[str]:
+    """The address of the server that lends GPUs."""
+    with local_server.serving(Lender) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def space(
+    tiny_export: Path, lender: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of the app under the emulation."""
     folder = tmp_path_factory.mktemp("zero")
     (folder / "cgroup").write_text("0::/space\n")
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "SPACES_ZERO_GPU": "true",
-        "SPACES_ZERO_DEVICE_API_URL": f"http://127.0.0.1:{lender.server_port}",
+        "SPACES_ZERO_DEVICE_API_URL": lender,
         "ZEROGPU_PROC_SELF_CGROUP_PATH": str(folder / "cgroup"),
         "ZEROGPU_OFFLOAD_DIR": str(folder / "tensors"),
         "SPACE_ID": "lily/tales",
@@ -78,9 +77,7 @@ def space(tiny_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         assert "writing on the CPU" in log.read_text()
         yield f"http://127.0.0.1:{port}"
         os.killpg(app.pid, signal.SIGTERM)  # a Space's container takes the fork along too
-        app.wait(10)
-    lender.shutdown()
-    lender.server_close()
+        app.wait()
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
@@ -98,6 +95,7 @@ def call(url: str, name: str, **values: object) -> object:
     return json.loads(data[-1])[0]
 
 
+@pytest.mark.process
 def test_stories_are_written_in_the_process_that_is_forked(space: str) -> None:
     assert [path for path, _ in Lender.asked] == ["/startup-report"]
     wish = {"prompt": "Once upon a time", "length": 12, "seed": 7}

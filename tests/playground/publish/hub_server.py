@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.server
 import json
 import re
 import socket
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests import local_server
 
 TOKEN = "hf_" + "t" * 34
 LARGE = (".safetensors", ".png", ".woff2")
@@ -73,41 +74,14 @@ class Hub:
 def serve() -> Iterator[Hub]:
     """A Hub at its `url`."""
     hub = Hub()
-
-    class Answer(Handler):
-        pass
-
-    Answer.hub = hub
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    server.daemon_threads = True
-    hub.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with local_server.serving(type("Answer", (Handler,), {"hub": hub})) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(local_server.Handler):
     """One request."""
 
     hub: Hub
-    protocol_version = "HTTP/1.1"
-    wbufsize = 2**16  # head and body in one packet, or each answer waits 40 ms for the other side
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-    def send(self, code: int, content: Any = b"", **headers: str) -> None:
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_response(code)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def do_GET(self) -> None:  # noqa: N802
         self.answer()

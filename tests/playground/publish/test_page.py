@@ -59,6 +59,8 @@ def address(
         process.terminate()
 
 
+@pytest.mark.process
+@pytest.mark.browser
 def test_a_model_is_published_from_the_page(
     address: str,
     far: Hub,
@@ -99,6 +101,7 @@ def test_a_model_is_published_from_the_page(
     context.close()
 
 
+@pytest.mark.process
 def test_another_site_cannot_publish(address: str) -> None:
     """A form of another site can send text here, and no header of its own."""
     wish = json.dumps({"kind": "model", "name": "lily/x", "export": "."}).encode()

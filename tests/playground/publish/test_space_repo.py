@@ -24,11 +24,9 @@ from tests.processes import free_port
 WITHOUT = ("trainer", "deepspeed", "datasets", "accelerate", "pyarrow", "matplotlib", "tests")
 
 
-@pytest.fixture(scope="module", params=space_repo.TARGETS)
-def space(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def staged(folder: Path, target: str) -> Path:
     """A staged Space, written to a folder."""
-    folder = tmp_path_factory.mktemp(request.param)
-    staging = space_repo.stage(ROOT, "lily/my-tales", "fox/tiny", request.param)
+    staging = space_repo.stage(ROOT, "lily/my-tales", "fox/tiny", target)
     for path, content in staging.files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, Path):
@@ -36,6 +34,12 @@ def space(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         else:
             (folder / path).write_text(content, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="module", params=space_repo.TARGETS)
+def space(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Space of each target in turn."""
+    return staged(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def test_its_front_matter_is_what_the_hub_reads(space: Path) -> None:
@@ -67,11 +71,22 @@ def test_nothing_of_the_trainer_is_in_it(space: Path) -> None:
     assert (space / "playground" / "web" / "fonts" / "literata.woff2").is_file()
 
 
+def test_the_targets_differ_in_what_the_hub_reads_alone() -> None:
+    """So the app that is started below is that of every target."""
+    first, *others = (
+        space_repo.stage(ROOT, "lily/my-tales", "fox/tiny", target).files
+        for target in space_repo.TARGETS
+    )
+    for other in others:
+        assert other.keys() == first.keys()
+        differing = {path for path in first if first[path] != other[path]}
+        assert differing == {"README.md", "requirements.txt"}
+
+
 @pytest.fixture(scope="module")
-def running(
-    space: Path, tiny_export: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """Its app, started in its folder with a cache of its own and a Hub that has the model."""
+def running(tiny_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Space's app, started in its folder with a cache of its own and a Hub that has the model."""
+    space = staged(tmp_path_factory.mktemp("cpu"), "cpu")
     files = {file.name: file.read_bytes() for file in tiny_export.iterdir()}
     port = free_port()
     hidden = "".join(f"sys.modules[{name!r}] = None;" for name in WITHOUT)
@@ -98,14 +113,16 @@ def running(
         assert "model.safetensors" in fetched
         yield f"http://127.0.0.1:{port}"
         app.terminate()
-        app.wait(10)
+        app.wait()
         assert "Traceback" not in Path(log.name).read_text()
 
 
+@pytest.mark.process
 def test_it_answers_as_it_is_asked_when_it_is_published(running: str) -> None:
     assert client.ask_once(running, private=False).startswith("Once upon a time")
 
 
+@pytest.mark.process
 def test_links_lead_to_the_spaces_page(running: str) -> None:
     import urllib.request
 
