@@ -5,6 +5,7 @@ Real processes: gloo joins them, DeepSpeed runs ZeRO on CPU.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from tests.processes import Program, free_port, ranks
 from trainer.distributed.runtime import check_installed, choose_dtype, split_batch
 
+pytestmark = pytest.mark.process
 WORKER = Path(__file__).with_name("runtime_worker.py")
 BIN = Path(sys.executable).parent
 
@@ -54,7 +56,11 @@ def test_the_loss_falls(reference: list[dict[str, float]]) -> None:
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3], ids=lambda stage: f"zero-{stage}")
-def zero(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def zero(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    compiled_deepspeed: None,
+) -> str:
     """A DeepSpeed file of each stage. ZeRO-3 keeps every weight in parts, even the small ones that
     it would leave whole."""
     stage = request.param
@@ -64,6 +70,7 @@ def zero(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return str(file)
 
 
+@pytest.mark.usefixtures("compiled_deepspeed")
 def test_a_compiled_run_under_deepspeed_is_the_same_run(reference: list, tmp_path: Path) -> None:
     """Past the third update, from which DeepSpeed's throughput timer would run in compiled code."""
     lines = run(tmp_path, deepspeed="on", compile="on")
@@ -109,11 +116,19 @@ def test_muon_is_another_optimizer(reference: list, muon_reference: list) -> Non
     assert abs(muon_reference[-1]["nats"] - reference[-1]["nats"]) > 1e-2
 
 
+@pytest.fixture(scope="module")
+def begun_with_muon(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plain run that stopped after three updates."""
+    folder = tmp_path_factory.mktemp("begun") / "run"
+    run(folder, steps=3, optimizer="muon")
+    return folder
+
+
 def test_a_run_with_muon_goes_from_plain_to_every_stage_and_back(
-    muon_reference: list, zero: str, tmp_path: Path
+    begun_with_muon: Path, muon_reference: list, zero: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    run(folder, steps=3, optimizer="muon")
+    shutil.copytree(begun_with_muon, folder)
     run(folder, steps=6, processes=2, optimizer="muon", deepspeed="on", deepspeed_config=zero)
     assert_same(run(folder, optimizer="muon"), muon_reference)
 
