@@ -45,6 +45,7 @@ def work(arguments: Sequence[str], env: Mapping[str, str], log: Path, network: s
     import torch
 
     os.setsid()  # all that it may start dies with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
     os.environ.update(env)
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
@@ -108,7 +109,7 @@ class Program:
             os.killpg(self.process.pid or 0, signal.SIGKILL)
 
     def wait_for(self, path: Path, timeout: float = 240) -> None:
-        """Until it has made `path`."""
+        """Until it has made `path`, which must stay there."""
         deadline = time.monotonic() + timeout
         while not path.exists():
             assert self.poll() is None, self.said()

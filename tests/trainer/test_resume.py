@@ -20,7 +20,7 @@ SETTINGS = [
     *("--model.hidden", "32", "--model.intermediate", "64", "--model.context", "64"),
     *("--optim.steps", "80", "--run.save_every", "7", "--run.log_every", "1"),
     *("--run.validate_every", "40", "--run.validate_blocks", "1", "--run.evaluate_stories", "1"),
-    *("--run.sample_length", "2"),
+    *("--run.sample_length", "2", "--run.keep_last", "99"),
 ]
 EXPORT = "export/model.safetensors"
 

@@ -18,7 +18,6 @@ from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.load import open_model
 from trainer.train import main
 
-PYTHON = [sys.executable, "trainer/train.py"]
 LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]
 Trainer = Callable[..., subprocess.CompletedProcess[str]]
 SHORT = [
@@ -146,22 +145,23 @@ num_processes: 1
 
 
 @pytest.mark.process
-def test_all_ways_to_start_it_do_the_same(tmp_path: Path) -> None:
-    """Also with a default_config.yaml in the user's home that asks for something else."""
-    small = [*SHORT, "--model.hidden", "32", "--model.context", "32", "--run.validate_blocks", "1"]
+def test_all_ways_to_start_it_do_the_same(tmp_path: Path, train: Trainer) -> None:
+    """Without a launcher, and as a module with one; with a default_config.yaml in the user's home
+    that asks for something else. The smoke run above launches the file."""
     (tmp_path / "hf" / "accelerate").mkdir(parents=True)
     (tmp_path / "hf" / "accelerate" / "default_config.yaml").write_text(STRAY)
-    found = []
-    for name, command in {
-        "file": PYTHON,
-        "module": [*LAUNCHED, "-m", "trainer.train"],
-    }.items():
-        done = run(command, tmp_path, *small, run_dir=tmp_path / name)
+    small = [*SHORT, "--model.hidden", "32", "--model.context", "32", "--run.validate_blocks", "1"]
+    alone, launched = tmp_path / "alone", tmp_path / "launched"
+    module = [*LAUNCHED, "-m", "trainer.train"]
+    for done in (train(*small, run_dir=alone), run(module, tmp_path, *small, run_dir=launched)):
         assert done.returncode == 0, done.stderr
-        assert (tmp_path / name / "export" / "model.safetensors").is_file()
-        found.append([line["loss"] for line in lines_of(tmp_path / name) if "loss" in line])
-    assert len(found[0]) == 2
-    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    losses = [
+        [line["loss"] for line in lines_of(folder) if "loss" in line]
+        for folder in (alone, launched)
+    ]
+    assert (launched / "export" / "model.safetensors").is_file()
+    assert len(losses[0]) == 2
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_a_wrong_setting_is_one_line_and_code_two(tmp_path: Path, train: Trainer) -> None:
@@ -226,7 +226,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip("only root may mount a small disk to fill up")
     yield place
-    subprocess.run(["umount", str(place)], check=True)
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.mark.process  # mount

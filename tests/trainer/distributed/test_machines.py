@@ -20,14 +20,12 @@ from tests.paths import ROOT
 from tests.processes import Program, free_port
 from trainer.distributed.launcher_env import check_ranks
 
-pytestmark = pytest.mark.process
-
 # Steps of some milliseconds, and so many that a run is at work for a while after a checkpoint.
 SETTINGS = ["--preset", "smoke", "--model.dropout", "0.1", "--model.hidden", "32"]
 SETTINGS += ["--model.intermediate", "64", "--model.context", "32", "--optim.global_batch", "4"]
-SETTINGS += ["--optim.steps", "160", "--run.save_every", "20", "--run.validate_every", "160"]
+SETTINGS += ["--optim.steps", "120", "--run.save_every", "20", "--run.validate_every", "120"]
 SETTINGS += ["--run.validate_blocks", "1", "--run.evaluate_stories", "1", "--run.log_every", "20"]
-SETTINGS += ["--run.sample_length", "2", "--run.snapshots", "0"]
+SETTINGS += ["--run.sample_length", "2", "--run.snapshots", "0", "--run.keep_last", "99"]
 CHECKPOINT, EXPORT = "checkpoints/step-00000020", "export/model.safetensors"
 
 
@@ -148,6 +146,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.process
 @pytest.mark.soak
 def test_two_machines_of_accelerate_are_the_same_run(machines: Machines, whole: Path) -> None:
     """The suite starts two machines without a launcher, below."""
@@ -172,6 +171,7 @@ def test_two_machines_of_accelerate_are_the_same_run(machines: Machines, whole: 
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
+@pytest.mark.process
 def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
     machines: Machines, whole: Path
 ) -> None:
@@ -192,6 +192,7 @@ def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
     assert (first / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
+@pytest.mark.process
 def test_a_killed_process_ends_the_other_at_once(whole: Path) -> None:
     folder = whole.with_name("killed")
     survivor, killed = Processes(folder, folder, more=[[], []]).started
@@ -202,6 +203,7 @@ def test_a_killed_process_ends_the_other_at_once(whole: Path) -> None:
     assert "Traceback" not in survivor.said()
 
 
+@pytest.mark.process
 def test_a_machine_that_never_joins_is_named(whole: Path) -> None:
     run = Processes(whole.with_name("lonely"), more=[["--runtime.timeout", "3"]])
     said = run.end(1)[0]
@@ -209,6 +211,7 @@ def test_a_machine_that_never_joins_is_named(whole: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.process
 def test_machines_with_other_settings_are_refused_by_name(whole: Path) -> None:
     saves = [["--run.save_every", "10"], ["--run.save_every", "11"]]
     here, there = Processes(whole.with_name("one"), whole.with_name("other"), more=saves).end(2)
@@ -224,6 +227,7 @@ def test_processes_without_ranks_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         check_ranks()
 
 
+@pytest.mark.process
 def test_the_slurm_script_gives_each_machine_its_own_number(tmp_path: Path) -> None:
     """With stand-ins for SLURM's commands and for the launcher, which says what it was told."""
     stands = {
