@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
+from tests.compile_caches import use_caches
 from tests.exports import make_export
 
 Exporter = Callable[..., Path]
@@ -30,6 +32,13 @@ def keep_to_own_cores() -> None:
 
 
 keep_to_own_cores()  # now: PyTorch, which another conftest may import next, counts the cores once
+
+
+use_caches()  # in the controller too: workers inherit its environment
+
+# The same examples every time: a failure is then a bug of this change, not of chance.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,6 @@
 """Real processes of the trainer that start in a moment: forked from one that has imported PyTorch,
-transformers and the trainer (multiprocessing's fork server) instead of importing them for nine
-seconds each.
+transformers, DeepSpeed and the trainer (multiprocessing's fork server) instead of importing them
+for nine seconds each.
 
 What a process does before its imports is not seen in here: tests of launchers and of `HF_HOME`
 start Python itself.
@@ -8,12 +8,15 @@ start Python itself.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import runpy
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,43 +24,65 @@ from unittest import mock
 
 from tests.paths import ROOT
 
+PRELOADED = ["trainer.run", "matplotlib.backends.backend_agg"]
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+if not Path("/dev/nvidia0").exists():  # on a GPU, DeepSpeed must find its accelerator itself
+    PRELOADED.append("deepspeed")
+    ENVIRONMENT["DS_ACCELERATOR"] = "cpu"
+CLONE_NEWNET = 0x40000000
+
 
 @cache
 def fork_server() -> multiprocessing.context.ForkServerContext:
     """The process to fork from, started at the first use: one thread, and nothing of the Hub."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trainer.run"])
+    context.set_forkserver_preload(PRELOADED)
     return context
 
 
-def work(arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+def work(arguments: Sequence[str], env: Mapping[str, str], log: Path, network: str) -> None:
     """In the new process: be the program `arguments[0]`, and write all that it says to `log`."""
     import torch
 
     os.setsid()  # all that it may start dies with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
     os.environ.update(env)
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.chdir(ROOT)
+    if network:
+        enter_network(network)
     torch.set_num_threads(1)
     sys.argv = list(arguments)
     runpy.run_path(arguments[0], run_name="__main__")
+
+
+def enter_network(name: str) -> None:
+    """Move this process to a network namespace, as `ip netns exec` does (os.setns needs Python
+    3.12)."""
+    with open(f"/run/netns/{name}", "rb") as namespace:
+        if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {name}")
 
 
 class Program:
     """A Python file at work as a process of its own."""
 
     def __init__(
-        self, arguments: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str | Path],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        network: str = "",
     ) -> None:
-        """Start `arguments[0]` with the others; what it says is added to `log`."""
+        """Start `arguments[0]` with the others; what it says is added to `log`. `network` is the
+        network namespace that it lives in, empty for this process's own."""
         self.log = log
         words = list(map(str, arguments))
-        environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        with mock.patch.dict(os.environ, environment):  # the server's, if it is not there yet
+        with mock.patch.dict(os.environ, ENVIRONMENT):  # the server's, if it is not there yet
             self.process = fork_server().Process(
-                target=work, args=(words, dict(env or {}), log), daemon=True
+                target=work, args=(words, dict(env or {}), log, network), daemon=True
             )
             self.process.start()
 
@@ -79,8 +104,17 @@ class Program:
         os.kill(self.process.pid or 0, number)
 
     def kill(self) -> None:
-        """Kill it, and all that it started."""
-        os.killpg(self.process.pid or 0, signal.SIGKILL)
+        """Kill it, and all that it started; nothing happens if it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+
+    def wait_for(self, path: Path, timeout: float = 240) -> None:
+        """Until it has made `path`, which must stay there."""
+        deadline = time.monotonic() + timeout
+        while not path.exists():
+            assert self.poll() is None, self.said()
+            assert time.monotonic() < deadline, f"{path} did not appear: {self.said()[-3000:]}"
+            time.sleep(0.01)
 
     def said(self) -> str:
         """All that it said so far."""

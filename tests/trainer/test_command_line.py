@@ -121,6 +121,7 @@ def test_every_number_is_finite(value: str) -> None:
             parse([f"--{name}={value}"])
 
 
+@pytest.mark.process
 def test_help_may_be_read_in_part() -> None:
     """As by `--help | head -1`: the pipe closes, and there is no traceback."""
     words = f"{sys.executable} trainer/train.py --help"

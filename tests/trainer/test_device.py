@@ -1,14 +1,12 @@
 """A card that cannot be used, or a machine that cannot compile, is a sentence and not a crash."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.paths import ROOT
+from tests.processes import Program
 from trainer import device
 
 ARCHS = ["sm_75", "sm_80", "sm_86", "sm_90a", "sm_120", "compute_120"]
@@ -50,31 +48,31 @@ def test_a_card_that_torch_cannot_reach_is_told(
     assert ("driver" in said) is (build is not None)
 
 
-def train_without_a_compiler(folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            *(sys.executable, "trainer/train.py", "--preset", "smoke", "--optim.steps", "2"),
-            *("--runtime.compile", mode, "--run.dir", str(folder / "run")),
-            *("--corpus.folder", str(folder / "data"), "--run.snapshots", "0"),
-        ],
-        cwd=ROOT,
-        env={"PATH": "/nowhere", "HOME": str(folder), "TMPDIR": str(folder), "CXX": "/nowhere/g++"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+def train_without_a_compiler(folder: Path, stores: Path, mode: str) -> Program:
+    """A run, until its end, where no compiler can be found and nothing is compiled yet."""
+    settings = ["--preset", "smoke", "--optim.steps", "2", "--runtime.compile", mode]
+    settings += ["--run.snapshots", "0", "--run.validate_blocks", "1", "--model.hidden", "32"]
+    settings += ["--run.dir", str(folder / "run"), "--corpus.folder", str(stores)]
+    nowhere = {"PATH": "/nowhere", "CXX": "/nowhere/g++", "TORCHINDUCTOR_CACHE_DIR": str(folder)}
+    run = Program(["trainer/train.py", *settings], folder / "said.txt", nowhere)
+    run.wait()
+    return run
 
 
-def test_a_run_that_must_compile_and_cannot_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    done = train_without_a_compiler(tmp_path, "on")
-    assert done.returncode == 2, done.stderr[-2000:]
-    assert "compiling does not work here" in done.stderr
-    assert "g++" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.process
+def test_a_run_that_must_compile_and_cannot_is_refused_in_a_line(
+    tmp_path: Path, stores: Path
+) -> None:
+    run = train_without_a_compiler(tmp_path, stores, "on")
+    assert run.poll() == 2, run.said()[-2000:]
+    assert "compiling does not work here" in run.said()
+    assert "g++" in run.said()
+    assert "Traceback" not in run.said()
 
 
+@pytest.mark.process
 def test_compiling_is_found_out_and_a_run_says_where_it_computes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stores: Path
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("InvalidCxxCompiler: no working C++ compiler\nmore\nlines")
@@ -82,6 +80,6 @@ def test_compiling_is_found_out_and_a_run_says_where_it_computes(
     monkeypatch.setattr(torch, "compile", refuse)
     reason = device.why_not_compiled(torch.device("cpu"))
     assert reason == "InvalidCxxCompiler: no working C++ compiler"
-    done = train_without_a_compiler(tmp_path, "off")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert re.search(r"engine +plain on the CPU, \w+, not compiled, 1 process\n", done.stderr)
+    run = train_without_a_compiler(tmp_path, stores, "off")
+    assert run.poll() == 0, run.said()[-2000:]
+    assert re.search(r"engine +plain on the CPU, \w+, not compiled, 1 process\n", run.said())

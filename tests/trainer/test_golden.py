@@ -51,9 +51,9 @@ RUNS = {
 }
 
 
-def train(name: str, home: Path) -> dict[str, Any]:
+def train(name: str, home: Path, stores: Path) -> dict[str, Any]:
     """What the trainer says of its corpus and of every step."""
-    folders = ["--run.dir", str(home / "run"), "--corpus.folder", str(home / "data")]
+    folders = ["--run.dir", str(home / "run"), "--corpus.folder", str(stores)]
     words = [*PINNED.split(), *RUNS[name].split(), *folders]
     run = Program(
         ["trainer/train.py", "--preset", "smoke", *words],
@@ -72,9 +72,10 @@ def train(name: str, home: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", RUNS)
-def test_the_losses_are_those_checked_in(name: str, tmp_path: Path) -> None:
-    wanted, found = json.loads(GOLDEN.read_text())[name], train(name, tmp_path)
+def test_the_losses_are_those_checked_in(name: str, tmp_path: Path, stores: Path) -> None:
+    wanted, found = json.loads(GOLDEN.read_text())[name], train(name, tmp_path, stores)
     for count in ("stories", "tokens"):
         assert found[count] == wanted[count], "the corpus changed: the cleaning or the sample"
     assert len(wanted["losses"]) == STEPS
@@ -87,7 +88,7 @@ def main() -> None:
     found = {}
     for name in RUNS:
         with tempfile.TemporaryDirectory() as home:
-            found[name] = train(name, Path(home))
+            found[name] = train(name, Path(home), Path(home, "data"))
         print(f"{name}: loss {found[name]['losses'][0]} to {found[name]['losses'][-1]}")
     GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -23,9 +23,13 @@ WILD = [
 LENGTH = ["--optim.steps", "12", "--run.log_every", "5", "--run.validate_every", "100"]
 
 
+@pytest.mark.process
+@pytest.mark.usefixtures("compiled_deepspeed")
 @pytest.mark.parametrize(("optimizer", "deepspeed"), [("muon", "off"), ("adamw", "on")])
-def test_the_update_is_refused_and_named(tmp_path: Path, optimizer: str, deepspeed: str) -> None:
-    folders = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
+def test_the_update_is_refused_and_named(
+    tmp_path: Path, stores: Path, optimizer: str, deepspeed: str
+) -> None:
+    folders = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(stores)]
     more = ["--optim.optimizer", optimizer, "--optim.muon_lr", "1e30", "--run.save_every", "1"]
     engine = ["--runtime.deepspeed", deepspeed, "--runtime.precision", "fp32"]
     words = ["trainer/train.py", *WILD, *LENGTH, *folders, *more, *engine]
@@ -42,10 +46,10 @@ def test_the_update_is_refused_and_named(tmp_path: Path, optimizer: str, deepspe
 
 
 def test_the_step_is_named_when_it_is_seen_at_the_next_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, stores: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    folders = ["--run.dir", str(run), "--corpus.folder", str(tmp_path / "data")]
+    folders = ["--run.dir", str(run), "--corpus.folder", str(stores)]
     assert main([*WILD, *LENGTH, *folders]) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert "not a number at step 2, and that update was not made (there is no checkpoint" in told

@@ -4,8 +4,8 @@ What kills do is in test_kill.py.
 """
 
 import os
+import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -13,89 +13,92 @@ import torch
 
 from tests.processes import Program
 from trainer.distributed.runtime import choose_dtype
+from trainer.train import main
 
-SETTINGS = ["--preset", "smoke", "--model.dropout", "0.1", "--optim.global_batch", "4"]
-LENGTH = ["--run.save_every", "7", "--run.log_every", "1", "--run.validate_every", "20"]
-
-
-def start(folder: Path, *more: str) -> Program:
-    """The trainer at work on a small run in `folder`."""
-    where = ["--run.dir", folder, "--corpus.folder", folder.parent / "data", "--optim.steps", "40"]
-    words = ["trainer/train.py", *SETTINGS, *LENGTH, *where, *more]
-    number = len(list(folder.parent.glob(f"{folder.name}-*.txt")))
-    return Program(words, folder.with_name(f"{folder.name}-{number}.txt"))
-
-
-def finish(process: Program, code: int = 0) -> str:
-    """What the trainer said until it ended with `code`."""
-    assert process.wait() == code, process.said()
-    return process.said()
+SETTINGS = [
+    *("--preset", "smoke", "--model.dropout", "0.1", "--optim.global_batch", "4"),
+    *("--model.hidden", "32", "--model.intermediate", "64", "--model.context", "64"),
+    *("--optim.steps", "80", "--run.save_every", "7", "--run.log_every", "1"),
+    *("--run.validate_every", "40", "--run.validate_blocks", "1", "--run.evaluate_stories", "1"),
+    *("--run.sample_length", "2", "--run.keep_last", "99"),
+]
+EXPORT = "export/model.safetensors"
 
 
-def wait_for(path: Path, process: Program) -> None:
-    """Until the trainer has made `path`."""
-    deadline = time.monotonic() + 200
-    while not path.exists():
-        assert process.poll() is None, process.said()
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)
+def command(folder: Path, *more: str) -> list[str]:
+    """The settings of a small run in `folder`."""
+    where = ["--run.dir", str(folder), "--corpus.folder", str(folder.parent / "data")]
+    return [*SETTINGS, *where, *more]
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    finish(start(folder))
+    assert main(command(folder)) == 0
     return folder
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(whole: Path) -> None:
+@pytest.mark.process
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = whole.with_name("stopped")
-    process = start(folder)
-    wait_for(folder / "checkpoints" / "step-00000007", process)
+    process = Program(["trainer/train.py", *command(folder)], folder.with_name("said.txt"))
+    process.wait_for(folder / "checkpoints" / "step-00000007")
     process.send(signal.SIGINT)
-    said = finish(process, 130)
-    assert "stopped; saved after step" in said
-    assert "the same command goes on" in said
-    assert "going on after step" in finish(start(folder))
-    name = "export/model.safetensors"
-    assert (folder / name).read_bytes() == (whole / name).read_bytes()
+    assert process.wait() == 130, process.said()
+    assert "stopped; saved after step" in process.said()
+    assert "the same command goes on" in process.said()
+    assert main(command(folder)) == 0
+    assert "going on after step" in capsys.readouterr().err
+    assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
-def test_a_finished_run_is_not_touched(whole: Path) -> None:
-    before = os.stat(whole / "export" / "model.safetensors").st_mtime_ns
-    said = finish(start(whole), 2)
-    assert said.startswith("error: the run in") or "\nerror: the run in" in said
+def refused(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> str:
+    """What the trainer says when it does not begin."""
+    capsys.readouterr()
+    assert main(command(folder, *more)) == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_finished_run_is_not_touched(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = os.stat(whole / EXPORT).st_mtime_ns
+    said = refused(capsys, whole)
+    assert said.startswith("error: the run in")
     assert "is finished" in said
     assert "--run.fresh" in said
-    assert os.stat(whole / "export" / "model.safetensors").st_mtime_ns == before
+    assert os.stat(whole / EXPORT).st_mtime_ns == before
 
 
-def test_changed_settings_are_refused_by_name(whole: Path) -> None:
-    said = finish(start(whole, "--optim.lr", "0.1", "--model.dropout", "0.2"), 2)
+def test_changed_settings_are_refused_by_name(
+    whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(capsys, whole, "--optim.lr", "0.1", "--model.dropout", "0.2")
     assert "model.dropout was 0.1 and is now 0.2; optim.lr was 0.005 and is now 0.1" in said
     assert "--run.fresh" in said
 
 
-def test_another_arithmetic_is_refused_too(whole: Path) -> None:
+def test_another_arithmetic_is_refused_too(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Though the setting is `auto`, which chooses by the machine."""
     used, other = "fp32", "bf16"
     if choose_dtype("auto", torch.device("cpu")) == torch.bfloat16:
         used, other = other, used
-    said = finish(start(whole, "--runtime.precision", other), 2)
+    said = refused(capsys, whole, "--runtime.precision", other)
     assert f"runtime.precision was {used} and is now {other}" in said
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(whole: Path) -> None:
+def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(
+    whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = whole.with_name("damaged")
-    process = start(folder)
-    wait_for(folder / "checkpoints" / "step-00000021", process)
-    process.kill()
-    process.wait()
-    newest = max((folder / "checkpoints").glob("step-????????"))
+    shutil.copytree(whole, folder)
+    shutil.rmtree(folder / "export")
+    before, newest = sorted((folder / "checkpoints").glob("step-????????"))[-2:]
     weights = newest / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    said = finish(start(folder))
+    assert main(command(folder)) == 0
+    said = capsys.readouterr().err
     assert f"the checkpoint {newest} is damaged" in said
-    name = "export/model.safetensors"
-    assert (folder / name).read_bytes() == (whole / name).read_bytes()
+    assert f"going on after step {int(before.name[5:])} of 80" in said
+    assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()

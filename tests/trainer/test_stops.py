@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,25 @@ SMALL = [
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> list[str]:
-    return [*SMALL, "--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
+def settings(tmp_path: Path, stores: Path) -> list[str]:
+    return [*SMALL, "--run.dir", str(tmp_path / "run"), "--corpus.folder", str(stores)]
+
+
+@contextmanager
+def signal_after_a_step(number: signal.Signals, folder: Path) -> Iterator[None]:
+    """Send this process a signal as soon as the run in `folder` has logged a step."""
+    log, is_over = folder / "metrics.jsonl", threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.01):
+            if log.is_file() and log.stat().st_size:
+                return os.kill(os.getpid(), number)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    yield
+    is_over.set()
+    watcher.join()
 
 
 def test_the_clock_saves_and_stops_and_the_same_command_goes_on(
@@ -39,12 +58,15 @@ def test_the_clock_saves_and_stops_and_the_same_command_goes_on(
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_and_a_scheduler_save_and_stop(
-    number: signal.Signals, settings: list[str], capsys: pytest.CaptureFixture[str]
+    number: signal.Signals,
+    settings: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = signal.getsignal(number)
-    timer = threading.Timer(4.0, os.kill, (os.getpid(), number))
-    timer.start()
-    assert main([*settings, "--optim.steps", "1000000", "--runtime.compile", "off"]) == 130
+    long = ["--optim.steps", "1000000", "--run.log_every", "1", "--runtime.compile", "off"]
+    with signal_after_a_step(number, tmp_path / "run"):
+        assert main([*settings, *long]) == 130
     assert "stopped; saved after step" in capsys.readouterr().err
     assert signal.getsignal(number) == before
 

@@ -90,6 +90,7 @@ def test_a_large_head_is_computed_in_parts(
     )
 
 
+@pytest.mark.process  # Inductor's compiler
 def test_it_compiles(vocabulary: Vocabulary) -> None:
     shape = Model(block="qwen3", **SHAPE | {"num_layers": 1})
     decoders = [new_decoder(shape, vocabulary, seed) for seed in (1, 2)]
@@ -107,9 +108,10 @@ def test_it_compiles(vocabulary: Vocabulary) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs."""
+def home(tmp_path_factory: pytest.TempPathFactory, stores: Path) -> Path:
+    """Two finished runs, beside a link to the shared stores."""
     home = tmp_path_factory.mktemp("home")
+    (home / "data").symlink_to(stores)
     for seed in ("1", "2"):
         assert run(home, seed, "--run.seed", seed) == 0
     return home

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.paths import ROOT
-from tests.processes import Program
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.load import open_model
 from trainer.train import main
 
-PYTHON = [sys.executable, "trainer/train.py"]
-FORKED: list[str] = []  # see tests/processes.py
 LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]
+Trainer = Callable[..., subprocess.CompletedProcess[str]]
 SHORT = [
     *("--optim.steps", "2", "--run.log_every", "1"),
     *("--run.evaluate_stories", "1", "--run.sample_length", "2", "--run.snapshots", "0"),
@@ -47,14 +45,8 @@ EXPORT = {
 def run(
     command: Sequence[str], home: Path, *settings: str, run_dir: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A training command, FORKED or started, as a process; its stores and its Hugging Face folder
-    are under `home`."""
+    """A training command as a process; its stores and its Hugging Face folder are under `home`."""
     folders = ["--run.dir", str(run_dir or home / "run"), "--corpus.folder", str(home / "data")]
-    if not command:
-        home.mkdir(exist_ok=True)
-        words = ["trainer/train.py", "--preset", "smoke", *folders, *settings]
-        program = Program(words, home / "said.txt")
-        return subprocess.CompletedProcess(words, program.wait(), "", program.said())
     return subprocess.run(
         [*command, "--preset", "smoke", *folders, *settings],
         cwd=ROOT,
@@ -63,6 +55,22 @@ def run(
         text=True,
         timeout=280,
     )
+
+
+@pytest.fixture
+def train(tmp_path: Path, stores: Path, capsys: pytest.CaptureFixture[str]) -> Trainer:
+    """The trainer in this process: `train("--optim.steps", "2")`, by default in `tmp_path / "run"`
+    and with the shared stores. What it says is kept as that of a process."""
+
+    def start(*settings: str, run_dir: Path | None = None) -> subprocess.CompletedProcess[str]:
+        folders = ["--run.dir", str(run_dir or tmp_path / "run"), "--corpus.folder", str(stores)]
+        words = ["--preset", "smoke", *folders, *settings]
+        capsys.readouterr()
+        code = main(words)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, said.out, said.err)
+
+    return start
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:
@@ -82,6 +90,7 @@ def assert_tracked(folder: Path, lines: list[dict[str, Any]]) -> None:
     assert [story.startswith(b"One day") for story in stories] == [True, True]
 
 
+@pytest.mark.process
 def test_the_smoke_preset_goes_the_whole_way(tmp_path: Path) -> None:
     judges = tmp_path / "judges.txt"
     judges.write_text("\n<|endoftext|>\n".join(JUDGES))
@@ -135,25 +144,28 @@ num_processes: 1
 """
 
 
-def test_all_ways_to_start_it_do_the_same(tmp_path: Path) -> None:
-    """Also with a default_config.yaml in the user's home that asks for something else."""
+@pytest.mark.process
+def test_all_ways_to_start_it_do_the_same(tmp_path: Path, train: Trainer) -> None:
+    """Without a launcher, and as a module with one; with a default_config.yaml in the user's home
+    that asks for something else. The smoke run above launches the file."""
     (tmp_path / "hf" / "accelerate").mkdir(parents=True)
     (tmp_path / "hf" / "accelerate" / "default_config.yaml").write_text(STRAY)
-    found = []
-    for name, command in {
-        "file": PYTHON,
-        "module": [*LAUNCHED, "-m", "trainer.train"],
-    }.items():
-        done = run(command, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=tmp_path / name)
+    small = [*SHORT, "--model.hidden", "32", "--model.context", "32", "--run.validate_blocks", "1"]
+    alone, launched = tmp_path / "alone", tmp_path / "launched"
+    module = [*LAUNCHED, "-m", "trainer.train"]
+    for done in (train(*small, run_dir=alone), run(module, tmp_path, *small, run_dir=launched)):
         assert done.returncode == 0, done.stderr
-        assert (tmp_path / name / "export" / "model.safetensors").is_file()
-        found.append([line["loss"] for line in lines_of(tmp_path / name) if "loss" in line])
-    assert len(found[0]) == 2
-    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    losses = [
+        [line["loss"] for line in lines_of(folder) if "loss" in line]
+        for folder in (alone, launched)
+    ]
+    assert (launched / "export" / "model.safetensors").is_file()
+    assert len(losses[0]) == 2
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_a_wrong_setting_is_one_sentence_and_code_two(tmp_path: Path) -> None:
-    done = run(PYTHON, tmp_path, "--optim.learning_rate", "1e-3")
+def test_a_wrong_setting_is_one_line_and_code_two(tmp_path: Path, train: Trainer) -> None:
+    done = train("--optim.learning_rate", "1e-3")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("error: there is no setting --optim.learning_rate")
@@ -214,13 +226,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip("only root may mount a small disk to fill up")
     yield place
-    subprocess.run(["umount", str(place)], check=True)
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+@pytest.mark.process  # mount
 def test_a_full_disk_leaves_the_checkpoints_whole_and_no_export(
-    tmp_path: Path, small_disk: Path
+    small_disk: Path, train: Trainer
 ) -> None:
-    done = run(FORKED, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
+    done = train(*SHORT, run_dir=small_disk)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -231,12 +244,13 @@ def test_a_full_disk_leaves_the_checkpoints_whole_and_no_export(
     assert [folder.name for folder in saved] == ["step-00000002"]
 
 
+@pytest.mark.process  # mount
 def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
-    tmp_path: Path, small_disk: Path
+    tmp_path: Path, small_disk: Path, train: Trainer
 ) -> None:
     with (small_disk / "filling").open("wb") as filling:
         filling.write(bytes(10 * 2**20 - 300 * 1024))  # 0.3 MB stay free
-    done = run(FORKED, tmp_path, *SHORT, "--corpus.source", "sample", run_dir=small_disk)
+    done = train(*SHORT, run_dir=small_disk)
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -253,62 +267,52 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
     assert not (tmp_path / "other").exists()
 
 
-def test_the_card_s_block_goes_the_whole_way_too(tmp_path: Path) -> None:
+def test_the_block_of_gpt2_goes_the_whole_way_too(tmp_path: Path, train: Trainer) -> None:
     """GPT-2 has a row a position: nothing may look one past its context."""
     shape = ["--model.block", "gpt2", "--model.context", "32", "--run.sample_length", "100"]
-    done = run(FORKED, tmp_path, *SHORT, *shape, "--corpus.source", "sample")
+    done = train(*SHORT, *shape)
     assert done.returncode == 0, done.stderr
     config = json.loads((tmp_path / "run" / "export" / "config.json").read_text())
     assert (config["model_type"], config["n_positions"]) == ("gpt2", 32)
     assert any("validation_loss" in line for line in lines_of(tmp_path / "run"))
 
 
-def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path) -> None:
-    """Few stories, many steps: they are learned by heart, and others are told worse."""
-    home, few = tmp_path / "home", tmp_path / "few.jsonl"
+def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path, train: Trainer) -> None:
+    """Few stories, many steps: they are memorised, and the loss on others rises."""
+    run, few = tmp_path / "run", tmp_path / "few.jsonl"
     stories = (ROOT / "trainer" / "corpus" / "sample.jsonl").read_text().splitlines()
     few.write_text("\n".join(stories[:12]))
     (tmp_path / "others.jsonl").write_text("\n".join(stories[-10:]))
     corpus = ["--corpus.source", str(few), "--corpus.validation", str(tmp_path / "others.jsonl")]
     often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep_last", "1"]
-    done = run(
-        FORKED,
-        home,
-        *SHORT,
-        *corpus,
-        *often,
-        # Cut elsewhere every epoch, twelve stories are not learned by heart in 70 steps.
-        *("--optim.steps", "70", "--optim.shift_blocks", "false"),
-        "--run.export_checkpoint=best",
-    )
+    # Cut elsewhere every epoch, twelve stories are not memorised in 70 steps.
+    steps = ["--optim.steps", "70", "--optim.shift_blocks", "false"]
+    done = train(*SHORT, *corpus, *often, *steps, "--run.export_checkpoint=best")
     assert done.returncode == 0, done.stderr
     judged = {
-        line["step"]: line["validation_loss"]
-        for line in lines_of(home / "run")
-        if "validation_loss" in line
+        line["step"]: line["validation_loss"] for line in lines_of(run) if "validation_loss" in line
     }
     best = min(judged, key=judged.__getitem__)
     assert best < 70
     assert f"step {best} had the lowest validation loss" in done.stderr
-    training = json.loads((home / "run" / "export" / "training.json").read_text())
+    training = json.loads((run / "export" / "training.json").read_text())
     assert training["steps"] == best
-    saved = sorted(folder.name for folder in (home / "run" / "checkpoints").iterdir())
+    saved = sorted(folder.name for folder in (run / "checkpoints").iterdir())
     assert saved == [f"step-{step:08d}" for step in (best, 70)]
 
 
 def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, train: Trainer
 ) -> None:
-    places = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
-    settings = ["--run.export_checkpoint", "best", "--corpus.validation_share", "0"]
-    assert main(["--preset", "smoke", *places, *settings]) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
+    done = train("--run.export_checkpoint", "best", "--corpus.validation_share", "0")
+    assert done.returncode == 2
+    told = done.stderr.splitlines()[-1]
     assert told.startswith("error: run.export_checkpoint best needs validation stories")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None:
-    done = run(PYTHON, tmp_path, "--corpus.source", "sample", "--run.dry_run")
+def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: Trainer) -> None:
+    done = train("--run.dry_run")
     assert done.returncode == 0, done.stderr
     told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert told["model"].startswith("llama, 3,298,688 parameters")
@@ -320,14 +324,13 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path) -> None
 
 
 def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, train: Trainer
 ) -> None:
     few = tmp_path / "few.txt"
     few.write_text(JUDGES[0])
-    folders = ["--run.dir", str(tmp_path / "run"), "--corpus.folder", str(tmp_path / "data")]
-    settings = ["--corpus.validation", str(few), "--model.context", "64"]
-    assert main(["--preset", "smoke", *folders, *SHORT, *settings]) == 0
-    said = capsys.readouterr().err
+    done = train(*SHORT, "--corpus.validation", str(few), "--model.context", "64")
+    assert done.returncode == 0, done.stderr
+    said = done.stderr
     assert "none: 1 stories with 24 tokens are kept apart, fewer than one block of 64" in said
     assert "--corpus.validation" in said
     card = (tmp_path / "run" / "export" / "README.md").read_text()

@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from tests.paths import ROOT
+from tests.processes import Program
 from trainer.corpus import build, build_store, readers
 from trainer.corpus.shards import Shard
 from trainer.corpus.sources import SAMPLE
@@ -24,28 +25,19 @@ from trainer.corpus_config import Corpus
 from .conftest import story, write_jsonl
 
 Settings = Callable[..., Corpus]
-PROGRAM = """
-import sys
-from trainer.corpus_config import Corpus
-from trainer.corpus import build_store, readers
-readers.CHUNK_BYTES = 40_000
-try:
-    print(build_store(Corpus(source=sys.argv[1], folder=sys.argv[2], workers=2)).folder)
-except ValueError as error:
-    sys.exit(f"error: {error}")
-"""
+WORKER = Path(__file__).with_name("build_worker.py")
 
 
-def start(source: Path, folder: Path, **options: object) -> subprocess.Popen[str]:
+def start(source: Path, folder: Path) -> Program:
     """A process that builds a store of many small shards."""
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(source), str(folder)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,  # type: ignore[call-overload]
-    )
+    number = len(list(source.parent.glob("said-*.txt")))
+    return Program([WORKER, source, folder], source.with_name(f"said-{number}.txt"))
+
+
+def finish(process: Program) -> Path:
+    """The folder of the store that a process built."""
+    assert process.wait() == 0, process.said()
+    return Path(process.said().splitlines()[-1])
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -207,51 +199,63 @@ def test_any_change_gives_another_fingerprint(
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Enough stories for about 60 small shards."""
-    return write_jsonl(tmp_path / "many.jsonl", (story(number % 6000) for number in range(6500)))
+    """Enough stories for about 50 small shards."""
+    return write_jsonl(tmp_path / "many.jsonl", (story(number % 1400) for number in range(1500)))
 
 
-def test_killed_at_any_moment_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
-    begun = time.monotonic()
-    undisturbed = start(many, tmp_path / "undisturbed")
-    folder = undisturbed.communicate()[0].strip()
-    length = time.monotonic() - begun
-    wanted = content(Path(folder))
+def num_shards(home: Path) -> int:
+    return len(list(home.glob("*.partial/shards/train-*.npz")))
+
+
+def check_kills(home: Path, many: Path, kills: int) -> None:
+    """Kill a build again and again, each time after more of its shards are there."""
+    folder = finish(start(many, home / "undisturbed"))
+    wanted = content(folder)
     assert len(wanted) == 5
 
-    dice, home, resumed = random.Random(20), tmp_path / "killed", 0
-    store = home / Path(folder).name
-    for _ in range(20):
-        process = start(many, home)
-        time.sleep(dice.uniform(0.3, 1.0) * length)
+    dice, killed, resumed = random.Random(20), home / "killed", 0
+    store = killed / folder.name
+    for kill in range(kills):
+        process = start(many, killed)
+        while num_shards(killed) < 45 * (kill + 1) / kills and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(dice.uniform(0, 0.2))  # the last ones may fall into the joining
         process.kill()
-        process.communicate()
-        resumed += (home / f"{store.name}.partial").is_dir()
+        process.wait(60)
+        resumed += (killed / f"{store.name}.partial").is_dir()
         if store.is_dir():
             assert content(store) == wanted
             shutil.rmtree(store)
-    assert resumed >= 3
-    finishing = start(many, home)
-    told = finishing.communicate()
-    assert finishing.returncode == 0, told
+    assert resumed >= 1
+    finish(start(many, killed))
     assert content(store) == wanted
-    assert {name for name in left_in(home) if "partial" in name or name.endswith("tmp")} == set()
+    assert {name for name in left_in(killed) if "partial" in name or name.endswith("tmp")} == set()
 
 
+@pytest.mark.process
+def test_killed_at_any_moment_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
+    check_kills(tmp_path, many, kills=3)
+
+
+@pytest.mark.soak
+def test_killed_twenty_times_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
+    check_kills(tmp_path, many, kills=20)
+
+
+@pytest.mark.process
 def test_finished_shards_are_not_made_again(tmp_path: Path, many: Path) -> None:
     process = start(many, tmp_path / "data")
-    first = "train-000000.npz"
-    while not (found := list((tmp_path / "data").glob(f"*.partial/shards/{first}"))):
-        assert process.poll() is None, process.communicate()
+    while not (found := list((tmp_path / "data").glob("*.partial/shards/train-000000.npz"))):
+        assert process.poll() is None, process.said()
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.send(signal.SIGSTOP)  # no further shard, and no end, before the kill
+    process.kill()
+    process.wait(60)
     shard = Shard.load(found[0])
     shard.tally.dropped["foreign"] = 7_777  # a mark that only this file has
     shard.save(found[0])
-    again = start(many, tmp_path / "data")
-    folder = again.communicate()[0].strip()
-    assert b'"foreign": 7777' in content(Path(folder))["store.json"]
+    folder = finish(start(many, tmp_path / "data"))
+    assert b'"foreign": 7777' in content(folder)["store.json"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty", "no archive"])
@@ -284,26 +288,26 @@ def test_a_damaged_shard_is_made_again(
     assert build_quietly(settings(file)) == saved
 
 
+@pytest.mark.process
 def test_two_at_once_make_one_store(tmp_path: Path, many: Path) -> None:
     processes = [start(many, tmp_path / "data") for _ in range(2)]
-    told = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert told[0][0] == told[1][0]
-    assert sum("another process builds" in errors for _, errors in told) <= 1
-    folder = Path(told[0][0].strip())
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    first, second = map(finish, processes)
+    assert first == second
+    assert sum("another process builds" in process.said() for process in processes) <= 1
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
 
 
+@pytest.mark.process
 def test_who_comes_second_says_that_it_waits(tmp_path: Path, many: Path) -> None:
-    folder = Path(start(many, tmp_path / "data").communicate()[0].strip())
+    folder = finish(start(many, tmp_path / "data"))
     shutil.rmtree(folder)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         process = start(many, tmp_path / "data")
-        assert process.stderr is not None
-        assert f"another process builds {folder}: waiting for it" in process.stderr.readline()
-        assert process.poll() is None
+        while f"another process builds {folder}: waiting for it" not in process.said():
+            assert process.poll() is None, process.said()
+            time.sleep(0.01)
         assert not folder.exists()
-    assert process.communicate()[0].strip() == str(folder)
+    assert finish(process) == folder
     assert folder.is_dir()
 
 
@@ -325,6 +329,7 @@ def fails_to_write(source: Path, folder: Path, **options: object) -> None:
     assert left_in(folder) == set()
 
 
+@pytest.mark.process
 def test_files_that_may_not_grow(tmp_path: Path, many: Path) -> None:
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
@@ -345,7 +350,8 @@ def mounted(place: Path, options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-@pytest.mark.parametrize("size", ["100k", "2m"])  # full at the first shard; when they are joined
+@pytest.mark.process
+@pytest.mark.parametrize("size", ["100k", "400k"])  # full at the first shard; when they are joined
 def test_a_full_folder(tmp_path: Path, many: Path, size: str) -> None:
     with mounted(tmp_path / "full", f"size={size}") as place:
         fails_to_write(many, place)
@@ -363,6 +369,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
         yield place
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("inside", ["", "deeper"])
 def test_a_read_only_folder(read_only: Path, inside: str) -> None:
     fails_to_write(SAMPLE, read_only / inside)

@@ -110,6 +110,7 @@ def test_inspect_says_how_a_file_is_understood(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.process
 def test_a_console_without_the_letters_of_a_story(store: Path) -> None:
     for encoding in ("ascii", "cp1252"):
         done = subprocess.run(

@@ -64,6 +64,7 @@ def test_a_source_is_known_by_its_bytes_not_its_name(
     assert read(settings(one))[0] != read(settings(other))[0]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", ["jsonl", "txt"])
 def test_standard_input(tmp_path: Path, stories: list[str], kind: str) -> None:
     file = write_jsonl(tmp_path / "stories.jsonl", stories)
@@ -88,6 +89,7 @@ def build_from_stdin(folder: Path) -> list[str]:
     return [*program, "--corpus.folder", str(folder)]
 
 
+@pytest.mark.process
 def test_a_copy_of_standard_input_goes_with_the_next_build(
     tmp_path: Path, settings: Settings
 ) -> None:
@@ -107,6 +109,7 @@ def test_a_copy_of_standard_input_goes_with_the_next_build(
         assert [path.name for path in home.iterdir()] == ["stdin-mine.txt"]
 
 
+@pytest.mark.process
 def test_standard_input_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     memory = os.open("/proc/self/mem", os.O_RDONLY)  # reading it fails
     for keys in ({"stdin": memory}, {"preexec_fn": lambda: os.close(0)}):
@@ -155,6 +158,7 @@ def build_from_hub(source: str, folder: Path, **hub: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("source", ["roneneldan/TinyStories", "gpt4"])
 def test_both_versions_from_a_hub(tmp_path: Path, stories: list[str], source: str) -> None:
     first = {"train": stories[:70], "validation": stories[70:80]}
@@ -169,6 +173,7 @@ def test_both_versions_from_a_hub(tmp_path: Path, stories: list[str], source: st
         assert store.info["recipe"]["source"] == {"train": [source, Corpus().revision]}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("source", ["roneneldan/TinyStories", "gpt4"])
 @pytest.mark.parametrize(
     "without", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}]
@@ -186,6 +191,7 @@ def test_without_the_hub_one_sentence_names_the_two_ways_on(
     assert not [file for file in (tmp_path / "data").rglob("*") if file.suffix != ".lock"]
 
 
+@pytest.mark.process
 def test_a_hub_that_fails_later_is_tried_again_without_a_word(tmp_path: Path) -> None:
     with hub.serve({}, {}, failing=True) as (address, _):
         done = build_from_hub("gpt4", tmp_path, HF_ENDPOINT=address)
@@ -195,6 +201,7 @@ def test_a_hub_that_fails_later_is_tried_again_without_a_word(tmp_path: Path) ->
     assert told.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
 
 
+@pytest.mark.process
 def test_any_data_set_on_the_hub(tmp_path: Path, stories: list[str]) -> None:
     """Another than TinyStories, at its newest commit; `story` is its only column of text."""
     first = {"train": stories[:70], "test": stories[70:80]}

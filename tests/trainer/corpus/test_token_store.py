@@ -134,6 +134,7 @@ def test_store_json_is_for_people_and_programs(store: TokenStore) -> None:
     assert told["dropped"]["duplicate"] == 0
 
 
+@pytest.mark.process
 def test_a_finished_store_needs_neither_datasets_nor_tiktoken_nor_ftfy(store: TokenStore) -> None:
     program = f"""
 import sys

@@ -4,11 +4,12 @@ The machines are two network namespaces with a cable (a veth pair) between them,
 one: no connection is closed, packets are lost.
 """
 
+import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -16,14 +17,16 @@ from typing import NoReturn
 import pytest
 
 from tests.paths import ROOT
-from tests.processes import free_port
+from tests.processes import Program, free_port
 from trainer.distributed.launcher_env import check_ranks
 
-SETTINGS = ["trainer/train.py", "--preset", "smoke", "--model.dropout", "0.1"]
-SETTINGS += ["--optim.steps", "30", "--run.save_every", "10", "--run.validate_every", "30"]
-SETTINGS += ["--run.validate_blocks", "1", "--run.evaluate_stories", "1"]
-SETTINGS += ["--run.sample_length", "4"]
-EXPORT = "export/model.safetensors"
+# Steps of some milliseconds, and so many that a run is at work for a while after a checkpoint.
+SETTINGS = ["--preset", "smoke", "--model.dropout", "0.1", "--model.hidden", "32"]
+SETTINGS += ["--model.intermediate", "64", "--model.context", "32", "--optim.global_batch", "4"]
+SETTINGS += ["--optim.steps", "120", "--run.save_every", "20", "--run.validate_every", "120"]
+SETTINGS += ["--run.validate_blocks", "1", "--run.evaluate_stories", "1", "--run.log_every", "20"]
+SETTINGS += ["--run.sample_length", "2", "--run.snapshots", "0", "--run.keep_last", "99"]
+CHECKPOINT, EXPORT = "checkpoints/step-00000020", "export/model.safetensors"
 
 
 def ip(*words: str) -> None:
@@ -31,69 +34,63 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
 
+def settings_of(folder: Path) -> list[str]:
+    """The settings of a run in `folder`; all runs share a store."""
+    return [*SETTINGS, "--run.dir", str(folder), "--corpus.folder", str(folder.parent / "data")]
+
+
 class Processes:
-    """Two trainers, started together; folders may be shared."""
+    """The processes of a run, with what a launcher would tell each; folders may be shared."""
 
-    def __init__(self, *folders: Path) -> None:
-        self.folders = folders
-        self.started: list[subprocess.Popen[str]] = []
+    numbers = itertools.count()  # for the names of their logs
 
-    def start(self, command: list[str], *more: str, **environment: object) -> None:
-        """The trainer in the next folder; `command` is all before its name."""
-        folder = self.folders[len(self.started)]
-        where = ["--run.dir", str(folder), "--corpus.folder", str(folder.parent / "data")]
-        values = {name: str(value) for name, value in environment.items()}
-        self.started.append(
-            subprocess.Popen(
-                [*command, *SETTINGS, *where, *more],
-                cwd=ROOT,
-                env=os.environ | {"OMP_NUM_THREADS": "1"} | values,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-
-    def start_ranked(
-        self, inside: list[list[str]], address: str, port: int, *, more: list[list[str]]
+    def __init__(
+        self,
+        *folders: Path,
+        more: list[list[str]],
+        address: str = "127.0.0.1",
+        networks: tuple[str, str] = ("", ""),
+        interface: str = "lo",
     ) -> None:
-        """A process in each place, with what a launcher would tell it; those that `more` has
-        no settings for do not start."""
-        for rank, settings in enumerate(more):
-            self.start(
-                [*inside[rank], sys.executable],
-                *settings,
-                RANK=rank,
-                WORLD_SIZE=len(inside),
-                LOCAL_RANK=0,
-                MASTER_ADDR=address,
-                MASTER_PORT=port,
+        """Start a process for each entry of `more`, its settings; two make a run."""
+        place = {"MASTER_ADDR": address, "MASTER_PORT": str(free_port())}
+        place |= {"GLOO_SOCKET_IFNAME": interface, "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+        self.started = [
+            Program(
+                ["trainer/train.py", *settings_of(folders[rank]), *settings],
+                folders[rank].parent / f"{next(self.numbers)}.txt",
+                place | {"RANK": str(rank)},
+                networks[rank],
             )
+            for rank, settings in enumerate(more)
+        ]
 
-    def wait_for(self, path: Path) -> None:
-        """Until the run has made `path`."""
-        deadline = time.monotonic() + 100
-        while not path.exists():
-            assert all(process.poll() is None for process in self.started), self.end(0)
-            assert time.monotonic() < deadline, f"{path} did not appear"
-            time.sleep(0.01)
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all."""
+        for process in self.started:
+            process.send(number)
 
     def end(self, code: int) -> list[str]:
         """What each said until it ended, all with `code`."""
-        said = [process.communicate(timeout=120)[1] for process in self.started]
-        assert [process.returncode for process in self.started] == [code] * len(said), said
+        codes = [process.wait(120) for process in self.started]
+        said = [process.said() for process in self.started]
+        assert codes == [code] * len(said), said
         return said
 
 
 class Machines:
     """Two machines and the cable between them."""
 
-    address, port = "10.77.0.1", 29500
+    address = "10.77.0.1"
 
     def __init__(self) -> None:
-        self.names = [f"inkling-{os.getpid()}-{rank}" for rank in range(2)]
-        self.inside = [
-            ["ip", "netns", "exec", name, "env", "GLOO_SOCKET_IFNAME=eth0"] for name in self.names
-        ]
+        self.names = (f"inkling-{os.getpid()}-0", f"inkling-{os.getpid()}-1")
+
+    def start(self, *folders: Path, more: list[list[str]]) -> Processes:
+        """A process on each."""
+        return Processes(
+            *folders, more=more, address=self.address, networks=self.names, interface="eth0"
+        )
 
     def connect(self) -> None:
         for name in self.names:
@@ -145,33 +142,45 @@ def lacking(reason: str) -> NoReturn:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An undisturbed run of two processes on one machine."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    run = Processes(folder, folder)
-    run.start_ranked([[], []], "127.0.0.1", free_port(), more=[[], []])
-    run.end(0)
+    Processes(folder, folder, more=[[], []]).end(0)
     return folder
 
 
-def test_two_machines_are_the_same_run(machines: Machines, whole: Path) -> None:
+@pytest.mark.process
+@pytest.mark.soak
+def test_two_machines_of_accelerate_are_the_same_run(machines: Machines, whole: Path) -> None:
+    """The suite starts two machines without a launcher, below."""
     folder = whole.with_name("together")
-    run = Processes(folder, folder)
-    for rank, inside in enumerate(machines.inside):
+    accelerate = str(Path(sys.executable).with_name("accelerate"))
+    started, port = [], free_port()
+    for rank, name in enumerate(machines.names):
         launch = f"launch --multi_gpu --num_machines 2 --machine_rank {rank} --num_processes 2"
-        first = f"--main_process_ip {machines.address} --main_process_port {machines.port}"
-        accelerate = str(Path(sys.executable).with_name("accelerate"))
-        run.start([*inside, accelerate, *launch.split(), *first.split()])
-    run.end(0)
+        first = f"--main_process_ip {machines.address} --main_process_port {port}"
+        command = ["ip", "netns", "exec", name, accelerate, *launch.split(), *first.split()]
+        started.append(
+            subprocess.Popen(
+                [*command, "trainer/train.py", *settings_of(folder)],
+                cwd=ROOT,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "eth0"},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    said = [process.communicate(timeout=240)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
+@pytest.mark.process
 def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
     machines: Machines, whole: Path
 ) -> None:
     first, second = whole.with_name("first"), whole.with_name("second")  # no shared disk
-    limit = [["--runtime.timeout", "12"]] * 2
-    run = Processes(first, second)
-    run.start_ranked(machines.inside, machines.address, machines.port, more=limit)
-    run.wait_for(first / "checkpoints" / "step-00000010")
+    run = machines.start(first, second, more=[["--runtime.timeout", "10"]] * 2)
+    run.started[0].wait_for(first / CHECKPOINT)
+    run.signal(signal.SIGSTOP)  # not one step more until the cable is cut
     machines.cable("down")
+    run.signal(signal.SIGCONT)
     for said in run.end(1):
         assert said.count("\nerror: another process of the run was lost") == 1, said
         assert "the checkpoint of step" in said
@@ -179,38 +188,33 @@ def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
         assert "Traceback" not in said
     assert not (first / "export").exists()
     machines.cable("up")
-    run = Processes(first, second)
-    run.start_ranked(machines.inside, machines.address, machines.port, more=limit)
-    assert "going on after step" in run.end(0)[0]
+    assert "going on after step" in machines.start(first, second, more=[[], []]).end(0)[0]
     assert (first / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
+@pytest.mark.process
 def test_a_killed_process_ends_the_other_at_once(whole: Path) -> None:
     folder = whole.with_name("killed")
-    run = Processes(folder, folder)
-    run.start_ranked([[], []], "127.0.0.1", free_port(), more=[[], []])
-    run.wait_for(folder / "checkpoints" / "step-00000010")
-    run.started[1].kill()
-    said = run.started[0].communicate(timeout=120)[1]
-    assert run.started[0].returncode == 1
-    assert said.count("\nerror: another process of the run was lost (") == 1, said
-    assert "Traceback" not in said
+    survivor, killed = Processes(folder, folder, more=[[], []]).started
+    survivor.wait_for(folder / CHECKPOINT)
+    killed.kill()
+    assert survivor.wait(120) == 1, survivor.said()
+    assert survivor.said().count("\nerror: another process of the run was lost (") == 1
+    assert "Traceback" not in survivor.said()
 
 
-def test_a_machine_that_never_joins_is_told(whole: Path) -> None:
-    run = Processes(whole.with_name("lonely"))
-    limit = [["--runtime.timeout", "3"]]
-    run.start_ranked([[], []], "127.0.0.1", free_port(), more=limit)
+@pytest.mark.process
+def test_a_machine_that_never_joins_is_named(whole: Path) -> None:
+    run = Processes(whole.with_name("lonely"), more=[["--runtime.timeout", "3"]])
     said = run.end(1)[0]
-    assert "\nerror: not every process joined the run (no answer for 3 seconds" in said
+    assert "error: not every process joined the run (no answer for 3 seconds" in said
     assert "Traceback" not in said
 
 
+@pytest.mark.process
 def test_machines_with_other_settings_are_refused_by_name(whole: Path) -> None:
-    run = Processes(whole.with_name("one"), whole.with_name("other"))
     saves = [["--run.save_every", "10"], ["--run.save_every", "11"]]
-    run.start_ranked([[], []], "127.0.0.1", free_port(), more=saves)
-    here, there = run.end(2)
+    here, there = Processes(whole.with_name("one"), whole.with_name("other"), more=saves).end(2)
     assert "error: a process of the run has other settings or stories than the main one" in here
     assert "run.save_every is 11 and 10 there" in there
 
@@ -223,6 +227,7 @@ def test_processes_without_ranks_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         check_ranks()
 
 
+@pytest.mark.process
 def test_the_slurm_script_gives_each_machine_its_own_number(tmp_path: Path) -> None:
     """With stand-ins for SLURM's commands and for the launcher, which says what it was told."""
     stands = {

@@ -5,6 +5,7 @@ Real processes: gloo joins them, DeepSpeed runs ZeRO on CPU.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,12 +50,17 @@ def assert_same(lines: list[dict[str, float]], reference: list[dict[str, float]]
         assert line["norm"] == pytest.approx(wanted["norm"], rel=1e-5)
 
 
+@pytest.mark.process
 def test_the_loss_falls(reference: list[dict[str, float]]) -> None:
     assert reference[-1]["nats"] < reference[0]["nats"] - 0.5
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3], ids=lambda stage: f"zero-{stage}")
-def zero(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def zero(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    compiled_deepspeed: None,
+) -> str:
     """A DeepSpeed file of each stage. ZeRO-3 keeps every weight in parts, even the small ones that
     it would leave whole."""
     stage = request.param
@@ -64,6 +70,8 @@ def zero(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return str(file)
 
 
+@pytest.mark.process
+@pytest.mark.usefixtures("compiled_deepspeed")
 def test_a_compiled_run_under_deepspeed_is_the_same_run(reference: list, tmp_path: Path) -> None:
     """Past the third update, from which DeepSpeed's throughput timer would run in compiled code."""
     lines = run(tmp_path, deepspeed="on", compile="on")
@@ -71,10 +79,12 @@ def test_a_compiled_run_under_deepspeed_is_the_same_run(reference: list, tmp_pat
     assert_same(lines, reference)
 
 
+@pytest.mark.process
 def test_accumulation_is_the_same_run(reference: list, tmp_path: Path) -> None:
     assert_same(run(tmp_path, micro_batch=1), reference)
 
 
+@pytest.mark.process
 def test_two_processes_of_torchrun_are_the_same_run(reference: list, tmp_path: Path) -> None:
     """With the master's address, so that nothing here depends on finding this machine's name."""
     done = subprocess.run(
@@ -92,6 +102,7 @@ def test_two_processes_of_torchrun_are_the_same_run(reference: list, tmp_path: P
     assert_same(lines_of(tmp_path, 8), reference)
 
 
+@pytest.mark.process
 def test_every_stage_on_two_processes_is_the_same_run(
     reference: list, zero: str, tmp_path: Path
 ) -> None:
@@ -104,20 +115,31 @@ def muon_reference(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, f
     return run(tmp_path_factory.mktemp("muon"), optimizer="muon")
 
 
+@pytest.mark.process
 def test_muon_is_another_optimizer(reference: list, muon_reference: list) -> None:
     assert muon_reference[0]["nats"] == reference[0]["nats"]
     assert abs(muon_reference[-1]["nats"] - reference[-1]["nats"]) > 1e-2
 
 
+@pytest.fixture(scope="module")
+def begun_with_muon(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plain run that stopped after three updates."""
+    folder = tmp_path_factory.mktemp("begun") / "run"
+    run(folder, steps=3, optimizer="muon")
+    return folder
+
+
+@pytest.mark.process
 def test_a_run_with_muon_goes_from_plain_to_every_stage_and_back(
-    muon_reference: list, zero: str, tmp_path: Path
+    begun_with_muon: Path, muon_reference: list, zero: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    run(folder, steps=3, optimizer="muon")
+    shutil.copytree(begun_with_muon, folder)
     run(folder, steps=6, processes=2, optimizer="muon", deepspeed="on", deepspeed_config=zero)
     assert_same(run(folder, optimizer="muon"), muon_reference)
 
 
+@pytest.mark.process
 def test_a_resumed_run_is_bit_identical_with_dropout(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     lines = run(whole, dropout=0.1)

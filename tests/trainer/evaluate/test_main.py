@@ -1,10 +1,8 @@
-"""The command `python -m trainer.evaluate`, as a process of its own."""
+"""The command `python -m trainer.evaluate`."""
 
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -38,15 +36,12 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trainer.evaluate", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-
-
-def test_json_says_what_the_function_finds(folder: Path, file: Path) -> None:
-    done = run(folder, "--stories", file, "--stride", 8, "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+def test_json_says_what_the_function_finds(
+    folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(folder), "--stories", str(file), "--stride", "8", "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
     model, tokenizer = open_model(folder)
     expected = evaluate(model, STORIES, tokenizer, stride=8)
     assert found["nats_per_token"] == pytest.approx(expected.nats_per_token, rel=1e-6)
@@ -54,7 +49,7 @@ def test_json_says_what_the_function_finds(folder: Path, file: Path) -> None:
     assert found["bits_per_byte"] == pytest.approx(expected.bits_per_byte, rel=1e-6)
     assert (found["stories"], found["tokens"]) == (3, expected.tokens)
     assert (found["context"], found["stride"]) == (32, 8)
-    assert "scoring" in done.stderr
+    assert "scoring" in said.err
 
 
 def test_the_table_and_the_prose(
@@ -105,15 +100,17 @@ def test_the_rules_of_a_run_are_in_its_export(tmp_path: Path) -> None:
     assert cleaning_of(tmp_path).lower_case is True
 
 
-def test_bad_input_ends_with_one_sentence_and_code_two(folder: Path, tmp_path: Path) -> None:
+def test_bad_input_ends_with_one_line_and_code_two(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"text": "Fine."}\n{"text": \n')
-    done = run(folder, "--stories", broken)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.startswith("error: ")
-    assert len(done.stderr.splitlines()) == 1
-    assert "2" in done.stderr  # the broken line's number
+    assert main([str(folder), "--stories", str(broken)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert len(said.err.splitlines()) == 1
+    assert "line 2" in said.err
 
 
 @pytest.mark.parametrize(
@@ -179,14 +176,16 @@ def test_what_belongs_to_a_file_is_not_scored(
     assert found["stories"] == 3
 
 
-def test_several_files_and_standard_input(folder: Path, file: Path) -> None:
-    words = [sys.executable, "-m", "trainer.evaluate", str(folder), "--json", "--stories"]
-    both = run(folder, "--json", "--stories", f"{file},{file}")
-    assert json.loads(both.stdout)["stories"] == 6, both.stderr
-    piped = subprocess.run(
-        [*words, "-"], cwd=ROOT, input=file.read_text(), capture_output=True, text=True, timeout=120
-    )
-    assert json.loads(piped.stdout)["stories"] == 3, piped.stderr
+def test_several_files_and_standard_input(
+    folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(folder), "--json", "--stories"]
+    assert main([*command, f"{file},{file}"]) == 0
+    assert json.loads(capsys.readouterr().out)["stories"] == 6
+    with file.open(encoding="utf-8") as piped:
+        monkeypatch.setattr("sys.stdin", piped)
+        assert main([*command, "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["stories"] == 3
 
 
 def test_half_a_character_is_a_sentence(

@@ -41,6 +41,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "export"
 
 
+@pytest.mark.process
 def test_llama_cpp_says_the_same_60_tokens(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
     assert main(["gguf", str(folder), str(file)]) == 0

@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import PreTrainedModel
 
 from tests.gpt2 import END_OF_TEXT, SIZE
 from tests.paths import ROOT
@@ -26,59 +28,56 @@ STORY = "Once upon a time, a small snail found a red button."
 STOCK = """
 import importlib.util, json, sys
 from pathlib import Path
-root, folder, story = sys.argv[1:]
+root, story, *folders = sys.argv[1:]
 sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(root).resolve()]
 sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in getattr(f, "__module__", "")]
 assert importlib.util.find_spec("trainer") is None
 assert importlib.util.find_spec("playground") is None
 import numpy, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-tokenizer = AutoTokenizer.from_pretrained(folder)
-model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
-ids = tokenizer(story).input_ids
-assert ids == [tokenizer.bos_token_id, *tokenizer(story, add_special_tokens=False).input_ids]
-assert tokenizer.model_max_length == model.config.max_position_embeddings
-padded = tokenizer([story, "One"], padding=True, return_tensors="pt")
-assert padded.input_ids.shape == (2, len(ids)) and padded.attention_mask[1].sum() == 2
-assert getattr(model.config, "n_ctx", tokenizer.model_max_length) == tokenizer.model_max_length
-with torch.no_grad():
-    logits = model(torch.tensor([ids])).logits[0].float()
-numpy.save("logits.npy", logits.numpy())
-print(json.dumps({
-    "ids": ids,
-    "class": type(model).__name__,
-    "missing": sorted(report["missing_keys"]) + sorted(report["unexpected_keys"]),
-    "tied": model.get_input_embeddings().weight is model.get_output_embeddings().weight,
-    "told": tokenizer.decode(
-        model.generate(torch.tensor([ids]), max_new_tokens=5, do_sample=False)[0]
-    ),
-}))
+for folder in folders:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    ids = tokenizer(story).input_ids
+    assert ids == [tokenizer.bos_token_id, *tokenizer(story, add_special_tokens=False).input_ids]
+    assert tokenizer.model_max_length == model.config.max_position_embeddings
+    padded = tokenizer([story, "One"], padding=True, return_tensors="pt")
+    assert padded.input_ids.shape == (2, len(ids)) and padded.attention_mask[1].sum() == 2
+    assert getattr(model.config, "n_ctx", tokenizer.model_max_length) == tokenizer.model_max_length
+    with torch.no_grad():
+        logits = model(torch.tensor([ids])).logits[0].float()
+    numpy.save(f"{folder}.npy", logits.numpy())
+    print(json.dumps({
+        "ids": ids,
+        "class": type(model).__name__,
+        "missing": sorted(report["missing_keys"]) + sorted(report["unexpected_keys"]),
+        "tied": model.get_input_embeddings().weight is model.get_output_embeddings().weight,
+        "told": tokenizer.decode(
+            model.generate(torch.tensor([ids]), max_new_tokens=5, do_sample=False)[0]
+        ),
+    }))
 """
 
 
-@pytest.mark.parametrize(
-    ("block", "name", "compact"),
-    [
-        ("llama", "LlamaForCausalLM", True),
-        ("qwen3", "Qwen3ForCausalLM", True),
-        ("gpt2", "GPT2LMHeadModel", False),
-    ],
-)
-def test_stock_transformers_gets_the_logits_of_the_trained_model(
-    tmp_path: Path, block: str, name: str, compact: bool
-) -> None:
+pytestmark = pytest.mark.process
+BLOCKS = {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM", "gpt2": "GPT2LMHeadModel"}
+
+
+def make_export(block: str, folder: Path) -> tuple[Vocabulary, PreTrainedModel]:
+    """Export a model as training leaves it; return what was trained. The vocabulary of `gpt2` is
+    not compact."""
     shape = config.Model(
         block=block, num_layers=2, hidden=32, num_heads=2, intermediate=64, context=64
     )
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[:900] = counts[END_OF_TEXT] = 1
-    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=compact)
+    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=block != "gpt2")
     trained = new_decoder(shape, vocabulary, seed=5).eval()
+    noise = torch.Generator().manual_seed(5)
     with torch.no_grad():  # as training does, move every weight from where it began
         for weight in trained.parameters():
-            weight.add_(torch.randn_like(weight), alpha=0.1)
+            weight.add_(torch.randn(weight.shape, generator=noise), alpha=0.1)
     full = full_decoder(shape, vocabulary, dict(trained.named_parameters()))
-    folder = tmp_path / "export"
     training = describe(
         full,
         parse([]).to_dict() | {"model": vars(shape)},
@@ -90,28 +89,46 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
         validation=None,
     )
     export(folder, full, gpt2(), training, None)
+    return vocabulary, trained
 
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """For each block: the folder, what was trained, and what stock transformers makes of it."""
+    home = tmp_path_factory.mktemp("exports")
+    trained = {block: make_export(block, home / block) for block in BLOCKS}
+    (home / "elsewhere").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", STOCK, str(ROOT), STORY, *(str(home / n) for n in BLOCKS)],
+        cwd=home / "elsewhere",
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    found = map(json.loads, done.stdout.splitlines())
+    return {
+        block: (home / block, *trained[block], opened)
+        for block, opened in zip(BLOCKS, found, strict=True)
+    }
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_stock_transformers_gets_the_logits_of_the_trained_model(
+    exports: dict[str, Any], block: str
+) -> None:
+    folder, vocabulary, trained, opened = exports[block]
     stored = load_file(folder / "model.safetensors")
     assert sum(SIZE in tensor.shape for tensor in stored.values()) == 1  # the tied head, once
 
-    (tmp_path / "elsewhere").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", STOCK, str(ROOT), str(folder), STORY],
-        cwd=tmp_path / "elsewhere",
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["class"] == name
-    assert found["missing"] == []
-    assert found["tied"]
-    assert found["told"].startswith("<|endoftext|>" + STORY)
+    assert opened["class"] == BLOCKS[block]
+    assert opened["missing"] == []
+    assert opened["tied"]
+    assert opened["told"].startswith("<|endoftext|>" + STORY)
 
-    ids = torch.tensor([found["ids"]])
+    ids = torch.tensor([opened["ids"]])
     with torch.no_grad():
         slots = trained(vocabulary.slot_of_id[ids]).logits[0]  # (length, slots)
     expected = slots[:, vocabulary.slot_of_id]  # (length, 50257)
-    logits = torch.from_numpy(np.load(tmp_path / "elsewhere" / "logits.npy"))
+    logits = torch.from_numpy(np.load(f"{folder}.npy"))
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)

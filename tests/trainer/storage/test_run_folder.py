@@ -11,6 +11,8 @@ from trainer.storage import run_folder
 from trainer.train import main
 
 SETTINGS = ["--preset", "smoke", "--optim.steps", "2", "--run.snapshots", "0"]
+SETTINGS += ["--run.validate_blocks", "1", "--run.sample_length", "2"]
+SETTINGS += ["--run.evaluate_stories", "1"]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +93,12 @@ with run_folder.claimed(Path(sys.argv[1])):
 """
 
 
-def test_two_runs_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.process
+def test_two_runs_do_not_share_a_folder(
+    tmp_path: Path, stores: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "run"
-    command = [*SETTINGS, "--run.dir", str(folder), "--corpus.folder", str(tmp_path / "data")]
+    command = [*SETTINGS, "--run.dir", str(folder), "--corpus.folder", str(stores)]
     other = subprocess.Popen(
         [sys.executable, "-c", HOLDS, str(folder)], stdout=subprocess.PIPE, text=True
     )

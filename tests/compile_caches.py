@@ -1,0 +1,105 @@
+"""One cache of compiled code for all processes of the tests, kept between runs.
+
+Compiling is what costs most: Inductor's kernels half a minute a model, DeepSpeed's part for the CPU
+another. The cache is a folder of the user's, `~/.cache/inkling-tests/KEY`, where the key stands for
+all that the compiled code depends on. `use_caches` names it in the environment, which workers,
+fork servers and commands inherit. Remove the folder to compile anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from filelock import FileLock
+
+from tests.paths import ROOT
+from tests.processes import Program
+
+WORKER = ROOT / "tests" / "trainer" / "distributed" / "compile_deepspeed.py"
+NAME = "deepspeed_shm_comm"  # DeepSpeed's only part that a run on the CPU needs
+PATIENCE = 3600  # seconds for a minute's work, on a machine that has much other work
+STALE = 120  # seconds; who has compiled nothing holds PyTorch's lock for less than one
+
+
+def use_caches() -> None:
+    """Let this process, and all that it starts, keep compiled code in one place."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "inductor"))
+    os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(folder / "extensions"))
+    # A pool of compiling processes would import PyTorch in each of them.
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+
+
+def cache_folder() -> Path:
+    """Return the folder of this Python, PyTorch, DeepSpeed, compiler and processor."""
+    parts = [platform.python_version(), platform.machine(), cpu_flags(), compiler()]
+    parts += [version(name) for name in ("torch", "deepspeed")]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "inkling-tests" / key
+
+
+def version(package: str) -> str:
+    """Return the version of a package, empty where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def cpu_flags() -> str:
+    """Return what the processor can do; compilers are told to use all of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def compiler() -> str:
+    """Return the path and version of the C++ compiler, empty where there is none."""
+    path = shutil.which(os.environ.get("CXX", "g++"))
+    if path is None:
+        return ""
+    done = subprocess.run([path, "-dumpfullversion"], capture_output=True, text=True)
+    return f"{path} {done.stdout.strip()}"
+
+
+def compile_deepspeed() -> None:
+    """Compile DeepSpeed's part for the CPU, if it is not in the cache and there is a compiler.
+
+    It is compiled in a folder beside the cache's and moved there when it is whole, so a build that
+    was killed leaves nothing that a later run would wait for.
+    """
+    extensions = Path(os.environ["TORCH_EXTENSIONS_DIR"])
+    extensions.mkdir(parents=True, exist_ok=True)
+    with FileLock(extensions / ".building"):
+        remove_stale_lock(extensions / NAME / "lock")
+        if (extensions / NAME / f"{NAME}.so").is_file():
+            return
+        with tempfile.TemporaryDirectory(dir=extensions, prefix=".partial-") as place:
+            build = Program([WORKER], Path(place, "said.txt"), {"TORCH_EXTENSIONS_DIR": place})
+            assert build.wait(PATIENCE) == 0, build.said()
+            if Path(place, NAME).is_dir():
+                shutil.rmtree(extensions / NAME, ignore_errors=True)
+                Path(place, NAME).rename(extensions / NAME)
+
+
+def remove_stale_lock(lock: Path) -> None:
+    """Remove the lock of a process that was killed while PyTorch looked for something to compile:
+    the next would wait for it for ever."""
+    try:
+        age = time.time() - lock.stat().st_mtime
+    except FileNotFoundError:
+        return
+    if age > STALE:
+        lock.unlink(missing_ok=True)
