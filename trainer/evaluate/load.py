@@ -79,6 +79,7 @@ def open_model(
     else:
         raise ValueError(f"there is no model folder {folder}")
     check_numbers(opened[0], name)
+    check_causal(opened[0], name)
     return on_device(*opened, device)
 
 
@@ -94,6 +95,21 @@ def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
                 f"the weights {key} of {name} are not all numbers (NaN or infinite): its training "
                 "went wrong; take an earlier checkpoint"
             )
+
+
+@torch.inference_mode()
+def check_causal(model: PreTrainedModel, name: str | Path) -> None:
+    """Refuse a model whose predictions change with the tokens that follow: a masked language model
+    (BERT) looks at what comes later, and its probabilities are those of gaps.
+
+    Raises:
+        ValueError: it is one.
+    """
+    embedding: Any = model.get_input_embeddings()
+    ids = torch.arange(1, 5)[None] % len(embedding.weight)
+    whole, first = (model(input_ids=part).logits[0, :2].float() for part in (ids, ids[:, :2]))
+    if (whole - first).abs().max() > 1e-4 * whole.abs().max():
+        raise ValueError(f"{name} is a {model.config.model_type}, {NOT_CAUSAL}")
 
 
 def model_of_run(folder: Path) -> Path:
@@ -256,23 +272,9 @@ def open_stock(
             f"{what} {folder} lacks weights that its config.json asks for:"
             f" {sorted(report['missing_keys'])[0]} and {len(report['missing_keys']) - 1} more"
         )
-    if not is_causal(model):
-        raise ValueError(
-            f"{what} {folder} does not open: it is a {config.model_type}, {NOT_CAUSAL}"
-        )
     if tokenizer.eos_token_id is None:
         raise ValueError(f"the tokenizer in {folder} names no end-of-text token (eos_token)")
     return model, tokenizer
-
-
-@torch.inference_mode()
-def is_causal(model: PreTrainedModel) -> bool:
-    """Whether the first two of four tokens are predicted alike without the others. A masked
-    language model (BERT) looks at what comes later: its probabilities are those of gaps."""
-    embedding: Any = model.get_input_embeddings()
-    ids = torch.arange(1, 5, device=model.device)[None] % len(embedding.weight)
-    whole, first = (model(input_ids=part).logits[0, :2].float() for part in (ids, ids[:, :2]))
-    return bool((whole - first).abs().max() <= 1e-4 * whole.abs().max())
 
 
 def on_device(
