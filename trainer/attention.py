@@ -8,6 +8,8 @@ does when it is evaluated or written.
 On a CPU attention takes a mask. On a GPU the flash kernel takes the bounds of the stories instead,
 and skips what lies outside; without a mask, too, when it attends to the whole block. The number of
 bounds is fixed, so that an update can be captured: those that are left over bound empty stories.
+GPT-Neo computes its attention itself, everywhere: it adds a mask to the scores, and hides what lies
+outside of a layer's window on its own.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AttentionInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
 BLOCKS_COUNTED_AT_ONCE = 2**16
+FLASH, BY_ITSELF = "story", "eager"  # names of attention: our own, and what transformers calls it
 
 
 class StoryAttention:
@@ -33,15 +36,19 @@ class StoryAttention:
 
     def __init__(self, end_of_text: int, max_stories: int = 0) -> None:
         self.end_of_text, self.max_stories = end_of_text, max_stories
-        self.uses_flash = False
 
-    def arguments(self, inputs: torch.Tensor) -> dict[str, Any]:
-        """What the decoder is to be called with for these `inputs`, (batch, context) ids."""
+    def arguments(self, inputs: torch.Tensor, decoder: PreTrainedModel) -> dict[str, Any]:
+        """Return what `decoder` is to be called with for these `inputs`, (batch, context) ids."""
         begins = inputs == self.end_of_text
-        if self.uses_flash:
+        attention = decoder.config._attn_implementation
+        if attention == FLASH:
             bounds = story_bounds(begins, self.max_stories)
             return {"cu_seq_lens_q": bounds, "max_length_q": inputs.shape[1]}
-        return {"attention_mask": story_mask(begins)}
+        mask = story_mask(begins)
+        if attention == BY_ITSELF:
+            lowest = torch.finfo(torch.float32).min
+            mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, lowest)
+        return {"attention_mask": mask}
 
 
 def story_mask(begins: torch.Tensor) -> torch.Tensor:
@@ -82,15 +89,17 @@ def attend_on_gpu(
 
     transformers looks for packed sequences and builds a (batch, 1, context, context) mask whenever
     it is compiled; flash attention takes none. It builds none for a name that it does not know. For
-    a GPU only: a CPU is 5 % slower without.
+    a GPU only: a CPU is 5 % slower without. A decoder that computes its attention itself is left
+    as it is.
     """
+    if decoder.config._attn_implementation == BY_ITSELF:
+        return
     if story is None:
         AttentionInterface.register("causal", sdpa_attention_forward)
         decoder.set_attn_implementation("causal")
     elif flash_attention_works(dtype):
-        story.uses_flash = True
-        AttentionInterface.register("story", flash_attention_forward)
-        decoder.set_attn_implementation("story")
+        AttentionInterface.register(FLASH, flash_attention_forward)
+        decoder.set_attn_implementation(FLASH)
 
 
 def flash_attention_works(dtype: torch.dtype) -> bool:
@@ -118,14 +127,16 @@ def flash_attention_forward(
     """Causal attention within each story, as transformers calls it.
 
     Args:
-        query, key, value: (batch, heads, context, head_dim).
+        query, key, value: (batch, heads, context, head_dim); keys and values may have fewer heads,
+            each for a group of the queries'.
         cu_seq_lens_q: where each story begins, from `story_bounds`.
         max_length_q: the context.
 
     Returns:
         (batch, context, heads, head_dim), and no weights.
     """
-    batch, _heads, context, _width = query.shape
+    batch, heads, context, _width = query.shape
+    key, value = (repeat_kv(part, heads // part.shape[1]) for part in (key, value))
     # Rotation and norms leave fp32 behind; autocast does not know this operator, which is the one
     # below `torch.nn.attention.varlen` (younger than torch 2.9).
     flat = [part.transpose(1, 2).flatten(0, 1).to(value.dtype) for part in (query, key, value)]

@@ -17,6 +17,8 @@ from trainer.corpus_config import Corpus
 from trainer.setting import positive, setting
 
 TRACKERS = ("tensorboard", "trackio", "wandb")
+BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")  # as transformers calls them: model_type
+GROUPED_BLOCKS = ("llama", "qwen3")  # whose attention heads can share keys and values
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,19 @@ class Model:
     init_from: str = setting(
         "",
         "model to start from, which gives the shape: an export, run, checkpoint or Hub name; then"
-        " optim.lr, optim.muon_lr and optim.global_batch are those of fine-tuning unless given",
+        " optim.lr, optim.muon_lr and optim.global_batch are those of fine-tuning unless given, and"
+        " model.context is the model's, at most 1,024 unless given",
     )
-    block: str = setting("qwen3", "the decoder block", choices=("gpt2", "llama", "qwen3"))
+    block: str = setting("qwen3", "the decoder block", choices=BLOCKS)
     num_layers: int = setting(6, "decoder blocks", unit="layers")
     hidden: int = setting(256, "width of the residual stream")
     num_heads: int = setting(4, "attention heads", unit="heads")
+    kv_heads: int = setting(
+        0,
+        "heads of keys and values, each shared by a group of attention heads (llama, qwen3); 0: as"
+        " many as model.num_heads",
+        unit="heads",
+    )
     intermediate: int = setting(1024, "width inside the MLP")
     context: int = setting(512, "tokens the model can look back on", unit="tokens")
     attention: str = setting(
@@ -136,8 +145,8 @@ class Model:
     )
     teachers: str = setting(
         "",
-        "models whose predictions it learns besides the stories, parted by commas: exports, runs,"
-        " checkpoints or Hub names with the same tokenizer and one of the three blocks",
+        "models whose predictions it learns besides the stories, separated by commas: exports,"
+        " runs, checkpoints or Hub names with the same tokenizer and one of these blocks",
     )
     compact_vocabulary: bool = setting(
         True, "train embedding and head for the ids that the corpus uses; the export has all"
@@ -155,12 +164,22 @@ class Model:
         for key in ("dropout", "stochastic_depth"):
             if not 0 <= getattr(self, key) < 1:
                 found.append(f"model.{key} must be from 0 to below 1, not {getattr(self, key)}")
-        if self.num_heads > 0 and (
-            self.hidden % self.num_heads or self.hidden // self.num_heads % 2
-        ):
+        if self.init_from or self.num_heads <= 0:  # the shape is that of a model which exists
+            return found
+        if self.hidden % self.num_heads or self.hidden // self.num_heads % 2:
             found.append(
                 f"model.hidden ({self.hidden}) must split into model.num_heads "
                 f"({self.num_heads}) heads of even width"
+            )
+        if self.kv_heads < 0 or (self.kv_heads and self.num_heads % self.kv_heads):
+            found.append(
+                f"model.kv_heads must be 0 (as many as model.num_heads) or divide the "
+                f"{self.num_heads} heads, not {self.kv_heads}"
+            )
+        elif self.kv_heads not in (0, self.num_heads) and self.block not in GROUPED_BLOCKS:
+            found.append(
+                f"model.kv_heads must be 0 with model.block {self.block}: only "
+                f"{' and '.join(GROUPED_BLOCKS)} share keys among heads"
             )
         return found
 

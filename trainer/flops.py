@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
+from trainer.model import POSITIONS
+
 SECONDS = 0.2
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices; a GPU needs large ones to be busy
 
@@ -24,16 +26,23 @@ def flops_per_token(decoder: PreTrainedModel, teachers: Sequence[PreTrainedModel
     6 for each weight that a token is multiplied with (Kaplan et al. 2020, section 2.1): the
     matrices, and the tied table once, as the head that it is, with the rows that are trained.
     Looking up an embedding multiplies nothing. Attention scores and their use add
-    12 x layers x hidden x context (PaLM, appendix B, which counts what the causal mask hides).
+    12 x layers x heads x head width x context (PaLM, appendix B, which counts what the causal mask
+    hides); so do layers that look back on a window, which hide the rest by a mask.
     Teachers go forward only, which is a third.
     """
     config = decoder.config
     weights = sum(
         weight.numel()
         for name, weight in decoder.named_parameters()
-        if weight.dim() == 2 and not name.endswith("wpe.weight")  # GPT-2's positions: looked up
+        if weight.dim() == 2 and not name.endswith(POSITIONS)  # learned ones: looked up
     )
-    attention = config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    attention = (
+        config.num_hidden_layers
+        * config.num_attention_heads
+        * width
+        * config.max_position_embeddings
+    )
     return int(6 * weights + 12 * attention) + sum(map(flops_per_token, teachers)) // 3
 
 

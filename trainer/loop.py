@@ -95,6 +95,7 @@ class Trainer:
         if teachers:
             self.identity["teachers"] = {"weights": list(map(fingerprint_of, teachers))}
         self.tokenizer = store.tokenizer.stock()
+        self.base = None if pretrained is None else pretrained.config
         self.model = self.new_model(pretrained, teachers)
         setting = config.runtime.compile
         self.is_compiled = compile_model(
@@ -116,7 +117,7 @@ class Trainer:
     ) -> NextTokenLoss:
         """The decoder with its loss, as the first update finds them."""
         config, device = self.config, self.runtime.device
-        decoder = new_decoder(config.model, self.vocabulary, config.run.seed)
+        decoder = new_decoder(config.model, self.vocabulary, config.run.seed, self.base)
         if pretrained is not None:
             copy_weights(pretrained, decoder, self.vocabulary)
         taught_by = over_slots(teachers, self.vocabulary, device)
@@ -360,7 +361,7 @@ class Trainer:
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
         """The stock model over all ids, on the run's device; made once and then refilled."""
         if self.stock is None:
-            self.stock = full_decoder(self.config.model, self.vocabulary, weights)
+            self.stock = full_decoder(self.config.model, self.vocabulary, weights, self.base)
             self.stock.to(self.runtime.device)
         else:
             refill(self.stock, self.vocabulary, weights)

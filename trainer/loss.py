@@ -70,11 +70,10 @@ class NextTokenLoss(nn.Module):
 
     def mean_nats(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """`forward` in whatever arithmetic is in force."""
-        arguments = self.story_attention.arguments(inputs) if self.story_attention else {}
         # Each: (batch, context, hidden)
-        hidden = last_hidden(self.decoder, inputs, **arguments)
+        hidden = self.states(self.decoder, inputs)
         with torch.no_grad():
-            taught = [last_hidden(teacher, inputs, **arguments) for teacher in self.teachers]
+            taught = [self.states(teacher, inputs) for teacher in self.teachers]
         blocks = max(1, AT_ONCE // (inputs.shape[1] * len(self.log_multiplicity)))
         if torch.compiler.is_compiling() or len(inputs) <= blocks:
             return self.nats(hidden, targets, *taught)
@@ -85,6 +84,13 @@ class NextTokenLoss(nn.Module):
             for part in parts
         ]
         return torch.stack(sums).sum() / len(targets)
+
+    def states(self, decoder: PreTrainedModel, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the states before the head of the decoder or of a teacher, whose attention stays
+        inside the stories."""
+        story = self.story_attention
+        arguments = story.arguments(inputs, decoder) if story else {}
+        return last_hidden(decoder, inputs, **arguments)
 
     def nats(
         self, hidden: torch.Tensor, targets: torch.Tensor, *taught: torch.Tensor

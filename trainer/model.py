@@ -1,13 +1,17 @@
 """Settings to a stock transformers model.
 
-The class and its configuration are transformers' own, so an export needs no code of ours. Two
-things are added while training: residual projections start smaller by 1/sqrt(2 x layers), as GPT-2
-does (Radford et al. 2019, section 2.3), and noise: dropout on the embedding and on each block's two
-outputs, which the Llama and Qwen3 classes leave out, and stochastic depth.
+The class and its configuration are transformers' own, so an export needs no code of ours. A model
+that starts from another one (`base`) has that one's configuration: whatever it says of rotary
+positions, norms, windows or grouped keys is carried over, also what no setting names.
+
+Two things are added while training: residual projections start smaller by 1/sqrt(2 x layers), as
+GPT-2 does (Radford et al. 2019, section 2.3), and noise: dropout on the embedding and on each
+block's two outputs, which the Llama and Qwen3 classes leave out, and stochastic depth.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from typing import Any
@@ -17,6 +21,8 @@ from torch.nn import functional
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PretrainedConfig,
@@ -29,21 +35,44 @@ from trainer import config
 from trainer.compact_vocabulary import Vocabulary
 
 EMBEDDINGS = ("embed_tokens.weight", "wte.weight")  # how the blocks' tables of ids are called
+POSITIONS = "wpe.weight"  # and that of learned positions
+RESIDUAL = {  # the projections that add to the residual stream, of classes that draw them too large
+    "gpt_neo": ("out_proj.weight", "c_proj.weight"),
+    "llama": ("o_proj.weight", "down_proj.weight"),
+    "qwen3": ("o_proj.weight", "down_proj.weight"),
+}
+OWN_DROPOUT = {  # settings of the classes that have dropout themselves
+    "gpt2": ("resid_pdrop", "embd_pdrop", "attn_pdrop"),
+    "gpt_neo": ("resid_dropout", "embed_dropout", "attention_dropout"),
+}
+CLASSES: dict[str, type[PreTrainedModel]] = {
+    "gpt2": GPT2LMHeadModel,
+    "gpt_neo": GPTNeoForCausalLM,
+    "llama": LlamaForCausalLM,
+    "qwen3": Qwen3ForCausalLM,
+}
 INITIAL_STD = 0.02
 ROTARY_BASE = 10_000.0
 
 
 def stock_config(
-    settings: config.Model, vocabulary_size: int, end_of_text: int | None = None
+    settings: config.Model,
+    vocabulary_size: int,
+    end_of_text: int | None = None,
+    base: PretrainedConfig | None = None,
 ) -> PretrainedConfig:
-    """The transformers configuration of a shape, with a head of `vocabulary_size` ids."""
+    """The transformers configuration of a shape, with a head of `vocabulary_size` ids; that of
+    `base` where the model starts from one."""
     shared: dict[str, Any] = {
         "vocab_size": vocabulary_size,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
-        "tie_word_embeddings": True,
-        "initializer_range": INITIAL_STD,
     }
+    if base is not None:
+        return carried_over(base, settings, shared)
+    shared |= {"tie_word_embeddings": True, "initializer_range": INITIAL_STD}
+    if settings.block == "gpt_neo":
+        return gpt_neo_config(settings, shared)
     if settings.block == "gpt2":
         for_converters: dict[str, Any] = {"n_ctx": settings.context}  # to GGUF
         return GPT2Config(
@@ -52,9 +81,7 @@ def stock_config(
             n_head=settings.num_heads,
             n_inner=settings.intermediate,
             n_positions=settings.context,
-            resid_pdrop=settings.dropout,
-            embd_pdrop=settings.dropout,
-            attn_pdrop=settings.dropout,
+            **own_dropout(settings),
             **shared,
             **for_converters,
         )
@@ -62,7 +89,7 @@ def stock_config(
         "num_hidden_layers": settings.num_layers,
         "hidden_size": settings.hidden,
         "num_attention_heads": settings.num_heads,
-        "num_key_value_heads": settings.num_heads,
+        "num_key_value_heads": settings.kv_heads or settings.num_heads,
         "head_dim": settings.hidden // settings.num_heads,
         "intermediate_size": settings.intermediate,
         "max_position_embeddings": settings.context,
@@ -72,23 +99,61 @@ def stock_config(
     return LlamaConfig(**modern) if settings.block == "llama" else Qwen3Config(**modern)
 
 
+def gpt_neo_config(settings: config.Model, shared: dict[str, Any]) -> GPTNeoConfig:
+    """GPT-Neo's configuration: every second layer looks back on its window only (Black et al.
+    2021)."""
+    kinds = [("global", "local")[number % 2] for number in range(settings.num_layers)]
+    return GPTNeoConfig(
+        num_layers=settings.num_layers,
+        hidden_size=settings.hidden,
+        num_heads=settings.num_heads,
+        intermediate_size=settings.intermediate,
+        max_position_embeddings=settings.context,
+        attention_types=[[kinds, 1]],
+        **own_dropout(settings),
+        **shared,
+    )
+
+
+def own_dropout(settings: config.Model) -> dict[str, Any]:
+    """The dropout of a class that has some itself, by its names."""
+    return dict.fromkeys(OWN_DROPOUT.get(settings.block, ()), settings.dropout)
+
+
+def carried_over(
+    base: PretrainedConfig, settings: config.Model, shared: dict[str, Any]
+) -> PretrainedConfig:
+    """The configuration of a model that starts from another one: that one's, but for its ids, its
+    context and its dropout."""
+    carried = copy.deepcopy(base)
+    carried.update(
+        shared
+        | {"pad_token_id": None, "use_cache": True, "max_position_embeddings": settings.context}
+        | ({"n_ctx": settings.context} if settings.block == "gpt2" else {})
+        | (own_dropout(settings) or {"attention_dropout": 0.0})
+    )
+    return carried
+
+
 def stock_class(settings: config.Model) -> type[PreTrainedModel]:
     """The transformers class that the shape belongs to."""
-    return {"gpt2": GPT2LMHeadModel, "llama": LlamaForCausalLM, "qwen3": Qwen3ForCausalLM}[
-        settings.block
-    ]
+    return CLASSES[settings.block]
 
 
-def new_decoder(settings: config.Model, vocabulary: Vocabulary, seed: int) -> PreTrainedModel:
+def new_decoder(
+    settings: config.Model,
+    vocabulary: Vocabulary,
+    seed: int,
+    base: PretrainedConfig | None = None,
+) -> PreTrainedModel:
     """A fresh model over the vocabulary's slots; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    decoder = stock_class(settings)(stock_config(settings, vocabulary.num_slots))
-    if settings.block != "gpt2":
-        for name, weight in decoder.named_parameters():
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
-                torch.nn.init.normal_(weight, std=INITIAL_STD / math.sqrt(2 * settings.num_layers))
-        if settings.dropout:
-            add_dropout(decoder, settings.dropout)
+    decoder = stock_class(settings)(stock_config(settings, vocabulary.num_slots, base=base))
+    for name, weight in decoder.named_parameters():
+        if name.endswith(RESIDUAL.get(settings.block, ())):
+            torch.nn.init.normal_(weight, std=INITIAL_STD / math.sqrt(2 * settings.num_layers))
+    if settings.dropout and settings.block not in OWN_DROPOUT:
+        add_dropout(decoder, settings.dropout)
     if settings.stochastic_depth:
         add_stochastic_depth(decoder, settings.stochastic_depth)
     return decoder
@@ -143,14 +208,20 @@ def last_hidden(decoder: PreTrainedModel, ids: torch.Tensor, **arguments: Any) -
 
 
 def full_decoder(
-    settings: config.Model, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]
+    settings: config.Model,
+    vocabulary: Vocabulary,
+    weights: dict[str, torch.Tensor],
+    base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
     """The stock model over all ids that equals the trained one: what is sampled, evaluated and
     exported.
 
-    `weights` are the trained decoder's parameters by name; they are copied.
+    `weights` are the trained decoder's parameters by name; they are copied. `base` is the
+    configuration of the model that it started from, if it did.
     """
-    full = stock_class(settings)(stock_config(settings, vocabulary.num_ids, vocabulary.end_of_text))
+    full = stock_class(settings)(
+        stock_config(settings, vocabulary.num_ids, vocabulary.end_of_text, base)
+    )
     refill(full, vocabulary, weights)
     full.tie_weights()
     full.eval()

@@ -1,23 +1,27 @@
 """Start from a model that exists: `--model.init_from`.
 
 The shape is the model's, and so are the ids that are trained, besides those of the new stories:
-what it could say before it can say afterwards. The learning rates are those of fine-tuning unless
-they are given. Everything else is a run like any other.
+what it could say before it can say afterwards. Whatever else its configuration says (rotary
+positions, grouped keys, windows) is carried over as it is. Only the context may be shorter. The
+learning rates are those of fine-tuning unless they are given. Everything else is a run like any
+other.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.compact_vocabulary import Vocabulary
-from trainer.config import Config, Model
+from trainer.config import BLOCKS, Config, Model
+from trainer.corpus.tokenizer import MOST_IDS, Tokenizer
 from trainer.evaluate.load import open_model
-from trainer.model import EMBEDDINGS, stock_config
+from trainer.model import EMBEDDINGS, POSITIONS
 
 # A quarter of the usual rates, and small updates: there are few stories as a rule (docs/LOG.md).
 FINE_TUNING: dict[str, Any] = {
@@ -25,21 +29,13 @@ FINE_TUNING: dict[str, Any] = {
     "optim.muon_lr": 1e-3,
     "optim.global_batch": 8,
 }
-SHAPE = ("block", "num_layers", "hidden", "num_heads", "intermediate", "context")
-# Attributes of a configuration that the trainer does not vary.
-FIXED = (
-    "activation_function",
-    "attention_bias",
-    "head_dim",
-    "hidden_act",
-    "mlp_bias",
-    "num_key_value_heads",
-    "rms_norm_eps",
-    "rope_parameters",
-    "scale_attn_weights",
-    "sliding_window",
-    "tie_word_embeddings",
-)
+SHAPE = ("block", "num_layers", "hidden", "num_heads", "kv_heads", "intermediate")
+# Of a model that looks back further no more is trained unless model.context says so: an update of
+# Qwen3's 40,960 tokens fits no small machine, and stories are shorter.
+LONGEST_CONTEXT = 1024
+# What the loss and the attention within a story rely on, by the configuration's names.
+NEEDED = {"tie_word_embeddings": True, "use_sliding_window": False, "add_cross_attention": False}
+ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # that do not depend on the context
 
 
 def open_pretrained(
@@ -58,13 +54,21 @@ def open_pretrained(
     model, tokenizer = open_model(name, stores=config.corpus.folder)
     shape = shape_of(model.config, f"model.init_from {name}")
     for key in SHAPE:
-        given, found = getattr(config.model, key), getattr(shape, key)
-        if f"model.{key}" in config.given and given != found:
+        given, theirs = getattr(config.model, key), getattr(shape, key)
+        if f"model.{key}" in config.given and given != theirs:
             raise ValueError(
-                f"model.{key} is {given} and {found} in {name}: leave it out, the shape is that of "
-                "model.init_from"
+                f"model.{key} is {given} and {theirs} in {name}: leave it out, the shape is that "
+                "of model.init_from"
             )
-    changes = {key: getattr(shape, key) for key in SHAPE}
+    context = config.model.context
+    if "model.context" not in config.given:
+        context = min(shape.context, LONGEST_CONTEXT)
+    elif context > shape.context:
+        raise ValueError(
+            f"model.context is {context:,} and {name} looks back on {shape.context:,} tokens: "
+            "give that or less"
+        )
+    changes = {key: getattr(shape, key) for key in SHAPE} | {"context": context}
     settings = dataclasses.replace(config.model, **changes)
     optim = {
         name.partition(".")[2]: value
@@ -80,30 +84,49 @@ def shape_of(stock: PretrainedConfig, name: str) -> Model:
     """The shape of a stock model as the trainer's settings; `name` is what it is called.
 
     Raises:
-        ValueError: it is one that the trainer cannot make.
+        ValueError: it is one that the trainer cannot train.
     """
-    if stock.model_type not in ("gpt2", "llama", "qwen3"):
+    if stock.model_type not in BLOCKS:
         raise ValueError(
-            f"{name} is a {stock.model_type}: the trainer knows gpt2, llama and qwen3 models"
+            f"{name} is a {stock.model_type}: the trainer knows {', '.join(BLOCKS)} models"
         )
-    shape = Model(
+    for key, value in unsuitable(stock):
+        raise ValueError(f"{name} has {key} {value}, which the trainer cannot train")
+    kv_heads = getattr(stock, "num_key_value_heads", stock.num_attention_heads)
+    return Model(
         block=stock.model_type,
         num_layers=stock.num_hidden_layers,
         hidden=stock.hidden_size,
         num_heads=stock.num_attention_heads,
+        kv_heads=0 if kv_heads == stock.num_attention_heads else kv_heads,
         intermediate=getattr(stock, "intermediate_size", None)
         or getattr(stock, "n_inner", None)
         or 4 * stock.hidden_size,
         context=stock.max_position_embeddings,
     )
-    wanted = stock_config(shape, stock.vocab_size)
-    for key in FIXED:
-        found, ours = getattr(stock, key, None), getattr(wanted, key, None)
-        if found != ours:
-            raise ValueError(
-                f"{name} has {key} {found}, and the trainer makes models with {ours} only"
-            )
-    return shape
+
+
+def unsuitable(stock: PretrainedConfig) -> Iterator[tuple[str, Any]]:
+    """Yield what a configuration says that the trainer cannot train, as (name, value)."""
+    for key, needed in NEEDED.items():
+        value = getattr(stock, key, needed)
+        if value != needed:
+            yield key, value
+    rotary = getattr(stock, "rope_parameters", None) or {}
+    kind = rotary.get("rope_type", "default")
+    if kind not in ROTARY_KINDS or (kind == "yarn" and not rotary.get("factor")):
+        yield "rope_parameters", rotary
+
+
+def note_on_ids(name: str, theirs: PreTrainedTokenizerBase, ours: Tokenizer) -> str:
+    """Return what a run says that starts from a model of another vocabulary."""
+    note = (
+        f"note: the vocabulary of {name} is another than that of the stories ({ours.name}), so it "
+        "begins with means of its rows"
+    )
+    if len(theirs) > MOST_IDS:
+        return f"{note}: its own has {len(theirs):,} ids, and the trainer at most {MOST_IDS:,}"
+    return f"{note}: --corpus.tokenizer with its tokenizer.json would keep its own"
 
 
 def fingerprint_of(pretrained: PreTrainedModel) -> str:
@@ -120,7 +143,8 @@ def copy_weights(
 ) -> None:
     """Give a fresh decoder over the vocabulary's compact ids the weights of a full one.
 
-    A row that many ids share is that of any of them: they are equal (`load.trained_ids`).
+    A row that many ids share is that of any of them: they are equal (`load.trained_ids`). Of
+    learned positions the first ones are taken, as many as the decoder has.
     """
     full = pretrained.state_dict()
     with torch.no_grad():
@@ -128,4 +152,6 @@ def copy_weights(
             value: Any = full[name].float()
             if name.endswith(EMBEDDINGS):
                 value = weight.index_copy(0, vocabulary.slot_of_id, value)
+            elif name.endswith(POSITIONS):
+                value = value[: len(weight)]
             weight.copy_(value)

@@ -24,7 +24,7 @@ from trainer.dry_run import dry_run
 from trainer.evaluate.load import give_ids
 from trainer.loop import Trainer
 from trainer.plan import plan, table
-from trainer.pretrained import open_pretrained
+from trainer.pretrained import note_on_ids, open_pretrained
 from trainer.storage import run_folder
 from trainer.teachers import open_teachers
 
@@ -49,12 +49,8 @@ def run(config: Config, start: float) -> int:
         trainer = Trainer(config, store, start, pretrained and pretrained[0], teachers)
         for note in trainer.runtime.notes:
             trainer.say(f"note: {note}")
-        if has_other_ids:
-            trainer.say(
-                f"note: the vocabulary of {config.model.init_from} is another than that of the "
-                f"stories ({store.tokenizer.name}), so it begins with means of its rows: "
-                "--corpus.tokenizer with its tokenizer.json would keep its own"
-            )
+        if has_other_ids and pretrained is not None:
+            trainer.say(note_on_ids(config.model.init_from, pretrained[1], store.tokenizer))
         if config.run.dry_run:
             table_of_run = dry_run(trainer)
             if trainer.runtime.is_main:

@@ -20,6 +20,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
 ADDED: dict[str, Any] = {
     "model.attention": "block",
     "model.init_from": "",
+    "model.kv_heads": 0,
     "model.stochastic_depth": 0.0,
     "model.teachers": "",
     "optim.shift_blocks": False,

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Config
 from trainer.corpus.tokenizer import Tokenizer
-from trainer.evaluate.load import open_model
+from trainer.evaluate.load import drop_other_rows, open_model
 from trainer.model import new_decoder
 from trainer.pretrained import copy_weights, shape_of
 
@@ -32,8 +32,7 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]
     for name in config.model.teacher_names:
         model, its = open_model(name, stores=config.corpus.folder)
         shape = shape_of(model.config, f"model.teachers {name}")
-        same_size = model.config.vocab_size == tokenizer.size
-        if not same_size or its.get_vocab() != tokenizer.stock().get_vocab():
+        if not drop_other_rows(model, its, tokenizer):
             raise ValueError(
                 f"model.teachers {name} has another vocabulary than the stories "
                 f"({tokenizer.name}): name models that were trained with the same corpus.tokenizer"
@@ -54,7 +53,8 @@ def over_slots(
     share a slot are taken to be equal, as they are in our exports."""
     found = []
     for model in models:
-        decoder: Any = new_decoder(shape_of(model.config, "the teacher"), vocabulary, seed=0)
+        shape = shape_of(model.config, "the teacher")
+        decoder: Any = new_decoder(shape, vocabulary, seed=0, base=model.config)
         copy_weights(model, decoder, vocabulary)
         found.append(decoder.eval().requires_grad_(False).to(device))
     return found

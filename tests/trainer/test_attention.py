@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
-from transformers import PreTrainedModel
+from transformers import GPTNeoConfig, PreTrainedModel
 
 from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer import attention
@@ -16,18 +16,27 @@ from trainer.config import Model
 from trainer.corpus.token_store import gather
 from trainer.model import new_decoder
 
-BLOCKS = ("gpt2", "llama", "qwen3")
+BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")
+FAST_BLOCKS = ("gpt2", "llama", "qwen3")  # whose attention a GPU's kernel can compute
 END = 3  # the end-of-text token of these tests
 
 
-def decoder_of(block: str, **settings: Any) -> PreTrainedModel:
-    """A tiny decoder of 64 ids."""
-    shape = Model(
-        block=block, num_layers=2, hidden=32, num_heads=2, intermediate=64, context=16, **settings
-    )
+def decoder_of(
+    block: str, window: int = 256, kinds: list[str] | None = None, **settings: Any
+) -> PreTrainedModel:
+    """A tiny decoder of 64 ids; a GPT-Neo of layers of these `kinds`, if there are any."""
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[:63] = 1
-    return new_decoder(shape, Vocabulary.of(counts, END_OF_TEXT, compact=True), seed=1).eval()
+    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=True)
+    sizes = {"num_layers": 2, "hidden": 32, "num_heads": 2, "intermediate": 64, "context": 16}
+    if kinds is None:
+        return new_decoder(Model(block=block, **sizes | settings), vocabulary, seed=1).eval()
+    shape = Model(block=block, **sizes | {"num_layers": len(kinds)})
+    base = GPTNeoConfig(
+        num_layers=len(kinds), hidden_size=32, num_heads=2, intermediate_size=64,
+        attention_types=[[kinds, 1]], window_size=window,
+    )  # fmt: skip
+    return new_decoder(shape, vocabulary, seed=1, base=base).eval()
 
 
 @pytest.fixture
@@ -44,14 +53,37 @@ def stories(row: torch.Tensor) -> list[torch.Tensor]:
     return [row[a:b] for a, b in zip(begins, begins[1:], strict=False) if a < b]
 
 
-@pytest.mark.parametrize("block", ["llama", "qwen3"])
+@pytest.mark.parametrize("block", BLOCKS)
 def test_a_story_in_a_block_is_computed_as_it_is_alone(block: str, ids: torch.Tensor) -> None:
+    """Alone at the same positions, where these are learned."""
     decoder = decoder_of(block)
-    whole = decoder(ids, **StoryAttention(END).arguments(ids)).logits
+    whole = decoder(ids, **StoryAttention(END).arguments(ids, decoder)).logits
     for row, logits in zip(ids, whole, strict=True):
-        alone = torch.cat([decoder(story[None]).logits[0] for story in stories(row)])
+        where = torch.arange(len(row)).split([len(story) for story in stories(row)])
+        alone = torch.cat(
+            [
+                decoder(story[None], position_ids=positions[None]).logits[0]
+                for story, positions in zip(stories(row), where, strict=True)
+            ]
+        )
         torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(whole, decoder(ids).logits, atol=1e-3)
+
+
+def test_a_local_layer_looks_back_on_its_window_inside_the_story(ids: torch.Tensor) -> None:
+    """GPT-Neo's second layer, with a window of 3: four tokens back changes nothing alone."""
+    decoder = decoder_of("gpt_neo", window=3, kinds=["local"])
+    attended = StoryAttention(END).arguments(ids, decoder)
+    before = decoder(ids, **attended).logits
+    changed = ids.clone()
+    changed[0, 5] += 1  # in the story of positions 3 to 7
+    after = decoder(changed, **attended).logits
+    moved = (before - after)[0].abs().amax(-1) > 1e-6
+    assert moved.tolist() == [False] * 5 + [True] * 3 + [False] * 4
+    changed = ids.clone()
+    changed[1, 2] += 30
+    moved = (before - decoder(changed, **attended).logits)[1].abs().amax(-1) > 1e-6
+    assert moved.tolist() == [False] * 2 + [True] * 3 + [False] * 7
 
 
 def test_a_mask_shows_a_story_from_its_beginning() -> None:
@@ -88,9 +120,11 @@ def test_no_micro_batch_has_more_stories_than_are_counted(
     assert most <= 4 * 10
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(
+    ("block", "kv_heads"), [*((block, 0) for block in FAST_BLOCKS), ("llama", 1), ("qwen3", 1)]
+)
 def test_the_flash_kernel_s_bounds_and_the_mask_mean_the_same(
-    block: str, ids: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    block: str, kv_heads: int, ids: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel itself needs a card (tests/gpu): one of its kind stands for it, a story at a
     time."""
@@ -108,15 +142,18 @@ def test_the_flash_kernel_s_bounds_and_the_mask_mean_the_same(
 
     monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", kernel, raising=False)
     monkeypatch.setattr(attention, "flash_attention_works", lambda _: True)
-    decoder, story = decoder_of(block), StoryAttention(END, max_stories=8)
-    masked = decoder.base_model(ids, **story.arguments(ids)).last_hidden_state
+    decoder = decoder_of(block, kv_heads=kv_heads)
+    story = StoryAttention(END, max_stories=8)
+    masked = decoder.base_model(ids, **story.arguments(ids, decoder)).last_hidden_state
     attend_on_gpu(decoder, story, torch.bfloat16)
-    flash = decoder.base_model(ids, use_cache=False, **story.arguments(ids)).last_hidden_state
+    bounds = story.arguments(ids, decoder)
+    assert "cu_seq_lens_q" in bounds
+    flash = decoder.base_model(ids, use_cache=False, **bounds).last_hidden_state
     torch.testing.assert_close(flash, masked, rtol=1e-4, atol=1e-5)
     assert len(calls) == decoder.config.num_hidden_layers
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", FAST_BLOCKS)
 def test_attention_over_the_block_takes_no_mask(
     block: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

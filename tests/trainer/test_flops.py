@@ -14,12 +14,19 @@ from trainer.model import stock_class, stock_config
 BATCH, CONTEXT = 2, 16
 
 
-@pytest.mark.parametrize("block", ["gpt2", "llama", "qwen3"])
-def test_the_formula_is_what_torch_counts(block: str) -> None:
+@pytest.mark.parametrize(
+    ("block", "more"),
+    [
+        ("gpt2", {}), ("gpt_neo", {}), ("llama", {}), ("qwen3", {}),
+        ("llama", {"num_key_value_heads": 1}), ("qwen3", {"head_dim": 24}),
+    ],
+)  # fmt: skip
+def test_the_formula_is_what_torch_counts(block: str, more: dict[str, int]) -> None:
     shape = Model(
         block=block, num_layers=3, hidden=32, num_heads=2, intermediate=48, context=CONTEXT
     )
     config: Any = stock_config(shape, 96)
+    config.update(more)
     config._attn_implementation = "eager"
     decoder: Any = stock_class(shape)(config)
     ids = torch.arange(BATCH * CONTEXT).view(BATCH, CONTEXT)

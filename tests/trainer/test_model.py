@@ -15,7 +15,7 @@ from trainer.config import Model
 from trainer.loss import NextTokenLoss
 from trainer.model import full_decoder, new_decoder, stock_class, stock_config
 
-BLOCKS = ("gpt2", "llama", "qwen3")
+BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")
 
 
 def tiny(block: str, dropout: float = 0.0) -> Model:

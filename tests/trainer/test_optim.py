@@ -70,15 +70,20 @@ def test_muons_updates_are_nearly_orthogonal_and_as_long_as_adamws(shape: tuple)
     assert found.square().mean().sqrt() == pytest.approx(0.2, rel=0.25)
 
 
-@pytest.mark.parametrize("block", ["gpt2", "llama"])
-def test_muon_takes_the_matrices_inside_the_blocks(block: str) -> None:
-    shape = Model(block=block, num_layers=2, hidden=16, num_heads=2, intermediate=32, context=8)
+@pytest.mark.parametrize(
+    ("block", "kv_heads", "count"),
+    [("gpt2", 0, 4), ("gpt_neo", 0, 6), ("llama", 0, 7), ("llama", 1, 7), ("qwen3", 1, 7)],
+)
+def test_muon_takes_the_matrices_inside_the_blocks(block: str, kv_heads: int, count: int) -> None:
+    shape = Model(
+        block=block, num_layers=2, hidden=16, num_heads=2, kv_heads=kv_heads, intermediate=32,
+        context=8,
+    )  # fmt: skip
     decoder = new_decoder(
         shape, Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False), 1
     )
     optimizer = new_optimizer(Optim(optimizer="muon"), decoder)
-    num_block_matrices = {"gpt2": 4, "llama": 7}[block] * shape.num_layers
-    assert [len(group["params"]) for group in optimizer.param_groups][0] == num_block_matrices
+    assert len(optimizer.param_groups[0]["params"]) == count * shape.num_layers
     table = decoder.get_input_embeddings().weight
     assert optimizer.state_keys(table) == ("exp_avg", "exp_avg_sq")
     assert optimizer.state_keys(optimizer.block_matrices[0]) == ("exp_avg",)

@@ -121,21 +121,6 @@ def test_the_shape_is_the_models_and_another_is_refused(
     assert model is not None
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"scale_attn_weights": False}, "has scale_attn_weights False"),
-        ({"tie_word_embeddings": False}, "has tie_word_embeddings False"),
-    ],
-)
-def test_a_shape_that_cannot_be_made_is_refused(changes: dict[str, Any], sentence: str) -> None:
-    stock: Any = stock_config(parse(["--preset", "seed"]).model, SIZE)
-    for key, value in changes.items():
-        setattr(stock, key, value)
-    with pytest.raises(ValueError, match=sentence):
-        shape_of(stock, "theirs")
-
-
 def test_a_model_of_another_vocabulary_reads_our_ids(tmp_path: Path) -> None:
     """Each of GPT-2's tokens begins as the mean of what the model's tokenizer writes it with."""
     bpe = ByteLevelBPETokenizer()

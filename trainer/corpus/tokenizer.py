@@ -235,13 +235,22 @@ def json_bytes(content: dict[str, Any]) -> bytes:
 
 
 def pre_tokenizer_name(described: dict[str, Any]) -> str | None:
-    """What llama.cpp calls the way in which a tokenizer.json parts a text into words; None where
-    that is neither GPT-2's nor our own."""
-    found = described["pre_tokenizer"]
-    if found == OWN_PRE_TOKENIZER:
+    """What llama.cpp calls the way in which a tokenizer.json splits a text into words; None where
+    that is neither GPT-2's, nor SmolLM's, nor our own."""
+    stated = described["pre_tokenizer"]
+    if stated == OWN_PRE_TOKENIZER:
         return "qwen35"
-    is_plain = found is not None and found["type"] == "ByteLevel" and found.get("use_regex", True)
-    return "gpt-2" if is_plain else None
+    if is_byte_level(stated):
+        return "gpt-2"
+    steps = (stated or {}).get("pretokenizers") or []
+    digits = {"type": "Digits", "individual_digits": True}
+    is_smollm = len(steps) == 2 and steps[0] == digits and is_byte_level(steps[1])
+    return "smollm" if is_smollm else None
+
+
+def is_byte_level(step: dict[str, Any] | None) -> bool:
+    """Whether a pre-tokenizer is GPT-2's."""
+    return step is not None and step["type"] == "ByteLevel" and bool(step.get("use_regex", True))
 
 
 def byte_characters() -> dict[int, str]:

@@ -21,6 +21,8 @@ import torch
 import transformers
 from safetensors import SafetensorError, safe_open
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -35,6 +37,14 @@ from trainer.model import full_decoder
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.resume import updated_settings
 
+PICKLED = (
+    ", and pytorch_model.bin is not read, because such a file can run code: where you trust it, "
+    "write another folder with transformers' from_pretrained(...) and save_pretrained(...)"
+)
+NOT_CAUSAL = (
+    "which does not continue a text (it fills gaps, or needs another text to start from): name a "
+    "causal language model, such as a gpt2 or llama"
+)
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|gpt2")
 
 
@@ -69,6 +79,7 @@ def open_model(
     else:
         raise ValueError(f"there is no model folder {folder}")
     check_numbers(opened[0], name)
+    check_causal(opened[0], name)
     return on_device(*opened, device)
 
 
@@ -84,6 +95,21 @@ def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
                 f"the weights {key} of {name} are not all numbers (NaN or infinite): its training "
                 "went wrong; take an earlier checkpoint"
             )
+
+
+@torch.inference_mode()
+def check_causal(model: PreTrainedModel, name: str | Path) -> None:
+    """Refuse a model whose predictions change with the tokens that follow: a masked language model
+    (BERT) looks at what comes later, and its probabilities are those of gaps.
+
+    Raises:
+        ValueError: it is one.
+    """
+    embedding: Any = model.get_input_embeddings()
+    ids = torch.arange(1, 5)[None] % len(embedding.weight)
+    whole, first = (model(input_ids=part).logits[0, :2].float() for part in (ids, ids[:, :2]))
+    if (whole - first).abs().max() > 1e-4 * whole.abs().max():
+        raise ValueError(f"{name} is a {model.config.model_type}, {NOT_CAUSAL}")
 
 
 def model_of_run(folder: Path) -> Path:
@@ -109,26 +135,38 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
             f"(*-{fingerprint[:12]}), which is not in {stores}: it says which ids its rows are"
         )
     settings = updated_settings(found.identity)
-    counts = store.id_counts("train")
+    counts, base = store.id_counts("train"), None
     if start := settings["model"]["init_from"]:
         first, tokenizer = open_model(start, stores=stores)
         give_ids(first, tokenizer, store.tokenizer)
-        counts = counts + trained_ids(first)
+        counts, base = counts + trained_ids(first), first.config
     compact = settings["model"]["compact_vocabulary"]
     vocabulary = Vocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
-    model = full_decoder(Model(**settings["model"]), vocabulary, found.weights)
+    model = full_decoder(Model(**settings["model"]), vocabulary, found.weights, base)
     return model, store.tokenizer.stock()
 
 
 def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
     """Let a model read the ids of the `wanted` tokenizer; whether its own, `tokenizer`, has others.
-    Each then gets the mean of the rows of the tokens that its own writes it with."""
-    table = model.get_input_embeddings().weight.detach().clone()
-    if tokenizer.get_vocab() == wanted.stock().get_vocab() and len(table) == wanted.size:
+    Each then gets the mean of the rows of the tokens that its own writes it with.
+
+    Raises:
+        ValueError: its tokenizer writes ids that it has no rows for.
+    """
+    if drop_other_rows(model, tokenizer, wanted):
         return False
+    table = model.get_input_embeddings().weight.detach().clone()
     texts = [token.decode(errors="ignore") for token in wanted.token_bytes]
+    written = tokenizer(texts, add_special_tokens=False).input_ids
+    largest = max(tokenizer.eos_token_id, *(max(ids) for ids in written if ids))
+    if largest >= len(table):
+        raise ValueError(
+            f"the tokenizer in {model.name_or_path} writes the id {largest:,}, and its model has "
+            f"{len(table):,} ids: they do not belong together; take the tokenizer that the model "
+            "was trained with"
+        )
     rows = table.mean(0).repeat(wanted.size, 1)  # for what its tokenizer writes with nothing
-    for number, ids in enumerate(tokenizer(texts, add_special_tokens=False).input_ids):
+    for number, ids in enumerate(written):
         if ids:
             rows[number] = table[ids].mean(0)
     rows[wanted.end_of_text] = table[tokenizer.eos_token_id]
@@ -136,6 +174,21 @@ def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) 
     with torch.no_grad():
         model.get_input_embeddings().weight.copy_(rows)
     return True
+
+
+def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
+    """Whether a model reads the ids of the `wanted` tokenizer already; then the rows behind them
+    are dropped: an embedding that was padded to a round number has some, and one whose `tokenizer`
+    got more special tokens."""
+    theirs, ours = tokenizer.get_vocab(), wanted.stock().get_vocab()
+    has_same_ids = (
+        ours.items() <= theirs.items()
+        and theirs.keys() - ours.keys() <= tokenizer.get_added_vocab().keys()
+        and len(model.get_input_embeddings().weight) >= wanted.size
+    )
+    if has_same_ids and len(model.get_input_embeddings().weight) > wanted.size:
+        model.resize_token_embeddings(wanted.size, mean_resizing=False)
+    return has_same_ids
 
 
 def trained_ids(model: PreTrainedModel) -> np.ndarray:
@@ -158,7 +211,10 @@ def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
         if not (folder / name).is_file():
             raise ValueError(f"the model folder {folder} has no {name}")
     if not any(folder.glob("*.safetensors")):
-        raise ValueError(f"the model folder {folder} has no .safetensors file")
+        pickled = any(folder.glob("pytorch_model*.bin"))
+        raise ValueError(
+            f"the model folder {folder} has no .safetensors file" + (PICKLED if pickled else "")
+        )
     check_memory(folder)
     return open_stock(str(folder), str(GPT2 if without_tokenizer else folder), local=True)
 
@@ -192,10 +248,13 @@ def num_weights(file: Path) -> int:
 def open_stock(
     folder: str, tokenizer_folder: str, *, local: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model and a tokenizer that transformers knows, from folders or the Hub."""
+    """A causal language model and a tokenizer that transformers knows, from folders or the Hub."""
     transformers.utils.logging.disable_progress_bar()  # a moment, for what is small
     what = "the model folder" if local else "the Hub's model"
     try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=local)
+        if config.is_encoder_decoder or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+            raise ValueError(f"it is a {config.model_type}, {NOT_CAUSAL}")
         opened: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,

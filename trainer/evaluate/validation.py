@@ -25,7 +25,7 @@ def validation_loss(
     for block in range(min(num_blocks, store.num_blocks("validation", context))):
         ids = torch.from_numpy(gather(tokens, [block * context], context)).long().to(decoder.device)
         inputs = ids[:, :-1]
-        arguments = story_attention.arguments(inputs) if story_attention else {}
+        arguments = story_attention.arguments(inputs, decoder) if story_attention else {}
         logits = decoder(inputs, **arguments).logits[0].float()  # (context, ids)
         losses.append(float(functional.cross_entropy(logits, ids[0, 1:])))
     return sum(losses) / len(losses) if losses else None

@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 TYPES = ("f16", "q8_0")
+# What llama.cpp computes for each block, by the configuration's names; it has no GPT-Neo.
+LLAMA = {
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "use_sliding_window": False,
+}
+COMPUTED: dict[str, dict[str, Any]] = {
+    "gpt2": {
+        "activation_function": "gelu_new",
+        "scale_attn_weights": True,
+        "scale_attn_by_inverse_layer_idx": False,
+        "add_cross_attention": False,
+    },
+    "llama": LLAMA,
+    "qwen3": LLAMA,
+}
 BLOCK = 32  # values that share a scale in q8_0
 
 
@@ -44,7 +61,7 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
     try:
         writer = gguf.GGUFWriter(partial, config.model_type)
         add_shape(writer, config)
-        add_tokenizer(writer, folder, config.eos_token_id, gguf)
+        add_tokenizer(writer, folder, config, gguf)
         types = gguf.GGMLQuantizationType
         writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{kind.upper()}"])
         names = gguf.get_tensor_name_map(
@@ -80,8 +97,7 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
     if not (folder / "config.json").is_file() or not (folder / "tokenizer.json").is_file():
         raise ValueError(f"{folder} is no export: it needs config.json and tokenizer.json")
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if config.model_type not in ("gpt2", "llama", "qwen3"):
-        raise ValueError(f"{folder} holds a {config.model_type}: use llama.cpp's own converter")
+    check_computed(folder, config)
     weights: dict[str, np.ndarray] = {}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, "np") as opened:
@@ -89,13 +105,39 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
     return config, weights
 
 
+def check_computed(folder: Path, config: PretrainedConfig) -> None:
+    """Refuse a model that llama.cpp would compute in another way, or that it does not know.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if config.model_type not in COMPUTED:
+        raise ValueError(
+            f"{folder} holds a {config.model_type}, which cannot be written as GGUF: "
+            f"{', '.join(COMPUTED)} models can"
+        )
+    rotary = getattr(config, "rope_parameters", None) or {}
+    wanted = COMPUTED[config.model_type] | {"rope_type": "default"}
+    stated = {name: getattr(config, name, value) for name, value in wanted.items()}
+    stated["rope_type"] = rotary.get("rope_type", "default")
+    for name, value in stated.items():
+        if value != wanted[name]:
+            raise ValueError(
+                f"{folder} has {name} {value}, and GGUF is written for {wanted[name]} only: use "
+                "llama.cpp's own converter"
+            )
+
+
 def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) -> np.ndarray:
     """A weight in llama.cpp's order: GPT-2's matrices are stored the other way round, and its Llama
-    turns neighbouring values of a head where transformers turns its two halves."""
+    turns neighbouring values of a head where transformers turns its two halves. Keys may have
+    fewer heads than queries."""
     if re.search(r"\.(c_attn|c_proj|c_fc)\.weight$", name):
         return np.ascontiguousarray(value.T)
     if config.model_type == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
-        heads, width = config.num_attention_heads, value.shape[0] // config.num_attention_heads
+        is_query = name.endswith("q_proj.weight")
+        heads = config.num_attention_heads if is_query else config.num_key_value_heads
+        width = value.shape[0] // heads
         halves = value.reshape(heads, 2, width // 2, -1).swapaxes(1, 2)
         return np.ascontiguousarray(halves.reshape(value.shape))
     return value
@@ -103,7 +145,6 @@ def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) 
 
 def add_shape(writer: Any, config: PretrainedConfig) -> None:
     """What llama.cpp has to know of the network."""
-    width = config.hidden_size // config.num_attention_heads
     writer.add_name(Path(str(config.name_or_path)).name)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -115,6 +156,7 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
         return
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count_kv(config.num_key_value_heads)
+    width = config.head_dim
     writer.add_key_length(width)
     writer.add_value_length(width)
     writer.add_rope_dimension_count(width)
@@ -123,32 +165,47 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
     writer.add_vocab_size(config.vocab_size)
 
 
-def add_tokenizer(writer: Any, folder: Path, end_of_text: int, gguf: Any) -> None:
+def add_tokenizer(writer: Any, folder: Path, config: PretrainedConfig, gguf: Any) -> None:
     """The export's tokenizer, and that a text begins with the end-of-text token.
 
     Raises:
-        ValueError: it parts words in a way of its own, for which llama.cpp has no name.
+        ValueError: it splits words in a way of its own, for which llama.cpp has no name, or it is
+            not the model's.
     """
+    end_of_text = config.eos_token_id
+    if not isinstance(end_of_text, int):
+        raise ValueError(
+            f"{folder} must name one eos_token_id in its config.json, not {end_of_text}: use "
+            "llama.cpp's own converter"
+        )
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     words = pre_tokenizer_name(content)
     if words is None:
         raise ValueError(
-            f"the tokenizer in {folder} parts words in its own way, which GGUF cannot name: it has "
-            "GPT-2's way and that of corpus.tokenizer train:N"
+            f"the tokenizer in {folder} splits words in its own way, which GGUF cannot name: it "
+            "has GPT-2's way, SmolLM's and that of corpus.tokenizer train:N"
         )
     vocabulary = content["model"]["vocab"] | {
         token["content"]: token["id"] for token in content["added_tokens"]
     }
-    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
     special = {token["id"] for token in content["added_tokens"]}
     kinds = gguf.TokenType
+    tokens, types = [], []
+    named = {number: token for token, number in vocabulary.items()}
+    if max(named) >= config.vocab_size:
+        raise ValueError(
+            f"the tokenizer in {folder} has the id {max(named):,}, and the model has "
+            f"{config.vocab_size:,} ids: they do not belong together"
+        )
+    for number in range(config.vocab_size):  # an embedding may have more rows than there are tokens
+        tokens.append(named.get(number, f"[PAD{number}]"))
+        kind = kinds.CONTROL if number in special else kinds.NORMAL
+        types.append(kind if number in named else kinds.UNUSED)
     merges = content["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(words)
     writer.add_token_list(tokens)
-    writer.add_token_types(
-        [kinds.CONTROL if number in special else kinds.NORMAL for number in range(len(tokens))]
-    )
+    writer.add_token_types(types)
     writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
     for add in (writer.add_bos_token_id, writer.add_eos_token_id, writer.add_pad_token_id):
         add(end_of_text)

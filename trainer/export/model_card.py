@@ -121,7 +121,7 @@ def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "block",
             f"{model['block']}: {model['num_layers']} layers, hidden {model['hidden']}, "
-            f"{model['num_heads']} heads",
+            f"{model['num_heads']} heads{kv_heads(model)}",
         ),
         ("context", f"{training['context']} tokens"),
         *started_row(training.get("started_from")),
@@ -135,6 +135,12 @@ def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("dropout", f"{model['dropout']:g}"),
     ]
+
+
+def kv_heads(model: dict[str, Any]) -> str:
+    """How many heads of keys and values there are, if fewer than attention heads."""
+    number = model.get("kv_heads") or model["num_heads"]
+    return f" ({number} of keys and values)" if number != model["num_heads"] else ""
 
 
 def started_row(before: dict[str, Any] | None) -> list[tuple[str, str]]:

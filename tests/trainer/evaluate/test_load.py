@@ -5,11 +5,27 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    BertConfig,
+    BertForMaskedLM,
+    BertLMHeadModel,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
+from tests.trainer.foreign import save_with_gpt2s_tokenizer
 from trainer.evaluate.load import open_model
 
 from .conftest import TOKENIZER, tiny_gpt2
@@ -101,6 +117,50 @@ def test_a_damaged_folder_is_told_in_one_sentence(
     assert len(str(told.value).splitlines()) == 1
     assert str(folder) in str(told.value)
     assert not (folder / "ran").exists()
+
+
+SMALL: dict[str, Any] = {"vocab_size": 300}
+BERT = SMALL | {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+}  # fmt: skip
+SEQ2SEQ = {
+    "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: BertForMaskedLM(BertConfig(**BERT)),
+        lambda: RobertaForMaskedLM(RobertaConfig(**BERT)),
+        lambda: DistilBertForMaskedLM(DistilBertConfig(**SMALL, dim=32, n_heads=2, n_layers=1)),
+        lambda: T5ForConditionalGeneration(T5Config(**SMALL, d_model=32, d_kv=8, num_layers=1)),
+        lambda: BartForConditionalGeneration(BartConfig(**SMALL, d_model=32, **SEQ2SEQ)),
+    ],
+    ids=["BERT", "RoBERTa", "DistilBERT", "T5", "BART"],
+)
+def test_a_model_that_does_not_continue_a_text_is_refused(
+    made: Callable[[], PreTrainedModel], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    folder = save_with_gpt2s_tokenizer(made(), tmp_path / "theirs")
+    with pytest.raises(ValueError, match="which does not continue a text") as told:
+        open_model(folder)
+    assert len(str(told.value).splitlines()) == 1
+    assert str(folder) in str(told.value)
+
+
+def test_a_decoder_made_of_bert_is_not_refused(tmp_path: Path) -> None:
+    model = BertLMHeadModel(BertConfig(**BERT, is_decoder=True))
+    assert open_model(save_with_gpt2s_tokenizer(model, tmp_path))[0].config.is_decoder
+
+
+def test_a_pickle_is_not_read_and_the_way_out_is_named(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"pytorch_model.bin is not read.*save_pretrained"):
+        open_model(folder)
 
 
 def test_a_model_larger_than_memory_is_refused_before_it_is_read(

@@ -1,5 +1,6 @@
 """A GGUF file says in llama.cpp what the export says in transformers, for every block."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.gpt2 import END_OF_TEXT, SIZE
+from tests.trainer.foreign import (
+    CONTEXT,
+    GPT,
+    NAMED,
+    OTHERS,
+    foreign_model,
+    save_with_gpt2s_tokenizer,
+)
 from tests.trainer.llama_cpp import told_by_llama_cpp
 from trainer import config
 from trainer.command_line import parse
@@ -16,10 +25,19 @@ from trainer.compact_vocabulary import Vocabulary
 from trainer.corpus.tokenizer import gpt2
 from trainer.export.__main__ import main
 from trainer.export.model_card import describe
+from trainer.export.tokenizer_files import save_tokenizer
 from trainer.export.transformers_folder import export
 from trainer.model import full_decoder, new_decoder
 
 PROMPT = "Once upon a time"
+
+
+FOREIGN = {  # not made by a run of ours from nothing
+    "SmolLM2": NAMED["SmolLM2"],  # grouped keys, other rotary positions
+    "Qwen3": NAMED["Qwen3"],  # and heads that are wider than the hidden size has room for
+    "Llama, untied": ("llama", NAMED["SmolLM2"][1] | {"tie_word_embeddings": False}),
+    "nanoGPT": ("gpt2", GPT | {"vocab_size": 50_304}),  # rows without a token
+}
 
 
 @pytest.fixture(params=["gpt2", "llama", "qwen3"])
@@ -52,6 +70,72 @@ def test_llama_cpp_says_the_same_60_tokens(folder: Path, tmp_path: Path) -> None
     assert prompt_tokens == ids.shape[1]  # the end-of-text token before it included
     found = model.generate(ids, do_sample=False, min_new_tokens=60, max_new_tokens=60)
     assert text == tokenizer.decode(found[0, ids.shape[1] :])
+
+
+def foreign_folder(kind: str, sizes: dict[str, Any], tmp_path: Path) -> Path:
+    """A model of another project, with GPT-2's tokenizer as our exports have it."""
+    folder = save_with_gpt2s_tokenizer(foreign_model(kind, sizes).half(), tmp_path / "theirs")
+    save_tokenizer(folder, gpt2(), CONTEXT)
+    return folder
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_llama_cpp_says_the_same_of_a_foreign_model(name: str, tmp_path: Path) -> None:
+    """As far as the second likeliest token is clearly behind: beyond that rounding decides."""
+    folder, file = foreign_folder(*FOREIGN[name], tmp_path), tmp_path / "model.gguf"
+    assert main(["gguf", str(folder), str(file)]) == 0
+    _, text = told_by_llama_cpp(file, PROMPT)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ids = tokenizer(PROMPT, return_tensors="pt").input_ids
+    found = model.generate(
+        ids, do_sample=False, min_new_tokens=40, max_new_tokens=40, output_scores=True,
+        return_dict_in_generate=True,
+    )  # fmt: skip
+    first, second = torch.cat(found.scores).topk(2).values.unbind(1)
+    sure = int((first - second > 0.03).cumprod(0).sum())
+    assert sure >= 4
+    assert text.startswith(tokenizer.decode(found.sequences[0, ids.shape[1] :][:sure]))
+
+
+def test_smollms_way_of_splitting_words_has_a_name(tmp_path: Path) -> None:
+    """Digits by themselves, then as GPT-2."""
+    folder = foreign_folder(*NAMED["SmolLM2"], tmp_path)
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    digits = {"type": "Digits", "individual_digits": True}
+    steps = [digits, content["pre_tokenizer"]]
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": steps}
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    assert main(["gguf", str(folder), str(tmp_path / "model.gguf")]) == 0
+    prompt = "In 1999 he had 12 foxes"
+    number, _ = told_by_llama_cpp(tmp_path / "model.gguf", prompt)
+    ids = AutoTokenizer.from_pretrained(folder)(prompt).input_ids
+    assert number == len(ids) > len(gpt2().stock()(prompt).input_ids) + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes", "sentence"),
+    [
+        (*NAMED["GPT-Neo"], "holds a gpt_neo, which cannot be written as GGUF"),
+        (*OTHERS["Llama 3"], "has rope_type llama3"),
+        (*OTHERS["Llama with biases"], "has attention_bias True"),
+        (*OTHERS["Llama with GELU"], "has hidden_act gelu"),
+        (*OTHERS["GPT-2 without a scale"], "has scale_attn_weights False"),
+        ("gpt2", GPT | {"vocab_size": 50_000}, "the model has 50,000 ids"),
+    ],
+)
+def test_a_model_that_llama_cpp_would_compute_otherwise_is_refused(
+    kind: str,
+    sizes: dict[str, Any],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = save_with_gpt2s_tokenizer(foreign_model(kind, sizes), tmp_path / "theirs")
+    assert main(["gguf", str(folder), str(tmp_path / "x.gguf")]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert sentence in line and str(folder) in line
+    assert not list(tmp_path.glob("x.gguf*"))
 
 
 def test_q8_0_is_half_as_large(folder: Path, tmp_path: Path) -> None:
