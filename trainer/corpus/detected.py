@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trainer.corpus.dialect import DEFAULTS
+from trainer.corpus.dialect import DEFAULTS, NONE
 from trainer.corpus.formats import Format
 from trainer.corpus.packing import StoryFile
 from trainer.corpus.splits import shown
@@ -16,7 +16,7 @@ SEPARATORS = {
     "empty-line": "empty lines",
     "file": "nothing: one story",
 }
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+DELIMITERS = {NONE: "none", ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 
 def details(form: Format) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -19,7 +18,8 @@ from statistics import median
 CANDIDATES = (",", ";", "\t", "|")
 DEFAULTS = {"csv": ",", "tsv": "\t"}
 LONGEST_FIELD = 16 * 2**20  # characters
-CONSISTENT = 0.8  # of the rows have the same number of columns
+CONSISTENT = 0.5  # of the rows have as many columns as the first
+NONE = "\x1f"  # as a delimiter: the table has one column, whatever marks are in it
 SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?\n')  # which Excel writes and reads
 ENDED = re.compile(r"""[.!?。！？।؟۔…]["'”’»)]*\s*$""")
 NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d\s*%?")
@@ -53,21 +53,27 @@ def detect(text: str, kind: str, delimiter: str = "") -> Dialect:
     if not delimiter:
         default = DEFAULTS[kind]
         order = sorted(CANDIDATES, key=lambda candidate: candidate != default)
-        delimiter = max(order, key=lambda candidate: consistency(text, candidate))
-        if consistency(text, delimiter) < CONSISTENT:
-            delimiter = default
+        shares = {candidate: consistency(text, candidate) for candidate in order}
+        delimiter = max(order, key=lambda candidate: shares[candidate])
+        if shares[delimiter] < CONSISTENT:
+            delimiter = NONE if has_one_column(text, default) else default
     quoted = is_quoted(text, delimiter)
     return Dialect(delimiter, quoted, has_head(first_rows(text, delimiter, quoted)))
 
 
 def consistency(text: str, delimiter: str) -> float:
-    """Return the share of rows with the most frequent number of columns; 0 if that is one."""
+    """Return the share of rows with as many columns as the first has; 0 if that is one."""
     rows = first_rows(text, delimiter, is_quoted(text, delimiter))
-    counts = Counter(len(row) for row in rows[:-1] or rows)  # the last may be cut off
-    if not counts:
+    rows = rows[:-1] if len(rows) > 2 else rows  # the last may be cut off
+    if not rows or len(rows[0]) < 2:
         return 0
-    columns, count = counts.most_common(1)[0]
-    return count / counts.total() if columns > 1 else 0
+    return sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+
+
+def has_one_column(text: str, delimiter: str) -> bool:
+    """Return whether a delimiter splits the rows of a table, but not its head."""
+    rows = first_rows(text, delimiter, is_quoted(text, delimiter))
+    return len(rows) > 1 and len(rows[0]) == 1 and 2 * sum(len(r) > 1 for r in rows) > len(rows)
 
 
 def rows_of(lines: Iterable[str], delimiter: str, quoted: bool) -> Iterator[list[str]]:

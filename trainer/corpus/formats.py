@@ -32,6 +32,7 @@ from trainer.corpus.text_streams import (
     pieces_of,
     plain_line_ends,
     recoded,
+    wrong_encoding,
 )
 from trainer.corpus_config import Corpus
 
@@ -137,7 +138,10 @@ def understand_text(opened: OpenFile, settings: Corpus) -> Format:
     encoding = encoding_of(start)
     if settings.encoding != "auto":
         encoding = codecs.lookup(settings.encoding).name.removesuffix("-sig")
-    text = decoded(start, encoding)
+    try:
+        text = decoded(start, encoding)
+    except UnicodeError:  # UTF-16 without its mark
+        raise wrong_encoding(name, encoding) from None
     form = Format(kind, encoding=encoding)
     if "\r" in text and "\n" not in text:
         form = replace(form, line_ends="cr")

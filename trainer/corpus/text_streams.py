@@ -83,10 +83,14 @@ def recoded(pieces: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes
             yield decoder.decode(piece).encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError:
-        raise ValueError(
-            f"{name} is not {encoding}: name its encoding with --corpus.encoding, or save it as"
-            " UTF-8"
-        ) from None
+        raise wrong_encoding(name, encoding) from None
+
+
+def wrong_encoding(name: str, encoding: str) -> ValueError:
+    """Return what to say of a text that is of another encoding."""
+    return ValueError(
+        f"{name} is not {encoding}: name its encoding with --corpus.encoding, or save it as UTF-8"
+    )
 
 
 def plain_line_ends(pieces: Iterable[bytes]) -> Iterator[bytes]:
