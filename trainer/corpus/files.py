@@ -32,7 +32,7 @@ from trainer.corpus_config import Corpus
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # What `datasets` and clones of the Hub write beside the stories.
 METADATA = re.compile(
-    r"(dataset_infos?|dataset_dict|state)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license.*",
+    r"(dataset_infos?|dataset_dict|state|.*\.tokenizer)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license.*",
     re.IGNORECASE,
 )
 SKIPPED = 5  # names of files in a note
@@ -107,10 +107,14 @@ def files_in(folder: Path, split: str) -> Found:
         return saved_splits(folder, split)
     if (folder / "state.json").is_file():
         return Found(saved_files(folder))
+    everything = sorted(folder.rglob("*"))
+    stores = {file.parent for file in everything if file.name == "store.json"}  # built beside them
     files = [
         (file.relative_to(folder), file)
-        for file in sorted(folder.rglob("*"))
-        if not file.name.startswith(".") and file.is_file()
+        for file in everything
+        if not file.name.startswith(".")
+        and not any(parent in stores or parent.suffix == ".partial" for parent in file.parents)
+        and file.is_file()
     ]
     found = files_within(shown(folder), files, split)
     if not found.train:
