@@ -24,10 +24,10 @@ FILES = sorted(
 # A library, and where alone it may be imported.
 ROOMS = {
     "gradio": ("app.py", "playground/pages/"),
-    "datasets": ("trainer/corpus/sources.py",),
+    "datasets": ("trainer/corpus/hub.py",),
     "deepspeed": ("trainer/distributed/",),
     "huggingface_hub": (
-        "trainer/corpus/sources.py",
+        "trainer/corpus/hub.py",
         "playground/publish/",
         "playground/model/hub.py",
     ),

@@ -32,7 +32,7 @@ from trainer.corpus_config import Corpus
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # What `datasets` and clones of the Hub write beside the stories.
 METADATA = re.compile(
-    r"(dataset_infos?|dataset_dict|state|.*\.tokenizer)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license.*",
+    r"(dataset_infos?|dataset_dict|state|.*\.tokenizer)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license",
     re.IGNORECASE,
 )
 SKIPPED = 5  # names of files in a note
