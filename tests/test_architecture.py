@@ -25,10 +25,10 @@ FILES = sorted(
 # A library, and the only places that may import it.
 IMPORTERS = {
     "gradio": ("app.py", "playground/pages/"),
-    "datasets": ("trainer/corpus/sources.py",),
+    "datasets": ("trainer/corpus/hub.py",),
     "deepspeed": ("trainer/distributed/",),
     "huggingface_hub": (
-        "trainer/corpus/sources.py",
+        "trainer/corpus/hub.py",
         "playground/publish/",
         "playground/model/hub.py",
     ),

@@ -17,27 +17,44 @@ class Corpus:
     source: str = setting(
         "roneneldan/TinyStories",
         "the stories: that Hub data set or another, `gpt4` (its second version), `sample`"
-        " (bundled), - (stdin), or files: .jsonl .json .csv .tsv .txt, also .gz .zst, .parquet"
-        " .arrow, folders, patterns, several parted by commas",
+        " (bundled), - (stdin), or files: .jsonl .json .csv .tsv .txt, also .gz .zst .xz .bz2, .zip"
+        " .tar .parquet .arrow, folders, patterns, several separated by commas",
     )
     validation: str = setting(
         "", "validation files; empty means the source's own part, or a part of it by hash"
     )
-    validation_share: float = setting(0.01, "part of the stories that is kept apart by hash")
+    validation_share: float = setting(0.01, "part of the stories that is held out by hash")
     field: str = setting(
-        "", "field or column with the stories; empty: `text`, or the one that can only be meant"
+        "",
+        "field or column with the stories, or a path such as data.text, messages.-1.content or"
+        " data.*.text; empty: `text`, or the one that can only be meant",
     )
     separator: str = setting(
         "auto",
-        "what parts the stories of a .txt: <|endoftext|> marks, line ends, empty lines, or nothing"
-        " (the file is one story); auto: marks, and a long text without them is asked about",
-        choices=("auto", "mark", "line", "empty-line", "file"),
+        "what separates the stories of a .txt: mark (<|endoftext|>), line, empty-line, file (it is"
+        " one story), or a text of your own; auto: marks, and a long text without them is asked"
+        " about",
+    )
+    delimiter: str = setting(
+        "auto", "what separates the columns of a .csv or .tsv: auto, tab, or a character"
+    )
+    encoding: str = setting(
+        "auto", "encoding of the files, such as cp1252; auto: UTF-8, or UTF-16 where it shows"
+    )
+    unwrap: str = setting(
+        "auto",
+        "join the lines of a .txt that were wrapped at some width, as Project Gutenberg's",
+        choices=("auto", "on", "off"),
     )
     tokenizer: str = setting(
         "gpt2",
         "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, N learned ones",
     )
-    split: str = setting("train", "split of another data set on the Hub")
+    split: str = setting(
+        "train",
+        "split to train on, of a folder, a pattern, an archive or another data set on the Hub; all:"
+        " every file",
+    )
     revision: str = setting(
         DEFAULT_REVISION,
         "commit of the data set on the Hub; left as it is, another than TinyStories has its newest",
@@ -75,9 +92,33 @@ class Corpus:
     )
     workers: int = setting(0, "threads that clean and encode; 0 means one a core", unit="threads")
 
+    @property
+    def column_delimiter(self) -> str:
+        """The character that separates columns; "" where it is to be detected."""
+        return {"auto": "", "tab": "\t", "\\t": "\t"}.get(self.delimiter, self.delimiter)
+
+    def reading_complaints(self) -> list[str]:
+        """Return what is wrong with the settings of reading, a message each."""
+        complaints = []
+        if len(self.column_delimiter) > 1 or self.column_delimiter in ('"', "\n", "\r"):
+            complaints.append(
+                f"corpus.delimiter must be auto, tab or one character, not {self.delimiter!r}"
+            )
+        if not self.separator.strip():
+            complaints.append("corpus.separator must not be empty: auto, mark, line, ...")
+        try:
+            if self.encoding != "auto":
+                "".encode(self.encoding)
+        except LookupError:
+            complaints.append(
+                "corpus.encoding must be auto or an encoding that Python knows, such as utf-8,"
+                f" utf-16, cp1252 or gb18030, not {self.encoding!r}"
+            )
+        return complaints
+
     def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
-        found = []
+        """Return what is wrong with these values, a message each."""
+        found = self.reading_complaints()
         if not self.source:
             found.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")
         if not 0 <= self.validation_share < 1:

@@ -22,7 +22,7 @@ import re
 import shutil
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from trainer.corpus import cleaning, learn_tokenizer, readers
+from trainer.corpus.cleaning import dropped_notes
 from trainer.corpus.encoding import Encoder
-from trainer.corpus.merge import join
+from trainer.corpus.merge import closed_later, join
 from trainer.corpus.readers import Chunk
 from trainer.corpus.shards import is_whole
 from trainer.corpus.sources import Source, open_source
@@ -41,7 +42,10 @@ from trainer.corpus.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
 from trainer.corpus_config import Corpus
 
 # Covered by the source's identity and the tokenizer's checksum.
-ELSEWHERE = ("source", "validation", "revision", "split", "field", "separator", "tokenizer")
+ELSEWHERE = (
+    "source", "validation", "revision", "split", "field", "separator", "delimiter", "encoding",
+    "unwrap", "tokenizer",
+)  # fmt: skip
 # Rules since the first version, and what they were before.
 ADDED = {"control": True, "long_stories": "drop"}
 NO_MATTER = ("folder", "workers")
@@ -62,22 +66,39 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
     try:
         with open_source(settings) as source:
             tokenizer = choose_tokenizer(settings, source, home, progress)
+            say(source.notes, progress)
             recipe = recipe_of(settings, source) | {"tokenizer": tokenizer.digest}
-            folder = home / f"{short_name(source.name)}-{fingerprint_of(recipe)[:12]}"
+            name = home / short_name(source.name)
+            folder = named(name, fingerprint_of(recipe))
+            later = named(name, fingerprint_of(closed_later(recipe)))
             partial = folder.with_name(f"{folder.name}.partial")
-            if not folder.is_dir() or partial.is_dir():
+            if not (folder.is_dir() or later.is_dir()) or partial.is_dir():
                 home.mkdir(parents=True, exist_ok=True)
                 with alone(folder, progress):
-                    if not folder.is_dir():
-                        write(settings, source, recipe, tokenizer, partial, progress)
-                        os.rename(partial / "store", folder)
+                    if not (folder.is_dir() or later.is_dir()):
+                        written = write(settings, source, recipe, tokenizer, partial, progress)
+                        os.rename(partial / "store", named(name, written))
                     shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise ValueError(
             f"the store in {home} cannot be written ({error.strerror or error}): make room there"
             " or give another --corpus.folder"
         ) from None
-    return open_store(folder)
+    store = open_store(folder if folder.is_dir() else later)
+    say(dropped_notes(store.info["dropped"], store.info["read"]["stories"]), progress)
+    return store
+
+
+def named(name: Path, fingerprint: str) -> Path:
+    """Return the folder of a store."""
+    return name.with_name(f"{name.name}-{fingerprint[:12]}")
+
+
+def say(notes: Iterable[str], progress: bool) -> None:
+    """Print some lines, in the first of several processes."""
+    if progress and os.environ.get("RANK", "0") in ("", "0"):
+        for note in notes:
+            print(note, file=sys.stderr, flush=True)
 
 
 def given_store(settings: Corpus) -> TokenStore:
@@ -87,6 +108,7 @@ def given_store(settings: Corpus) -> TokenStore:
         ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
     """
     store = open_store(Path(settings.source))
+    say(dropped_notes(store.info["dropped"], store.info["read"]["stories"]), True)
     wanted, found = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
     fits = (
@@ -198,13 +220,13 @@ def write(
     tokenizer: Tokenizer,
     partial: Path,
     progress: bool,
-) -> None:
-    """Write a store to partial/store, by way of partial/shards."""
+) -> str:
+    """Write a store to partial/store, by way of partial/shards, and return its fingerprint."""
     try:
         for name in ("shards", "store"):
             (partial / name).mkdir(parents=True, exist_ok=True)
         files = encode(settings, source, tokenizer, partial / "shards", progress)
-        join(settings, source.name, recipe, tokenizer, files, partial / "store")
+        return join(settings, source.name, recipe, tokenizer, files, partial / "store")
     except (ValueError, OSError):
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -17,13 +17,16 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from trainer.corpus.closings import FIRST, is_closed
 from trainer.corpus.formats import MARK
 from trainer.corpus_config import Corpus
 
-VERSION = 1  # part of the fingerprint: raise it when a rule's result changes
+# Part of the fingerprint: raise it when a rule's result changes. `cut_off` knew Latin marks only at
+# first (closings.py); a store in which that makes a difference says so by itself (merge.py).
+VERSION = 1
 ROUNDS = 8  # of rewriting; a text that still changes then is no story
 
 # Mojibake: UTF-8 read as Windows-1252, as some of TinyStories is. There the closing quote has lost
@@ -61,7 +64,7 @@ SPECIAL = re.compile(f"[^{re.escape(ORDINARY + ACCENTED)}]+")
 
 COMMON = "the", "and", "a", "to", "was", "he", "she", "it", "in", "of", "they", "is", "you", "with"
 COMMON_WORDS = tuple(f" {word} " for word in COMMON)
-CLOSING = (".", "!", "?", '"', "'", ")", "”", "’", "»", "…")
+CLOSED_LATER = "closed_later"  # counts stories that the first version of `cut_off` dropped
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,8 @@ def foreign(text: str) -> bool:
 
 
 def cut_off(text: str) -> bool:
-    """Ends without closing punctuation."""
-    return not text.rstrip().endswith(CLOSING)
+    """Ends without closing punctuation, a quotation mark or an emoji."""
+    return not is_closed(text.rstrip())
 
 
 def end_mark(text: str) -> str:
@@ -183,6 +186,7 @@ class Rule:
         rewrite: the text as it is to be; None for a rule that drops.
         drop: whether a text is refused. Rules with neither look at lengths (encoding.py) or at
             other stories (merge.py), or at what rewriting made of it.
+        keep: the setting that keeps what the rule drops.
         changes_plain_text: it may change a text of which `in_order` is true.
         cuts: it changes a text when its tokens are known (encoding.py).
     """
@@ -194,6 +198,7 @@ class Rule:
     drop: Callable[[str], bool] | None = None
     changes_plain_text: bool = False
     cuts: bool = False
+    keep: str = ""
 
 
 def always(_: Corpus) -> bool:
@@ -222,30 +227,74 @@ RULES = (
         changes_plain_text=True,
     ),
     Rule("empty", "nothing but space", always, drop=empty),
-    Rule("has_special", "special characters", lambda s: s.special == "drop", drop=has_special),
-    Rule("foreign", "not English", lambda s: s.english, drop=foreign),
-    Rule("cut_off", "no closing punctuation", lambda s: s.complete, drop=cut_off),
-    Rule("tangled", "markup without end", always),
+    Rule(
+        "has_special",
+        "special characters",
+        lambda s: s.special == "drop",
+        drop=has_special,
+        keep="--corpus.special keep",
+    ),
+    Rule(
+        "foreign", "not English", lambda s: s.english, drop=foreign, keep="--corpus.english false"
+    ),
+    Rule(
+        "cut_off",
+        "no closing punctuation",
+        lambda s: s.complete,
+        drop=cut_off,
+        keep="--corpus.complete false",
+    ),
+    Rule("tangled", "markup without end", always, keep="--corpus.markup false"),
     Rule(
         "shortened",
         "max_tokens tokens or more, cut after the last sentence that fits",
         lambda s: s.long_stories == "cut",
         cuts=True,
     ),
-    Rule("too_short", "fewer tokens than min_tokens", lambda s: s.min_tokens > 0),
-    Rule("too_long", "max_tokens tokens or more", lambda s: s.max_tokens > 0),
+    Rule(
+        "too_short",
+        "fewer tokens than min_tokens",
+        lambda s: s.min_tokens > 0,
+        keep="--corpus.min_tokens 0",
+    ),
+    Rule(
+        "too_long",
+        "max_tokens tokens or more",
+        lambda s: s.max_tokens > 0,
+        keep="--corpus.max_tokens 0",
+    ),
     Rule(
         "in_validation",
         "in the validation part, but for case and punctuation",
         lambda s: s.decontaminate,
+        keep="--corpus.decontaminate false",
     ),
-    Rule("duplicate", "duplicate of an earlier story, word for word", lambda s: s.duplicates),
+    Rule(
+        "duplicate",
+        "duplicate of an earlier story, word for word",
+        lambda s: s.duplicates,
+        keep="--corpus.duplicates false",
+    ),
     Rule(
         "near_duplicate",
         "duplicate of an earlier story, nearly word for word",
         lambda s: s.near_duplicates > 0,
+        keep="--corpus.near_duplicates 0",
     ),
 )
+NOTABLE = 0.01  # of the stories; what a rule drops beyond is said
+
+
+def dropped_notes(dropped: Mapping[str, int], num_stories: int) -> list[str]:
+    """Return a line for every rule that dropped more than one story in a hundred, with the setting
+    that keeps them."""
+    return [
+        f"note: `{rule.name}` dropped {dropped[rule.name]:,} of {num_stories:,} stories"
+        f" ({dropped[rule.name] / num_stories:.1%}): {rule.meaning}"
+        + (f"; {rule.keep} keeps them" if rule.keep else "")
+        for rule in RULES
+        if dropped.get(rule.name, 0) > NOTABLE * num_stories
+    ]
 
 
 def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
@@ -262,6 +311,7 @@ class Cleaner:
 
     def __init__(self, settings: Corpus) -> None:
         active = [rule for rule in RULES if rule.wanted(settings)]
+        self.complete = settings.complete
         self.rewriting = [(rule.name, rule.rewrite) for rule in active if rule.rewrite]
         self.dropping = [(rule.name, rule.drop) for rule in active if rule.drop]
         self.on_plain_text = [
@@ -286,6 +336,8 @@ class Cleaner:
             if drop(text):
                 match = SPECIAL.search(text) if drop is has_special else None
                 return Dropped(name, match.group()[:20] if match else "")
+        if self.complete and not text.rstrip().endswith(FIRST):
+            changed[CLOSED_LATER] += 1
         return text
 
     def rewrite(self, text: str, changed: Counter[str]) -> str | None:

@@ -9,155 +9,264 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
-from trainer.corpus.formats import LOOK, TABLES, Format, kind_by_name, understand_text
-from trainer.corpus.readers import CHUNK_BYTES, Chunk, open_file, text_chunks
-from trainer.corpus.tables import column_of, table_chunks, value_chunks
+from trainer.corpus.formats import (
+    KNOWN_KINDS,
+    TABLES,
+    Format,
+    kind_by_name,
+    text_of,
+    understand_text,
+)
+from trainer.corpus.packing import OpenFile, StoryFile, broken, is_archive, members_of, open_files
+from trainer.corpus.readers import CHUNK_BYTES, Chunk, text_chunks
+from trainer.corpus.splits import Found, by_split, split_of
+from trainer.corpus.tables import table_chunks, understand_columns, value_chunks
+from trainer.corpus_config import Corpus
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+# What `datasets` and clones of the Hub write beside the stories.
+METADATA = re.compile(
+    r"(dataset_infos?|dataset_dict|state|.*\.tokenizer)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license",
+    re.IGNORECASE,
+)
+SKIPPED = 5  # names of files in a note
 
 
-def find_files(names: str) -> list[Path]:
-    """The files that a setting names: one, or several parted by commas, or patterns, or folders.
+def find_files(names: str, split: str = "train") -> Found:
+    """Return the files that a setting names: one, or several separated by commas, or patterns, or
+    folders.
 
     A name that exists as it stands is that file, whatever commas and spaces it has. The files of a
-    pattern and of a folder are sorted.
+    pattern and of a folder are sorted, and those of a split other than `split` are not trained on
+    (splits.py).
 
     Raises:
         ValueError: a name stands for no file, or for one of no known kind.
     """
     if exists(names):
-        return files_of(names)
-    return [file for name in names.split(",") for file in files_of(name)]
+        return files_of(names, split)
+    found = Found()
+    for name in names.split(","):
+        found.add(files_of(name, split))
+    return found
+
+
+def local_path(name: str) -> Path:
+    """Return the path that a name stands for: `~` is the home folder, and file:// may precede."""
+    if name.lower().startswith("file://"):
+        name = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
+    return Path(os.path.expanduser(name))  # which, unlike Path's, leaves an unknown user alone
 
 
 def exists(name: str) -> bool:
-    """Whether a name is that of a file or a folder."""
+    """Return whether a name is that of a file or a folder."""
     with readable(name):
-        return Path(name).expanduser().exists()
+        return local_path(name).exists()
 
 
-def files_of(name: str) -> list[Path]:
-    """The files that one name stands for."""
+def files_of(name: str, split: str) -> Found:
+    """Return the files that one name stands for."""
     name = name if exists(name) else name.strip()
-    path = Path(name).expanduser()
+    path = local_path(name)
     if path.is_dir():
-        return files_in(path)
+        return files_in(path, split)
+    if path.is_file():
+        if is_archive(path):
+            return files_within(name, [(PurePath(), path)], split)
+        kind_by_name(str(path))
+        return Found([StoryFile(path)])
     with readable(name):
-        matches = [path] if path.is_file() else map(Path, glob.glob(str(path), recursive=True))
-        found = sorted(match for match in matches if match.is_file())
-    if not found:
+        matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
+    files = [match for match in matches if match.is_file()]
+    if not files:
         hint = ""
         if HUB_NAME.fullmatch(name) and not name.startswith("."):
             hint = ", or a data set on the Hub alone"
         raise ValueError(f"there is no file {name}: give one that exists{hint}")
-    for file in found:
-        kind_by_name(file)
-    return found
+    for file in files:
+        if not is_archive(file):
+            kind_by_name(str(file))
+    fixed = os.path.dirname(re.split(r"[*?\[]", str(path))[0])
+    named = [(PurePath(os.path.relpath(file, fixed or ".")), file) for file in files]
+    return files_within(name, named, split)
 
 
-def files_in(folder: Path) -> list[Path]:
-    """The files of stories in a folder; of one that `datasets.save_to_disk` wrote, its own.
+def files_in(folder: Path, split: str) -> Found:
+    """Return the files of stories in a folder; of one that `datasets.save_to_disk` wrote, its own.
 
     Raises:
         ValueError: there is none.
     """
-    saved = saved_dataset(folder)
-    if saved is not None:
-        return saved
-    found = []
-    for file in sorted(folder.rglob("*")):
-        with contextlib.suppress(ValueError):
-            if file.is_file() and not file.name.startswith("."):
-                kind_by_name(file)
-                found.append(file)
-    if not found:
-        raise ValueError(
-            f"{folder} holds no files of stories: it needs .jsonl, .json, .csv, .tsv, .txt, "
-            ".parquet or .arrow files"
-        )
+    if (folder / "dataset_dict.json").is_file():
+        return saved_splits(folder, split)
+    if (folder / "state.json").is_file():
+        return Found(saved_files(folder))
+    everything = sorted(folder.rglob("*"))
+    stores = {file.parent for file in everything if file.name == "store.json"}  # built beside them
+    files = [
+        (file.relative_to(folder), file)
+        for file in everything
+        if not file.name.startswith(".")
+        and not any(parent in stores or parent.suffix == ".partial" for parent in file.parents)
+        and file.is_file()
+    ]
+    found = files_within(shown(folder), files, split)
+    if not found.train:
+        raise ValueError(f"{folder} holds no files of stories: it needs {KNOWN_KINDS} files")
     return found
 
 
-def saved_dataset(folder: Path, split: str = "train") -> list[Path] | None:
-    """The files of a folder that `datasets.save_to_disk` wrote, or None."""
-    if (folder / "dataset_dict.json").is_file():
-        folder = folder / split
-    state = folder / "state.json"
-    if not state.is_file():
-        return None
-    try:
-        names = json.loads(state.read_text(encoding="utf-8"))["_data_files"]
-        return [folder / name["filename"] for name in names]
-    except (OSError, ValueError, LookupError, TypeError):
-        raise ValueError(f"{state} is not what datasets wrote: save the data set again") from None
+def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str) -> Found:
+    """Return the files of stories among those of a folder, a pattern or an archive, by splits."""
+    stories: list[tuple[PurePath, StoryFile]] = []
+    skipped: list[str] = []
+    for name, path in files:
+        members = [StoryFile(path)]
+        if is_archive(path):
+            with unbroken(path):
+                members = members_of(path)
+        for file in members:
+            if METADATA.fullmatch(file.name):
+                continue
+            try:
+                kind = kind_by_name(file.name)
+            except ValueError:
+                skipped.append(shown(name / file.member))
+                continue
+            if file.member and kind in TABLES:
+                raise ValueError(f"{file} can be read only when it is unpacked: unpack {path}")
+            stories.append((name / file.member, file))
+    found = by_split(where, stories, split)
+    if skipped:
+        more = f" and {len(skipped) - SKIPPED} more" if len(skipped) > SKIPPED else ""
+        found.notes.append(f"passed over, of no known kind: {', '.join(skipped[:SKIPPED])}{more}")
+    return found
 
 
-def understand(file: Path, field: str = "", separator: str = "auto") -> Format:
-    """How a file is read.
+def saved_splits(folder: Path, split: str) -> Found:
+    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote.
 
     Raises:
-        ValueError: that cannot be decided; the sentence names the file and the setting.
+        ValueError: it has no such split, and several others.
     """
-    kind = kind_by_name(file)
+    names = [str(name) for name in read_saved(folder / "dataset_dict.json", "splits")]
+    validation = [name for name in names if split_of(PurePath(name)) == "validation"] or ["test"]
+    if split == "validation" and split not in names and validation[0] in names:
+        split = validation[0]
+    if split not in names and split != "all":
+        if len(names) != 1:
+            raise ValueError(
+                f"{folder} has no split {split}: name the one to train on with --corpus.split"
+                f" {' or '.join(names)}"
+            )
+        split = names[0]
+    train = names if split == "all" else [split]
+    apart = [name for name in validation[:1] if name in names and name not in train]
+    left = ", ".join(sorted({*names} - {*train, *apart}))
+    note = f"splits of {shown(folder)}: trained on {', '.join(train)}"
+    note += f"; validated on {apart[0]}" if apart else ""
+    note += f"; left out {left} (--corpus.split all trains on everything)" if left else ""
+    return Found(
+        [file for name in train for file in saved_files(folder / name)],
+        [file for name in apart for file in saved_files(folder / name)],
+        [note],
+    )
+
+
+def saved_files(folder: Path) -> list[StoryFile]:
+    """Return the files of a Dataset that `datasets.save_to_disk` wrote."""
+    names = read_saved(folder / "state.json", "_data_files")
+    return [StoryFile(folder / str(name["filename"])) for name in names]
+
+
+def read_saved(file: Path, key: str) -> list[Any]:
+    """Return a list that `datasets.save_to_disk` wrote."""
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))[key])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise ValueError(f"{file} is not what datasets wrote: save the data set again") from None
+
+
+def understand(opened: OpenFile, settings: Corpus) -> Format:
+    """Return how a file is read.
+
+    Raises:
+        ValueError: that cannot be decided; the message names the file and the setting.
+    """
+    kind = kind_by_name(opened.file.name)
     if kind in TABLES:
-        return Format(kind, column_of(file, kind, field))
-    with unbroken(file), open_file(file) as (stream, _):
-        start = stream.read(LOOK)
-    return understand_text(file, start, field, separator)
+        return understand_columns(opened.file, kind, settings.field)
+    with unbroken(opened.file):
+        return understand_text(opened, settings)
 
 
-def chunks_of(file: Path, form: Format) -> Iterator[Chunk]:
-    """A file in chunks.
+def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
+    """Yield a file in chunks.
 
     Raises:
         ValueError: it cannot be read to its end, or is not of the kind that its name says.
     """
     if form.kind in TABLES:
-        yield from table_chunks(file, form)
+        yield from table_chunks(opened.file, form)
         return
     read = text_chunks if form.kind in ("jsonl", "txt") else value_chunks
-    with unbroken(file), open_file(file) as (stream, position):
-        yield from read(stream, form, str(file), position)
+    with unbroken(opened.file):
+        yield from read(text_of(opened, form), form, str(opened.file), opened.position)
 
 
 @contextlib.contextmanager
-def unbroken(file: Path) -> Iterator[None]:
-    """What goes wrong in reading a file, as one sentence."""
+def unbroken(file: object) -> Iterator[None]:
+    """Say in one message what goes wrong in reading a file."""
     try:
         yield
-    except (OSError, EOFError) as error:
-        reason = str(error).splitlines()[0]
+    except broken() as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{file} cannot be read to its end ({reason}): fetch it again") from None
 
 
-def read_file(file: Path, field: str = "", separator: str = "auto") -> Iterator[str]:
-    """The stories of one file, as they stand there but for what belongs to the file.
+def read_file(file: Path, settings: Corpus | None = None) -> Iterator[str]:
+    """Yield the stories of one file, as they stand there but for what belongs to the file.
 
     Raises:
-        ValueError: the file is missing, of no known kind, or broken; the sentence names it.
+        ValueError: the file is missing, of no known kind, or broken; the message names it.
     """
-    if not file.is_file():
-        raise ValueError(f"there is no file {file}")
-    chunks = chunks_of(file, understand(file, field, separator))
-    return itertools.chain.from_iterable(chunk.stories() for chunk in chunks)
+    settings = settings or Corpus()
+    files = find_files(str(file)).train
+    forms = [understand(opened, settings) for opened in opened_whole(files)]
+    for opened, form in zip(opened_whole(files), forms, strict=True):
+        yield from itertools.chain.from_iterable(c.stories() for c in chunks_of(opened, form))
 
 
-def identity_of(file: Path, form: Format) -> dict[str, str]:
-    """How a file is read, and its checksum; where it lies and what it is called change no store."""
+def opened_whole(files: Sequence[StoryFile]) -> Iterator[OpenFile]:
+    """Open one file after the other.
+
+    Raises:
+        ValueError: one cannot be opened, or not read to its end.
+    """
+    opened = open_files(files)
+    for file in files:
+        with unbroken(file):
+            yield next(opened)
+
+
+def checksum_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
-    with readable(file), file.open("rb") as stream:
+    with readable(path), path.open("rb") as stream:
         while part := stream.read(CHUNK_BYTES):
             digest.update(part)
-    return form.to_json() | {"sha256": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager
 def readable(name: object) -> Iterator[None]:
-    """What goes wrong in reading, as one sentence that names the input."""
+    """Say in one message what goes wrong in reading an input."""
     try:
         yield
     except OSError as error:
@@ -166,5 +275,5 @@ def readable(name: object) -> Iterator[None]:
 
 
 def shown(name: Any) -> str:
-    """A name for people and JSON, also if it is no UTF-8 on this disk."""
-    return os.fsencode(name).decode(errors="replace")
+    """Return a name for people and JSON, also if it is not UTF-8 on this disk."""
+    return os.fsencode(str(name)).decode(errors="replace")

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from trainer.corpus.cleaning import active_rules
+from trainer.corpus.cleaning import CLOSED_LATER, active_rules, dropped_notes
 from trainer.corpus.encoding import kept_apart
 from trainer.corpus.hash_index import HashIndex
 from trainer.corpus.near_duplicates import NearDuplicates
@@ -131,8 +131,8 @@ def join(
     tokenizer: Tokenizer,
     files: dict[str, list[Path]],
     folder: Path,
-) -> None:
-    """Write the splits of a store and its store.json into `folder`.
+) -> str:
+    """Write the splits of a store and its store.json into `folder`; return its fingerprint.
 
     Args:
         settings: the section `corpus`.
@@ -165,10 +165,15 @@ def join(
         dropped = ", ".join(
             f"{count:,} {reason}" for reason, count in sorted(tally.dropped.items())
         )
+        notes = dropped_notes(tally.dropped, tally.stories)
+        keeping = [word.partition("; ")[2] for word in notes if "; " in word]
         raise ValueError(
             f"no story of {name} is left to train on: {tally.stories:,} were read, dropped were"
             f" {dropped or 'none'}; give more stories or fewer rules"
+            + (f" ({', '.join(keeping)})" if keeping else "")
         )
+    if tally.changed[CLOSED_LATER]:
+        recipe = closed_later(recipe)
     changing, dropping = active_rules(settings)
     info = {
         "format": FORMAT,
@@ -188,3 +193,9 @@ def join(
     with (folder / "store.json").open("wb") as stream:
         stream.write(checksummed_json.dumps(info).encode())
         close(stream)
+    return fingerprint_of(recipe)
+
+
+def closed_later(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return the recipe of a store with stories that the first version of `cut_off` dropped."""
+    return recipe | {"versions": recipe["versions"] | {"closing": 1}}

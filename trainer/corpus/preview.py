@@ -6,43 +6,47 @@ import itertools
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from tqdm import tqdm
 
 from trainer.corpus.cleaning import RULES, Cleaner, Dropped
-from trainer.corpus.files import chunks_of, find_files, shown, understand
-from trainer.corpus.formats import LOOK, TABLES, Format
-from trainer.corpus.readers import open_file
+from trainer.corpus.detected import details
+from trainer.corpus.files import chunks_of, find_files, opened_whole, shown, understand
+from trainer.corpus.formats import LOOK, TABLES, Format, decoded, read_up_to
+from trainer.corpus.packing import StoryFile
+from trainer.corpus.text_streams import MARKS
 from trainer.corpus_config import Corpus
 
 LOOKED_AT = 20_000  # stories of a file
 STORIES = 3  # that are shown
 SHOWN = 240  # characters of each
-SEPARATORS = {
-    "mark": "stories parted by <|endoftext|>",
-    "line": "a story a line",
-    "empty-line": "stories parted by empty lines",
-    "file": "one story",
-}
 
 
 def preview(settings: Corpus, *, progress: bool = True) -> str:
-    """How the files of corpus.source are read, what the rules make of them, and a few stories.
+    """Return how the files of corpus.source are read, what the rules make of them, and a few
+    stories.
 
     Raises:
         ValueError: a file cannot be understood or read.
     """
-    return "\n\n".join(
-        "\n".join(about(file, settings, progress)) for file in find_files(settings.source)
-    )
+    found = find_files(settings.source, settings.split)
+    parts = ["\n".join(found.notes)] if found.notes else []
+    for split, files in (("train", found.train), ("validation", found.validation)):
+        split = split if found.validation else ""
+        parts += ["\n".join(about(file, split, settings, progress)) for file in files]
+    return "\n\n".join(parts)
 
 
-def about(file: Path, settings: Corpus, progress: bool) -> Iterator[str]:
-    """What there is to say of one file."""
-    form = understand(file, settings.field, settings.separator)
-    yield f"{shown(file)}: {described(file, form)}"
-    stories = (story for chunk in chunks_of(file, form) for story in chunk.stories())
+def about(file: StoryFile, split: str, settings: Corpus, progress: bool) -> Iterator[str]:
+    """Yield what there is to say of one file."""
+    (form,) = [understand(opened, settings) for opened in opened_whole([file])]
+    yield f"{shown(file)}:"
+    for name, value in (("split", split), *details(form), *packed(file, form)):
+        if value:
+            yield f"  {name}: {value}"
+    opened_once = opened_whole([file])
+    chunks = (chunk for opened in opened_once for chunk in chunks_of(opened, form))
+    stories = (story for chunk in chunks for story in chunk.stories())
     looked_at = list(
         tqdm(
             itertools.islice(stories, LOOKED_AT),
@@ -61,16 +65,15 @@ def about(file: Path, settings: Corpus, progress: bool) -> Iterator[str]:
         yield ""
 
 
-def described(file: Path, form: Format) -> str:
-    """A format in words, with what was found around the text."""
-    found = [form.kind if form.kind != "jsonl" else "an object a line"]
-    found.append(SEPARATORS[form.separator] if form.kind == "txt" else f"field `{form.field}`")
-    if form.kind not in TABLES:
-        with open_file(file) as (stream, _):
-            start = stream.read(LOOK)
-        found += ["a byte order mark"] * start.startswith(b"\xef\xbb\xbf")
-        found += ["Windows line ends"] * (b"\r\n" in start)
-    return ", ".join(found)
+def packed(file: StoryFile, form: Format) -> Iterator[tuple[str, str]]:
+    """Yield what there is around the text of a file."""
+    for opened in opened_whole([file]):
+        yield "compression", opened.compression
+        if form.kind not in TABLES:
+            start = read_up_to(opened.stream, LOOK)
+            yield "byte order mark", "yes" if start.startswith(tuple(MARKS)) else ""
+            text = decoded(start, form.encoding)
+            yield "line ends", "Windows" if "\r\n" in text else "CR alone" * bool(form.line_ends)
 
 
 def sizes(stories: list[str]) -> str:

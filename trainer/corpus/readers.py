@@ -10,29 +10,21 @@ order mark, Windows' line ends, end-of-text marks at a story's ends.
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from trainer.corpus.formats import MARK, Format
+from trainer.corpus.fields import WrongRowError, texts_at
+from trainer.corpus.formats import DECODER, LONGEST, MARK, Format, read_up_to
+from trainer.corpus.packing import Stream
+from trainer.corpus.wrapped_lines import unwrapped
 
 VERSION = 1  # part of the fingerprint: raise it when stories or chunks are cut otherwise
 CHUNK_BYTES = 4 * 2**20  # bytes
-ROWS = 4096  # of a table, in a chunk
-LONGEST = 16 * 2**20  # bytes; what is longer is no story
+LONGEST_BOOK = 2**30  # bytes; of a file that is one story
 BYTE_ORDER_MARK = "\ufeff"
-
-
-class Stream(Protocol):
-    """What is read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Chunk:
     size: int
 
     def stories(self) -> list[str]:
-        """The stories of this chunk.
+        """Return the stories of this chunk.
 
         Raises:
             ValueError: a line is broken; the sentence names it.
@@ -78,31 +70,11 @@ def tidy(story: str) -> str:
     return story
 
 
-@contextlib.contextmanager
-def open_file(file: Path) -> Iterator[tuple[Stream, Callable[[], int]]]:
-    """The content of a file that may be compressed, and how many of its bytes were read."""
-    compression = file.suffix.lower()
-    if compression == ".gz":  # unlike pyarrow's, Python's passes over the zeros of a tape's padding
-        with file.open("rb") as raw, gzip.GzipFile(fileobj=raw) as unpacked:
-            yield unpacked, raw.tell
-    elif compression == ".zst":
-        import pyarrow
-
-        # Unlike zstandard's reader this one complains when the last frame is cut off.
-        with pyarrow.OSFile(str(file)) as packed:
-            yield pyarrow.CompressedInputStream(packed, "zstd"), packed.tell
-    else:
-        with file.open("rb") as raw:
-            yield raw, raw.tell
-
-
 def text_chunks(
     stream: Stream, form: Format, name: str, position: Callable[[], int]
 ) -> Iterator[Chunk]:
     """A text or JSON lines stream in chunks; `position` tells how far the source was read."""
     separator, take_apart = ways_to_cut(form)
-    if form.separator == "empty-line":
-        stream = PlainLineEnds(stream)
     line, before = 1, 0
     for content in cut(stream, separator, name):
         after = position()
@@ -111,92 +83,80 @@ def text_chunks(
 
 
 def ways_to_cut(form: Format) -> tuple[bytes, Callable[[bytes, Location], list[str]]]:
-    """What parts the stories of a text, and what makes stories of a chunk of it."""
+    """Return what separates the stories of a text, and what makes stories of a chunk of it."""
     if form.kind == "jsonl":
         return b"\n", partial(json_lines, field=form.field)
-    return {
-        "mark": (MARK.encode(), partial(parted_by, separator=MARK)),
-        "line": (b"\n", partial(parted_by, separator="\n")),
-        "empty-line": (b"\n\n", partial(parted_by, separator="\n\n")),
-        "file": (b"", partial(parted_by, separator="")),
-    }[form.separator]
+    named = {"mark": MARK, "line": "\n", "empty-line": "\n\n", "file": ""}
+    separator = named.get(form.separator, form.separator)
+    split: Callable[[str], list[str]] = partial(split_at, separator=separator)
+    if form.separator not in named and not separator.startswith("<"):  # a line of its own
+        split = re.compile(rf"^{re.escape(separator)}[ \t]*$", re.MULTILINE).split
+        separator = f"\n{separator}\n"
+    return separator.encode(), partial(stories_of_text, split=split, width=form.width)
 
 
-class PlainLineEnds:
-    """A stream whose lines end with \\n alone."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.stream, self.held = stream, b""
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes, or one more; none at the end."""
-        part = self.stream.read(size)
-        content, self.held = self.held + part, b""
-        if part and content.endswith(b"\r"):  # what follows may belong to it
-            content, self.held = content[:-1], b"\r"
-            if not content:
-                return self.read(size)
-        return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+def split_at(text: str, separator: str) -> list[str]:
+    """Return the parts of a text; all of it is one if there is no separator."""
+    return text.split(separator) if separator else [text]
 
 
 def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
-    """The content in runs of about CHUNK_BYTES, each but the last ending with a separator; all in
-    one if there is no separator."""
+    """Yield the content in runs of about CHUNK_BYTES, each but the last ending with a separator;
+    all in one if there is no separator."""
     rest = b""
-    while part := read_fully(stream):
+    longest = LONGEST if separator else LONGEST_BOOK
+    while part := read_up_to(stream, CHUNK_BYTES):
         rest += part
         end = rest.rfind(separator) + len(separator) if separator else 0
         if separator and end >= len(separator):
             yield rest[:end]
             rest = rest[end:]
-        elif len(rest) > LONGEST:
+        elif len(rest) > longest:
             raise ValueError(
-                f"{name} has {LONGEST >> 20} MB without the end of a story: is it the kind of file"
+                f"{name} has {longest >> 20} MB without the end of a story: is it the kind of file"
                 " that its name says?"
             )
     if rest:
         yield rest
 
 
-def read_fully(stream: Stream) -> bytes:
-    """CHUNK_BYTES, fewer only at the end: so chunks do not depend on how a stream is buffered."""
-    parts, missing = [], CHUNK_BYTES
-    while missing and (part := stream.read(missing)):
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
-
-
 def json_lines(content: bytes, location: Location, field: str) -> list[str]:
-    """The stories in a field of some JSON lines; empty lines are passed over."""
-    found = []
+    """Return the stories in a field of some JSON lines; lines that are empty or null there are
+    passed over."""
+    stories: list[str] = []
     for number, line in enumerate(content.split(b"\n"), start=location.line):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            if not isinstance(row, dict) or not isinstance(row.get(field), str):
-                raise ValueError
-            found.append(row[field])
+            stories += texts_at(DECODER.decode(line.decode("utf-8-sig")), field)
         except (ValueError, RecursionError) as error:
-            wrong = f"has no text in a field `{field}`"
+            wrong = f"has no text in a field `{field}`" if field else "is not a text"
             if isinstance(error, UnicodeDecodeError):
-                wrong = "is not UTF-8"
-            elif isinstance(error, json.JSONDecodeError | RecursionError):
+                raise not_utf_8(location, number) from None
+            if not isinstance(error, WrongRowError):
                 wrong = "is not JSON"
             raise ValueError(
                 f"line {number:,} of {location.file} {wrong}: mend it or take it out"
             ) from None
-    return found
+    return stories
 
 
-def parted_by(content: bytes, location: Location, separator: str) -> list[str]:
-    """The stories of a text that a separator parts; all of it is one if there is none."""
+def stories_of_text(
+    content: bytes, location: Location, split: Callable[[str], list[str]], width: int
+) -> list[str]:
+    """Return the stories of a text that `split` separates, without the line breaks of wrapping."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        line = location.line + content.count(b"\n", 0, error.start)
-        raise ValueError(
-            f"line {line:,} of {location.file} is not UTF-8: mend it or take it out"
-        ) from None
-    return [story for story in (text.split(separator) if separator else [text]) if story.strip()]
+        raise not_utf_8(location, location.line + content.count(b"\n", 0, error.start)) from None
+    stories = [story for story in split(text) if story.strip()]
+    return [unwrapped(story, width) for story in stories] if width else stories
+
+
+def not_utf_8(location: Location, line: int = 0) -> ValueError:
+    """Return what to say of a text in another encoding."""
+    where = f"line {line:,} of {location.file}" if line else location.file
+    return ValueError(
+        f"{where} is not UTF-8: name the file's encoding with --corpus.encoding, such as cp1252"
+        " (Windows) or latin-1, or save it as UTF-8"
+    )

@@ -10,46 +10,39 @@ A source is named by the setting corpus.source:
     stories.jsonl,more/*.txt    files, patterns and folders (formats.py says which kinds)
 
 The identity of a source goes into the fingerprint of the store: the SHA-256 of every file, or the
-commit on the Hub. `datasets` and the Hub are used in this file only.
+commit on the Hub.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from trainer.corpus.detected import said
 from trainer.corpus.files import (
-    HUB_NAME,
+    checksum_of,
     chunks_of,
-    exists,
     find_files,
-    identity_of,
+    opened_whole,
     readable,
-    saved_dataset,
     shown,
     understand,
 )
-from trainer.corpus.formats import Format, choose_field, kind_by_name
-from trainer.corpus.readers import CHUNK_BYTES, Chunk, Location, text_chunks
-from trainer.corpus.tables import ROWS, as_they_are
-from trainer.corpus_config import DEFAULT_REVISION, Corpus
+from trainer.corpus.hub import Chunks, data_set, download, hub_parts
+from trainer.corpus.packing import StoryFile
+from trainer.corpus.readers import CHUNK_BYTES, Chunk
+from trainer.corpus.splits import Found
+from trainer.corpus_config import Corpus
 
 SAMPLE = Path(__file__).parent / "sample.jsonl"
-HUB = "roneneldan/TinyStories"
-GPT4_FILES = {
-    "train": "TinyStoriesV2-GPT4-train.txt",
-    "validation": "TinyStoriesV2-GPT4-valid.txt",
-}
-Chunks = Callable[[], Iterator[Chunk]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,8 @@ class Source:
         identity: what decides the content: checksums of files, or the commit on the Hub.
         size: bytes that will be read; 0 where the Hub does not say.
         train: its chunks, from the start.
-        validation: likewise; None when training stories have to be kept apart.
+        validation: likewise; None when training stories have to be held out.
+        notes: how it is understood, a line each.
     """
 
     name: str
@@ -69,85 +63,91 @@ class Source:
     size: int
     train: Chunks
     validation: Chunks | None
+    notes: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
 def open_source(settings: Corpus) -> Iterator[Source]:
-    """The source that the settings name.
+    """Open the source that the settings name.
 
     Raises:
-        ValueError: there is no such file, or it cannot be read; one sentence.
+        ValueError: there is no such file, or it cannot be read; one message.
         OSError: there is no room in the folder for a copy of standard input.
     """
     home = Path(settings.folder).expanduser()
     discard_copies(home)
     with contextlib.ExitStack() as stack:
+        wanted = None if settings.source in ("-", "sample") else data_set(settings.source)
+        if wanted and not wanted.file:
+            name, identity, train, apart = hub_parts(wanted, settings)
+            yield joined(name, identity, 0, train, apart, Found(), settings)
+            return
         if settings.source == "-":
             refuse_several_readers()
-            train = FileSource([stack.enter_context(spooled(home))], settings)
-            name = "stdin"
+            found = Found([StoryFile(stack.enter_context(spooled(home)))])
         elif settings.source == "sample":
-            name, train = "sample", FileSource([SAMPLE], settings)
-        elif is_on_hub(settings.source):
-            yield hub_source(settings)
-            return
+            found = Found([StoryFile(SAMPLE)])
         else:
-            train = FileSource(find_files(settings.source), settings)
-            name = ", ".join(shown(file.name) for file in train.files)
-        identity, size = {"train": train.identity}, train.size
-        validation = validation_files(settings)
-        if validation:
-            identity["validation"], size = validation.identity, size + validation.size
-        apart = validation.chunks if validation else None
-        yield Source(name, identity, size, train.chunks, apart)
+            source = str(download(wanted, settings)) if wanted else settings.source
+            found = find_files(source, settings.split)
+        files = FileSource(found.train, settings)
+        names = dict.fromkeys(shown(file.path.name) for file in files.files)
+        name = {"-": "stdin", "sample": "sample"}.get(settings.source, ", ".join(names))
+        found.notes += said(files.files, files.forms)
+        yield joined(name, files.identity, files.size, files.chunks, None, found, settings)
+
+
+def joined(
+    name: str,
+    identity: list[Any],
+    size: int,
+    train: Chunks,
+    validation: Chunks | None,
+    found: Found,
+    settings: Corpus,
+) -> Source:
+    """Return a source with the validation files that the settings name, else its own."""
+    identities: dict[str, Any] = {"train": identity}
+    if settings.validation:
+        others = find_files(settings.validation, "validation")
+        found = Found(found.train, others.train, found.notes)
+    if found.validation:
+        files = FileSource(found.validation, settings)
+        identities["validation"] = files.identity
+        validation, size = files.chunks, size + files.size
+    return Source(name, identities, size, train, validation, tuple(found.notes))
 
 
 class FileSource:
     """Files, each with how it is understood."""
 
-    def __init__(self, files: list[Path], settings: Corpus) -> None:
+    def __init__(self, files: list[StoryFile], settings: Corpus) -> None:
         self.files = files
-        self.forms = [understand(file, settings.field, settings.separator) for file in files]
+        self.forms = []
+        for opened in opened_whole(files):
+            self.forms.append(understand(opened, settings))
 
     @property
-    def identity(self) -> list[dict[str, str]]:
-        """What decides which stories are read."""
-        return list(map(identity_of, self.files, self.forms))
+    def identity(self) -> list[dict[str, Any]]:
+        """How each file is read, and its checksum; where it lies and what it is called change no
+        store, but for the name inside an archive."""
+        checksums = {path: checksum_of(path) for path in {file.path for file in self.files}}
+        return [
+            form.to_json()
+            | {"sha256": checksums[file.path]}
+            | ({"member": file.member} if file.member else {})
+            for file, form in zip(self.files, self.forms, strict=True)
+        ]
 
     @property
     def size(self) -> int:
         """Bytes of the files."""
-        return sum(file.stat().st_size for file in self.files)
+        return sum(path.stat().st_size for path in {file.path for file in self.files})
 
     def chunks(self) -> Iterator[Chunk]:
-        """One file after the other."""
-        return itertools.chain.from_iterable(map(chunks_of, self.files, self.forms))
-
-
-def validation_files(settings: Corpus) -> FileSource | None:
-    """The validation files: those that are named, or the split of a saved data set."""
-    if settings.validation:
-        return FileSource(find_files(settings.validation), settings)
-    folder = Path(settings.source).expanduser()
-    if (folder / "dataset_dict.json").is_file():
-        for split in ("validation", "test"):
-            files = saved_dataset(folder, split)
-            if files:
-                return FileSource(files, settings)
-    return None
-
-
-def is_on_hub(name: str) -> bool:
-    """Whether a source is a data set on the Hub."""
-    if name in (HUB, "gpt4"):
-        return True
-    if not HUB_NAME.fullmatch(name) or exists(name) or name.startswith((".", "~")):
-        return False
-    try:
-        kind_by_name(Path(name))
-    except ValueError:
-        return True
-    return False  # stories/mine.jsonl is a file that is missing
+        """Yield the chunks of one file after the other."""
+        for opened, form in zip(opened_whole(self.files), self.forms, strict=True):
+            yield from chunks_of(opened, form)
 
 
 def refuse_several_readers() -> None:
@@ -206,112 +206,3 @@ def read_stdin() -> bytes:
         if sys.stdin is None:
             raise OSError("it is closed")
         return sys.stdin.buffer.read(CHUNK_BYTES)
-
-
-def hub_source(settings: Corpus) -> Source:
-    """A data set on the Hub: TinyStories at its commit, another at its newest or the given one."""
-    name, revision = settings.source, settings.revision
-    if name in (HUB, "gpt4"):
-        title = HUB if name == HUB else f"{HUB} (GPT-4 version)"
-        identity: dict[str, Any] = {"train": [name, revision]}
-        validation: Chunks | None = hub_reader(settings, "validation")
-        settings_split = "train"
-    else:
-        if revision == DEFAULT_REVISION:  # that of TinyStories
-            with one_sentence(name):
-                revision = newest_commit(name)
-        title, validation, settings_split = name, None, settings.split
-        identity = {"train": [name, revision, settings.split, settings.field]}
-    train = hub_reader(settings, settings_split, revision)
-    size = 0
-    files = validation_files(settings) if settings.validation else None
-    if files:
-        identity["validation"], validation, size = files.identity, files.chunks, files.size
-    return Source(title, identity, size, train, validation)
-
-
-def hub_reader(settings: Corpus, split: str, revision: str = "") -> Chunks:
-    """Reads one split from the Hub."""
-    revision = revision or settings.revision
-    name = HUB if settings.source == "gpt4" else settings.source
-
-    def stream() -> Iterator[Chunk]:
-        with one_sentence(name):
-            if settings.source == "gpt4":
-                yield from gpt4_chunks(revision, split)
-            else:
-                yield from dataset_chunks(name, revision, split, settings.field)
-
-    def read() -> Iterator[Chunk]:
-        with one_sentence(name):
-            ask(name, revision)
-        return stream()
-
-    return read
-
-
-@contextlib.contextmanager
-def one_sentence(name: str) -> Iterator[None]:
-    """What goes wrong with the Hub, as one sentence on what to do without it."""
-    try:
-        yield
-    except FieldError:
-        raise
-    except Exception as error:  # every layer of the network has errors of its own
-        raise ValueError(
-            f"the Hub's {name} cannot be read ({type(error).__name__}): give your own stories with"
-            " --corpus.source FILE, or take the bundled ones with --corpus.source sample"
-        ) from None
-
-
-class FieldError(ValueError):
-    """A data set whose field of stories is ambiguous."""
-
-
-def ask(name: str, revision: str) -> None:
-    """Whether the Hub is there, which it says at once; reading tries again for half a minute.
-
-    Raises:
-        Exception: it is not.
-    """
-    import huggingface_hub
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()  # no warning each time it tries again
-    huggingface_hub.HfApi().dataset_info(name, revision=revision, timeout=10)
-
-
-def newest_commit(name: str) -> str:
-    """The newest commit of a data set."""
-    import huggingface_hub
-
-    return str(huggingface_hub.HfApi().dataset_info(name, timeout=10).sha)
-
-
-def dataset_chunks(name: str, revision: str, split: str, field: str) -> Iterator[Chunk]:
-    """A split of a data set, streamed."""
-    import datasets
-
-    datasets.utils.logging.set_verbosity_error()
-    # Within each of these huggingface_hub tries six times; 20 would be ten minutes of silence.
-    datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 2
-    table = datasets.load_dataset(name, split=split, revision=revision, streaming=True)
-    column = ""
-    for rows in table.iter(ROWS):
-        if not column:
-            texts = [key for key, values in rows.items() if isinstance(values[0], str)]
-            try:
-                column = choose_field(Path(name), texts, list(rows), field)
-            except ValueError as error:
-                raise FieldError(str(error)) from None
-        stories = [story for story in rows[column] if story is not None]
-        yield Chunk(stories, as_they_are, Location(name), sum(map(len, stories)))
-
-
-def gpt4_chunks(revision: str, split: str) -> Iterator[Chunk]:
-    """A split of the second version, streamed."""
-    import huggingface_hub
-
-    name = f"datasets/{HUB}@{revision}/{GPT4_FILES[split]}"
-    with huggingface_hub.HfFileSystem().open(name, block_size=CHUNK_BYTES) as stream:
-        yield from text_chunks(stream, Format("txt", ""), name, stream.tell)

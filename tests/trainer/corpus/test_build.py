@@ -17,7 +17,8 @@ from filelock import FileLock
 
 from tests.paths import ROOT
 from tests.processes import Program
-from trainer.corpus import build, build_store, readers
+from trainer.corpus import build, build_store, cleaning, readers
+from trainer.corpus.closings import FIRST
 from trainer.corpus.shards import Shard
 from trainer.corpus.sources import SAMPLE
 from trainer.corpus_config import Corpus
@@ -398,3 +399,56 @@ def test_no_story_left(tmp_path: Path, texts: list[str], settings: Settings) -> 
 def test_names_of_stores() -> None:
     assert build.short_name("my Stories (1).jsonl, ../b.txt") == "my-stories-1-jsonl-b-txt"
     assert build.short_name("物語") == "stories"
+
+
+def test_notes_say_how_a_source_is_read_and_what_was_dropped(
+    tmp_path: Path, stories: list[str], settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_jsonl(tmp_path / "train.jsonl", [*stories[:40], "cut off in the mid", "cut off in the"])
+    write_jsonl(tmp_path / "test.jsonl", stories[40:])
+    for _ in range(2):  # built, and found
+        build_store(settings(tmp_path))
+        notes = capsys.readouterr().err
+        assert f"splits of {tmp_path}: trained on train.jsonl; left out test.jsonl" in notes
+        assert "reading train.jsonl: kind a JSON value a line, field `text`" in notes
+        assert "note: `cut_off` dropped 2 of 42 stories (4.8%)" in notes
+        assert "--corpus.complete false keeps them" in notes
+
+
+def test_only_the_first_process_says_it(
+    tmp_path: Path,
+    stories: list[str],
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    build_store(settings(write_jsonl(tmp_path / "a.jsonl", stories)))
+    assert "reading a.jsonl" not in capsys.readouterr().err
+
+
+def test_a_store_with_other_closings_has_a_fingerprint_of_its_own(
+    tmp_path: Path, stories: list[str], settings: Settings
+) -> None:
+    """And one without them the same as before `cut_off` knew them, so that runs resume."""
+    keys = {"special": "keep", "validation_share": 0.0}
+    plain = build_store(settings(write_jsonl(tmp_path / "a.jsonl", stories), **keys))
+    assert "closing" not in plain.info["recipe"]["versions"]
+    file = write_jsonl(tmp_path / "b.jsonl", [*stories, "He found the kite and he was happy 😀"])
+    store = build_store(settings(file, **keys))
+    assert store.num_stories("train") == len(stories) + 1
+    assert store.info["recipe"]["versions"]["closing"] == 1
+    assert store.folder.name.endswith(store.fingerprint[:12])
+    assert build_store(settings(file, **keys)).folder == store.folder
+
+
+def test_a_store_of_before_is_opened(
+    tmp_path: Path, stories: list[str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_jsonl(tmp_path / "b.jsonl", [*stories, "He found the kite and he was happy 😀"])
+    keys = {"special": "keep", "validation_share": 0.0}
+    with monkeypatch.context() as before:
+        before.setattr(cleaning, "is_closed", lambda text: text.endswith(FIRST))
+        old = build_store(settings(file, **keys))
+    assert old.num_stories("train") == len(stories)
+    assert build_store(settings(file, **keys)).folder == old.folder

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from trainer.corpus import cleaning
 from trainer.corpus.cleaning import Cleaner, Dropped, in_order
+from trainer.corpus.closings import FIRST
 from trainer.corpus_config import Corpus
 
 SAMPLE = Path(cleaning.__file__).parent / "sample.jsonl"
@@ -245,3 +246,52 @@ def test_the_active_rules_are_those_that_count() -> None:
     assert dropping[:4] == ["empty", "has_special", "foreign", "cut_off"]
     assert "max_tokens" not in dropping and "too_short" in dropping
     assert len({rule.name for rule in cleaning.RULES}) == len(cleaning.RULES)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        "从前，有一个小女孩。她很开心。",
+        "彼女は「ありがとう」と言った。」",
+        "एक समय की बात है। उसने आम खाए।",
+        "كان يا ما كان. أين هو؟",
+        "ایک تھا لڑکا۔",
+        "Nachts sagte er: „Gute Nacht.“",
+        "He was happy [so they say.]",
+        "He was happy 😀",
+        "He was ❤️",
+        "They all hugged 👨‍👩‍👧",
+        "He came first 1️⃣",
+        "From 🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    ],
+)
+def test_a_whole_story_ends_as_its_script_does(story: str) -> None:
+    assert not cleaning.cut_off(story)
+    assert not cleaning.cut_off(story + " \n")
+    assert cleaning.cut_off(story + " and")
+    assert cleaning.cut_off(story + ",")
+
+
+def test_whatever_ended_a_story_before_ends_it_still() -> None:
+    assert not any(cleaning.cut_off(f"The cat ran{mark}") for mark in FIRST)
+
+
+def test_a_line_for_every_rule_that_dropped_more_than_one_in_a_hundred() -> None:
+    notes = cleaning.dropped_notes({"cut_off": 2, "foreign": 1, "empty": 3, "duplicate": 0}, 100)
+    assert notes == [
+        "note: `empty` dropped 3 of 100 stories (3.0%): nothing but space",
+        "note: `cut_off` dropped 2 of 100 stories (2.0%): no closing punctuation;"
+        " --corpus.complete false keeps them",
+    ]
+    assert cleaning.dropped_notes({}, 0) == []
+
+
+def test_the_setting_that_keeps_what_a_rule_drops_turns_it_off() -> None:
+    everything = Corpus(max_tokens=9, near_duplicates=0.5)
+    for rule in cleaning.RULES:
+        if rule.keep and rule.name != "tangled":
+            name, value = rule.keep.removeprefix("--corpus.").split()
+            kind = type(getattr(everything, name))
+            off = {"false": False, "0": kind(0)}.get(value, value)
+            assert rule.wanted(everything)
+            assert not rule.wanted(replace(everything, **{name: off}))

@@ -12,8 +12,10 @@ import pyarrow.parquet
 import pytest
 
 from trainer.corpus import formats, readers, tables
-from trainer.corpus.files import find_files, read_file, understand
+from trainer.corpus.files import find_files, opened_whole, read_file, understand
 from trainer.corpus.formats import Format
+from trainer.corpus.packing import StoryFile
+from trainer.corpus_config import Corpus
 
 Write = Callable[[Path, list[str]], None]
 
@@ -80,7 +82,7 @@ def test_every_form_gives_the_same_stories(
     monkeypatch.setattr(tables, "ROWS", 30)
     name, write, settings = FORMS[form]
     write(tmp_path / name, stories)
-    assert flat(read_file(tmp_path / name, **settings)) == flat(stories)
+    assert flat(read_file(tmp_path / name, Corpus(**settings))) == flat(stories)
 
 
 @pytest.mark.parametrize("split", [None, "train"])
@@ -89,8 +91,12 @@ def test_a_saved_data_set_is_read(tmp_path: Path, stories: list[str], split: str
     if split:
         saved = datasets.DatasetDict({"train": saved, "test": saved.select(range(3))})
     saved.save_to_disk(str(tmp_path / "saved"))
-    (file,) = find_files(str(tmp_path / "saved"))
-    assert list(read_file(file)) == stories
+    (file,) = find_files(str(tmp_path / "saved")).train
+    assert list(read_file(file.path)) == stories
+
+
+def paths(names: str) -> list[Path]:
+    return [file.path for file in find_files(names).train]
 
 
 def test_folders_commas_spaces_and_the_home_folder(
@@ -102,16 +108,19 @@ def test_folders_commas_spaces_and_the_home_folder(
     for name in ("b.txt", "a.jsonl", "more/c.csv", "notes.md"):
         (folder / name).write_text('{"text": "A."}')
     wanted = [folder / "a.jsonl", folder / "b.txt", folder / "more" / "c.csv"]
-    assert find_files(str(folder)) == wanted
-    assert find_files("~/my stories, all") == wanted
-    assert find_files(str(folder / "b.txt")) == [folder / "b.txt"]
+    assert paths(str(folder)) == wanted
+    assert paths("~/my stories, all") == wanted
+    assert paths((folder / "a.jsonl").as_uri()) == [folder / "a.jsonl"]
+    assert paths(str(folder / "b.txt")) == [folder / "b.txt"]
     monkeypatch.chdir(folder)
-    assert find_files("a.jsonl, b.txt") == [Path("a.jsonl"), Path("b.txt")]
+    assert paths("a.jsonl, b.txt") == [Path("a.jsonl"), Path("b.txt")]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty holds no files of stories"):
         find_files(str(tmp_path / "empty"))
     with pytest.raises(ValueError, match="stories/mine.txt.*one that exists"):
         find_files("stories/mine.txt")
+    with pytest.raises(ValueError, match="there is no file ~nobody-here/mine.txt"):
+        find_files("~nobody-here/mine.txt")
 
 
 @pytest.mark.parametrize(
@@ -134,24 +143,29 @@ def test_what_cannot_be_told_is_asked_for(
     file = tmp_path / name
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(ValueError) as raised:
-        list(read_file(file, **settings))
+        list(read_file(file, Corpus(**settings)))
     assert sentence in str(raised.value)
     assert str(file) in str(raised.value)
+
+
+def form_of(file: Path, **settings: str) -> Format:
+    (form,) = [understand(o, Corpus(**settings)) for o in opened_whole([StoryFile(file)])]
+    return form
 
 
 def test_a_parquet_file_whose_field_is_no_text(tmp_path: Path) -> None:
     file = tmp_path / "stories.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"text": [1, 2], "a": ["x", "y"]}), file)
-    with pytest.raises(ValueError, match="the column `text` of .* holds no text"):
-        understand(file, "text")
-    assert understand(file) == Format("parquet", "a")
+    with pytest.raises(ValueError, match="has no text in a field `text`"):
+        form_of(file, field="text")
+    assert form_of(file) == Format("parquet", "a")
 
 
 def test_a_long_text_that_is_one_story_is_read_when_asked_to(tmp_path: Path) -> None:
     file = tmp_path / "novel.txt"
     file.write_text("Tom ran. " * 9000)
     assert len(file.read_bytes()) > formats.ONE_STORY
-    assert len(list(read_file(file, separator="file"))) == 1
+    assert len(list(read_file(file, Corpus(separator="file")))) == 1
 
 
 def test_plain_files_are_what_they_were_and_other_ways_to_read_are_other_stores() -> None:

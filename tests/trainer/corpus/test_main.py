@@ -103,7 +103,17 @@ def test_inspect_says_how_a_file_is_understood(
     file.write_text("\ufeff" + "\r\n".join(rows), newline="", encoding="utf-8")
     assert main(["inspect", str(file)]) == 0
     said = capsys.readouterr().out
-    assert f"{file}: csv, field `story`, a byte order mark, Windows line ends" in said
+    for line in (
+        f"{file}:",
+        "  kind: csv",
+        "  field: `story`",
+        "  delimiter: comma",
+        "  quotation marks: around fields",
+        "  head line: yes",
+        "  byte order mark: yes",
+        "  line ends: Windows",
+    ):
+        assert line in said.splitlines()
     assert "3 stories, half of 15 characters or more" in said
     assert "1 changed by `markup`" in said
     assert "| One day, Tom found a red ball. He was happy." in said

@@ -1,0 +1,158 @@
+"""The readers against pandas and `datasets`, on 200 files written by rule.
+
+The files differ in kind, delimiter, quoting, encoding, line ends, compression and nulls. pandas is
+told how each was written; the readers have to see it. The names of splits are compared with what
+`datasets` makes of the same folders.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import json
+import lzma
+import random
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pandas
+import pytest
+import zstandard
+
+from trainer.corpus.files import find_files, read_file
+from trainer.corpus_config import Corpus
+
+from .conftest import story
+
+GROUPS, FILES = 20, 10  # 200 files
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.compress,
+}
+SPICE = [
+    "",
+    '"Stop!" she said; he stopped.',
+    "One, two; three | four.",
+    "Käse, naïve, 物語。",
+    'A "quoted" word, and ""two"" marks.',
+    "It's 'single'.",
+    "NA",
+]
+
+
+def rows_of(dice: random.Random, one_line: bool) -> pandas.DataFrame:
+    """A table of stories, some of them null."""
+    texts: list[str | None] = []
+    for _ in range(dice.randrange(6, 16)):
+        text = f"{dice.choice(SPICE)}\n{story(dice.randrange(5000))}".strip()
+        text = f"{text}\n\n{dice.choice(SPICE)}".strip() if dice.random() < 0.3 else text
+        texts.append(text.replace("\n", " ") if one_line else text)
+    if dice.random() < 0.4:
+        texts[dice.randrange(len(texts))] = None
+    numbers = [dice.randrange(100) for _ in texts]
+    return pandas.DataFrame({"nr": numbers, "text": texts, "level": ["A2"] * len(texts)})
+
+
+def write_table(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+    """A table of separated values, and what pandas reads in it."""
+    kind, delimiter = dice.choice([("csv", ","), ("csv", ";"), ("csv", "\t"), ("tsv", "\t")])
+    plain = kind == "tsv" and dice.random() < 0.5
+    table = rows_of(dice, one_line=plain)
+    quoting = csv.QUOTE_NONE if plain else dice.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    encoding = dice.choice(["utf-8", "utf-8-sig", "utf-16"])
+    end = dice.choice(["\n", "\r\n", "\r"])
+    keys = {"sep": delimiter, "quoting": quoting}
+    text = table.to_csv(None, index=False, lineterminator="\n", **keys).replace("\n", end)
+    packing = dice.choice(list(PACK))
+    file = folder / f"stories.{kind}{packing}"
+    file.write_bytes(PACK[packing](text.encode(encoding)))
+    return file, pandas.read_csv(file, encoding=encoding, keep_default_na=False, **keys)
+
+
+def write_json(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+    """Objects of JSON, a line each or in an array, and what pandas reads in them."""
+    table = rows_of(dice, one_line=False)
+    by_lines = dice.random() < 0.6
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    keys: dict[str, Any] = {"ensure_ascii": dice.random() < 0.5}
+    if by_lines:
+        text = "".join(json.dumps(row, **keys) + "\n" for row in rows)
+    else:
+        text = json.dumps(rows, indent=dice.choice([None, 1, 4]), **keys)
+    text = text.replace("\n", dice.choice(["\n", "\r\n"]))
+    encoding, packing = dice.choice(["utf-8", "utf-8-sig", "utf-16"]), dice.choice(list(PACK))
+    names = ["jsonl", "ndjson", "json"] if by_lines else ["json", "jsonl"]
+    file = folder / f"stories.{dice.choice(names)}{packing}"
+    file.write_bytes(PACK[packing](text.encode(encoding)))
+    keys = {"lines": by_lines, "encoding": encoding, "dtype": False}
+    return file, pandas.read_json(file, orient="records", **keys)
+
+
+def write_columns(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+    """A parquet or Arrow file, and what pandas reads in it."""
+    table, file = rows_of(dice, one_line=False), folder / "stories.parquet"
+    if dice.random() < 0.5:
+        table["text"] = table["text"].astype(dice.choice(["object", "string", "category"]))
+    table.to_parquet(file, compression=dice.choice(["snappy", "zstd", None]), row_group_size=5)
+    return file, pandas.read_parquet(file)
+
+
+def write_zip(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+    """Any of these in a .zip, and what pandas reads in it unpacked."""
+    file, known = dice.choice([write_table, write_json])(dice, folder)
+    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(file, f"inside/{file.name}")
+    return folder / "all.zip", known
+
+
+def plain(texts: list[str]) -> list[str]:
+    return [text.replace("\r\n", "\n").replace("\r", "\n") for text in texts if text]
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_readers_see_what_pandas_is_told(group: int, tmp_path: Path) -> None:
+    for number in range(FILES):
+        dice = random.Random(100 * group + number)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        writers = [write_table] * 4 + [write_json] * 3 + [write_columns, write_zip]
+        file, known = dice.choice(writers)(dice, folder)
+        wanted = plain([text for text in known["text"].tolist() if isinstance(text, str)])
+        assert len(wanted) >= 5
+        assert plain(list(read_file(file, Corpus()))) == wanted, f"{file}, seed {group}, {number}"
+
+
+NAMES = [
+    ["train.jsonl", "valid.jsonl", "test.jsonl"],
+    ["data/train-00000-of-00002.jsonl", "data/train-00001-of-00002.jsonl", "data/test.jsonl"],
+    ["training/a.jsonl", "training/b.jsonl", "dev/a.jsonl", "testing/a.jsonl"],
+    ["tales_train.jsonl", "tales-val.jsonl", "tales.eval.jsonl"],
+    ["train/1.jsonl", "validation/1.jsonl"],
+    ["a.jsonl", "b.jsonl"],
+    ["part-00000-of-00002.jsonl", "part-00001-of-00002.jsonl"],
+    ["validated.jsonl", "trains.jsonl", "latest.jsonl"],
+]
+
+
+@pytest.mark.parametrize("names", NAMES, ids=lambda names: names[0])
+def test_names_of_splits_mean_what_they_mean_to_datasets(names: list[str], tmp_path: Path) -> None:
+    for name in names:
+        file = tmp_path / "all" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"text": name}) + "\n")
+    found = find_files(str(tmp_path / "all"))
+    mine = {
+        split: [text for file in files for text in read_file(file.path)]
+        for split, files in (("train", found.train), ("validation", found.validation))
+    }
+    known = datasets.load_dataset(str(tmp_path / "all"), streaming=True)
+    for split, texts in mine.items():
+        wanted = [row["text"] for row in known[split]] if split in known else []
+        assert sorted(texts) == sorted(wanted), split

@@ -1,0 +1,194 @@
+"""What a file of stories is packed in: compression, and archives of several files.
+
+    stories.jsonl.gz .zst .xz .bz2      compressed
+    stories.zip .tar .tar.gz .tgz ...   an archive; its members are read like the files of a folder
+
+Compression is recognised by the first bytes, so a gzip named `.jsonl` is read too. An archive is
+read from its start to its end; nothing is unpacked to the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+MAGIC = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
+}
+SUFFIXES = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".bz2": "bzip2"}
+ARCHIVE = re.compile(r"\.(?:zip|tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz)$", re.IGNORECASE)
+POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+class Stream(Protocol):
+    """What is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+
+
+@dataclass(frozen=True)
+class StoryFile:
+    """A file on the disk, or a member of an archive."""
+
+    path: Path
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name that says the kind."""
+        return Path(self.member or self.path).name
+
+    def __str__(self) -> str:
+        return f"{self.path}/{self.member}" if self.member else str(self.path)
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """The unpacked content of a file.
+
+    Attributes:
+        file: which one.
+        stream: its content.
+        position: tells how many bytes of the file on the disk were read for it.
+        compression: the name of its compression; "" if there is none.
+    """
+
+    file: StoryFile
+    stream: Stream
+    position: Callable[[], int]
+    compression: str = ""
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file holds other files, by its name."""
+    return ARCHIVE.search(path.name) is not None
+
+
+def bare_name(name: str) -> str:
+    """Return a name in lower case without the suffix of its compression."""
+    name = name.lower()
+    suffix = Path(name).suffix
+    return name.removesuffix(suffix) if suffix in SUFFIXES else name
+
+
+def members_of(path: Path) -> list[StoryFile]:
+    """Return the files in an archive, in its order, without those that systems add."""
+    if path.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            names = [member.filename for member in archive.infolist() if not member.is_dir()]
+    else:
+        with open_tar(path) as (tar, _):
+            names = [member.name for member in tar if member.isfile()]
+    return [
+        StoryFile(path, name)
+        for name in dict.fromkeys(names)
+        if not any(part.startswith((".", "__MACOSX")) for part in Path(name).parts)
+    ]
+
+
+def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
+    """Open one file after the other; an archive is opened once for its members.
+
+    Each file is closed when the next one is asked for.
+    """
+    for path, group in itertools.groupby(files, key=lambda file: file.path):
+        members = {file.member: file for file in group}
+        if "" in members:
+            with path.open("rb") as raw:
+                yield unpacked(members[""], raw, raw.tell)
+        elif path.name.lower().endswith(".zip"):
+            with path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
+                for name, file in members.items():
+                    with archive.open(name) as member:
+                        yield unpacked(file, member, since(raw))
+        else:
+            with open_tar(path) as (tar, raw):
+                for entry in tar:
+                    if entry.name in members and (content := tar.extractfile(entry)):
+                        yield unpacked(members[entry.name], content, since(raw))
+
+
+def since(raw: Any) -> Callable[[], int]:
+    """Return what tells how far a file was read from here on."""
+    start = raw.tell()
+    return lambda: raw.tell() - start
+
+
+@contextlib.contextmanager
+def open_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, Any]]:
+    """Open a tar archive, compressed or not, to be read forward."""
+    with path.open("rb") as raw:
+        stream = unpacked(StoryFile(path), raw, raw.tell).stream
+        with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
+            yield tar, raw
+
+
+def unpacked(file: StoryFile, raw: Any, position: Callable[[], int]) -> OpenFile:
+    """Return a file's content without its compression.
+
+    Args:
+        raw: a stream with `peek`.
+    """
+    start = raw.peek(len(POINTER))[: len(POINTER)]
+    if start == POINTER:
+        raise ValueError(
+            f"{file} holds a pointer of Git LFS, not stories: fetch them with git lfs pull"
+        )
+    named = SUFFIXES.get(Path(file.name.lower()).suffix, "")
+    if not file.member and file.path.name.lower().endswith(".tgz"):
+        named = "gzip"
+    compression = next((name for name, magic in MAGIC.items() if magic.match(start)), named)
+    return OpenFile(file, decompressed(raw, compression), position, compression)
+
+
+def decompressed(raw: Any, compression: str) -> Any:
+    """Return the content of a compressed stream."""
+    if compression == "gzip":
+        import gzip
+
+        # Unlike pyarrow's reader this one passes over the zeros of a tape's padding.
+        return gzip.GzipFile(fileobj=raw)
+    if compression == "xz":
+        import lzma
+
+        return lzma.LZMAFile(raw)
+    if compression == "bzip2":
+        import bz2
+
+        return bz2.BZ2File(raw)
+    if compression == "zstd":
+        import pyarrow
+
+        # Unlike zstandard's reader this one complains when the last frame is cut off.
+        return pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
+    return raw
+
+
+def broken() -> tuple[type[Exception], ...]:
+    """Return the errors that a damaged or locked file raises."""
+    import lzma
+    import zlib
+
+    return (
+        OSError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        RuntimeError,  # a zip with a password
+        NotImplementedError,  # a zip's compression that Python does not know
+        io.UnsupportedOperation,
+    )
