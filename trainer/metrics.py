@@ -18,6 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from trainer.picture import new_figure
+
 METRICS = "metrics.jsonl"
 
 
@@ -112,7 +114,7 @@ class MetricsLog:
             line |= {"validation_loss": nats, "validation_bits_per_byte": bits}
             message += f"validation {nats:.3f} nats per token, {bits:.3f} bits per byte\n  "
         self.write(line | {"samples": samples})
-        self.message(message + repr(samples[0]["story"]))
+        self.message(message + (repr(samples[0]["story"]) if samples else "no sample story"))
 
     def message(self, sentence: str) -> None:
         """A line above the progress bar."""
@@ -158,8 +160,6 @@ def plot(folder: Path, picture: Path) -> None:
     Raises:
         ValueError: the run has no metrics yet.
     """
-    from matplotlib.figure import Figure  # takes a second to import, and only this needs it
-
     lines = read(folder)
     train = [
         (line["step"], line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))
@@ -171,8 +171,7 @@ def plot(folder: Path, picture: Path) -> None:
         raise ValueError(
             f"there is no training step in {folder / METRICS}: name the folder of a run"
         )
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_figure(8, 4.5)
     axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
     if validated:
         axes.plot(
@@ -188,7 +187,7 @@ def plot(folder: Path, picture: Path) -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    figure.savefig(picture, dpi=110)
+    figure.savefig(picture, dpi=110, format="png")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -210,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.plot:
             plot(options.run, options.run / "curve.png")
             print(options.run / "curve.png")
-    except ValueError as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+from trainer.best_effort import best_effort
 from trainer.command_line import parse
 from trainer.corpus.build import build_store
 from trainer.corpus.data_card import card, draw
@@ -60,10 +61,13 @@ def inspect(arguments: list[str]) -> None:
         print(card(store))
         return
     picture = file.with_suffix(".png")
-    draw(store, picture)
-    file.write_text(card(store, picture.name), encoding="utf-8")
-    print(card(store))
-    print(f"written: {file} and {picture}", file=sys.stderr)
+    picture.unlink(missing_ok=True)  # an older one may be of another store
+    with best_effort(f"the picture {picture}"):
+        draw(store, picture)
+    text = card(store, picture.name if picture.is_file() else "")
+    file.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"written: {file}", file=sys.stderr)
 
 
 def inspect_files(files: list[str], settings: list[str]) -> None:

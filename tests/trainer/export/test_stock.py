@@ -89,7 +89,7 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
         tokens_seen=0,
         validation=None,
     )
-    export(folder, full, gpt2(), training, None)
+    export(folder, full, gpt2(), training)
 
     stored = load_file(folder / "model.safetensors")
     assert sum(SIZE in tensor.shape for tensor in stored.values()) == 1  # the tied head, once
