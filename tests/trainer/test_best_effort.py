@@ -21,7 +21,8 @@ SMALL = [
     *("--preset", "smoke", "--model.hidden", "32", "--model.intermediate", "64"),
     *("--model.context", "32", "--optim.global_batch", "4", "--optim.steps", "4"),
     *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.evaluate_stories", "1"),
-    *("--run.snapshots", "2", "--runtime.compile", "off"),
+    *("--run.snapshots", "2", "--run.continue_stories", "0", "--runtime.compile", "off"),
+    *("--corpus.tokenizer", "train:300"),
 ]
 NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 

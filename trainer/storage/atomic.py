@@ -81,6 +81,12 @@ def tidy(folder: Path, pattern: str) -> None:
             old.rename(current)
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether this process may make and remove names in a folder."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
 def mode_of_new_file(folder: Path) -> int:
     """The permissions that a new file in a folder gets, from the umask or the folder's ACL.
 

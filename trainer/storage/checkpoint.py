@@ -32,7 +32,7 @@ from safetensors.torch import load_file, save_file
 import trainer
 from trainer.best_effort import to_stderr
 from trainer.storage import checksummed_json
-from trainer.storage.atomic import atomic_directory
+from trainer.storage.atomic import atomic_directory, is_writable
 
 FORMAT = 1
 TENSORS = ("weights", "moments")
@@ -126,7 +126,7 @@ def retire(path: Path) -> None:
     Raises:
         OSError: it cannot be removed; then it is still whole.
     """
-    if not os.access(path, os.W_OK):
+    if not is_writable(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     gone = path.with_name(f"{path.name}.partial")
     if gone.exists():
@@ -206,9 +206,10 @@ def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint 
         cause = f"they are of steps after {until:,}"
     else:
         cause = "they are damaged"
+    fresh = ", or --run.fresh true to remove them and start over" if own else ""
     raise ValueError(
-        f"no checkpoint in {folder} can be used ({cause}): move them elsewhere to keep them, "
-        "and give another --run.dir, or --run.fresh to start over"
+        f"no checkpoint in {folder} can be used ({cause}): give another --run.dir, or move them "
+        f"elsewhere{fresh}"
     )
 
 

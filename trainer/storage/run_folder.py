@@ -24,7 +24,7 @@ from typing import Any
 
 import trainer
 from trainer.storage import checkpoint
-from trainer.storage.atomic import atomic_file, tidy
+from trainer.storage.atomic import atomic_file, is_writable, tidy
 from trainer.storage.lock import Lock
 
 SIGN = "run.json"
@@ -105,7 +105,7 @@ def claimed(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / CHECKPOINTS, folder / SNAPSHOTS):
-        if place.exists() and not os.access(place, os.W_OK):
+        if place.exists() and not is_writable(place):
             raise ValueError(
                 f"this user may not write to {place}: ask its owner for the right (chmod -R g+w), "
                 "or copy the run's folder and name the copy with --run.dir"
