@@ -75,7 +75,7 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
 
 
 def test_what_was_just_written_is_never_pruned(tmp_path: Path) -> None:
-    """Not even where checkpoints with higher numbers are left: of a damaged end, of a longer run."""
+    """Not even where checkpoints with higher numbers are left, which are damaged."""
     for step in (40, 50):
         checkpoint.save(tmp_path, at(step, 1.0), keep=2)
         (tmp_path / f"step-000000{step}" / "weights.safetensors").write_bytes(b"damaged")
