@@ -40,7 +40,7 @@ ROOMS = {
 # A folder (or top-level module) and those that it may import from, besides itself and below.
 DIRECTIONS = {
     "trainer": (
-        "setting corpus_config best_effort picture",
+        "setting corpus_config best_effort console picture",
         "config device heap",
         "storage",
         "corpus",

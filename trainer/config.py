@@ -66,7 +66,8 @@ class Run:
     )
     sample_prompts: str = setting(
         "Once upon a time|One day, a little girl named Lily|Tom and his dog",
-        "openings of the sample stories, parted by |",
+        "openings of the sample stories, separated by |",
+        separator="|",
     )
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
     license: str = setting("", "licence of the exported model, named in its card: mit, ...")
@@ -75,7 +76,9 @@ class Run:
     )
     corpus_license: str = setting("", "licence of the stories, named in the model card")
     trackers: str = setting(
-        "", f"where to log besides metrics.jsonl, parted by commas: {', '.join(TRACKERS)}"
+        "",
+        f"where to log besides metrics.jsonl, separated by commas: {', '.join(TRACKERS)}",
+        separator=",",
     )
 
     @property
@@ -136,8 +139,9 @@ class Model:
     )
     teachers: str = setting(
         "",
-        "models whose predictions it learns besides the stories, parted by commas: exports, runs,"
-        " checkpoints or Hub names with the same tokenizer and one of the three blocks",
+        "models whose predictions it learns besides the stories, separated by commas: exports,"
+        " runs, checkpoints or Hub names with the same tokenizer and one of the three blocks",
+        separator=",",
     )
     compact_vocabulary: bool = setting(
         True, "train embedding and head for the ids that the corpus uses; the export has all"

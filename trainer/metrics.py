@@ -18,6 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from trainer.console import print_every_character
 from trainer.picture import new_figure
 
 METRICS = "metrics.jsonl"
@@ -197,6 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer.metrics", description="Look at a run.")
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--plot", action="store_true", help="draw the curve to RUN/curve.png")
+    print_every_character()
     options = parser.parse_args(arguments)
     lines = read(options.run)
     if not lines:

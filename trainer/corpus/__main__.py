@@ -21,6 +21,7 @@ from pathlib import Path
 
 from trainer.best_effort import best_effort
 from trainer.command_line import parse
+from trainer.console import print_every_character
 from trainer.corpus.build import build_store
 from trainer.corpus.data_card import card, draw
 from trainer.corpus.preview import preview
@@ -99,9 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 0
-    for stream in (sys.stdout, sys.stderr):  # a Windows console may lack letters that stories have
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    print_every_character()
     try:
         if arguments[0] not in COMMANDS:
             raise ValueError(f"{arguments[0]} is no command: say build, inspect or verify")

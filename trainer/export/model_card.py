@@ -16,22 +16,13 @@ from transformers import PreTrainedModel
 import trainer
 from trainer.evaluate.figures import markdown_table, prose_table, spread
 from trainer.evaluate.prose import Measures, Prose
+from trainer.setting import PATHS
 from trainer.storage.atomic import atomic_file
 
 FORMAT = 1
 CARD = "README.md"
 TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's data set
 TINY_STORIES_LICENSE = "cdla-sharing-1.0"
-PATHS = (
-    ("run", "dir"),
-    ("model", "init_from"),
-    ("model", "teachers"),
-    ("corpus", "source"),
-    ("corpus", "validation"),
-    ("corpus", "folder"),
-    ("corpus", "tokenizer"),
-    ("runtime", "deepspeed_config"),
-)
 SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
 
 
@@ -84,7 +75,7 @@ def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
     the file's name; names on the Hub and relative paths as they are."""
 
     found = {section: dict(keys) for section, keys in settings.items()}
-    for section, key in PATHS:
+    for section, key in (name.split(".") for name in PATHS):
         paths = map(str.strip, str(found[section].get(key, "")).split(","))
         found[section][key] = ",".join(map(public_path, paths))
     return found
