@@ -328,14 +328,15 @@ class Trainer:
         loss, weights = self.runtime.mean(nats), self.engine.weights()
         if self.runtime.is_main:
             decoder = self.full(weights)
-            snapshots.save(
-                self.folder / "snapshots", decoder, self.store.tokenizer,
-                step=self.step,
-                tokens_seen=self.step * self.global_batch * self.context,
-                loss=loss,
-                validation_loss=self.validation_losses.get(self.step),
-                stories=self.samples(decoder),
-            )  # fmt: skip
+            with best_effort(f"the snapshot of step {self.step:,}", self.say):
+                snapshots.save(
+                    self.folder / "snapshots", decoder, self.store.tokenizer,
+                    step=self.step,
+                    tokens_seen=self.step * self.global_batch * self.context,
+                    loss=loss,
+                    validation_loss=self.validation_losses.get(self.step),
+                    stories=self.samples(decoder),
+                )  # fmt: skip
         self.runtime.wait()
 
     def samples(self, decoder: PreTrainedModel) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from trainer.best_effort import best_effort
 from trainer.console import print_every_character
 from trainer.picture import new_figure
 
@@ -53,7 +54,7 @@ class MetricsLog:
         self.tokens_per_step = tokens_per_step
         self.bytes_per_token = bytes_per_token
         self.flops_per_token, self.peak = flops_per_token, peak
-        self.track = track
+        self.track: Callable[[dict[str, Any], int], None] | None = track
         self.restart(start)
         self.bar = tqdm(
             total=num_steps,
@@ -131,7 +132,11 @@ class MetricsLog:
         values = {key: value for key, value in line.items() if key != "step"}
         if "samples" in values:
             values["samples"] = "\n\n".join(sample["story"] for sample in values["samples"])
-        self.track(values, line["step"])
+        if self.track is not None:
+            track, self.track = self.track, None
+            with best_effort("all that trackers would be told from here on", self.message):
+                track(values, line["step"])
+                self.track = track
 
     def close(self) -> None:
         """Leave the bar as it stands."""

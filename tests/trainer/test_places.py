@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.paths import ROOT
 from tests.trainer.storage.faults import public_folder, second_user
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.lock import Lock
@@ -135,6 +138,20 @@ def test_a_second_user_resumes_or_is_told_and_nothing_changes(
                 ):
                     pass
         assert steps(run / "checkpoints") == [1]
+
+
+def test_a_japanese_file_name_is_no_obstacle_to_a_pipe_that_lacks_it(
+    small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "物語.jsonl"
+    shutil.copy(ROOT / "trainer" / "corpus" / "sample.jsonl", file)
+    output = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, "cp1252"))
+    more = ["--corpus.source", str(file), "--run.dir", str(tmp_path / "走る")]
+    assert main([*small, *more, "--corpus.tokenizer", "gpt2", "--run.dry_run", "true"]) == 0
+    sys.stdout.flush()
+    told = output.getvalue().decode("cp1252")
+    assert "\\u8d70" in told and "tokens/s" in told
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
