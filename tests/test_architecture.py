@@ -41,7 +41,7 @@ IMPORTERS = {
 # A folder (or top-level module) and those that it may import from, besides itself and below.
 DIRECTIONS = {
     "trainer": (
-        "setting corpus_config",
+        "setting corpus_config best_effort console picture",
         "config device heap",
         "storage",
         "corpus",

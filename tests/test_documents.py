@@ -11,7 +11,8 @@ import pytest
 from tests.paths import ROOT
 from trainer.command_line import help_text
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PLACES = ("*.md", "docs/*.md", "docs/*.slurm")
+DOCUMENTS = sorted(file for place in PLACES for file in ROOT.glob(place))
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FILE = re.compile(r"`((?:trainer|playground|tests|benchmarks|docs)/[\w./-]+\.\w+)`")
 MODULE = re.compile(r"python -m ((?:trainer|playground)[\w.]*)")

@@ -68,7 +68,8 @@ class Run:
     )
     sample_prompts: str = setting(
         "Once upon a time|One day, a little girl named Lily|Tom and his dog",
-        "openings of the sample stories, parted by |",
+        "openings of the sample stories, separated by |",
+        separator="|",
     )
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
     license: str = setting("", "licence of the exported model, named in its card: mit, ...")
@@ -77,7 +78,9 @@ class Run:
     )
     corpus_license: str = setting("", "licence of the stories, named in the model card")
     trackers: str = setting(
-        "", f"where to log besides metrics.jsonl, parted by commas: {', '.join(TRACKERS)}"
+        "",
+        f"where to log besides metrics.jsonl, separated by commas: {', '.join(TRACKERS)}",
+        separator=",",
     )
 
     @property
@@ -147,6 +150,7 @@ class Model:
         "",
         "models whose predictions it learns besides the stories, separated by commas: exports,"
         " runs, checkpoints or Hub names with the same tokenizer and one of these blocks",
+        separator=",",
     )
     compact_vocabulary: bool = setting(
         True, "train embedding and head for the ids that the corpus uses; the export has all"

@@ -19,9 +19,12 @@ class Corpus:
         "the stories: that Hub data set or another, `gpt4` (its second version), `sample`"
         " (bundled), - (stdin), or files: .jsonl .json .csv .tsv .txt, also .gz .zst .xz .bz2, .zip"
         " .tar .parquet .arrow, folders, patterns, several separated by commas",
+        separator=",",
     )
     validation: str = setting(
-        "", "validation files; empty means the source's own part, or a part of it by hash"
+        "",
+        "validation files; empty means the source's own part, or a part of it by hash",
+        separator=",",
     )
     validation_share: float = setting(0.01, "part of the stories that is held out by hash")
     field: str = setting(

@@ -8,6 +8,7 @@ again.
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import time
@@ -20,19 +21,21 @@ from transformers import PreTrainedModel
 from trainer import metrics
 from trainer.attention import StoryAttention, attend_on_gpu, max_stories
 from trainer.batches import Batches
+from trainer.best_effort import best_effort
 from trainer.compact_vocabulary import Vocabulary
 from trainer.compilation import compile_model
 from trainer.config import Config
 from trainer.corpus.block_order import Order
 from trainer.corpus.token_store import TokenStore, find_store, recipe_differences
-from trainer.distributed.broadcast import agree, checkpoint_from_main
+from trainer.distributed.broadcast import agree, checkpoint_from_main, do_on_main
 from trainer.distributed.runtime import Runtime, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
 from trainer.evaluate.finished import evaluate_finished
 from trainer.evaluate.load import trained_ids
 from trainer.evaluate.samples import write_samples
 from trainer.evaluate.validation import validation_loss
-from trainer.export import history, snapshots
+from trainer.export import snapshots
+from trainer.export.complete import complete, is_complete
 from trainer.export.model_card import describe
 from trainer.export.transformers_folder import export
 from trainer.flops import flops_per_token, matmul_peak
@@ -109,6 +112,7 @@ class Trainer:
         )
         self.step = self.saved = 0  # updates done, and those that a checkpoint holds
         self.validation_losses: dict[int, float] = {}  # validation loss by step
+        self.run_id = ""  # of the run in the folder: `resume` reads it
         self.interrupted = False
         self.stock: PreTrainedModel | None = None  # what `full` fills
 
@@ -150,15 +154,11 @@ class Trainer:
         Raises:
             ValueError: the run is finished, or its checkpoint was made with other settings.
         """
-        agree(self.config, self.store.fingerprint, self.runtime)
+        agree(self.config, self.identity, self.runtime)
         checkpoints = self.folder / "checkpoints"
-        if self.config.run.fresh:
-            self.runtime.wait()
-            if self.runtime.is_main:
-                run_folder.clear(self.folder, metrics.METRICS)
-            self.runtime.wait()
-            return
-        found = self.checkpoint_to_go_on_from(checkpoints) if self.runtime.is_main else None
+        self.runtime.wait()
+        found = do_on_main(self.checkpoint_to_resume, self.runtime)
+        self.run_id = run_folder.run_of(self.folder) if self.runtime.is_main else ""
         found = checkpoint_from_main(found, self.runtime.device)
         if found is None:
             return
@@ -170,7 +170,7 @@ class Trainer:
                 "give the old ones, another --run.dir, or --run.fresh to start over"
                 + self.way_to_old_stories(found.identity["corpus"]["fingerprint"])
             )
-        if found.step >= self.num_steps and self.runtime.any((self.folder / "export").is_dir()):
+        if found.step >= self.num_steps and self.runtime.any(is_complete(self.folder / "export")):
             raise ValueError(
                 f"the run in {self.folder} is finished (see {self.folder / 'export'}): "
                 "give another --run.dir, or --run.fresh to start over"
@@ -178,21 +178,26 @@ class Trainer:
         self.engine.load(found.weights, found.moments, found.step)
         self.step = self.saved = found.step
         self.runtime.watchdog.checkpointed(found.step)
-        losses = checkpoint.validation_losses(checkpoints)
+        losses = checkpoint.validation_losses(checkpoints, self.run_id)
         self.validation_losses = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
 
-    def checkpoint_to_go_on_from(self, folder: Path) -> Checkpoint | None:
-        """The newest one; of a `wsd` run that is to be longer than planned the newest from before
-        its rate fell. What came after that is removed: it is no part of the longer run."""
-        found = checkpoint.newest(folder)
+    def checkpoint_to_resume(self) -> Checkpoint | None:
+        """The newest checkpoint of this run; of a `wsd` run that is to be longer than planned the
+        newest from before its rate fell. None where the run starts, with run.fresh in any case.
+
+        Raises:
+            ValueError: there are checkpoints and none can be used, or, with run.fresh, removed.
+        """
+        if self.config.run.fresh:
+            run_folder.clear(self.folder, metrics.METRICS)
+            return None
+        folder, run = self.folder / "checkpoints", run_folder.run_of(self.folder)
+        found = checkpoint.newest(folder, run=run)
         if found is None or not goes_on_longer(found.identity, self.identity):
             return found
         level = level_steps(self.config.optim, found.identity["optim"]["steps"])
-        found = checkpoint.newest(folder, until=level)
-        if found is not None:
-            checkpoint.drop_after(folder, found.step)
-        return found
+        return checkpoint.newest(folder, until=level, run=run)
 
     def way_to_old_stories(self, fingerprint: str) -> str:
         """How the store that a checkpoint learned from differs, and how to go on with it; empty if
@@ -313,7 +318,9 @@ class Trainer:
         weights, moments = self.engine.weights(), self.engine.moments()
         if self.runtime.is_main:
             validation_loss = self.validation_losses.get(self.step)
-            state = Checkpoint(self.step, weights, moments, self.identity, validation_loss)
+            state = Checkpoint(
+                self.step, weights, moments, self.identity, validation_loss, self.run_id
+            )
             keep = self.config.run.keep_last
             checkpoint.save(self.folder / "checkpoints", state, keep, self.steps.level_end)
         self.saved = self.step
@@ -325,22 +332,26 @@ class Trainer:
         loss, weights = self.runtime.mean(nats), self.engine.weights()
         if self.runtime.is_main:
             decoder = self.full(weights)
-            snapshots.save(
-                self.folder / "snapshots", decoder, self.store.tokenizer,
-                step=self.step,
-                tokens_seen=self.step * self.global_batch * self.context,
-                loss=loss,
-                validation_loss=self.validation_losses.get(self.step),
-                stories=self.samples(decoder),
-            )  # fmt: skip
+            with best_effort(f"the snapshot of step {self.step:,}", self.say):
+                snapshots.save(
+                    self.folder / "snapshots", decoder, self.store.tokenizer,
+                    step=self.step,
+                    tokens_seen=self.step * self.global_batch * self.context,
+                    loss=loss,
+                    validation_loss=self.validation_losses.get(self.step),
+                    stories=self.samples(decoder),
+                )  # fmt: skip
         self.runtime.wait()
 
     def samples(self, decoder: PreTrainedModel) -> list[dict[str, str]]:
-        """A story for each of run.sample_prompts, with the same draws every time."""
+        """A story for each of run.sample_prompts, with the same draws every time; none if writing
+        them fails."""
         run = self.config.run
-        return write_samples(
-            decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
-        )
+        with best_effort("the sample stories", self.say):
+            return write_samples(
+                decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
+            )
+        return []
 
     def validate(self, log: metrics.MetricsLog) -> bool:
         """Validate the model as it is now and let it write; whether it is the best so far."""
@@ -368,36 +379,35 @@ class Trainer:
         return self.stock
 
     def finish(self) -> None:
-        """Evaluate the model and export it."""
+        """Export the model; then evaluate it and complete its export, whatever of that fails."""
         weights = self.engine.weights()
         self.runtime.watchdog.finish_collectives()
-        if self.runtime.is_main:
-            config, step = self.config, self.step
-            if config.run.export_checkpoint == "best":
-                best = checkpoint.best(self.folder / "checkpoints")
-                if best is not None:
-                    step, weights = best.step, best.weights
-                    self.say(f"step {step:,} had the lowest validation loss: it is exported")
-            decoder = self.full(weights)
-            metrics.plot(self.folder, self.folder / "curve.png")
+        if not self.runtime.is_main:
+            return
+        config, step = self.config, self.step
+        if config.run.export_checkpoint == "best":
+            best = checkpoint.best(self.folder / "checkpoints", self.run_id)
+            if best is not None:
+                step, weights = best.step, best.weights
+                self.say(f"step {step:,} had the lowest validation loss: it is exported")
+        decoder = self.full(weights)
+        training = describe(
+            decoder,
+            config.to_dict(),
+            name=config.name,
+            preset=config.preset,
+            corpus=self.store.summary("train"),
+            steps=step,
+            tokens_seen=step * self.global_batch * self.context,
+            validation=None,
+        )
+        is_half = config.run.export_precision == "fp16"
+        exported = copy.deepcopy(decoder).half() if is_half else decoder
+        folder = self.folder / run_folder.EXPORT
+        export(folder, exported, self.store.tokenizer, training)
+        self.say(f"the model is exported to {folder}; evaluating it for its model card")
+        with best_effort("the evaluation", self.say):
             found = evaluate_finished(decoder, self.tokenizer, self.store, config.run, self.say)
-            training = describe(
-                decoder,
-                config.to_dict(),
-                name=self.config.name,
-                preset=self.config.preset,
-                corpus=self.store.summary("train"),
-                steps=step,
-                tokens_seen=step * self.global_batch * self.context,
-                **found.summary("the validation split"),
-            )
-            decoder = decoder.cpu()
-            if config.run.export_precision == "fp16":
-                decoder = decoder.half()
-            kept = self.folder / "snapshots"
-            export(
-                self.folder / "export", decoder, self.store.tokenizer, training,
-                self.folder / "curve.png", kept, history.stages(kept, config.model.init_from),
-            )  # fmt: skip
-            folder = self.folder / run_folder.EXPORT
-            self.say(f"the model is in {folder}: python app.py --model {folder} opens it")
+            training |= found.summary("the validation split")
+        complete(folder, training, self.folder, config.model.init_from, self.say)
+        self.say(f"the model is in {folder}: python app.py --model {folder} opens it")

@@ -18,6 +18,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from trainer.best_effort import best_effort
+from trainer.console import print_every_character
+from trainer.picture import new_figure
+
 METRICS = "metrics.jsonl"
 
 
@@ -50,7 +54,7 @@ class MetricsLog:
         self.tokens_per_step = tokens_per_step
         self.bytes_per_token = bytes_per_token
         self.flops_per_token, self.peak = flops_per_token, peak
-        self.track = track
+        self.track: Callable[[dict[str, Any], int], None] | None = track
         self.restart(start)
         self.bar = tqdm(
             total=num_steps,
@@ -112,7 +116,7 @@ class MetricsLog:
             line |= {"validation_loss": nats, "validation_bits_per_byte": bits}
             message += f"validation {nats:.3f} nats per token, {bits:.3f} bits per byte\n  "
         self.write(line | {"samples": samples})
-        self.message(message + repr(samples[0]["story"]))
+        self.message(message + (repr(samples[0]["story"]) if samples else "no sample story"))
 
     def message(self, sentence: str) -> None:
         """A line above the progress bar."""
@@ -128,7 +132,11 @@ class MetricsLog:
         values = {key: value for key, value in line.items() if key != "step"}
         if "samples" in values:
             values["samples"] = "\n\n".join(sample["story"] for sample in values["samples"])
-        self.track(values, line["step"])
+        if self.track is not None:
+            track, self.track = self.track, None
+            with best_effort("all that trackers would be told from here on", self.message):
+                track(values, line["step"])
+                self.track = track
 
     def close(self) -> None:
         """Leave the bar as it stands."""
@@ -158,8 +166,6 @@ def plot(folder: Path, picture: Path) -> None:
     Raises:
         ValueError: the run has no metrics yet.
     """
-    from matplotlib.figure import Figure  # takes a second to import, and only this needs it
-
     lines = read(folder)
     train = [
         (line["step"], line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))
@@ -171,8 +177,7 @@ def plot(folder: Path, picture: Path) -> None:
         raise ValueError(
             f"there is no training step in {folder / METRICS}: name the folder of a run"
         )
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_figure(8, 4.5)
     axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
     if validated:
         axes.plot(
@@ -188,7 +193,7 @@ def plot(folder: Path, picture: Path) -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    figure.savefig(picture, dpi=110)
+    figure.savefig(picture, dpi=110, format="png")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -198,6 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trainer.metrics", description="Look at a run.")
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--plot", action="store_true", help="draw the curve to RUN/curve.png")
+    print_every_character()
     options = parser.parse_args(arguments)
     lines = read(options.run)
     if not lines:
@@ -210,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.plot:
             plot(options.run, options.run / "curve.png")
             print(options.run / "curve.png")
-    except ValueError as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

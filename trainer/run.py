@@ -97,6 +97,11 @@ def sentence(error: Exception) -> str:
     cause = getattr(error, "strerror", None) or str(error)
     file = getattr(error, "filename", None)
     where = f" at {file}" if file else ""
+    if isinstance(error, PermissionError):
+        return (
+            f"this user may not read or write{where or ' a file'} ({cause}): ask its owner for the "
+            "right, or choose other folders with --run.dir and --corpus.folder"
+        )
     return (
         f"the disk refused{where} ({cause}): make room, or choose other folders with --run.dir and "
         "--corpus.folder; what was saved before is whole"

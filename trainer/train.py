@@ -17,12 +17,14 @@ if __package__ in (None, ""):  # started as a file: its folder is on the path, t
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from trainer.command_line import help_text, parse
+from trainer.console import print_every_character
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command: 0 when the run is done, 2 with one sentence when it cannot be, 130 when it was
     stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    print_every_character()
     if "--help" in arguments or "-h" in arguments:
         return print_help()
     start = time.monotonic()

@@ -1,9 +1,11 @@
 """Presets and flags become settings; what is wrong is told in one sentence that names the key."""
 
 import dataclasses
+import io
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tests.paths import ROOT
 from trainer.command_line import PRESETS, help_text, parse
 from trainer.config import SECTIONS, Config, Model
+from trainer.setting import PATHS, USUAL_NAMES
 from trainer.train import main
 
 
@@ -68,6 +71,17 @@ def test_a_preset_can_be_a_file_and_flags_go_over_it(tmp_path: Path) -> None:
         (["--run.seed", "-1"], "run.seed must be from 0"),
         (["--runtime.micro_batch", "-2"], "runtime.micro_batch must be 0"),
         (["--corpus.source", ""], "corpus.source is empty"),
+        (["--output_dir", "x"], "there is no setting --output_dir: did you mean --run.dir?"),
+        (["--output-dir=x"], "there is no setting --output-dir: did you mean --run.dir?"),
+        (["--learning_rate", "1"], "there is no setting --learning_rate: did you mean --optim.lr?"),
+        (["--bf16"], "there is no setting --bf16: did you mean --runtime.precision?"),
+        (["--seed", "1"], "there is no setting --seed: did you mean --run.seed?"),
+        (["--weight-decay", "1"], "did you mean --optim.weight_decay?"),
+        (["--resume"], "leave it out, the same command resumes by itself"),
+        (
+            ["--optim.epochs", "3", "--optim.steps", "9"],
+            "--optim.epochs and --optim.steps contradict each other: leave one of them out",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], sentence: str) -> None:
@@ -86,10 +100,13 @@ def test_all_complaints_are_told_together() -> None:
 def test_a_broken_preset_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text("optim: [")
-    with pytest.raises(ValueError, match=r"broken\.yaml is not YAML"):
+    with pytest.raises(ValueError, match=r"broken\.yaml is not YAML: line 1, column 9: "):
+        parse(["--preset", str(file)])
+    file.write_text("run:\n  seed: 3\n\tdir: x\n")
+    with pytest.raises(ValueError, match=r"broken\.yaml is not YAML: line 3, column 1: found"):
         parse(["--preset", str(file)])
     for content, sentence in {
-        "optim:\n  lr: yes\n": r"broken\.yaml: optim\.lr must be a number, not True",
+        "optim:\n  lr: yes\n": r"broken\.yaml: optim\.lr must be a number, not True \(line 2\)",
         "optim:\n  lr:\n": r"broken\.yaml: optim\.lr has no value: give one, or leave the line out",
         "- optim\n": r"broken\.yaml: it must hold `section:` blocks",
         "optim: 3\n": r"broken\.yaml: it must hold `section:` blocks",
@@ -173,3 +190,75 @@ def test_a_preset_file_that_cannot_be_read_is_a_sentence(
     assert said.startswith("error: the preset file aaa")
     assert "cannot be read (File name too long): name another" in said
     assert said.count("\n") == 1
+
+
+def test_epochs_on_the_command_line_win_over_the_steps_of_a_preset(tmp_path: Path) -> None:
+    assert parse(["--preset", "smoke"]).optim.steps == 60
+    config = parse(["--preset", "smoke", "--optim.epochs", "3"])
+    assert (config.optim.epochs, config.optim.steps) == (3.0, 0)
+    file = tmp_path / "mine.yaml"
+    file.write_text("optim:\n  steps: 7\n  warmup_steps: 5\n")
+    config = parse(["--preset", str(file), "--optim.epochs", "3", "--optim.warmup_ratio", "0.1"])
+    assert (config.optim.steps, config.optim.warmup_steps) == (0, 0)
+    assert not {"optim.steps", "optim.warmup_steps"} & config.given
+    config = parse(["--preset", "smoke", "--optim.epochs", "3", "--optim.steps", "0"])
+    assert (config.optim.epochs, config.optim.steps) == (3.0, 0)
+
+
+def test_a_list_in_a_preset_is_the_text_that_it_means(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "run:\n  sample_prompts: [One day, Once]\n  trackers: [wandb, trackio]\n"
+        "corpus:\n  source:\n    - a.txt\n    - b.txt\n"
+    )
+    config = parse(["--preset", str(file)])
+    assert config.run.sample_prompts == "One day|Once"
+    assert config.run.tracker_names == ["wandb", "trackio"]
+    assert config.corpus.source == "a.txt,b.txt"
+    for content, sentence in {
+        "run:\n  license: [mit]\n": r"run\.license must be a text, not a list \(line 2\)",
+        "corpus:\n  source: ['a,b']\n": r"corpus\.source must be a list of texts without ','",
+        "optim:\n  lr: [1]\n": r"optim\.lr must be a number, not \[1\] \(line 2\)",
+        "run:\n  license: {a: b}\n": r"run\.license must be a text, not {'a': 'b'} \(line 2\)",
+    }.items():
+        file.write_text(content)
+        with pytest.raises(ValueError, match=sentence):
+            parse(["--preset", str(file)])
+
+
+def test_a_preset_may_be_utf_16_as_powershell_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes("run:\n  sample_prompts: むかし\n".encode("utf-16"))
+    assert parse(["--preset", str(file)]).run.sample_prompts == "むかし"
+
+
+def test_texts_are_utf_8_whatever_the_locale_made_of_them() -> None:
+    """In a C locale Python keeps the bytes as lone surrogates, which no tokenizer takes."""
+    kept = "むかし".encode().decode("ascii", "surrogateescape")
+    assert parse(["--run.sample_prompts", kept]).run.sample_prompts == "むかし"
+    with pytest.raises(ValueError, match=r"--run\.dir 'r.*' cannot be opened .*PYTHONUTF8=1"):
+        parse(["--run.dir", "r" + kept])
+    latin = "caf\xe9".encode("latin-1").decode("ascii", "surrogateescape")
+    with pytest.raises(ValueError, match=r"--run\.license is not UTF-8: 'caf\\udce9'"):
+        parse(["--run.license", latin])
+
+
+def test_every_usual_name_leads_to_a_setting() -> None:
+    settings = {f"{name}.{key.name}" for name, part in SECTIONS.items() for key in fields(part)}
+    assert set(USUAL_NAMES.values()) <= settings | {"preset"}
+    assert set(PATHS) <= settings
+    assert not {name.partition(".")[2] for name in settings} & USUAL_NAMES.keys()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_what_a_pipe_cannot_hold_is_printed_as_its_code(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, encoding))
+    monkeypatch.setattr("sys.stderr", io.TextIOWrapper(output, encoding))
+    assert main(["--preset", "日.yaml"]) == 2
+    sys.stderr.flush()
+    print("日本.txt", flush=True)
+    assert output.getvalue().endswith(b"\\u65e5\\u672c.txt\n")
+    assert b"error: there is no preset '\\u65e5.yaml'" in output.getvalue()

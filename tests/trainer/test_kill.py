@@ -20,6 +20,7 @@ import pytest
 from tests.paths import ROOT
 from tests.processes import Program, ranks
 from trainer import metrics
+from trainer.export.complete import is_complete
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("compiled_deepspeed")]
 
@@ -131,7 +132,7 @@ def check_kills(
         run.wait_for(step)
         time.sleep(dice.uniform(0, LONGEST_PAUSE))
         run.kill()
-        if (killed / "export").exists():  # it was done before the kill: this process had to wait
+        if is_complete(killed / "export"):  # it was done before the kill: this process had to wait
             break
     else:
         Run(kind, settings, killed).finish()

@@ -76,6 +76,22 @@ def test_trackers_are_given_each_line_and_the_samples_as_a_text(tmp_path: Path) 
     assert metrics.read(tmp_path)[1]["samples"] == samples
 
 
+def test_a_tracker_that_fails_costs_one_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = start(tmp_path)
+
+    def refuse(*_: Any) -> None:
+        raise ConnectionError("no network")
+
+    log.track = refuse
+    for step in (2, 4):
+        log.train(step, 4.0, 1.0, 1e-3)
+    log.close()
+    assert capsys.readouterr().err.count("is left out (no network)") == 1
+    assert [line["step"] for line in metrics.read(tmp_path)] == [2, 4]
+
+
 def test_the_curve_is_a_png(tmp_path: Path) -> None:
     log = start(tmp_path)
     log.train(2, 5.0, 1.0, 1e-3)

@@ -19,7 +19,9 @@ import sys
 import time
 from pathlib import Path
 
+from trainer.best_effort import best_effort
 from trainer.command_line import parse
+from trainer.console import print_every_character
 from trainer.corpus.build import build_store
 from trainer.corpus.data_card import card, draw
 from trainer.corpus.preview import preview
@@ -60,10 +62,13 @@ def inspect(arguments: list[str]) -> None:
         print(card(store))
         return
     picture = file.with_suffix(".png")
-    draw(store, picture)
-    file.write_text(card(store, picture.name), encoding="utf-8")
-    print(card(store))
-    print(f"written: {file} and {picture}", file=sys.stderr)
+    picture.unlink(missing_ok=True)  # an older one may be of another store
+    with best_effort(f"the picture {picture}"):
+        draw(store, picture)
+    text = card(store, picture.name if picture.is_file() else "")
+    file.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"written: {file}", file=sys.stderr)
 
 
 def inspect_files(files: list[str], settings: list[str]) -> None:
@@ -95,9 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 0
-    for stream in (sys.stdout, sys.stderr):  # a Windows console may lack letters that stories have
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    print_every_character()
     try:
         if arguments[0] not in COMMANDS:
             raise ValueError(f"{arguments[0]} is no command: say build, inspect or verify")

@@ -20,16 +20,15 @@ import importlib.metadata
 import os
 import re
 import shutil
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from trainer.best_effort import to_stderr
 from trainer.corpus import cleaning, learn_tokenizer, readers
 from trainer.corpus.cleaning import dropped_notes
 from trainer.corpus.encoding import Encoder
@@ -40,6 +39,7 @@ from trainer.corpus.sources import Source, open_source
 from trainer.corpus.token_store import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
 from trainer.corpus_config import Corpus
+from trainer.storage.lock import Lock
 
 # Covered by the source's identity and the tokenizer's checksum.
 ELSEWHERE = (
@@ -98,7 +98,7 @@ def say(notes: Iterable[str], progress: bool) -> None:
     """Print some lines, in the first of several processes."""
     if progress and os.environ.get("RANK", "0") in ("", "0"):
         for note in notes:
-            print(note, file=sys.stderr, flush=True)
+            to_stderr(note)
 
 
 def given_store(settings: Corpus) -> TokenStore:
@@ -198,18 +198,19 @@ def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: boo
 @contextlib.contextmanager
 def alone(result: Path, progress: bool) -> Iterator[None]:
     """Held by the one process that makes `result`; the system frees it however that one ends."""
-    lock = FileLock(result.with_name(f".{result.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    lock = Lock(result.with_name(f".{result.name}.lock"))
+    if not lock.acquire(timeout=0):
         if progress:
-            print(f"another process builds {result}: waiting for it", file=sys.stderr, flush=True)
+            to_stderr(
+                f"another process{lock.holder()} builds {result}: waiting for it; if its machine "
+                f"died, stop this and delete {lock.file}"
+            )
         lock.acquire()
     try:
         yield
     finally:
         if result.exists():  # whoever waits finds it; after a failure the lock still counts
-            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.file.unlink(missing_ok=True)
         lock.release()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.corpus.cleaning import RULES
 from trainer.corpus.token_store import READ_AT_ONCE, SPLITS, TokenStore
+from trainer.picture import new_figure
 
 MEANINGS = {rule.name: rule.meaning for rule in RULES}
 SHORT = 128  # tokens
@@ -164,12 +165,7 @@ def listed(counts: Counter[str]) -> str:
 
 def draw(store: TokenStore, file: Path) -> None:
     """The lengths of the stories of each split as a picture (PNG)."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 3.6), layout="constrained")
+    figure, axes = new_figure(8, 3.6)
     bins = np.arange(0, LAST_BIN + BIN // 2, BIN // 2)
     for name, colour in zip(SPLITS, ("#3465a4", "#f57900"), strict=True):
         lengths = story_lengths(store, name) if store.num_tokens(name) else np.empty(0)
@@ -187,4 +183,3 @@ def draw(store: TokenStore, file: Path) -> None:
     axes.set(xlabel="tokens of a story", ylabel="% of the stories", xlim=(0, LAST_BIN))
     axes.legend(frameon=False)
     figure.savefig(file, dpi=120, metadata={"Software": None})
-    pyplot.close(figure)

@@ -6,7 +6,8 @@ So only the first machine's run folder is read, and the machines need not share 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed
@@ -14,6 +15,9 @@ from torch import distributed
 from trainer.config import Config
 from trainer.distributed.runtime import Runtime
 from trainer.storage.checkpoint import TENSORS, Checkpoint
+from trainer.storage.resume import MODELS
+
+Result = TypeVar("Result")
 
 
 def from_main(value: Any, device: torch.device) -> Any:
@@ -29,6 +33,25 @@ def from_main(value: Any, device: torch.device) -> Any:
     letters = letters.to(device)
     distributed.broadcast(letters, 0)
     return json.loads(bytes(letters.tolist()))
+
+
+def do_on_main(work: Callable[[], Result], runtime: Runtime) -> Result | None:
+    """What `work` returns to the main process, and None on the others; all processes must call.
+
+    Raises:
+        ValueError: on all processes, what `work` cannot do.
+        OSError: on the main process; the others get its text as a ValueError.
+    """
+    result, error = None, None
+    if runtime.is_main:
+        try:
+            result = work()
+        except (ValueError, OSError) as problem:
+            error = problem
+    cause = from_main(str(error) if error else "", runtime.device)
+    if cause:
+        raise error or ValueError(cause)
+    return result
 
 
 def checkpoint_from_main(found: Checkpoint | None, device: torch.device) -> Checkpoint | None:
@@ -61,15 +84,17 @@ def checkpoint_from_main(found: Checkpoint | None, device: torch.device) -> Chec
     return Checkpoint(about["step"], tensors["weights"], tensors["moments"], about["identity"])
 
 
-def agree(config: Config, corpus_fingerprint: str, runtime: Runtime) -> None:
-    """See that all processes make the same run.
+def agree(config: Config, identity: dict[str, Any], runtime: Runtime) -> None:
+    """See that all processes make the same run, whatever folders they read.
 
     Raises:
         ValueError: this process, or another, differs from the main one.
     """
     mine = config.to_dict()
     mine["run"]["dir"] = ""  # each machine may have a folder and copies of its own
-    mine["corpus"] = {"fingerprint": corpus_fingerprint}
+    mine["corpus"] = identity["corpus"]
+    for key in MODELS:
+        mine["model"][key] = identity.get(key)
     theirs = from_main(mine, runtime.device)
     other = [
         f"{section}.{key} is {mine[section].get(key)} and {value} there"

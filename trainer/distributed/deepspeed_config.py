@@ -11,12 +11,29 @@ from pathlib import Path
 from typing import Any
 
 SHIPPED = Path(__file__).parents[2] / "ds_config.json"
+OFFLOAD = ("offload_optimizer", "offload_param")
+OLD_OFFLOAD = (
+    "cpu_offload",
+    "cpu_offload_param",
+    "cpu_offload_params",
+    "cpu_offload_use_pin_memory",
+)
+# What the run's settings decide, whatever the file says.
+DECIDED = {
+    "train_batch_size": "--optim.global_batch decides that",
+    "train_micro_batch_size_per_gpu": "--runtime.micro_batch decides that",
+    "gradient_accumulation_steps": "it follows from optim.global_batch and runtime.micro_batch",
+    "gradient_clipping": "--optim.max_grad_norm decides that",
+}
 
 
 def read(
     path: str, *, micro_batch: int, accumulation: int, clip: float, stage: int | None = None
-) -> dict[str, Any]:
-    """The settings in the file `path`, or in the shipped one when it is empty.
+) -> tuple[dict[str, Any], list[str]]:
+    """The settings in the file `path`, or in the shipped one when it is empty; and a note for each
+    of its settings that is not used.
+
+    `"auto"` is what other trainers fill in: here it means DeepSpeed's own default.
 
     Args:
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
@@ -27,14 +44,8 @@ def read(
         ValueError: there is no such JSON file, or it asks for what would not be the same run.
     """
     file = Path(path).expanduser() if path else SHIPPED
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"runtime.deepspeed_config names {file}, which is no JSON file that can be read "
-            f"({error}): give a DeepSpeed file, or leave it empty for the shipped one"
-        ) from None
-    zero = block(found, "zero_optimization")
+    settings = load(file)
+    zero = block(settings, "zero_optimization")
     if stage is not None:
         if stage not in (1, 2, 3):
             raise ValueError(
@@ -42,42 +53,89 @@ def read(
                 "--use_deepspeed out for the plain engine"
             )
         zero = zero | {"stage": stage}
-        found = found | {"zero_optimization": zero}
     if zero.get("stage") is True or zero.get("stage") not in (1, 2, 3):
         raise ValueError(  # stage 0 makes a hidden step of its own under bf16
             f'{file} (runtime.deepspeed_config) must have "zero_optimization": {{"stage": 1}}, '
             "or 2 or 3: stage 0 is runtime.deepspeed off"
         )
-    for key in sorted({"optimizer", "scheduler"} & found.keys()):
+    check_same_run(file, settings, zero)
+    own = {
+        "train_micro_batch_size_per_gpu": micro_batch,
+        "gradient_accumulation_steps": accumulation,
+        "gradient_clipping": clip,
+    }
+    notes = [
+        f"{file.name} has {key} {settings[key]}, which is not used: {decides}"
+        for key, decides in DECIDED.items()
+        if key in settings and settings[key] != own.get(key)
+    ]
+    every: dict[str, Any] = (
+        settings
+        | own
+        | {
+            "train_batch_size": "auto",
+            "zero_optimization": {key: zero[key] for key in zero if key not in OLD_OFFLOAD},
+            # This timer synchronizes with the device inside the code that is compiled, which torch
+            # 2.13 cannot trace: the run would stop at its third update.
+            "timers": block(settings, "timers") | {"throughput": {"enabled": False}},
+        }
+    )
+    return every, notes
+
+
+def load(file: Path) -> dict[str, Any]:
+    """The settings in a DeepSpeed file, their texts as values; nothing where it holds no settings.
+
+    Raises:
+        ValueError: there is no such JSON file.
+    """
+    try:
+        settings = as_values(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"runtime.deepspeed_config names {file}, which is no JSON file that can be read "
+            f"({error}): give a DeepSpeed file, or leave it empty for the shipped one"
+        ) from None
+    return settings if isinstance(settings, dict) else {}
+
+
+def as_values(settings: Any) -> Any:
+    """Settings with true, false and whole numbers in place of texts that say these, and without
+    those that are "auto"."""
+    if isinstance(settings, dict):
+        return {key: as_values(value) for key, value in settings.items() if value != "auto"}
+    if isinstance(settings, str) and settings.lower() in ("true", "false"):
+        return settings.lower() == "true"
+    return int(settings) if isinstance(settings, str) and settings.isdecimal() else settings
+
+
+def check_same_run(file: Path, settings: dict[str, Any], zero: dict[str, Any]) -> None:
+    """Refuse what would make another run of it.
+
+    Raises:
+        ValueError: the file asks for that.
+    """
+    for key in sorted({"optimizer", "scheduler"} & settings.keys()):
         raise ValueError(
             f'{file} (runtime.deepspeed_config) has a block "{key}": take it out, '
             "the settings under optim. say how the weights move"
         )
-    for key in ("offload_optimizer", "offload_param"):
-        if block(zero, key).get("device", "none") != "none":  # it freezes the rate on resume
-            raise ValueError(
-                f'{file} (runtime.deepspeed_config) has "{key}": take it out, '
-                "a run that offloads cannot be resumed exactly"
-            )
-    for key in ("bf16", "fp16"):
-        if block(found, key).get("enabled") is True:
+    offloads = [key for key in OFFLOAD if block(zero, key).get("device", "none") != "none"]
+    offloads += [key for key in (*OFFLOAD, *OLD_OFFLOAD) if zero.get(key) is True]
+    if offloads:  # it freezes the rate on resume
+        raise ValueError(
+            f'{file} (runtime.deepspeed_config) has "{offloads[0]}": take it out, '
+            "a run that offloads cannot be resumed exactly"
+        )
+    for key in ("bf16", "bfloat16", "fp16", "amp", "torch_autocast"):
+        if block(settings, key).get("enabled") is True:
             raise ValueError(
                 f'{file} (runtime.deepspeed_config) turns on "{key}": take it out, '
                 "runtime.precision chooses the arithmetic and the weights stay fp32"
             )
-    every: dict[str, Any] = found | {
-        "train_batch_size": "auto",
-        "train_micro_batch_size_per_gpu": micro_batch,
-        "gradient_accumulation_steps": accumulation,
-        "gradient_clipping": clip,
-        # This timer synchronizes with the device inside the code that is compiled, which torch
-        # 2.13 cannot trace: the run would stop at its third update.
-        "timers": block(found, "timers") | {"throughput": {"enabled": False}},
-    }
-    return every
 
 
-def block(settings: Any, key: str) -> dict[str, Any]:
+def block(settings: dict[str, Any], key: str) -> dict[str, Any]:
     """The settings under `key`, none if it is not there or is no block."""
-    found = settings.get(key) if isinstance(settings, dict) else None
-    return found if isinstance(found, dict) else {}
+    value = settings.get(key)
+    return value if isinstance(value, dict) else {}

@@ -33,6 +33,12 @@ NOT_USED = {
     "ACCELERATE_MIXED_PRECISION": ("no", "runtime.precision"),
     "ACCELERATE_DYNAMO_BACKEND": ("no", "runtime.compile"),
 }
+OTHER_ENGINES = {
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
+}
+RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 OFFLOAD = "ACCELERATE_DEEPSPEED_OFFLOAD_"
 
 
@@ -60,7 +66,14 @@ def take_request() -> LauncherRequest:
         ValueError: it asks DeepSpeed for what a run cannot do.
     """
     said = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(STRAY)}
-    deepspeed = said.get("ACCELERATE_USE_DEEPSPEED", "").lower() in ("true", "1", "yes")
+    for name, engine in OTHER_ENGINES.items():
+        if is_true(said.get(name, "")):
+            raise ValueError(
+                f"the launcher, or its default_config.yaml, asks for {engine}, which a run does not"
+                " use: leave it out for the plain engine, or ask for DeepSpeed with --use_deepspeed"
+                " where a model is too large for one GPU (docs/scaling.md)"
+            )
+    deepspeed = is_true(said.get("ACCELERATE_USE_DEEPSPEED", ""))
     if not deepspeed:
         return LauncherRequest(not_used=tuple(not_used(said, ("ACCELERATE_MIXED_PRECISION",))))
     for part in ("OPTIMIZER", "PARAM"):
@@ -89,11 +102,36 @@ def not_used(said: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
             yield f"the launcher's --{flag} {value} is not used: --{setting} decides that"
 
 
+def is_true(text: str) -> bool:
+    """Whether a variable of the environment says yes."""
+    return text.lower() in ("true", "1", "yes")
+
+
+def num_processes() -> int:
+    """How many processes the launcher started: WORLD_SIZE, or 1.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if not size.isdecimal() or int(size) < 1:
+        raise ValueError(
+            f"WORLD_SIZE in the environment is {size!r}, not a number of processes: unset it, or "
+            "start the run with accelerate launch or torchrun"
+        )
+    return int(size)
+
+
 def check_ranks() -> None:
     """Refuse a launch of several processes that gave them no ranks: each would train alone.
 
-    accelerate launch does that without --multi_gpu when a machine has fewer than two GPUs.
+    accelerate launch does that without --multi_gpu when a machine has fewer than two GPUs. A
+    variable that is set and empty, as by a script's `export WORLD_SIZE=$SLURM_NTASKS` outside of a
+    job, says nothing.
     """
+    for name in RANKS:
+        if not os.environ.get(name, "-").strip():
+            del os.environ[name]
     if "MASTER_ADDR" in os.environ and "RANK" not in os.environ:
         raise ValueError(
             "the launcher named a main machine but gave this process no rank, so every process "

@@ -60,13 +60,14 @@ class Runtime:
         request = launcher_env.take_request()
         launcher_env.check_ranks()
         self.zero_stage = 0
+        self.notes: list[str] = []
         has_gpu = device.usable_gpu()
         if has_gpu and settings.deterministic:
             device.make_deterministic()
         if not has_gpu:  # transformers imports DeepSpeed when it saves, which would guess and warn
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
-        self.num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+        self.num_processes = launcher_env.num_processes()
         self.micro_batch, self.accumulation = split_batch(
             optim.global_batch, self.num_processes, settings.micro_batch, most=most
         )
@@ -103,14 +104,14 @@ class Runtime:
             # A flagless accelerate launch leaves one thread; taskset leaves fewer cores.
             torch.set_num_threads(num_cores())
         self.dtype = choose_dtype(settings.precision, self.device)
-        self.notes = [*request.not_used, *filter(None, [device.why_not_used()])]
+        self.notes += [*request.not_used, *filter(None, [device.why_not_used()])]
 
     def join_with_deepspeed(
         self, file: str, stage: int | None, group: InitProcessGroupKwargs
     ) -> Accelerator:
         """Accelerate with ZeRO as the launcher's `stage` and `file`, or the shipped
         ds_config.json, say."""
-        settings = deepspeed_config.read(
+        settings, self.notes = deepspeed_config.read(
             file,
             micro_batch=self.micro_batch,
             accumulation=self.accumulation,

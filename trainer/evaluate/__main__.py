@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from trainer.argument_parser import Parser
+from trainer.console import print_every_character
 
 
 def parser() -> Parser:
@@ -87,6 +88,7 @@ def add_scoring_options(found: Parser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 when the model was evaluated, 2 with one sentence when it cannot be."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    print_every_character()
     compares = arguments[:1] == ["compare"]
     try:
         if compares:

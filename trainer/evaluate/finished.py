@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from trainer.best_effort import best_effort
 from trainer.config import Run
 from trainer.corpus.token_store import TokenStore
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
@@ -48,17 +49,19 @@ def evaluate_finished(
     run: Run,
     say: Callable[[str], None],
 ) -> Finished:
-    """Evaluates a model that has ended its training, in fp32, with the settings of its run; `say`
-    tells whoever waits what takes the time."""
+    """Evaluate a model that has ended its training, in fp32, with the settings of its run; `say`
+    tells whoever waits what takes the time, and what could not be done."""
     stories = list(store.stories("validation", run.evaluate_stories))
-    evaluation = evaluate(model, stories, tokenizer, progress=True) if stories else None
-    return Finished(
-        evaluation,
-        measure_writing(model, tokenizer, store, stories, run.continue_stories, say),
-        write_samples(
+    evaluation, prose, samples = None, [], []
+    with best_effort("the evaluation", say):
+        evaluation = evaluate(model, stories, tokenizer, progress=True) if stories else None
+    with best_effort("the measures of its prose", say):
+        prose = measure_writing(model, tokenizer, store, stories, run.continue_stories, say)
+    with best_effort("the sample stories", say):
+        samples = write_samples(
             model, tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
-        ),
-    )
+        )
+    return Finished(evaluation, prose, samples)
 
 
 def measure_writing(

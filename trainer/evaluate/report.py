@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from trainer import metrics
+from trainer.best_effort import best_effort
 from trainer.evaluate import report_pictures as pictures
 from trainer.evaluate.coloured_story import Token, draw_stories
 from trainer.evaluate.figures import figures, markdown_table, prose_table
@@ -53,15 +55,16 @@ def write_report(
     bins, calibration_error = pictures.calibration(scores)
     order = ranked(scores)
     with atomic_directory(folder) as partial:
-        pictures.draw_positions(partial / "position.png", positions)
-        pictures.draw_frequencies(partial / "frequency.png", frequencies)
-        pictures.draw_calibration(partial / "calibration.png", bins)
+        with best_effort("every picture that is not in the report"):
+            pictures.draw_positions(partial / "position.png", positions)
+            pictures.draw_frequencies(partial / "frequency.png", frequencies)
+            pictures.draw_calibration(partial / "calibration.png", bins)
+            take_curve(Path(model), partial / "curve.png")
         for name, some in (("hardest", order[::-1][:SHOWN]), ("easiest", order[:SHOWN])):
             draw_stories(
                 partial / f"{name}.svg",
                 [story(scores, number, tokenizer) for number in some.tolist()],
             )
-        has_curve = take_curve(Path(model), partial / "curve.png")
         text = [
             f"# {model} on {stories}",
             markdown_table([("", ""), *figures(evaluation, in_training)]),
@@ -95,9 +98,16 @@ def write_report(
             "## The easiest stories",
             "![the easiest stories](easiest.svg)",
         ]
-        if has_curve:
+        if (partial / "curve.png").is_file():
             text += ["## The run", "![loss over the steps](curve.png)"]
+        text = [part for part in text if not lacks_picture(part, partial)]
         (partial / REPORT).write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
+def lacks_picture(part: str, folder: Path) -> bool:
+    """Whether a part of a report is a picture that is not in its folder."""
+    picture = re.fullmatch(r"!\[.*\]\((.+)\)", part)
+    return picture is not None and not (folder / picture[1]).is_file()
 
 
 def position_row(row: tuple[int, int, float, float, float]) -> tuple[str, str, str]:
@@ -141,10 +151,9 @@ def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBa
     return found
 
 
-def take_curve(model: Path, picture: Path) -> bool:
-    """The curve of the run, drawn from its metrics or as its export has it; whether it has one."""
+def take_curve(model: Path, picture: Path) -> None:
+    """The curve of the run, drawn from its metrics or as its export has it, if it has one."""
     if run_folder.is_run(model) and any("loss" in line for line in metrics.read(model)):
         metrics.plot(model, picture)
     elif (model / "curve.png").is_file():
         shutil.copyfile(model / "curve.png", picture)
-    return picture.is_file()

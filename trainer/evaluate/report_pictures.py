@@ -10,6 +10,7 @@ import numpy as np
 
 from trainer.evaluate.bootstrap import middle, resampled_sums
 from trainer.evaluate.likelihood import Likelihood
+from trainer.picture import new_figure
 
 NEARLY_BLACK = "#1d2733"
 BLUE = "#2f6690"
@@ -19,10 +20,7 @@ NUM_BINS = 10  # of the calibration curve
 
 def draw(file: Path, paint: Callable[[Any], None], **labels: Any) -> None:
     """A picture with one pair of axes."""
-    from matplotlib.figure import Figure  # takes a second to import, and only this needs it
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_figure(8, 4.5)
     paint(axes)
     axes.set(**labels)
     axes.grid(alpha=0.25)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.argument_parser import Parser
+from trainer.console import print_every_character
 from trainer.export.gguf import TYPES, export_gguf
 
 
@@ -26,6 +27,7 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 when it is done, 2 with one sentence when it cannot be."""
+    print_every_character()
     try:
         options = parser().parse_args(arguments)
         file = export_gguf(options.export, options.file, options.type)

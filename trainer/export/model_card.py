@@ -16,20 +16,13 @@ from transformers import PreTrainedModel
 import trainer
 from trainer.evaluate.figures import markdown_table, prose_table, spread
 from trainer.evaluate.prose import Measures, Prose
+from trainer.setting import PATHS
+from trainer.storage.atomic import atomic_file
 
 FORMAT = 1
+CARD = "README.md"
 TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's data set
 TINY_STORIES_LICENSE = "cdla-sharing-1.0"
-PATHS = (
-    ("run", "dir"),
-    ("model", "init_from"),
-    ("model", "teachers"),
-    ("corpus", "source"),
-    ("corpus", "validation"),
-    ("corpus", "folder"),
-    ("corpus", "tokenizer"),
-    ("runtime", "deepspeed_config"),
-)
 SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
 
 
@@ -82,7 +75,7 @@ def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
     the file's name; names on the Hub and relative paths as they are."""
 
     found = {section: dict(keys) for section, keys in settings.items()}
-    for section, key in PATHS:
+    for section, key in (name.split(".") for name in PATHS):
         paths = map(str.strip, str(found[section].get(key, "")).split(","))
         found[section][key] = ",".join(map(public_path, paths))
     return found
@@ -99,10 +92,16 @@ def read_tiny_stories(settings: dict[str, Any]) -> bool:
     return settings["corpus"]["source"] in TINY_STORIES
 
 
+def write_training(folder: Path, training: dict[str, Any]) -> None:
+    """Write training.json."""
+    with atomic_file(folder / "training.json") as partial:
+        partial.write_text(json.dumps(training, indent=1), encoding="utf-8")
+
+
 def write_card(folder: Path, training: dict[str, Any]) -> None:
-    """Write training.json and the model card that says the same in words."""
-    (folder / "training.json").write_text(json.dumps(training, indent=1), encoding="utf-8")
-    (folder / "README.md").write_text(card(folder, training), encoding="utf-8")
+    """Write the model card, which says in words what training.json says."""
+    with atomic_file(folder / CARD) as partial:
+        partial.write_text(card(folder, training), encoding="utf-8")
 
 
 def movers(optim: dict[str, Any]) -> str:
@@ -205,7 +204,7 @@ long plots. It was not made safe for children; read along.
 def evaluated(found: dict[str, Any] | None) -> list[tuple[str, str]]:
     """The rows on how well it predicts."""
     if not found:
-        return [("evaluated with", "nothing: no stories were kept apart")]
+        return [("evaluated with", "nothing: no stories were held out, or evaluating failed")]
     return [
         ("evaluated with", f"{found['stories']:,} stories of {found['file']}"),
         ("nats per token", spread(found["nats_per_token"], found["nats_interval"], 4)),

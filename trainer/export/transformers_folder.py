@@ -7,14 +7,12 @@ curve.
     snapshots/step-N/  the model on its way, if the run took some; see snapshots.py
     history.json       what it wrote on its way; see history.py
 
-Written beside its path and renamed, so a folder called `export` is always whole.
+The first two lines are written beside the folder's path and renamed, so a folder called `export`
+always has a whole model; complete.py adds the others.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,41 +20,27 @@ import transformers
 from transformers import GenerationConfig, PreTrainedModel
 
 from trainer.corpus.tokenizer import Tokenizer
-from trainer.export import history
-from trainer.export.model_card import SAMPLING, write_card
+from trainer.export.model_card import SAMPLING, write_training
 from trainer.export.tokenizer_files import save_tokenizer
 from trainer.storage.atomic import atomic_directory
 from trainer.storage.checkpoint import sha256
 
 
 def export(
-    folder: Path,
-    model: PreTrainedModel,
-    tokenizer: Tokenizer,
-    training: dict[str, Any],
-    curve: Path | None,
-    snapshots: Path | None = None,
-    stages: Sequence[dict[str, Any]] = (),
+    folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, training: dict[str, Any]
 ) -> None:
     """Write `model` (all ids of `tokenizer`, stock class) to `folder`; what stood there goes when
     the new one is whole.
 
-    `training` is what the run knows of itself; see `describe`. `curve` is a picture to take along,
-    `snapshots` a folder of them (no more disk where it has hard links), and `stages` what the model
-    wrote on its way.
+    `training` is what the run knows of itself, see `describe`; the checksums of the weights are
+    added to it.
     """
     with atomic_directory(folder) as partial:
         save_model(model, partial)
         save_tokenizer(partial, tokenizer, model.config.max_position_embeddings)
-        if curve is not None:
-            shutil.copyfile(curve, partial / "curve.png")
-        if snapshots is not None and snapshots.is_dir():
-            unfinished = shutil.ignore_patterns("*.partial", "*.old")
-            shutil.copytree(snapshots, partial / "snapshots", ignore=unfinished, copy_function=link)
-        if stages:
-            history.write(partial, list(stages))
         weights = sorted(partial.glob("*.safetensors"))
-        write_card(partial, training | {"files": {file.name: sha256(file) for file in weights}})
+        training["files"] = {file.name: sha256(file) for file in weights}
+        write_training(partial, training)
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
@@ -72,11 +56,3 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
         pad_token_id=model.config.eos_token_id,
     )
     model.save_pretrained(folder)
-
-
-def link(source: str, target: str) -> None:
-    """One file under two names, or a copy where the disk cannot."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -1,4 +1,8 @@
-"""A directory that is complete or absent: written beside its path, synced, and renamed."""
+"""Files and directories that are complete or absent: written beside their path, synced, renamed.
+
+Both are as readable as any other file of this user: safetensors writes with mode 0600 whatever the
+umask says, so modes are set anew here.
+"""
 
 from __future__ import annotations
 
@@ -13,32 +17,100 @@ from pathlib import Path
 def atomic_directory(folder: Path) -> Iterator[Path]:
     """A directory to write into: `folder` when the block ends, removed if the block fails.
 
-    An older `folder` is removed once the new one is in its path.
+    An older `folder` is removed once the new one is in its path. Where `folder` is a symbolic link,
+    the directory that it leads to is replaced, and the link stays.
     """
-    partial = folder.with_name(f"{folder.name}.partial")
-    old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(partial, ignore_errors=True)
+    folder = folder.resolve()
+    partial, old = beside(folder)
+    if partial.exists():
+        shutil.rmtree(partial)
     try:
         partial.mkdir(parents=True)
         yield partial
+        mode = mode_of_new_file(partial)
         for path in partial.rglob("*"):
+            if path.is_file():
+                set_mode(path, mode)
             sync(path)
+        sync(partial)
         if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
+            if old.exists():
+                shutil.rmtree(old)
             folder.rename(old)
         partial.rename(folder)
         sync(folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    shutil.rmtree(old, ignore_errors=True)  # the new one is there: `tidy` tries again
+
+
+@contextlib.contextmanager
+def atomic_file(file: Path) -> Iterator[Path]:
+    """A file to write: `file` when the block ends, removed if the block fails."""
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        yield partial
+        sync(partial)
+        os.replace(partial, file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def beside(folder: Path) -> tuple[Path, Path]:
+    """Where the new version of a directory is written, and where its old one waits."""
+    return folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.old")
+
+
+def tidy(folder: Path, pattern: str) -> None:
+    """Clear up after processes that were killed while they wrote directories named `pattern`.
+
+    What was half-written is removed. An old version whose successor never came into its place is
+    put back.
+    """
+    for partial in sorted(folder.glob(f"{pattern}.partial")):
+        shutil.rmtree(partial, ignore_errors=True)
+    for old in sorted(folder.glob(f"{pattern}.old")):
+        current = old.with_suffix("")
+        if current.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(current)
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether this process may make and remove names in a folder."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
+def mode_of_new_file(folder: Path) -> int:
+    """The permissions that a new file in a folder gets, from the umask or the folder's ACL.
+
+    Reading the umask would set it for a moment, for all threads; so a file is made.
+    """
+    probe = folder / ".mode"
+    probe.touch()
+    mode = probe.stat().st_mode & 0o777
+    probe.unlink()
+    return mode
+
+
+def set_mode(file: Path, mode: int) -> None:
+    """Set a file's permissions, where they differ and the file system has any."""
+    if file.stat().st_mode & 0o777 != mode:
+        with contextlib.suppress(OSError):
+            file.chmod(mode)
 
 
 def sync(path: Path) -> None:
     """Bring a file, or a folder's names, to disk."""
     if os.name == "nt" and path.is_dir():
         return  # Windows has no handle for a folder, and renames are durable there
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -3,19 +3,23 @@
     checkpoints/step-00000200/weights.safetensors
                               moments.safetensors
                               checkpoint.json      step, validation loss if known, settings,
-                                                   corpus, SHA-256 of the two files and of itself
+                                                   corpus, the run's id (run_folder.py), SHA-256
+                                                   of the two files and of itself
 
 A checkpoint is written beside its path, synced and renamed; then the oldest is removed. The one
-with the lowest validation loss stays. A truncated or altered one is passed over with a sentence,
-and the one before it is read.
+with the lowest validation loss stays. A truncated or altered one is passed over with a warning, and
+the one before it is read. One that cannot be read now (its owner forbids it, a disk is away) may be
+whole: that stops the run. Checkpoints of another run are left alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import os
+import re
 import shutil
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +30,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import trainer
+from trainer.best_effort import to_stderr
 from trainer.storage import checksummed_json
-from trainer.storage.atomic import atomic_directory
+from trainer.storage.atomic import atomic_directory, is_writable
 
 FORMAT = 1
 TENSORS = ("weights", "moments")
-DAMAGED = (OSError, KeyError, TypeError, ValueError)  # what reading checkpoint.json may raise
+ABOUT = "checkpoint.json"
+# What reading a damaged checkpoint may raise; of errors of the disk only that a part is gone.
+DAMAGED = (FileNotFoundError, NotADirectoryError, KeyError, TypeError, ValueError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Checkpoint:
         moments: AdamW's two moments of each, by `<name>.exp_avg` and `<name>.exp_avg_sq`.
         identity: the settings and the corpus that the result depends on.
         validation_loss: nats per token, if the run was validated at this step.
+        run: the id of its run; empty in checkpoints of older versions.
     """
 
     step: int
@@ -50,12 +58,22 @@ class Checkpoint:
     moments: dict[str, torch.Tensor]
     identity: dict[str, Any]
     validation_loss: float | None = None
+    run: str = ""
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None = None) -> Path:
-    """Write a checkpoint under `folder` and drop all but the newest `keep`, the best, and that of
-    `keep_step`."""
+    """Write a checkpoint under `folder`, and drop all older ones of its run but the newest `keep`,
+    the best, and that of `keep_step`.
+
+    Raises:
+        ValueError: another run has a checkpoint of this step there.
+    """
     final = path_of(folder, checkpoint.step)
+    if not belongs(final, checkpoint.run):
+        raise ValueError(
+            f"the checkpoint {final} is of another run, which would be lost: move it elsewhere, "
+            "and give each run a folder of its own with --run.dir"
+        )
     with atomic_directory(final) as partial:
         sums: dict[str, str] = {}
         for name in TENSORS:
@@ -68,18 +86,53 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None 
         about = {
             "format": FORMAT,
             "inkling": trainer.__version__,
+            "run": checkpoint.run,
             "step": checkpoint.step,
             "validation_loss": checkpoint.validation_loss,
             "identity": checkpoint.identity,
             "files": sums,
         }
-        (partial / "checkpoint.json").write_text(checksummed_json.dumps(about), encoding="utf-8")
-    losses = validation_losses(folder)
-    lowest = min(losses, key=losses.__getitem__, default=None)
-    for old in sorted(folder.glob("step-????????"))[:-keep]:
-        if old not in (path_of(folder, step) for step in (lowest, keep_step) if step is not None):
-            shutil.rmtree(old)
+        (partial / ABOUT).write_text(checksummed_json.dumps(about), encoding="utf-8")
+    prune(folder, checkpoint.run, checkpoint.step, keep, keep_step)
     return final
+
+
+def prune(folder: Path, run: str, step: int, keep: int, keep_step: int | None) -> None:
+    """Now that the checkpoint of `step` is whole, remove all others of its run but the newest
+    `keep`, the one with the lowest validation loss, and that of `keep_step`.
+
+    Those of later steps go, too: the run resumed from one before them, so they are damaged, or of a
+    `wsd` run that is longer now.
+    """
+    own = [path for path in paths(folder) if belongs(path, run)]
+    losses = {at: loss for at, loss in validation_losses(folder, run).items() if at <= step}
+    lowest = min(losses, key=losses.__getitem__, default=None)
+    until = [step_of(path) for path in own if step_of(path) <= step]
+    kept = {*until[-keep:], lowest, keep_step}
+    for old in own:
+        if step_of(old) not in kept or step_of(old) > step:
+            try:
+                retire(old)
+            except OSError as error:
+                to_stderr(
+                    f"warning: the old checkpoint {old} cannot be removed ({error.strerror}): "
+                    "remove it by hand when the disk fills up"
+                )
+
+
+def retire(path: Path) -> None:
+    """Remove a checkpoint at once: a kill never leaves half of one.
+
+    Raises:
+        OSError: it cannot be removed; then it is still whole.
+    """
+    if not is_writable(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    gone = path.with_name(f"{path.name}.partial")
+    if gone.exists():
+        shutil.rmtree(gone)
+    path.rename(gone)
+    shutil.rmtree(gone)
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -87,47 +140,124 @@ def path_of(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}"
 
 
-def newest(folder: Path, until: int | None = None) -> Checkpoint | None:
-    """The newest checkpoint that is intact, of a step up to `until`; or None."""
-    found = sorted(folder.glob("step-????????"), reverse=True)
-    return first_intact(one for one in found if until is None or one <= path_of(folder, until))
+def step_of(path: Path) -> int:
+    """The step of the checkpoint in `path`."""
+    return int(path.name.removeprefix("step-"))
 
 
-def drop_after(folder: Path, step: int) -> None:
-    """Remove the checkpoints of later steps."""
-    for later in folder.glob("step-????????"):
-        if later > path_of(folder, step):
-            shutil.rmtree(later)
+def paths(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, of whatever run, in the order of their steps.
+
+    Raises:
+        OSError: the folder is there and cannot be read; `Path.glob` would say that it is empty.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(folder / name for name in names if re.fullmatch(r"step-\d{8}", name))
 
 
-def best(folder: Path) -> Checkpoint | None:
+def about(path: Path) -> dict[str, Any]:
+    """What checkpoint.json says.
+
+    Raises:
+        ValueError: it is not as it was written.
+        OSError: it cannot be read.
+    """
+    return checksummed_json.loads((path / ABOUT).read_text(encoding="utf-8"))
+
+
+def belongs(path: Path, run: str) -> bool:
+    """Whether a checkpoint may be of the run with that id: it is not there, or names that run, or
+    none, or cannot be asked."""
+    try:
+        owner = str(about(path).get("run", ""))
+    except (*DAMAGED, OSError):
+        return True
+    return not run or not owner or owner == run
+
+
+def newest_run(folder: Path) -> str:
+    """The run of the newest checkpoint in a folder that names one; empty if none does."""
+    for path in reversed(paths(folder)):
+        with contextlib.suppress(*DAMAGED, OSError):
+            if owner := str(about(path).get("run", "")):
+                return owner
+    return ""
+
+
+def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint | None:
+    """The newest checkpoint of a run that is intact, of a step up to `until`; None where the folder
+    has none at all.
+
+    Raises:
+        ValueError: there are checkpoints, and none can be used, or a newer one cannot be read.
+    """
+    every = paths(folder)
+    own = [path for path in every if belongs(path, run)]
+    usable = [path for path in own if until is None or step_of(path) <= until]
+    found = first_intact(reversed(usable))
+    if found is not None or not every:
+        return found
+    if not own:
+        cause = "they are of another run"
+    elif not usable:
+        cause = f"they are of steps after {until:,}"
+    else:
+        cause = "they are damaged"
+    fresh = ", or --run.fresh true to remove them and start over" if own else ""
+    raise ValueError(
+        f"no checkpoint in {folder} can be used ({cause}): give another --run.dir, or move them "
+        f"elsewhere{fresh}"
+    )
+
+
+def best(folder: Path, run: str = "") -> Checkpoint | None:
     """The checkpoint with the lowest validation loss that is intact, or None."""
-    losses = validation_losses(folder)
+    losses = validation_losses(folder, run)
     return first_intact(path_of(folder, step) for step in sorted(losses, key=losses.__getitem__))
 
 
 def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
-    """The first checkpoint that is neither truncated nor altered; a sentence names the others."""
+    """The first checkpoint that is neither truncated nor altered; a warning names the others.
+
+    Raises:
+        ValueError: one cannot be read and may be whole.
+    """
     for candidate in candidates:
         try:
             return read(candidate)
-        except (*DAMAGED, SafetensorError) as error:
-            print(
-                f"the checkpoint {candidate} is damaged ({error}): it is passed over",
-                file=sys.stderr,
-            )
+        except DAMAGED as error:
+            to_stderr(f"the checkpoint {candidate} is damaged ({error}): it is passed over")
+        except OSError as error:
+            raise ValueError(unreadable(candidate, error)) from None
     return None
 
 
-def validation_losses(folder: Path) -> dict[int, float]:
-    """The validation loss of each checkpoint that has one, by step; weights are not read."""
+def unreadable(path: Path, error: OSError) -> str:
+    """What to do about a checkpoint that cannot be read and may be whole."""
+    if isinstance(error, PermissionError):
+        return (
+            f"the checkpoint {path} may not be read by this user ({error.strerror}): ask its owner "
+            f"for the right (chmod -R a+rX {path.parent}); nothing was changed"
+        )
+    return (
+        f"the checkpoint {path} cannot be read now ({error.strerror or error}): see that its disk "
+        "is there and Inkling is up to date, or move it elsewhere to resume from the one before; "
+        "nothing was changed"
+    )
+
+
+def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
+    """The validation loss of each checkpoint of a run that has one, by step; weights are not
+    read."""
     losses = {}
-    for candidate in sorted(folder.glob("step-????????")):
-        with contextlib.suppress(*DAMAGED):
-            about = checksummed_json.loads(
-                (candidate / "checkpoint.json").read_text(encoding="utf-8")
-            )
-            losses[int(about["step"])] = float(about["validation_loss"])
+    for candidate in paths(folder):
+        with contextlib.suppress(*DAMAGED, OSError):
+            if belongs(candidate, run):
+                info = about(candidate)
+                losses[int(info["step"])] = float(info["validation_loss"])
     return losses
 
 
@@ -135,21 +265,26 @@ def read(path: Path) -> Checkpoint:
     """The checkpoint in `path`.
 
     Raises:
-        ValueError: its format is not known or a checksum does not match.
+        ValueError: a checksum does not match.
+        OSError: it cannot be read now, or by this version.
     """
-    about = checksummed_json.loads((path / "checkpoint.json").read_text(encoding="utf-8"))
-    if about["format"] != FORMAT:
-        raise ValueError(f"format {about['format']} is not {FORMAT}")
+    info = about(path)
+    if info["format"] != FORMAT:
+        raise OSError(
+            f"it has format {info['format']} of Inkling {info['inkling']}, and this is "
+            f"{trainer.__version__}, which reads {FORMAT}"
+        )
     tensors = {}
     for name in TENSORS:
         file = path / f"{name}.safetensors"
-        if sha256(file) != about["files"][name]:
+        if sha256(file) != info["files"][name]:
             raise ValueError(f"the checksum of {file.name} does not match")
         tensors[name] = load_file(file)
     return Checkpoint(
-        step=about["step"],
-        identity=about["identity"],
-        validation_loss=about.get("validation_loss"),
+        step=info["step"],
+        identity=info["identity"],
+        validation_loss=info.get("validation_loss"),
+        run=info.get("run", ""),
         **tensors,
     )
 

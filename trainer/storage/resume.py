@@ -10,6 +10,9 @@ import torch
 from trainer.config import Config
 from trainer.setting import ADDED, RENAMED
 
+# Settings of [model] that name other models; a section of that name has their fingerprints.
+MODELS = ("init_from", "teachers")
+
 
 def run_identity(
     config: Config, corpus_fingerprint: str, num_steps: int, dtype: torch.dtype
@@ -29,13 +32,33 @@ def run_identity(
 
 def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
     """What changed between two identities, `section.key was A and is now B` each; settings that
-    only have another name now did not."""
-    saved = updated(saved, wanted)
+    only have another name now did not, nor models that only have another path."""
+    saved, wanted = without_paths(updated(saved, wanted), wanted)
     for section in sorted(saved.keys() | wanted.keys()):
         before, after = saved.get(section, {}), wanted.get(section, {})
         for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key):
+            if before.get(key) != after.get(key) and section in MODELS:
+                yield f"the weights of model.{section} are others"
+            elif before.get(key) != after.get(key):
                 yield f"{section}.{key} was {before.get(key)} and is now {after.get(key)}"
+
+
+def without_paths(
+    saved: dict[str, Any], wanted: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both without the names of models whose weights have the same fingerprints, and without the
+    fingerprints of those whose names say that they are others."""
+    before, after = ({name: dict(keys) for name, keys in one.items()} for one in (saved, wanted))
+    for key in MODELS:
+        if saved.get(key) == wanted.get(key) is not None:
+            drop_from = [identity.get("model", {}) for identity in (before, after)]
+        elif saved.get("model", {}).get(key) != wanted.get("model", {}).get(key):
+            drop_from = [before, after]
+        else:
+            continue
+        for keys in drop_from:
+            keys.pop(key, None)
+    return before, after
 
 
 def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:

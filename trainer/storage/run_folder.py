@@ -1,40 +1,62 @@
 """A run's folder carries a sign of ours, and what is in a folder without it is left alone.
 
-    run.json       {"format": 1, "inkling": version}: written before anything else of a run
-    .run.lock      held by the process that trains
+    run.json       {"format": 1, "inkling": version, "id": of the run, which its checkpoints carry}:
+                   written before anything else of a run
+    .run.lock      held by the process that trains, which it names
 
 So `--run.dir .` in a folder where somebody keeps an `export/` of their own neither overwrites nor,
 with `--run.fresh`, removes it. Runs of versions without the sign are known by their checkpoints.
+
+`checkpoints`, `snapshots` and `export` may be symbolic links, to a larger disk for example.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 import trainer
+from trainer.storage import checkpoint
+from trainer.storage.atomic import atomic_file, is_writable, tidy
+from trainer.storage.lock import Lock
 
 SIGN = "run.json"
 LOCK = ".run.lock"
 SECONDS_TO_END = 2.0  # for a run that is just ending
 FORMAT = 1
 CHECKPOINTS, SNAPSHOTS, EXPORT = "checkpoints", "snapshots", "export"
+STEPS = "step-????????"  # the directories in the first two
+MARK = "training.json"  # a file that every export has
 
 
 def check(folder: Path) -> None:
-    """Refuse a folder that holds something and is not a run's.
+    """Refuse a folder that holds something and is not a run's, or in which a link leads nowhere.
 
     Raises:
-        ValueError: it names what was found there.
+        ValueError: it names what is there.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"run.dir {folder} is a file: give the run a folder of its own")
+    for name in (CHECKPOINTS, SNAPSHOTS, EXPORT):
+        place = folder / name
+        if place.is_symlink() and not place.exists():
+            raise ValueError(
+                f"{place} is a link to {os.readlink(place)}, which is not there: mount that disk, "
+                "make that folder, or remove the link"
+            )
+    export = folder / EXPORT
+    if export.is_symlink() and any(export.iterdir()) and not (export / MARK).is_file():
+        raise ValueError(
+            f"{export} is a link to {os.readlink(export)}, which is not empty and not an export: "
+            "it would be replaced; link to an empty folder, or remove the link"
+        )
     if not folder.is_dir() or is_run(folder):
         return
     others = sorted(path.name for path in folder.iterdir() if not is_the_systems(path.name))
@@ -53,56 +75,106 @@ def is_the_systems(name: str) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Whether a run of ours wrote the folder."""
-    if (folder / SIGN).is_file():
-        try:
-            sign = json.loads((folder / SIGN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return isinstance(sign, dict) and "inkling" in sign
-    checkpoints = folder / CHECKPOINTS
-    return any(checkpoints.glob("step-????????/checkpoint.json"))
+    return "inkling" in read_sign(folder) or any(
+        (path / checkpoint.ABOUT).is_file() for path in checkpoint.paths(folder / CHECKPOINTS)
+    )
+
+
+def read_sign(folder: Path) -> dict[str, Any]:
+    """What run.json says; nothing where there is none, or none of ours.
+
+    Raises:
+        PermissionError: it may not be read.
+    """
+    try:
+        content = json.loads((folder / SIGN).read_text(encoding="utf-8"))
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """The folder made and its sign put there, and no other run in it until the end; it was checked
-    before.
+    before. What a killed run left half-written is cleared up.
 
     Raises:
-        ValueError: a run of another process is in it.
+        ValueError: a run of another process is in it, or this user may not write there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, timeout=SECONDS_TO_END)
-    try:
-        lock.acquire()
-    except Timeout:
+    for place in (folder, folder / CHECKPOINTS, folder / SNAPSHOTS):
+        if place.exists() and not is_writable(place):
+            raise ValueError(
+                f"this user may not write to {place}: ask its owner for the right (chmod -R g+w), "
+                "or copy the run's folder and name the copy with --run.dir"
+            )
+    lock = Lock(folder / LOCK)
+    if not lock.acquire(SECONDS_TO_END):
         raise ValueError(
-            f"another process trains in run.dir {folder}: wait until it has ended, or give "
-            "this run another --run.dir"
-        ) from None
-    except NotImplementedError:  # a file system without locks: two runs are not told apart there
-        pass
+            f"another process{lock.holder()} trains in run.dir {folder}: wait until it has ended, "
+            f"or give this run another --run.dir; if its machine died, delete {folder / LOCK}"
+        )
     try:
-        sign(folder)
+        for name in (CHECKPOINTS, SNAPSHOTS):
+            tidy(folder / name, STEPS)
+        export = (folder / EXPORT).resolve()
+        tidy(export.parent, glob.escape(export.name))
+        if "id" not in read_sign(folder):
+            sign(folder, checkpoint.newest_run(folder / CHECKPOINTS))
         yield
     finally:
         lock.release()
 
 
-def sign(folder: Path) -> None:
-    """Write the sign."""
-    partial = folder / f"{SIGN}.partial"
-    try:
-        partial.write_text(json.dumps({"format": FORMAT, "inkling": trainer.__version__}) + "\n")
-        os.replace(partial, folder / SIGN)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+def sign(folder: Path, run: str = "") -> None:
+    """Write the sign of the run with that id; empty: of a new run."""
+    content = {"format": FORMAT, "inkling": trainer.__version__, "id": run or uuid.uuid4().hex}
+    with atomic_file(folder / SIGN) as partial:
+        partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def run_of(folder: Path) -> str:
+    """The id of the run in a folder."""
+    return str(read_sign(folder).get("id", ""))
 
 
 def clear(folder: Path, *files: str) -> None:
-    """Remove what a run wrote: its folders, and some files by name."""
-    for name in (CHECKPOINTS, SNAPSHOTS, EXPORT):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in files:
-        (folder / name).unlink(missing_ok=True)
+    """Remove what a run wrote, through links: its folders, and some files by name. Afterwards the
+    folder is that of a new run.
+
+    Raises:
+        ValueError: something cannot be removed, or another run has checkpoints there.
+    """
+    run = run_of(folder)
+    checkpoints = checkpoint.paths(folder / CHECKPOINTS)
+    own = [path for path in checkpoints if checkpoint.belongs(path, run)]
+    if foreign := [path for path in checkpoints if path not in own]:
+        raise ValueError(
+            f"{foreign[-1]} is a checkpoint of another run, which --run.fresh does not remove: "
+            "move it elsewhere, or give another --run.dir; nothing was removed"
+        )
+    try:
+        for path in [*own, *(folder / SNAPSHOTS).glob(STEPS)]:
+            shutil.rmtree(path)
+        for name in (CHECKPOINTS, SNAPSHOTS):
+            if not (folder / name).is_symlink():  # else others may keep files there, too
+                remove(folder / name)
+        remove(folder / EXPORT)
+        for name in files:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"--run.fresh cannot remove {error.filename} ({error.strerror}): remove it by hand, or "
+            "give another --run.dir"
+        ) from None
+    sign(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a directory, if it is there. A link to it stays, and leads to an empty one."""
+    if folder.exists():
+        shutil.rmtree(folder.resolve())
+    if folder.is_symlink():
+        folder.resolve().mkdir()

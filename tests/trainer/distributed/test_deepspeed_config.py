@@ -10,7 +10,7 @@ from trainer.distributed import deepspeed_config
 
 
 def read(path: str) -> dict[str, Any]:
-    return deepspeed_config.read(path, micro_batch=4, accumulation=2, clip=0.5)
+    return deepspeed_config.read(path, micro_batch=4, accumulation=2, clip=0.5)[0]
 
 
 def test_the_sizes_are_the_run_s_whatever_the_file_says(tmp_path: Path) -> None:
@@ -51,6 +51,11 @@ def test_the_home_folder_has_a_short_name(tmp_path: Path, monkeypatch: pytest.Mo
             '{"zero_optimization": {"stage": 3, "offload_param": {"device": "nvme"}}}',
             '"offload_param"',
         ),
+        ('{"zero_optimization": {"stage": 2, "cpu_offload": true}}', '"cpu_offload"'),
+        ('{"zero_optimization": {"stage": 2, "cpu_offload": "True"}}', '"cpu_offload"'),
+        ('{"zero_optimization": {"stage": 3, "cpu_offload_params": true}}', '"cpu_offload_params"'),
+        ('{"zero_optimization": {"stage": 2}, "fp16": {"enabled": "true"}}', '"fp16"'),
+        ('{"zero_optimization": {"stage": 2}, "amp": {"enabled": true}}', '"amp"'),
         ('{"zero_optimization": {"stage": 2}, "bf16": {"enabled": true}}', '"bf16"'),
     ],
 )
@@ -73,7 +78,8 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_the_launcher_s_stage_wins_and_is_checked() -> None:
     sizes: dict[str, Any] = {"micro_batch": 4, "accumulation": 2, "clip": 0.5}
-    assert deepspeed_config.read("", **sizes, stage=3)["zero_optimization"] == {"stage": 3}
+    settings, notes = deepspeed_config.read("", **sizes, stage=3)
+    assert (settings["zero_optimization"], notes) == ({"stage": 3}, [])
     with pytest.raises(ValueError, match="--zero_stage 0"):
         deepspeed_config.read("", **sizes, stage=0)
 
@@ -83,3 +89,37 @@ def test_the_timer_that_cannot_be_compiled_is_off(tmp_path: Path) -> None:
     timers = {"throughput": {"enabled": True}, "other": 1}
     file.write_text(json.dumps({"zero_optimization": {"stage": 2}, "timers": timers}))
     assert read(str(file))["timers"] == {"throughput": {"enabled": False}, "other": 1}
+
+
+def test_a_file_of_another_trainer_is_understood(tmp_path: Path) -> None:
+    """As Hugging Face's documentation has them: what its Trainer fills in is `auto`."""
+    zero = {
+        "stage": "2", "cpu_offload": False, "overlap_comm": "true", "reduce_bucket_size": "auto",
+        "stage3_prefetch_bucket_size": "auto", "offload_optimizer": {"device": "none"},
+    }  # fmt: skip
+    file = tmp_path / "wild.json"
+    file.write_text(
+        json.dumps(
+            {
+                **{
+                    "zero_optimization": zero,
+                    "bf16": {"enabled": "auto"},
+                    "gradient_clipping": 1.0,
+                },
+                **{"train_batch_size": 64, "gradient_accumulation_steps": 2},
+                **{"train_micro_batch_size_per_gpu": "auto", "fp16": {"enabled": "false"}},
+            }
+        )
+    )
+    sizes: dict[str, Any] = {"micro_batch": 4, "accumulation": 2, "clip": 0.5}
+    settings, notes = deepspeed_config.read(str(file), **sizes)
+    assert settings["zero_optimization"] == {
+        "stage": 2, "overlap_comm": True, "offload_optimizer": {"device": "none"}
+    }  # fmt: skip
+    assert settings["bf16"] == {} and settings["fp16"] == {"enabled": False}
+    assert settings["gradient_clipping"] == 0.5
+    assert notes == [
+        "wild.json has train_batch_size 64, which is not used: --optim.global_batch decides that",
+        "wild.json has gradient_clipping 1.0, which is not used: "
+        "--optim.max_grad_norm decides that",
+    ]

@@ -4,7 +4,13 @@ import os
 
 import pytest
 
-from trainer.distributed.launcher_env import LauncherRequest, take_request, wants_deepspeed
+from trainer.distributed.launcher_env import (
+    LauncherRequest,
+    check_ranks,
+    num_processes,
+    take_request,
+    wants_deepspeed,
+)
 
 ASKED = {
     "ACCELERATE_USE_DEEPSPEED": "true",
@@ -58,3 +64,33 @@ def test_the_launcher_or_the_setting_turns_deepspeed_on(monkeypatch: pytest.Monk
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     assert wants_deepspeed("on", LauncherRequest())
     assert wants_deepspeed("auto", LauncherRequest(deepspeed=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        ("ACCELERATE_USE_FSDP", "FSDP"),
+        ("ACCELERATE_USE_MEGATRON_LM", "Megatron-LM"),
+        ("ACCELERATE_USE_PARALLELISM_CONFIG", "a parallelism_config"),
+    ],
+)
+def test_another_engine_is_refused_by_name(
+    name: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(monkeypatch, {name: "true", "FSDP_SHARDING_STRATEGY": "FULL_SHARD"})
+    with pytest.raises(ValueError, match=f"asks for {engine}, which a run does not use"):
+        take_request()
+    say(monkeypatch, {name: "false"})
+    assert take_request() == LauncherRequest()
+
+
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "")
+    check_ranks()
+    assert num_processes() == 1
+    assert "WORLD_SIZE" not in os.environ  # Accelerate would read it
+    for size in ("two", "0", "-1"):
+        monkeypatch.setenv("WORLD_SIZE", size)
+        with pytest.raises(ValueError, match="not a number of processes: unset it"):
+            num_processes()

@@ -55,7 +55,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     about: Any = {"stories": 0, "tokens": 0, "bytes": 0, "tokenizer": "t", "name": "none"}
     settings = parse([]).to_dict() | {"model": vars(shape)}
     known = {"name": "t", "preset": "t", "steps": 0, "tokens_seen": 0, "validation": None}
-    export(tmp_path / "export", full, gpt2(), describe(full, settings, corpus=about, **known), None)
+    export(tmp_path / "export", full, gpt2(), describe(full, settings, corpus=about, **known))
     return tmp_path / "export"
 
 

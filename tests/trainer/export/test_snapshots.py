@@ -10,13 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.command_line import parse
 from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
 from trainer.corpus.tokenizer import gpt2
 from trainer.export import snapshots
-from trainer.export.model_card import describe
-from trainer.export.transformers_folder import export
+from trainer.export.complete import take_snapshots
 from trainer.model import full_decoder, new_decoder
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
@@ -80,14 +78,8 @@ def test_nothing_half_written_is_left(
 def test_an_export_takes_them_along_without_storing_them_twice(model: Any, tmp_path: Path) -> None:
     taken = take(tmp_path / "snapshots", model, 8)
     (tmp_path / "snapshots" / "step-00000009.partial").mkdir()  # left by a kill
-    about = {"file": "f", "stories": 1, "nats_per_token": 1.0, "perplexity": 1.0}
-    about |= {f"{name}_interval": (0.9, 1.1) for name in ("nats", "perplexity", "bits")}
-    training = describe(
-        model, parse([]).to_dict(), name="tiny", preset="storyteller",
-        corpus={"name": "mine", "tokenizer": "t", "stories": 3, "tokens": 99},
-        steps=8, tokens_seen=512, validation=about | {"bits_per_byte": 1.0},
-    )  # fmt: skip
-    export(tmp_path / "export", model, gpt2(), training, None, tmp_path / "snapshots")
+    (tmp_path / "export").mkdir()
+    take_snapshots(tmp_path / "export", tmp_path / "snapshots")
     inside = tmp_path / "export" / "snapshots"
     assert [folder.name for folder in inside.iterdir()] == ["step-00000008"]
     name = "model.safetensors"

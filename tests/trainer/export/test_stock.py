@@ -88,7 +88,7 @@ def make_export(block: str, folder: Path) -> tuple[Vocabulary, PreTrainedModel]:
         tokens_seen=0,
         validation=None,
     )
-    export(folder, full, gpt2(), training, None)
+    export(folder, full, gpt2(), training)
     return vocabulary, trained
 
 

@@ -15,7 +15,7 @@ from trainer.compact_vocabulary import Vocabulary
 from trainer.config import Model
 from trainer.corpus.tokenizer import gpt2
 from trainer.export import transformers_folder as exporting
-from trainer.export.model_card import card, describe
+from trainer.export.model_card import card, describe, write_card
 from trainer.export.transformers_folder import export
 from trainer.model import full_decoder, new_decoder
 
@@ -46,10 +46,9 @@ def training(model: Any, *settings: str) -> dict[str, Any]:
 
 
 def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path: Path) -> None:
-    export(tmp_path / "export", model, gpt2(), training(model), None)
+    export(tmp_path / "export", model, gpt2(), training(model))
     names = {path.name for path in (tmp_path / "export").iterdir()}
     assert names == {
-        "README.md",
         "config.json",
         "generation_config.json",
         "model.safetensors",
@@ -64,6 +63,7 @@ def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path
     assert about["format"] == 1
     assert about["parameters"] == model.num_parameters()
     assert about["settings"]["optim"]["lr"] == parse([]).optim.lr
+    write_card(tmp_path / "export", training(model))
     card = (tmp_path / "export" / "README.md").read_text()
     assert "0.5300 (95 %: 0.5100 to 4.5000)" in card
     assert "3 (99 tokens) of mine" in card
@@ -97,31 +97,32 @@ def test_the_card_says_how_it_writes_and_first_of_all_that_it_copies(model: Any)
 def test_a_failed_export_leaves_the_old_one(
     model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export(tmp_path / "export", model, gpt2(), training(model), None)
-    before = (tmp_path / "export" / "README.md").read_bytes()
+    export(tmp_path / "export", model, gpt2(), training(model))
+    before = (tmp_path / "export" / "training.json").read_bytes()
 
     def refuse(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exporting, "write_card", refuse)
+    monkeypatch.setattr(exporting, "write_training", refuse)
     with pytest.raises(OSError, match="No space"):
-        export(tmp_path / "export", model, gpt2(), training(model), None)
+        export(tmp_path / "export", model, gpt2(), training(model))
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
-    assert (tmp_path / "export" / "README.md").read_bytes() == before
+    assert (tmp_path / "export" / "training.json").read_bytes() == before
 
 
 def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
     model: Any, tmp_path: Path
 ) -> None:
-    export(tmp_path / "tiny", model, gpt2(), training(model), None)
-    card = (tmp_path / "tiny" / "README.md").read_text()
+    write_card(tmp_path, training(model))
+    card = (tmp_path / "README.md").read_text()
     assert "- roneneldan/TinyStories" in card
     assert "cdla-sharing-1.0" in card
     assert "license:" not in card
 
     own = ("--corpus.source", "mine.jsonl", "--run.license", "mit")
     named = ("--run.corpus_name", "Grandmother's stories", "--run.corpus_license", "cc0-1.0")
-    export(tmp_path / "own", model, gpt2(), training(model, *own, *named), None)
+    export(tmp_path / "own", model, gpt2(), training(model, *own, *named))
+    write_card(tmp_path / "own", training(model, *own, *named))
     card = (tmp_path / "own" / "README.md").read_text()
     assert "TinyStories" not in card
     assert "license: mit\n" in card
