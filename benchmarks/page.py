@@ -61,7 +61,8 @@ BARS = """(k) => {
 }"""
 TREE = """async () => {
   const tree = await import(new URL("web/tree.js", document.baseURI));
-  const words = (length) => Array.from({ length }, (_, k) => ({ t: ` word${k}`, s: k % 7, i: k, r: 0 }));
+  const word = (_, k) => ({ t: ` word${k}`, s: k % 7, i: k, r: 0 });
+  const words = (length) => Array.from({ length }, word);
   let doc = tree.emptyDocument();
   doc.runs.push({ settings: writer.settings, seed: 1 });
   doc = tree.withTokens(doc, words(300));
