@@ -110,6 +110,8 @@ def running_app(log: Path, *models: Path) -> Iterator[str]:
                 break
             except OSError:
                 time.sleep(0.25)
+        else:
+            raise TimeoutError(f"the app did not answer: {log.read_text()}")
         yield url
     finally:
         app.terminate()
