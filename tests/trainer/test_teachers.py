@@ -91,6 +91,7 @@ def test_a_large_head_is_computed_in_parts(
 
 
 @pytest.mark.process  # Inductor's compiler
+@pytest.mark.timeout(900)
 def test_it_compiles(vocabulary: Vocabulary) -> None:
     shape = Model(block="qwen3", **SHAPE | {"num_layers": 1})
     decoders = [new_decoder(shape, vocabulary, seed) for seed in (1, 2)]

@@ -1,6 +1,7 @@
 """Building a store: what goes in, that it is always the same, and that nothing half is left."""
 
 import contextlib
+import itertools
 import os
 import random
 import resource
@@ -27,12 +28,13 @@ from .conftest import story, write_jsonl
 
 Settings = Callable[..., Corpus]
 WORKER = Path(__file__).with_name("build_worker.py")
+NUMBERS = itertools.count()  # of the processes, for the names of their logs
 
 
 def start(source: Path, folder: Path) -> Program:
     """A process that builds a store of many small shards."""
-    number = len(list(source.parent.glob("said-*.txt")))
-    return Program([WORKER, source, folder], source.with_name(f"said-{number}.txt"))
+    log = source.with_name(f"said-{next(NUMBERS)}.txt")
+    return Program([WORKER, source, folder], log)
 
 
 def finish(process: Program) -> Path:
@@ -270,8 +272,12 @@ def test_a_damaged_shard_is_made_again(
     file = write_jsonl(tmp_path / "all.jsonl", stories)
     wanted = build_store(settings(file), progress=False).folder
     saved = content(wanted)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as broken:
-        broken.setattr(build, "join", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        broken.setattr(build, "join", interrupt)
         shutil.rmtree(wanted)
         with pytest.raises(KeyboardInterrupt):
             build_store(settings(file), progress=False)
