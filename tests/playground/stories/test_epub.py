@@ -35,6 +35,7 @@ def test_every_page_is_xml_in_which_the_words_are_text(hostile: SharedStory) -> 
         ]
 
 
+@pytest.mark.process
 def test_epubcheck_finds_nothing(hostile: SharedStory, tmp_path: Path) -> None:
     if shutil.which("java") is None:
         pytest.skip("epubcheck needs Java: install one (Debian: default-jre-headless).")

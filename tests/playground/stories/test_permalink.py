@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import time
 import tracemalloc
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -65,7 +64,7 @@ def links(draw: st.DrawFn) -> Permalink:
     )
 
 
-@examples(max_examples=150, deadline=None)
+@examples(deadline=None)
 @given(links())
 def test_what_is_in_a_link_comes_out_of_it(link: Permalink) -> None:
     text = encode(link)
@@ -141,9 +140,7 @@ def test_a_long_text_is_refused_before_it_is_read() -> None:
     with pytest.raises(ValueError, match="altered"):
         decode("A" * 2_000_000)
     long = Permalink("0" * 16, "", (), ((1048575, -1),) * 10_000)
-    began = time.perf_counter()
     assert decode(encode(long)) == long
-    assert time.perf_counter() - began < 2  # a tenth of that here
     assert tracemalloc.get_traced_memory()[1] < 10e6
     tracemalloc.stop()
 
@@ -153,10 +150,8 @@ def test_the_longest_link_is_refused_at_its_last_bit_at_little_cost() -> None:
     text = encode(Permalink("0" * 16, "", (), tokens, (Branch(0, 0, "", tokens),) * 4))
     data = urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-4]
     tracemalloc.start()
-    began = time.perf_counter()
     with pytest.raises(ValueError, match="altered"):
         decode(sealed(f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}" + "00000001"))
-    assert time.perf_counter() - began < 2  # 33 ms without the watch on memory
     assert tracemalloc.get_traced_memory()[1] < 10e6
     tracemalloc.stop()
 
