@@ -19,6 +19,7 @@ FIELDS = ("text", "story", "content", "body")  # taken in this order, if they ho
 ROWS_LOOKED_AT = 1000
 DEPTH = 4  # of a path that is looked for
 SHOWN = 12  # names in a message
+LONG_NAME = 40  # characters of one
 LABELS = 10  # rows; of so many, a field with hardly any different values is a label
 INDEX = re.compile(r"\.-?\d+(?=\.|$)")
 
@@ -168,7 +169,8 @@ def listed(columns: dict[str, Column]) -> str:
     """Return the names of fields, those inside lists and objects where these hold text."""
     names = [path for path, column in columns.items() if "." not in path or column.texts]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"it has {', '.join(names[:SHOWN]) or 'none'}{more}"
+    short = [name if len(name) <= LONG_NAME else f"{name[:LONG_NAME]}..." for name in names]
+    return f"it has {', '.join(short[:SHOWN]) or 'none'}{more}"
 
 
 def example(columns: dict[str, Column]) -> str:

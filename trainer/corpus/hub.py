@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from trainer.corpus.fields import WrongRowError, choose_field, survey, texts_at
 from trainer.corpus.files import HUB_NAME, exists
@@ -233,7 +236,9 @@ def dataset_chunks(
     for columns in table.iter(ROWS):
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         try:
-            path = path or choose_field(name, survey(rows), field)
+            if not path:
+                path = choose_field(name, survey(rows), field)
+                tqdm.write(f"reading {name}: field `{path}`", file=sys.stderr)
             stories = [story for row in rows for story in texts_at(row, path)]
         except WrongRowError:
             raise FieldError(f"a row of {name} has no text in a field `{path}`") from None

@@ -32,7 +32,8 @@ def read_stories(source: Corpus, cleaner: Cleaner | None = None) -> Iterator[str
         ValueError: they cannot be read.
     """
     with open_source(source) as opened:
-        stories = (story for chunk in opened.train() for story in chunk.stories())
+        chunks = opened.validation or opened.train  # of a source with splits, that to judge with
+        stories = (story for chunk in chunks() for story in chunk.stories())
         yield from prepared(stories, opened.name, cleaner)
 
 
