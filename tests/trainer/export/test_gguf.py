@@ -79,6 +79,7 @@ def foreign_folder(kind: str, sizes: dict[str, Any], tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", FOREIGN)
 def test_llama_cpp_says_the_same_of_a_foreign_model(name: str, tmp_path: Path) -> None:
     """As far as the second likeliest token is clearly behind: beyond that rounding decides."""
@@ -98,6 +99,7 @@ def test_llama_cpp_says_the_same_of_a_foreign_model(name: str, tmp_path: Path) -
     assert text.startswith(tokenizer.decode(found.sequences[0, ids.shape[1] :][:sure]))
 
 
+@pytest.mark.process
 def test_smollms_way_of_splitting_words_has_a_name(tmp_path: Path) -> None:
     """Digits by themselves, then as GPT-2."""
     folder = foreign_folder(*NAMED["SmolLM2"], tmp_path)
