@@ -14,16 +14,10 @@ from matplotlib.figure import Figure
 from transformers import LlamaForCausalLM
 
 from tests.paths import ROOT
+from tests.trainer.small_run import SMALL
 from trainer.best_effort import best_effort
 from trainer.train import main
 
-SMALL = [
-    *("--preset", "smoke", "--model.hidden", "32", "--model.intermediate", "64"),
-    *("--model.context", "32", "--optim.global_batch", "4", "--optim.steps", "4"),
-    *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.evaluate_stories", "1"),
-    *("--run.snapshots", "2", "--run.continue_stories", "0", "--runtime.compile", "off"),
-    *("--corpus.tokenizer", "train:300"),
-]
 NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
 
@@ -34,7 +28,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def command(tmp_path: Path, stores: Path) -> list[str]:
-    return [*SMALL, "--run.dir", str(tmp_path / "run"), "--corpus.folder", str(stores)]
+    return [
+        *SMALL, "--optim.steps", "4",
+        "--run.dir", str(tmp_path / "run"), "--corpus.folder", str(stores),
+    ]  # fmt: skip
 
 
 def refuse(*_: Any, **__: Any) -> None:

@@ -15,17 +15,12 @@ from typing import Any
 import pytest
 
 from tests.paths import ROOT
+from tests.trainer.small_run import SMALL
 from tests.trainer.storage.faults import public_folder, second_user
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.lock import Lock
 from trainer.train import main
 
-SMALL = [
-    *("--preset", "smoke", "--model.hidden", "32", "--model.intermediate", "64"),
-    *("--model.context", "32", "--optim.global_batch", "4", "--corpus.tokenizer", "train:300"),
-    *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.evaluate_stories", "1"),
-    *("--run.snapshots", "1", "--run.continue_stories", "0", "--runtime.compile", "off"),
-]
 STOPPED = ["--run.minutes", "0.00001"]  # after one step, which is saved
 
 

@@ -20,7 +20,7 @@ from trainer.evaluate.prose import Prose
 from trainer.storage import run_folder
 from trainer.storage.atomic import atomic_directory
 
-REPORT = "report.md"
+REPORT, CURVE = "report.md", "curve.png"
 SHOWN = 3  # stories of each kind
 LONG_ENOUGH = 32  # tokens: in a shorter one a single name decides
 
@@ -55,11 +55,11 @@ def write_report(
     bins, calibration_error = pictures.calibration(scores)
     order = ranked(scores)
     with atomic_directory(folder) as partial:
-        with best_effort("every picture that is not in the report"):
+        with best_effort("what the report lacks of its pictures"):
+            take_curve(Path(model), partial / CURVE)
             pictures.draw_positions(partial / "position.png", positions)
             pictures.draw_frequencies(partial / "frequency.png", frequencies)
             pictures.draw_calibration(partial / "calibration.png", bins)
-            take_curve(Path(model), partial / "curve.png")
         for name, some in (("hardest", order[::-1][:SHOWN]), ("easiest", order[:SHOWN])):
             draw_stories(
                 partial / f"{name}.svg",
@@ -80,10 +80,9 @@ def write_report(
             "## By frequency of the token",
             "![nats per token by frequency](frequency.png)",
             markdown_table(
-                [("times it occurs", "tokens", "nats per token", "part of the loss")]
-                + [
-                    (f"{low:,} to {high:,}", f"{count:,}", f"{nats:.3f}", f"{part:.1%}")
-                    for low, high, count, nats, part in frequencies
+                [
+                    ("times it occurs", "tokens", "nats per token", "part of the loss"),
+                    *map(frequency_row, frequencies),
                 ]
             ),
             "## Calibration",
@@ -98,10 +97,14 @@ def write_report(
             "## The easiest stories",
             "![the easiest stories](easiest.svg)",
         ]
-        if (partial / "curve.png").is_file():
-            text += ["## The run", "![loss over the steps](curve.png)"]
-        text = [part for part in text if not lacks_picture(part, partial)]
-        (partial / REPORT).write_text("\n\n".join(text) + "\n", encoding="utf-8")
+        if (partial / CURVE).is_file():
+            text += ["## The run", f"![loss over the steps]({CURVE})"]
+        (partial / REPORT).write_text(joined(text, partial), encoding="utf-8")
+
+
+def joined(parts: list[str], folder: Path) -> str:
+    """The parts of a report as its text, without those whose pictures are not in its folder."""
+    return "\n\n".join(part for part in parts if not lacks_picture(part, folder)) + "\n"
 
 
 def lacks_picture(part: str, folder: Path) -> bool:
@@ -115,6 +118,12 @@ def position_row(row: tuple[int, int, float, float, float]) -> tuple[str, str, s
     first, last, nats, low, high = row
     name = f"{first:,}" if first == last else f"{first:,} to {last:,}"
     return name, f"{nats:.3f}", f"{low:.3f} to {high:.3f}"
+
+
+def frequency_row(row: tuple[int, int, int, float, float]) -> tuple[str, str, str, str]:
+    """A line of the table by frequency."""
+    low, high, count, nats, part = row
+    return f"{low:,} to {high:,}", f"{count:,}", f"{nats:.3f}", f"{part:.1%}"
 
 
 def ranked(scores: Likelihood) -> np.ndarray:
@@ -155,5 +164,5 @@ def take_curve(model: Path, picture: Path) -> None:
     """The curve of the run, drawn from its metrics or as its export has it, if it has one."""
     if run_folder.is_run(model) and any("loss" in line for line in metrics.read(model)):
         metrics.plot(model, picture)
-    elif (model / "curve.png").is_file():
-        shutil.copyfile(model / "curve.png", picture)
+    elif (model / CURVE).is_file():
+        shutil.copyfile(model / CURVE, picture)

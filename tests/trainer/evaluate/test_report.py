@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from transformers import PreTrainedTokenizerBase
 
 from trainer.evaluate import report_pictures as pictures
@@ -78,8 +79,14 @@ def test_lines_are_broken_at_words_and_keep_every_letter() -> None:
 
 
 def test_the_command_writes_a_report_and_no_other_folder_is_touched(
-    tmp_path: Path, stories: list[str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    stories: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no fonts")
+
     folder = model_folder(tmp_path / "model", tiny_llama(context=64))
     (folder / "curve.png").write_bytes(b"a picture")
     file = tmp_path / "stories.jsonl"
@@ -99,6 +106,11 @@ def test_the_command_writes_a_report_and_no_other_folder_is_touched(
         assert "nats per token" in letters
     assert "4 of 4 are in the training data" in text
     assert "8-word runs copied" in text
+    monkeypatch.setattr(Figure, "savefig", refuse)
+    assert main([*command, "--report", str(report)]) == 0
+    assert capsys.readouterr().err.count("warning: what the report lacks of its pictures") == 1
+    text = (report / "report.md").read_text(encoding="utf-8")
+    assert "](position.png)" not in text and "](hardest.svg)" in text
     other = tmp_path / "mine"
     other.mkdir()
     (other / "diary.txt").write_text("dear diary")

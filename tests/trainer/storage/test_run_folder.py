@@ -108,7 +108,8 @@ def test_two_runs_do_not_share_a_folder(
         before = sorted(folder.rglob("*"))
         assert main(command) == 2
         said = capsys.readouterr().err
-        assert f"error: another process trains in run.dir {folder}: wait until" in said
+        assert f"error: another process (process {other.pid} on " in said
+        assert f") trains in run.dir {folder}: wait until" in said
         assert sorted(folder.rglob("*")) == before
     finally:
         other.kill()  # as a crash: the system gives the lock back
