@@ -103,7 +103,7 @@ def running_app(log: Path, *models: Path) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(480):
+        for _ in range(960):
             assert app.poll() is None, log.read_text()
             try:
                 urllib.request.urlopen(url, timeout=5).close()

