@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -37,6 +38,25 @@ def use_caches() -> None:
     os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(folder / "extensions"))
     # A pool of compiling processes would import PyTorch in each of them.
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # no test compiles yet
+        remove_torn_libraries(folder / "inductor")
+
+
+def remove_torn_libraries(folder: Path) -> None:
+    """Remove what a killed linker left: Inductor would load it in every later run, and fail."""
+    for library in folder.glob("*/*.so"):
+        if sys.platform == "linux" and not is_whole(library):
+            library.unlink(missing_ok=True)
+
+
+def is_whole(library: Path) -> bool:
+    """Whether an ELF file (64 bit) has its header, which is written last, and ends behind its
+    section headers, which are its end."""
+    with library.open("rb") as file:
+        header = file.read(64)
+    fields = (header[40:48], header[58:60], header[60:62])
+    offset, size, count = (int.from_bytes(field, "little") for field in fields)
+    return header[:4] == b"\x7fELF" and 64 < offset + size * count <= library.stat().st_size
 
 
 def cache_folder() -> Path:

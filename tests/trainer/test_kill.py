@@ -151,6 +151,7 @@ def check_kills(
     assert training["tokens_seen"] > training["corpus"]["tokens"], "no epoch's end was crossed"
 
 
+@pytest.mark.timeout(900)  # eight processes, on a machine that may have other work
 @pytest.mark.parametrize("name", IN_THE_SUITE)
 def test_a_killed_run_ends_bit_for_bit_the_same(
     name: str, corpus: list[str], tmp_path: Path

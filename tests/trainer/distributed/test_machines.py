@@ -176,7 +176,7 @@ def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
     machines: Machines, whole: Path
 ) -> None:
     first, second = whole.with_name("first"), whole.with_name("second")  # no shared disk
-    run = machines.start(first, second, more=[["--runtime.timeout", "10"]] * 2)
+    run = machines.start(first, second, more=[["--runtime.timeout", "20"]] * 2)
     run.started[0].wait_for(first / CHECKPOINT)
     run.signal(signal.SIGSTOP)  # not one step more until the cable is cut
     machines.cable("down")

@@ -48,6 +48,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     )
     vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)
     trained = new_decoder(shape, vocabulary, seed=5)
+    torch.manual_seed(5)
     with torch.no_grad():
         for weight in trained.parameters():
             weight.add_(torch.randn_like(weight), alpha=0.3)
