@@ -167,8 +167,8 @@ def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_thr
     each_folder: Path, opened: Opened
 ) -> None:
     settings = (
-        Settings(temperature=1, top_k=0, length=70, seed=7, stop_at_end=False),
-        Settings(length=70, seed=8, repetition_penalty=1.2, stop_at_end=False),
+        Settings(temperature=1, top_k=0, length=55, seed=7, stop_at_end=False),
+        Settings(length=55, seed=8, repetition_penalty=1.2, stop_at_end=False),
     )
 
     def alone(engine: Engine) -> list[Story]:
@@ -186,7 +186,10 @@ def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_thr
                 stories += [way(engine) for way in ways]
     finally:
         torch.set_num_threads(threads)
-    assert [len(story.tokens) for story in stories[0]] == [70, 70]
+    assert [len(story.tokens) for story in stories[0]] == [
+        55,
+        55,
+    ]  # more than a context, with the prompt
     for other in stories[1:]:
         assert [story.tokens for story in other] == [story.tokens for story in stories[0]]
 
@@ -329,8 +332,6 @@ def test_a_story_is_the_same_whatever_the_type_of_the_head(
     ]
     settings = [
         Settings(length=60, seed=seed, stop_at_end=False, **way)
-        for way in ways
-        for seed in range(2)
         for way in ways
         for seed in range(2)
     ]

@@ -25,7 +25,7 @@ from tests.playground.model.tokenizers_in_the_wild import KINDS, stored
 VOCABULARY = 320
 CONTEXT = 64
 PROMPT = "Once upon a time there was a fox"
-LENGTH = 24
+LENGTH = 16
 
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT}
 BASE: dict[str, Any] = {

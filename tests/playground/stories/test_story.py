@@ -14,14 +14,16 @@ from playground.sampling import Settings
 from playground.stories.story import Story
 
 
-@pytest.fixture
-def story(engine: Engine) -> Story:
-    stream = engine.write(
-        "Once, a 🦊 said “hi”\0",
-        Settings(length=12, temperature=2, top_k=0, banned_words=("wolf",), stop_at_end=False),
+@pytest.fixture(scope="module")
+def story(storyteller: ModelFolder) -> Story:
+    """A story of which every part is set."""
+    settings = Settings(
+        length=12, temperature=2, top_k=0, banned_words=("wolf",), stop_at_end=False
     )
-    for _ in stream:
-        pass
+    with Engine(storyteller, max_streams=1) as engine:
+        stream = engine.write("Once, a 🦊 said “hi”\0", settings)
+        for _ in stream:
+            pass
     return stream.story
 
 
