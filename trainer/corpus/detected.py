@@ -43,7 +43,9 @@ def said(files: Sequence[StoryFile], forms: Sequence[Format]) -> list[str]:
     groups: dict[Format, list[StoryFile]] = {}
     for file, form in zip(files, forms, strict=True):
         groups.setdefault(form, []).append(file)
-    return [
-        f"reading {shown(group)}: " + ", ".join(f"{name} {value}" for name, value in details(form))
-        for form, group in groups.items()
-    ]
+    lines = []
+    for form, group in groups.items():
+        (_, kind), *others = details(form)
+        lines.append(f"reading {shown(group)}: {kind}")
+        lines[-1] += "".join(f", {name} {value}" for name, value in others)
+    return lines

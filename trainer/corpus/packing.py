@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import re
 import tarfile
 import zipfile
@@ -103,8 +102,8 @@ def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
 
     Each file is closed when the next one is asked for.
     """
-    for path, group in itertools.groupby(files, key=lambda file: file.path):
-        members = {file.member: file for file in group}
+    for members in runs(files):
+        path = next(iter(members.values())).path
         if "" in members:
             with path.open("rb") as raw:
                 yield unpacked(members[""], raw, raw.tell)
@@ -118,6 +117,19 @@ def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
                 for entry in tar:
                     if entry.name in members and (content := tar.extractfile(entry)):
                         yield unpacked(members[entry.name], content, since(raw))
+
+
+def runs(files: Iterable[StoryFile]) -> list[dict[str, StoryFile]]:
+    """Return the files that are read in one go, by their names inside: an archive's members, or a
+    file alone. What is named twice is read twice."""
+    groups: list[dict[str, StoryFile]] = []
+    before = None
+    for file in files:
+        if file.path != before or file.member in groups[-1]:
+            groups.append({})
+        groups[-1][file.member] = file
+        before = file.path
+    return groups
 
 
 def since(raw: Any) -> Callable[[], int]:

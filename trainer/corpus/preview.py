@@ -71,6 +71,7 @@ def packed(file: StoryFile, form: Format) -> Iterator[tuple[str, str]]:
         yield "compression", opened.compression
         if form.kind not in TABLES:
             start = read_up_to(opened.stream, LOOK)
+            yield "encoding", form.encoding if form.encoding == "utf-8" else ""
             yield "byte order mark", "yes" if start.startswith(tuple(MARKS)) else ""
             text = decoded(start, form.encoding)
             yield "line ends", "Windows" if "\r\n" in text else "CR alone" * bool(form.line_ends)

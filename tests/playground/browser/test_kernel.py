@@ -52,6 +52,7 @@ def texts(count: int) -> list[str]:
         return [json.loads(line)["text"] for line in itertools.islice(lines, count)]
 
 
+@pytest.mark.process
 def test_the_committed_kernel_is_what_the_source_compiles_to(tmp_path: Path) -> None:
     if importlib.util.find_spec("ziglang") is None:
         assert os.environ.get("CI") != "true", "CI needs ziglang (pyproject.toml, extra dev)"

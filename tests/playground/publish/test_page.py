@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 import app
 from tests.browser.actions import AXE
-from tests.browser.conftest import browser, every_core  # noqa: F401, fixtures
+from tests.browser.conftest import browser, chromium  # noqa: F401, fixtures
 from tests.paths import ROOT
 from tests.playground.publish import hub_server
 from tests.playground.publish.hub_server import TOKEN, Hub

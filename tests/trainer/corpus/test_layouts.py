@@ -297,6 +297,9 @@ def test_packed_files_in_a_folder_are_read(tmp_path: Path) -> None:
     train, _, note = split_of_source(tmp_path)
     assert train == STORIES
     assert note == "passed over, of no known kind: notes.docx"
+    assert split_of_source(f"{tmp_path}/*.*z*,{tmp_path}/e.zip,{tmp_path}/e.zip")[0] == (
+        STORIES[10:] + STORIES[40:50] * 2
+    )
     (tmp_path / "e.zip").write_bytes(b"PK\3\4 and no more")
     with pytest.raises(ValueError, match=r"e.zip cannot be read to its end"):
         find_files(str(tmp_path))

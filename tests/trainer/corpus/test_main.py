@@ -1,5 +1,6 @@
 """build, inspect and verify on the command line."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -110,6 +111,7 @@ def test_inspect_says_how_a_file_is_understood(
         "  delimiter: comma",
         "  quotation marks: around fields",
         "  head line: yes",
+        "  encoding: utf-8",
         "  byte order mark: yes",
         "  line ends: Windows",
     ):
@@ -131,3 +133,17 @@ def test_a_console_without_the_letters_of_a_story(store: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert b"# The corpus: sample" in done.stdout
+
+
+def test_inspect_says_split_compression_and_encoding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "valid", "test"):
+        text = "nr;text\r\n1;One day, Tom ran.\r\n2;Then he was happy.\r\n"
+        (tmp_path / f"{name}.csv").write_bytes(gzip.compress(text.encode("utf-16")))
+    assert main(["inspect", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert f"splits of {tmp_path}: trained on train.csv; validated on valid.csv" in said[0]
+    for line in ("split: train", "split: validation", "delimiter: semicolon", "encoding: utf-16"):
+        assert f"  {line}" in said
+    assert said.count("  compression: gzip") == 2
