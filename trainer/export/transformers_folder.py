@@ -44,8 +44,10 @@ def export(
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """Write the weights and what stock transformers has to know of them."""
+    """Write the weights and what stock transformers has to know of them. The model is left as it
+    is: the run evaluates it afterwards."""
     transformers.utils.logging.disable_progress_bar()  # the run has its own
+    before = model.generation_config
     model.generation_config = GenerationConfig(
         do_sample=True,
         temperature=SAMPLING["temperature"],
@@ -55,4 +57,7 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
         eos_token_id=model.config.eos_token_id,
         pad_token_id=model.config.eos_token_id,
     )
-    model.save_pretrained(folder)
+    try:
+        model.save_pretrained(folder)
+    finally:
+        model.generation_config = before

@@ -46,7 +46,9 @@ def training(model: Any, *settings: str) -> dict[str, Any]:
 
 
 def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path: Path) -> None:
+    before = model.generation_config
     export(tmp_path / "export", model, gpt2(), training(model))
+    assert model.generation_config is before
     names = {path.name for path in (tmp_path / "export").iterdir()}
     assert names == {
         "config.json",
