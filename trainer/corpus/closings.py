@@ -12,8 +12,8 @@ import re
 # What the first version knew. A story that ends with another of these marks was dropped by it.
 FIRST = (".", "!", "?", '"', "'", ")", "”", "’", "»", "…")
 
-SENTENCE_TERMINAL = (
-    r"!.?\u0589\u061d-\u061f\u06d4\u0700-\u0702\u07f9\u0837\u0839\u083d\u083e\u0964\u0965"
+OTHER_TERMINAL = (
+    r"\u0589\u061d-\u061f\u06d4\u0700-\u0702\u07f9\u0837\u0839\u083d\u083e\u0964\u0965"
     r"\u104a\u104b\u1362\u1367\u1368\u166e\u1735\u1736\u17d4\u17d5\u1803\u1809\u1944\u1945"
     r"\u1aa8-\u1aab\u1b4e\u1b4f\u1b5a\u1b5b\u1b5e\u1b5f\u1b7d-\u1b7f\u1c3b\u1c3c\u1c7e\u1c7f"
     r"\u2024\u203c\u203d\u2047-\u2049\u2cf9-\u2cfb\u2e2e\u2e3c\u2e53\u2e54\u2e60\u2e61\u3002"
@@ -27,6 +27,7 @@ SENTENCE_TERMINAL = (
     r"\U00011c41\U00011c42\U00011ef7\U00011ef8\U00011f43\U00011f44\U00016a6e\U00016a6f\U00016af5"
     r"\U00016b37\U00016b38\U00016b44\U00016d6e\U00016d6f\U00016e98\U0001bc9f\U0001da88"
 )
+SENTENCE_TERMINAL = "!.?" + OTHER_TERMINAL
 CLOSING = (
     r"\x22')\]}\xab\xbb\u0f3b\u0f3d\u169c\u2018-\u201f\u2039\u203a\u2046\u207e\u208e\u2309\u230b"
     r"\u232a\u2769\u276b\u276d\u276f\u2771\u2773\u2775\u27c6\u27e7\u27e9\u27eb\u27ed\u27ef\u2984"
@@ -43,6 +44,10 @@ EMOJI = (
 )
 # Colours of skin are among the emoji; these only change the one before.
 MODIFIERS = r"\u200d\u20e3\ufe0e\ufe0f\U000e0020-\U000e007f"
+
+# Where a sentence ends inside a text. Latin marks count if a space follows; "Mr." ends nothing.
+LATIN_END = re.compile(r"(?<!\b[MmDd]r)(?<!\b[Mm]rs)[.!?…]+[\"'”’)]*(?=\s|$)")
+SENTENCE_END = re.compile(rf"{LATIN_END.pattern}|[{OTHER_TERMINAL}]+[{CLOSING}]*")
 
 WHOLE = re.compile(rf"[{SENTENCE_TERMINAL}{CLOSING}{EMOJI}…][{MODIFIERS}]*\Z")
 

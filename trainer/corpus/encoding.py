@@ -13,7 +13,8 @@ import re
 
 import numpy as np
 
-from trainer.corpus.cleaning import Cleaner, Dropped
+from trainer.corpus.cleaning import CLOSED_LATER, Cleaner, Dropped
+from trainer.corpus.closings import LATIN_END, SENTENCE_END
 from trainer.corpus.near_duplicates import signatures
 from trainer.corpus.readers import Chunk
 from trainer.corpus.shards import Shard, Tally
@@ -22,7 +23,6 @@ from trainer.corpus_config import Corpus
 
 NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
 LOWER_CASE = bytes(range(256)).lower()
-SENTENCE_END = re.compile(r"(?<!\b[MmDd]r)(?<!\b[Mm]rs)[.!?…]+[\"'”’)]*(?=\s|$)")
 
 
 class Encoder:
@@ -90,10 +90,12 @@ class Encoder:
         found, ends = list(stories), np.cumsum(lengths)
         for number in np.flatnonzero(lengths - 1 > most).tolist():
             first = ends[number] - lengths[number]
-            cut = whole_sentences(stories[number], len(self.tokenizer.decode(ids[first:][:most])))
+            story, fits = stories[number], len(self.tokenizer.decode(ids[first:][:most]))
+            cut = whole_sentences(story, fits)
             if cut:
                 found[number] = cut
                 tally.changed["shortened"] += 1
+                tally.changed[CLOSED_LATER] += cut != whole_sentences(story, fits, LATIN_END)
         return found
 
     def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
@@ -110,9 +112,9 @@ class Encoder:
         return keep
 
 
-def whole_sentences(story: str, characters: int) -> str:
-    """The sentences that lie within the first characters of a story."""
-    ends = [end.end() for end in SENTENCE_END.finditer(story) if end.end() <= characters]
+def whole_sentences(story: str, characters: int, end: re.Pattern[str] = SENTENCE_END) -> str:
+    """Return the sentences that lie within the first characters of a story."""
+    ends = [match.end() for match in end.finditer(story) if match.end() <= characters]
     return story[: ends[-1]] if ends else ""
 
 

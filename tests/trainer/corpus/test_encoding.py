@@ -30,6 +30,22 @@ def test_whole_sentences(characters: int, whole: str) -> None:
     assert whole_sentences(story, characters) == whole
 
 
+@pytest.mark.parametrize(
+    ("story", "whole"),
+    [
+        (
+            "从前有一个小女孩。她说:“你好!”她很开心。后来",
+            "从前有一个小女孩。她说:“你好!”她很开心。",
+        ),
+        ("彼は「行こう。」と言った。それ", "彼は「行こう。」と言った。"),
+        ("राम ने आम खाए। वह खुश", "राम ने आम खाए।"),
+        ("كان لديه تفاحة؟ كان", "كان لديه تفاحة؟"),
+    ],
+)
+def test_sentences_of_other_scripts(story: str, whole: str) -> None:
+    assert whole_sentences(story, len(story)) == whole
+
+
 def test_long_stories_are_cut_at_a_sentence(
     tmp_path: Path, stories: list[str], settings: Settings
 ) -> None:
