@@ -31,7 +31,7 @@ def test_it_answers_from_elsewhere_with_low_priority(process: BackgroundProcess)
     other = process.call(os.getpid)
     assert other != os.getpid()
     assert process.call(os.getpid) == other
-    assert process.call(os.nice, 0) >= NICE
+    assert process.call(os.nice, 0) == min(19, os.nice(0) + NICE)
     with pytest.raises(ValueError, match="at most 2,953 letters"):
         process.call(qr.svg, "x" * 3_000)
     assert process.call(os.getpid) == other
