@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE # in containers: each of the tests' processes w
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
 STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
-NODE_TESTS := $(BIN)/node --test --test-reporter=dot "tests/web/*.test.js"
+NODE_TESTS := $(BIN)/node --test --test-timeout=60000 --test-reporter=dot "tests/web/*.test.js"
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # mypy keeps one core busy for a minute when it has no cache yet: it runs beside the tests.
 define TYPES_AND_TESTS
