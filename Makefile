@@ -46,7 +46,7 @@ browser: $(VENV)/.play ## make the page that writes in the visitor's browser, an
 publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/export you/storyteller --dry-run"
 	$(BIN)/python -m playground.publish $(ARGS)
 
-check: $(VENV)/.dev ## style, types and all logic, without processes and browsers: a minute
+check: $(VENV)/.dev ## style, types and all logic, without processes and browsers
 	$(STYLE)
 	$(NODE_TESTS)
 	@$(call TYPES_AND_TESTS,not process and not browser and not soak)
