@@ -17,7 +17,7 @@ def best_effort(what: str, say: Callable[[str], None] = to_stderr) -> Iterator[N
     """Run the block; whatever it raises becomes one warning that `what` is left out.
 
     Only for what the model and its checkpoints do not depend on: a curve, a sample, a report. Every
-    kind of error is meant, from a full disk to a bug of a drawing library; Ctrl-C is none of them.
+    kind of error is meant, from a full disk to a bug of a drawing library; Ctrl-C stops the run.
     """
     try:
         yield

@@ -188,8 +188,8 @@ def joined(key: str, values: list[Any]) -> str:
     for value in values:
         if not isinstance(value, str | int | float) or separator in str(value):
             raise ValueError(
-                f"{key} must be a list of texts without {separator!r}, which separates them; "
-                f"{value!r} is none"
+                f"{key} must be a list of texts without {separator!r}, which separates them: "
+                f"change {value!r}"
             )
     return separator.join(map(str, values))
 
