@@ -86,7 +86,7 @@ def cpu_flags() -> str:
 
 
 def compiler() -> str:
-    """Return the path and version of the C++ compiler, empty where there is none."""
+    """Return the path and version of the C++ compiler; empty if there is no compiler."""
     path = shutil.which(os.environ.get("CXX", "g++"))
     if path is None:
         return ""

@@ -61,7 +61,7 @@ class OpenFile:
         file: which one.
         stream: its content.
         position: tells how many bytes of the file on the disk were read for it.
-        compression: the name of its compression; "" if there is none.
+        compression: the name of its compression; "" if it is not compressed.
     """
 
     file: StoryFile
