@@ -46,10 +46,10 @@ browser: $(VENV)/.play ## make the page that writes in the visitor's browser, an
 publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/export you/storyteller --dry-run"
 	$(BIN)/python -m playground.publish $(ARGS)
 
-check: $(VENV)/.dev ## style, types and all logic, without processes and browsers
+check: $(VENV)/.dev ## style, types and all logic, without processes, browsers and training runs
 	$(STYLE)
 	$(NODE_TESTS)
-	@$(call TYPES_AND_TESTS,not process and not browser and not soak)
+	@$(call TYPES_AND_TESTS,not process and not browser and not slow and not soak)
 
 test: $(VENV)/.dev ## check style and types, then run every test but the soak tests
 	@$(TOOLS)

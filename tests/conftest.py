@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing.process
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.exports import make_export
 
 Exporter = Callable[..., Path]
 STARTING_PROCESSES = ("process", "browser", "soak", "gpu")
+TRAINING = (*STARTING_PROCESSES, "slow")
 SLOW = ("test_kill.py", "test_machines.py", "test_runtime.py")
 
 
@@ -53,12 +55,26 @@ class Forbidden(subprocess.Popen[str]):
         raise AssertionError(f"mark this test with `process`: it starts {command}")
 
 
+def forbidden_training(*_: object) -> None:
+    """In place of `Trainer.loop` where a test must not train."""
+    raise AssertionError("mark this test with `slow`: it trains a model")
+
+
 @pytest.fixture(autouse=True)
-def no_unmarked_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only tests that say so may start processes, so that `make check` stays quick."""
-    if not any(request.node.get_closest_marker(name) for name in STARTING_PROCESSES):
+def only_what_markers_allow(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only tests that say so may start processes or train, so that `make check` stays quick."""
+
+    def is_marked(names: tuple[str, ...]) -> bool:
+        return any(request.node.get_closest_marker(name) for name in names)
+
+    if not is_marked(STARTING_PROCESSES):
         monkeypatch.setattr(subprocess, "Popen", Forbidden)
         monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", Forbidden)
+    loop = sys.modules.get("trainer.loop")
+    if loop is not None and not is_marked(TRAINING):
+        monkeypatch.setattr(loop.Trainer, "loop", forbidden_training)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from transformers import PreTrainedModel
@@ -46,9 +47,10 @@ def flops_per_token(decoder: PreTrainedModel, teachers: Sequence[PreTrainedModel
     return int(6 * weights + 12 * attention) + sum(map(flops_per_token, teachers)) // 3
 
 
+@cache  # the machine does not change
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Floating-point operations per second of a large matrix product: the best of those that fit in
-    about 0.2 s."""
+    about 0.2 s, measured once per process."""
     side = SIDE.get(device.type, SIDE["cuda"])
     one = torch.randn(side, side, device=device).to(dtype)
     product = one @ one  # the first is slower: libraries wake up

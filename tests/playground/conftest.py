@@ -19,7 +19,7 @@ from playground.model.folder import ModelFolder
 from tests.conftest import Exporter
 from tests.exports import copy_tokenizer, make_export
 from tests.paths import ROOT
-from tests.playground.vocabulary import SIZE, write_tokenizer
+from tests.vocabulary import SIZE, write_tokenizer
 
 CONTEXT = 64
 OWN_ROWS = 1_000  # ids with a row of their own where the others share one

@@ -53,6 +53,7 @@ def test_an_error_becomes_one_warning_and_ctrl_c_does_not() -> None:
     assert len(said) == 1
 
 
+@pytest.mark.slow
 def test_a_curve_that_cannot_be_drawn_does_not_cost_the_model(
     command: list[str],
     tmp_path: Path,
@@ -70,6 +71,7 @@ def test_a_curve_that_cannot_be_drawn_does_not_cost_the_model(
     assert training["validation"]["stories"] == 1
 
 
+@pytest.mark.slow
 def test_stories_that_cannot_be_written_do_not_cost_the_model(
     command: list[str],
     tmp_path: Path,
@@ -87,6 +89,7 @@ def test_stories_that_cannot_be_written_do_not_cost_the_model(
     assert (tmp_path / "run" / "checkpoints" / "step-00000004").is_dir()
 
 
+@pytest.mark.slow
 def test_the_same_command_completes_an_export_that_an_interruption_left_without_its_card(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,6 +67,7 @@ def base(request: pytest.FixtureRequest, home: Path) -> Path:
     return save_with_gpt2s_tokenizer(foreign_model(*NAMED[request.param]), home / request.param)
 
 
+@pytest.mark.slow
 def test_it_is_trained_resumed_exported_and_played(base: Path, home: Path) -> None:
     name = base.name
     assert run(home, base, f"{name}-whole") == 0
@@ -116,6 +117,7 @@ def test_it_begins_as_the_same_model(name: str) -> None:
         assert torch.equal(full(ids).logits, model(ids).logits)
 
 
+@pytest.mark.slow
 def test_grouped_keys_from_the_beginning(home: Path) -> None:
     """A model of our own with fewer heads of keys than of queries."""
     words = ["--model.hidden", "32", "--model.intermediate", "64", "--model.num_heads", "4"]
@@ -167,6 +169,7 @@ def nanogpt(home: Path) -> Path:
     return save_with_gpt2s_tokenizer(model, home / "nanogpt")
 
 
+@pytest.mark.slow
 def test_a_padded_embedding_is_the_same_vocabulary(
     nanogpt: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,7 @@ def test_the_update_is_refused_and_named(
     assert all(weight.isfinite().all() for weight in weights.values())
 
 
+@pytest.mark.slow
 def test_the_step_is_named_when_it_is_seen_at_the_next_line(
     tmp_path: Path, stores: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

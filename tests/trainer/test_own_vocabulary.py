@@ -27,6 +27,7 @@ TINY = [
     *("--run.sample_length", "2", "--run.evaluate_stories", "2", "--run.snapshots", "2"),
     *("--run.log_every", "10", "--runtime.precision", "fp32"),
 ]
+pytestmark = pytest.mark.slow  # all of it needs a finished run
 OWN = [*TINY, "--corpus.tokenizer", "train:512"]
 TEXT = "Tom said:  \"It's 12 o'clock!\"\n\n  किताब 📚"
 

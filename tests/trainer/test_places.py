@@ -33,6 +33,7 @@ def steps(folder: Path) -> list[int]:
     return [checkpoint.step_of(path) for path in checkpoint.paths(folder)]
 
 
+@pytest.mark.slow
 def test_a_run_resumes_in_a_moved_folder_and_through_a_link_and_starts_over_there(
     small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +106,7 @@ def test_checkpoints_without_their_run_keep_its_id(tmp_path: Path) -> None:
         assert run_folder.run_of(tmp_path) == "moved"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 def test_a_second_user_resumes_or_is_told_and_nothing_changes(
     mode: int, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -178,6 +180,7 @@ def test_who_holds_a_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pass
 
 
+@pytest.mark.slow
 def test_a_base_and_a_teacher_may_have_another_path(
     small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

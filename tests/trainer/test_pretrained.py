@@ -38,6 +38,8 @@ QUICK = [
     *("--run.snapshots", "1", "--run.log_every", "1", "--runtime.precision", "fp32"),
 ]
 
+pytestmark = pytest.mark.slow  # nearly all of it needs two finished runs
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -62,6 +62,7 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> str
     return capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_touched(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = os.stat(whole / EXPORT).st_mtime_ns
     said = refused(capsys, whole)
@@ -88,6 +89,7 @@ def test_another_arithmetic_is_refused_too(whole: Path, capsys: pytest.CaptureFi
     assert f"runtime.precision was {used} and is now {other}" in said
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,7 @@ def signal_after_a_step(number: signal.Signals, folder: Path) -> Iterator[None]:
     watcher.join()
 
 
+@pytest.mark.slow
 def test_the_clock_saves_and_stops_and_the_same_command_goes_on(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_the_clock_saves_and_stops_and_the_same_command_goes_on(
     assert f"python app.py --model {tmp_path / 'run' / 'export'} opens it" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_and_a_scheduler_save_and_stop(
     number: signal.Signals,
@@ -71,6 +73,7 @@ def test_a_closed_terminal_and_a_scheduler_save_and_stop(
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.slow
 def test_a_thread_trains_too(settings: list[str], tmp_path: Path) -> None:
     """As in a notebook's executor, where Python takes no signals."""
     codes: list[int] = []
@@ -83,6 +86,7 @@ def test_a_thread_trains_too(settings: list[str], tmp_path: Path) -> None:
     assert (tmp_path / "run" / "export" / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_a_wsd_run_goes_on_longer_to_the_bits_of_one_planned_so(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

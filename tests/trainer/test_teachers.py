@@ -123,6 +123,7 @@ def run(home: Path, name: str, *more: str) -> int:
     return main([*RUN, *folders, *more])
 
 
+@pytest.mark.slow
 def test_a_run_with_teachers(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     teachers = ["--model.teachers", f"{home / '1'}, {home / '2' / 'export'}"]
     assert run(home, "taught", *teachers, "--run.minutes", "0.0001") == 0
@@ -146,6 +147,7 @@ def test_teachers_that_cannot_teach_are_refused(home: Path, tmp_path: Path) -> N
     assert open_teachers(parse([]), gpt2()) == []
 
 
+@pytest.mark.slow
 def test_a_teacher_of_another_vocabulary_is_refused(home: Path) -> None:
     own = ["--corpus.tokenizer", "train:300", "--run.seed", "3"]
     assert run(home, "own", *own) == 0

@@ -267,6 +267,7 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_the_block_of_gpt2_goes_the_whole_way_too(tmp_path: Path, train: Trainer) -> None:
     """GPT-2 has a row a position: nothing may look one past its context."""
     shape = ["--model.block", "gpt2", "--model.context", "32", "--run.sample_length", "100"]
@@ -277,6 +278,7 @@ def test_the_block_of_gpt2_goes_the_whole_way_too(tmp_path: Path, train: Trainer
     assert any("validation_loss" in line for line in lines_of(tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path, train: Trainer) -> None:
     """Few stories, many steps: they are memorised, and the loss on others rises."""
     run, few = tmp_path / "run", tmp_path / "few.jsonl"
@@ -323,6 +325,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
     tmp_path: Path, train: Trainer
 ) -> None:
@@ -341,6 +344,7 @@ def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
     assert str(tmp_path) not in (tmp_path / "run" / "export" / "training.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_library_upgraded_in_mid_run_is_named_with_the_way_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

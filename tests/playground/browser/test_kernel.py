@@ -141,7 +141,7 @@ def nats(kernel: Kernel, stories: list[list[int]]) -> float:
     return total / count
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_the_shipped_storyteller_is_the_same_in_fp16_and_nearly_in_int8() -> None:
     model = ModelFolder.open(SHIPPED, device="cpu")
     stories = [[model.start, *model.encode(text)][:200] for text in texts(PROMPTS)]

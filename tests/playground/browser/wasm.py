@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,13 @@ PAGE = 65_536
 COLUMNS = 4
 
 
+@cache
+def compiled() -> tuple[wasmtime.Engine, wasmtime.Module]:
+    """Return the kernel, compiled once for all tests of this process."""
+    engine = wasmtime.Engine()
+    return engine, wasmtime.Module.from_file(engine, str(KERNEL))
+
+
 class Kernel:
     """A packed model and the kernel that computes it."""
 
@@ -24,8 +32,8 @@ class Kernel:
         (length,) = struct.unpack_from("<I", content, 8)
         self.header = json.loads(content[12 : 12 + length])
         data = content[12 + length :]
-        self.store = wasmtime.Store()
-        module = wasmtime.Module.from_file(self.store.engine, str(KERNEL))
+        engine, module = compiled()
+        self.store = wasmtime.Store(engine)
         self.exports = wasmtime.Instance(self.store, module, []).exports(self.store)
         self.memory = self.exports["memory"]
         base = -(-self.exports["__heap_base"].value(self.store) // 64) * 64

@@ -16,7 +16,7 @@ from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
 from tests.playground.conftest import CONTEXT
-from tests.playground.vocabulary import END_OF_TEXT, SIZE
+from tests.vocabulary import END_OF_TEXT, SIZE
 
 Opened = Callable[[Path], ModelFolder]
 PROMPT = "Once upon a time, a small fox found a red kite."

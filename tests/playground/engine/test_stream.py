@@ -13,7 +13,7 @@ from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
-from tests.playground.vocabulary import END_OF_TEXT
+from tests.vocabulary import END_OF_TEXT
 
 ENDLESS = Settings(length=1_000, stop_at_end=False)
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
-from tests.playground.vocabulary import END_OF_TEXT
+from tests.vocabulary import END_OF_TEXT
 
 peft = pytest.importorskip("peft")
 PROMPT = "Once upon a time there was a fox"

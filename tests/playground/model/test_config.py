@@ -15,7 +15,7 @@ from playground.model.config import context_of, ends_of, read_config
 from playground.model.families import family_of
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
-from tests.playground.vocabulary import END_OF_TEXT
+from tests.vocabulary import END_OF_TEXT
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import torch
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from tests.gpt2 import END_OF_TEXT as GPT2_END
-from tests.playground.vocabulary import SIZE
+from tests.vocabulary import SIZE
 
 
 @pytest.fixture

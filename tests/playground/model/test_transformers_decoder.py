@@ -17,7 +17,7 @@ from playground.model.families import family_of
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from tests.exports import copy_tokenizer
-from tests.playground.vocabulary import END_OF_TEXT, SIZE
+from tests.vocabulary import END_OF_TEXT, SIZE
 
 PROMPT = "Once upon a time there was a red fox"
 

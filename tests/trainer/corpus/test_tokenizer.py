@@ -42,6 +42,7 @@ def test_the_files_follow_from_the_ranks() -> None:
     assert tokenizer_json(ranks) == shipped
 
 
+@pytest.mark.slow
 def test_ids_equal_those_of_the_vocabulary_file_on_all_stories() -> None:
     if not (SHARED / "train.jsonl").is_file():
         pytest.skip("../shared/data is absent: no vocabulary file of GPT-2 to compare with")

@@ -1,5 +1,8 @@
 """Tiny models with random weights, and stories to judge them by."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import (
@@ -14,15 +17,34 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from tests.paths import TOKENIZER
+from tests.exports import copy_tokenizer
+from tests.vocabulary import END_OF_TEXT, SIZE, write_tokenizer
 
-END_OF_TEXT = 50_256
-IDS = {"vocab_size": 50_257, "bos_token_id": END_OF_TEXT, "eos_token_id": END_OF_TEXT}
+ModelWriter = Callable[[Path, PreTrainedModel], Path]
+IDS = {"vocab_size": SIZE, "bos_token_id": END_OF_TEXT, "eos_token_id": END_OF_TEXT}
 
 
 @pytest.fixture(scope="session")
-def tokenizer() -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(TOKENIZER)
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the small vocabulary's tokenizer."""
+    return write_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tokenizer_folder: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(tokenizer_folder)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tokenizer_folder: Path) -> ModelWriter:
+    """Writes a model with its tokenizer, as transformers keeps them."""
+
+    def write(folder: Path, model: PreTrainedModel) -> Path:
+        model.save_pretrained(folder)
+        copy_tokenizer(tokenizer_folder, folder)
+        return folder
+
+    return write
 
 
 def tiny_llama(context: int = 24) -> PreTrainedModel:

@@ -13,8 +13,7 @@ from trainer.evaluate.__main__ import main
 from trainer.evaluate.compare import compare, table
 from trainer.evaluate.likelihood import Likelihood, score
 
-from .conftest import tiny_gpt2, tiny_llama
-from .folders import model_folder
+from .conftest import ModelWriter, tiny_gpt2, tiny_llama
 
 
 @pytest.fixture
@@ -57,7 +56,10 @@ def test_other_stories_are_refused(
 
 
 def test_the_command(
-    tmp_path: Path, stories: list[str], capsys: pytest.CaptureFixture[str]
+    model_folder: ModelWriter,
+    tmp_path: Path,
+    stories: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folders = [
         model_folder(tmp_path / "a", tiny_llama()),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tests.vocabulary import END_OF_TEXT
 from trainer.evaluate.continuations import (
     Continuation,
     Sampling,
@@ -13,7 +14,7 @@ from trainer.evaluate.continuations import (
     openings_of,
 )
 
-from .conftest import END_OF_TEXT, tiny_llama
+from .conftest import tiny_llama
 
 
 def by_hand(model: PreTrainedModel, ids: list[int], room: int, sampling: Sampling, n: int) -> list:
@@ -75,7 +76,7 @@ def test_openings_leave_room_to_write(
 ) -> None:
     """Of 24 tokens 12 are for writing, and the start token takes one: 11 for the opening."""
     openings = openings_of(llama, stories, tokenizer, 10)
-    assert [len(opening.ids) for opening in openings] == [9]
+    assert [len(opening.ids) for opening in openings] == [12]
     assert openings_of(llama, stories[2:3], tokenizer, 10) == []
     assert openings_of(llama, stories, tokenizer, 0) == []
 

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tests.vocabulary import END_OF_TEXT
 from trainer.evaluate.likelihood import Evaluation, evaluate, slide
-
-from .conftest import END_OF_TEXT
 
 
 def brute_force(

@@ -2,31 +2,23 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import GPT2Config, GPT2LMHeadModel
 
-from tests.paths import ROOT
 from trainer.evaluate.__main__ import main
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.load import open_model
 from trainer.evaluate.story_files import cleaning_of
 
+from .conftest import ModelWriter, tiny_gpt2
+
 STORIES = ["Tom saw a big red bus. It went by.", "There was a Cat." + " It sat." * 20, "Bye!"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    torch.manual_seed(3)
-    shape = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32}
-    GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(folder)
-    for file in (ROOT / "trainer" / "corpus" / "gpt2").iterdir():
-        shutil.copy(file, folder)
-    return folder
+def folder(model_folder: ModelWriter, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return model_folder(tmp_path_factory.mktemp("model"), tiny_gpt2(context=32))
 
 
 @pytest.fixture

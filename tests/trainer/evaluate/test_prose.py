@@ -52,7 +52,8 @@ def test_what_stands_in_the_training_stories() -> None:
 
 
 def prose_of(written: str, tokenizer: PreTrainedTokenizerBase, training: list[str]) -> Prose:
-    pair = Continuation(LONG, written, 9, len(tokenizer(written).input_ids), ended=True)
+    counts = (len(tokenizer(text).input_ids) for text in (LONG, written))
+    pair = Continuation(LONG, written, *counts, ended=True)
     known = find_in_training(training, pair.texts) if training else None
     return measure_prose([pair], Sampling(), tokenizer, known)
 

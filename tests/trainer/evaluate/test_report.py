@@ -15,8 +15,7 @@ from trainer.evaluate.coloured_story import COLUMNS, broken
 from trainer.evaluate.likelihood import Likelihood, score
 from trainer.evaluate.report import ranked, texts_of
 
-from .conftest import tiny_llama
-from .folders import model_folder
+from .conftest import ModelWriter, tiny_llama
 
 
 @pytest.fixture
@@ -79,6 +78,7 @@ def test_lines_are_broken_at_words_and_keep_every_letter() -> None:
 
 
 def test_the_command_writes_a_report_and_no_other_folder_is_touched(
+    model_folder: ModelWriter,
     tmp_path: Path,
     stories: list[str],
     monkeypatch: pytest.MonkeyPatch,
