@@ -186,6 +186,7 @@ def test_a_padded_embedding_is_the_same_vocabulary(
     assert run(home, nanogpt, "taught-by-nanogpt", *taught) == 0
 
 
+@pytest.mark.slow
 def test_tokens_that_were_added_are_no_other_vocabulary(tmp_path: Path) -> None:
     """GPT-2 with marks for chats, and one with a padding token that has no row at all."""
     for rows in (SIZE + 2, SIZE):
@@ -202,6 +203,7 @@ def test_tokens_that_were_added_are_no_other_vocabulary(tmp_path: Path) -> None:
         assert torch.equal(opened.get_input_embeddings().weight, before[:SIZE])
 
 
+@pytest.mark.slow
 def test_more_ids_than_rows_are_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = foreign_model("gpt2", {"n_embd": 32, "n_layer": 1, "n_head": 2, "vocab_size": 50_000,
                                    "bos_token_id": 0, "eos_token_id": 0})  # fmt: skip
@@ -235,6 +237,7 @@ def test_what_cannot_be_trained_is_refused(kind: str, sizes: dict[str, Any], sen
         shape_of(foreign_model(kind, sizes).config, "theirs")
 
 
+@pytest.mark.slow
 def test_the_context_may_be_shorter_and_not_longer(nanogpt: Path, tmp_path: Path) -> None:
     start = ["--model.init_from", str(nanogpt)]
     config, _ = open_pretrained(parse(start))

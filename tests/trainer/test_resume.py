@@ -72,6 +72,7 @@ def test_a_finished_run_is_not_touched(whole: Path, capsys: pytest.CaptureFixtur
     assert os.stat(whole / EXPORT).st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_changed_settings_are_refused_by_name(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

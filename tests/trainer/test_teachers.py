@@ -137,6 +137,7 @@ def test_a_run_with_teachers(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "1, export (50 % of the loss)" in (export / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_teachers_that_cannot_teach_are_refused(home: Path, tmp_path: Path) -> None:
     for name, more, wanted in (
         ("nobody", [], "there is no model folder"),

@@ -29,6 +29,7 @@ def test_make_browser_takes_the_shipped_model() -> None:
     assert words == ["models/storyteller", "build/page"]
 
 
+@pytest.mark.slow
 def test_a_folder_is_made_and_made_again(
     folder_of: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def test_a_slot_borrows_its_beginning(halves: Path) -> None:
     assert np.array_equal(rest(), expected[shared:])
 
 
+@pytest.mark.slow
 def test_greedy_tokens_are_those_of_transformers(halves: Path) -> None:
     model, kernel = reference(halves), Kernel(pack(ModelFolder.open(halves, device="cpu")).content)
     draws = torch.Generator().manual_seed(1)

@@ -44,6 +44,7 @@ def test_equal_rows_are_stored_once(folder_of: Callable[[str], Path]) -> None:
     assert len(few.content) < len(many.content) / 4
 
 
+@pytest.mark.slow
 def test_only_what_loses_nothing_has_the_export_s_fingerprint(
     folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -118,6 +118,7 @@ def test_scores_are_those_of_transformers_also_beyond_the_context(
         assert all(token.draw is None for token in story.tokens)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rows")
 def test_a_story_of_three_contexts_sees_the_window_it_should(
     each_folder: Path, opened: Opened
@@ -162,6 +163,7 @@ def written_among_others(engine: Engine, *settings: Settings) -> list[Story]:
     return [stream.story for stream in streams]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rows")
 def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_threads(
     each_folder: Path, opened: Opened

@@ -64,6 +64,7 @@ def is_reproduced(engine: Engine, link: str) -> bool:
     return replay(engine, decode(link)).verdict == "Reproduced exactly."
 
 
+@pytest.mark.slow
 def test_the_model_that_wrote_a_story_writes_it_again(
     storyteller: ModelFolder, links: list[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_the_model_that_wrote_a_story_writes_it_again(
         torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_another_models_weights_do_not(
     links: list[str], folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def test_the_api_is_documented(client: Client) -> None:
         assert len(endpoint["description"]) > 40
 
 
+@pytest.mark.slow
 def test_a_story_grows_and_its_seed_tells_it_again(client: Client, engine: Engine) -> None:
     wish = {"prompt": "Once upon a time", "length": 150, "seed": 7, "api_name": "/generate"}
     job = client.submit(**wish)
@@ -50,6 +51,7 @@ def test_a_story_grows_and_its_seed_tells_it_again(client: Client, engine: Engin
     assert stream.story.text == parts[-1]
 
 
+@pytest.mark.slow
 def test_several_stories_are_those_of_the_seeds_in_a_row(client: Client) -> None:
     wish = {"prompt": "Once", "length": 12, "seed": 7}
     job = client.submit(**wish, count=3, api_name="/stories")
@@ -62,6 +64,7 @@ def test_several_stories_are_those_of_the_seeds_in_a_row(client: Client) -> None
             client.predict(**wish, count=count, api_name="/stories")
 
 
+@pytest.mark.slow
 def test_every_setting_is_heard(client: Client) -> None:
     wish: dict[str, Any] = {"prompt": "Once", "length": 30, "seed": 3, "api_name": "/generate"}
     plain = client.predict(**wish)

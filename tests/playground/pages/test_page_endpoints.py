@@ -109,6 +109,7 @@ def test_a_page_s_request_is_checked(url: str, changes: dict[str, Any]) -> None:
     assert "Traceback" not in said["error"]
 
 
+@pytest.mark.slow
 def test_visitors_together_get_the_story_each_gets_alone(client: Client) -> None:
     def submit(seed: int) -> Any:
         return client.submit("One day", length=20 + seed, seed=seed, api_name="/generate")

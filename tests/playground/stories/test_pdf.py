@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import pytest
 import zxingcpp
 from pypdf import PdfReader
 
@@ -13,6 +14,7 @@ from playground.stories.pdf import pdf
 from playground.stories.shared_story import SharedStory, Word
 
 
+@pytest.mark.slow
 def test_a_book_has_its_contents_and_its_stories(hostile: SharedStory) -> None:
     long = replace(hostile, title="A long one", words=(Word("The fox ran home. " * 400, True),))
     last = replace(hostile, title="The last", link="")
@@ -33,6 +35,7 @@ def test_a_book_has_its_contents_and_its_stories(hostile: SharedStory) -> None:
     assert codes == [hostile.link]
 
 
+@pytest.mark.slow
 def test_one_story_has_no_contents(hostile: SharedStory) -> None:
     book = PdfReader(io.BytesIO(pdf(booklet([hostile]))))
     assert len(book.pages) == 2

@@ -35,6 +35,7 @@ def test_ids_have_bytes_of_their_own() -> None:
     assert known[262] == b" the"
 
 
+@pytest.mark.slow
 def test_the_files_follow_from_the_ranks() -> None:
     ranks = {token: rank for rank, token in enumerate(gpt2().token_bytes[:END_OF_TEXT])}
     assert merge(b" the", ranks) == [b" t", b"he"]

@@ -63,7 +63,7 @@ def test_prose_is_measured_beside_the_true_one(tokenizer: PreTrainedTokenizerBas
     assert same.bleu == pytest.approx(100)
     assert same.bleu_signature.startswith("nrefs:1|case:mixed|")
     assert (same.written.copied, same.true.copied, same.written.repeated) == (1.0, 1.0, 0.0)
-    assert (same.ended, same.true.tokens) == (1.0, 9)
+    assert (same.ended, same.true.tokens) == (1.0, 15)
     other = prose_of("and the fox ran " * 4, tokenizer, [])
     assert other.bleu is not None and other.bleu < 20
     assert other.written.repeated > 0.5 > other.true.repeated

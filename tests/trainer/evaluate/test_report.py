@@ -77,6 +77,7 @@ def test_lines_are_broken_at_words_and_keep_every_letter() -> None:
     assert kept == " snail" * 60 + "x" * 200
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_report_and_no_other_folder_is_touched(
     model_folder: ModelWriter,
     tmp_path: Path,

@@ -143,6 +143,7 @@ def test_a_model_that_llama_cpp_would_compute_otherwise_is_refused(
     assert not list(tmp_path.glob("x.gguf*"))
 
 
+@pytest.mark.slow
 def test_q8_0_is_half_as_large(folder: Path, tmp_path: Path) -> None:
     sizes = []
     for kind in ("f16", "q8_0"):
