@@ -81,6 +81,7 @@ def test_changed_settings_are_refused_by_name(
     assert "--run.fresh" in said
 
 
+@pytest.mark.slow
 def test_another_arithmetic_is_refused_too(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Though the setting is `auto`, which chooses by the machine."""
     used, other = "fp32", "bf16"
