@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import os
-import random
 import resource
 import shutil
 import signal
@@ -31,10 +30,10 @@ WORKER = Path(__file__).with_name("build_worker.py")
 NUMBERS = itertools.count()  # of the processes, for the names of their logs
 
 
-def start(source: Path, folder: Path) -> Program:
-    """A process that builds a store of many small shards."""
+def start(source: Path, folder: Path, killed_at: str = "") -> Program:
+    """A process that builds a store of many small shards, and may be killed: see the worker."""
     log = source.with_name(f"said-{next(NUMBERS)}.txt")
-    return Program([WORKER, source, folder], log)
+    return Program([WORKER, source, folder, killed_at], log)
 
 
 def finish(process: Program) -> Path:
@@ -206,30 +205,20 @@ def many(tmp_path: Path) -> Path:
     return write_jsonl(tmp_path / "many.jsonl", (story(number % 1400) for number in range(1500)))
 
 
-def num_shards(home: Path) -> int:
-    return len(list(home.glob("*.partial/shards/train-*.npz")))
-
-
 def check_kills(home: Path, many: Path, kills: int) -> None:
-    """Kill a build again and again, each time after more of its shards are there."""
+    """Kill a build again and again, each time after more of its shards are there, and at last just
+    before the store gets its name."""
     folder = finish(start(many, home / "undisturbed"))
     wanted = content(folder)
     assert len(wanted) == 5
 
-    dice, killed, resumed = random.Random(20), home / "killed", 0
+    killed = home / "killed"
     store = killed / folder.name
-    for kill in range(kills):
-        process = start(many, killed)
-        while num_shards(killed) < 45 * (kill + 1) / kills and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(dice.uniform(0, 0.2))  # the last ones may fall into the joining
-        process.kill()
-        process.wait(60)
-        resumed += (killed / f"{store.name}.partial").is_dir()
-        if store.is_dir():
-            assert content(store) == wanted
-            shutil.rmtree(store)
-    assert resumed >= 1
+    moments = [str(45 * (kill + 1) // kills) for kill in range(kills)]
+    for moment in (*moments, str(folder.name)):
+        process = start(many, killed, moment)
+        assert process.wait() == -signal.SIGKILL, process.said()
+        assert (killed / f"{store.name}.partial").is_dir() and not store.exists()
     finish(start(many, killed))
     assert content(store) == wanted
     assert {name for name in left_in(killed) if "partial" in name or name.endswith("tmp")} == set()
