@@ -31,9 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from trainer.corpus import build_store  # noqa: E402
-from trainer.corpus.token_store import open_store  # noqa: E402
-from trainer.corpus.tokenizer import GPT2, gpt2  # noqa: E402
-from trainer.corpus_config import Corpus  # noqa: E402
+from trainer.corpus.store.token_store import open_store  # noqa: E402
+from trainer.corpus.tokenizer.tokenizer import GPT2, gpt2  # noqa: E402
+from trainer.settings.corpus import Corpus  # noqa: E402
 
 SHARED = ROOT.parent / "shared" / "data" / "train.jsonl"
 WHOLE = 1_924  # MB of text in TinyStories-train.txt
@@ -65,7 +65,7 @@ def usual(source: Path, folder: Path, clean_processes: int) -> Path:
     import datasets
     from transformers import AutoTokenizer
 
-    from trainer.corpus.cleaning import Cleaner
+    from trainer.corpus.store.cleaning import Cleaner
 
     datasets.disable_progress_bars()
     cleaner, tokenizer = Cleaner(settings()), AutoTokenizer.from_pretrained(GPT2)

@@ -45,11 +45,11 @@ def train(store: str, row: str, updates: int) -> dict[str, Any]:
     """Speed, memory and MFU of a run over `updates` updates."""
     import torch
 
-    from trainer.command_line import parse
-    from trainer.corpus.token_store import open_store
+    from trainer.corpus.store.token_store import open_store
     from trainer.distributed.runtime import seed_noise
-    from trainer.flops import matmul_peak
-    from trainer.loop import Trainer
+    from trainer.model.flops import matmul_peak
+    from trainer.run.loop import Trainer
+    from trainer.settings.command_line import parse
 
     settings = ["--runtime.compile", "on", *TRAIN[row], "--run.dir", tempfile.mkdtemp()]
     trainer = Trainer(parse(["--corpus.source", store, *settings]), open_store(Path(store)))

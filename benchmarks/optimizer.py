@@ -94,7 +94,7 @@ def folder(name: str, seed: int) -> Path:
 
 def loss(name: str, seed: int) -> float | None:
     """Validation nats per token at the end of a run, or None if it has not ended."""
-    from trainer import metrics
+    from trainer.metrics import log as metrics
 
     lines = metrics.read(folder(name, seed))
     judged = [line["validation_loss"] for line in lines if "validation_loss" in line]

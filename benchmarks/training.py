@@ -9,10 +9,10 @@ growth   `trainer/train.py` with context 128, 256 and 512, smaller updates, and 
 
 Every contender runs in a process of its own, on the blocks of one token store; speed is that of
 the median update after those that warm up (and compile). The share is of this machine's bf16
-matrix peak, measured first, by the floating-point operations of the whole model (see
-trainer/flops.py), the head's 50,257 rows included. Inkling computes the head for the ids that the
-corpus uses, so its share counts work that it saves. Memory is the process's at most, or on a GPU
-what its tensors take of the card.
+matrix peak, measured first, by the floating-point operations of the whole model
+(trainer/model/flops.py), the head's 50,257 rows included. Inkling computes the head for the ids
+that the corpus uses, so its share counts work that it saves. Memory is the process's at most, or
+on a GPU what its tensors take of the card.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
     """The table of all contenders."""
     import torch
 
-    from trainer.flops import flops_per_token, matmul_peak
+    from trainer.model.flops import flops_per_token, matmul_peak
 
     limit = matmul_peak(torch.device("cuda" if has_gpu() else "cpu"), torch.bfloat16)
     work = flops_per_token(new_model())
@@ -254,7 +254,7 @@ def main() -> None:
 def build(stories: str, folder: str) -> Path:
     """The token store that the contenders read."""
     from trainer.corpus import build_store
-    from trainer.corpus_config import Corpus
+    from trainer.settings.corpus import Corpus
 
     corpus = Corpus(source=stories, folder=folder, special="strip", lower_case=True,
                     max_tokens=128)  # fmt: skip

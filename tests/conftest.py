@@ -72,7 +72,7 @@ def only_what_markers_allow(
     if not is_marked(STARTING_PROCESSES):
         monkeypatch.setattr(subprocess, "Popen", Forbidden)
         monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", Forbidden)
-    loop = sys.modules.get("trainer.loop")
+    loop = sys.modules.get("trainer.run.loop")
     if loop is not None and not is_marked(TRAINING):
         monkeypatch.setattr(loop.Trainer, "loop", forbidden_training)
 

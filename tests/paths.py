@@ -3,4 +3,4 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TOKENIZER = ROOT / "trainer" / "corpus" / "gpt2"
+TOKENIZER = ROOT / "trainer" / "corpus" / "tokenizer" / "gpt2"

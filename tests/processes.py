@@ -24,7 +24,7 @@ from unittest import mock
 
 from tests.paths import ROOT
 
-PRELOADED = ["trainer.run", "matplotlib.backends.backend_agg"]
+PRELOADED = ["trainer.run.run", "matplotlib.backends.backend_agg"]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 if not Path("/dev/nvidia0").exists():  # on a GPU, DeepSpeed must find its accelerator itself
     PRELOADED.append("deepspeed")

@@ -19,7 +19,7 @@ import playground.generate
 import playground.publish.__main__
 import trainer.evaluate.__main__
 import trainer.export.__main__
-import trainer.metrics
+import trainer.metrics.__main__
 import trainer.train
 from tests.paths import ROOT
 
@@ -104,7 +104,7 @@ RUN: dict[str, Callable[[list[str]], int]] = {
     "accelerate launch": train,
     "python app.py": open_page,
     "python -m trainer.evaluate": module(trainer.evaluate.__main__.main),
-    "python -m trainer.metrics": module(trainer.metrics.main),
+    "python -m trainer.metrics": module(trainer.metrics.__main__.main),
     "python -m trainer.export": module(trainer.export.__main__.main),
     "python -m playground.browser": module(playground.browser.__main__.main),
     "python -m playground.publish": module(playground.publish.__main__.main),

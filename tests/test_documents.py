@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
-from trainer.command_line import help_text
+from trainer.settings.command_line import help_text
 
 PLACES = ("*.md", "docs/*.md", "docs/*.slurm")
 DOCUMENTS = sorted(file for place in PLACES for file in ROOT.glob(place))

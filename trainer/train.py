@@ -16,8 +16,8 @@ from pathlib import Path
 if __package__ in (None, ""):  # started as a file: its folder is on the path, the project's is not
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from trainer.command_line import help_text, parse
-from trainer.console import print_every_character
+from trainer.output.console import print_every_character
+from trainer.settings.command_line import help_text, parse
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.monotonic()
     try:
         config = parse(arguments)
-        from trainer.run import run
+        from trainer.run.run import run
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

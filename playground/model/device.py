@@ -1,6 +1,6 @@
 """Where a model computes: the choice of the device, and what to say about it.
 
-trainer/device.py asks the same of a run; neither half imports the other.
+trainer/model/device.py asks the same of a run; neither half imports the other.
 """
 
 from __future__ import annotations

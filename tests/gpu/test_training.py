@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from tests.paths import ROOT
-from trainer.attention import story_mask
-from trainer.loop import Trainer
+from trainer.model.attention import story_mask
+from trainer.run.loop import Trainer
 
 from .worker import open_trainer, update
 
@@ -131,7 +131,7 @@ def test_a_card_and_the_cpu_agree_in_fp32(tmp_path: Path) -> None:
 
 def test_evaluating_on_a_card_gives_the_cpu_s_figure() -> None:
     from trainer.evaluate.likelihood import evaluate
-    from trainer.evaluate.load import open_model
+    from trainer.model.load import open_model
 
     story = "Once upon a time, there was a little dog. He liked to run in the park. The end."
     figures = []

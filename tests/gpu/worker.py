@@ -19,11 +19,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.gpt2 import END_OF_TEXT
-from trainer.command_line import parse
-from trainer.corpus.token_store import FORMAT, TokenStore
-from trainer.corpus.tokenizer import gpt2
+from trainer.corpus.store.token_store import FORMAT, TokenStore
+from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.distributed.runtime import seed_noise
-from trainer.loop import Trainer
+from trainer.run.loop import Trainer
+from trainer.settings.command_line import parse
 from trainer.storage import checkpoint
 from trainer.storage.checkpoint import Checkpoint
 

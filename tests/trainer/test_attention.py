@@ -9,12 +9,18 @@ from torch.nn import functional
 from transformers import GPTNeoConfig, PreTrainedModel
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer import attention
-from trainer.attention import StoryAttention, attend_on_gpu, max_stories, story_bounds, story_mask
-from trainer.compact_vocabulary import Vocabulary
-from trainer.config import Model
-from trainer.corpus.token_store import gather
-from trainer.model import new_decoder
+from trainer.corpus.store.token_store import gather
+from trainer.model import attention
+from trainer.model.attention import (
+    StoryAttention,
+    attend_on_gpu,
+    max_stories,
+    story_bounds,
+    story_mask,
+)
+from trainer.model.build import new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.settings.model import Model
 
 BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")
 FAST_BLOCKS = ("gpt2", "llama", "qwen3")  # whose attention a GPU's kernel can compute

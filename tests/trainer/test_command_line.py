@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
-from trainer.command_line import PRESETS, help_text, parse
-from trainer.config import SECTIONS, Config, Model
-from trainer.setting import PATHS, USUAL_NAMES
+from trainer.settings.command_line import PRESETS, help_text, parse
+from trainer.settings.config import SECTIONS, Config
+from trainer.settings.model import Model
+from trainer.settings.setting import PATHS, USUAL_NAMES
 from trainer.train import main
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import Vocabulary
 
 
 def counts_of(ids: list[int]) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.processes import Program
-from trainer import device
+from trainer.model import device
 
 ARCHS = ["sm_75", "sm_80", "sm_86", "sm_90a", "sm_120", "compute_120"]
 

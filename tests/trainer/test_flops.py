@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainer.config import Model
-from trainer.flops import SIDE, flops_per_token, matmul_peak
-from trainer.model import stock_class, stock_config
+from trainer.model.build import stock_class, stock_config
+from trainer.model.flops import SIDE, flops_per_token, matmul_peak
+from trainer.settings.model import Model
 
 BATCH, CONTEXT = 2, 16
 

@@ -26,14 +26,14 @@ from tests.trainer.foreign import (
     save_with_gpt2s_tokenizer,
 )
 from tests.trainer.pirates import pirate_story
-from trainer.command_line import parse
-from trainer.compact_vocabulary import Vocabulary
-from trainer.corpus.tokenizer import gpt2
-from trainer.evaluate.load import give_ids, open_model, trained_ids
-from trainer.loss import NextTokenLoss
-from trainer.model import full_decoder, new_decoder
-from trainer.pretrained import copy_weights, open_pretrained, shape_of
-from trainer.teachers import over_slots
+from trainer.corpus.tokenizer.tokenizer import gpt2
+from trainer.model.build import full_decoder, new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.load import give_ids, open_model, trained_ids
+from trainer.model.loss import NextTokenLoss
+from trainer.model.pretrained import copy_weights, open_pretrained, shape_of
+from trainer.model.teachers import over_slots
+from trainer.settings.command_line import parse
 from trainer.train import main
 
 RUN = [
@@ -131,7 +131,7 @@ def test_grouped_keys_from_the_beginning(home: Path) -> None:
 @pytest.mark.parametrize("kind", ["gpt_neo", "llama"])
 def test_teachers_of_another_block_see_their_own_story_only(kind: str) -> None:
     """A GPT-Neo takes another mask than the rest; either may teach the other."""
-    from trainer.attention import StoryAttention
+    from trainer.model.attention import StoryAttention
 
     kinds = {"gpt_neo": NEO, "llama": SMOLLM2}
     student, teacher = (foreign_model(name, kinds[name]) for name in (kind, *kinds.keys() - {kind}))

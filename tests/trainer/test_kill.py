@@ -19,8 +19,8 @@ import pytest
 
 from tests.paths import ROOT
 from tests.processes import Program, ranks
-from trainer import metrics
 from trainer.export.complete import is_complete
+from trainer.metrics import log as metrics
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("compiled_deepspeed")]
 

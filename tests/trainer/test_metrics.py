@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from trainer import metrics
-from trainer.metrics import MetricsLog
+from trainer.metrics import log as metrics
+from trainer.metrics.__main__ import main
+from trainer.metrics.log import MetricsLog
 
 
 def start(
@@ -98,10 +99,10 @@ def test_the_curve_is_a_png(tmp_path: Path) -> None:
     log.validation(2, 4.9, 4.0, [{"prompt": "a", "story": "a story"}])
     log.train(4, 4.5, 1.0, 1e-3)
     log.close()
-    metrics.main([str(tmp_path), "--plot"])
+    main([str(tmp_path), "--plot"])
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_folder_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert metrics.main([str(tmp_path)]) == 2
+    assert main([str(tmp_path)]) == 2
     assert f"there is no metrics.jsonl in {tmp_path}" in capsys.readouterr().err

@@ -10,10 +10,10 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.compact_vocabulary import Vocabulary
-from trainer.config import Model
-from trainer.loss import NextTokenLoss
-from trainer.model import full_decoder, new_decoder, stock_class, stock_config
+from trainer.model.build import full_decoder, new_decoder, stock_class, stock_config
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.loss import NextTokenLoss
+from trainer.settings.model import Model
 
 BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")
 
@@ -112,7 +112,7 @@ def test_a_large_head_in_parts_has_the_same_loss_and_gradient(
     found = []
     for blocks in (5, 2):
         most = blocks * 24 * vocabulary.num_slots
-        monkeypatch.setattr("trainer.loss.AT_ONCE", most)
+        monkeypatch.setattr("trainer.model.loss.AT_ONCE", most)
         model.zero_grad()
         with Largest(vocabulary.num_slots) as largest:
             loss = model(slots[:, :-1], slots[:, 1:])

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.compact_vocabulary import Vocabulary
-from trainer.config import Model, Optim
-from trainer.model import new_decoder
-from trainer.optim import learning_rate, new_optimizer, orthogonalize
+from trainer.model.build import new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.optim.optimizer import learning_rate, new_optimizer, orthogonalize
+from trainer.settings.model import Model
+from trainer.settings.optim import Optim
 
 
 def test_warm_up_is_linear_then_cosine_falls_to_the_end() -> None:

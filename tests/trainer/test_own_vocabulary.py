@@ -14,10 +14,10 @@ from playground.generate import main as write
 from tests.paths import ROOT
 from tests.trainer.llama_cpp import told_by_llama_cpp
 from tests.trainer.pirates import pirate_story
-from trainer.corpus.token_store import TokenStore, open_store
+from trainer.corpus.store.token_store import TokenStore, open_store
 from trainer.evaluate.__main__ import main as judge
-from trainer.evaluate.load import trained_ids
 from trainer.export.__main__ import main as convert
+from trainer.model.load import trained_ids
 from trainer.train import main
 
 TINY = [

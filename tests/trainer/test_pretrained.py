@@ -19,12 +19,12 @@ from transformers import (
 
 from tests.gpt2 import SIZE
 from tests.paths import TOKENIZER
-from trainer.command_line import parse
-from trainer.corpus.tokenizer import gpt2
+from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.evaluate.likelihood import evaluate
-from trainer.evaluate.load import give_ids, open_model, trained_ids
-from trainer.model import stock_config
-from trainer.pretrained import open_pretrained, shape_of
+from trainer.model.build import stock_config
+from trainer.model.load import give_ids, open_model, trained_ids
+from trainer.model.pretrained import open_pretrained, shape_of
+from trainer.settings.command_line import parse
 from trainer.train import main
 
 from .pirates import pirate_story

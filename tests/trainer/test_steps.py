@@ -2,8 +2,8 @@
 
 import pytest
 
-from trainer.command_line import parse
-from trainer.steps import Steps, snapshot_steps, steps_of
+from trainer.run.steps import Steps, snapshot_steps, steps_of
+from trainer.settings.command_line import parse
 
 
 def test_epochs_become_whole_updates() -> None:

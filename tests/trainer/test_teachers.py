@@ -9,13 +9,13 @@ import torch
 from torch.nn import functional
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.command_line import parse
-from trainer.compact_vocabulary import Vocabulary
-from trainer.config import Model
-from trainer.corpus.tokenizer import gpt2
-from trainer.loss import NextTokenLoss
-from trainer.model import full_decoder, new_decoder
-from trainer.teachers import open_teachers, over_slots
+from trainer.corpus.tokenizer.tokenizer import gpt2
+from trainer.model.build import full_decoder, new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.loss import NextTokenLoss
+from trainer.model.teachers import open_teachers, over_slots
+from trainer.settings.command_line import parse
+from trainer.settings.model import Model
 from trainer.train import main
 
 SHAPE = {"num_layers": 2, "hidden": 32, "num_heads": 2, "intermediate": 64, "context": 16}
@@ -84,7 +84,7 @@ def test_a_large_head_is_computed_in_parts(
     loss = NextTokenLoss(decoders[0], vocabulary, teachers=[decoders[1].eval()], teacher_weight=0.5)
     slots = torch.randint(0, 60, (4, 13), generator=torch.Generator().manual_seed(2))
     whole = loss(slots[:, :-1], slots[:, 1:]).detach()
-    monkeypatch.setattr("trainer.loss.AT_ONCE", 1)
+    monkeypatch.setattr("trainer.model.loss.AT_ONCE", 1)
     assert float(loss(slots[:, :-1], slots[:, 1:]).detach()) == pytest.approx(
         float(whole), abs=1e-6
     )

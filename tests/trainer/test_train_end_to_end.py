@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.paths import ROOT
 from trainer.evaluate.likelihood import evaluate
-from trainer.evaluate.load import open_model
+from trainer.model.load import open_model
 from trainer.train import main
 
 LAUNCHED = [sys.executable, "-m", "accelerate.commands.launch"]

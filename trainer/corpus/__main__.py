@@ -19,13 +19,13 @@ import sys
 import time
 from pathlib import Path
 
-from trainer.best_effort import best_effort
-from trainer.command_line import parse
-from trainer.console import print_every_character
-from trainer.corpus.build import build_store
-from trainer.corpus.data_card import card, draw
-from trainer.corpus.preview import preview
-from trainer.corpus.token_store import open_store
+from trainer.corpus.store.build import build_store
+from trainer.corpus.store.data_card import card, draw
+from trainer.corpus.store.preview import preview
+from trainer.corpus.store.token_store import open_store
+from trainer.output.best_effort import best_effort
+from trainer.output.console import print_every_character
+from trainer.settings.command_line import parse
 
 
 def build(arguments: list[str]) -> None:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
-from trainer.config import Config
 from trainer.distributed.runtime import Runtime
+from trainer.settings.config import Config
 from trainer.storage.checkpoint import TENSORS, Checkpoint
 from trainer.storage.resume import MODELS
 

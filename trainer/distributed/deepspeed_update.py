@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from accelerate import Accelerator
 
-from trainer.loss import NextTokenLoss
-from trainer.optim import Optimizer
+from trainer.model.loss import NextTokenLoss
+from trainer.optim.optimizer import Optimizer
 
 
 class DeepSpeedUpdate:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from trainer.optim import Optimizer
+from trainer.optim.optimizer import Optimizer
 
 
 class LocalState:

@@ -13,8 +13,8 @@ import torch.distributed
 from torch.nn.utils import clip_grad_norm_
 
 from trainer.distributed.captured import Captured
-from trainer.loss import NextTokenLoss
-from trainer.optim import Optimizer
+from trainer.model.loss import NextTokenLoss
+from trainer.optim.optimizer import Optimizer
 
 
 class PlainUpdate:

@@ -20,9 +20,11 @@ import torch.distributed
 from accelerate import Accelerator, DeepSpeedPlugin, InitProcessGroupKwargs
 from accelerate.tracking import get_available_trackers
 
-from trainer import config, device
 from trainer.distributed import deepspeed_config, launcher_env
 from trainer.distributed.watchdog import GRACE, Watchdog
+from trainer.model import device
+from trainer.settings.optim import Optim
+from trainer.settings.runtime import Runtime as RuntimeSettings
 
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 32_768  # on a GPU: 6 GB with all 50,257 ids (docs/speed.md), a quarter of a 3090
@@ -43,8 +45,8 @@ class Runtime:
 
     def __init__(
         self,
-        settings: config.Runtime,
-        optim: config.Optim,
+        settings: RuntimeSettings,
+        optim: Optim,
         context: int,
         trackers: Sequence[str] = (),
         folder: Path | None = None,

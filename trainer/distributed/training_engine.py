@@ -9,8 +9,8 @@ from trainer.distributed.deepspeed_update import DeepSpeedUpdate
 from trainer.distributed.optimizer_state import LocalState, ZeroState
 from trainer.distributed.plain_update import PlainUpdate
 from trainer.distributed.runtime import Runtime
-from trainer.loss import NextTokenLoss
-from trainer.optim import Optimizer
+from trainer.model.loss import NextTokenLoss
+from trainer.optim.optimizer import Optimizer
 
 
 class TrainingEngine:

@@ -18,8 +18,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from trainer.argument_parser import Parser
-from trainer.console import print_every_character
+from trainer.output.console import print_every_character
+from trainer.settings.argument_parser import Parser
 
 
 def parser() -> Parser:

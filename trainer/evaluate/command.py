@@ -11,16 +11,16 @@ from typing import Any
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.corpus.cleaning import Cleaner
-from trainer.device import usable_gpu
-from trainer.evaluate.compare import Row, compare, table
+from trainer.corpus.store.cleaning import Cleaner
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
-from trainer.evaluate.figures import figures, plain_table, prose_table
 from trainer.evaluate.likelihood import Likelihood, score
-from trainer.evaluate.load import open_model
 from trainer.evaluate.prose import find_in_training, measure_prose, same_story
-from trainer.evaluate.report import check_report_folder, write_report
+from trainer.evaluate.report.compare import Row, compare, table
+from trainer.evaluate.report.report import check_report_folder, write_report
+from trainer.evaluate.report.tables import figures, plain_table, prose_table
 from trainer.evaluate.story_files import cleaning_of, read_stories, source_of
+from trainer.model.device import usable_gpu
+from trainer.model.load import open_model
 
 
 def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = None) -> Iterator[str]:

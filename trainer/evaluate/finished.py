@@ -8,13 +8,13 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.best_effort import best_effort
-from trainer.config import Run
-from trainer.corpus.token_store import TokenStore
+from trainer.corpus.store.token_store import TokenStore
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import Evaluation, evaluate
 from trainer.evaluate.prose import Prose, find_in_training, measure_prose
 from trainer.evaluate.samples import write_samples
+from trainer.output.best_effort import best_effort
+from trainer.settings.run import Run
 
 SAMPLED = Sampling(temperature=0.8, top_k=40, seed=0)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from transformers import PreTrainedModel
 
-from trainer.model import last_hidden
+from trainer.model.build import last_hidden
 
 SLICE_BYTES = 96 * 2**20  # of logits held at once; below this the matrix product loses speed
 

@@ -31,7 +31,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.evaluate.bootstrap import middle, resampled_sums
 from trainer.evaluate.head import Head, Scored, score_logits
-from trainer.model import last_hidden
+from trainer.model.build import last_hidden
 
 TEXTS_A_CALL = 1000  # stories handed to the tokenizer at once
 

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from trainer.corpus.cleaning import Cleaner
-from trainer.corpus.sources import open_source
-from trainer.corpus_config import Corpus
+from trainer.corpus.read.sources import open_source
+from trainer.corpus.store.cleaning import Cleaner
+from trainer.settings.corpus import Corpus
 
 
 def source_of(files: str, field: str = "", separator: str = "auto") -> Corpus:

@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from trainer.attention import StoryAttention
-from trainer.corpus.token_store import TokenStore, gather
+from trainer.corpus.store.token_store import TokenStore, gather
+from trainer.model.attention import StoryAttention
 
 
 @torch.no_grad()

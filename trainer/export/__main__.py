@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.argument_parser import Parser
-from trainer.console import print_every_character
 from trainer.export.gguf import TYPES, export_gguf
+from trainer.output.console import print_every_character
+from trainer.settings.argument_parser import Parser
 
 
 def parser() -> Parser:

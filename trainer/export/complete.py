@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainer import metrics
-from trainer.best_effort import best_effort
 from trainer.export import history
 from trainer.export.model_card import CARD, write_card, write_training
+from trainer.metrics.curve import plot
+from trainer.output.best_effort import best_effort
 from trainer.storage.atomic import atomic_directory, atomic_file
 
 CURVE, SNAPSHOTS = "curve.png", "snapshots"
@@ -45,7 +45,7 @@ def complete(
     kept = run / SNAPSHOTS
     with best_effort("the curve", say):
         with atomic_file(run / CURVE) as partial:
-            metrics.plot(run, partial)
+            plot(run, partial)
         shutil.copyfile(run / CURVE, folder / CURVE)
     with best_effort("the snapshots", say):
         take_snapshots(folder, kept)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import safe_open
 
-from trainer.corpus.tokenizer import pre_tokenizer_name
+from trainer.corpus.tokenizer.tokenizer import pre_tokenizer_name
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

@@ -14,9 +14,9 @@ import transformers
 from transformers import PreTrainedModel
 
 import trainer
-from trainer.evaluate.figures import markdown_table, prose_table, spread
 from trainer.evaluate.prose import Measures, Prose
-from trainer.setting import PATHS
+from trainer.evaluate.report.tables import markdown_table, prose_table, spread
+from trainer.settings.setting import PATHS
 from trainer.storage.atomic import atomic_file
 
 FORMAT = 1

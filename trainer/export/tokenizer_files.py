@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trainer.corpus.tokenizer import END_OF_TEXT_MARK, FILE, GPT2, Tokenizer
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK, FILE, GPT2, Tokenizer
 
 
 def save_tokenizer(folder: Path, tokenizer: Tokenizer, context: int) -> None:

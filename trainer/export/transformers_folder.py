@@ -19,7 +19,7 @@ from typing import Any
 import transformers
 from transformers import GenerationConfig, PreTrainedModel
 
-from trainer.corpus.tokenizer import Tokenizer
+from trainer.corpus.tokenizer.tokenizer import Tokenizer
 from trainer.export.model_card import SAMPLING, write_training
 from trainer.export.tokenizer_files import save_tokenizer
 from trainer.storage.atomic import atomic_directory

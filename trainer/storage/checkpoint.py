@@ -30,7 +30,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import trainer
-from trainer.best_effort import to_stderr
+from trainer.output.best_effort import to_stderr
 from trainer.storage import checksummed_json
 from trainer.storage.atomic import atomic_directory, is_writable
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from trainer.config import Config
-from trainer.setting import ADDED, RENAMED
+from trainer.settings.config import Config
+from trainer.settings.setting import ADDED, RENAMED
 
 # Settings of [model] that name other models; a section of that name has their fingerprints.
 MODELS = ("init_from", "teachers")

@@ -17,7 +17,7 @@ from playground.browser.pack import pack
 from playground.browser.tokenizer_table import OWN_PATTERN, pattern_of
 from playground.model.folder import ModelFolder
 from tests.playground.browser.wasm import Kernel
-from trainer.corpus.tokenizer import BYTE_LEVEL, OWN_PRE_TOKENIZER, PATTERN
+from trainer.corpus.tokenizer.tokenizer import BYTE_LEVEL, OWN_PRE_TOKENIZER, PATTERN
 
 
 def changed(folder: Path, out: Path, **values: Any) -> Path:

@@ -11,8 +11,9 @@ import signal
 import sys
 from pathlib import Path
 
-from trainer.corpus import build_store, readers
-from trainer.corpus_config import Corpus
+from trainer.corpus import build_store
+from trainer.corpus.read import readers
+from trainer.settings.corpus import Corpus
 
 readers.CHUNK_BYTES = 10_000
 source, folder, killed_at = sys.argv[1:]

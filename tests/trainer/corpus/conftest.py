@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.corpus_config import Corpus
+from trainer.settings.corpus import Corpus
 
 NAMES = ["Pip", "Nora", "Ben", "Ola", "Mia", "Sam", "Kim", "Lily", "Tim", "Anna"]
 THINGS = ["kite", "boat", "drum", "key", "lamp", "red hat", "small frog", "paper ship", "cake"]

@@ -23,8 +23,8 @@ import pandas
 import pytest
 import zstandard
 
-from trainer.corpus.files import find_files, read_file
-from trainer.corpus_config import Corpus
+from trainer.corpus.read.files import find_files, read_file
+from trainer.settings.corpus import Corpus
 
 from .conftest import story
 

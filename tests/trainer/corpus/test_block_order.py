@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.corpus.block_order import Order
+from trainer.corpus.store.block_order import Order
 
 blocks = st.integers(1, 1000)
 batches = st.integers(1, 300)

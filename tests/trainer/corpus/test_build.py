@@ -17,11 +17,13 @@ from filelock import FileLock
 
 from tests.paths import ROOT
 from tests.processes import Program
-from trainer.corpus import build, build_store, cleaning, readers
-from trainer.corpus.closings import FIRST
-from trainer.corpus.shards import Shard
-from trainer.corpus.sources import SAMPLE
-from trainer.corpus_config import Corpus
+from trainer.corpus import build_store
+from trainer.corpus.read import readers
+from trainer.corpus.read.sources import SAMPLE
+from trainer.corpus.store import build, cleaning
+from trainer.corpus.store.closings import FIRST
+from trainer.corpus.store.shards import Shard
+from trainer.settings.corpus import Corpus
 
 from .conftest import story, write_jsonl
 

@@ -3,19 +3,18 @@
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import ftfy
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trainer.corpus import cleaning
-from trainer.corpus.cleaning import Cleaner, Dropped, in_order
-from trainer.corpus.closings import FIRST
-from trainer.corpus_config import Corpus
+from trainer.corpus.read.sources import SAMPLE
+from trainer.corpus.store import cleaning
+from trainer.corpus.store.cleaning import Cleaner, Dropped, in_order
+from trainer.corpus.store.closings import FIRST
+from trainer.settings.corpus import Corpus
 
-SAMPLE = Path(cleaning.__file__).parent / "sample.jsonl"
 KEEP = Cleaner(Corpus(special="keep", english=False, complete=False))
 LOWER = Cleaner(Corpus(special="keep", english=False, complete=False, lower_case=True))
 STORYTELLER = Cleaner(Corpus())

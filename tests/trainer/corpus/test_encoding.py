@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from trainer.corpus import build_store
-from trainer.corpus.encoding import whole_sentences
-from trainer.corpus_config import Corpus
+from trainer.corpus.store.encoding import whole_sentences
+from trainer.settings.corpus import Corpus
 
 from .conftest import write_jsonl
 

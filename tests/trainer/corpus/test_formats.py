@@ -11,11 +11,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from trainer.corpus import formats, readers, tables
-from trainer.corpus.files import find_files, opened_whole, read_file, understand
-from trainer.corpus.formats import Format
-from trainer.corpus.packing import StoryFile
-from trainer.corpus_config import Corpus
+from trainer.corpus.read import formats, readers, tables
+from trainer.corpus.read.files import find_files, opened_whole, read_file, understand
+from trainer.corpus.read.formats import Format
+from trainer.corpus.read.packing import StoryFile
+from trainer.settings.corpus import Corpus
 
 Write = Callable[[Path, list[str]], None]
 

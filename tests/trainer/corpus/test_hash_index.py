@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.corpus.hash_index import HashIndex
-from trainer.corpus.near_duplicates import NearDuplicates, signatures
+from trainer.corpus.store.hash_index import HashIndex
+from trainer.corpus.store.near_duplicates import NearDuplicates, signatures
 
 batches = st.lists(st.lists(st.integers(0, 60), max_size=30), max_size=12)
 

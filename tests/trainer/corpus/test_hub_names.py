@@ -8,9 +8,9 @@ import huggingface_hub.constants
 import pytest
 
 from tests.trainer.corpus.hub import parquet
-from trainer.corpus.hub import HUB, DataSet, data_set
-from trainer.corpus.sources import open_source
-from trainer.corpus_config import DEFAULT_REVISION, Corpus
+from trainer.corpus.read.hub import HUB, DataSet, data_set
+from trainer.corpus.read.sources import open_source
+from trainer.settings.corpus import DEFAULT_REVISION, Corpus
 
 from .conftest import story
 

@@ -23,10 +23,10 @@ import pyarrow.parquet
 import pytest
 
 from tests.paths import ROOT
-from trainer.corpus import dialect
-from trainer.corpus.files import find_files, read_file
-from trainer.corpus.sources import open_source
-from trainer.corpus_config import Corpus
+from trainer.corpus.read import dialect
+from trainer.corpus.read.files import find_files, read_file
+from trainer.corpus.read.sources import open_source
+from trainer.settings.corpus import Corpus
 
 from .conftest import story, write_jsonl
 

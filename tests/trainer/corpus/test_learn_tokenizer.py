@@ -15,11 +15,11 @@ from tokenizers import Tokenizer as Library
 from tokenizers import models, pre_tokenizers, trainers
 
 from trainer.corpus import build_store
-from trainer.corpus.build import given_store
-from trainer.corpus.data_card import card
-from trainer.corpus.token_store import TokenStore, open_store
-from trainer.corpus.tokenizer import GPT2, Tokenizer, gpt2, read_tokenizer
-from trainer.corpus_config import Corpus
+from trainer.corpus.store.build import given_store
+from trainer.corpus.store.data_card import card
+from trainer.corpus.store.token_store import TokenStore, open_store
+from trainer.corpus.tokenizer.tokenizer import GPT2, Tokenizer, gpt2, read_tokenizer
+from trainer.settings.corpus import Corpus
 
 from .conftest import story, write_jsonl
 

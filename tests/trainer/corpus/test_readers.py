@@ -12,9 +12,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.corpus import readers
-from trainer.corpus.files import read_file
-from trainer.corpus.readers import cut
+from trainer.corpus.read import readers
+from trainer.corpus.read.files import read_file
+from trainer.corpus.read.readers import cut
 
 from .conftest import write_jsonl
 

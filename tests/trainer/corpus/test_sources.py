@@ -11,10 +11,10 @@ import pytest
 
 from tests.paths import ROOT
 from trainer.corpus import build_store
-from trainer.corpus.files import find_files
-from trainer.corpus.sources import open_source
-from trainer.corpus.token_store import open_store
-from trainer.corpus_config import Corpus
+from trainer.corpus.read.files import find_files
+from trainer.corpus.read.sources import open_source
+from trainer.corpus.store.token_store import open_store
+from trainer.settings.corpus import Corpus
 
 from . import hub
 from .conftest import write_jsonl

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.gpt2 import END_OF_TEXT
 from tests.paths import ROOT
 from trainer.corpus import build_store
-from trainer.corpus.token_store import TokenStore, gather, open_store
-from trainer.corpus_config import Corpus
+from trainer.corpus.store.token_store import TokenStore, gather, open_store
+from trainer.settings.corpus import Corpus
 from trainer.storage import checksummed_json
 
 from .conftest import write_jsonl
@@ -141,8 +141,8 @@ import sys
 for name in ("datasets", "pyarrow", "ftfy", "tiktoken", "datasketch", "huggingface_hub", "torch"):
     sys.modules[name] = None
 import trainer.corpus
-from trainer.corpus.token_store import gather, open_store
-from trainer.corpus.block_order import Order
+from trainer.corpus.store.token_store import gather, open_store
+from trainer.corpus.store.block_order import Order
 store = open_store({str(store.folder)!r})
 order = Order(store.num_blocks("train", 64), 8, 1)
 ids = gather(store.split("train"), order.starts(3, 64, shifted=True), 64)

@@ -16,13 +16,15 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer import config
-from trainer.compact_vocabulary import Vocabulary
 from trainer.distributed.runtime import Runtime, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
-from trainer.loss import NextTokenLoss
-from trainer.model import new_decoder
-from trainer.optim import learning_rate, new_optimizer
+from trainer.model.build import new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.loss import NextTokenLoss
+from trainer.optim.optimizer import learning_rate, new_optimizer
+from trainer.settings.model import Model
+from trainer.settings.optim import Optim
+from trainer.settings.runtime import Runtime as RuntimeSettings
 from trainer.storage import checkpoint
 from trainer.storage.checkpoint import Checkpoint
 
@@ -31,14 +33,14 @@ GLOBAL_BATCH, CONTEXT, NUM_STEPS = 4, 16, 8
 
 def main(folder: Path, until: int, changes: dict) -> None:
     kind, dropout = changes.pop("optimizer", "adamw"), changes.pop("dropout", 0.0)
-    optim = config.Optim(global_batch=GLOBAL_BATCH, lr=1e-2, optimizer=kind, muon_lr=1e-2)
+    optim = Optim(global_batch=GLOBAL_BATCH, lr=1e-2, optimizer=kind, muon_lr=1e-2)
     runtime = Runtime(
-        config.Runtime(**{"compile": "off", "precision": "fp32", **changes}), optim, CONTEXT
+        RuntimeSettings(**{"compile": "off", "precision": "fp32", **changes}), optim, CONTEXT
     )
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[[*range(60), END_OF_TEXT]] = 1
     vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=True)
-    shape = config.Model(
+    shape = Model(
         num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT, dropout=dropout
     )
     model = NextTokenLoss(new_decoder(shape, vocabulary, seed=3), vocabulary)

@@ -10,8 +10,8 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from trainer.evaluate.__main__ import main
-from trainer.evaluate.compare import compare, table
 from trainer.evaluate.likelihood import Likelihood, score
+from trainer.evaluate.report.compare import compare, table
 
 from .conftest import ModelWriter, tiny_gpt2, tiny_llama
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from trainer.config import Run
 from trainer.evaluate.finished import evaluate_finished
 from trainer.evaluate.likelihood import evaluate
+from trainer.settings.run import Run
 
 from .conftest import tiny_llama
 

@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from tests.trainer.foreign import save_with_gpt2s_tokenizer
-from trainer.evaluate.load import open_model
+from trainer.model.load import open_model
 
 from .conftest import ModelWriter, tiny_gpt2
 
@@ -166,7 +166,7 @@ def test_a_model_larger_than_memory_is_refused_before_it_is_read(
     tensors = load_file(folder / "model.safetensors")
     needed = 4 * sum(weights.numel() for weights in tensors.values())
     free = SimpleNamespace(available=needed - 1)
-    monkeypatch.setattr("trainer.evaluate.load.psutil.virtual_memory", lambda: free)
+    monkeypatch.setattr("trainer.model.load.psutil.virtual_memory", lambda: free)
     with pytest.raises(ValueError, match=r"needs 0.0 GiB in fp32 and 0.0 GiB are free"):
         open_model(folder)
     free.available = needed

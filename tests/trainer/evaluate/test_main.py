@@ -8,8 +8,8 @@ import pytest
 
 from trainer.evaluate.__main__ import main
 from trainer.evaluate.likelihood import evaluate
-from trainer.evaluate.load import open_model
 from trainer.evaluate.story_files import cleaning_of
+from trainer.model.load import open_model
 
 from .conftest import ModelWriter, tiny_gpt2
 

@@ -6,7 +6,6 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from trainer.evaluate.continuations import Continuation, Sampling
-from trainer.evaluate.figures import plain_table, prose_table
 from trainer.evaluate.prose import (
     Prose,
     distinct,
@@ -16,6 +15,7 @@ from trainer.evaluate.prose import (
     repeated,
     words,
 )
+from trainer.evaluate.report.tables import plain_table, prose_table
 
 LONG = "the quick brown fox jumps over the lazy dog"
 

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from transformers import PreTrainedTokenizerBase
 
-from trainer.evaluate import report_pictures as pictures
 from trainer.evaluate.__main__ import main
-from trainer.evaluate.coloured_story import COLUMNS, broken
 from trainer.evaluate.likelihood import Likelihood, score
-from trainer.evaluate.report import ranked, texts_of
+from trainer.evaluate.report import pictures
+from trainer.evaluate.report.coloured_story import COLUMNS, broken
+from trainer.evaluate.report.report import ranked, texts_of
 
 from .conftest import ModelWriter, tiny_llama
 

@@ -19,15 +19,15 @@ from tests.trainer.foreign import (
     save_with_gpt2s_tokenizer,
 )
 from tests.trainer.llama_cpp import told_by_llama_cpp
-from trainer import config
-from trainer.command_line import parse
-from trainer.compact_vocabulary import Vocabulary
-from trainer.corpus.tokenizer import gpt2
+from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export.__main__ import main
 from trainer.export.model_card import describe
 from trainer.export.tokenizer_files import save_tokenizer
 from trainer.export.transformers_folder import export
-from trainer.model import full_decoder, new_decoder
+from trainer.model.build import full_decoder, new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.settings.command_line import parse
+from trainer.settings.model import Model
 
 PROMPT = "Once upon a time"
 
@@ -43,7 +43,7 @@ FOREIGN = {  # not made by a run of ours from nothing
 @pytest.fixture(params=["gpt2", "llama", "qwen3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """An export in fp16 of a small model that is sure of what it says."""
-    shape = config.Model(
+    shape = Model(
         block=request.param, num_layers=2, hidden=64, num_heads=2, intermediate=96, context=128
     )
     vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)

@@ -10,12 +10,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.compact_vocabulary import Vocabulary
-from trainer.config import Model
-from trainer.corpus.tokenizer import gpt2
+from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export import snapshots
 from trainer.export.complete import take_snapshots
-from trainer.model import full_decoder, new_decoder
+from trainer.model.build import full_decoder, new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.settings.model import Model
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
 

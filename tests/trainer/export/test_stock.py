@@ -14,13 +14,13 @@ from transformers import PreTrainedModel
 
 from tests.gpt2 import END_OF_TEXT, SIZE
 from tests.paths import ROOT
-from trainer import config
-from trainer.command_line import parse
-from trainer.compact_vocabulary import Vocabulary
-from trainer.corpus.tokenizer import gpt2
+from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export.model_card import describe
 from trainer.export.transformers_folder import export
-from trainer.model import full_decoder, new_decoder
+from trainer.model.build import full_decoder, new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.settings.command_line import parse
+from trainer.settings.model import Model
 
 STORY = "Once upon a time, a small snail found a red button."
 
@@ -66,9 +66,7 @@ BLOCKS = {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM", "gpt2": "GPT
 def make_export(block: str, folder: Path) -> tuple[Vocabulary, PreTrainedModel]:
     """Export a model as training leaves it; return what was trained. The vocabulary of `gpt2` is
     not compact."""
-    shape = config.Model(
-        block=block, num_layers=2, hidden=32, num_heads=2, intermediate=64, context=64
-    )
+    shape = Model(block=block, num_layers=2, hidden=32, num_heads=2, intermediate=64, context=64)
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[:900] = counts[END_OF_TEXT] = 1
     vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=block != "gpt2")

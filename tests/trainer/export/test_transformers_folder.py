@@ -10,14 +10,14 @@ from safetensors import safe_open
 
 import trainer
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.command_line import parse
-from trainer.compact_vocabulary import Vocabulary
-from trainer.config import Model
-from trainer.corpus.tokenizer import gpt2
+from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export import transformers_folder as exporting
 from trainer.export.model_card import card, describe, write_card
 from trainer.export.transformers_folder import export
-from trainer.model import full_decoder, new_decoder
+from trainer.model.build import full_decoder, new_decoder
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.settings.command_line import parse
+from trainer.settings.model import Model
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
 

@@ -1,0 +1,1 @@
+"""From any file or data set to stories."""

@@ -1,0 +1,286 @@
+"""Files of stories: which ones a name stands for, how each is understood, and its stories."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import itertools
+import json
+import os
+import re
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from trainer.corpus.read.formats import (
+    KNOWN_KINDS,
+    TABLES,
+    Format,
+    kind_by_name,
+    text_of,
+    understand_text,
+)
+from trainer.corpus.read.packing import (
+    OpenFile,
+    StoryFile,
+    broken,
+    is_archive,
+    members_of,
+    open_files,
+)
+from trainer.corpus.read.readers import CHUNK_BYTES, Chunk, text_chunks
+from trainer.corpus.read.splits import Found, by_split, split_of
+from trainer.corpus.read.tables import table_chunks, understand_columns, value_chunks
+from trainer.settings.corpus import Corpus
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+# What `datasets` and clones of the Hub write beside the stories.
+METADATA = re.compile(
+    r"(dataset_infos?|dataset_dict|state|.*\.tokenizer)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license",
+    re.IGNORECASE,
+)
+SKIPPED = 5  # names of files in a note
+
+
+def find_files(names: str, split: str = "train") -> Found:
+    """Return the files that a setting names: one, or several separated by commas, or patterns, or
+    folders.
+
+    A name that exists as it stands is that file, whatever commas and spaces it has. The files of a
+    pattern and of a folder are sorted, and those of a split other than `split` are not trained on
+    (splits.py).
+
+    Raises:
+        ValueError: a name stands for no file, or for one of no known kind.
+    """
+    if exists(names):
+        return files_of(names, split)
+    found = Found()
+    for name in names.split(","):
+        found.add(files_of(name, split))
+    return found
+
+
+def local_path(name: str) -> Path:
+    """Return the path that a name stands for: `~` is the home folder, and file:// may precede."""
+    if name.lower().startswith("file://"):
+        name = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
+    return Path(os.path.expanduser(name))  # which, unlike Path's, leaves an unknown user alone
+
+
+def exists(name: str) -> bool:
+    """Return whether a name is that of a file or a folder."""
+    with readable(name):
+        return local_path(name).exists()
+
+
+def files_of(name: str, split: str) -> Found:
+    """Return the files that one name stands for."""
+    name = name if exists(name) else name.strip()
+    path = local_path(name)
+    if path.is_dir():
+        return files_in(path, split)
+    if path.is_file():
+        if is_archive(path):
+            return files_within(name, [(PurePath(), path)], split)
+        kind_by_name(str(path))
+        return Found([StoryFile(path)])
+    with readable(name):
+        matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        hint = ""
+        if HUB_NAME.fullmatch(name) and not name.startswith("."):
+            hint = ", or a data set on the Hub alone"
+        raise ValueError(f"there is no file {name}: give one that exists{hint}")
+    for file in files:
+        if not is_archive(file):
+            kind_by_name(str(file))
+    fixed = os.path.dirname(re.split(r"[*?\[]", str(path))[0])
+    named = [(PurePath(os.path.relpath(file, fixed or ".")), file) for file in files]
+    return files_within(name, named, split)
+
+
+def files_in(folder: Path, split: str) -> Found:
+    """Return the files of stories in a folder; of one that `datasets.save_to_disk` wrote, its own.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if (folder / "dataset_dict.json").is_file():
+        return saved_splits(folder, split)
+    if (folder / "state.json").is_file():
+        return Found(saved_files(folder))
+    everything = sorted(folder.rglob("*"))
+    stores = {file.parent for file in everything if file.name == "store.json"}  # built beside them
+    files = [
+        (file.relative_to(folder), file)
+        for file in everything
+        if not file.name.startswith(".")
+        and not any(parent in stores or parent.suffix == ".partial" for parent in file.parents)
+        and file.is_file()
+    ]
+    found = files_within(shown(folder), files, split)
+    if not found.train:
+        raise ValueError(f"{folder} holds no files of stories: it needs {KNOWN_KINDS} files")
+    return found
+
+
+def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str) -> Found:
+    """Return the files of stories among those of a folder, a pattern or an archive, by splits."""
+    stories: list[tuple[PurePath, StoryFile]] = []
+    skipped: list[str] = []
+    for name, path in files:
+        members = [StoryFile(path)]
+        if is_archive(path):
+            with unbroken(path):
+                members = members_of(path)
+        for file in members:
+            if METADATA.fullmatch(file.name):
+                continue
+            try:
+                kind = kind_by_name(file.name)
+            except ValueError:
+                skipped.append(shown(name / file.member))
+                continue
+            if file.member and kind in TABLES:
+                raise ValueError(f"{file} can be read only when it is unpacked: unpack {path}")
+            stories.append((name / file.member, file))
+    found = by_split(where, stories, split)
+    if skipped:
+        more = f" and {len(skipped) - SKIPPED} more" if len(skipped) > SKIPPED else ""
+        found.notes.append(f"passed over, of no known kind: {', '.join(skipped[:SKIPPED])}{more}")
+    return found
+
+
+def saved_splits(folder: Path, split: str) -> Found:
+    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote.
+
+    Raises:
+        ValueError: it has no such split, and several others.
+    """
+    names = [str(name) for name in read_saved(folder / "dataset_dict.json", "splits")]
+    validation = [name for name in names if split_of(PurePath(name)) == "validation"] or ["test"]
+    if split == "validation" and split not in names and validation[0] in names:
+        split = validation[0]
+    if split not in names and split != "all":
+        if len(names) != 1:
+            raise ValueError(
+                f"{folder} has no split {split}: name the one to train on with --corpus.split"
+                f" {' or '.join(names)}"
+            )
+        split = names[0]
+    train = names if split == "all" else [split]
+    apart = [name for name in validation[:1] if name in names and name not in train]
+    left = ", ".join(sorted({*names} - {*train, *apart}))
+    note = f"splits of {shown(folder)}: trained on {', '.join(train)}"
+    note += f"; validated on {apart[0]}" if apart else ""
+    note += f"; left out {left} (--corpus.split all trains on everything)" if left else ""
+    return Found(
+        [file for name in train for file in saved_files(folder / name)],
+        [file for name in apart for file in saved_files(folder / name)],
+        [note],
+    )
+
+
+def saved_files(folder: Path) -> list[StoryFile]:
+    """Return the files of a Dataset that `datasets.save_to_disk` wrote."""
+    names = read_saved(folder / "state.json", "_data_files")
+    return [StoryFile(folder / str(name["filename"])) for name in names]
+
+
+def read_saved(file: Path, key: str) -> list[Any]:
+    """Return a list that `datasets.save_to_disk` wrote."""
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))[key])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise ValueError(f"{file} is not what datasets wrote: save the data set again") from None
+
+
+def understand(opened: OpenFile, settings: Corpus) -> Format:
+    """Return how a file is read.
+
+    Raises:
+        ValueError: that cannot be decided; the message names the file and the setting.
+    """
+    kind = kind_by_name(opened.file.name)
+    if kind in TABLES:
+        return understand_columns(opened.file, kind, settings.field)
+    with unbroken(opened.file):
+        return understand_text(opened, settings)
+
+
+def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
+    """Yield a file in chunks.
+
+    Raises:
+        ValueError: it cannot be read to its end, or is not of the kind that its name says.
+    """
+    if form.kind in TABLES:
+        yield from table_chunks(opened.file, form)
+        return
+    read = text_chunks if form.kind in ("jsonl", "txt") else value_chunks
+    with unbroken(opened.file):
+        yield from read(text_of(opened, form), form, str(opened.file), opened.position)
+
+
+@contextlib.contextmanager
+def unbroken(file: object) -> Iterator[None]:
+    """Say in one message what goes wrong in reading a file."""
+    try:
+        yield
+    except broken() as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} cannot be read to its end ({reason}): fetch it again") from None
+
+
+def read_file(file: Path, settings: Corpus | None = None) -> Iterator[str]:
+    """Yield the stories of one file, as they stand there but for what belongs to the file.
+
+    Raises:
+        ValueError: the file is missing, of no known kind, or broken; the message names it.
+    """
+    settings = settings or Corpus()
+    files = find_files(str(file)).train
+    forms = [understand(opened, settings) for opened in opened_whole(files)]
+    for opened, form in zip(opened_whole(files), forms, strict=True):
+        yield from itertools.chain.from_iterable(c.stories() for c in chunks_of(opened, form))
+
+
+def opened_whole(files: Sequence[StoryFile]) -> Iterator[OpenFile]:
+    """Open one file after the other.
+
+    Raises:
+        ValueError: one cannot be opened, or not read to its end.
+    """
+    opened = open_files(files)
+    for file in files:
+        with unbroken(file):
+            yield next(opened)
+
+
+def checksum_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with readable(path), path.open("rb") as stream:
+        while part := stream.read(CHUNK_BYTES):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def readable(name: object) -> Iterator[None]:
+    """Say in one message what goes wrong in reading an input."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{name} cannot be read ({reason}): check what and whose it is") from None
+
+
+def shown(name: Any) -> str:
+    """Return a name for people and JSON, also if it is not UTF-8 on this disk."""
+    return os.fsencode(str(name)).decode(errors="replace")

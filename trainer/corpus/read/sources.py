@@ -1,0 +1,208 @@
+"""Where stories come from: files, standard input, the bundled sample, data sets on the Hub.
+
+A source is named by the setting corpus.source:
+
+    roneneldan/TinyStories      the data set on the Hub, at the commit corpus.revision
+    gpt4                        its second version, two text files in the same repository
+    owner/name                  any other data set on the Hub, its split corpus.split
+    sample                      the stories that ship with the project
+    -                           standard input, jsonl or txt
+    stories.jsonl,more/*.txt    files, patterns and folders (formats.py says which kinds)
+
+The identity of a source goes into the fingerprint of the store: the SHA-256 of every file, or the
+commit on the Hub.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from trainer.corpus.read.detected import said
+from trainer.corpus.read.files import (
+    checksum_of,
+    chunks_of,
+    find_files,
+    opened_whole,
+    readable,
+    shown,
+    understand,
+)
+from trainer.corpus.read.hub import Chunks, data_set, download, hub_parts
+from trainer.corpus.read.packing import StoryFile
+from trainer.corpus.read.readers import CHUNK_BYTES, Chunk
+from trainer.corpus.read.splits import Found
+from trainer.settings.corpus import Corpus
+
+SAMPLE = Path(__file__).parents[1] / "sample.jsonl"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Stories to train on and, where the source has such a part, validation stories.
+
+    Attributes:
+        name: for people.
+        identity: what decides the content: checksums of files, or the commit on the Hub.
+        size: bytes that will be read; 0 where the Hub does not say.
+        train: its chunks, from the start.
+        validation: likewise; None when training stories have to be held out.
+        notes: how it is understood, a line each.
+    """
+
+    name: str
+    identity: dict[str, Any]
+    size: int
+    train: Chunks
+    validation: Chunks | None
+    notes: tuple[str, ...] = ()
+
+
+@contextlib.contextmanager
+def open_source(settings: Corpus) -> Iterator[Source]:
+    """Open the source that the settings name.
+
+    Raises:
+        ValueError: there is no such file, or it cannot be read; one message.
+        OSError: there is no room in the folder for a copy of standard input.
+    """
+    home = Path(settings.folder).expanduser()
+    discard_copies(home)
+    with contextlib.ExitStack() as stack:
+        wanted = None if settings.source in ("-", "sample") else data_set(settings.source)
+        if wanted and not wanted.file:
+            name, identity, train, apart = hub_parts(wanted, settings)
+            yield joined(name, identity, 0, train, apart, Found(), settings)
+            return
+        if settings.source == "-":
+            refuse_several_readers()
+            found = Found([StoryFile(stack.enter_context(spooled(home)))])
+        elif settings.source == "sample":
+            found = Found([StoryFile(SAMPLE)])
+        else:
+            source = str(download(wanted, settings)) if wanted else settings.source
+            found = find_files(source, settings.split)
+        files = FileSource(found.train, settings)
+        names = dict.fromkeys(shown(file.path.name) for file in files.files)
+        name = {"-": "stdin", "sample": "sample"}.get(settings.source, ", ".join(names))
+        found.notes += said(files.files, files.forms)
+        yield joined(name, files.identity, files.size, files.chunks, None, found, settings)
+
+
+def joined(
+    name: str,
+    identity: list[Any],
+    size: int,
+    train: Chunks,
+    validation: Chunks | None,
+    found: Found,
+    settings: Corpus,
+) -> Source:
+    """Return a source with the validation files that the settings name, else its own."""
+    identities: dict[str, Any] = {"train": identity}
+    if settings.validation:
+        others = find_files(settings.validation, "validation")
+        found = Found(found.train, others.train, found.notes)
+    if found.validation:
+        files = FileSource(found.validation, settings)
+        identities["validation"] = files.identity
+        validation, size = files.chunks, size + files.size
+    return Source(name, identities, size, train, validation, tuple(found.notes))
+
+
+class FileSource:
+    """Files, each with how it is understood."""
+
+    def __init__(self, files: list[StoryFile], settings: Corpus) -> None:
+        self.files = files
+        self.forms = []
+        for opened in opened_whole(files):
+            self.forms.append(understand(opened, settings))
+
+    @property
+    def identity(self) -> list[dict[str, Any]]:
+        """How each file is read, and its checksum; where it lies and what it is called change no
+        store, but for the name inside an archive."""
+        checksums = {path: checksum_of(path) for path in {file.path for file in self.files}}
+        return [
+            form.to_json()
+            | {"sha256": checksums[file.path]}
+            | ({"member": file.member} if file.member else {})
+            for file, form in zip(self.files, self.forms, strict=True)
+        ]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(path.stat().st_size for path in {file.path for file in self.files})
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the chunks of one file after the other."""
+        for opened, form in zip(opened_whole(self.files), self.forms, strict=True):
+            yield from chunks_of(opened, form)
+
+
+def refuse_several_readers() -> None:
+    """Standard input reaches one process only."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(
+            "corpus.source - (standard input) can be read by one process only: build the store "
+            "first, with python -m trainer.corpus build --corpus.source -, and give its folder "
+            "with --corpus.source"
+        )
+
+
+@contextlib.contextmanager
+def spooled(folder: Path) -> Iterator[Path]:
+    """Standard input as a file, for as long as it is used: it has to be read twice, for its
+    checksum and for its stories."""
+    part = read_stdin()
+    suffix = "jsonl" if part.lstrip(b"\xef\xbb\xbf \n\r\t").startswith(b"{") else "txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"stdin-{uuid.uuid4().hex}.{suffix}"
+    with held(copy):
+        with copy.open("wb") as stream:
+            while part:
+                stream.write(part)
+                part = read_stdin()
+        yield copy
+
+
+@contextlib.contextmanager
+def held(copy: Path) -> Iterator[None]:
+    """A copy of standard input in the hands of one process, and gone afterwards.
+
+    Raises:
+        OSError: another process has it (filelock.Timeout), or the folder is read-only.
+    """
+    lock = FileLock(copy.with_name(f".{copy.name}.lock"))
+    lock.acquire(timeout=0)
+    try:
+        yield
+    finally:
+        copy.unlink(missing_ok=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def discard_copies(folder: Path) -> None:
+    """Delete the copies of processes that were killed."""
+    for copy in folder.glob(f"stdin-{'[0-9a-f]' * 32}.*"):
+        with contextlib.suppress(OSError), held(copy):
+            pass
+
+
+def read_stdin() -> bytes:
+    """The next part of standard input; nothing at its end."""
+    with readable("standard input"):
+        if sys.stdin is None:
+            raise OSError("it is closed")
+        return sys.stdin.buffer.read(CHUNK_BYTES)

@@ -1,0 +1,289 @@
+"""Builds a token store, or finds the one that is there.
+
+The name of a store ends with the start of its fingerprint, which covers the source's bytes (or its
+commit on the Hub), the settings of the rules, the versions of their code, and the tokenizer file.
+So asking for a store that exists opens it, and a change of anything builds another beside it.
+
+Building has two stages, in the folder <name>.partial. The chunks of the source become shards, in
+parallel; this is nearly all of the work, and a build that was killed goes on after the shards that
+are there. Then the shards are joined in their order, without duplicates; this takes
+seconds and starts anew each time. At the end the store is renamed.
+
+One process builds; another that wants the same store waits for it, and says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import os
+import re
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from trainer.corpus.read import readers
+from trainer.corpus.read.readers import Chunk
+from trainer.corpus.read.sources import Source, open_source
+from trainer.corpus.store import cleaning, learn_tokenizer
+from trainer.corpus.store.cleaning import dropped_notes
+from trainer.corpus.store.encoding import Encoder
+from trainer.corpus.store.merge import closed_later, join
+from trainer.corpus.store.shards import is_whole
+from trainer.corpus.store.token_store import FORMAT, TokenStore, fingerprint_of, open_store
+from trainer.corpus.tokenizer.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
+from trainer.output.best_effort import to_stderr
+from trainer.settings.corpus import Corpus
+from trainer.storage.lock import Lock
+
+# Covered by the source's identity and the tokenizer's checksum.
+ELSEWHERE = (
+    "source", "validation", "revision", "split", "field", "separator", "delimiter", "encoding",
+    "unwrap", "tokenizer",
+)  # fmt: skip
+# Rules since the first version, and what they were before.
+ADDED = {"control": True, "long_stories": "drop"}
+NO_MATTER = ("folder", "workers")
+
+
+def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
+    """The store that the settings ask for, built if there is none.
+
+    Args:
+        settings: the section `corpus`.
+        progress: show a bar, and say on stderr what happens.
+
+    Raises:
+        ValueError: the source cannot be read, holds no story, or the folder cannot be written; one
+            sentence. Nothing half-written is left.
+    """
+    home = Path(settings.folder).expanduser()
+    try:
+        with open_source(settings) as source:
+            tokenizer = choose_tokenizer(settings, source, home, progress)
+            say(source.notes, progress)
+            recipe = recipe_of(settings, source) | {"tokenizer": tokenizer.digest}
+            name = home / short_name(source.name)
+            folder = named(name, fingerprint_of(recipe))
+            later = named(name, fingerprint_of(closed_later(recipe)))
+            partial = folder.with_name(f"{folder.name}.partial")
+            if not (folder.is_dir() or later.is_dir()) or partial.is_dir():
+                home.mkdir(parents=True, exist_ok=True)
+                with alone(folder, progress):
+                    if not (folder.is_dir() or later.is_dir()):
+                        written = write(settings, source, recipe, tokenizer, partial, progress)
+                        os.rename(partial / "store", named(name, written))
+                    shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise ValueError(
+            f"the store in {home} cannot be written ({error.strerror or error}): make room there"
+            " or give another --corpus.folder"
+        ) from None
+    store = open_store(folder if folder.is_dir() else later)
+    say(dropped_notes(store.info["dropped"], store.info["read"]["stories"]), progress)
+    return store
+
+
+def named(name: Path, fingerprint: str) -> Path:
+    """Return the folder of a store."""
+    return name.with_name(f"{name.name}-{fingerprint[:12]}")
+
+
+def say(notes: Iterable[str], progress: bool) -> None:
+    """Print some lines, in the first of several processes."""
+    if progress and os.environ.get("RANK", "0") in ("", "0"):
+        for note in notes:
+            to_stderr(note)
+
+
+def given_store(settings: Corpus) -> TokenStore:
+    """The store that corpus.source names itself.
+
+    Raises:
+        ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
+    """
+    store = open_store(Path(settings.source))
+    say(dropped_notes(store.info["dropped"], store.info["read"]["stories"]), True)
+    wanted, found = settings.tokenizer, store.tokenizer
+    size = wanted.removeprefix("train:")
+    fits = (
+        not found.is_gpt2 and int(size) == found.size
+        if size != wanted
+        else (found.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
+    )
+    if not fits:
+        way = "gpt2" if found.is_gpt2 else str(store.folder / FILE)
+        raise ValueError(
+            f"the store {store.folder} has another tokenizer ({found.name}) than corpus.tokenizer "
+            f"{wanted}: give --corpus.tokenizer {way}, or the stories themselves"
+        )
+    return store
+
+
+def short_name(name: str) -> str:
+    """A name as part of a folder's."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "stories"
+
+
+def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
+    """What decides the content of a store, besides the tokenizer."""
+    rules = dataclasses.asdict(settings)
+    for key in (*ELSEWHERE, *NO_MATTER):
+        del rules[key]
+    for key, before in ADDED.items():
+        if rules[key] == before:
+            del rules[key]
+    if source.validation is not None:
+        del rules["validation_share"]
+    versions: dict[str, int | str] = {
+        "format": FORMAT,
+        "cleaning": cleaning.VERSION,
+        "reading": readers.VERSION,
+    }
+    if not (settings.typography and settings.markup):
+        versions["line_ends"] = 1  # before, these two rules alone took them and end marks off
+    libraries = {"ftfy": settings.mojibake, "datasketch": settings.near_duplicates > 0}
+    try:
+        for name, used in libraries.items():
+            if used:
+                versions[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise ValueError(
+            f"building a store needs {name}: install the trainer (make train, or pip install -e"
+            ' ".[train]"), or give a finished store with --corpus.source FOLDER'
+        ) from None
+    return {
+        "source": source.identity,
+        "rules": rules,
+        "versions": versions,
+    }
+
+
+def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: bool) -> Tokenizer:
+    """The tokenizer that the settings ask for. One that is learned from the stories is kept in
+    `home`, beside their store, by the name of what decides it.
+
+    Raises:
+        ValueError: there is no such file, or the stories are too few to learn from.
+    """
+    if settings.tokenizer == "gpt2":
+        return gpt2()
+    size = settings.tokenizer.removeprefix("train:")
+    if size == settings.tokenizer:
+        return read_tokenizer(settings.tokenizer)
+    recipe = recipe_of(settings, source)
+    recipe["learned"] = {
+        "size": int(size),
+        "version": learn_tokenizer.VERSION,
+        "tokenizers": importlib.metadata.version("tokenizers"),
+    }
+    name = f"{short_name(source.name)}-{fingerprint_of(recipe)[:12]}.tokenizer.json"
+    file = home / name
+    if not file.is_file():
+        home.mkdir(parents=True, exist_ok=True)
+        with alone(file, progress):
+            if not file.is_file():
+                found = learn_tokenizer.learn(settings, source, int(size), progress=progress)
+                partial = file.with_name(f"{name}.partial")
+                partial.write_bytes(found.content)
+                os.replace(partial, file)
+    return read_tokenizer(str(file))
+
+
+@contextlib.contextmanager
+def alone(result: Path, progress: bool) -> Iterator[None]:
+    """Held by the one process that makes `result`; the system frees it however that one ends."""
+    lock = Lock(result.with_name(f".{result.name}.lock"))
+    if not lock.acquire(timeout=0):
+        if progress:
+            to_stderr(
+                f"another process{lock.holder()} builds {result}: waiting for it; if its machine "
+                f"died, stop this and delete {lock.file}"
+            )
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if result.exists():  # whoever waits finds it; after a failure the lock still counts
+            lock.file.unlink(missing_ok=True)
+        lock.release()
+
+
+def write(
+    settings: Corpus,
+    source: Source,
+    recipe: dict[str, Any],
+    tokenizer: Tokenizer,
+    partial: Path,
+    progress: bool,
+) -> str:
+    """Write a store to partial/store, by way of partial/shards, and return its fingerprint."""
+    try:
+        for name in ("shards", "store"):
+            (partial / name).mkdir(parents=True, exist_ok=True)
+        files = encode(settings, source, tokenizer, partial / "shards", progress)
+        return join(settings, source.name, recipe, tokenizer, files, partial / "store")
+    except (ValueError, OSError):
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def encode(
+    settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path, progress: bool
+) -> dict[str, list[Path]]:
+    """Every chunk as a shard: the files of each part, validation first."""
+    encoder = Encoder(settings, tokenizer)
+
+    def work(chunk: Chunk, file: Path) -> int:
+        shard = encoder.encode(chunk)
+        shard.save(file)
+        return shard.tally.stories
+
+    # Opened before the bar is drawn: if that fails, its sentence stands alone.
+    readers = {"validation": source.validation, "train": source.train}
+    parts = {name: chunks() for name, chunks in readers.items() if chunks}
+    files: dict[str, list[Path]] = {name: [] for name in parts}
+    workers = settings.workers or os.cpu_count() or 1
+    waiting: deque[tuple[Future[int], int]] = deque()
+    with (
+        tqdm(
+            desc="building the corpus",
+            total=source.size or None,
+            unit="B",
+            unit_scale=True,
+            disable=not progress,
+        ) as bar,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        stories = 0
+
+        def finish() -> None:
+            nonlocal stories
+            future, size = waiting.popleft()
+            stories += future.result()
+            rate = stories / max(1e-3, bar.format_dict["elapsed"])
+            bar.set_postfix_str(f"{rate:,.0f} stories/s", refresh=False)
+            bar.update(size)
+
+        try:
+            for name, chunks in parts.items():
+                for number, chunk in enumerate(chunks):
+                    file = folder / f"{name}-{number:06}.npz"
+                    files[name].append(file)
+                    if is_whole(file):
+                        bar.update(chunk.size)
+                        continue
+                    waiting.append((pool.submit(work, chunk, file), chunk.size))
+                    if len(waiting) > workers + 1:
+                        finish()
+            while waiting:
+                finish()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return files

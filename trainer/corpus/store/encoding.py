@@ -1,0 +1,136 @@
+"""Stories to token ids, in parallel: chunks of a source in, shards out.
+
+Each chunk is taken apart, cleaned and encoded by a thread. The tokenizer gets all stories of a
+chunk in one call and lets the other threads run meanwhile; what Python does is short beside it. A
+shard depends on its chunk, the settings and the tokenizer only, so neither the number of threads
+nor their order changes anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import numpy as np
+
+from trainer.corpus.read.readers import Chunk
+from trainer.corpus.store.cleaning import CLOSED_LATER, Cleaner, Dropped
+from trainer.corpus.store.closings import LATIN_END, SENTENCE_END
+from trainer.corpus.store.near_duplicates import signatures
+from trainer.corpus.store.shards import Shard, Tally
+from trainer.corpus.tokenizer.tokenizer import Tokenizer, pre_tokenizer_name
+from trainer.settings.corpus import Corpus
+
+NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
+LOWER_CASE = bytes(range(256)).lower()
+
+
+class Encoder:
+    """Cleaning and encoding as some settings want it."""
+
+    def __init__(self, settings: Corpus, tokenizer: Tokenizer) -> None:
+        self.settings = settings
+        self.tokenizer = tokenizer
+        self.cleaner = Cleaner(settings)
+        self.cuts = settings.long_stories == "cut"
+        self.parts_at_spaces = pre_tokenizer_name(tokenizer.described) is not None
+
+    def encode(self, chunk: Chunk) -> Shard:
+        """The stories of a chunk that pass the rules, as ids.
+
+        Raises:
+            ValueError: a line of the chunk is broken; the sentence names it.
+        """
+        tally = Tally()
+        stories = []
+        for raw in chunk.stories():
+            tally.stories += 1
+            tally.bytes += len(raw) if raw.isascii() else len(raw.encode(errors="replace"))
+            story = self.cleaner.clean(raw, tally.changed)
+            if isinstance(story, Dropped):
+                tally.drop(story.reason, f"[{story.detail}] {raw}" if story.detail else raw)
+            elif not self.cuts and self.surely_too_long(story):
+                tally.drop("too_long", story)
+            else:
+                stories.append(story)
+        ids, lengths = self.ids(stories)
+        if self.cuts:
+            stories = self.shortened(stories, ids, lengths, tally)
+            ids, lengths = self.ids(stories)
+        keep = self.right_length(stories, lengths, tally)
+        data = [story.encode() for story, kept in zip(stories, keep, strict=True) if kept]
+        return Shard(
+            ids=ids[np.repeat(keep, lengths)],
+            lengths=lengths[keep],
+            num_bytes=np.array([len(story) for story in data], dtype="<i8"),
+            exact=hashes(data),
+            loose=loose_hashes(data),
+            signatures=signatures(data if self.settings.near_duplicates else []),
+            tally=tally,
+        )
+
+    def ids(self, stories: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of some stories, each with its end, (tokens,) uint16, and how many each has."""
+        ids = self.tokenizer.encode(stories)
+        return ids, np.diff(np.flatnonzero(ids == self.tokenizer.end_of_text), prepend=-1)
+
+    def surely_too_long(self, story: str) -> bool:
+        """Found without encoding: where spaces are single, each starts a token of its own."""
+        longest = self.settings.max_tokens
+        single = self.settings.typography and self.parts_at_spaces
+        return bool(longest and single and story.count(" ") >= longest)
+
+    def shortened(
+        self, stories: list[str], ids: np.ndarray, lengths: np.ndarray, tally: Tally
+    ) -> list[str]:
+        """The stories, those that are too long cut after the last sentence that fits; one whose
+        first sentence is too long stays as it is. `ids` (tokens,) and `lengths` (stories,) are as
+        `ids` gives them."""
+        most = self.settings.max_tokens - 1
+        found, ends = list(stories), np.cumsum(lengths)
+        for number in np.flatnonzero(lengths - 1 > most).tolist():
+            first = ends[number] - lengths[number]
+            story, fits = stories[number], len(self.tokenizer.decode(ids[first:][:most]))
+            cut = whole_sentences(story, fits)
+            if cut:
+                found[number] = cut
+                tally.changed["shortened"] += 1
+                tally.changed[CLOSED_LATER] += cut != whole_sentences(story, fits, LATIN_END)
+        return found
+
+    def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
+        """Which stories have a number of tokens, their end not counted, that the settings want:
+        (stories,) bool."""
+        keep = np.ones(len(stories), dtype=bool)
+        longest = self.settings.max_tokens or np.inf
+        for number in np.flatnonzero(lengths <= self.settings.min_tokens).tolist():
+            keep[number] = False
+            tally.drop("too_short", stories[number])
+        for number in np.flatnonzero(lengths - 1 >= longest).tolist():
+            keep[number] = False
+            tally.drop("too_long", stories[number])
+        return keep
+
+
+def whole_sentences(story: str, characters: int, end: re.Pattern[str] = SENTENCE_END) -> str:
+    """Return the sentences that lie within the first characters of a story."""
+    ends = [match.end() for match in end.finditer(story) if match.end() <= characters]
+    return story[: ends[-1]] if ends else ""
+
+
+def hashes(stories: list[bytes]) -> np.ndarray:
+    """A hash of each story (BLAKE2b): (stories,) uint64."""
+    digests = b"".join(hashlib.blake2b(story, digest_size=8).digest() for story in stories)
+    return np.frombuffer(digests, dtype="<u8")
+
+
+def loose_hashes(stories: list[bytes]) -> np.ndarray:
+    """A hash of the letters and digits of each story in lower case: (stories,) uint64."""
+    return hashes([story.translate(LOWER_CASE, NOT_ALPHANUMERIC) for story in stories])
+
+
+def kept_apart(loose: np.ndarray, ratio: float) -> np.ndarray:
+    """Which stories belong to the part that is kept apart, by their loose hashes, so what is alike
+    but for case goes the same way: (stories,) bool."""
+    found: np.ndarray = loose < np.uint64(int(ratio * 2**64))
+    return found

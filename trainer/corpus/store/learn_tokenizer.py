@@ -1,0 +1,93 @@
+"""A vocabulary learned from the stories: corpus.tokenizer train:N.
+
+Byte-level BPE of the library `tokenizers`: the 256 bytes, then merges in the order in which they
+were found, then the token that ends a story. It learns from the cleaned stories of the training
+part, of a large source from chunks evenly spread over it. The same stories give the same bytes, so
+the file, which is kept beside the token stores, can be learned again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from tqdm import tqdm
+
+from trainer.corpus.read.sources import Source
+from trainer.corpus.store.cleaning import Cleaner
+from trainer.corpus.store.encoding import kept_apart, loose_hashes
+from trainer.corpus.tokenizer.tokenizer import (
+    BYTE_LEVEL,
+    END_OF_TEXT_MARK,
+    OWN_PRE_TOKENIZER,
+    Tokenizer,
+    end_of_text_token,
+    json_bytes,
+)
+from trainer.settings.corpus import Corpus
+
+VERSION = 1  # part of what decides the file: raise it when the same stories give another
+MAX_BYTES = 128 * 2**20  # bytes of the source that it learns from, at most
+LEAST_COUNT = 2  # of a merge; what occurs once teaches nothing
+
+
+def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tokenizer:
+    """A tokenizer of `size` ids from the stories of a source.
+
+    Raises:
+        ValueError: the stories hold too few different pairs; the sentence says how many ids they
+            give.
+    """
+    import tokenizers
+    from tokenizers import pre_tokenizers, trainers
+
+    empty = tokenizers.Tokenizer(tokenizers.models.BPE())
+    described = json.loads(empty.to_str()) | {
+        "pre_tokenizer": OWN_PRE_TOKENIZER,
+        "post_processor": BYTE_LEVEL | {"trim_offsets": False},
+        "decoder": BYTE_LEVEL,
+    }
+    found = tokenizers.Tokenizer.from_str(json.dumps(described))
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - 1,
+        min_frequency=LEAST_COUNT,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    found.train_from_iterator(stories_to_learn_from(settings, source, progress), trainer)
+    described["model"] = json.loads(found.to_str())["model"]
+    end = len(described["model"]["vocab"])
+    if end + 1 < size:
+        raise ValueError(
+            f"corpus.tokenizer train:{size} asks for {size:,} ids, and the stories of {source.name}"
+            f" give {end + 1:,}: give more stories, or --corpus.tokenizer train:{end + 1}"
+        )
+    described["model"]["vocab"][END_OF_TEXT_MARK] = end
+    described["added_tokens"] = [end_of_text_token(end)]
+    return Tokenizer(json_bytes(described))
+
+
+def stories_to_learn_from(settings: Corpus, source: Source, progress: bool) -> Iterator[str]:
+    """The cleaned stories of the training part, of a large source those of every so many chunks."""
+    cleaner, changed, num_bytes = Cleaner(settings), Counter[str](), 0
+    every = max(1, source.size // MAX_BYTES)
+    apart_ratio = 0.0 if source.validation else settings.validation_share
+    with tqdm(
+        desc="learning the vocabulary",
+        total=min(MAX_BYTES, source.size) or None,
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        disable=not progress,
+    ) as bar:
+        for chunk in itertools.islice(source.train(), 0, None, every):
+            cleaned = (cleaner.clean(story, changed) for story in chunk.stories())
+            stories = [story for story in cleaned if isinstance(story, str)]
+            apart = kept_apart(loose_hashes([story.encode() for story in stories]), apart_ratio)
+            yield from itertools.compress(stories, ~apart)
+            bar.update(chunk.size)
+            num_bytes += chunk.size
+            if num_bytes >= MAX_BYTES:
+                return

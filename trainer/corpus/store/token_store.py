@@ -1,0 +1,244 @@
+"""The token store: what training reads, memory-mapped.
+
+    <store>/store.json                 what is in it, from what, made how; its checksums
+    <store>/train/tokens.bin           little-endian uint16 token ids; each story ends with
+                                       <|endoftext|>, which is 50256 in GPT-2's
+    <store>/train/id_counts.bin        little-endian int64: how often each id occurs
+    <store>/validation/...             the same for the stories kept apart
+    <store>/tokenizer.json             whose ids these are; absent where they are GPT-2's
+
+A store is written beside its final name and renamed once whole (build.py), so a folder with that
+name is a finished store. Opening one checks what can be checked in a moment: the format, sizes,
+that store.json is as it was written, that fingerprint and tokenizer are those of the recipe inside;
+`TokenStore.verify` rereads every byte.
+
+Needs NumPy and the standard library only: a GPU machine trains from a store that was carried there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainer.corpus.tokenizer.tokenizer import FILE, Tokenizer, gpt2
+from trainer.storage import checksummed_json
+
+FORMAT = 1
+SPLITS = ("train", "validation")
+READ_AT_ONCE = 8 * 2**20  # bytes
+
+
+def fingerprint_of(recipe: dict[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of everything that decides a store's content."""
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find_store(home: Path, fingerprint: str) -> TokenStore | None:
+    """The store with that fingerprint among those in a folder, if it is there."""
+    for info in sorted(home.glob(f"*-{fingerprint[:12]}/store.json")):
+        with contextlib.suppress(ValueError):
+            store = open_store(info.parent)
+            if store.fingerprint == fingerprint:
+                return store
+    return None
+
+
+def recipe_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """What changed between two recipes, a few words each."""
+    for part, kind in (("versions", "made with"), ("rules", "cleaned with")):
+        for key in sorted(before[part].keys() | now[part].keys()):
+            old, new = before[part].get(key), now[part].get(key)
+            if old != new:
+                yield f"{kind} {key} {old}, now {new}"
+    for part, words in (("source", "other files"), ("tokenizer", "another tokenizer")):
+        if before[part] != now[part]:
+            yield words
+
+
+class TokenStore:
+    """An open store.
+
+    Attributes:
+        folder: where it is.
+        info: the content of store.json.
+        tokenizer: whose ids it holds.
+    """
+
+    def __init__(self, folder: Path, info: dict[str, Any], tokenizer: Tokenizer) -> None:
+        self.folder = folder
+        self.info = info
+        self.tokenizer = tokenizer
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits; stores with the same hold the same bytes."""
+        return str(self.info["fingerprint"])
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What decided its content: source, rules, versions of code and libraries, tokenizer."""
+        found: dict[str, Any] = self.info["recipe"]
+        return found
+
+    def split(self, name: str) -> np.ndarray:
+        """The token ids of "train" or "validation": (tokens,) uint16, a read-only memory map."""
+        file = self.folder / name / "tokens.bin"
+        if not self.num_tokens(name):  # nothing cannot be mapped
+            return np.empty(0, dtype="<u2")
+        return np.memmap(file, dtype="<u2", mode="r")
+
+    def num_tokens(self, name: str) -> int:
+        """Token ids in a split, the ends of its stories among them."""
+        return int(self.info["splits"][name]["tokens"])
+
+    def num_bytes(self, name: str) -> int:
+        """UTF-8 bytes of the stories of a split."""
+        return int(self.info["splits"][name]["bytes"])
+
+    def bytes_per_token(self, name: str) -> float:
+        """UTF-8 bytes of the stories of a split for each of its tokens; 0 if it has none."""
+        return self.num_bytes(name) / max(1, self.num_tokens(name))
+
+    def num_stories(self, name: str) -> int:
+        """Stories in a split."""
+        return int(self.info["splits"][name]["stories"])
+
+    def num_blocks(self, name: str, context: int) -> int:
+        """Whole blocks in a split: see `gather`."""
+        return max(0, (self.num_tokens(name) - 1) // context)
+
+    def id_counts(self, name: str) -> np.ndarray:
+        """How often each id occurs in a split: (ids,) int64."""
+        return np.fromfile(self.folder / name / "id_counts.bin", dtype="<i8")
+
+    def summary(self, name: str) -> dict[str, Any]:
+        """Name, fingerprint, tokenizer, stories, tokens and bytes of a split, for training.json."""
+        return {
+            "name": self.info["name"],
+            "fingerprint": self.fingerprint,
+            "tokenizer": self.tokenizer.name,
+            "stories": self.num_stories(name),
+            "tokens": self.num_tokens(name),
+            "bytes": self.num_bytes(name),
+        }
+
+    def stories(self, name: str, limit: int = 0) -> Iterator[str]:
+        """The first `limit` stories of a split as text; 0 means all."""
+        ids, start, count, last = self.split(name), 0, 0, self.tokenizer.end_of_text
+        for first in range(0, len(ids), READ_AT_ONCE):
+            ends = first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)
+            for end in ends.tolist():
+                yield self.tokenizer.decode(ids[start:end])
+                start, count = end + 1, count + 1
+                if count == limit:
+                    return
+
+    def verify(self) -> int:
+        """Reread every shard and compare its checksum.
+
+        Returns:
+            Bytes that were read.
+
+        Raises:
+            ValueError: a shard or a count is not what was written; the sentence names it.
+        """
+        read = 0
+        for name in SPLITS:
+            for file, table in self.info["splits"][name]["files"].items():
+                path = self.folder / name / file
+                with path.open("rb") as stream:
+                    for number, shard in enumerate(table):
+                        if checksum_of(stream, shard["bytes"]) != shard["sha256"]:
+                            raise ValueError(
+                                f"shard {number} of {path} is not what was written: "
+                                f"delete {self.folder} and build it again"
+                            )
+                        read += shard["bytes"]
+        return read
+
+
+def checksum_of(stream: Any, num_bytes: int) -> str:
+    """SHA-256 of the next `num_bytes` of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    while num_bytes > 0 and (part := stream.read(min(num_bytes, READ_AT_ONCE))):
+        digest.update(part)
+        num_bytes -= len(part)
+    return digest.hexdigest()
+
+
+def open_store(folder: Path | str) -> TokenStore:
+    """Open a finished store.
+
+    Raises:
+        ValueError: the folder holds none, or it is damaged or of another format; one sentence.
+    """
+    folder = Path(folder)
+    file = folder / "store.json"
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        raise ValueError(
+            f"{folder} is not a token store (it has no readable store.json): build one with "
+            "python -m trainer.corpus build"
+        ) from None
+    again = f"delete {folder} and build it again"
+    try:
+        info = checksummed_json.loads(text)
+    except ValueError:
+        raise ValueError(f"{file} is damaged: {again}") from None
+    if info.get("format") != FORMAT:
+        raise ValueError(f"{file} has format {info.get('format')}, not {FORMAT}: {again}")
+    if info["fingerprint"] != fingerprint_of(info["recipe"]):
+        raise ValueError(f"the fingerprint in {file} is not that of its recipe: {again}")
+    for name in SPLITS:
+        for part, table in info["splits"][name]["files"].items():
+            path, wanted = folder / name / part, sum(shard["bytes"] for shard in table)
+            found = path.stat().st_size if path.is_file() else -1
+            if found != wanted:
+                raise ValueError(
+                    f"{path} is missing: {again}"
+                    if found < 0
+                    else f"{path} has {found:,} bytes where {wanted:,} were written: {again}"
+                )
+    return TokenStore(folder, info, tokenizer_of(folder, info["recipe"]["tokenizer"]))
+
+
+def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
+    """The tokenizer of a store, which its recipe names by a checksum.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    file = folder / FILE
+    found = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
+    if found.digest != digest:
+        raise ValueError(
+            f"the token ids in {folder} are of another tokenizer than "
+            f"{file if file.is_file() else 'GPT-2, and it has no ' + FILE}: delete {folder} and "
+            "build it again"
+        )
+    return found
+
+
+def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
+    """The ids of the blocks that begin at some tokens: (len(starts), context + 1) int32.
+
+    A block is `context` inputs and, one to the right, their targets. The last target is the next
+    block's first input, so every id of the split but the first is predicted exactly once an epoch;
+    cutting blocks of context + 1 ids side by side would never predict the first id of each. A block
+    that reaches the end of the split goes on at its start.
+    """
+    found = np.empty((len(starts), context + 1), dtype=np.int32)
+    for row, start in enumerate(starts):
+        block = tokens[start : start + context + 1]
+        found[row, : len(block)] = block
+        if len(block) <= context:
+            found[row, len(block) :] = tokens[: context + 1 - len(block)]
+    return found

@@ -1,0 +1,1 @@
+"""Tokenizers: GPT-2's and those of a corpus."""

@@ -1,0 +1,97 @@
+"""Models side by side on the same stories, with paired differences.
+
+The difference to the first model is taken story by story and its interval from drawing stories
+(bootstrap.py): two models may differ for certain though their own intervals overlap, since most of
+what moves these is which stories are hard for both. It is in bits per byte, which compares models
+of different tokenizers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainer.evaluate.bootstrap import middle, resampled_sums
+from trainer.evaluate.likelihood import Evaluation, Likelihood
+from trainer.evaluate.report.tables import Row as TableRow
+from trainer.evaluate.report.tables import plain_table
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a model differs from the first one.
+
+    Attributes:
+        bits_per_byte: its bits per byte less those of the first: below 0 is better.
+        interval: 95 % of it, (low, high).
+        better_stories: part of the stories that it predicts better, 0 to 1.
+    """
+
+    bits_per_byte: float
+    interval: tuple[float, float]
+    better_stories: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; the first model has no difference."""
+
+    model: str
+    evaluation: Evaluation
+    difference: Difference | None
+
+
+def compare(models: Iterable[tuple[str, Likelihood]]) -> Iterator[Row]:
+    """A row a model, each as soon as it is scored; `models` are names and scores of the same
+    stories.
+
+    Raises:
+        ValueError: the stories are not the same.
+    """
+    first: Likelihood | None = None
+    for name, found in models:
+        if first is None:
+            first = found
+            yield Row(name, found.evaluation(), None)
+        else:
+            yield Row(name, found.evaluation(), difference(first, found))
+
+
+def difference(first: Likelihood, other: Likelihood) -> Difference:
+    """How `other` differs from `first` on the same stories."""
+    if not np.array_equal(first.bytes, other.bytes):
+        raise ValueError("two models can only be compared by the same stories")
+    bits = np.stack([other.nats_of_story - first.nats_of_story]) / math.log(2)
+    columns = np.concatenate([bits, first.bytes[None]])
+    drawn = resampled_sums(columns)
+    return Difference(
+        bits_per_byte=float(bits.sum() / first.bytes.sum()),
+        interval=middle(drawn[:, 0] / drawn[:, 1]),
+        better_stories=float((bits < 0).mean()),
+    )
+
+
+def table(rows: list[Row]) -> str:
+    """The rows for people."""
+    lines: list[TableRow] = [
+        ("model", "nats per token", "perplexity", "bits per byte", "less the first", "better on")
+    ]
+    for row in rows:
+        found, less = row.evaluation, row.difference
+        low, high = found.bits_interval
+        lines.append(
+            (
+                row.model,
+                f"{found.nats_per_token:.4f}",
+                f"{found.perplexity:.3f}",
+                f"{found.bits_per_byte:.4f} ({low:.4f} to {high:.4f})",
+                f"{less.bits_per_byte:+.4f} ({less.interval[0]:+.4f} to {less.interval[1]:+.4f})"
+                if less
+                else "-",
+                f"{less.better_stories:.1%} of stories" if less else "-",
+            )
+        )
+    return plain_table(lines)

@@ -1,0 +1,156 @@
+"""The metrics of a run while it trains: a progress bar, metrics.jsonl and trackers.
+
+A resumed run appends to the same file: lines after its checkpoint are dropped, so every step has
+one line.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from trainer.output.best_effort import best_effort
+
+METRICS = "metrics.jsonl"
+
+
+class MetricsLog:
+    """The progress bar and the metrics file of one run; enabled on the main process only."""
+
+    def __init__(
+        self,
+        folder: Path,
+        num_steps: int,
+        start: int,
+        tokens_per_step: int,
+        *,
+        bytes_per_token: float,
+        flops_per_token: float,
+        peak: float,
+        track: Callable[[dict[str, Any], int], None],
+        enabled: bool,
+    ) -> None:
+        """Go on with the metrics in `folder` after `start` steps.
+
+        Args:
+            bytes_per_token: UTF-8 bytes of the training stories for each of their tokens.
+            flops_per_token, peak: floating-point operations that training on a token takes, and
+                that all processes together can do in a second; see flops.py.
+            track: is given each line and its step, for the trackers.
+        """
+        self.file = folder / METRICS
+        self.enabled = enabled
+        self.tokens_per_step = tokens_per_step
+        self.bytes_per_token = bytes_per_token
+        self.flops_per_token, self.peak = flops_per_token, peak
+        self.track: Callable[[dict[str, Any], int], None] | None = track
+        self.restart(start)
+        self.bar = tqdm(
+            total=num_steps,
+            initial=start,
+            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "
+            "[{elapsed}<{remaining}{postfix}]",
+            dynamic_ncols=True,
+            disable=not enabled,
+            smoothing=0.05,
+        )
+        if enabled:
+            kept = [line for line in read(folder) if line["step"] <= start]
+            partial = self.file.with_suffix(".partial")  # a kill must not lose what is kept
+            partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            partial.replace(self.file)
+
+    def step(self) -> None:
+        """One update is done."""
+        self.bar.update()
+
+    def restart(self, step: int) -> None:
+        """Measure speed from here on: what took the time until now was not training."""
+        self.since, self.at = time.perf_counter(), step
+
+    def train(self, step: int, nats: float, norm: float, rate: float) -> None:
+        """The loss of the steps since the last line, in nats per token, and the speed."""
+        speed = (step - self.at) * self.tokens_per_step / (time.perf_counter() - self.since)
+        bits = bits_per_byte(nats, self.bytes_per_token)
+        mfu = speed * self.flops_per_token / self.peak
+        self.restart(step)
+        self.bar.set_postfix_str(
+            f"loss {nats:.3f}, {bits:.3f} bits/byte, {speed:,.0f} tokens/s, MFU {mfu:.0%}"
+        )
+        self.write(
+            {
+                "step": step,
+                "loss": nats,
+                "bits_per_byte": bits,
+                "grad_norm": norm,
+                "lr": rate,
+                "tokens_per_second": round(speed),
+                "mfu": round(mfu, 4),
+            }
+        )
+
+    def validation(
+        self,
+        step: int,
+        nats: float | None,
+        bytes_per_token: float,
+        samples: list[dict[str, str]],
+    ) -> None:
+        """The loss on stories that are not trained on, if there are some, and the stories of now,
+        {prompt, story} each."""
+        line: dict[str, Any] = {"step": step}
+        message = f"step {step:,}: "
+        if nats is not None:
+            bits = bits_per_byte(nats, bytes_per_token)
+            line |= {"validation_loss": nats, "validation_bits_per_byte": bits}
+            message += f"validation {nats:.3f} nats per token, {bits:.3f} bits per byte\n  "
+        self.write(line | {"samples": samples})
+        self.message(message + (repr(samples[0]["story"]) if samples else "no sample story"))
+
+    def message(self, sentence: str) -> None:
+        """A line above the progress bar."""
+        if self.enabled:
+            self.bar.write(sentence, file=sys.stderr)
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""
+        if not self.enabled:
+            return
+        with self.file.open("a", encoding="utf-8") as metrics:
+            metrics.write(json.dumps(line) + "\n")
+        values = {key: value for key, value in line.items() if key != "step"}
+        if "samples" in values:
+            values["samples"] = "\n\n".join(sample["story"] for sample in values["samples"])
+        if self.track is not None:
+            track, self.track = self.track, None
+            with best_effort("all that trackers would be told from here on", self.message):
+                track(values, line["step"])
+                self.track = track
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self.bar.close()
+
+
+def bits_per_byte(nats: float, bytes_per_token: float) -> float:
+    """Nats per token as bits per byte of the text, which does not depend on the tokenizer."""
+    return nats / math.log(2) / bytes_per_token
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics; a last line that a kill tore is left out."""
+    file = folder / METRICS
+    lines = []
+    for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines

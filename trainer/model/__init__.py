@@ -1,0 +1,1 @@
+"""The model: blocks, vocabulary, loss, and how models are opened."""

@@ -1,0 +1,158 @@
+"""Start from a model that exists: `--model.init_from`.
+
+The shape is the model's, and so are the ids that are trained, besides those of the new stories:
+what it could say before it can say afterwards. Whatever else its configuration says (rotary
+positions, grouped keys, windows) is carried over as it is. Only the context may be shorter. The
+learning rates are those of fine-tuning unless they are given. Everything else is a run like any
+other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from trainer.corpus.tokenizer.tokenizer import MOST_IDS, Tokenizer
+from trainer.model.build import EMBEDDINGS, POSITIONS
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.load import open_model
+from trainer.settings.config import Config
+from trainer.settings.model import BLOCKS, Model
+
+# A quarter of the usual rates, and small updates: there are few stories as a rule (docs/LOG.md).
+FINE_TUNING: dict[str, Any] = {
+    "optim.lr": 5e-4,
+    "optim.muon_lr": 1e-3,
+    "optim.global_batch": 8,
+}
+SHAPE = ("block", "num_layers", "hidden", "num_heads", "kv_heads", "intermediate")
+# Of a model that looks back further no more is trained unless model.context says so: an update of
+# Qwen3's 40,960 tokens fits no small machine, and stories are shorter.
+LONGEST_CONTEXT = 1024
+# What the loss and the attention within a story rely on, by the configuration's names.
+NEEDED = {"tie_word_embeddings": True, "use_sliding_window": False, "add_cross_attention": False}
+ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # that do not depend on the context
+
+
+def open_pretrained(
+    config: Config,
+) -> tuple[Config, tuple[PreTrainedModel, PreTrainedTokenizerBase] | None]:
+    """The settings with the shape of the model to start from, and that model with its tokenizer;
+    None without one.
+
+    Raises:
+        ValueError: there is no such model, the trainer cannot make its shape, or a setting asks for
+            another.
+    """
+    name = config.model.init_from
+    if not name:
+        return config, None
+    model, tokenizer = open_model(name, stores=config.corpus.folder)
+    shape = shape_of(model.config, f"model.init_from {name}")
+    for key in SHAPE:
+        given, theirs = getattr(config.model, key), getattr(shape, key)
+        if f"model.{key}" in config.given and given != theirs:
+            raise ValueError(
+                f"model.{key} is {given} and {theirs} in {name}: leave it out, the shape is that "
+                "of model.init_from"
+            )
+    context = config.model.context
+    if "model.context" not in config.given:
+        context = min(shape.context, LONGEST_CONTEXT)
+    elif context > shape.context:
+        raise ValueError(
+            f"model.context is {context:,} and {name} looks back on {shape.context:,} tokens: "
+            "give that or less"
+        )
+    changes = {key: getattr(shape, key) for key in SHAPE} | {"context": context}
+    settings = dataclasses.replace(config.model, **changes)
+    optim = {
+        name.partition(".")[2]: value
+        for name, value in FINE_TUNING.items()
+        if name not in config.given
+    }
+    return dataclasses.replace(
+        config, model=settings, optim=dataclasses.replace(config.optim, **optim)
+    ), (model, tokenizer)
+
+
+def shape_of(stock: PretrainedConfig, name: str) -> Model:
+    """The shape of a stock model as the trainer's settings; `name` is what it is called.
+
+    Raises:
+        ValueError: it is one that the trainer cannot train.
+    """
+    if stock.model_type not in BLOCKS:
+        raise ValueError(
+            f"{name} is a {stock.model_type}: the trainer knows {', '.join(BLOCKS)} models"
+        )
+    for key, value in unsuitable(stock):
+        raise ValueError(f"{name} has {key} {value}, which the trainer cannot train")
+    kv_heads = getattr(stock, "num_key_value_heads", stock.num_attention_heads)
+    return Model(
+        block=stock.model_type,
+        num_layers=stock.num_hidden_layers,
+        hidden=stock.hidden_size,
+        num_heads=stock.num_attention_heads,
+        kv_heads=0 if kv_heads == stock.num_attention_heads else kv_heads,
+        intermediate=getattr(stock, "intermediate_size", None)
+        or getattr(stock, "n_inner", None)
+        or 4 * stock.hidden_size,
+        context=stock.max_position_embeddings,
+    )
+
+
+def unsuitable(stock: PretrainedConfig) -> Iterator[tuple[str, Any]]:
+    """Yield what a configuration says that the trainer cannot train, as (name, value)."""
+    for key, needed in NEEDED.items():
+        value = getattr(stock, key, needed)
+        if value != needed:
+            yield key, value
+    rotary = getattr(stock, "rope_parameters", None) or {}
+    kind = rotary.get("rope_type", "default")
+    if kind not in ROTARY_KINDS or (kind == "yarn" and not rotary.get("factor")):
+        yield "rope_parameters", rotary
+
+
+def note_on_ids(name: str, theirs: PreTrainedTokenizerBase, ours: Tokenizer) -> str:
+    """Return what a run says that starts from a model of another vocabulary."""
+    note = (
+        f"note: the vocabulary of {name} is another than that of the stories ({ours.name}), so it "
+        "begins with means of its rows"
+    )
+    if len(theirs) > MOST_IDS:
+        return f"{note}: its own has {len(theirs):,} ids, and the trainer at most {MOST_IDS:,}"
+    return f"{note}: --corpus.tokenizer with its tokenizer.json would keep its own"
+
+
+def fingerprint_of(pretrained: PreTrainedModel) -> str:
+    """SHA-256 of its weights, in hexadecimal: a resumed run must have started from the same."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(pretrained.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weight.float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def copy_weights(
+    pretrained: PreTrainedModel, decoder: PreTrainedModel, vocabulary: Vocabulary
+) -> None:
+    """Give a fresh decoder over the vocabulary's compact ids the weights of a full one.
+
+    A row that many ids share is that of any of them: they are equal (`load.trained_ids`). Of
+    learned positions the first ones are taken, as many as the decoder has.
+    """
+    full = pretrained.state_dict()
+    with torch.no_grad():
+        for name, weight in decoder.named_parameters():
+            value: Any = full[name].float()
+            if name.endswith(EMBEDDINGS):
+                value = weight.index_copy(0, vocabulary.slot_of_id, value)
+            elif name.endswith(POSITIONS):
+                value = value[: len(weight)]
+            weight.copy_(value)

@@ -1,0 +1,46 @@
+"""What a process reads at a step: its blocks, straight from the token store's memory map.
+
+There is no loader and no worker: 32,768 tokens take 0.7 ms. On a GPU nothing in an update waits for
+the device, so this process runs ahead of it: the next update's blocks are gathered, pinned and on
+their way while the GPU still computes this one.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from trainer.corpus.store.block_order import Order
+from trainer.corpus.store.token_store import TokenStore, gather
+from trainer.distributed.runtime import Runtime
+from trainer.model.compact_vocabulary import Vocabulary
+
+
+class Batches:
+    """The training blocks in their order, cut for the processes of a run."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        order: Order,
+        vocabulary: Vocabulary,
+        runtime: Runtime,
+        context: int,
+        *,
+        shifted: bool,
+    ) -> None:
+        """`shifted`: see `Order.starts`."""
+        self.tokens, self.order = store.split("train"), order
+        self.runtime, self.context, self.shifted = runtime, context, shifted
+        self.slot_of_id = vocabulary.slot_of_id.to(runtime.device)
+
+    def of(self, step: int) -> torch.Tensor:
+        """This process's blocks of a step on its device, as slots of the vocabulary: (accumulation,
+        micro_batch, context + 1); the last slot of a block is a target only."""
+        runtime = self.runtime
+        count = runtime.micro_batch * runtime.accumulation
+        starts = self.order.starts(step, self.context, shifted=self.shifted)
+        mine = starts[runtime.rank * count : (runtime.rank + 1) * count]
+        ids = torch.from_numpy(gather(self.tokens, mine, self.context))
+        if runtime.device.type == "cuda":
+            ids = ids.pin_memory().to(runtime.device, non_blocking=True)
+        return self.slot_of_id[ids].view(runtime.accumulation, runtime.micro_batch, -1)

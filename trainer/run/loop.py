@@ -1,0 +1,375 @@
+"""The run: set up, resume, update, log, validate, save, finish.
+
+A run is (weights, optimizer moments, step); the learning rate, the blocks that are read and the
+dropout noise are functions of the step. So a run that was stopped goes on from its newest
+checkpoint as if nothing had happened, on any number of processes, when the same command is given
+again.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from trainer.corpus.store.block_order import Order
+from trainer.corpus.store.token_store import TokenStore, find_store, recipe_differences
+from trainer.distributed.broadcast import agree, checkpoint_from_main, do_on_main
+from trainer.distributed.compile import compile_model
+from trainer.distributed.runtime import Runtime, seed_noise
+from trainer.distributed.training_engine import TrainingEngine
+from trainer.evaluate.samples import write_samples
+from trainer.evaluate.validation import validation_loss
+from trainer.export import snapshots
+from trainer.export.complete import is_complete
+from trainer.metrics.log import METRICS, MetricsLog
+from trainer.model.attention import StoryAttention, attend_on_gpu, max_stories
+from trainer.model.build import full_decoder, new_decoder, refill
+from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.flops import flops_per_token, matmul_peak
+from trainer.model.load import trained_ids
+from trainer.model.loss import NextTokenLoss
+from trainer.model.pretrained import copy_weights, fingerprint_of
+from trainer.model.teachers import over_slots
+from trainer.optim.optimizer import learning_rate, level_steps, new_optimizer
+from trainer.output.best_effort import best_effort
+from trainer.run.batch_loader import Batches
+from trainer.run.steps import Due, steps_of
+from trainer.settings.config import Config
+from trainer.storage import checkpoint, run_folder
+from trainer.storage.checkpoint import Checkpoint
+from trainer.storage.resume import differences, goes_on_longer, run_identity
+
+
+class Trainer:
+    """One run from its settings to its export; `main` calls the steps in their order."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: TokenStore,
+        start: float | None = None,
+        pretrained: PreTrainedModel | None = None,
+        teachers: Sequence[PreTrainedModel] = (),
+    ) -> None:
+        """`start` is the monotonic time from which run.minutes counts, None: now; `pretrained` the
+        model that model.init_from names, `teachers` those of model.teachers."""
+        self.config = config
+        self.store = store
+        self.folder = config.folder
+        start = time.monotonic() if start is None else start
+        self.deadline = start + 60 * config.run.minutes if config.run.minutes else math.inf
+        self.context, self.global_batch = config.model.context, config.optim.global_batch
+        self.order = Order(
+            store.num_blocks("train", self.context), self.global_batch, config.run.seed
+        )
+        self.steps = steps_of(config, self.order.num_blocks)
+        self.num_steps = self.steps.total
+        best = config.run.export_checkpoint == "best"
+        if best and not store.num_blocks("validation", self.context):
+            raise ValueError(
+                "run.export_checkpoint best needs validation stories: name some with "
+                "corpus.validation, or keep some apart with corpus.validation_share"
+            )
+        self.runtime = Runtime(
+            config.runtime, config.optim, self.context, config.run.tracker_names, self.folder
+        )
+        counts = store.id_counts("train")
+        if pretrained is not None:
+            counts = counts + trained_ids(pretrained)
+        end, compact = store.tokenizer.end_of_text, config.model.compact_vocabulary
+        self.vocabulary = Vocabulary.of(counts, end, compact=compact)
+        self.batches = Batches(
+            store, self.order, self.vocabulary, self.runtime, self.context,
+            shifted=config.optim.shift_blocks,
+        )  # fmt: skip
+        self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
+        if pretrained is not None:
+            self.identity["init_from"] = {"weights": fingerprint_of(pretrained)}
+        if teachers:
+            self.identity["teachers"] = {"weights": list(map(fingerprint_of, teachers))}
+        self.tokenizer = store.tokenizer.stock()
+        self.base = None if pretrained is None else pretrained.config
+        self.model = self.new_model(pretrained, teachers)
+        setting = config.runtime.compile
+        self.is_compiled = compile_model(
+            self.model, setting, self.num_steps, self.runtime, self.say
+        )
+        self.flops_per_token = flops_per_token(self.model.decoder, self.model.teachers)
+        self.engine = TrainingEngine(
+            self.runtime,
+            self.model,
+            new_optimizer(config.optim, self.model, self.runtime.dtype),
+        )
+        self.step = self.saved = 0  # updates done, and those that a checkpoint holds
+        self.validation_losses: dict[int, float] = {}  # validation loss by step
+        self.run_id = ""  # of the run in the folder: `resume` reads it
+        self.interrupted = False
+        self.stock: PreTrainedModel | None = None  # what `full` fills
+
+    def new_model(
+        self, pretrained: PreTrainedModel | None, teachers: Sequence[PreTrainedModel]
+    ) -> NextTokenLoss:
+        """The decoder with its loss, as the first update finds them."""
+        config, device = self.config, self.runtime.device
+        decoder = new_decoder(config.model, self.vocabulary, config.run.seed, self.base)
+        if pretrained is not None:
+            copy_weights(pretrained, decoder, self.vocabulary)
+        taught_by = over_slots(teachers, self.vocabulary, device)
+        story = self.story_attention()
+        if device.type == "cuda":
+            for one in (decoder, *taught_by):
+                attend_on_gpu(one, story, self.runtime.dtype)
+        z_loss, weight = config.optim.z_loss, config.optim.teacher_weight
+        return NextTokenLoss(decoder, self.vocabulary, z_loss, story, taught_by, weight)
+
+    def story_attention(self) -> StoryAttention | None:
+        """What keeps attention inside a story, if the settings ask for it."""
+        if self.config.model.attention == "block":
+            return None
+        end = self.vocabulary.end_of_text
+        slot = int(self.vocabulary.slot_of_id[end])
+        if self.runtime.device.type != "cuda":  # it takes a mask, and all tokens need not be read
+            return StoryAttention(slot)
+        train = self.store.split("train")
+        return StoryAttention(slot, max_stories(train, end, self.context, self.runtime.micro_batch))
+
+    def say(self, sentence: str) -> None:
+        """A sentence from the main process."""
+        if self.runtime.is_main:
+            print(sentence, file=sys.stderr, flush=True)
+
+    def resume(self) -> None:
+        """Take up the newest checkpoint of this run, if there is one.
+
+        Raises:
+            ValueError: the run is finished, or its checkpoint was made with other settings.
+        """
+        agree(self.config, self.identity, self.runtime)
+        checkpoints = self.folder / "checkpoints"
+        self.runtime.wait()
+        found = do_on_main(self.checkpoint_to_resume, self.runtime)
+        self.run_id = run_folder.run_of(self.folder) if self.runtime.is_main else ""
+        found = checkpoint_from_main(found, self.runtime.device)
+        if found is None:
+            return
+        longer = goes_on_longer(found.identity, self.identity)
+        changed = [] if longer else list(differences(found.identity, self.identity))
+        if changed:
+            raise ValueError(
+                f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
+                "give the old ones, another --run.dir, or --run.fresh to start over"
+                + self.way_to_old_stories(found.identity["corpus"]["fingerprint"])
+            )
+        if found.step >= self.num_steps and self.runtime.any(is_complete(self.folder / "export")):
+            raise ValueError(
+                f"the run in {self.folder} is finished (see {self.folder / 'export'}): "
+                "give another --run.dir, or --run.fresh to start over"
+            )
+        self.engine.load(found.weights, found.moments, found.step)
+        self.step = self.saved = found.step
+        self.runtime.watchdog.checkpointed(found.step)
+        losses = checkpoint.validation_losses(checkpoints, self.run_id)
+        self.validation_losses = {step: loss for step, loss in losses.items() if step <= self.step}
+        self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
+
+    def checkpoint_to_resume(self) -> Checkpoint | None:
+        """The newest checkpoint of this run; of a `wsd` run that is to be longer than planned the
+        newest from before its rate fell. None where the run starts, with run.fresh in any case.
+
+        Raises:
+            ValueError: there are checkpoints and none can be used, or, with run.fresh, removed.
+        """
+        if self.config.run.fresh:
+            run_folder.clear(self.folder, METRICS)
+            return None
+        folder, run = self.folder / "checkpoints", run_folder.run_of(self.folder)
+        found = checkpoint.newest(folder, run=run)
+        if found is None or not goes_on_longer(found.identity, self.identity):
+            return found
+        level = level_steps(self.config.optim, found.identity["optim"]["steps"])
+        return checkpoint.newest(folder, until=level, run=run)
+
+    def way_to_old_stories(self, fingerprint: str) -> str:
+        """How the store that a checkpoint learned from differs, and how to go on with it; empty if
+        it is the same or gone."""
+        if fingerprint == self.store.fingerprint:
+            return ""
+        old = find_store(Path(self.config.corpus.folder).expanduser(), fingerprint)
+        if old is None:
+            return ""
+        changed = "; ".join(recipe_differences(old.recipe, self.store.recipe))
+        return (
+            f". Its stories ({changed}) are in {old.folder}: --corpus.source {old.folder} goes on"
+        )
+
+    def loop(self) -> bool:
+        """Update until the last step; log, validate and save on the way. Whether that was reached:
+        when the time of run.minutes is up, the run is saved and stops.
+
+        Raises:
+            KeyboardInterrupt: a signal stopped it; it is saved.
+        """
+        log = self.open_metrics()
+        if self.runtime.is_main:
+            snapshots.drop_after(self.folder / "snapshots", self.step)
+        self.model.train()
+        losses: list[torch.Tensor] = []
+        try:
+            while self.step < self.num_steps:
+                rate = learning_rate(self.config.optim, self.step, self.num_steps)
+                nats, norm = self.update(rate)
+                losses.append(nats)
+                log.step()
+                due = self.steps.due(self.step)
+                if due.reports:
+                    self.check()
+                if due.logs:  # with validation and saving, the only place that waits for the device
+                    mean = self.runtime.mean(torch.stack(losses).mean())
+                    losses.clear()
+                    log.train(self.step, mean, float(norm), rate)
+                stop = self.keep(due, nats, log)
+                if stop and self.runtime.any(self.interrupted):
+                    raise KeyboardInterrupt
+                if stop and not due.ends:
+                    self.say(
+                        f"run.minutes {self.config.run.minutes:g} are over; saved after step "
+                        f"{self.step:,}: the same command goes on"
+                    )
+                    return False
+        finally:
+            log.close()
+        return True
+
+    def update(self, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make the next update; its loss in nats on this process, and its gradient's norm."""
+        seed_noise(self.config.run.seed, self.step, self.runtime.rank)
+        nats, norm = self.engine.update(self.batches.of(self.step), rate)
+        self.step += 1
+        return nats, norm
+
+    def keep(self, due: Due, nats: torch.Tensor, log: MetricsLog) -> bool:
+        """Validate, take a snapshot and save, as far as they are due; whether the run must stop."""
+        is_best = due.validates and self.validate(log)
+        if due.snapshots:
+            self.snapshot(nats)
+        stop = self.must_stop(due.logs)
+        saves = due.saves or stop or is_best
+        if saves:
+            self.save()
+        if due.validates or due.snapshots or saves:
+            log.restart(self.step)
+        return stop
+
+    def must_stop(self, logs: bool) -> bool:
+        """Whether a signal or the clock stops the run; several processes ask each other when they
+        log, which waits for all anyway."""
+        stop = self.interrupted or time.monotonic() > self.deadline
+        return stop if self.runtime.num_processes == 1 else logs and self.runtime.any(stop)
+
+    def check(self) -> None:
+        """Stop if an update was skipped; the weights are those before it.
+
+        Raises:
+            ValueError: a loss or gradient was not finite.
+        """
+        skipped = self.engine.num_skipped
+        if skipped:
+            kept = f"step {self.saved:,} is kept" if self.saved else "there is no checkpoint yet"
+            raise ValueError(
+                f"the loss or its gradient is not a number at step {self.step - skipped + 1:,}, "
+                f"and that update was not made ({kept}): lower optim.lr or optim.max_grad_norm, "
+                "or check the stories, and start with --run.fresh or another --run.dir"
+            )
+
+    def open_metrics(self) -> MetricsLog:
+        """The metrics of this run, its trackers opened and the machine's peak measured."""
+        settings = self.config.to_dict()
+        self.runtime.track(
+            self.folder.name,
+            {f"{part}.{key}": value for part in settings for key, value in settings[part].items()},
+            self.step,
+        )
+        peak = torch.tensor(matmul_peak(self.runtime.device, self.runtime.dtype))
+        return MetricsLog(
+            self.folder,
+            self.num_steps,
+            self.step,
+            self.global_batch * self.context,
+            bytes_per_token=self.store.bytes_per_token("train"),
+            flops_per_token=self.flops_per_token,
+            peak=self.runtime.mean(peak.to(self.runtime.device)) * self.runtime.num_processes,
+            track=self.runtime.accelerator.log,
+            enabled=self.runtime.is_main,
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        self.check()
+        weights, moments = self.engine.weights(), self.engine.moments()
+        if self.runtime.is_main:
+            validation_loss = self.validation_losses.get(self.step)
+            state = Checkpoint(
+                self.step, weights, moments, self.identity, validation_loss, self.run_id
+            )
+            keep = self.config.run.keep_last
+            checkpoint.save(self.folder / "checkpoints", state, keep, self.steps.level_end)
+        self.saved = self.step
+        self.runtime.watchdog.checkpointed(self.step)
+        self.runtime.wait()
+
+    def snapshot(self, nats: torch.Tensor) -> None:
+        """Keep the model as it is now; `nats` is this process's loss of the step."""
+        loss, weights = self.runtime.mean(nats), self.engine.weights()
+        if self.runtime.is_main:
+            decoder = self.full(weights)
+            with best_effort(f"the snapshot of step {self.step:,}", self.say):
+                snapshots.save(
+                    self.folder / "snapshots", decoder, self.store.tokenizer,
+                    step=self.step,
+                    tokens_seen=self.step * self.global_batch * self.context,
+                    loss=loss,
+                    validation_loss=self.validation_losses.get(self.step),
+                    stories=self.samples(decoder),
+                )  # fmt: skip
+        self.runtime.wait()
+
+    def samples(self, decoder: PreTrainedModel) -> list[dict[str, str]]:
+        """A story for each of run.sample_prompts, with the same draws every time; none if writing
+        them fails."""
+        run = self.config.run
+        with best_effort("the sample stories", self.say):
+            return write_samples(
+                decoder, self.tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
+            )
+        return []
+
+    def validate(self, log: MetricsLog) -> bool:
+        """Validate the model as it is now and let it write; whether it is the best so far."""
+        run, weights = self.config.run, self.engine.weights()
+        is_best = False
+        if self.runtime.is_main:
+            decoder = self.full(weights)
+            whole = self.config.model.attention == "block"
+            story = None if whole else StoryAttention(self.vocabulary.end_of_text)
+            loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
+            if loss is not None and math.isfinite(loss):
+                is_best = loss < min(self.validation_losses.values(), default=math.inf)
+                self.validation_losses[self.step] = loss
+            bytes_per_token = self.store.bytes_per_token("validation")
+            log.validation(self.step, loss, bytes_per_token, self.samples(decoder))
+        return self.runtime.any(is_best)
+
+    def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
+        """The stock model over all ids, on the run's device; made once and then refilled."""
+        if self.stock is None:
+            self.stock = full_decoder(self.config.model, self.vocabulary, weights, self.base)
+            self.stock.to(self.runtime.device)
+        else:
+            refill(self.stock, self.vocabulary, weights)
+        return self.stock

@@ -1,0 +1,97 @@
+"""What a run is going to do, in a few lines: every run begins with them, and `--run.dry_run` prints
+them with what it measures."""
+
+from __future__ import annotations
+
+import torch
+
+from trainer.model import device
+from trainer.run.loop import Trainer
+
+
+def plan(trainer: Trainer) -> dict[str, str]:
+    """What a run's settings, its corpus and this machine decide, by name."""
+    config, tokens = trainer.config, trainer.global_batch * trainer.context
+    corpus, batch = trainer.store.summary("train"), trainer.global_batch
+    return {
+        "run": f"{trainer.folder}, preset {config.preset}",
+        "model": model(trainer),
+        "tokenizer": trainer.store.tokenizer.name,
+        "corpus": f"{corpus['stories']:,} stories, {corpus['tokens']:,} tokens of {corpus['name']}",
+        "validation": validation(trainer),
+        "update": f"{batch} blocks of {trainer.context} = {tokens:,} tokens: {split(trainer)}",
+        "length": f"{trainer.num_steps:,} updates, {trainer.num_steps * tokens:,} tokens, "
+        f"{trainer.num_steps * batch / trainer.order.num_blocks:.1f} epochs",
+        "engine": engine(trainer),
+        "writes": writes(trainer),
+    }
+
+
+def split(trainer: Trainer) -> str:
+    """How an update's blocks are read."""
+    runtime = trainer.runtime
+    return (
+        f"{runtime.num_processes} x {runtime.accumulation} x {runtime.micro_batch} (processes, "
+        "micro-batches, blocks of each)"
+    )
+
+
+def model(trainer: Trainer) -> str:
+    """Block and parameters, those of ids that the corpus never shows included."""
+    config = trainer.config.model
+    weights = sum(weight.numel() for weight in trainer.model.parameters())
+    num_slots = trainer.vocabulary.num_slots
+    unseen = (trainer.vocabulary.num_ids - num_slots) * config.hidden
+    about = f"{config.block}, {weights + unseen:,} parameters"
+    if config.init_from:
+        about += f", starting from {config.init_from}"
+    if teachers := trainer.model.teachers:
+        about += f", taught by {len(teachers)} model{'s' if len(teachers) > 1 else ''}"
+    if unseen:
+        about += f"; head and embedding are trained for {num_slots:,} ids, those in use"
+    return about
+
+
+def validation(trainer: Trainer) -> str:
+    """On what the run is validated, or why it cannot be."""
+    store, context = trainer.store, trainer.context
+    stories, blocks = store.num_stories("validation"), store.num_blocks("validation", context)
+    if not blocks:
+        return (
+            f"none: {stories:,} stories with {store.num_tokens('validation'):,} tokens are kept "
+            f"apart, fewer than one block of {context}; name more with --corpus.validation, or "
+            "keep more apart with --corpus.validation_share"
+        )
+    used = min(blocks, trainer.config.run.validate_blocks)
+    return (
+        f"{stories:,} stories; {used:,} of {blocks:,} blocks every "
+        f"{trainer.steps.validate_every:,} steps"
+    )
+
+
+def engine(trainer: Trainer) -> str:
+    """Where and how it computes."""
+    runtime = trainer.runtime
+    precision = "bf16" if runtime.dtype == torch.bfloat16 else "fp32"
+    slow = "compiled (the first step takes about half a minute longer)"
+    return (
+        f"{runtime.engine} on {device.name_of(runtime.device)}, {precision}, "
+        f"{slow if trainer.is_compiled else 'not compiled'}, "
+        f"{runtime.num_processes} process{'es' if runtime.num_processes > 1 else ''}"
+    )
+
+
+def writes(trainer: Trainer) -> str:
+    """What will be in the run's folder."""
+    run = trainer.config.run
+    snapshots = f"{run.snapshots} snapshots, " if run.snapshots else ""
+    return (
+        f"{trainer.folder}: metrics.jsonl, a checkpoint every {trainer.steps.save_every:,} steps "
+        f"({run.keep_last} and the best are kept), {snapshots}export/ at the end"
+    )
+
+
+def table(lines: dict[str, str]) -> str:
+    """The lines with their names in a column."""
+    width = max(map(len, lines)) + 2
+    return "\n".join(f"{name:{width}}{value}" for name, value in lines.items())

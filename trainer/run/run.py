@@ -1,0 +1,140 @@
+"""A run from its settings to its export, and a sentence for whatever stops it.
+
+The token store is made, the run opened, and its folder claimed; the loop itself is in loop.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from trainer.corpus.store.build import build_store, given_store
+from trainer.distributed import out_of_memory
+from trainer.distributed.runtime import leave_group
+from trainer.distributed.watchdog import abort, lost_connection
+from trainer.model import device
+from trainer.model.load import give_ids
+from trainer.model.pretrained import note_on_ids, open_pretrained
+from trainer.model.teachers import open_teachers
+from trainer.run.dry_run import dry_run
+from trainer.run.finish import finish
+from trainer.run.loop import Trainer
+from trainer.run.malloc import keep_freed_memory
+from trainer.run.plan import plan, table
+from trainer.settings.config import Config
+from trainer.storage import run_folder
+
+
+def run(config: Config, start: float) -> int:
+    """The run, or what is left of it: 0 when it is done, 2 with one sentence when it cannot be, 130
+    when it was stopped.
+
+    Args:
+        start: time.monotonic() at the command's beginning, for run.minutes.
+    """
+    trainer = None
+    try:
+        run_folder.check(config.folder)
+        if not device.usable_gpu():
+            keep_freed_memory()
+        config, pretrained = open_pretrained(config)
+        store_given = Path(config.corpus.source, "store.json").is_file()
+        store = given_store(config.corpus) if store_given else build_store(config.corpus)
+        has_other_ids = pretrained is not None and give_ids(*pretrained, store.tokenizer)
+        teachers = open_teachers(config, store.tokenizer)
+        trainer = Trainer(config, store, start, pretrained and pretrained[0], teachers)
+        for note in trainer.runtime.notes:
+            trainer.say(f"note: {note}")
+        if has_other_ids and pretrained is not None:
+            trainer.say(note_on_ids(config.model.init_from, pretrained[1], store.tokenizer))
+        if config.run.dry_run:
+            table_of_run = dry_run(trainer)
+            if trainer.runtime.is_main:
+                print(table_of_run)
+            trainer.runtime.close()
+            return 0
+        with alone_in_folder(trainer):
+            trainer.say(table(plan(trainer)))
+            trainer.resume()
+            with signals_stop(trainer):
+                if trainer.loop():
+                    finish(trainer)
+    except KeyboardInterrupt:
+        saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
+        print(f"stopped{saved}: the same command goes on", file=sys.stderr)
+        return 130
+    except (RuntimeError, MemoryError) as error:
+        if cause := lost_connection(error):
+            abort(cause, trainer is not None, trainer.saved if trainer else 0)
+        if not out_of_memory.is_full(error):
+            raise
+        advice = out_of_memory.advice(trainer.runtime if trainer else None)
+        print(f"error: {advice}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError, SafetensorError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr, flush=True)
+        leave_group()
+        return 2
+    trainer.runtime.close()
+    return 0
+
+
+def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]:
+    """Of several processes the main one holds the run's folder."""
+    if trainer.runtime.is_main:
+        return run_folder.claimed(trainer.folder)
+    return contextlib.nullcontext()
+
+
+def sentence(error: Exception) -> str:
+    """An error as one sentence; the disk's with what to do."""
+    if isinstance(error, ValueError):
+        return str(error)
+    cause = getattr(error, "strerror", None) or str(error)
+    file = getattr(error, "filename", None)
+    where = f" at {file}" if file else ""
+    if isinstance(error, PermissionError):
+        return (
+            f"this user may not read or write{where or ' a file'} ({cause}): ask its owner for the "
+            "right, or choose other folders with --run.dir and --corpus.folder"
+        )
+    return (
+        f"the disk refused{where} ({cause}): make room, or choose other folders with --run.dir and "
+        "--corpus.folder; what was saved before is whole"
+    )
+
+
+@contextlib.contextmanager
+def signals_stop(trainer: Trainer) -> Iterator[None]:
+    """While it lasts, Ctrl-C, a scheduler's SIGTERM and a closed terminal's SIGHUP stop the run;
+    afterwards they mean what they meant before, as a notebook needs. Only a process's main thread
+    hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] != signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda *_: interrupt(trainer))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupt(trainer: Trainer) -> None:
+    """The first signal saves and stops after the step; a second one quits at once."""
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    trainer.interrupted = True
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("\nstopping after this step; once more quits without saving", file=sys.stderr)

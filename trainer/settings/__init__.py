@@ -1,0 +1,1 @@
+"""Settings of a run: fields, sections, presets and the command line."""

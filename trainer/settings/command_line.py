@@ -1,0 +1,310 @@
+"""Presets and command line to a Config: `--preset NAME`, then `--section.key value` over it.
+
+The help is written from the settings' own documentation, so a key cannot exist without its
+sentence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainer.settings.config import SECTIONS, Config
+from trainer.settings.setting import OVERRIDDEN, PATHS, RENAMED, USUAL_NAMES
+
+PRESETS = Path(__file__).parents[1] / "presets"
+DEFAULT_PRESET = "storyteller"
+
+
+def parse(arguments: Sequence[str]) -> Config:
+    """The settings that a command line asks for.
+
+    Raises:
+        ValueError: an unknown preset or key, a missing or ill-typed value; one sentence names all
+        of them.
+    """
+    preset, flags = DEFAULT_PRESET, []
+    for key, value in pairs(arguments):
+        if key == "preset":
+            preset = value
+        else:
+            flags.append((key, value))
+    values = load_preset(preset)
+    named = {key for key, _ in flags}
+    for first, second in OVERRIDDEN.items():
+        if first in named and second not in named:
+            section, name = known(second)
+            values.get(section, {}).pop(name, None)
+    given = set(named)
+    if preset not in shipped_presets():
+        given |= {f"{section}.{key}" for section, keys in values.items() for key in keys}
+    complaints = []
+    for key, text in flags:
+        try:
+            section, name = known(key)
+            values.setdefault(section, {})[name] = read(
+                key, kind(section, name), decoded(key, text)
+            )
+        except ValueError as error:
+            complaints.append(str(error))
+    complaints += contradictions(named, values)
+    if complaints:
+        raise ValueError("; ".join(complaints))
+    return Config(
+        preset=preset,
+        given=frozenset(given),
+        **{name: part(**values.get(name, {})) for name, part in SECTIONS.items()},
+    )
+
+
+def contradictions(named: set[str], values: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A complaint about each two settings of the command line that say the same thing twice."""
+    for first, second in OVERRIDDEN.items():
+        section, name = known(second)
+        if {first, second} <= named and values[section].get(name):
+            yield f"--{first} and --{second} contradict each other: leave one of them out"
+
+
+def decoded(key: str, text: str) -> str:
+    """A text of the command line as its UTF-8 bytes say it.
+
+    Where the locale does not have them, Python keeps bytes as lone surrogates, which nothing that
+    reads text takes.
+
+    Raises:
+        ValueError: the bytes are not UTF-8, or name a file that this locale cannot open.
+    """
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        real = os.fsencode(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"--{key} is not UTF-8: {ascii(text)}; give it in UTF-8") from None
+    if key in PATHS:
+        raise ValueError(
+            f"--{key} {ascii(real)} cannot be opened in this locale: set PYTHONUTF8=1 in the "
+            "environment"
+        )
+    return real
+
+
+def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(key, value) of `--key value` and `--key=value`; a flag on its own is true."""
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        position += 1
+        if not word.startswith("--"):
+            raise ValueError(
+                f"{word!r} is not a setting: write --section.key value (--help lists them)"
+            )
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            if position < len(arguments) and not arguments[position].startswith("--"):
+                value = arguments[position]
+                position += 1
+            elif key == "preset" or kind(*known(key)) is not bool:
+                raise ValueError(f"--{key} needs a value")
+            else:
+                value = "true"
+        yield key, value
+
+
+def known(key: str) -> tuple[str, str]:
+    """`section.key` split in two; an unknown one is answered with its nearest neighbour."""
+    every = [
+        f"{section}.{name.name}"
+        for section, part in SECTIONS.items()
+        for name in dataclasses.fields(part)
+    ]
+    if key in RENAMED:
+        raise ValueError(f"the setting --{key} is called --{RENAMED[key]} now")
+    if key not in every:
+        raise ValueError(f"there is no setting --{key}: {hint(key, every)}")
+    section, _, name = key.partition(".")
+    return section, name
+
+
+def hint(key: str, every: Sequence[str]) -> str:
+    """What may be meant by a setting that does not exist."""
+    name = key.replace("-", "_").lower()
+    if name in ("resume", "resume_from_checkpoint"):
+        return "leave it out, the same command resumes by itself"
+    near = [USUAL_NAMES[name]] if name in USUAL_NAMES else []
+    near += [other for other in every if other.partition(".")[2] == name]
+    near += difflib.get_close_matches(name, [*every, "preset"], n=1, cutoff=0.5)
+    return f"did you mean --{near[0]}?" if near else "--help lists them"
+
+
+def kind(section: str, name: str) -> type:
+    """The type of a key: that of its default."""
+    fields = {key.name: type(key.default) for key in dataclasses.fields(SECTIONS[section])}
+    return fields[name]
+
+
+def read(key: str, wanted: type, value: Any) -> Any:
+    """`value`, from YAML or a command line, as the type that `key` wants."""
+    words: dict[type, tuple[str, Callable[[str], Any]]] = {
+        int: ("a whole number", int),
+        float: ("a number", float),
+        bool: ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+        str: ("a text", str),
+    }
+    name, convert = words[wanted]
+    if isinstance(value, list) and wanted is str:
+        value = joined(key, value)
+    if value is None:
+        raise ValueError(f"{key} has no value: give one, or leave the line out")
+    if isinstance(value, bool) and "on" in choices(key):
+        value = "on" if value else "off"  # YAML reads these two words as true and false
+    is_other = isinstance(value, dict) or isinstance(value, bool) != (wanted is bool)
+    if is_other and not isinstance(value, str):
+        raise ValueError(f"{key} must be {name}, not {value!r}")
+    try:
+        return convert(value if isinstance(value, str) else str(value))
+    except (ValueError, KeyError):
+        raise ValueError(f"{key} must be {name}, not {value!r}") from None
+
+
+def joined(key: str, values: list[Any]) -> str:
+    """A list from YAML as the text that `key` is on a command line.
+
+    Raises:
+        ValueError: it is one text, or what is in the list cannot be told apart in a text.
+    """
+    separator: str = metadata(key)["separator"]
+    if not separator:
+        raise ValueError(f"{key} must be a text, not a list")
+    for value in values:
+        if not isinstance(value, str | int | float) or separator in str(value):
+            raise ValueError(
+                f"{key} must be a list of texts without {separator!r}, which separates them: "
+                f"change {value!r}"
+            )
+    return separator.join(map(str, values))
+
+
+def choices(key: str) -> tuple[str, ...]:
+    """The values that `section.name` may have; () where any of its type will do."""
+    return tuple(metadata(key)["choices"])
+
+
+def metadata(key: str) -> Mapping[str, Any]:
+    """What `section.name` says of itself."""
+    section, _, name = key.partition(".")
+    fields = {field.name: field.metadata for field in dataclasses.fields(SECTIONS[section])}
+    return fields[name]
+
+
+def load_preset(preset: str) -> dict[str, dict[str, Any]]:
+    """The values a preset file sets, checked like flags. A preset is a shipped name or a path to a
+    YAML file."""
+    is_file = preset.endswith((".yaml", ".yml"))
+    file = Path(preset).expanduser() if is_file else PRESETS / f"{preset}.yaml"
+    try:
+        if not file.is_file():
+            names = ", ".join(shipped_presets())
+            raise ValueError(
+                f"there is no preset {preset!r}: choose one of {names}, or name a .yaml file"
+            )
+        content, lines = read_yaml(file.read_bytes())
+    except OSError as error:
+        raise ValueError(
+            f"the preset file {file} cannot be read ({error.strerror}): name another, or give "
+            "yourself the right to read it"
+        ) from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"the preset file {file} is not YAML: {cause_of(error)}") from None
+    try:
+        return values_of(content, lines)
+    except ValueError as error:
+        raise ValueError(f"the preset file {file}: {error}") from None
+
+
+def read_yaml(content: bytes) -> tuple[Any, dict[str, int]]:
+    """The content of a YAML file, and the line in which each `section.key` stands."""
+    loader = yaml.SafeLoader(content)
+    try:
+        node = loader.get_single_node()
+        lines = {}
+        for section, keys in node.value if isinstance(node, yaml.MappingNode) else []:
+            for key, _ in keys.value if isinstance(keys, yaml.MappingNode) else []:
+                lines[f"{section.value}.{key.value}"] = key.start_mark.line + 1
+        return (loader.construct_document(node) if node else {}) or {}, lines
+    finally:
+        loader.dispose()
+
+
+def cause_of(error: yaml.YAMLError) -> str:
+    """What is wrong in a YAML file, and where."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error).splitlines()[0]
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+
+
+def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """The settings in a preset's content; a section without keys sets nothing. `lines` says where
+    they are, for what is wrong with them."""
+    if not isinstance(content, dict) or not all(
+        keys is None or isinstance(keys, dict) for keys in content.values()
+    ):
+        raise ValueError("it must hold `section:` blocks with `key: value` lines")
+    values: dict[str, dict[str, Any]] = {}
+    for section, keys in content.items():
+        for key, value in (keys or {}).items():
+            try:
+                name = known(f"{section}.{key}")[1]
+                wanted = kind(section, name)
+                values.setdefault(section, {})[name] = read(f"{section}.{name}", wanted, value)
+            except ValueError as error:
+                where = lines.get(f"{section}.{key}")
+                raise ValueError(f"{error}" + (f" (line {where})" if where else "")) from None
+    return values
+
+
+def shipped_presets() -> list[str]:
+    """Names of the presets that ship with the project."""
+    return sorted(file.stem for file in PRESETS.glob("*.yaml"))
+
+
+def help_text() -> str:
+    """Every setting with its meaning, unit and default."""
+    lines = [
+        "accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]",
+        "",
+        "Trains a tiny storyteller and exports it to <run.dir>/export.",
+        "Run the same command again to go on.",
+        "",
+        f"  --preset NAME     {', '.join(shipped_presets())}, or a .yaml file",
+        f"                    (default: {DEFAULT_PRESET}); its values are the defaults below",
+        "  --help            this page",
+    ]
+    shipped = load_preset(DEFAULT_PRESET)
+    for section, part in SECTIONS.items():
+        lines += ["", f"{section}: {(part.__doc__ or '').strip()}"]
+        for key in dataclasses.fields(part):
+            default = shipped.get(section, {}).get(key.name, key.default)
+            text = str(default).lower() if isinstance(default, bool) else str(default)
+            about = [key.metadata["meaning"]]
+            if key.metadata["choices"]:
+                about.append(" | ".join(key.metadata["choices"]))
+            if key.metadata["unit"]:
+                about.append(f"in {key.metadata['unit']}")
+            about.append(f"default: {text or 'empty'}")
+            lines.append(f"  --{section}.{key.name}")
+            lines += textwrap.wrap(
+                "; ".join(about), 92, initial_indent=" " * 8, subsequent_indent=" " * 8
+            )
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""All settings of a run: one frozen dataclass per section, every key with its meaning and unit.
+
+A key is written once, in its section: the preset files, the command line (`--section.key value`),
+the printed help and `training.json` are all read off these classes. Values are checked together,
+and every error names its key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.settings.corpus import Corpus
+from trainer.settings.model import Model
+from trainer.settings.optim import Optim
+from trainer.settings.run import Run
+from trainer.settings.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    preset: str
+    run: Run
+    corpus: Corpus
+    model: Model
+    optim: Optim
+    runtime: Runtime
+    given: frozenset[str] = frozenset()  # settings named by the command line or its own file
+
+    def __post_init__(self) -> None:
+        found: list[str] = []
+        for section in SECTIONS:
+            part = getattr(self, section)
+            for key in dataclasses.fields(part):
+                choices, value = key.metadata["choices"], getattr(part, key.name)
+                if isinstance(value, float) and not math.isfinite(value):
+                    found.append(f"{section}.{key.name} must be a finite number, not {value}")
+                    continue
+                if choices and value not in choices:
+                    found.append(
+                        f"{section}.{key.name} must be one of {', '.join(choices)}, not {value!r}"
+                    )
+            found += part.complaints()
+        if found:
+            raise ValueError("; ".join(found))
+
+    @property
+    def name(self) -> str:
+        """What the run is called: its preset's name, without the path and ending of a file."""
+        return Path(self.preset).stem
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.run.dir or f"runs/{self.name}").expanduser()
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The settings as plain values, a dictionary a section."""
+        return {section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS}
+
+
+SECTIONS: dict[str, type] = {
+    "run": Run,
+    "corpus": Corpus,
+    "model": Model,
+    "optim": Optim,
+    "runtime": Runtime,
+}

@@ -1,0 +1,87 @@
+"""Settings of the model: its shape, attention and regularization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainer.settings.setting import positive, setting
+
+BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")  # as transformers calls them: model_type
+GROUPED_BLOCKS = ("llama", "qwen3")  # whose attention heads can share keys and values
+
+
+@dataclass(frozen=True)
+class Model:
+    """The decoder's shape; each block is one that stock transformers knows."""
+
+    init_from: str = setting(
+        "",
+        "model to start from, which gives the shape: an export, run, checkpoint or Hub name; then"
+        " optim.lr, optim.muon_lr and optim.global_batch are those of fine-tuning unless given, and"
+        " model.context is the model's, at most 1,024 unless given",
+    )
+    block: str = setting("qwen3", "the decoder block", choices=BLOCKS)
+    num_layers: int = setting(6, "decoder blocks", unit="layers")
+    hidden: int = setting(256, "width of the residual stream")
+    num_heads: int = setting(4, "attention heads", unit="heads")
+    kv_heads: int = setting(
+        0,
+        "heads of keys and values, each shared by a group of attention heads (llama, qwen3); 0: as"
+        " many as model.num_heads",
+        unit="heads",
+    )
+    intermediate: int = setting(1024, "width inside the MLP")
+    context: int = setting(512, "tokens the model can look back on", unit="tokens")
+    attention: str = setting(
+        "story",
+        "what a token sees while training: its own story, or all before it in its block",
+        choices=("story", "block"),
+    )
+    dropout: float = setting(
+        0.0, "probability that an embedding's or a block output's channel is zeroed in training"
+    )
+    stochastic_depth: float = setting(
+        0.0,
+        "probability that a sequence passes over the last block's attention, and over its MLP, in"
+        " training; rises with the layers, to keep a small corpus from being learned by heart",
+    )
+    teachers: str = setting(
+        "",
+        "models whose predictions it learns besides the stories, separated by commas: exports,"
+        " runs, checkpoints or Hub names with the same tokenizer and one of these blocks",
+        separator=",",
+    )
+    compact_vocabulary: bool = setting(
+        True, "train embedding and head for the ids that the corpus uses; the export has all"
+    )
+
+    @property
+    def teacher_names(self) -> list[str]:
+        """The teachers, one by one."""
+        return [name.strip() for name in self.teachers.split(",") if name.strip()]
+
+    def complaints(self) -> list[str]:
+        """What is wrong with these values, a sentence each."""
+        sizes = ("num_layers", "hidden", "num_heads", "intermediate", "context")
+        found = positive("model", {key: getattr(self, key) for key in sizes})
+        for key in ("dropout", "stochastic_depth"):
+            if not 0 <= getattr(self, key) < 1:
+                found.append(f"model.{key} must be from 0 to below 1, not {getattr(self, key)}")
+        if self.init_from or self.num_heads <= 0:  # the shape is that of a model which exists
+            return found
+        if self.hidden % self.num_heads or self.hidden // self.num_heads % 2:
+            found.append(
+                f"model.hidden ({self.hidden}) must split into model.num_heads "
+                f"({self.num_heads}) heads of even width"
+            )
+        if self.kv_heads < 0 or (self.kv_heads and self.num_heads % self.kv_heads):
+            found.append(
+                f"model.kv_heads must be 0 (as many as model.num_heads) or divide the "
+                f"{self.num_heads} heads, not {self.kv_heads}"
+            )
+        elif self.kv_heads not in (0, self.num_heads) and self.block not in GROUPED_BLOCKS:
+            found.append(
+                f"model.kv_heads must be 0 with model.block {self.block}: only "
+                f"{' and '.join(GROUPED_BLOCKS)} share keys among heads"
+            )
+        return found
