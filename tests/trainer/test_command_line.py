@@ -63,7 +63,7 @@ def test_a_preset_can_be_a_file_and_flags_go_over_it(tmp_path: Path) -> None:
         (["train"], "'train' is not a setting"),
         (
             ["--model.block", "mamba"],
-            "model.block must be one of gpt2, gpt_neo, llama, qwen3, not 'mamba'",
+            "model.block must be one of gpt2, gpt_neo, llama, qwen3, olmo2, not 'mamba'",
         ),
         (["--model.num_heads", "3"], "must split into model.num_heads (3)"),
         (["--model.kv_heads", "3"], "model.kv_heads must be 0 (as many as model.num_heads) or"),

@@ -229,7 +229,7 @@ def test_more_ids_than_rows_are_refused(home: Path, capsys: pytest.CaptureFixtur
         ),
         ("gpt_neox", {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
                       "intermediate_size": 48},
-         "is a gpt_neox: the trainer knows gpt2, gpt_neo, llama, qwen3 models"),
+         "is a gpt_neox: the trainer knows gpt2, gpt_neo, llama, qwen3, olmo2 models"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_refused(kind: str, sizes: dict[str, Any], sentence: str) -> None:

@@ -13,9 +13,8 @@ from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.model.build import full_decoder, new_decoder, stock_class, stock_config
 from trainer.model.compact_vocabulary import Vocabulary
 from trainer.model.loss import NextTokenLoss
+from trainer.settings.blocks import BLOCKS
 from trainer.settings.model import Model
-
-BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")
 
 
 def tiny(block: str, dropout: float = 0.0) -> Model:

@@ -17,28 +17,12 @@ import numpy as np
 from safetensors import safe_open
 
 from trainer.corpus.tokenizer.tokenizer import pre_tokenizer_name
+from trainer.settings.blocks import BLOCKS
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 TYPES = ("f16", "q8_0")
-# What llama.cpp computes for each block, by the configuration's names; it has no GPT-Neo.
-LLAMA = {
-    "hidden_act": "silu",
-    "attention_bias": False,
-    "mlp_bias": False,
-    "use_sliding_window": False,
-}
-COMPUTED: dict[str, dict[str, Any]] = {
-    "gpt2": {
-        "activation_function": "gelu_new",
-        "scale_attn_weights": True,
-        "scale_attn_by_inverse_layer_idx": False,
-        "add_cross_attention": False,
-    },
-    "llama": LLAMA,
-    "qwen3": LLAMA,
-}
 BLOCK = 32  # values that share a scale in q8_0
 
 
@@ -102,6 +86,9 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, "np") as opened:
             weights |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    block = BLOCKS[config.model_type]
+    if block.gguf_needs_head and config.tie_word_embeddings:
+        weights["lm_head.weight"] = weights[f"model.{block.embedding}"]
     return config, weights
 
 
@@ -111,13 +98,14 @@ def check_computed(folder: Path, config: PretrainedConfig) -> None:
     Raises:
         ValueError: it is one.
     """
-    if config.model_type not in COMPUTED:
+    known = {name: block.gguf for name, block in BLOCKS.items() if block.gguf is not None}
+    if config.model_type not in known:
         raise ValueError(
             f"{folder} holds a {config.model_type}, which cannot be written as GGUF: "
-            f"{', '.join(COMPUTED)} models can"
+            f"{', '.join(known)} models can"
         )
     rotary = getattr(config, "rope_parameters", None) or {}
-    wanted = COMPUTED[config.model_type] | {"rope_type": "default"}
+    wanted: dict[str, Any] = {**known[config.model_type], "rope_type": "default"}
     stated = {name: getattr(config, name, value) for name, value in wanted.items()}
     stated["rope_type"] = rotary.get("rope_type", "default")
     for name, value in stated.items():
@@ -129,12 +117,13 @@ def check_computed(folder: Path, config: PretrainedConfig) -> None:
 
 
 def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) -> np.ndarray:
-    """A weight in llama.cpp's order: GPT-2's matrices are stored the other way round, and its Llama
-    turns neighbouring values of a head where transformers turns its two halves. Keys may have
-    fewer heads than queries."""
+    """A weight in llama.cpp's order: GPT-2's matrices are stored the other way round, and in a
+    Llama it turns neighbouring values of a head where transformers turns its two halves. Keys may
+    have fewer heads than queries."""
     if re.search(r"\.(c_attn|c_proj|c_fc)\.weight$", name):
         return np.ascontiguousarray(value.T)
-    if config.model_type == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+    rotates_pairs = BLOCKS[config.model_type].gguf_rotates_pairs
+    if rotates_pairs and name.endswith(("q_proj.weight", "k_proj.weight")):
         is_query = name.endswith("q_proj.weight")
         heads = config.num_attention_heads if is_query else config.num_key_value_heads
         width = value.shape[0] // heads
@@ -150,13 +139,13 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_head_count(config.num_attention_heads)
-    if config.model_type == "gpt2":
+    if not BLOCKS[config.model_type].is_grouped:
         writer.add_feed_forward_length(config.n_inner or 4 * config.hidden_size)
         writer.add_layer_norm_eps(config.layer_norm_epsilon)
         return
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count_kv(config.num_key_value_heads)
-    width = config.head_dim
+    width = getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
     writer.add_key_length(width)
     writer.add_value_length(width)
     writer.add_rope_dimension_count(width)

@@ -17,42 +17,16 @@ import re
 from typing import Any
 
 import torch
+import transformers
 from torch.nn import functional
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    GPTNeoConfig,
-    GPTNeoForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PretrainedConfig,
-    PreTrainedModel,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+from transformers import PretrainedConfig, PreTrainedModel
 
 from trainer.model.compact_vocabulary import Vocabulary
+from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.model import Model
 
-EMBEDDINGS = ("embed_tokens.weight", "wte.weight")  # how the blocks' tables of ids are called
-POSITIONS = "wpe.weight"  # and that of learned positions
-RESIDUAL = {  # the projections that add to the residual stream, of classes that draw them too large
-    "gpt_neo": ("out_proj.weight", "c_proj.weight"),
-    "llama": ("o_proj.weight", "down_proj.weight"),
-    "qwen3": ("o_proj.weight", "down_proj.weight"),
-}
-OWN_DROPOUT = {  # settings of the classes that have dropout themselves
-    "gpt2": ("resid_pdrop", "embd_pdrop", "attn_pdrop"),
-    "gpt_neo": ("resid_dropout", "embed_dropout", "attention_dropout"),
-}
-CLASSES: dict[str, type[PreTrainedModel]] = {
-    "gpt2": GPT2LMHeadModel,
-    "gpt_neo": GPTNeoForCausalLM,
-    "llama": LlamaForCausalLM,
-    "qwen3": Qwen3ForCausalLM,
-}
+POSITIONS = "wpe.weight"  # how learned positions are called
 INITIAL_STD = 0.02
-ROTARY_BASE = 10_000.0
 
 
 def stock_config(
@@ -67,57 +41,24 @@ def stock_config(
         "vocab_size": vocabulary_size,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
+        "pad_token_id": None,
     }
     if base is not None:
         return carried_over(base, settings, shared)
-    shared |= {"tie_word_embeddings": True, "initializer_range": INITIAL_STD}
-    if settings.block == "gpt_neo":
-        return gpt_neo_config(settings, shared)
-    if settings.block == "gpt2":
-        for_converters: dict[str, Any] = {"n_ctx": settings.context}  # to GGUF
-        return GPT2Config(
-            n_layer=settings.num_layers,
-            n_embd=settings.hidden,
-            n_head=settings.num_heads,
-            n_inner=settings.intermediate,
-            n_positions=settings.context,
-            **own_dropout(settings),
-            **shared,
-            **for_converters,
-        )
-    modern: dict[str, Any] = {
-        "num_hidden_layers": settings.num_layers,
-        "hidden_size": settings.hidden,
-        "num_attention_heads": settings.num_heads,
-        "num_key_value_heads": settings.kv_heads or settings.num_heads,
-        "head_dim": settings.hidden // settings.num_heads,
-        "intermediate_size": settings.intermediate,
-        "max_position_embeddings": settings.context,
-        "rope_parameters": {"rope_type": "default", "rope_theta": ROTARY_BASE},
-        **shared,
-    }
-    return LlamaConfig(**modern) if settings.block == "llama" else Qwen3Config(**modern)
-
-
-def gpt_neo_config(settings: Model, shared: dict[str, Any]) -> GPTNeoConfig:
-    """GPT-Neo's configuration: every second layer looks back on its window only (Black et al.
-    2021)."""
-    kinds = [("global", "local")[number % 2] for number in range(settings.num_layers)]
-    return GPTNeoConfig(
-        num_layers=settings.num_layers,
-        hidden_size=settings.hidden,
-        num_heads=settings.num_heads,
-        intermediate_size=settings.intermediate,
-        max_position_embeddings=settings.context,
-        attention_types=[[kinds, 1]],
-        **own_dropout(settings),
-        **shared,
+    block = BLOCKS[settings.block]
+    shape = {key: getattr(settings, setting) for setting, key in block.sizes.items()}
+    if block.is_grouped:
+        shape[block.sizes["kv_heads"]] = settings.kv_heads or settings.num_heads
+    drawn = {"tie_word_embeddings": True, "initializer_range": INITIAL_STD}
+    config: PretrainedConfig = getattr(transformers, block.config)(
+        **shape, **block.more(settings), **own_dropout(settings), **shared, **drawn
     )
+    return config
 
 
 def own_dropout(settings: Model) -> dict[str, Any]:
     """The dropout of a class that has some itself, by its names."""
-    return dict.fromkeys(OWN_DROPOUT.get(settings.block, ()), settings.dropout)
+    return dict.fromkeys(BLOCKS[settings.block].dropout, settings.dropout)
 
 
 def carried_over(
@@ -128,7 +69,7 @@ def carried_over(
     carried = copy.deepcopy(base)
     carried.update(
         shared
-        | {"pad_token_id": None, "use_cache": True, "max_position_embeddings": settings.context}
+        | {"use_cache": True, "max_position_embeddings": settings.context}
         | ({"n_ctx": settings.context} if settings.block == "gpt2" else {})
         | (own_dropout(settings) or {"attention_dropout": 0.0})
     )
@@ -137,7 +78,8 @@ def carried_over(
 
 def stock_class(settings: Model) -> type[PreTrainedModel]:
     """The transformers class that the shape belongs to."""
-    return CLASSES[settings.block]
+    found: type[PreTrainedModel] = getattr(transformers, BLOCKS[settings.block].model)
+    return found
 
 
 def new_decoder(
@@ -147,12 +89,13 @@ def new_decoder(
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
     """A fresh model over the vocabulary's slots; the same seed gives the same weights."""
+    block = BLOCKS[settings.block]
     torch.manual_seed(seed)
     decoder = stock_class(settings)(stock_config(settings, vocabulary.num_slots, base=base))
     for name, weight in decoder.named_parameters():
-        if name.endswith(RESIDUAL.get(settings.block, ())):
+        if name.endswith(block.residual):
             torch.nn.init.normal_(weight, std=INITIAL_STD / math.sqrt(2 * settings.num_layers))
-    if settings.dropout and settings.block not in OWN_DROPOUT:
+    if settings.dropout and not block.dropout:
         add_dropout(decoder, settings.dropout)
     if settings.stochastic_depth:
         add_stochastic_depth(decoder, settings.stochastic_depth)

@@ -18,11 +18,12 @@ import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.tokenizer.tokenizer import MOST_IDS, Tokenizer
-from trainer.model.build import EMBEDDINGS, POSITIONS
+from trainer.model.build import POSITIONS
 from trainer.model.compact_vocabulary import Vocabulary
 from trainer.model.load import open_model
+from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.config import Config
-from trainer.settings.model import BLOCKS, Model
+from trainer.settings.model import Model
 
 # A quarter of the usual rates, and small updates: there are few stories as a rule (docs/LOG.md).
 FINE_TUNING: dict[str, Any] = {

@@ -11,10 +11,12 @@ import torch
 import torch.distributed
 from torch import nn
 
+from trainer.settings.blocks import LAYERS
 from trainer.settings.optim import Optim
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan 2024, kellerjordan.github.io/posts/muon
 ITERATIONS = 5
+INSIDE_A_LAYER = rf"\.({'|'.join(LAYERS)})\.\d+\."
 ADAM_RMS = 0.2  # root mean square of AdamW's update, which Muon's is brought to: Liu et al. 2025
 
 
@@ -56,7 +58,7 @@ def new_optimizer(
     for name, weight in model.named_parameters():
         if weight.dim() < 2:
             vectors.append(weight)
-        elif settings.optimizer == "muon" and re.search(r"\.(layers|h)\.\d+\.", name):
+        elif settings.optimizer == "muon" and re.search(INSIDE_A_LAYER, name):
             block_matrices.append(weight)
         else:
             embeddings.append(weight)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainer.settings.blocks import BLOCKS, GROUPED
 from trainer.settings.setting import positive, setting
-
-BLOCKS = ("gpt2", "gpt_neo", "llama", "qwen3")  # as transformers calls them: model_type
-GROUPED_BLOCKS = ("llama", "qwen3")  # whose attention heads can share keys and values
 
 
 @dataclass(frozen=True)
@@ -20,14 +18,14 @@ class Model:
         " optim.lr, optim.muon_lr and optim.global_batch are those of fine-tuning unless given, and"
         " model.context is the model's, at most 1,024 unless given",
     )
-    block: str = setting("qwen3", "the decoder block", choices=BLOCKS)
+    block: str = setting("qwen3", "the decoder block", choices=tuple(BLOCKS))
     num_layers: int = setting(6, "decoder blocks", unit="layers")
     hidden: int = setting(256, "width of the residual stream")
     num_heads: int = setting(4, "attention heads", unit="heads")
     kv_heads: int = setting(
         0,
-        "heads of keys and values, each shared by a group of attention heads (llama, qwen3); 0: as"
-        " many as model.num_heads",
+        "heads of keys and values, each shared by a group of attention heads"
+        f" ({', '.join(GROUPED)}); 0: as many as model.num_heads",
         unit="heads",
     )
     intermediate: int = setting(1024, "width inside the MLP")
@@ -79,9 +77,9 @@ class Model:
                 f"model.kv_heads must be 0 (as many as model.num_heads) or divide the "
                 f"{self.num_heads} heads, not {self.kv_heads}"
             )
-        elif self.kv_heads not in (0, self.num_heads) and self.block not in GROUPED_BLOCKS:
+        elif self.kv_heads not in (0, self.num_heads) and self.block not in GROUPED:
             found.append(
                 f"model.kv_heads must be 0 with model.block {self.block}: only "
-                f"{' and '.join(GROUPED_BLOCKS)} share keys among heads"
+                f"{', '.join(GROUPED)} share keys among heads"
             )
         return found

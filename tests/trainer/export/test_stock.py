@@ -19,6 +19,7 @@ from trainer.export.model_card import describe
 from trainer.export.transformers_folder import export
 from trainer.model.build import full_decoder, new_decoder
 from trainer.model.compact_vocabulary import Vocabulary
+from trainer.settings.blocks import BLOCKS
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
 
@@ -60,7 +61,6 @@ for folder in folders:
 
 
 pytestmark = pytest.mark.process
-BLOCKS = {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM", "gpt2": "GPT2LMHeadModel"}
 
 
 def make_export(block: str, folder: Path) -> tuple[Vocabulary, PreTrainedModel]:
@@ -119,7 +119,7 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
     stored = load_file(folder / "model.safetensors")
     assert sum(SIZE in tensor.shape for tensor in stored.values()) == 1  # the tied head, once
 
-    assert opened["class"] == BLOCKS[block]
+    assert opened["class"] == BLOCKS[block].model
     assert opened["missing"] == []
     assert opened["tied"]
     assert opened["told"].startswith("<|endoftext|>" + STORY)
