@@ -28,7 +28,8 @@ SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
 # What only the app with its server needs.
 APP_ONLY = {
-    "api.html", "api.js", "first_story.json", "index.html", "preview.png", "server.js", "start.js",
+    "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
+    "server.js", "start.js",
 }  # fmt: skip
 HUB = "https://huggingface.co"
 

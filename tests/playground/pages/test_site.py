@@ -60,3 +60,41 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
         assert "a list of 11 values (prompt, temperature," in refused.value.read().decode()
     stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
     assert status(stranger) == 400
+
+
+@pytest.mark.parametrize("name", ["start.js", "style.css", "text.json"])
+def test_an_update_is_never_mixed_with_an_old_page(url: str, name: str) -> None:
+    """A browser asks again for each file, and is told if it has it still."""
+    with urllib.request.urlopen(f"{url}web/{name}") as answer:
+        assert answer.headers["cache-control"] == "no-cache"
+        etag = answer.headers["etag"]
+    assert (
+        status(urllib.request.Request(f"{url}web/{name}", headers={"If-None-Match": etag})) == 304
+    )
+    for page in ("", "web/start.json", "s/abc"):
+        try:
+            headers = urllib.request.urlopen(f"{url}{page}").headers
+        except urllib.error.HTTPError as error:
+            headers = error.headers
+        assert headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0, 422), (1, 200), (2**20, 413)])
+def test_a_body_in_chunks_is_read_within_the_limit(url: str, size: int, expected: int) -> None:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    body = b"" if not size else b'{"prompt": "Once", "count": 1' + b" " * size + b"}"
+    path = "/gradio_api/call/v2/candidates" if size else "/gradio_api/call/candidates"
+    parts = [body[k : k + 2**16] for k in range(0, len(body), 2**16)]
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", path, iter(parts), headers, encode_chunked=True)
+    assert connection.getresponse().status == expected
+    connection.close()
+
+
+def test_a_host_of_odd_bytes_is_refused(url: str) -> None:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    connection.putrequest("GET", "/", skip_host=True)
+    connection.putheader("Host", b"\xff\xfe")
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+    connection.close()
