@@ -38,6 +38,7 @@ from playground.sentences import capitalized
 from playground.stories import files, permalink, picture, qr
 from playground.stories.booklet import Booklet, booklet
 from playground.stories.epub import epub
+from playground.stories.file_name import file_name
 from playground.stories.html_file import html_file
 from playground.stories.pdf import pdf
 from playground.stories.permalink import Permalink
@@ -276,7 +277,7 @@ def drawn(data: bytes, media_type: str, request: Request) -> Response:
 
 def download(data: str | bytes, title: str, kind: str) -> Response:
     """A file with a name made of its title."""
-    name = re.sub(r"\W+", "-", title.lower()).strip("-")[:60] or "story"
+    name = file_name(title)
     disposition = f"attachment; filename=\"story.{kind}\"; filename*=UTF-8''{quote(name)}.{kind}"
     return Response(data, media_type=KINDS[kind], headers={"content-disposition": disposition})
 

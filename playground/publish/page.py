@@ -116,7 +116,7 @@ class PublishPage:
         command = [sys.executable, "-m", "playground.publish", *words]
         environment = {**os.environ, "HF_HUB_OFFLINE": "0", "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True, errors="replace",
+            command, cwd=ROOT, env=environment, encoding="utf-8", errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip
             assert process.stdout is not None and process.stderr is not None
