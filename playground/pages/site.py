@@ -7,6 +7,7 @@ layer before it adds the headers with which a browser keeps a page, and closes t
 import html
 import inspect
 import json
+import mimetypes
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -194,6 +195,7 @@ def launch(
     root = checked_root(os.environ.get("GRADIO_ROOT_PATH", ""))
     is_closed = is_local and not options.get("share") and not trusted
     names = {*LOCAL, urlsplit(root).hostname or "localhost"} if is_closed else None
+    mimetypes.add_type("text/javascript", ".js")  # on Windows any program may have changed it
     os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn's own middleware leaves it to proxies.py
 
     async def begin(request: Request) -> JSONResponse:
