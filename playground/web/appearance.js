@@ -6,8 +6,10 @@ import { titleLegend } from "./layout.js";
 export class Appearance {
   constructor(writer) {
     this.writer = writer;
-    const night = localStorage.getItem("inkling-night");
-    this.setNight(night === null ? matchMedia("(prefers-color-scheme: dark)").matches : night === "1");
+    const night = localStorage.getItem("inkling-night"), system = matchMedia("(prefers-color-scheme: dark)");
+    this.isChosen = night !== null; // by a person; else it is as the system has it, and changes with it
+    this.showNight(this.isChosen ? night === "1" : system.matches);
+    system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));
   }
 
   // All words of the page, after the language changed.
@@ -19,7 +21,7 @@ export class Appearance {
     this.writer.sheet.element.dataset.placeholder = language.say("placeholder");
     titleLegend(this.writer, language.code);
     this.writer.panel.checkSeed();
-    this.setNight(this.night);
+    this.showNight(this.night);
     this.writer.part("language").textContent = language.texts[language.next].language;
     this.writer.part("language").lang = language.next;
     showFacts(this.writer);
@@ -36,8 +38,14 @@ export class Appearance {
     this.writer.changed();
   }
 
+  // As a person chose.
   setNight(on) {
-    if (this.night !== undefined && this.night !== on) localStorage.setItem("inkling-night", on ? "1" : "0");
+    this.isChosen = true;
+    localStorage.setItem("inkling-night", on ? "1" : "0");
+    this.showNight(on);
+  }
+
+  showNight(on) {
     this.night = on;
     document.body.classList.toggle("dark", on);
     this.writer.part("night").textContent = this.writer.language.say(on ? "day" : "night");
