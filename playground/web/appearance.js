@@ -16,7 +16,7 @@ export class Appearance {
   showWords() {
     const { language } = this.writer;
     language.apply(this.writer);
-    document.title = language.say("title");
+    this.showTitle();
     document.documentElement.lang = language.code;
     this.writer.sheet.element.dataset.placeholder = language.say("placeholder");
     titleLegend(this.writer, language.code);
@@ -25,6 +25,14 @@ export class Appearance {
     this.writer.part("language").textContent = language.texts[language.next].language;
     this.writer.part("language").lang = language.next;
     showFacts(this.writer);
+  }
+
+  // The window's title: the story's own on the page of its link, as the server has written it, until another
+  // one begins.
+  showTitle({ isAnother = false } = {}) {
+    this.isAnother ||= isAnother;
+    const isStory = document.querySelector('meta[property="og:type"][content="article"]');
+    if (this.isAnother || !isStory) document.title = this.writer.language.say("title");
   }
 
   nextLanguage() {
