@@ -61,7 +61,7 @@ def parser() -> Parser:
 def checked_name(name: str) -> str:
     """A repository's name; ValueError if the Hub's client does not take it as owner/name."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     if name.count("/") != 1:
         raise ValueError(f"{name[:120]!r} is no name on the Hub: give it as USER/NAME.")

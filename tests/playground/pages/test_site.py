@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from playground.engine.engine import Engine
+from playground.pages import site, write
+from playground.pages.shared import SharedStories
+
 
 def status(request: urllib.request.Request) -> int:
     try:
@@ -89,6 +93,33 @@ def test_a_body_in_chunks_is_read_within_the_limit(url: str, size: int, expected
     connection.request("POST", path, iter(parts), headers, encode_chunked=True)
     assert connection.getresponse().status == expected
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("root", "address"),
+    [("inkling", "{url}inkling/"), ("https://story.example/ink", "https://story.example/ink/")],
+)
+def test_the_page_stands_where_it_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, root: str, address: str
+) -> None:
+    """Below a path that a proxy has taken off, or not."""
+    monkeypatch.setenv("GRADIO_ROOT_PATH", root)
+    engines = {"tiny": engine}
+    page = write.build(engines)
+    url, _ = site.launch(page, write.start(engines), SharedStories(engines).routes)
+    where = address.format(url=url)
+    path = urllib.parse.urlsplit(where).path
+    try:
+        for base in (url, url.rstrip("/") + path):
+            with urllib.request.urlopen(base) as answer:
+                assert f'content="{where}web/preview.png"' in answer.read().decode()
+            assert urllib.request.urlopen(f"{base}web/start.js").status == 200
+            with urllib.request.urlopen(f"{base}web/start.json") as answer:
+                assert json.load(answer)["address"] == f"{where}s/"
+            with urllib.request.urlopen(f"{base}config") as answer:
+                assert json.load(answer)["root"] == where.rstrip("/")
+    finally:
+        page.close(verbose=False)
 
 
 def test_a_host_of_odd_bytes_is_refused(url: str) -> None:
