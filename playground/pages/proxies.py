@@ -59,7 +59,9 @@ class Proxies:
             return
         scope = {**scope, "headers": list(scope["headers"]), "state": {**scope.get("state", {})}}
         added = [name for name in ADDED if name in headers]
-        scope["state"]["passed_on"] = bool(added) or name_of(host) not in LOCAL
+        # A browser that found the page at another address got here through a proxy that hides it.
+        elsewhere = urlsplit(headers.get("origin", f"//{host}")).netloc != host
+        scope["state"]["passed_on"] = bool(added) or elsewhere or name_of(host) not in LOCAL
         peer = (scope.get("client") or ("",))[0]
         if peer in self.proxy_headers.trusted_hosts:
             self.believe(scope, headers)

@@ -8,7 +8,6 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from playground.pages.network import LOCAL
 from playground.pages.owner import Owner
 from playground.pages.proxies import Proxies
 from playground.publish.page import PublishPage
@@ -24,7 +23,7 @@ def owner() -> Owner:
 @pytest.fixture
 def browser(owner: Owner) -> TestClient:
     routes = PublishPage([Path("models/storyteller")], owner).routes
-    app = Proxies(Starlette(routes=routes), "", "", LOCAL)
+    app = Proxies(Starlette(routes=routes), "", "", None)
     return TestClient(app, base_url="http://127.0.0.1:7860", follow_redirects=False)
 
 
@@ -67,6 +66,8 @@ def test_without_the_right_key_everything_is_closed(browser: TestClient, key: st
         {"Forwarded": "for=127.0.0.1"},
         {"Via": "1.1 nginx"},
         {"X-Real-IP": "127.0.0.1"},
+        {"Origin": "https://story.example"},  # a proxy that adds nothing, and another site too
+        {"Host": "story.example"},
     ],
 )
 def test_what_a_proxy_passed_on_is_refused_with_the_key_too(
@@ -80,3 +81,7 @@ def test_what_a_proxy_passed_on_is_refused_with_the_key_too(
     ):
         assert asked.status_code == 403 and "set-cookie" not in asked.headers
         assert "closed behind a proxy" in asked.json()["detail"]
+    same = {"Origin": "http://127.0.0.1:7860"}
+    assert (
+        browser.post("/publish/start", headers=POST["headers"] | same, json={}).status_code == 422
+    )
