@@ -24,7 +24,8 @@ missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
 		command -v $$name >/dev/null && found=yes; \
 	done; \
 	[ -n "$$found" ] || missing "No Chromium: the browser tests will be skipped. Debian has it: apt-get install chromium"; \
-	command -v g++ >/dev/null || missing "No g++: DeepSpeed cannot build its part for the CPU. Debian has it: apt-get install g++"
+	command -v g++ >/dev/null || missing "No g++: DeepSpeed cannot build its part for the CPU. Debian has it: apt-get install g++"; \
+	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing "No nginx: the tests behind a proxy will be skipped. Debian has it: apt-get install nginx"
 endef
 
 .DEFAULT_GOAL := help

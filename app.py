@@ -11,11 +11,13 @@ import argparse
 import contextlib
 import gc
 import importlib.metadata
+import ipaddress
 import json
 import os
 import socket
 import sys
 import threading
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -58,6 +60,19 @@ def gigabytes(text: str) -> float:
     return amount
 
 
+def proxies(text: str) -> str:
+    """Addresses and networks, or "*"; ArgumentTypeError for anything else."""
+    for part in filter(None, map(str.strip, text.split(","))):
+        try:
+            if text.strip() != "*":
+                ipaddress.ip_network(part)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is not an address or a network: give 127.0.0.1 or 10.0.0.0/8, or '*'"
+            ) from None
+    return text.strip()
+
+
 def command_line(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(
         description="Open the playground: a page on which a small language model tells stories.",
@@ -98,6 +113,17 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         default=os.environ.get("GRADIO_SERVER_PORT") or os.environ.get("PORT"),
         help="port to listen on (default: the variable GRADIO_SERVER_PORT or PORT, "
         "else the first free one from 7860)",
+    )
+    parser.add_argument(
+        "--forwarded-allow-ips",
+        metavar="LIST",
+        type=proxies,
+        default=os.environ.get("FORWARDED_ALLOW_IPS"),
+        help="addresses and networks of the proxies in front of the page, separated by commas, as "
+        "uvicorn takes them; '*' is every one. What they say in X-Forwarded-For, -Proto, -Host and "
+        "-Prefix is believed, so name only a proxy that sets all four itself (docs/proxy.md). "
+        "Unlike uvicorn, this machine is not trusted unless you name it (default: the variable "
+        "FORWARDED_ALLOW_IPS, else none)",
     )
     parser.add_argument(
         "--share", action="store_true", help="also make a public link to this page, good for a week"
@@ -164,9 +190,9 @@ PUBLIC = (
 )
 
 
-def say_where(url: str, public_url: str | None, others: list[str]) -> None:
+def say_where(url: str, others: list[str]) -> None:
     """Print where the page is, and for others on the network a code for their phones."""
-    print(f"Inkling is open at {public_url or url} (Ctrl+C closes it).", flush=True)
+    print(f"Inkling is open at {url} (Ctrl+C closes it).", flush=True)
     if others and not ON_SPACE:
         from playground.stories import qr
 
@@ -180,6 +206,14 @@ def is_private(options: argparse.Namespace) -> bool:
     from playground.pages.network import LOCAL
 
     return options.host.strip("[]") in LOCAL and not options.share and not ON_SPACE
+
+
+def trusted_proxies(options: argparse.Namespace) -> str:
+    """The proxies that are believed: those that are named, else the one that is known to be there:
+    the Hub's before a Space, which nobody passes by, and Gradio's tunnel on this machine."""
+    if options.forwarded_allow_ips is not None:
+        return str(options.forwarded_allow_ips)
+    return "*" if ON_SPACE else "127.0.0.1,::1" if options.share else ""
 
 
 def opened(
@@ -231,29 +265,34 @@ def serve(options: argparse.Namespace) -> None:
             print(PUBLIC, file=sys.stderr, flush=True)
         start, shared = write.start(engines), SharedStories(engines)
         closing.callback(shared.close)
-        publishing = []
+        publishing, owner = [], None
         if is_private(options):
-            start["publish"] = True
+            from playground.pages.owner import Owner
             from playground.publish.page import PublishPage
 
+            owner = Owner()
             folders = [engine.storyteller.folder for engine in engines.values()]
-            publishing = PublishPage(folders).routes
+            publishing = PublishPage(folders, owner).routes
         url, public_url = site.launch(
             page,
             start,
             [*shared.routes, *publishing],
             host=options.host,
+            owner=owner,
+            trusted=trusted_proxies(options),
             server_port=options.port,
             share=options.share,
             mcp_server=options.mcp,
-            inbrowser=not options.no_browser and not ON_SPACE and has_screen(),
         )
         gc.freeze()  # or the collector goes through all loaded libraries again while people read
         gc.enable()
         others = network.urls(options.host.strip("[]"), urlsplit(url).port or 80)
         # Links lead where others reach the page, though it is open as localhost here.
         start["public"] = shared.public_url = public_url or next(iter(others), None)
-        say_where(url, public_url, others)
+        opens = public_url or (f"{url}?key={owner.key}" if owner else url)
+        say_where(opens, others)
+        if not options.no_browser and not ON_SPACE and has_screen():
+            webbrowser.open(opens)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 

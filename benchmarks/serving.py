@@ -58,6 +58,7 @@ def running_app(model: Path) -> Iterator[tuple[str, psutil.Process]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "app.py", "--no-browser", "--port", str(port), "--model", str(model)]
+    command += ["--forwarded-allow-ips", "127.0.0.1"]  # a header tells the visitors apart
     app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert app.stdout is not None

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from playground.command_line import Parser
+from playground.command_line import Parser, typed_text, use_utf8
 from playground.sampling import NUMBERS, ROWS, Settings
 from playground.stories import permalink
 
@@ -64,14 +64,17 @@ def in_bytes(gigabytes: float | None) -> int | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0, or 2 with one sentence, or 1 when its output is closed."""
+    use_utf8()
     try:
         options = vars(parser().parse_args(arguments))
-        folder, prompt = options.pop("model"), options.pop("prompt")
+        folder, prompt = options.pop("model"), typed_text(options.pop("prompt"))
         device, as_json = options.pop("device"), options.pop("json")
         base, memory = options.pop("base"), in_bytes(options.pop("memory"))
         link = options.pop("link")
         shared = None if link is None else permalink.decode(permalink.text_of(link))
-        settings = Settings(**options | {"banned_words": tuple(options["banned_words"])})
+        settings = Settings(
+            **options | {"banned_words": tuple(map(typed_text, options["banned_words"]))}
+        )
         # These load torch, which bad options need not wait for.
         from playground.engine.engine import Engine
         from playground.engine.replay import replay

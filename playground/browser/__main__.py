@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from playground.browser import WEIGHTS
-from playground.command_line import Parser
+from playground.command_line import Parser, use_utf8
 from playground.model.hub import is_name
 
 
@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0, or 2 with one sentence."""
+    use_utf8()
     try:
         run(parser().parse_args(arguments))
     except ValueError as error:

@@ -28,7 +28,8 @@ SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
 # What only the app with its server needs.
 APP_ONLY = {
-    "api.html", "api.js", "first_story.json", "index.html", "preview.png", "server.js", "start.js",
+    "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
+    "server.js", "start.js", "trouble.js",
 }  # fmt: skip
 HUB = "https://huggingface.co"
 
@@ -79,7 +80,10 @@ def page_of(
     files |= {f"browser/{path}": content for path, content in read(own / "browser" / "web")}
     files["browser/kernel.wasm"] = (own / "browser" / "kernel.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
-    files["index.html"] = index((own / "web" / "index.html").read_text(encoding="utf-8")).encode()
+    frame, trouble = (
+        (own / "web" / name).read_text(encoding="utf-8") for name in ("index.html", "trouble.js")
+    )
+    files["index.html"] = index(frame, trouble).encode()
     files["sw.js"] = service_worker(files.pop("browser/sw.js").decode(), files).encode()
     files[".nojekyll"] = b""  # GitHub Pages takes the folder as it is
     files[SIGN] = json.dumps({"model": model.facts.name, "weights": weights}).encode()
@@ -108,8 +112,10 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
     return {"models": models, "record": record if is_its else None}
 
 
-def index(html: str) -> str:
-    """The app's frame with this page's start, and without what names a server's address."""
+def index(html: str, trouble: str) -> str:
+    """The app's frame with this page's start, and without what names a server's address. The script
+    that says why a page does not begin is inside: it works where no other script is let in."""
+    html = html.replace('<script src="web/trouble.js"></script>', f"<script>\n{trouble}</script>")
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace('src="web/start.js"', 'src="browser/start.js"')
     style = '<link rel="stylesheet" href="web/style.css">'

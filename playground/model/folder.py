@@ -7,6 +7,7 @@ decided in decoder.py.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ from playground.model.source import ADAPTER, find_folder, is_adapter
 from playground.sentences import first_line
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
+LFS = b"version https://git-lfs.github.com/spec/"
 MARKS = ("\n", ".")  # to write before a text that does not begin one, in the order they are tried
 
 
@@ -166,6 +168,8 @@ def open_tokenizer(folder: Path, config: Any) -> Any:
     """The folder's own tokenizer, from its files alone."""
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise ValueError(f"{folder} has no tokenizer: copy tokenizer.json into it.")
+    for name in TOKENIZERS:
+        check_not_pointer(folder / name)
     try:
         return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True)
     except Exception as error:  # the library raises many kinds
@@ -181,6 +185,7 @@ def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tens
     weights: dict[str, torch.Tensor] = {}
     exported = part(training.get("files"))
     for file in files:
+        check_not_pointer(file)
         if file.name in exported and exported[file.name] != sha256(file):
             raise ValueError(f"{file} is not what was exported: copy or export the model again.")
         try:
@@ -194,6 +199,16 @@ def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tens
         if weight.is_floating_point() and not torch.isfinite(weight).all():
             raise ValueError(f"{folder}: {name} holds what is no number: export the model again.")
     return weights
+
+
+def check_not_pointer(file: Path) -> None:
+    """ValueError if Git LFS has left a note in a file's place."""
+    with contextlib.suppress(OSError), file.open("rb") as content:
+        if content.read(len(LFS)) == LFS:
+            raise ValueError(
+                f"{file} is a Git LFS pointer, a note of where the file is: fetch the file itself "
+                "with `git lfs install && git lfs pull` in the repository."
+            )
 
 
 def sha256(file: Path) -> str:

@@ -6,6 +6,9 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
 
 ANYWHERE = ("0.0.0.0", "::")
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -18,6 +21,16 @@ def space_page() -> str | None:
     """The address of this Space on the Hub; None elsewhere."""
     space = os.environ.get("SPACE_ID")
     return f"https://huggingface.co/spaces/{space}" if space else None
+
+
+def own_address(request: Request, public: str | None) -> str:
+    """The page's own address with a slash at its end: the one source for links, codes, files and
+    previews. It is the address that was asked for (proxies.py), or `public`, where others reach the
+    page, for somebody who asked by a name that only this machine knows.
+    """
+    base = request.base_url
+    is_public = public is not None and base.hostname == urlsplit(public).hostname
+    return public if public and (is_public or base.hostname in LOCAL) else f"{base}"
 
 
 def urls(host: str, port: int) -> list[str]:

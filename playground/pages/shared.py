@@ -12,6 +12,7 @@ A link is all that is needed: nothing is stored, but pictures in a cache with a 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import html
 import json
 import re
@@ -19,7 +20,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -30,13 +31,14 @@ from playground.engine.engine import Busy, Engine
 from playground.engine.replay import replay
 from playground.pages.background_process import BackgroundProcess
 from playground.pages.bounded_cache import BoundedCache
-from playground.pages.network import LOCAL, space_page
+from playground.pages.network import own_address, space_page
 from playground.pages.visitors import one_more, visitor
 from playground.pages.write import html_of_page
 from playground.sentences import capitalized
 from playground.stories import files, permalink, picture, qr
 from playground.stories.booklet import Booklet, booklet
 from playground.stories.epub import epub
+from playground.stories.file_name import file_name
 from playground.stories.html_file import html_file
 from playground.stories.pdf import pdf
 from playground.stories.permalink import Permalink
@@ -58,7 +60,6 @@ HEAD = re.compile(
     r'^ *(?:<title>.*</title>|<meta (?:property="og|name="(?:twitter|description)).*>)\n', re.M
 )
 PictureKey = tuple[str, str, str, bool, str | None, str | None]  # link, base, shape, odds, names
-A_YEAR = "public, max-age=31536000, immutable"
 
 
 class SharedStories:
@@ -85,7 +86,7 @@ class SharedStories:
 
     async def preview(self, request: Request) -> Response:
         """The page, with tags from which other sites make a preview."""
-        link, base = request.path_params["link"], f"{request.base_url}"
+        link, base = request.path_params["link"], self.base(request)
         status, story = 200, None
         try:
             story = await run_in_threadpool(self.story, link, base, {})
@@ -95,13 +96,14 @@ class SharedStories:
         if story is not None:
             head = tags(story, f"{base}s/{link}/picture.png")
             page = HEAD.sub("", page).replace("</head>", f"{head}</head>")
-        return HTMLResponse(page.replace("<head>", '<head>\n  <base href="../">', 1), status)
+        page = page.replace("<head>", '<head>\n  <base href="../">', 1)
+        return HTMLResponse(page, status, {"cache-control": "no-cache"})
 
     async def picture(self, request: Request) -> Response:
         """The story as a picture, drawn once."""
         asked = request.query_params
         shape, odds = asked.get("shape", "wide"), asked.get("odds") == "1"
-        link, base = request.path_params["link"], f"{request.base_url}"
+        link, base = request.path_params["link"], self.base(request)
         if shape not in picture.SHAPES:
             raise ValueError(f"shape is wide or tall, not {shape[:20]!r}.")
         key = (link, base, shape, odds, asked.get("title"), asked.get("author"))
@@ -110,7 +112,7 @@ class SharedStories:
             if key not in self.drawing:
                 self.drawing[key] = asyncio.create_task(self.draw(key, request))
             data = await asyncio.shield(self.drawing[key])  # others may wait for it too
-        return Response(data, media_type="image/png", headers={"cache-control": A_YEAR})
+        return drawn(data, "image/png", request)
 
     async def draw(self, key: PictureKey, request: Request) -> bytes:
         """A picture that is not there yet."""
@@ -129,13 +131,13 @@ class SharedStories:
         """The link's code."""
         link = request.path_params["link"]
         permalink.decode(link)
-        drawing = await run_in_threadpool(qr.svg, self.address(link, f"{request.base_url}"))
-        return Response(drawing, media_type="image/svg+xml", headers={"cache-control": A_YEAR})
+        drawing = await run_in_threadpool(qr.svg, self.address(link, self.base(request)))
+        return drawn(drawing.encode(), "image/svg+xml", request)
 
     async def file(self, request: Request) -> Response:
         """The story as a file to keep."""
         kind, link = request.path_params["kind"], request.path_params["link"]
-        base, asked = f"{request.base_url}", request.query_params
+        base, asked = self.base(request), request.query_params
         if kind not in KINDS:
             raise ValueError(f"a story comes as {', '.join(KINDS)}, not as {kind[:20]!r}.")
         with self.visit(request):
@@ -162,7 +164,7 @@ class SharedStories:
         if not isinstance(asked, dict) or not isinstance(asked.get("stories"), list):
             raise ValueError('a book is a JSON object with "stories", a list.')
         with self.visit(request):
-            whole = await run_in_threadpool(self.booklet, asked, f"{request.base_url}")
+            whole = await run_in_threadpool(self.booklet, asked, self.base(request))
             data = await run_in_threadpool(self.process.call, BOOKS[kind], whole)
         return download(data, whole.title, kind)
 
@@ -219,13 +221,14 @@ class SharedStories:
         """End the process that draws."""
         self.process.close()
 
+    def base(self, request: Request) -> str:
+        """This page's own address."""
+        return own_address(request, self.public_url)
+
     def address(self, link: str, base: str) -> str:
-        """Where a link opens: on a Space its page on the Hub, else this page, by the name under
-        which others reach it if it was asked for by one that only this machine knows."""
-        if space := space_page():
-            return f"{space}?story={link}"
-        is_local = urlsplit(base).hostname in LOCAL
-        return f"{(is_local and self.public_url) or base}s/{link}"
+        """Where a link opens: on a Space its page on the Hub, else below this page's address."""
+        space = space_page()
+        return f"{space}?story={link}" if space else f"{base}s/{link}"
 
     @contextmanager
     def visit(self, request: Request) -> Any:
@@ -262,9 +265,19 @@ def answered(handler: Handler) -> Handler:
     return answer
 
 
+def drawn(data: bytes, media_type: str, request: Request) -> Response:
+    """A picture, which a browser keeps and asks again about: this page's address is in it, and a
+    computer gets another one."""
+    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {"cache-control": "no-cache", "etag": tag}
+    if request.headers.get("if-none-match") in (tag, f"W/{tag}"):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=media_type, headers=headers)
+
+
 def download(data: str | bytes, title: str, kind: str) -> Response:
     """A file with a name made of its title."""
-    name = re.sub(r"\W+", "-", title.lower()).strip("-")[:60] or "story"
+    name = file_name(title)
     disposition = f"attachment; filename=\"story.{kind}\"; filename*=UTF-8''{quote(name)}.{kind}"
     return Response(data, media_type=KINDS[kind], headers={"content-disposition": disposition})
 

@@ -7,12 +7,15 @@ layer before it adds the headers with which a browser keeps a page, and closes t
 import html
 import inspect
 import json
+import mimetypes
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -20,7 +23,9 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playground.pages.network import LOCAL
+from playground.pages.network import LOCAL, own_address
+from playground.pages.owner import Owner
+from playground.pages.proxies import Proxies, checked_root
 from playground.pages.write import VISITORS_MAX, WEB, html_of_page
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
@@ -28,6 +33,8 @@ CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
 CALL = re.compile(r"/gradio_api/(?:call|run|api)/(\w+)$")
 ON_SPACE = "SPACE_ID" in os.environ
 
+# A browser asks whether a file has changed: a new script never runs on an old page.
+FRESH = {"cache-control": "no-cache"}
 # Nothing comes from elsewhere, and no script that is not a file of ours runs.
 CONTENT = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; "
@@ -43,14 +50,18 @@ HEADERS = {
 
 
 class Guard:
-    """Closes what the page does not need, limits what is sent, and adds the headers."""
+    """Answers with the page, closes what it does not need, limits what is sent, and adds the
+    headers."""
 
     def __init__(
-        self, app: ASGIApp, names: Collection[str] | None, endpoints: Mapping[str, list[str]]
+        self,
+        app: ASGIApp,
+        endpoints: Mapping[str, list[str]],
+        start: Mapping[str, Any],
+        owner: Owner | None,
     ) -> None:
-        """`names` by which the server may be asked for, None: any; and the parameters of every
-        endpoint."""
-        self.app, self.names, self.endpoints = app, names, endpoints
+        """`endpoints`: the parameters of each; `start` and `owner`: see `launch`."""
+        self.app, self.endpoints, self.start, self.owner = app, endpoints, start, owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,23 +74,20 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *added]
             await send(message)
 
-        path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
-        headers = dict(scope["headers"])
-        length, host = headers.get(b"content-length", b""), headers.get(b"host", b"").decode()
+        path = path_of(scope).rstrip("/")
         answer: Response
-        if self.names is not None and name_of(host) not in self.names:
-            answer = JSONResponse({"detail": "This page is for this machine only."}, 400)
-        elif not path and scope["method"] in ("GET", "HEAD"):
-            answer = index(Request(scope))
+        if not path and scope["method"] in ("GET", "HEAD"):
+            request = Request(scope)
+            entrance = self.owner and self.owner.entrance(request)
+            answer = entrance or index(own_address(request, self.start["public"]))
         elif path.endswith(CLOSED):
             answer = JSONResponse({"detail": "There is no such address here."}, 404)
         elif scope["method"] != "POST":
             await self.app(scope, receive, send_with_headers)
             return
-        elif not (length.isdigit() and int(length) <= BODY_MAX):
+        elif (body := await body_of(scope, receive)) is None:
             answer = JSONResponse({"detail": f"A request has at most {BODY_MAX:,} bytes."}, 413)
         else:
-            body = await body_of(receive)
             complaint = self.complaint(path, body)
             if not complaint:
                 await self.app(scope, again(body, receive), send_with_headers)
@@ -105,12 +113,18 @@ class Guard:
         )
 
 
-async def body_of(receive: Receive) -> bytes:
-    """The body of a request."""
-    parts = []
+async def body_of(scope: Scope, receive: Receive) -> bytes | None:
+    """The body of a request, with or without a Content-Length; None beyond BODY_MAX bytes."""
+    length = Headers(scope=scope).get("content-length", "0")
+    if not length.isdigit() or int(length) > BODY_MAX:
+        return None
+    parts, size = [], 0
     while True:
         message = await receive()
         parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > BODY_MAX:
+            return None
         if not message.get("more_body"):
             return b"".join(parts)
 
@@ -129,6 +143,12 @@ def again(body: bytes, receive: Receive) -> Receive:
     return first_the_body
 
 
+def path_of(scope: Scope) -> str:
+    """The path below the root path, which a proxy has taken off or not."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if path == root or path.startswith(f"{root}/") else path
+
+
 def parameters_of(page: gr.Blocks) -> dict[str, list[str]]:
     """The names of the values that each endpoint takes, in their order."""
     return {
@@ -142,15 +162,11 @@ def parameters_of(page: gr.Blocks) -> dict[str, list[str]]:
     }
 
 
-def name_of(host: str) -> str:
-    """The name or address in a Host header, without the port."""
-    return host[1:].split("]")[0] if host.startswith("[") else host.split(":")[0]
-
-
-def index(request: Request) -> HTMLResponse:
-    """The page, with the address of its preview picture, which other sites want whole."""
-    picture = html.escape(f"{request.base_url}web/preview.png")
-    return HTMLResponse(html_of_page().replace('content="web/preview.png"', f'content="{picture}"'))
+def index(base: str) -> HTMLResponse:
+    """The page at `base`, with the address of its preview picture, which other sites want whole."""
+    picture = html.escape(f"{base}web/preview.png")
+    page = html_of_page().replace('content="web/preview.png"', f'content="{picture}"')
+    return HTMLResponse(page, headers=FRESH)
 
 
 def launch(
@@ -159,26 +175,40 @@ def launch(
     routes: Sequence[Route] = (),
     *,
     host: str | None = None,
+    owner: Owner | None = None,
+    trusted: str = "",
     **options: Any,
 ) -> tuple[str, str | None]:
     """Serve the page and return its address on this machine and the public one, if there is one.
-    `start` is what the component begins with; `routes` are more addresses to answer; `options` are
-    Gradio's.
+    `start` is what the component begins with; `routes` are more addresses to answer; `owner`: whose
+    pages are among them, None for nobody's; `trusted`: the proxies that are believed (proxies.py);
+    `options` are Gradio's.
 
     A page that only this machine is to see answers to this machine's names only, so that no other
-    site can reach it through a name of its own.
+    site can reach it through a name of its own. A proxy that is named brings names of its own.
+
+    Raises:
+        ValueError: GRADIO_ROOT_PATH cannot be used.
     """
     host = host and host.strip("[]")
     is_local = host is None or host in LOCAL
-    names = LOCAL if is_local and not options.get("share") else None
+    root = checked_root(os.environ.get("GRADIO_ROOT_PATH", ""))
+    is_closed = is_local and not options.get("share") and not trusted
+    names = {*LOCAL, urlsplit(root).hostname or "localhost"} if is_closed else None
+    mimetypes.add_type("text/javascript", ".js")  # on Windows any program may have changed it
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn's own middleware leaves it to proxies.py
 
-    async def begin(_: Request) -> JSONResponse:
-        return JSONResponse(start)
+    async def begin(request: Request) -> JSONResponse:
+        address = start["address"] or f"{own_address(request, start['public'])}s/"
+        publish = owner is not None and owner.is_asking(request)
+        return JSONResponse({**start, "address": address, "publish": publish}, headers=FRESH)
 
     files = StaticFiles(directory=WEB)
 
     async def web(request: Request) -> Response:  # a Mount goes astray below a proxy's path
-        return await files.get_response(request.path_params["name"], request.scope)
+        answer = await files.get_response(request.path_params["name"], request.scope)
+        answer.headers.update(FRESH)
+        return answer
 
     served = page.launch(
         server_name=f"[{host}]" if host and ":" in host else host,
@@ -194,8 +224,12 @@ def launch(
                 Route("/web/{name:path}", web),
                 *routes,
             ],
-            "middleware": [Middleware(Guard, names=names, endpoints=parameters_of(page))],
+            "middleware": [
+                Middleware(Proxies, trusted=trusted, root=root, names=names),
+                Middleware(Guard, endpoints=parameters_of(page), start=start, owner=owner),
+            ],
         },
+        root_path="",  # it is proxies.py that knows it; Gradio takes it as it is, slash or not
         prevent_thread_lock=True,
         quiet=True,
         **options,

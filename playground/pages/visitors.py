@@ -10,7 +10,7 @@ from typing import Any
 
 def visitor(request: Any) -> str:
     """The address of who asks, "" where nobody knows; `request` is Gradio's, Starlette's or None.
-    Behind a proxy it is the one that the proxy names, which uvicorn has put there."""
+    Behind a trusted proxy it is the one that the proxy names (proxies.py)."""
     return request.client.host if request is not None and request.client else ""
 
 

@@ -15,14 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from playground.browser import WEIGHTS
-from playground.command_line import Parser
-from playground.model.hub import is_name
+from playground.command_line import Parser, use_utf8
 from playground.publish import model_repo, space_repo, static_repo
 from playground.publish.staging import Say, Staging
+from playground.sentences import first_line
 
 ROOT = Path(__file__).resolve().parents[2]
 COSTS = {name: one.cost for name, one in space_repo.TARGETS.items()} | {"static": static_repo.COST}
-NAME_MAX = 96  # letters of a repository's name on the Hub
 SAMPLE_LENGTH = 130  # tokens
 
 
@@ -60,9 +59,17 @@ def parser() -> Parser:
 
 
 def checked_name(name: str) -> str:
-    """A repository's name; ValueError if it has not the form owner/name."""
-    if not is_name(name) or len(name) > NAME_MAX:
+    """A repository's name; ValueError if the Hub's client does not take it as owner/name."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    if name.count("/") != 1:
         raise ValueError(f"{name[:120]!r} is no name on the Hub: give it as USER/NAME.")
+    try:
+        validate_repo_id(name)
+    except HFValidationError as problem:
+        why = first_line(problem).removesuffix(f": '{name}'.")
+        raise ValueError(f"{name[:120]!r} is no name on the Hub. {why}.") from None
     return name
 
 
@@ -125,6 +132,7 @@ def run(options: argparse.Namespace, say: Say) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0, or 2 with one sentence."""
+    use_utf8()
     try:
         run(parser().parse_args(arguments), lambda line: print(line, flush=True))
     except ValueError as error:

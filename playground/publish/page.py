@@ -1,8 +1,9 @@
 """The page "Publish": what the command does, in the app on one's own computer.
 
-It is there only when nobody else can reach the app. Another site in the same browser cannot ask
-these addresses: what changes something wants a header that only a page from here can send. A token
-that is typed goes to huggingface_hub's own login, and is neither kept nor shown here.
+It is there only when the app listens to this computer alone, and asks for the owner's key
+(pages/owner.py). Another site in the same browser cannot ask these addresses: what changes
+something wants a header that only a page from here can send. A token that is typed goes to
+huggingface_hub's own login, and is neither kept nor shown here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from playground.model.exports import exports
+from playground.pages.owner import Handler, Owner
 from playground.publish.__main__ import ROOT, parser
 from playground.sentences import capitalized
 
@@ -33,8 +35,9 @@ FLAGS = ("private", "snapshots", "dry_run")
 class PublishPage:
     """The routes, and the one thing that is being published."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        """`folders`: the models that are open, first in the list."""
+    def __init__(self, folders: Sequence[Path], owner: Owner) -> None:
+        """`folders`: the models that are open, first in the list; `owner`: for whom the page is."""
+        self.owner = owner
         self.exports = list(dict.fromkeys([*folders, *exports(ROOT)]))
         self.lines: list[str] = []
         self.error = ""
@@ -44,12 +47,13 @@ class PublishPage:
     @property
     def routes(self) -> list[Route]:
         """All of them."""
+        only = self.owner.only
         return [
-            Route("/publish", lambda request: FileResponse(HERE / "page.html")),
-            Route("/publish/page.js", lambda request: FileResponse(HERE / "page.js")),
-            Route("/publish/state", self.state),
-            Route("/publish/login", self.login, methods=["POST"]),
-            Route("/publish/start", self.start, methods=["POST"]),
+            Route("/publish", only(file("page.html"))),
+            Route("/publish/page.js", only(file("page.js"))),
+            Route("/publish/state", only(self.state)),
+            Route("/publish/login", only(self.login), methods=["POST"]),
+            Route("/publish/start", only(self.start), methods=["POST"]),
         ]
 
     async def state(self, request: Request) -> Response:
@@ -112,7 +116,7 @@ class PublishPage:
         command = [sys.executable, "-m", "playground.publish", *words]
         environment = {**os.environ, "HF_HUB_OFFLINE": "0", "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True, errors="replace",
+            command, cwd=ROOT, env=environment, encoding="utf-8", errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip
             assert process.stdout is not None and process.stderr is not None
@@ -132,6 +136,15 @@ class PublishPage:
                 self.error = line.removeprefix("error: ").strip()
             elif "%|" in line:
                 self.bar = line.strip()
+
+
+def file(name: str) -> Handler:
+    """Answers with a file of this folder, as it is now."""
+
+    async def answer(request: Request) -> Response:
+        return FileResponse(HERE / name, headers={"cache-control": "no-cache"})
+
+    return answer
 
 
 def refusal(sentence: str) -> Response:

@@ -6,23 +6,33 @@ import { titleLegend } from "./layout.js";
 export class Appearance {
   constructor(writer) {
     this.writer = writer;
-    const night = localStorage.getItem("inkling-night");
-    this.setNight(night === null ? matchMedia("(prefers-color-scheme: dark)").matches : night === "1");
+    const night = localStorage.getItem("inkling-night"), system = matchMedia("(prefers-color-scheme: dark)");
+    this.isChosen = night !== null; // by a person; else it is as the system has it, and changes with it
+    this.showNight(this.isChosen ? night === "1" : system.matches);
+    system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));
   }
 
   // All words of the page, after the language changed.
   showWords() {
     const { language } = this.writer;
     language.apply(this.writer);
-    document.title = language.say("title");
+    this.showTitle();
     document.documentElement.lang = language.code;
     this.writer.sheet.element.dataset.placeholder = language.say("placeholder");
     titleLegend(this.writer, language.code);
     this.writer.panel.checkSeed();
-    this.setNight(this.night);
+    this.showNight(this.night);
     this.writer.part("language").textContent = language.texts[language.next].language;
     this.writer.part("language").lang = language.next;
     showFacts(this.writer);
+  }
+
+  // The window's title: the story's own on the page of its link, as the server has written it, until another
+  // one begins.
+  showTitle({ isAnother = false } = {}) {
+    this.isAnother ||= isAnother;
+    const isStory = document.querySelector('meta[property="og:type"][content="article"]');
+    if (this.isAnother || !isStory) document.title = this.writer.language.say("title");
   }
 
   nextLanguage() {
@@ -36,8 +46,14 @@ export class Appearance {
     this.writer.changed();
   }
 
+  // As a person chose.
   setNight(on) {
-    if (this.night !== undefined && this.night !== on) localStorage.setItem("inkling-night", on ? "1" : "0");
+    this.isChosen = true;
+    localStorage.setItem("inkling-night", on ? "1" : "0");
+    this.showNight(on);
+  }
+
+  showNight(on) {
     this.night = on;
     document.body.classList.toggle("dark", on);
     this.writer.part("night").textContent = this.writer.language.say(on ? "day" : "night");

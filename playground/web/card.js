@@ -94,7 +94,7 @@ export class Card {
     card.style.left = `${Math.max(8, left)}px`;
     card.style.maxHeight = "none";
     const bar = this.host.querySelector(".actions");
-    const below = (bar ? bar.getBoundingClientRect().top : innerHeight) - box.bottom - 12;
+    const below = Math.min(bar?.getBoundingClientRect().top ?? innerHeight, innerHeight) - box.bottom - 12;
     const isBelow = below > card.offsetHeight || below > box.top;
     card.style.maxHeight = `${Math.max(LEAST_HEIGHT, isBelow ? below : box.top - 12)}px`;
     const top = isBelow ? box.bottom + 6 : box.top - card.offsetHeight - 6;

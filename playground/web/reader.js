@@ -53,7 +53,9 @@ class Reader extends HTMLElement {
     this.addEventListener("click", (event) => this.click(event.target.closest("button")?.dataset.do));
     this.querySelector("#ink-odds").addEventListener("change", (event) => this.setOdds(event.target.checked));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.card.close(true));
-    this.setNight(matchMedia("(prefers-color-scheme: dark)").matches);
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    this.showNight(system.matches);
+    system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));
     this.showWords();
     this.setOdds(true);
     this.setAttribute("ready", "");
@@ -69,7 +71,10 @@ class Reader extends HTMLElement {
 
   click(action) {
     if (action === "close-card") this.card.close(true);
-    else if (action === "night") this.setNight(!this.night);
+    else if (action === "night") {
+      this.isChosen = true; // by a person; else it is as the system has it
+      this.showNight(!this.night);
+    }
     else if (action === "read") this.reading.read();
     else if (action === "language") {
       this.language.code = this.language.next;
@@ -83,7 +88,7 @@ class Reader extends HTMLElement {
     this.part("legend").hidden = !on;
   }
 
-  setNight(on) {
+  showNight(on) {
     this.night = on;
     document.body.classList.toggle("dark", on);
     this.part("night").textContent = this.language.say(on ? "day" : "night");
@@ -94,7 +99,7 @@ class Reader extends HTMLElement {
     this.card.close();
     language.apply(this);
     titleLegend(this, language.code);
-    this.setNight(this.night);
+    this.showNight(this.night);
     this.reading.show();
     this.querySelector(".what").textContent = language.say("could_have_been");
     const next = this.part("language");

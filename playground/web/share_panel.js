@@ -107,8 +107,9 @@ export class SharePanel {
     for (const button of this.element.querySelectorAll("[data-file]")) {
       button.hidden = !server && !files?.kinds.includes(button.dataset.file);
     }
-    this.field("title").value = "";
-    this.field("title").placeholder = beginning(this.writer.sheet.text);
+    const first = beginning(this.writer.sheet.text), title = this.field("title");
+    if (title.placeholder !== first) title.value = ""; // another story; the same one keeps its title
+    title.placeholder = first;
     this.say("");
     this.showBook();
     if (await this.link()) {

@@ -69,6 +69,7 @@ export class Sharing {
     const field = this.writer.field("open"), text = field.value.trim();
     if (!text || this.writer.writing) return;
     field.value = "";
+    this.writer.appearance.showTitle({ isAnother: true });
     await this.open(linkIn(text) ?? text);
   }
 

@@ -1,5 +1,6 @@
 // Puts the component on the app's page, with Gradio's server behind it.
 
+import { begin } from "./begin.js";
 import { Server } from "./server.js";
 import { isLocal } from "./share_panel.js";
 import "./writer.js";
@@ -7,9 +8,10 @@ import "./writer.js";
 const root = new URL("../", import.meta.url).href;
 const writer = document.createElement("inkling-writer");
 document.body.append(writer);
-const answers = await Promise.all(["start.json", "text.json"].map((name) => fetch(`${root}web/${name}`)));
-const [{ address, public: open, publish, models, record }, texts] = await Promise.all(answers.map((answer) => answer.json()));
+const [{ address, publish, models, record }, texts] = await Promise.all(["start.json", "text.json"].map((name) => begin(`${root}web/${name}`)));
 await writer.start({
-  source: new Server(root), models, texts, record, api: true, publish,
-  address: address ?? `${isLocal(root) && open ? open : root}s/`, server: root,
+  source: new Server(root), models, texts, record, api: true, publish, server: root,
+  // The server's word is in its codes, pictures and files too. One that knows only its own machine's
+  // name stands behind a proxy that it was not told of: then a link leads where this page is.
+  address: isLocal(address) && !isLocal(root) ? `${root}s/` : address,
 });

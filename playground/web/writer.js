@@ -248,6 +248,7 @@ class Writer extends HTMLElement {
   // A new story; Undo brings the old one back.
   begin(text) {
     if (this.writing) return;
+    this.appearance.showTitle({ isAnother: true });
     this.act(tree.edited(tree.emptyDocument(), text));
     this.editAt(this.tokens.length - 1);
   }

@@ -35,10 +35,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(
+def printed(
     far: Hub, home: Path, tiny_export: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The app with a model that has a card."""
+    """The address that the app prints, of an app with a model that has a card."""
     folder = shutil.copytree(tiny_export, tmp_path_factory.mktemp("models") / "tale")
     shutil.copy(ROOT / "models" / "storyteller" / "README.md", folder)
     port = free_port()
@@ -51,12 +51,20 @@ def address(
         stderr=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        assert "Inkling is open at" in process.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
+        line = process.stdout.readline()
+        assert line.startswith(f"Inkling is open at http://127.0.0.1:{port}/?key="), line
+        yield line.split()[4]
         process.terminate()
 
 
+@pytest.fixture(scope="module")
+def address(printed: str) -> str:
+    """The same without the key."""
+    return printed.split("/?")[0]
+
+
 def test_a_model_is_published_from_the_page(
+    printed: str,
     address: str,
     far: Hub,
     home: Path,
@@ -64,8 +72,23 @@ def test_a_model_is_published_from_the_page(
 ) -> None:
     context = browser.new_context(locale="en-GB")
     page: Page = context.new_page()
+    publish = page.get_by_role("link", name="Publish a model and this page on the Hub")
     page.goto(address)
-    page.get_by_role("link", name="Publish a model and this page on the Hub").click()
+    page.locator("inkling-writer[ready]").wait_for()
+    expect(publish).to_be_hidden()  # nobody is known yet
+    page.goto(f"{address}/publish")
+    page.get_by_label("The key").fill("wrong")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_label("The key")).to_have_value("")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert page.evaluate("async () => (await axe.run()).violations.map((one) => one.id)") == []
+    page.get_by_label("The key").fill(printed)  # the whole address does as well
+    page.get_by_role("button", name="Open").click()
+    page.locator("body[ready]").wait_for()
+    context.clear_cookies()
+    page.goto(printed)
+    expect(page).to_have_url(f"{address}/")
+    publish.click()
     page.locator("body[ready]").wait_for()
     expect(page.locator("#account")).to_have_text("You are not logged in.")
     page.get_by_label("A token with the right to write").fill("hf_wrong")
@@ -105,7 +128,7 @@ def test_another_site_cannot_publish(address: str) -> None:
         )
         with pytest.raises(urllib.error.HTTPError) as refusal:
             urllib.request.urlopen(asked)
-        assert refusal.value.code == 422
+        assert refusal.value.code == 403
     # What asks a browser for leave to send the header gets none.
     asked = urllib.request.Request(
         f"{address}/publish/start",

@@ -46,6 +46,10 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
         expect(other.locator(".live")).to_contain_text("Reproduced exactly")
         assert text(other) == told
         assert other.url == f"{address}/"
+        assert other.title().startswith("The moon was lonely")  # as the link's page has it
+        button(other, "Deutsch").click()
+        assert other.title().startswith("The moon was lonely")
+        button(other, "English").click()
         other.reload()
         other.locator("inkling-writer[ready]").wait_for()
         assert text(other) == told
@@ -74,8 +78,12 @@ def test_a_file_shows_the_odds_without_a_server(
 ) -> None:
     told = written(page, "One day, Lily")
     link_of(page)
-    page.get_by_label("Title", exact=True).fill("The door")
+    title = page.get_by_label("Title", exact=True)
+    title.fill("The door")
     page.get_by_label("Your name").fill("Lily")
+    page.locator("[data-share=close]").click()
+    button(page, "Share").click()
+    expect(title).to_have_value("The door")
     with page.expect_download() as download:
         button(page, ".html").click()
     assert download.value.suggested_filename == "the-door.html"

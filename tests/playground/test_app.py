@@ -95,6 +95,18 @@ def test_a_port_in_use_and_an_address_of_another_machine_are_refused(
     assert "--host" in said
 
 
+def test_no_proxy_is_believed_that_is_not_named(app, monkeypatch, capsys) -> None:
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    assert app.trusted_proxies(app.command_line([])) == ""
+    assert app.trusted_proxies(app.command_line(["--share"])) == "127.0.0.1,::1"  # its own tunnel
+    named = app.command_line(["--forwarded-allow-ips", "127.0.0.1, 10.0.0.0/8", "--share"])
+    assert app.trusted_proxies(named) == "127.0.0.1, 10.0.0.0/8"
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    assert app.trusted_proxies(app.command_line([])) == "*"
+    said = refusal(app, monkeypatch, capsys, "--forwarded-allow-ips", "127.0.0.1,nginx")
+    assert "'nginx'" in said and "10.0.0.0/8" in said
+
+
 def test_an_unknown_option_is_refused(app, monkeypatch, capsys) -> None:
     assert "--modell" in refusal(app, monkeypatch, capsys, "--modell", "x")
 

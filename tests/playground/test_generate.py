@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from playground import generate
+from playground.command_line import typed_text, use_utf8
 from playground.sampling import Settings
 from playground.stories.story import Story
 from tests.paths import ROOT
@@ -30,6 +33,40 @@ def test_text_and_record_are_the_same_story(
     assert story.text.startswith("A 🦊 ran")
     assert story.settings == Settings(length=12, seed=5, top_k=0, banned_words=("the", "a"))
     assert len(story.tokens) == 12 or story.ended
+
+
+@pytest.mark.process
+def test_a_terminal_without_the_letters_keeps_the_story(
+    folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    locale |= {"PYTHONIOENCODING": "cp1252"}
+    file, prompt = tmp_path / "story.txt", "日本 “é” 🦊"
+    command = [sys.executable, "-m", "playground.generate", str(folder_of("qwen3"))]
+    command += ["--prompt", prompt, "--length", "2", "--device", "cpu"]
+    with file.open("wb") as out:
+        done = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **locale}, stdout=out, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 0, done.stderr.decode()
+    assert file.read_text(encoding="utf-8").startswith(prompt)
+
+
+def test_a_terminal_shows_the_number_of_a_letter_that_it_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Terminal(shown, encoding="cp1252"))
+    use_utf8()
+    print("日 é", flush=True)
+    assert shown.getvalue().strip() == b"\\u65e5 \xe9"
+    assert typed_text("日".encode().decode("ascii", "surrogateescape")) == "日"
+    with pytest.raises(ValueError, match="is not text: give it in UTF-8"):
+        typed_text("\ud83d")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ function withCanvas() {
 
 test("an e-book's pages hold the words as text", async () => {
   withCanvas();
-  const hostile = `Tom said <script>alert("x")</script> & {title} \u001b\u2028🦊`;
+  const hostile = `Tom said <script>alert("x")</script> & {title} \u001b👩‍🚀\u00a0🦊`;
   const story = {
     title: `A </title> & 'one' {body}`, author: "Ann <b>", byline: "Ann <b> and tiny", model: "tiny", settings: "temperature 0.8",
     text: `${hostile}\n\nThe end.`, link: "https://example.org/?story=x&y",
@@ -104,12 +104,16 @@ test("an e-book's pages hold the words as text", async () => {
   assert.equal([...entries.keys()][0], "mimetype");
   assert.equal(entries.get("mimetype").toString(), "application/epub+zip");
   const page = entries.get("book/story1.xhtml").toString();
-  assert.ok(page.includes("<p>Tom said &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; {title} 🦊</p><p>The end.</p>"), page);
+  assert.ok(page.includes("<p>Tom said &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; {title} 👩‍🚀\u00a0🦊</p><p>The end.</p>"), page);
   assert.ok(page.includes("A &lt;/title&gt; &amp; &#x27;one&#x27; {body}"));
   assert.ok(page.includes('<a href="https://example.org/?story=x&amp;y">'));
   for (const [name, content] of entries) {
-    if (/\.(xhtml|opf|xml)$/.test(name)) assert.ok(!/<script|undefined|\u001b|\u2028/.test(content.toString()), name);
+    if (/\.(xhtml|opf|xml)$/.test(name)) assert.ok(!/<script|undefined|\u001b/.test(content.toString()), name);
   }
   assert.ok(entries.get("book/book.opf").toString().includes("Ann &lt;b&gt;"));
   assert.equal(entries.get("book/cover.png")[0], 137);
+  assert.match(page, /<html [^>]*lang="en" xml:lang="en" dir="ltr"/);
+  const arabic = await entriesOf(await epub({ ...story, text: "كان هناك ثعلب صغير" }, part));
+  assert.match(arabic.get("book/story1.xhtml").toString(), /<html [^>]*lang="ar" xml:lang="ar" dir="rtl"/);
+  assert.match(arabic.get("book/book.opf").toString(), /<dc:language>ar<.*page-progression-direction="rtl"/s);
 });

@@ -2,6 +2,7 @@
 // that are cut off or altered are never used.
 
 const CACHE = "inkling-models";
+const LFS = "version https://git-lfs.github.com/spec/";
 
 // Two sums over 32-bit words, as build.py makes them.
 export function checksumOf(content) {
@@ -24,7 +25,7 @@ async function store() {
   }
 }
 
-// Throws an Error "network" or "damaged". `onProgress` is called with the bytes so far.
+// Throws an Error "network", "damaged" or "pointer". `onProgress` is called with the bytes so far.
 export async function fetchModel(address, bytes, checksum, onProgress) {
   const cache = await store();
   const kept = await cache?.match(address);
@@ -41,6 +42,9 @@ export async function fetchModel(address, bytes, checksum, onProgress) {
   await keep(cache, address, content);
   return content;
 }
+
+// Whether Git LFS has left a note in the file's place.
+const isPointer = (content) => new TextDecoder().decode(content.subarray(0, LFS.length)) === LFS;
 
 async function download(address, bytes, onProgress) {
   const content = new Uint8Array(bytes);
@@ -60,7 +64,7 @@ async function download(address, bytes, onProgress) {
   } catch {
     throw new Error("network");
   }
-  if (at < bytes) throw new Error("network"); // the connection was cut
+  if (at < bytes) throw new Error(isPointer(content) ? "pointer" : "network"); // the connection was cut
   return content;
 }
 

@@ -1,6 +1,7 @@
 // Puts the component on a page without a server, with the worker behind it.
 
 import "../web/writer.js";
+import { begin as read } from "../web/begin.js";
 import { StoryFiles } from "./files.js";
 import { LoadingBar } from "./loading.js";
 import { keepOffline } from "./offline.js";
@@ -10,7 +11,7 @@ const root = new URL("../", import.meta.url);
 const writer = document.createElement("inkling-writer");
 document.body.append(writer);
 const names = ["start.json", "web/text.json", "browser/text.json"];
-const [begin, texts, own] = await Promise.all(names.map(async (name) => (await fetch(new URL(name, root))).json()));
+const [begin, texts, own] = await Promise.all(names.map((name) => read(new URL(name, root))));
 for (const code of Object.keys(texts)) Object.assign(texts[code], own[code]);
 let bar = null;
 const source = new WorkerSource(begin.model, (said) => {

@@ -1,7 +1,7 @@
 // The page's worker: fetches the model, and writes with it. What is sent to it, and what it answers:
 //
 //   { open: { weights, bytes, checksum, slots } }  -> { progress: bytes so far } ..., then { ready: { simd } }
-//                                                     or { failed: "network" | "damaged" | "memory" }
+//                                                     or { failed: "network" | "damaged" | "pointer" | "memory" }
 //   { call: n, name, request }                     -> { call: n, message } ..., then { call: n, done: true }
 //                                                     or { call: n, refused: sentence }
 //   { stop: n }                                    -> nothing more of call n
@@ -111,7 +111,7 @@ addEventListener("message", async ({ data }) => {
     try {
       await open(data.open);
     } catch (problem) {
-      const kinds = { network: "network", damaged: "damaged" };
+      const kinds = { network: "network", damaged: "damaged", pointer: "pointer" };
       postMessage({ failed: kinds[problem.message] ?? (problem instanceof RangeError ? "memory" : "damaged") });
       throw problem;
     }

@@ -16,6 +16,47 @@ def test_forced_colours_leave_the_controls(page: Page) -> None:
     assert page.get_by_label("Show the odds").evaluate(appearance) == "auto"
 
 
+def test_night_follows_the_system_until_a_person_chooses(page: Page) -> None:
+    body, system = page.locator("body"), page.emulate_media
+    expect(body).not_to_have_class("dark")
+    for scheme in ("dark", "light", "dark"):
+        system(color_scheme=scheme)
+        expect(body).to_have_class("dark" if scheme == "dark" else "")
+    page.reload()
+    expect(body).to_have_class("dark")  # nothing was chosen
+    system(color_scheme="light")
+    expect(body).to_have_class("")
+    button(page, "Night").click()
+    expect(body).to_have_class("dark")
+    for scheme in ("dark", "light"):
+        system(color_scheme=scheme)
+    page.reload()
+    button(page, "Day").wait_for()
+    expect(body).to_have_class("dark")
+
+
+# 1280 by 1024 pixels, magnified four times.
+@pytest.mark.parametrize("page", [{"viewport": {"width": 320, "height": 256}}], indirect=True)
+def test_everything_is_in_reach_when_it_is_magnified_four_times(page: Page) -> None:
+    beyond = """() => [...document.querySelectorAll("body *:not(.live)")].filter((node) => {
+      const { left, right, width } = node.getBoundingClientRect();
+      return width && (left < 0 || right > innerWidth);
+    }).map((node) => node.outerHTML.slice(0, 80))"""
+    write(page, length=60)
+    page.locator("#ink-odds").check()
+    button(page, "Share").click()
+    expect(page.locator("#ink-link")).to_be_focused()
+    assert page.evaluate(beyond) == []
+    page.locator("[data-share=close]").click()
+    page.locator(".word").nth(5).click()
+    expect(page.locator(".card")).to_be_visible()
+    assert page.evaluate(beyond) == []
+    button(page, "Continue").scroll_into_view_if_needed()
+    bar = page.locator(".actions").evaluate("node => getComputedStyle(node).position")
+    assert bar == "static"  # it covers nothing
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @on_both_screens
 def test_paper_is_printed_alone(page: Page) -> None:
     write(page)

@@ -57,6 +57,14 @@ def test_cut_off_weights_are_refused(folder: Path, share: float) -> None:
     assert "model.safetensors is damaged" in refusal(folder)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_note_of_git_lfs_in_place_of_a_file_is_named(folder: Path, name: str) -> None:
+    note = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    (folder / name).write_text(note)
+    said = refusal(folder)
+    assert f"{name} is a Git LFS pointer" in said and "git lfs pull" in said
+
+
 def test_weights_that_are_something_else_are_refused(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"\x80\x04 not tensors" * 99)
     assert "model.safetensors is damaged" in refusal(folder)

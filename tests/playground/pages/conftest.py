@@ -11,7 +11,9 @@ import app  # noqa: F401, first: it sets what Gradio reads when it is imported
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.pages import site, write
+from playground.pages.owner import Owner
 from playground.pages.shared import SharedStories
+from playground.publish.page import PublishPage
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,23 @@ def url(engine: Engine, shared: SharedStories) -> Iterator[str]:
     engines = {"tiny": engine}
     page = write.build(engines)
     url, _ = site.launch(page, write.start(engines), shared.routes)
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def owner() -> Owner:
+    """Who may publish from the page behind a proxy, if anybody could."""
+    return Owner()
+
+
+@pytest.fixture(scope="session")
+def proxied(engine: Engine, shared: SharedStories, owner: Owner) -> Iterator[str]:
+    """The address of a page that has the owner's pages and trusts a proxy on this machine."""
+    engines = {"tiny": engine}
+    page = write.build(engines)
+    routes = [*shared.routes, *PublishPage([engine.storyteller.folder], owner).routes]
+    url, _ = site.launch(page, write.start(engines), routes, owner=owner, trusted="127.0.0.1")
     yield url
     page.close(verbose=False)
 

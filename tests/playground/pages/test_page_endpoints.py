@@ -118,10 +118,10 @@ def test_visitors_together_get_the_story_each_gets_alone(client: Client) -> None
     assert together == [submit(seed).result(60) for seed in range(8)]
 
 
-def test_one_visitor_has_half_of_all_places_at_most(url: str, engine: Engine) -> None:
+def test_one_visitor_has_half_of_all_places_at_most(proxied: str, engine: Engine) -> None:
     long = page_request(settings={"length": 1000, "stop_at_end": False}, seeds=list(range(8)))
     held = []
-    address = f"{url}gradio_api/call/page_write"
+    address = f"{proxied}gradio_api/call/page_write"
 
     def ask(visitor: str) -> Any:
         body = json.dumps({"data": [long]}).encode()

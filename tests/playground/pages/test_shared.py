@@ -68,7 +68,7 @@ def test_the_page_of_a_link_says_what_other_sites_show(url: str, engine: Engine)
     assert tags["og:image"] == f"{url}s/{link}/picture.png"
     assert tags["twitter:card"] == "summary_large_image"
     assert html.unescape(tags["og:image:alt"]).startswith("“The moon")
-    assert "<script>alert" not in page and page.count("<script") == 1
+    assert "<script>alert" not in page and page.count("<script") == 2
     assert page.count("og:title") == page.count("<title>") == 1
     # The files of the page are found from there.
     assert '<base href="../">' in page
@@ -180,6 +180,11 @@ def test_a_code_opens_the_links_address(url: str, engine: Engine) -> None:
     status, headers, body = get(f"{url}s/{link}/qr.svg")
     assert (status, headers["content-type"]) == (200, "image/svg+xml")
     assert body.startswith(b"<svg")
+    # The computer's address may be another tomorrow: a browser asks again.
+    assert headers["cache-control"] == "no-cache"
+    kept = {"If-None-Match": headers["etag"]}
+    with pytest.raises(urllib.error.HTTPError, match="304"):
+        urllib.request.urlopen(urllib.request.Request(f"{url}s/{link}/qr.svg", headers=kept))
 
 
 def test_what_cannot_be_done_is_one_sentence(url: str, engine: Engine) -> None:
@@ -211,9 +216,6 @@ def test_links_lead_where_others_reach_the_page(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = SharedStories({"tiny": engine})
-    assert shared.address("abc", "http://127.0.0.1:7860/") == "http://127.0.0.1:7860/s/abc"
-    shared.public_url = "http://192.168.1.5:7860/"
-    assert shared.address("abc", "http://localhost:7860/") == "http://192.168.1.5:7860/s/abc"
     assert shared.address("abc", "https://x.example/a/") == "https://x.example/a/s/abc"
     monkeypatch.setenv("SPACE_ID", "lily/inkling")
     on_the_hub = "https://huggingface.co/spaces/lily/inkling?story=abc"

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from playground.engine.engine import Engine
+from playground.pages import site, write
+from playground.pages.shared import SharedStories
+
 
 def status(request: urllib.request.Request) -> int:
     try:
@@ -60,3 +64,68 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
         assert "a list of 11 values (prompt, temperature," in refused.value.read().decode()
     stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
     assert status(stranger) == 400
+
+
+@pytest.mark.parametrize("name", ["start.js", "style.css", "text.json"])
+def test_an_update_is_never_mixed_with_an_old_page(url: str, name: str) -> None:
+    """A browser asks again for each file, and is told if it has it still."""
+    with urllib.request.urlopen(f"{url}web/{name}") as answer:
+        assert answer.headers["cache-control"] == "no-cache"
+        etag = answer.headers["etag"]
+    assert (
+        status(urllib.request.Request(f"{url}web/{name}", headers={"If-None-Match": etag})) == 304
+    )
+    for page in ("", "web/start.json", "s/abc"):
+        try:
+            headers = urllib.request.urlopen(f"{url}{page}").headers
+        except urllib.error.HTTPError as error:
+            headers = error.headers
+        assert headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0, 422), (1, 200), (2**20, 413)])
+def test_a_body_in_chunks_is_read_within_the_limit(url: str, size: int, expected: int) -> None:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    body = b"" if not size else b'{"prompt": "Once", "count": 1' + b" " * size + b"}"
+    path = "/gradio_api/call/v2/candidates" if size else "/gradio_api/call/candidates"
+    parts = [body[k : k + 2**16] for k in range(0, len(body), 2**16)]
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", path, iter(parts), headers, encode_chunked=True)
+    assert connection.getresponse().status == expected
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("root", "address"),
+    [("inkling", "{url}inkling/"), ("https://story.example/ink", "https://story.example/ink/")],
+)
+def test_the_page_stands_where_it_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, root: str, address: str
+) -> None:
+    """Below a path that a proxy has taken off, or not."""
+    monkeypatch.setenv("GRADIO_ROOT_PATH", root)
+    engines = {"tiny": engine}
+    page = write.build(engines)
+    url, _ = site.launch(page, write.start(engines), SharedStories(engines).routes)
+    where = address.format(url=url)
+    path = urllib.parse.urlsplit(where).path
+    try:
+        for base in (url, url.rstrip("/") + path):
+            with urllib.request.urlopen(base) as answer:
+                assert f'content="{where}web/preview.png"' in answer.read().decode()
+            assert urllib.request.urlopen(f"{base}web/start.js").status == 200
+            with urllib.request.urlopen(f"{base}web/start.json") as answer:
+                assert json.load(answer)["address"] == f"{where}s/"
+            with urllib.request.urlopen(f"{base}config") as answer:
+                assert json.load(answer)["root"] == where.rstrip("/")
+    finally:
+        page.close(verbose=False)
+
+
+def test_a_host_of_odd_bytes_is_refused(url: str) -> None:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc)
+    connection.putrequest("GET", "/", skip_host=True)
+    connection.putheader("Host", b"\xff\xfe")
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+    connection.close()

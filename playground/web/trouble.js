@@ -1,0 +1,43 @@
+// Says why the page does not begin, in place of an empty window. It is no module, and has its words itself,
+// since modules and texts are what may be missing; a page without a server has it inside index.html.
+
+(() => {
+  const WORDS = {
+    en: {
+      disk: "A browser does not run this page straight from a disk. Open a terminal in its folder, run “python -m http.server”, and go to http://localhost:8000.",
+      type: "The web server sends {name} as “{type}”. A browser runs a script only as “text/javascript”: the server's settings have to be changed.",
+      file: "{name} did not load ({why}). Reload the page. If that does not help, the app was closed, or some of the page's files are missing.",
+    },
+    de: {
+      disk: "Direkt von der Festplatte führt ein Browser diese Seite nicht aus. Öffne im Ordner der Seite ein Terminal, gib „python -m http.server“ ein und gehe zu http://localhost:8000.",
+      type: "Der Webserver sendet {name} als „{type}“. Ein Browser führt ein Skript nur als „text/javascript“ aus: Die Einstellungen des Servers müssen geändert werden.",
+      file: "{name} kam nicht an ({why}). Lade die Seite neu. Wenn das nicht hilft, wurde Inkling geschlossen, oder es fehlen Dateien der Seite.",
+    },
+  };
+  const code = navigator.language.startsWith("de") ? "de" : "en";
+
+  function say(name, values = {}) {
+    const note = document.createElement("p");
+    note.setAttribute("role", "alert");
+    note.className = "trouble";
+    note.lang = code;
+    note.textContent = WORDS[code][name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+    const show = () => document.querySelector(".trouble") ?? document.body.prepend(note);
+    if (document.body) show();
+    else addEventListener("DOMContentLoaded", show);
+  }
+
+  async function sayWhy(address) {
+    if (location.protocol === "file:") return say("disk");
+    const name = new URL(address).pathname.split("/").pop();
+    const answer = await fetch(address).catch(() => null);
+    const type = answer?.headers.get("content-type")?.split(";")[0] ?? "";
+    if (answer?.ok && !/javascript$/.test(type)) return say("type", { name, type: type || "?" });
+    return say("file", { name, why: answer && !answer.ok ? answer.status : "…" });
+  }
+
+  addEventListener("error", ({ target }) => {
+    if (target?.localName === "script") sayWhy(target.src);
+  }, true);
+  globalThis.inklingTrouble = say;
+})();

@@ -1,0 +1,15 @@
+// The language of a story, as the app finds it.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { ROOT, own } from "./modules.js";
+
+const { languageOf } = await own("story_language");
+const read = (path) => JSON.parse(readFileSync(new URL(path, ROOT), "utf8"));
+
+for (const [text, code, direction] of read("tests/web/story_languages.json")) {
+  test(`${code}: ${text}`, () => {
+    assert.deepEqual(languageOf(text, read("playground/web/languages.json")), [code, direction]);
+  });
+}
