@@ -9,7 +9,9 @@ from torch import nn
 from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.model.build import new_decoder
 from trainer.model.compact_vocabulary import Vocabulary
-from trainer.optim.optimizer import learning_rate, new_optimizer, orthogonalize
+from trainer.optim.muon import orthogonalize
+from trainer.optim.optimizer import new_optimizer
+from trainer.optim.schedule import learning_rate
 from trainer.settings.model import Model
 from trainer.settings.optim import Optim
 

@@ -1,9 +1,7 @@
-"""The optimizer: AdamW, or Muon for the matrices inside the blocks; and the learning rate as a
-function of the step."""
+"""The optimizer: AdamW, or Muon for the matrices inside the layers."""
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, cast
 
@@ -11,39 +9,11 @@ import torch
 import torch.distributed
 from torch import nn
 
+from trainer.optim.muon import orthogonalize
 from trainer.settings.blocks import LAYERS
 from trainer.settings.optim import Optim
 
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan 2024, kellerjordan.github.io/posts/muon
-ITERATIONS = 5
 INSIDE_A_LAYER = rf"\.({'|'.join(LAYERS)})\.\d+\."
-ADAM_RMS = 0.2  # root mean square of AdamW's update, which Muon's is brought to: Liu et al. 2025
-
-
-def learning_rate(settings: Optim, step: int, num_steps: int) -> float:
-    """The rate of update `step` (0-based) of `num_steps`: linear warm-up, then cosine (Loshchilov
-    & Hutter 2017), or level and then a straight line down (Hu et al. 2024)."""
-    warmup = warmup_steps(settings, num_steps)
-    if step < warmup:
-        return settings.lr * (step + 1) / warmup
-    if settings.schedule == "cosine":
-        progress = (step - warmup) / max(1, num_steps - warmup)  # 0 to 1
-        fraction = 0.5 * (1 + math.cos(math.pi * progress))
-    else:
-        falling = num_steps - level_steps(settings, num_steps)
-        fraction = min(1.0, (num_steps - step) / falling)
-    return settings.lr * (settings.final_lr_ratio + (1 - settings.final_lr_ratio) * fraction)
-
-
-def warmup_steps(settings: Optim, num_steps: int) -> int:
-    """Updates in which the rate rises."""
-    return settings.warmup_steps or max(1, round(settings.warmup_ratio * num_steps))
-
-
-def level_steps(settings: Optim, num_steps: int) -> int:
-    """Updates of a `wsd` run before its rate falls: up to there a run does not know its length."""
-    longest = num_steps - warmup_steps(settings, num_steps)
-    return num_steps - max(1, min(round(settings.decay_ratio * num_steps), longest))
 
 
 def new_optimizer(
@@ -204,22 +174,3 @@ class Optimizer(torch.optim.AdamW):
             orthogonal = orthogonalize(torch.stack(same_shape), self.dtype)
             torch._foreach_copy_(same_shape, orthogonal.unbind())
         return whole[element_ids][None]
-
-
-def orthogonalize(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """About the nearest matrices with orthonormal rows or columns, (count, rows, columns), scaled
-    to AdamW's length.
-
-    Five Newton-Schulz iterations bring the singular values to between 0.7 and 1.2 (Jordan 2024).
-    """
-    tall = matrices.shape[-2] > matrices.shape[-1]
-    found = matrices.mT if tall else matrices
-    found = (found / (found.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
-    a, b, c = NEWTON_SCHULZ
-    for _ in range(ITERATIONS):
-        gram = found @ found.mT
-        found = torch.baddbmm(
-            found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a
-        )
-    found = found.to(matrices.dtype)
-    return (found.mT if tall else found) * (ADAM_RMS * math.sqrt(max(matrices.shape[-2:])))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trainer.optim.optimizer import level_steps
+from trainer.optim.schedule import level_steps
 from trainer.settings.config import Config
 
 SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the run chooses itself

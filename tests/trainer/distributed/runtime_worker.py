@@ -21,7 +21,8 @@ from trainer.distributed.training_engine import TrainingEngine
 from trainer.model.build import new_decoder
 from trainer.model.compact_vocabulary import Vocabulary
 from trainer.model.loss import NextTokenLoss
-from trainer.optim.optimizer import learning_rate, new_optimizer
+from trainer.optim.optimizer import new_optimizer
+from trainer.optim.schedule import learning_rate
 from trainer.settings.model import Model
 from trainer.settings.optim import Optim
 from trainer.settings.runtime import Runtime as RuntimeSettings
