@@ -13,7 +13,7 @@ from trainer.optim.muon import orthogonalize
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate
 from trainer.settings.model import Model
-from trainer.settings.optim import Optim
+from trainer.settings.optim import OPTIMIZERS, Optim
 
 
 def test_warm_up_is_linear_then_cosine_falls_to_the_end() -> None:
@@ -89,12 +89,12 @@ def test_muon_takes_the_matrices_inside_the_blocks(block: str, kv_heads: int, co
     assert len(optimizer.param_groups[0]["params"]) == count * shape.num_layers
     table = decoder.get_input_embeddings().weight
     assert optimizer.state_keys(table) == ("exp_avg", "exp_avg_sq")
-    assert optimizer.state_keys(optimizer.block_matrices[0]) == ("exp_avg",)
+    assert optimizer.state_keys(optimizer.matrices[0]) == ("exp_avg",)
     taken = [weight for group in optimizer.param_groups for weight in group["params"]]
     assert len(taken) == len(list(decoder.parameters()))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_skipped_update_changes_no_weight_and_no_moment(optimizer: str) -> None:
     torch.manual_seed(0)
     model = nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 4)])})
@@ -119,3 +119,26 @@ def test_a_skipped_update_changes_no_weight_and_no_moment(optimizer: str) -> Non
     update(1.0, 0.0)
     assert not torch.equal(layer.weight, before[0])
     assert torch.isfinite(layer.weight).all()
+
+
+def test_lion_is_its_definition() -> None:
+    """Chen et al. 2023, algorithm 2, with the step and the decay on AdamW's scale."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    own = new_optimizer(Optim(optimizer="lion", weight_decay=0.1, beta1=0.9, beta2=0.95), model)
+    own.to_device(torch.device("cpu"), capturable=False)
+    own.set_rate(0.01)
+    expected = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    momenta = {name: torch.zeros_like(weight) for name, weight in expected.items()}
+    for _ in range(3):
+        gradients = {name: torch.randn_like(weight) for name, weight in expected.items()}
+        for name, weight in model.named_parameters():
+            weight.grad = gradients[name].clone()
+            decay = 0.1 * expected[name] if weight.dim() == 2 else 0.0
+            sign = (0.9 * momenta[name] + 0.1 * gradients[name]).sign()
+            expected[name] = expected[name] - 0.01 * (0.2 * sign + decay)
+            momenta[name] = 0.95 * momenta[name] + 0.05 * gradients[name]
+        own.step()
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight.detach(), expected[name])
+        torch.testing.assert_close(own.state[weight]["exp_avg"], momenta[name])

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from trainer.optim.optimizer import Optimizer
+from trainer.optim.optimizer import KINDS, Optimizer
 
 
 class LocalState:
@@ -26,7 +26,7 @@ class LocalState:
         """Make the moments, as after `step` updates."""
         for group in self.optimizer.param_groups:
             for weight in group["params"]:
-                self.optimizer.init_state(weight, step, muon=group["muon"])
+                self.optimizer.init_state(weight, step, group["kind"])
 
     def weight(self, weight: nn.Parameter) -> torch.Tensor:
         """A weight in fp32."""
@@ -63,7 +63,7 @@ class ZeroState:
         weights to them after the first group, which leaves the others without.
         """
         for group, partition in self.partitions():
-            self.optimizer.init_state(partition, step, muon=group["muon"])
+            self.optimizer.init_state(partition, step, group["kind"])
         if hasattr(self.zero, "_lazy_init_hp_params_optimizer_state"):  # ZeRO-3 links nothing
             self.zero._lazy_init_hp_params_optimizer_state()
 
@@ -83,13 +83,13 @@ class ZeroState:
         Two matrices of two elements over two processes: the first moments are set to 1 2 and 3 4,
         and afterwards the one process finds 1 2 in its partition and the other 3 4."""
         first = 1
-        for weight, shape in zip(self.optimizer.block_matrices, self.optimizer.shapes, strict=True):
+        for weight, shape in zip(self.optimizer.matrices, self.optimizer.shapes, strict=True):
             element_ids = torch.arange(first, first + shape.numel(), dtype=torch.int32)
             as_floats = element_ids.view(torch.float32).view(shape)  # the same bits
             self.set_moment(weight, "exp_avg", as_floats)
             first += shape.numel()
         for group, partition in self.partitions():
-            if group["muon"]:
+            if KINDS[group["kind"]].needs_matrices:
                 as_floats = self.optimizer.state[partition]["exp_avg"]
                 self.optimizer.element_ids[partition] = as_floats.view(torch.int32).long()
                 as_floats.zero_()

@@ -108,7 +108,8 @@ def movers(optim: dict[str, Any]) -> str:
     """Which optimizer moved what, and its rate."""
     if optim["optimizer"] == "muon":
         return f"Muon in the blocks, {optim['muon_lr']:g}; AdamW elsewhere, {optim['lr']:g}"
-    return f"AdamW, {optim['lr']:g}"
+    name = "Lion" if optim["optimizer"] == "lion" else "AdamW"
+    return f"{name}, {optim['lr']:g}"
 
 
 def facts(training: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,14 +1,75 @@
-"""Muon's orthogonalization of the momentum of matrices (Jordan 2024)."""
+"""Muon: the momentum of a matrix is replaced by about the nearest matrix whose singular values are
+all one (Jordan 2024), scaled so that it moves a weight as far as AdamW would (Liu et al. 2025): a
+rate means the same in both.
+
+Under ZeRO a process holds a flat partition of the matrices instead of themselves. Momentum is
+updated partition by partition; the partitions of all processes are then put together,
+orthogonalized whole, and each process keeps its own partition of the result.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+import torch.distributed
+
+if TYPE_CHECKING:
+    from trainer.optim.optimizer import Optimizer
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # Jordan 2024, kellerjordan.github.io/posts/muon
 ITERATIONS = 5
-ADAM_RMS = 0.2  # root mean square of AdamW's update, which Muon's is brought to: Liu et al. 2025
+ADAM_RMS = 0.2  # root mean square of AdamW's update: Liu et al. 2025
+
+
+def update(optimizer: Optimizer, group: dict[str, Any], weights: list[torch.Tensor]) -> None:
+    """Move the weights of a group: whole matrices, or one flat partition of them all."""
+    rate = group["lr"] * (optimizer.settings.muon_lr / optimizer.settings.lr)
+    for shape in dict.fromkeys(weight.shape for weight in weights):
+        same_shape = [weight for weight in weights if weight.shape == shape]
+        update_stack(optimizer, same_shape, rate, group["weight_decay"])
+
+
+def update_stack(
+    optimizer: Optimizer, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float
+) -> None:
+    """Move weights of one shape."""
+    momenta = [optimizer.state[weight]["exp_avg"] for weight in weights]
+    momentum = optimizer.settings.muon_momentum
+    skipped = optimizer.found_inf > 0
+    gradient = torch.stack([cast(torch.Tensor, weight.grad) for weight in weights])
+    before = torch.stack(momenta)  # (count, *shape)
+    after = torch.where(skipped, before, before.lerp(gradient, 1 - momentum))
+    torch._foreach_copy_(momenta, after.unbind())
+    direction = gradient.lerp(after, momentum)  # Nesterov's
+    if direction.dim() == 3:
+        change = orthogonalize(direction, optimizer.dtype)
+    elif weights[0] in optimizer.element_ids:
+        change = orthogonalize_partition(optimizer, weights[0], direction)
+    else:  # DeepSpeed's own first step, on gradients of zero
+        return
+    moved = torch.stack(weights)
+    change = torch.where(skipped, 0.0, change + decay * moved)
+    torch._foreach_copy_(weights, moved.sub_(rate * change).unbind())
+
+
+def orthogonalize_partition(
+    optimizer: Optimizer, partition: torch.Tensor, direction: torch.Tensor
+) -> torch.Tensor:
+    """The elements of the orthogonalized matrices that a flat partition holds, (1, size)."""
+    element_ids, shapes = optimizer.element_ids[partition], optimizer.shapes
+    size = 1 + sum(shape.numel() for shape in shapes)
+    whole = torch.zeros(size, device=partition.device)
+    whole[element_ids] = direction[0]
+    torch.distributed.all_reduce(whole)  # every element is in one partition only
+    matrices = whole[1:].split([shape.numel() for shape in shapes])
+    for shape in dict.fromkeys(shapes):
+        pairs = zip(matrices, shapes, strict=True)
+        same_shape = [matrix.view(shape) for matrix, its in pairs if its == shape]
+        orthogonal = orthogonalize(torch.stack(same_shape), optimizer.dtype)
+        torch._foreach_copy_(same_shape, orthogonal.unbind())
+    return whole[element_ids][None]
 
 
 def orthogonalize(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -8,6 +8,26 @@ from trainer.settings.setting import positive, setting
 
 
 @dataclass(frozen=True)
+class Kinds:
+    """Which kind of update (trainer/optim/optimizer.py) weights get.
+
+    Attributes:
+        inside_layers: of the matrices inside the layers.
+        elsewhere: of embeddings, gains and biases.
+    """
+
+    inside_layers: str
+    elsewhere: str
+
+
+OPTIMIZERS = {
+    "adamw": Kinds("adamw", "adamw"),
+    "muon": Kinds("muon", "adamw"),
+    "lion": Kinds("lion", "lion"),
+}
+
+
+@dataclass(frozen=True)
 class Optim:
     """How the weights move."""
 
@@ -15,7 +35,9 @@ class Optim:
     epochs: float = setting(10.0, "passes over the corpus", unit="epochs")
     steps: int = setting(0, "updates; 0 means what optim.epochs asks for", unit="steps")
     optimizer: str = setting(
-        "muon", "AdamW, or Muon for the matrices inside the blocks", choices=("adamw", "muon")
+        "muon",
+        "AdamW; Muon for the matrices inside the layers, AdamW elsewhere; or Lion",
+        choices=tuple(OPTIMIZERS),
     )
     lr: float = setting(2e-3, "peak learning rate of AdamW")
     muon_lr: float = setting(
@@ -36,7 +58,7 @@ class Optim:
     )
     weight_decay: float = setting(0.1, "decoupled decay of the weight matrices")
     muon_momentum: float = setting(0.95, "momentum of Muon")
-    beta1: float = setting(0.9, "AdamW's beta1: decay of the mean of gradients")
+    beta1: float = setting(0.9, "decay of the mean of gradients: AdamW's beta1, and Lion's")
     beta2: float = setting(0.95, "AdamW's beta2: decay of the mean of squared gradients")
     shift_blocks: bool = setting(
         True, "after the first epoch, cut the stories into blocks at other tokens in every epoch"
