@@ -46,6 +46,7 @@ NAMED: dict[str, tuple[str, dict[str, Any]]] = {
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "GPT-2 without a scale": ("gpt2", GPT | {"scale_attn_weights": False}),
     "GPT-2 with ReLU": ("gpt2", GPT | {"activation_function": "relu", "n_inner": 48}),
+    "OLMo-2": ("olmo2", SMOLLM2),
     "Llama with biases": ("llama", SMOLLM2 | {"attention_bias": True, "mlp_bias": True}),
     "Llama with GELU": ("llama", SMOLLM2 | {"hidden_act": "gelu"}),
     "Llama, linear positions": ("llama", SMOLLM2 | rotary(1e4, "linear", factor=2.0)),
