@@ -2,11 +2,12 @@
 
 import { showFacts } from "./facts.js";
 import { titleLegend } from "./layout.js";
+import { storage } from "./storage.js";
 
 export class Appearance {
   constructor(writer) {
     this.writer = writer;
-    const night = localStorage.getItem("inkling-night");
+    const night = storage.local.get("inkling-night");
     this.setNight(night === null ? matchMedia("(prefers-color-scheme: dark)").matches : night === "1");
   }
 
@@ -27,17 +28,18 @@ export class Appearance {
 
   nextLanguage() {
     this.writer.language.code = this.writer.language.next;
-    localStorage.setItem("inkling-language", this.writer.language.code);
+    storage.local.set("inkling-language", this.writer.language.code);
     this.showWords();
     this.writer.panel.show();
     this.writer.branchList.items.clear();
     this.writer.branchList.list.replaceChildren();
     this.writer.say("");
+    this.writer.storiesPanel.refresh();
     this.writer.changed();
   }
 
   setNight(on) {
-    if (this.night !== undefined && this.night !== on) localStorage.setItem("inkling-night", on ? "1" : "0");
+    if (this.night !== undefined && this.night !== on) storage.local.set("inkling-night", on ? "1" : "0");
     this.night = on;
     document.body.classList.toggle("dark", on);
     this.writer.part("night").textContent = this.writer.language.say(on ? "day" : "night");

@@ -5,6 +5,7 @@
 
 import { TooLong } from "./permalink.js";
 import { sharedStory } from "./shared_story.js";
+import { storage } from "./storage.js";
 
 const KINDS = ["txt", "md", "html", "epub", "pdf", "json"];
 const TITLE = 48; // letters of a title that is made of a story's beginning
@@ -76,8 +77,8 @@ export class SharePanel {
   constructor(writer) {
     this.writer = writer;
     this.element = writer.part("sharing");
-    this.book = read(BOOK) ?? { title: "", stories: [] };
-    this.field("author").value = localStorage.getItem(AUTHOR) ?? "";
+    this.book = bookIn(storage.local.value(BOOK)) ?? { title: "", stories: [] };
+    this.field("author").value = storage.local.get(AUTHOR) ?? "";
     this.field("book-title").value = this.book.title;
     this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
     this.element.addEventListener("input", (event) => this.input(event.target.id));
@@ -97,7 +98,7 @@ export class SharePanel {
 
   // Opens on the story as it is now.
   async open() {
-    if (this.writer.writing || !(await this.writer.isScored())) return;
+    if (this.writer.writing || !(await this.writer.isReadAsItIs())) return;
     const { doc, server, files } = this.writer;
     this.element.hidden = false;
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
@@ -198,7 +199,7 @@ export class SharePanel {
   }
 
   input(id) {
-    if (id === "ink-author") localStorage.setItem(AUTHOR, this.field("author").value);
+    if (id === "ink-author") storage.local.set(AUTHOR, this.field("author").value);
     if (id === "ink-all-branches") this.link();
     if (id === "ink-book-title") this.keepBook();
     if (["ink-title", "ink-author", "ink-tall", "ink-picture-odds"].includes(id)) {
@@ -329,7 +330,7 @@ export class SharePanel {
 
   keepBook() {
     this.book.title = this.field("book-title").value;
-    localStorage.setItem(BOOK, JSON.stringify(this.book));
+    if (!storage.local.set(BOOK, JSON.stringify(this.book))) this.writer.stories.fail("full");
   }
 
   showBook() {
@@ -367,11 +368,4 @@ function beginning(text) {
   return `${first.slice(0, TITLE).replace(/[\s,;:]+\S*$/, "")}…`;
 }
 
-function read(name) {
-  try {
-    const found = JSON.parse(localStorage.getItem(name));
-    return Array.isArray(found?.stories) ? found : null;
-  } catch {
-    return null;
-  }
-}
+const bookIn = (kept) => (Array.isArray(kept?.stories) ? kept : null);

@@ -28,12 +28,13 @@ export class Sharing {
   // The story as a link's text; with `branches`, with all ways that it has gone. Throws
   // permalink.TooLong.
   async text(branches = false) {
+    if (branches) await this.writer.scoreBranches();
     const { doc, model } = this.writer;
     const all = [tree.knownTokens(this.writer.tokens)];
     const names = [""];
     if (branches) {
       for (const [branch] of ordered(doc)) {
-        if (branch.id === doc.current) continue;
+        if (branch.id === doc.current || tree.pendingText(branch.tokens).trim()) continue;
         all.push(tree.knownTokens(branch.tokens));
         names.push(branch.name);
       }
@@ -90,7 +91,8 @@ export class Sharing {
     }
     try {
       const tokens = await this.read(link.tokens, []);
-      let doc = tree.withTokens({ ...tree.emptyDocument(), runs: link.runs }, tokens);
+      const wrote = known ? tree.signature(known) : { name: link.name, fingerprint: link.model, tokenizer: null };
+      let doc = tree.withTokens({ ...this.writer.stories.newDocument(wrote), runs: link.runs }, tokens);
       const ids = [doc.current];
       for (const { leaves, shared, name, tokens: own } of link.branches) {
         const before = doc.branches[ids[leaves]].tokens.slice(0, shared);
@@ -98,7 +100,7 @@ export class Sharing {
         doc = tree.branched(tree.selected(doc, ids[leaves]), all, name);
         ids.push(doc.current);
       }
-      this.writer.act(tree.selected(doc, ids[0]));
+      this.writer.act(this.writer.stories.viewOf(tree.selected(doc, ids[0])));
       this.writer.say(await this.verdict(link, tokens, Boolean(known)));
     } catch (problem) {
       this.writer.say(this.writer.why(problem));

@@ -4,6 +4,9 @@
 // has run -1; a run is { settings, seed }, kept once in `runs`. Text that nobody has scored yet is one
 // token without id, at the end.
 //
+// A document's ids are of its `model`, { name, fingerprint, tokenizer }, as `signature` makes it. Its `story` says
+// which of the kept stories it is (store.js). Either is null where nothing is known of it.
+//
 // Every branch holds all its tokens; branches share the token objects, so what two have in common is
 // found by identity. A document is never changed, each function returns another one: that is all that
 // undo needs.
@@ -12,9 +15,24 @@ export const FORMAT = 1;
 
 const branchOf = (id, parent, tokens, name = "") => ({ id, parent, tokens, name, ended: false });
 
-export function emptyDocument() {
-  return { branches: { 1: branchOf(1, null, []) }, current: 1, next: 2, runs: [] };
+export function emptyDocument(model = null, story = null) {
+  return { branches: { 1: branchOf(1, null, []) }, current: 1, next: 2, runs: [], model, story };
 }
+
+const FINGERPRINT = 16; // hexadecimal digits that are kept of a fingerprint
+
+// Which model it is: of its own fingerprint and its tokenizer's (pages/model_info.py).
+export const signature = ({ name, fingerprint, tokenizer }) =>
+  ({ name, fingerprint: fingerprint?.slice(0, FINGERPRINT) ?? null, tokenizer: tokenizer ?? null });
+
+// Whether a document's ids and their surprise are of this model. Links of older versions name no tokenizer.
+export function isOf({ model }, other) {
+  const { fingerprint, tokenizer } = signature(other);
+  if (!model?.fingerprint || model.fingerprint !== fingerprint) return false;
+  return !model.tokenizer || !tokenizer || model.tokenizer === tokenizer;
+}
+
+export const hasText = (doc) => Object.values(doc.branches).some(({ tokens }) => tokens.length > 0);
 
 export const current = (doc) => doc.branches[doc.current];
 
@@ -69,9 +87,28 @@ export function edited(doc, text) {
   return withTokens(doc, found);
 }
 
-// The pending text replaced by its tokens, as the model sees them.
-export function scored(doc, tokens) {
-  return withTokens(doc, [...knownTokens(current(doc).tokens), ...tokens]);
+// A branch's pending text replaced by its tokens, as the model sees them. Branches that have no token yet, since the
+// whole document is another model's, take those that they begin with alike: what branches share stays shared.
+export function scored(doc, tokens, id = doc.current) {
+  const branch = { ...doc.branches[id], tokens: [...knownTokens(doc.branches[id].tokens), ...tokens] };
+  const found = withBranch(doc, branch);
+  for (const other of Object.values(found.branches)) {
+    const text = pendingText(other.tokens);
+    if (other.tokens.length !== 1 || !text) continue;
+    const alike = current(edited({ ...found, current: id }, text)).tokens;
+    if (alike.length > 1) found.branches[other.id] = { ...other, tokens: alike };
+  }
+  return found;
+}
+
+// The document for another model: all its text, and no token of it is known.
+export function rebased(doc, model) {
+  const branches = {};
+  for (const branch of Object.values(doc.branches)) {
+    const t = textOf(branch.tokens);
+    branches[branch.id] = { ...branch, ended: false, tokens: t ? [{ t, s: null, i: null, r: -1 }] : [] };
+  }
+  return { ...doc, branches, runs: [], model };
 }
 
 // A new branch of the current one, with these tokens; it becomes the current one.
@@ -93,7 +130,7 @@ export function pruned(doc, id) {
     branches[branch.id] = branch.parent === id ? { ...branch, parent } : branch;
   }
   const left = Object.keys(branches);
-  if (!left.length) return { ...emptyDocument(), next: doc.next };
+  if (!left.length) return { ...emptyDocument(doc.model, doc.story), next: doc.next };
   return { ...doc, branches, current: doc.current === id ? (parent ?? Number(left[0])) : doc.current };
 }
 
@@ -124,44 +161,71 @@ export function outOfSight(count, context) {
   return Math.max(0, Math.ceil((count + 1 - context) / step) * step - 1);
 }
 
-// The document as a value for storage: a branch says how much it shares with its parent.
-export function packed(doc) {
+// The document as a value for storage: a branch says how much it shares with its parent, or with itself in
+// another document, `before`.
+export function packed(doc, before = null) {
   const branches = Object.values(doc.branches).map((branch) => {
-    const parent = doc.branches[branch.parent];
-    const common = parent ? shared(parent.tokens, branch.tokens) : 0;
+    const same = before?.branches[branch.id];
+    if (same === branch) return { id: branch.id, same: true };
+    const from = same ?? doc.branches[branch.parent];
+    const common = from ? shared(from.tokens, branch.tokens) : 0;
     const own = branch.tokens.slice(common);
     return {
       id: branch.id, parent: branch.parent, name: branch.name, ended: branch.ended, shared: common,
+      before: Boolean(same),
       t: own.map((token) => token.t), s: own.map((token) => token.s),
       i: own.map((token) => token.i), r: own.map((token) => token.r),
     };
   });
-  return { format: FORMAT, current: doc.current, next: doc.next, runs: doc.runs, branches };
+  const runs = before ? shared(before.runs, doc.runs) : 0;
+  return {
+    format: FORMAT, current: doc.current, next: doc.next, model: doc.model, sharedRuns: runs,
+    runs: doc.runs.slice(runs), branches,
+  };
 }
 
 // The document in such a value, or null if it is none.
-export function unpacked(value) {
-  if (value?.format !== FORMAT || !Array.isArray(value.branches)) return null;
+export function unpacked(value, before = null) {
+  if (value?.format !== FORMAT || !Array.isArray(value.branches) || !Array.isArray(value.runs)) return null;
   const branches = {};
   const waiting = [...value.branches];
+  if (!waiting.every((kept) => isBranch(kept, before))) return null;
   for (let count = waiting.length; waiting.length && count >= 0; count -= 1) {
     for (const kept of waiting.splice(0)) {
-      const parent = branches[kept.parent];
+      const parent = branches[kept.parent], old = before?.branches[kept.id];
+      if (kept.same) {
+        branches[kept.id] = old;
+        continue;
+      }
       if (kept.parent !== null && !parent && value.branches.some((one) => one.id === kept.parent)) {
         waiting.push(kept); // its parent was made after it
         continue;
       }
+      const from = kept.before ? old : parent;
       const own = kept.t.map((t, k) => ({ t, s: kept.s[k], i: kept.i[k], r: kept.r[k] }));
-      const tokens = [...(parent?.tokens.slice(0, kept.shared) ?? []), ...own];
+      const tokens = [...(from?.tokens.slice(0, kept.shared) ?? []), ...own];
       branches[kept.id] = { ...branchOf(kept.id, kept.parent, tokens, kept.name), ended: kept.ended };
     }
   }
   if (!branches[value.current]) return null;
-  return { branches, current: value.current, next: value.next, runs: value.runs };
+  const runs = [...(before?.runs.slice(0, value.sharedRuns) ?? []), ...value.runs];
+  return { branches, current: value.current, next: value.next, runs, model: value.model ?? null, story: null };
 }
 
-// The document of a story's record (playground/stories/story.py).
-export function fromRecord(record) {
+// Whether a kept branch can be read; it may be anything that a file held.
+function isBranch(kept, before) {
+  if (!Number.isInteger(kept?.id)) return false;
+  if (kept.same || kept.before) return Boolean(before?.branches[kept.id]) && (kept.same || areTokens(kept));
+  return areTokens(kept);
+}
+
+const areTokens = ({ t, s, i, r, name }) =>
+  typeof name === "string" && [t, s, i, r].every((list) => Array.isArray(list) && list.length === t.length) &&
+  t.every((text) => typeof text === "string") && [s, i].every((list) => list.every((one) => one === null || Number.isFinite(one))) &&
+  r.every(Number.isInteger);
+
+// The document of a story's record (playground/stories/story.py), which this model wrote.
+export function fromRecord(record, model = null) {
   const { seed, ...settings } = record.settings;
   const tokens = record.tokens.map((token) => ({
     t: token.text,
@@ -169,6 +233,6 @@ export function fromRecord(record) {
     i: token.token_id,
     r: token.draw === null ? -1 : 0,
   }));
-  const doc = { ...emptyDocument(), runs: [{ settings, seed }] };
+  const doc = { ...emptyDocument(model), runs: [{ settings, seed }] };
   return withTokens(doc, tokens, record.ended);
 }

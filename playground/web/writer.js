@@ -27,7 +27,9 @@ import { SettingsPanel } from "./settings_panel.js";
 import { SharePanel } from "./share_panel.js";
 import { Sharing, linkIn } from "./sharing.js";
 import { Sheet } from "./sheet.js";
-import { Store } from "./store.js";
+import { storage } from "./storage.js";
+import { Stories } from "./stories.js";
+import { StoriesPanel } from "./stories_panel.js";
 import * as tree from "./tree.js";
 
 const CHARACTERS = 20_000, NEARLY = 0.9; // of a story; from which part on their number is told
@@ -40,18 +42,18 @@ class Writer extends HTMLElement {
 
   async start({ source, models, texts, record = null, address = null, server = null, files = null, api = false, publish = false }) {
     Object.assign(this, { source, models, record, address, server, files });
-    const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
+    const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it
     this.history = new UndoHistory();
     this.writing = null;
-    this.store = await Store.open();
-    const kept = await this.store.load();
-    this.doc = tree.unpacked(kept?.doc) ?? (record ? tree.fromRecord(record) : tree.emptyDocument());
-    this.build({ api, publish, settings: kept?.settings });
-    if (!kept && record) this.say(this.language.say("first_story"));
-    this.setOdds(kept ? Boolean(kept.odds) : Boolean(record));
-    this.changed();
+    this.stories = new Stories(this);
+    this.store = this.stories.store;
+    const kept = await this.stories.load(record);
+    this.build({ api, publish, settings: kept.settings });
+    if (kept.isRecord) this.say(this.language.say("first_story"));
+    this.setOdds(Boolean(kept.odds));
+    this.stories.show(kept);
     this.setAttribute("ready", "");
     const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
@@ -88,10 +90,11 @@ class Writer extends HTMLElement {
     this.reading = new Reading(this);
     this.sharing = new Sharing(this);
     this.sharePanel = new SharePanel(this);
+    this.storiesPanel = new StoriesPanel(this);
     this.branchList = new Branches(this.part("branches"), {
-      select: (id) => this.act(tree.selected(this.doc, id)),
-      rename: (id, name) => this.act(tree.renamed(this.doc, id, name)),
-      prune: (id) => this.act(tree.pruned(this.doc, id)),
+      select: (id) => this.stories.change((doc) => tree.selected(doc, id)),
+      rename: (id, name) => this.stories.change((doc) => tree.renamed(doc, id, name)),
+      prune: (id) => this.stories.change((doc) => tree.pruned(doc, id)),
     });
     for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
     this.part("models").hidden = this.models.length < 2;
@@ -106,6 +109,7 @@ class Writer extends HTMLElement {
       this.keep();
       this.store.leave();
     });
+    document.addEventListener("visibilitychange", () => document.hidden && this.store.flush());
     this.appearance = new Appearance(this);
     this.appearance.showWords();
   }
@@ -128,6 +132,7 @@ class Writer extends HTMLElement {
     else if (action === "undo") this.undo();
     else if (action === "redo") this.redo();
     else if (action === "new") this.begin("");
+    else if (action === "stories") this.storiesPanel.toggle();
     else if (action === "edit") this.editAt(this.tokens.length - 1);
     else if (action === "read") this.reading.read();
     else if (action === "share") this.sharePanel.open();
@@ -164,6 +169,7 @@ class Writer extends HTMLElement {
       if (this.writing) this.stop();
       else if (this.card.isOpen) this.card.close(true);
       else if (this.choices.isOpen) this.choices.close();
+      else if (this.storiesPanel.isOpen) this.storiesPanel.close();
       else if (this.odds && !this.sheet.looking) this.look();
       else return;
     } else return;
@@ -204,7 +210,7 @@ class Writer extends HTMLElement {
   }
 
   remember() {
-    this.history.remember(this.doc);
+    this.history.remember(this.stories.keptOf(this.doc));
     this.typing = null;
   }
 
@@ -217,9 +223,9 @@ class Writer extends HTMLElement {
   }
 
   travel(way) {
-    const doc = this.writing ? null : this.history[way](this.doc);
+    const doc = this.writing ? null : this.history[way](this.stories.keptOf(this.doc));
     if (!doc) return;
-    this.doc = doc;
+    this.doc = this.stories.viewOf(doc);
     this.typing = null;
     this.last = null;
     this.card.close();
@@ -245,16 +251,16 @@ class Writer extends HTMLElement {
     }
   }
 
-  // A new story; Undo brings the old one back.
+  // A new story; the old one stays in the list, and Undo brings it back.
   begin(text) {
     if (this.writing) return;
-    this.act(tree.edited(tree.emptyDocument(), text));
+    this.act(tree.edited(this.stories.newDocument(), text));
     this.editAt(this.tokens.length - 1);
   }
 
   changeModel() {
     showFacts(this);
-    this.act(tree.edited(tree.emptyDocument(), tree.textOf(this.tokens))); // it reads for itself
+    this.act(tree.rebased(this.doc, tree.signature(this.model))); // it reads for itself
   }
 
   // Writing
@@ -305,20 +311,35 @@ class Writer extends HTMLElement {
     return this.language.say("nothing", { why: problem.message });
   }
 
-  // Typed text as the model reads it, with its surprise.
-  async scorePending() {
-    const text = tree.pendingText(this.tokens);
+  // Whether a link can say the story as it stands here; if not, the page says why.
+  async isReadAsItIs() {
+    if (!(await this.isScored())) return false;
+    if (!tree.pendingText(this.tokens).trim()) return true;
+    this.say(this.language.say("read_otherwise", { name: this.model.name }));
+    return false;
+  }
+
+  async scoreBranches() {
+    for (const id of Object.keys(this.doc.branches)) await this.scorePending(Number(id));
+  }
+
+  // A branch's typed text as the model reads it, with its surprise.
+  async scorePending(id = this.doc.current) {
+    const { tokens: before } = this.doc.branches[id];
+    const text = tree.pendingText(before);
     if (!text.trim() || this.writing) return;
     const doc = this.doc;
-    const ids = tree.knownTokens(this.tokens).map((token) => token.i);
+    const ids = tree.knownTokens(before).map((token) => token.i);
     const found = await this.source.score({ model: this.model.name, ids, text });
     if (this.doc !== doc || !found) return;
     const tokens = found.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 }));
-    const read = tree.textOf(tokens); // of some tokenizers not quite as it was typed
-    const rest = text.startsWith(read) ? text.slice(read.length) : ""; // a space that belongs to the next word
+    const read = tree.textOf(tokens);
+    if (!text.startsWith(read)) return; // some tokenizers read another text: it stays as it was typed
+    const rest = text.slice(read.length); // a space that belongs to the next word
     if (rest) tokens.push({ t: rest, s: null, i: null, r: -1 });
-    this.doc = tree.scored(doc, tokens);
+    this.doc = this.stories.follow(doc, tree.scored(doc, tokens, id));
     this.showTokens();
+    this.branchList.show(this.doc, this.language);
     this.keep();
   }
 
@@ -392,8 +413,7 @@ class Writer extends HTMLElement {
   }
 
   keep() {
-    if (!this.doc) return;
-    this.store.save({ doc: tree.packed(this.doc), settings: this.settings, odds: this.odds });
+    if (this.doc) this.stories.keep();
   }
 }
 
