@@ -51,11 +51,11 @@ export class Store {
     const wanted = tab?.story ?? old;
     let found;
     try {
-      found = await inTime(this.find(wanted, Boolean(tab?.empty)));
+      found = await inTime(this.find(wanted, tab ?? {}));
     } catch (problem) {
       this.fail(problem);
-      const change = this.storage.tab.value(CHANGES)?.find(({ id }) => id === wanted);
-      const value = change?.value ?? this.storage.tab.value(OLD_LEFT)?.value ?? null;
+      this.takeBack();
+      const value = this.waiting.get(wanted)?.().value ?? this.storage.tab.value(OLD_LEFT)?.value ?? null;
       found = { story: wanted ?? newId(), value };
     }
     this.id = this.rowOf(found.story);
@@ -63,21 +63,46 @@ export class Store {
   }
 
   // The tab's own story; else a new one if it was that; else the newest, or a copy if another tab has it open.
-  async find(wanted, isEmpty) {
+  async find(wanted, { empty, shown }) {
     const holding = this.held();
     await this.connect();
     await this.takeOver(wanted);
-    await this.transact("readwrite", async (rows) => {
-      for (const change of this.storage.tab.value(CHANGES) ?? []) await this.apply(rows, change, true);
-      await this.absorb(rows);
-    });
-    this.storage.tab.remove(CHANGES);
+    await this.writeLeft();
+    const held = await holding, row = this.rowOf(wanted);
+    const story = !wanted || held.has(row) ? newId() : wanted; // another one in a duplicated tab
+    const unwritten = this.waiting.get(wanted);
+    if (unwritten) {
+      this.waiting.delete(wanted);
+      this.waiting.set(story, unwritten);
+      return { story, value: unwritten().value };
+    }
     const heads = await this.heads();
-    const own = heads.find(({ id }) => id === this.rowOf(wanted));
-    if (!own && isEmpty) return { story: wanted, value: null };
-    const head = own ?? heads[0];
-    if (!head) return { story: newId(), value: null };
-    return this.read(head, await holding);
+    const own = heads.find(({ id }) => id === row);
+    if (own || (!shown && !empty && heads.length)) return this.read(own ?? heads[0], held);
+    return { story, value: shown ?? null };
+  }
+
+  // Writes what this tab and closed ones have left.
+  async writeLeft() {
+    try {
+      await this.transact("readwrite", async (rows) => {
+        for (const change of this.storage.tab.value(CHANGES) ?? []) await this.apply(rows, change, true);
+        await this.absorb(rows);
+      });
+      this.storage.tab.remove(CHANGES);
+    } catch (problem) {
+      this.fail(problem);
+      this.takeBack();
+    }
+  }
+
+  // The changes that this tab has left wait again.
+  takeBack() {
+    for (const { id, bases, value, text, size } of this.storage.tab.value(CHANGES) ?? []) {
+      this.known.set(id, bases);
+      this.waiting.set(id, () => ({ value, text, size }));
+    }
+    this.timer ??= setTimeout(() => this.flush(), AT_REST);
   }
 
   // A row's story; as the beginning of another one where it is open in another tab.
@@ -174,9 +199,9 @@ export class Store {
     this.known.set(row, this.known.get(row).filter((other) => other !== rev));
   }
 
-  // Whether this tab has read or written the story.
+  // Whether this tab has read or written the story, or will.
   isKept(story) {
-    return this.known.has(this.rowOf(story));
+    return this.waiting.has(story) || this.known.has(this.rowOf(story));
   }
 
   change([story, make]) {
@@ -223,7 +248,8 @@ export class Store {
     this.timer ??= setTimeout(() => this.flush(), AT_REST);
   }
 
-  // What a reload of this tab finds at once: { story, settings, odds, empty }.
+  // What a reload of this tab finds at once: { story, settings, odds, empty, shown }. `empty`: it has no text;
+  // `shown`: the value of a story that is on the page and not kept, since it is a copy that nobody has changed.
   keepTab(value) {
     this.id = this.rowOf(value.story);
     this.storage.tab.set(TAB, JSON.stringify({ ...value, story: this.id }));
@@ -253,6 +279,7 @@ export class Store {
       return;
     }
     for (const [story, make] of entries) if (this.waiting.get(story) === make) this.waiting.delete(story);
+    if (!this.waiting.size) this.storage.tab.remove(CHANGES);
     this.problem = null;
     this.events.saved?.();
   }
@@ -301,12 +328,14 @@ export class Store {
   async open(id) {
     await this.flush();
     const held = await this.held();
-    const head = await this.transact("readwrite", async ({ heads, about }) => {
+    const head = await answer(this.rows("readonly").heads.get(id));
+    if (!head) return null;
+    const found = await this.read(head, held);
+    await this.transact("readwrite", async ({ heads, about }) => {
       const row = await answer(heads.get(id));
       if (row) heads.put({ ...row, used: await nextUse(about, row.used) });
-      return row;
-    });
-    return head ? this.read(head, held) : null;
+    }).catch((problem) => this.fail(problem)); // a full storage can be read
+    return found;
   }
 
   async rename(id, name) {

@@ -12,12 +12,12 @@ import { Store, beginning, newId } from "./store.js";
 import * as tree from "./tree.js";
 
 export class Stories {
-  constructor(writer) {
+  constructor(writer, kept = storage) {
     this.writer = writer;
     this.originals = new WeakMap(); // documents that are read anew, with the ones that are kept
     this.untouched = null; // the document that was opened, until it is changed
     this.problem = null; // why nothing is kept
-    this.store = new Store(storage, {
+    this.store = new Store(kept, {
       problem: (kind) => this.fail(kind),
       saved: () => this.saved(),
     });
@@ -88,6 +88,16 @@ export class Stories {
     const next = edit(doc);
     if (this.originals.has(doc)) this.follow(doc, next, edit);
     this.writer.act(next);
+  }
+
+  // The page is being left.
+  leave() {
+    this.keep();
+    const doc = this.keptOf(this.writer.doc), { settings, odds, history } = this.writer;
+    if (doc === this.untouched && tree.hasText(doc) && !this.store.isKept(doc.story)) {
+      this.store.keepTab({ story: doc.story, settings, odds, shown: packedWithSteps(doc, history) });
+    }
+    this.store.leave();
   }
 
   keep() {

@@ -105,10 +105,7 @@ class Writer extends HTMLElement {
     this.addEventListener("input", (event) => this.input(event));
     this.addEventListener("change", (event) => this.input(event));
     document.addEventListener("keydown", (event) => this.key(event));
-    addEventListener("pagehide", () => {
-      this.keep();
-      this.store.leave();
-    });
+    addEventListener("pagehide", () => this.stories.leave());
     document.addEventListener("visibilitychange", () => document.hidden && this.store.flush());
     this.appearance = new Appearance(this);
     this.appearance.showWords();
