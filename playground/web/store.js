@@ -328,6 +328,8 @@ export class Store {
   async open(id) {
     await this.flush();
     const held = await this.held();
+    const unwritten = this.unwritten(id);
+    if (unwritten) return { story: id, value: unwritten };
     const head = await answer(this.rows("readonly").heads.get(id));
     if (!head) return null;
     const found = await this.read(head, held);
@@ -336,6 +338,16 @@ export class Store {
       if (row) heads.put({ ...row, used: await nextUse(about, row.used) });
     }).catch((problem) => this.fail(problem)); // a full storage can be read
     return found;
+  }
+
+  // The value of a story that could not be written, or null.
+  unwritten(id) {
+    const [story, make] = [...this.waiting].find(([one]) => this.rowOf(one) === id) ?? [];
+    if (!story) return null;
+    this.waiting.delete(story);
+    this.forks.delete(id);
+    this.waiting.set(id, make);
+    return make().value;
   }
 
   async rename(id, name) {

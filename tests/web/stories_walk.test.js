@@ -65,6 +65,7 @@ class World {
     if (isEnded) {
       time.pass(300);
       await settled();
+      this.note(tab);
     }
     if (!isEnded || tab.stories.store.waiting.size || tab.stories.untouched) {
       const { store } = tab.stories;
@@ -89,7 +90,10 @@ class World {
       generate: () => tab.generate(this.words()),
       score: () => tab.score(),
       turn: () => tab.turn(1, this.words()),
-      branch: () => tab.stories.change((doc) => tree.selected(doc, Number(this.pick(Object.keys(doc.branches))))),
+      branch: () => {
+        const id = Number(this.pick(Object.keys(tab.doc.branches)));
+        tab.stories.change((doc) => tree.selected(doc, id));
+      },
       reload: () => this.reload(tab),
       anotherApp: () => this.reload(tab, this.here),
       secondTab: () => this.tabs.length < 4 && this.openTab(),
