@@ -111,6 +111,7 @@ export class Origin {
     this.local = new Map();
     this.channels = new Set();
     this.room = Infinity; // letters that the databases may hold
+    this.isMute = false; // whether tabs do not hear each other
     this.isSilent = false; // whether databases do not answer
   }
 
@@ -153,7 +154,7 @@ export class Origin {
 
       postMessage(data) {
         for (const other of origin.channels) {
-          if (other === this || other.name !== this.name || other.page.isGone) continue;
+          if (origin.isMute || other === this || other.name !== this.name || other.page.isGone) continue;
           queueMicrotask(() => {
             other.onmessage?.({ data });
             for (const hear of other.hearers) hear({ data });
