@@ -17,6 +17,7 @@ export function askName(button, { name, label, keep }) {
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === "Escape") {
       event.stopPropagation();
+      event.preventDefault(); // the button, which has the focus then, is not pressed
       end(event.key === "Enter");
     }
   });
