@@ -16,6 +16,7 @@ from tests.browser.actions import (
     open_page,
     sheet,
     text,
+    turn,
     until_kept,
     violations,
     write,
@@ -124,6 +125,31 @@ def test_a_link_in_the_same_tab_and_another_model_lose_nothing(page: Page, files
     button(page, "Undo").click()
     assert text(page) == first
     expect(page.get_by_label("Model", exact=True)).to_have_value("tiny")
+
+
+def test_a_link_says_what_the_page_shows_after_a_change_of_model(page: Page) -> None:
+    write(page, "Once upon a time ", length=6)
+    turned = turn(page, 2)
+    page.get_by_label("Model", exact=True).select_option("other")
+    alone = link_of(page)
+    page.get_by_label("With all branches").check()
+    field = page.get_by_label("A link with the whole story")
+    expect(field).not_to_have_value(alone)
+    link = field.input_value()
+    button(page, "Close").click()
+    page.get_by_label("Open a link").fill(link)
+    page.get_by_label("Open a link").press("Enter")
+    expect(page.locator(".live")).to_contain_text("A person wrote all of this")
+    expect(page.get_by_label("Model", exact=True)).to_have_value("other")
+    assert text(page) == turned
+    expect(page.locator(".branches li")).to_have_count(2)
+    # A tokenizer that reads another text changes nothing, and no link says what is not there.
+    page.evaluate("source.score = async () => ({ tokens: [['SOMETHING ELSE', 1, 5]] })")
+    page.evaluate("writer.begin('Once')")
+    button(page, "Share").click()
+    expect(page.locator(".note")).to_contain_text("other cannot read every letter")
+    assert text(page) == "Once"
+    expect(page.locator(".sharing")).to_be_hidden()
 
 
 @pytest.mark.parametrize("broken", [DENIED, SILENT, MISSING], ids=["denied", "silent", "missing"])
