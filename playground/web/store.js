@@ -55,8 +55,9 @@ export class Store {
     } catch (problem) {
       this.fail(problem);
       this.takeBack();
-      const value = this.waiting.get(wanted)?.().value ?? this.storage.tab.value(OLD_LEFT)?.value ?? null;
-      found = { story: wanted ?? newId(), value };
+      const value = this.waiting.get(wanted)?.().value ?? null;
+      // Without its text the tab's story is not this page's: the database may still answer, and then it is there.
+      found = { story: value ? wanted : newId(), value };
     }
     this.id = this.rowOf(found.story);
     return { ...found, tab };
@@ -360,20 +361,19 @@ export class Store {
 
   // Deletes a story; what `restore` takes to bring it back.
   async remove(id) {
-    await this.flush();
-    for (const story of [...this.waiting.keys()]) if (this.rowOf(story) === id) this.waiting.delete(story);
-    return this.transact("readwrite", async ({ heads, bodies }) => {
-      const kept = [await answer(heads.get(id)), await answer(bodies.get(id))];
+    const story = (await this.all()).find((one) => one.id === id);
+    for (const one of [...this.waiting.keys()]) if (this.rowOf(one) === id) this.waiting.delete(one);
+    await this.transact("readwrite", async ({ heads, bodies }) => {
       heads.delete(id);
       bodies.delete(id);
-      return kept;
     });
+    return story;
   }
 
-  async restore([head, body]) {
-    await this.transact("readwrite", async ({ heads, bodies }) => {
-      heads.put(head);
-      bodies.put(body);
+  async restore({ value, ...head }) {
+    await this.transact("readwrite", async ({ heads, bodies, about }) => {
+      heads.put({ ...head, rev: newId(), used: await nextUse(about) });
+      bodies.put({ id: head.id, value });
     });
   }
 

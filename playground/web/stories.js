@@ -104,7 +104,8 @@ export class Stories {
     const { writer } = this;
     const doc = this.keptOf(writer.doc), { settings, odds } = writer;
     const empty = !tree.hasText(doc);
-    this.store.keepTab({ story: doc.story, settings, odds, empty });
+    // A database that does not answer now may do so after a reload.
+    if (doc !== this.untouched || !this.problem) this.store.keepTab({ story: doc.story, settings, odds, empty });
     if (doc === this.untouched || (empty && !this.store.isKept(doc.story))) return;
     this.untouched = null;
     const steps = { past: [...writer.history.past], future: [...writer.history.future] };
@@ -143,7 +144,7 @@ export class Stories {
 
   async restore({ kept, isHere }) {
     await this.store.restore(kept);
-    if (isHere) await this.open(kept[0].id);
+    if (isHere) await this.open(kept.id);
   }
 
   // All stories as one file's text; each with its words, for people.

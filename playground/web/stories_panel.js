@@ -128,7 +128,7 @@ export class StoriesPanel {
     await this.writer.stories.restore(deleted);
     this.deleted = null;
     this.part("undo").hidden = true;
-    this.focused = deleted.kept[0].id;
+    this.focused = deleted.kept.id;
     this.say("");
   }
 

@@ -113,6 +113,7 @@ export class Origin {
     this.room = Infinity; // letters that the databases may hold
     this.isMute = false; // whether tabs do not hear each other
     this.isSilent = false; // whether databases do not answer
+    this.unanswered = [];
   }
 
   // What a page in a tab sees, as `globalThis` has it; `session` is the tab's own storage.
@@ -120,8 +121,7 @@ export class Origin {
     const origin = this, page = { origin, isGone: false, session };
     const open = (name) => {
       const request = new Request();
-      if (origin.isSilent) return request;
-      later(() => {
+      const reply = () => {
         let database = origin.databases.get(name);
         const handle = (opened) => ({
           createObjectStore: (store, { keyPath }) => void opened.stores.set(store, { keyPath, rows: new Map() }),
@@ -141,7 +141,9 @@ export class Origin {
           origin.databases.set(name, database);
         }
         request.finish(handle(database));
-      });
+      };
+      if (origin.isSilent) origin.unanswered.push(reply);
+      else later(reply);
       return request;
     };
     class BroadcastChannel {

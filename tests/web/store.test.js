@@ -290,6 +290,27 @@ test("a database that does not answer is not waited for, and is used when it doe
   assert.deepEqual(await texts(tab), ["Once"]);
 });
 
+test("a database that answers late overwrites nothing, and is overwritten by nothing", async () => {
+  let tab = await opened(new Origin().page());
+  const { origin } = tab.page;
+  tab.write("a long story");
+  await written(tab);
+  tab.page.isGone = true;
+  origin.isSilent = true;
+  tab = new FakeWriter(origin.page(tab.page.session), [A]);
+  const starting = tab.start();
+  await settled();
+  time.pass(3000);
+  await starting;
+  assert.equal(tab.text, "");
+  origin.isSilent = false;
+  for (const reply of origin.unanswered.splice(0)) reply();
+  await settled();
+  tab.write("x");
+  await written(tab);
+  assert.deepEqual(await texts(tab), ["x", "a long story"]);
+});
+
 test("a full storage is said once, and nothing of the page is lost when there is room again", async () => {
   let tab = await opened(new Origin().page());
   const { origin } = tab.page;
