@@ -67,7 +67,7 @@ export class Store {
   async find(wanted, { empty, shown }) {
     const holding = this.held();
     await this.connect();
-    await this.takeOver(wanted);
+    await this.takeOver(wanted).catch((problem) => this.fail(problem)); // what is here can be read all the same
     await this.writeLeft();
     const held = await holding, row = this.rowOf(wanted);
     const story = !wanted || held.has(row) ? newId() : wanted; // another one in a duplicated tab

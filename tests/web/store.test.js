@@ -223,6 +223,9 @@ test("stories of the old names are taken over by every page of the origin, once"
   rows.put({ id: "7-7", at: 5, value: { doc, settings: { temperature: 0.5 }, odds: true } });
   rows.put({ id: "8-8", at: 9, value: { doc: { ...doc, branches: [{ ...doc.branches[0], t: ["a newer one"] }] } } });
   await settled();
+  origin.room = 0;
+  assert.deepEqual((await opened(origin.page(), [A], "/a/")).said, ["storage_full"]);
+  origin.room = Infinity;
   let tab = await opened(page, [A], "/a/");
   assert.equal(tab.text, "an old story"); // the tab's own
   assert.deepEqual(await texts(tab), ["a newer one", "an old story"]);
