@@ -271,4 +271,4 @@ def test_random_sequences_lose_nothing(browser: Browser, address: str) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_two_hundred_random_sequences_lose_nothing(browser: Browser, address: str) -> None:
-    walk(browser, address, 200, 14)
+    walk(browser, address, 200, 12)
