@@ -87,18 +87,24 @@ export function edited(doc, text) {
   return withTokens(doc, found);
 }
 
-// A branch's pending text replaced by its tokens, as the model sees them. Branches that have no token yet, since the
-// whole document is another model's, take those that they begin with alike: what branches share stays shared.
+// A branch's pending text replaced by its tokens, as the model sees them.
 export function scored(doc, tokens, id = doc.current) {
-  const branch = { ...doc.branches[id], tokens: [...knownTokens(doc.branches[id].tokens), ...tokens] };
-  const found = withBranch(doc, branch);
-  for (const other of Object.values(found.branches)) {
-    const text = pendingText(other.tokens);
-    if (other.tokens.length !== 1 || !text) continue;
-    const alike = current(edited({ ...found, current: id }, text)).tokens;
-    if (alike.length > 1) found.branches[other.id] = { ...other, tokens: alike };
+  const known = knownTokens(doc.branches[id].tokens);
+  const branch = { ...doc.branches[id], tokens: [...known, ...tokens] };
+  return withAlike(withBranch(doc, branch), known, id);
+}
+
+// What branches share stays shared: those of which no more is known than the first tokens of branch `id`, as all are
+// in a document of another model, take the tokens that they begin with alike.
+function withAlike(doc, known, id) {
+  const branches = { ...doc.branches };
+  for (const other of Object.values(doc.branches)) {
+    const own = knownTokens(other.tokens).length;
+    if (other.id === id || own === other.tokens.length || shared(known, other.tokens) < own) continue;
+    const { tokens } = current(edited({ ...doc, current: id }, textOf(other.tokens)));
+    if (shared(tokens, doc.branches[id].tokens) > own) branches[other.id] = { ...other, tokens };
   }
-  return found;
+  return { ...doc, branches };
 }
 
 // The document for another model: all its text, and no token of it is known.
