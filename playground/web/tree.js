@@ -98,11 +98,21 @@ export function edited(doc, text) {
   }
   let last = tokens.length, rest = text.length;
   while (last > next && text.length - rest + tokens[last - 1].t.length <= end) rest -= tokens[--last].t.length;
-  if (rest > at) found.push(pending(text.slice(at, rest)));
+  if (rest > at) {
+    const typed = found.at(-1)?.i === null && !found.at(-1).was ? found.pop().t : ""; // at once, or in quick keys
+    found.push(pending(typed + text.slice(at, rest)));
+  }
   for (const token of tokens.slice(last)) {
     if (token.t) found.push(token.i === null && !token.was ? token : pending(token.t));
   }
   return withTokens(doc, found);
+}
+
+// The first words of a text, of about `length` characters: a tokenizer parts words in any case.
+export function firstWords(text, length) {
+  const end = text.slice(length).search(/\s/);
+  if (end < 0 || !text.slice(length + end).trim()) return text;
+  return text.slice(0, length + end).trimEnd() || text;
 }
 
 // The first `length` characters of the pending text replaced by their tokens, as the model sees them. A

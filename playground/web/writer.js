@@ -32,6 +32,7 @@ import * as tree from "./tree.js";
 
 const CHARACTERS = 20_000, NEARLY = 0.9; // of a story; from which part on their number is told
 const AT_REST = 600; // ms without a key after which typed text is scored
+const SCORED_FIRST = 400; // characters of it
 
 class Writer extends HTMLElement {
   connectedCallback() {
@@ -305,21 +306,24 @@ class Writer extends HTMLElement {
     return this.language.say("nothing", { why: problem.message });
   }
 
-  // Typed text as the model reads it, with its surprise.
+  // Typed text as the model reads it, with its surprise: what was changed first, and the rest in larger and
+  // larger parts.
   async scorePending() {
-    const text = tree.pendingText(this.tokens);
-    if (!text.trim() || this.writing) return;
-    const doc = this.doc;
-    const ids = tree.knownTokens(this.tokens).map((token) => token.i);
-    const found = await this.source.score({ model: this.model.name, ids, text });
-    if (this.doc !== doc || !found) return;
-    const tokens = found.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 }));
-    const read = tree.textOf(tokens); // of some tokenizers not quite as it was typed
-    const rest = text.startsWith(read) ? text.slice(read.length) : ""; // a space that belongs to the next word
-    if (rest) tokens.push({ t: rest, s: null, i: null, r: -1 });
-    this.doc = tree.scored(doc, tokens);
-    this.showTokens();
-    this.keep();
+    let whole = tree.textOf(this.tokens);
+    for (let length = SCORED_FIRST; tree.pendingText(this.tokens).trim() && !this.writing; length *= 4) {
+      const doc = this.doc, text = tree.firstWords(tree.pendingText(this.tokens), length);
+      const ids = tree.knownTokens(this.tokens).map((token) => token.i);
+      const found = await this.source.score({ model: this.model.name, ids, text });
+      const tokens = found?.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 })) ?? [];
+      const read = tree.textOf(tokens); // of some tokenizers not quite as it was typed
+      if (tree.textOf(this.tokens) !== whole || !read) return;
+      if (this.doc !== doc) continue; // somebody else asked too, and was first
+      // A space at the end belongs to the next word: it is typed text still.
+      this.doc = tree.scored(doc, tokens, text.startsWith(read) ? read.length : text.length);
+      whole = tree.textOf(this.tokens);
+      this.showTokens();
+      this.keep();
+    }
   }
 
   // Showing
