@@ -96,13 +96,14 @@ export function edited(doc, text) {
     next += 1;
     if (token.t) found.push(token.i === null ? token : pending(token.t, token)); // it may come back as it was
   }
-  let last = tokens.length, rest = text.length;
-  while (last > next && text.length - rest + tokens[last - 1].t.length <= end) rest -= tokens[--last].t.length;
+  let after = tokens.length, rest = text.length;
+  while (after > next && text.length - rest + tokens[after - 1].t.length <= end) rest -= tokens[--after].t.length;
   if (rest > at) {
-    const typed = found.at(-1)?.i === null && !found.at(-1).was ? found.pop().t : ""; // at once, or in quick keys
+    const last = at === start ? found.at(-1) : null; // what is typed letter by letter is one piece
+    const typed = last?.i === null && !last.was ? found.pop().t : "";
     found.push(pending(typed + text.slice(at, rest)));
   }
-  for (const token of tokens.slice(last)) {
+  for (const token of tokens.slice(after)) {
     if (token.t) found.push(token.i === null && !token.was ? token : pending(token.t));
   }
   return withTokens(doc, found);

@@ -116,6 +116,7 @@ class Writer extends HTMLElement {
   click(event) {
     const button = event.target.closest("button");
     if (!button) return;
+    this.sheet.typing.settle(); // in some browsers a button leaves a word under composition
     const { do: action, preset, opening } = button.dataset;
     if (preset) this.panel.usePreset(preset);
     else if (opening) this.begin(this.language.say(`opening_${opening}`));
