@@ -71,8 +71,8 @@ class Writer extends HTMLElement {
       edit: (text) => this.edit(text),
       undo: () => this.undo(),
       redo: () => this.redo(),
-      word: (k, opened) => this.card.open(k, opened),
-      pass: (k) => this.card.pass(k),
+      word: (k, opened) => this.lookAt(k, opened),
+      pass: (k) => this.sharePanel.isOpen || this.card.pass(k),
       leave: () => this.card.leave(),
       editAt: (k) => this.editAt(k),
     });
@@ -163,13 +163,22 @@ class Writer extends HTMLElement {
     } else if (command && event.key.toLowerCase() === "y" && event.target === this.sheet.element) {
       this.redo();
     } else if (event.key === "Escape") {
-      if (this.writing) this.stop();
-      else if (this.card.isOpen) this.card.close(true);
-      else if (this.choices.isOpen) this.choices.close();
-      else if (this.odds && !this.sheet.looking) this.look();
-      else return;
+      if (!this.leaveTopmost()) return;
     } else return;
     event.preventDefault();
+  }
+
+  // Esc ends what is topmost, and nothing below it; whether there was anything.
+  leaveTopmost() {
+    if (this.querySelector("dialog[open]")) return false; // the browser closes it
+    if (this.writing) this.stop();
+    else if (this.card.isOpen) this.card.close(true);
+    else if (this.sharePanel.isOpen) this.sharePanel.close();
+    else if (this.choices.isOpen) this.choices.close();
+    else if (this.reading.isOn) this.reading.stop();
+    else if (this.odds && !this.sheet.looking) this.look();
+    else return false;
+    return true;
   }
 
   // The document and what was
@@ -273,6 +282,12 @@ class Writer extends HTMLElement {
     this.classList.toggle("odds", on);
     this.part("legend").hidden = !on;
     this.look(on);
+  }
+
+  // A word's card; it is never over the panel that shares the story.
+  lookAt(k, opened) {
+    if (opened) this.sharePanel.close();
+    if (!this.sharePanel.isOpen) this.card.open(k, opened);
   }
 
   look(on = this.odds) {
