@@ -113,11 +113,11 @@ export class Sheet {
 
   // The word below (1) or above (-1) the present one.
   line(step) {
-    const here = this.spans[this.focused]?.getBoundingClientRect();
+    const here = this.boxOf(this.focused);
     if (!here) return this.focused;
     let best = this.focused, distance = Infinity, line = null;
     for (let k = this.focused + step; k >= 0 && k < this.spans.length; k += step) {
-      const box = this.spans[k].getClientRects()[0];
+      const box = this.boxOf(k);
       if (!box || Math.abs(box.top - here.top) < box.height / 2) continue;
       line ??= box.top;
       if (Math.abs(box.top - line) > box.height / 2) break;
@@ -127,6 +127,12 @@ export class Sheet {
       }
     }
     return best;
+  }
+
+  // Where a word's letters begin; the space before them may stand at the end of the line above.
+  boxOf(k) {
+    const span = this.spans[k];
+    return span?.querySelector(".tint").getClientRects()[0] ?? span?.getClientRects()[0];
   }
 
   // Moves to a word and opens its card.
@@ -311,6 +317,12 @@ export class Sheet {
 
   setCaret(place) {
     this.select(place, place);
+  }
+
+  // Puts the caret, if it is here, behind what is not as it was in a text before.
+  caretAfter(before) {
+    const { text } = this;
+    if (!this.looking && this.selection()) this.setCaret(text.length - unchanged(before, text)[1]);
   }
 
   // Marks the word that holds a letter, for reading aloud; null marks none.

@@ -40,6 +40,7 @@ export class Typing {
       this.isComposing = true;
     });
     element.addEventListener("compositionend", () => this.settle());
+    element.addEventListener("click", (event) => event.detail === 3 && this.selectParagraph());
     element.addEventListener("copy", (event) => this.copy(event, event.clipboardData));
     element.addEventListener("cut", (event) => this.copy(event, event.clipboardData));
     element.addEventListener("dragstart", (event) => this.copy(event, event.dataTransfer));
@@ -100,6 +101,12 @@ export class Typing {
     sheet.events.edit(wanted);
     if (sheet.paragraphs.some(({ touched }) => touched)) this.repair();
     if (sheet.text === wanted) sheet.setCaret(caret);
+  }
+
+  // Three clicks select a paragraph, and not the line break behind it, or the next key would join it with the next one.
+  selectParagraph() {
+    const { sheet } = this, { anchor, focus } = sheet.selection() ?? {};
+    if (focus > anchor && sheet.text[focus - 1] === "\n") sheet.select(anchor, focus - 1);
   }
 
   // The text goes out as it is in the story.

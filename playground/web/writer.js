@@ -230,11 +230,13 @@ class Writer extends HTMLElement {
   travel(way) {
     const doc = this.writing ? null : this.history[way](this.doc);
     if (!doc) return;
+    const before = this.sheet.text;
     this.doc = doc;
     this.typing = null;
     this.last = null;
     this.card.close();
     this.changed();
+    this.sheet.caretAfter(before);
   }
 
   // Text that a person typed, cut or pasted.
