@@ -68,7 +68,7 @@ export class Sheet {
     this.events = events;
     this.tokens = [];
     this.paragraphs = []; // as paragraphsOf(), with an element each, and a span and a token each piece
-    this.spans = []; // of each token, the first
+    this.spans = []; // of each token, the first, or the first with letters
     this.focused = 0; // of the word that Tab reaches
     this.looking = false;
     element.translate = false; // an edit of a translated story would be an edit of another text
@@ -179,12 +179,11 @@ export class Sheet {
     this.tokens = tokens;
     this.unseen = unseen;
     this.spans = [];
-    for (const { pieces } of paragraphs) {
-      for (const piece of pieces) {
-        if (piece.k === this.spans.length) this.spans.push(piece.span);
-        this.paint(piece);
-      }
+    const pieces = paragraphs.flatMap((paragraph) => paragraph.pieces);
+    for (const { k, span, text } of pieces) {
+      if (k === this.spans.length || !this.spans[k].textContent.trim() && text.trim()) this.spans[k] = span;
     }
+    for (const piece of pieces) this.paint(piece);
     this.element.dataset.empty = tokens.length === 0;
     if (this.focused >= this.spans.length) this.focused = 0;
     if (this.looking && this.spans[this.focused] !== tabStop) {
@@ -317,6 +316,21 @@ export class Sheet {
 
   setCaret(place) {
     this.select(place, place);
+    this.reveal();
+  }
+
+  // Scrolls the caret into sight, as a browser does for the edits that it makes by itself.
+  reveal() {
+    const { focusNode, focusOffset } = getSelection();
+    const range = document.createRange();
+    range.setStart(focusNode, focusOffset);
+    const element = focusNode.closest ? focusNode : focusNode.parentElement;
+    const { top, bottom } = range.getClientRects()[0] ?? element.getBoundingClientRect();
+    const { offsetTop, height } = visualViewport; // a phone's keyboard takes a part
+    const covered = parseFloat(getComputedStyle(document.documentElement).scrollPaddingBottom) || 0;
+    const lowest = Math.min(offsetTop + height, innerHeight - covered);
+    if (bottom > lowest) scrollBy(0, bottom - lowest);
+    else if (top < offsetTop) scrollBy(0, top - offsetTop);
   }
 
   // Puts the caret, if it is here, behind what is not as it was in a text before.

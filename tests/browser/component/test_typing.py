@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.actions import asked, button, set_field, sheet, text
+from tests.browser.actions import asked, button, on_both_screens, set_field, sheet, text
 
 FAMILY, FLAG = "👨‍👩‍👧", "🇩🇪"
 # The story's text is a state of the page's model and of what is shown: both must agree.
@@ -258,6 +258,49 @@ def test_no_half_character_is_left(page: Page) -> None:
     assert page.evaluate("writer.tokens.map(token => [token.t, token.i])")[-1] == [" ", None]
 
 
+def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
+    story = "One two\n\nthree four\nكان يا ما\n"
+    start(page, story, 0)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    assert page.evaluate("writer.sheet.caret()") == 19
+    page.keyboard.press("Home")
+    assert page.evaluate("writer.sheet.caret()") == 9
+    page.keyboard.press("ArrowLeft")  # the empty paragraph
+    page.keyboard.press("Shift+Control+Home")
+    assert page.evaluate("writer.sheet.selection()") == {"anchor": 8, "focus": 0}
+    page.evaluate("writer.showTokens()")
+    assert page.evaluate("writer.sheet.selection()") == {"anchor": 8, "focus": 0}
+    page.get_by_text("three", exact=True).click(click_count=3)
+    page.keyboard.type("X")
+    assert told(page) == "One two\n\nX\nكان يا ما\n"
+    page.keyboard.press("Control+Home")
+    button(page, "Undo").click()
+    sheet(page).focus()
+    assert told(page) == story
+    page.keyboard.press("Control+End")
+    page.keyboard.type("end")
+    assert told(page) == f"{story}end"
+    page.keyboard.press("Control+z")
+    assert page.evaluate("writer.sheet.caret()") == len(story)
+    # While words are looked at, an arrow follows their direction, and a selection is no click.
+    page.get_by_label("Show the odds").check()
+    page.evaluate("writer.sheet.go(writer.tokens.findIndex(token => token.t.includes('كان')))")
+    at = page.evaluate("writer.sheet.focused")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("writer.sheet.focused") == at + 1
+    page.keyboard.press("Escape")
+    one, four = (page.get_by_text(word, exact=True).bounding_box() for word in ("One", "four"))
+    assert one and four
+    page.mouse.move(one["x"] + 1, one["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(four["x"] + four["width"], four["y"] + 9, steps=4)
+    page.mouse.up()
+    assert page.evaluate("writer.sheet.selection()") == {"anchor": 0, "focus": 19}
+    expect(page.locator(".card .bars button:focus")).to_have_count(0)
+
+
 CHANGED = """() => {
   window.changed = new Set();
   const watched = { childList: true, characterData: true, subtree: true };
@@ -269,13 +312,26 @@ CHANGED = """() => {
 }"""
 
 
+# The letter before the caret is above the actions.
+IN_SIGHT = """() => {
+  const [node, offset] = writer.sheet.pointAt(writer.sheet.caret());
+  const range = document.createRange();
+  range.setStart(node, offset - 1);
+  range.setEnd(node, offset);
+  const { top, bottom } = range.getBoundingClientRect();
+  return top >= 0 && bottom <= document.querySelector('.actions').getBoundingClientRect().top;
+}"""
+
+
+@on_both_screens
 def test_a_key_changes_one_paragraph(page: Page) -> None:
     """How long that takes with 5,000 words is measured in benchmarks/page.py."""
     start(page, "\n".join([" ".join(["word"] * 20)] * 40))
     page.evaluate(CHANGED)
     for place in (0, 2010, len(told(page))):
-        page.evaluate("at => { writer.sheet.setCaret(at); changed.clear() }", place)
+        page.evaluate("at => { writer.sheet.setCaret(at); changed.clear(); scrollTo(0, 0) }", place)
         page.keyboard.type("x")
+        assert page.evaluate(IN_SIGHT)
         page.keyboard.press("Backspace")
         blocks = page.evaluate(
             "new Set([...changed].map(node => node.closest?.('.paragraph')).filter(Boolean)).size"
