@@ -68,7 +68,7 @@ export class Generation {
 
   // Tokens of a stream after those before it; the first `typed` of them were a person's.
   grown(before, all, typed, run) {
-    if (all.length < typed) return [...before, ...(tree.pendingText(this.writer.tokens) ? [this.writer.tokens.at(-1)] : [])];
+    if (all.length < typed) return [...before, ...tree.pendingTokens(this.writer.tokens)];
     return [...before, ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run }))];
   }
 

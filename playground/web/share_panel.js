@@ -101,6 +101,7 @@ export class SharePanel {
     if (this.writer.writing || !(await this.writer.isReadAsItIs())) return;
     const { doc, server, files } = this.writer;
     this.element.hidden = false;
+    this.writer.card.close();
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
     this.part("made").hidden = !server && !files;
@@ -119,8 +120,15 @@ export class SharePanel {
     }
   }
 
+  get isOpen() {
+    return !this.element.hidden;
+  }
+
+  // The focus goes back to the button that opens it.
   close() {
+    const inside = this.element.contains(document.activeElement);
     this.element.hidden = true;
+    if (inside) this.part("share").focus();
   }
 
   // Makes the link; whether there is one.

@@ -1,8 +1,8 @@
 // A story with all its branches, and nothing of the page.
 //
 // A token is { t: text, s: surprise in nats or null, i: id or null, r: run }. What a person typed
-// has run -1; a run is { settings, seed }, kept once in `runs`. Text that nobody has scored yet is one
-// token without id, at the end.
+// has run -1; a run is { settings, seed }, kept once in `runs`. Text that nobody has scored yet, the
+// pending text, is tokens without id at the end, in any pieces.
 //
 // A document's ids are of its `model`, { name, fingerprint, tokenizer }, as `signature` makes it. Its `story` says
 // which of the kept stories it is (store.js). Either is null where nothing is known of it.
@@ -38,13 +38,15 @@ export const current = (doc) => doc.branches[doc.current];
 
 export const textOf = (tokens) => tokens.map((token) => token.t).join("");
 
-// What a person typed after the last token that is known, or "".
-export function pendingText(tokens) {
-  const last = tokens.at(-1);
-  return last && last.i === null ? last.t : "";
+export function knownTokens(tokens) {
+  const first = tokens.findIndex((token) => token.i === null);
+  return first < 0 ? tokens : tokens.slice(0, first);
 }
 
-export const knownTokens = (tokens) => (pendingText(tokens) ? tokens.slice(0, -1) : tokens);
+export const pendingTokens = (tokens) => tokens.slice(knownTokens(tokens).length);
+
+// What stands after the last token that is known, or "".
+export const pendingText = (tokens) => textOf(pendingTokens(tokens));
 
 function withBranch(doc, branch) {
   return { ...doc, branches: { ...doc.branches, [branch.id]: branch } };
@@ -63,34 +65,90 @@ export function shared(one, other) {
   return count;
 }
 
+// How many items (of texts: characters) two lists begin with alike, and end with alike after that.
+export function unchanged(before, after, isSame = (one, other) => one === other) {
+  const most = Math.min(before.length, after.length);
+  let start = 0, end = 0;
+  while (start < most && isSame(before[start], after[start])) start += 1;
+  while (end < most - start && isSame(before.at(-1 - end), after.at(-1 - end))) end += 1;
+  return [start, end];
+}
+
+// How many tokens an edit keeps that leaves the first `start` characters of `text` as they were, and
+// the length of their text.
+function keptTokens(tokens, text, start) {
+  let kept = 0, length = 0;
+  while (kept < tokens.length && tokens[kept].i !== null && length + tokens[kept].t.length <= start) {
+    length += tokens[kept].t.length;
+    kept += 1;
+  }
+  const isWhole = kept === tokens.length; // nothing but what comes after them is new
+  const back = () => {
+    kept -= 1;
+    length -= tokens[kept].t.length;
+  };
+  // A word is tokenized as a whole: "runn" + "er" is "runner".
+  while (kept > 0 && length < text.length && !/^\s/.test(text.slice(length, length + 1))) back();
+  // A token may hold the first bytes of the character that the next one completes.
+  if (!isWhole && kept > 0 && /^[^\0-\x7f]/.test(tokens[kept]?.t ?? "")) back();
+  while (kept > 0 && tokens[kept - 1].t === "") back();
+  return [kept, length];
+}
+
+const pending = (t, was) => ({ t, s: null, i: null, r: -1, ...(was && { was }) });
+
 // The document after an edit of the current branch's text. What stands before the edit keeps its
-// tokens, down to the beginning of the word that it touches; all after it is typed text.
+// tokens, down to the beginning of the word that it touches; all after it is pending text. That keeps
+// its pieces, so that the page need not show it anew.
 export function edited(doc, text) {
   const { tokens } = current(doc);
   const before = textOf(tokens);
   if (text === before) return doc;
-  let same = 0;
-  while (same < text.length && text[same] === before[same]) same += 1;
-  let kept = 0, length = 0;
-  while (kept < tokens.length && tokens[kept].i !== null && length + tokens[kept].t.length <= same) {
-    length += tokens[kept].t.length;
-    kept += 1;
-  }
-  // A word is tokenized as a whole: "runn" + "er" is "runner".
-  while (kept > 0 && length < text.length && !/^\s/.test(text.slice(length))) {
-    kept -= 1;
-    length -= tokens[kept].t.length;
-  }
-  const rest = text.slice(length);
+  const [start, end] = unchanged(before, text);
+  const [kept, length] = keptTokens(tokens, text, start);
   const found = tokens.slice(0, kept);
-  if (rest) found.push({ t: rest, s: null, i: null, r: -1 });
+  let at = length, next = kept;
+  while (next < tokens.length && at + tokens[next].t.length <= start) {
+    const token = tokens[next];
+    at += token.t.length;
+    next += 1;
+    if (token.t) found.push(token.i === null ? token : pending(token.t, token)); // it may come back as it was
+  }
+  let after = tokens.length, rest = text.length;
+  while (after > next && text.length - rest + tokens[after - 1].t.length <= end) rest -= tokens[--after].t.length;
+  if (rest > at) {
+    const last = at === start ? found.at(-1) : null; // what is typed letter by letter is one piece
+    const typed = last?.i === null && !last.was ? found.pop().t : "";
+    found.push(pending(typed + text.slice(at, rest)));
+  }
+  for (const token of tokens.slice(after)) {
+    if (token.t) found.push(token.i === null && !token.was ? token : pending(token.t));
+  }
   return withTokens(doc, found);
 }
 
-// A branch's pending text replaced by its tokens, as the model sees them.
-export function scored(doc, tokens, id = doc.current) {
-  const known = knownTokens(doc.branches[id].tokens);
-  const branch = { ...doc.branches[id], tokens: [...known, ...tokens] };
+// The first words of a text, of about `length` characters: a tokenizer parts words in any case.
+export function firstWords(text, length) {
+  const end = text.slice(length).search(/\s/);
+  if (end < 0 || !text.slice(length + end).trim()) return text;
+  return text.slice(0, length + end).trimEnd() || text;
+}
+
+// The first `length` characters of the pending text replaced by their tokens, as the model sees them. A
+// token that an edit touched and that the model sees as before is still whose it was.
+export function scored(doc, tokens, length = Infinity, id = doc.current) {
+  const { tokens: all } = doc.branches[id], known = knownTokens(all);
+  const waiting = pendingTokens(all);
+  let same = 0;
+  while (same < tokens.length && waiting[same]?.was?.i === tokens[same].i && waiting[same].t === tokens[same].t) same += 1;
+  const rest = [];
+  let left = length;
+  for (const token of waiting) {
+    if (token.t.length > left) rest.push(left > 0 ? pending(token.t.slice(left)) : token);
+    left -= token.t.length;
+  }
+  const found = tokens.map((token, k) => (k < same ? waiting[k].was : token));
+  const branch = { ...doc.branches[id], tokens: [...known, ...found, ...rest] };
   return withAlike(withBranch(doc, branch), known, id);
 }
 

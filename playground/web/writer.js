@@ -34,6 +34,7 @@ import * as tree from "./tree.js";
 
 const CHARACTERS = 20_000, NEARLY = 0.9; // of a story; from which part on their number is told
 const AT_REST = 600; // ms without a key after which typed text is scored
+const SCORED_FIRST = 400; // characters of it
 
 class Writer extends HTMLElement {
   connectedCallback() {
@@ -72,8 +73,8 @@ class Writer extends HTMLElement {
       edit: (text) => this.edit(text),
       undo: () => this.undo(),
       redo: () => this.redo(),
-      word: (k, opened) => this.card.open(k, opened),
-      pass: (k) => this.card.pass(k),
+      word: (k, opened) => this.lookAt(k, opened),
+      pass: (k) => this.sharePanel.isOpen || this.card.pass(k),
       leave: () => this.card.leave(),
       editAt: (k) => this.editAt(k),
     });
@@ -116,6 +117,7 @@ class Writer extends HTMLElement {
   click(event) {
     const button = event.target.closest("button");
     if (!button) return;
+    this.sheet.typing.settle(); // in some browsers a button leaves a word under composition
     const { do: action, preset, opening } = button.dataset;
     if (preset) this.panel.usePreset(preset);
     else if (opening) this.begin(this.language.say(`opening_${opening}`));
@@ -163,14 +165,23 @@ class Writer extends HTMLElement {
     } else if (command && event.key.toLowerCase() === "y" && event.target === this.sheet.element) {
       this.redo();
     } else if (event.key === "Escape") {
-      if (this.writing) this.stop();
-      else if (this.card.isOpen) this.card.close(true);
-      else if (this.choices.isOpen) this.choices.close();
-      else if (this.storiesPanel.isOpen) this.storiesPanel.close();
-      else if (this.odds && !this.sheet.looking) this.look();
-      else return;
+      if (!this.leaveTopmost()) return;
     } else return;
     event.preventDefault();
+  }
+
+  // Esc ends what is topmost, and nothing below it; whether there was anything.
+  leaveTopmost() {
+    if (this.querySelector("dialog[open]")) return false; // the browser closes it
+    if (this.writing) this.stop();
+    else if (this.card.isOpen) this.card.close(true);
+    else if (this.sharePanel.isOpen) this.sharePanel.close();
+    else if (this.storiesPanel.isOpen) this.storiesPanel.close();
+    else if (this.choices.isOpen) this.choices.close();
+    else if (this.reading.isOn) this.reading.stop();
+    else if (this.odds && !this.sheet.looking) this.look();
+    else return false;
+    return true;
   }
 
   // The document and what was
@@ -222,11 +233,13 @@ class Writer extends HTMLElement {
   travel(way) {
     const doc = this.writing ? null : this.history[way](this.stories.keptOf(this.doc));
     if (!doc) return;
+    const before = this.sheet.text;
     this.doc = this.stories.viewOf(doc);
     this.typing = null;
     this.last = null;
     this.card.close();
     this.changed();
+    this.sheet.caretAfter(before);
   }
 
   // Text that a person typed, cut or pasted.
@@ -276,6 +289,12 @@ class Writer extends HTMLElement {
     this.look(on);
   }
 
+  // A word's card; it is never over the panel that shares the story.
+  lookAt(k, opened) {
+    if (opened) this.sharePanel.close();
+    if (!this.sharePanel.isOpen) this.card.open(k, opened);
+  }
+
   look(on = this.odds) {
     this.sheet.setLooking(on && !this.writing);
     this.part("edit").hidden = !on;
@@ -320,24 +339,27 @@ class Writer extends HTMLElement {
     for (const id of Object.keys(this.doc.branches)) await this.scorePending(Number(id));
   }
 
-  // A branch's typed text as the model reads it, with its surprise.
+  // A branch's typed text as the model reads it, with its surprise: what was changed first, and the rest in larger
+  // and larger parts.
   async scorePending(id = this.doc.current) {
-    const { tokens: before } = this.doc.branches[id];
-    const text = tree.pendingText(before);
-    if (!text.trim() || this.writing) return;
-    const doc = this.doc;
-    const ids = tree.knownTokens(before).map((token) => token.i);
-    const found = await this.source.score({ model: this.model.name, ids, text });
-    if (this.doc !== doc || !found) return;
-    const tokens = found.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 }));
-    const read = tree.textOf(tokens);
-    if (!text.startsWith(read)) return; // some tokenizers read another text: it stays as it was typed
-    const rest = text.slice(read.length); // a space that belongs to the next word
-    if (rest) tokens.push({ t: rest, s: null, i: null, r: -1 });
-    this.doc = this.stories.follow(doc, tree.scored(doc, tokens, id));
-    this.showTokens();
-    this.branchList.show(this.doc, this.language);
-    this.keep();
+    const all = () => this.doc.branches[id]?.tokens ?? [];
+    let whole = tree.textOf(all());
+    for (let length = SCORED_FIRST; tree.pendingText(all()).trim() && !this.writing; length *= 4) {
+      const doc = this.doc, text = tree.firstWords(tree.pendingText(all()), length);
+      const ids = tree.knownTokens(all()).map((token) => token.i);
+      const found = await this.source.score({ model: this.model.name, ids, text });
+      const tokens = found?.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 })) ?? [];
+      const read = tree.textOf(tokens);
+      if (tree.textOf(all()) !== whole || !read) return;
+      if (!text.startsWith(read)) return; // some tokenizers read another text: it stays as it was typed
+      if (this.doc !== doc) continue; // somebody else asked too, and was first
+      // A space at the end belongs to the next word: it is typed text still.
+      this.doc = this.stories.follow(doc, tree.scored(doc, tokens, read.length, id));
+      whole = tree.textOf(all());
+      this.showTokens();
+      this.branchList.show(this.doc, this.language);
+      this.keep();
+    }
   }
 
   // Showing
