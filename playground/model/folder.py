@@ -8,6 +8,7 @@ decided in decoder.py.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from playground.model.device import choose_device
 from playground.model.history import Stage, read_history
 from playground.model.json_file import read_json
 from playground.model.source import ADAPTER, find_folder, is_adapter
+from playground.model.tokenizer_fingerprint import tokenizer_fingerprint
 from playground.sentences import first_line
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
@@ -87,7 +89,8 @@ class ModelFolder:
             self.config = read_config(folder)
             self.weights = read_weights(folder, training)
         own = any((folder / name).is_file() for name in TOKENIZERS)
-        self.tokenizer = open_tokenizer(folder if own else self.base, self.config)
+        self._tokenizer_folder = folder if own else self.base
+        self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
         self.ends = ends_of(self.base, self.config, self.tokenizer)
         self.start = start_of(self.base, self.tokenizer)
         self.fingerprint = fingerprint_of(folder, self.base)
@@ -116,6 +119,19 @@ class ModelFolder:
             return self._ids(text)
         found = self._ids_after_mark(text)
         return self._ids(text) if found is None else found
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """Which tokenizer the ids are of (tokenizer_fingerprint.py), in hexadecimal."""
+        file = self._tokenizer_folder / "tokenizer.json"
+        if file.is_file():
+            return tokenizer_fingerprint(file)
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:  # one that the library computes in Python
+            content = json.dumps({"model": {"vocab": self.tokenizer.get_vocab()}})
+        else:
+            content = backend.to_str()
+        return tokenizer_fingerprint(content.encode())
 
     @cached_property
     def joins_spaces(self) -> bool:
