@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -89,12 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(found.story.to_json() if as_json else found.story.text, flush=True)
                 print(found.verdict, file=sys.stderr, flush=True)
                 return 0 if found.differs_at is None else 1
-            stream = closing.enter_context(engine.write(prompt, settings))
-            if not as_json:
-                print(prompt, end="", flush=True)
-            for token in stream:
-                if not as_json:
-                    print(token.text, end="", flush=True)
+            stream = closing.enter_context(engine.write(prompt, settings, completes_word=True))
+            shown = 0
+            for _ in itertools.chain([None], stream, [None]):  # before the first and after the last
+                text = stream.story.text
+                print("" if as_json else text[shown:], end="", flush=True)
+                shown = len(text)
             print(stream.story.to_json() if as_json else "", flush=True)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

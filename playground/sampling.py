@@ -230,8 +230,9 @@ def choose_among_all(
         others = np.ones(len(logits), dtype=bool)
         others[near] = False
         scaled = logits[others] / (settings.temperature or 1.0)
-        top = scaled.max()
-        log_rest = float(top + np.log(np.exp(scaled - top).sum()))
+        top, log_rest = scaled.max(), -math.inf
+        if top > -math.inf:  # a seam leaves a few ids, and all others are banned
+            log_rest = float(top + np.log(np.exp(scaled - top).sum()))
     else:
         near, log_rest = np.arange(len(logits)), -math.inf
     near = near[np.lexsort((near, -logits[near]))]

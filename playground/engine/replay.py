@@ -109,9 +109,13 @@ def written(
     how = link.runs[run]
     settings = replace(how.settings, length=min(end - start, LENGTH_MAX))
     before = [token_id for token_id, _ in link.tokens[:start]]
-    text = " " if how.begins_with_space else ""
     with engine.extend(
-        before, text, settings, position=position, beyond_end=how.beyond_end
+        before,
+        "",
+        settings,
+        position=position,
+        beyond_end=how.beyond_end,
+        begins_with=how.begins_with,
     ) as stream:
         found: list[Token | None] = list(stream)
     return found + [None] * (end - start - len(found))

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
-from playground.model.config import context_of, ends_of, read_config, start_of
+from playground.model.config import context_of, ends_of, read_config, start_of, suppressed_of
 from playground.model.detokenizer import Detokenizer, IncrementalDecoder
 from playground.model.device import choose_device
 from playground.model.history import Stage, read_history
@@ -62,6 +62,8 @@ class ModelFolder:
         tokenizer: the folder's own.
         ends: the ids that end a story; none, and every story runs to its length.
         start: the id before a story.
+        suppressed: the ids that it never writes.
+        suppressed_at_first: those with which it does not begin to write a story.
         facts: for people.
         fingerprint: SHA-256 of weights, configuration and tokenizer, in hexadecimal.
         device: where it computes.
@@ -93,6 +95,9 @@ class ModelFolder:
         self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
         self.ends = ends_of(self.base, self.config, self.tokenizer)
         self.start = start_of(self.base, self.tokenizer)
+        ids = range(self.config.get_text_config(decoder=True).vocab_size)
+        self.suppressed = suppressed_of(self.base, "suppress_tokens", ids)
+        self.suppressed_at_first = suppressed_of(self.base, "begin_suppress_tokens", ids)
         self.fingerprint = fingerprint_of(folder, self.base)
         self.facts = facts_of(
             name or folder.resolve().name, self.config, self.weights, training,
@@ -132,6 +137,11 @@ class ModelFolder:
         else:
             content = backend.to_str()
         return tokenizer_fingerprint(content.encode())
+
+    @property
+    def is_byte_level(self) -> bool:
+        """Whether tokens are strings of bytes, whatever is around them."""
+        return self._detokenizer.is_byte_level
 
     @cached_property
     def joins_spaces(self) -> bool:

@@ -65,7 +65,8 @@ export class Server {
         for (const [stream, , , ids] of message.new) if (stream === 0) received.push(...ids);
         if (asked === request) typed = message.typed ?? typed;
         if (message.more) rest = restOf(request, received, typed);
-        else yield asked === request ? message : { ...message, typed };
+        else if (asked === request) yield message;
+        else yield { new: message.new, ended: message.ended, typed };
       }
       asked = rest;
     }
@@ -92,6 +93,7 @@ function restOf(request, received, typed) {
     ...request,
     ids: [...ids, ...received],
     text: "",
+    begins_with: "",
     token_id: null,
     beyond_end: false,
     opening: opening >= 0 ? opening : ids.length + typed,

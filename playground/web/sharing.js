@@ -123,11 +123,11 @@ export class Sharing {
       if (r < 0 || tokens[k - 1]?.r === r) continue;
       let end = k;
       while (tokens[end]?.r === r) end += 1;
-      const { settings, seed, space, beyond } = runs[r];
+      const { settings, seed, begins, beyond } = runs[r];
       const before = tokens.slice(0, k);
       const request = {
-        ...this.writer.generation.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed]),
-        text: space ? " " : "", beyond_end: beyond,
+        ...this.writer.generation.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed], {}),
+        begins_with: begins, beyond_end: beyond,
       };
       const written = [];
       for await (const message of this.writer.source.write(request, new AbortController().signal)) {

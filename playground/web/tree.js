@@ -26,6 +26,18 @@ export function pendingText(tokens) {
   return last && last.i === null ? last.t : "";
 }
 
+// The tokens before what the next one goes on with, and the text of that: what was typed after the last known
+// token, else the last word if a person wrote it, for it may be half a word.
+export function seam(tokens) {
+  let start = knownTokens(tokens).length;
+  if (start === tokens.length) {
+    const isTyped = (k) => k >= 0 && tokens[k].r < 0;
+    while (isTyped(start - 1) && /^[\p{L}\p{N}]+$/u.test(tokens[start - 1].t)) start -= 1;
+    if (isTyped(start - 1) && /^ [\p{L}\p{N}]+$/u.test(tokens[start - 1].t)) start -= 1;
+  }
+  return [tokens.slice(0, start), textOf(tokens.slice(start))];
+}
+
 export const knownTokens = (tokens) => (pendingText(tokens) ? tokens.slice(0, -1) : tokens);
 
 function withBranch(doc, branch) {
@@ -107,6 +119,10 @@ export function siblingsOf(doc, id) {
   return parent === null ? all : [doc.branches[parent], ...all];
 }
 
+// The document with what is now known of a run.
+export const changedRun = (doc, run, values) =>
+  ({ ...doc, runs: doc.runs.with(run, { ...doc.runs[run], ...values }) });
+
 export function withRun(doc, run) {
   return [{ ...doc, runs: [...doc.runs, run] }, doc.runs.length];
 }
@@ -157,7 +173,9 @@ export function unpacked(value) {
     }
   }
   if (!branches[value.current]) return null;
-  return { branches, current: value.current, next: value.next, runs: value.runs };
+  // Older pages kept whether one space was typed before a run's first word.
+  const runs = value.runs.map(({ space, ...run }) => ({ begins: space ? " " : "", ...run }));
+  return { branches, current: value.current, next: value.next, runs };
 }
 
 // The document of a story's record (playground/stories/story.py).

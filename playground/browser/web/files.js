@@ -62,8 +62,8 @@ export class StoryFiles {
       else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
     });
     const { tokens, ended } = await this.source.record(ids, parts.map(({ run, ...part }) => {
-      const { settings, seed, space, beyond } = story.runs[run];
-      return { ...part, settings: { ...settings, seed }, space, beyond };
+      const { settings, seed, begins, beyond } = story.runs[run];
+      return { ...part, settings: { ...settings, seed }, begins, beyond };
     }));
     const [first = { run: -1, from: ids.length }] = parts;
     return { first: story.runs[first.run], length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)), tokens, ended };
