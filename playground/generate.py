@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -91,11 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(found.verdict, file=sys.stderr, flush=True)
                 return 0 if found.differs_at is None else 1
             stream = closing.enter_context(engine.write(prompt, settings, completes_word=True))
-            shown = 0
-            for _ in itertools.chain([None], stream, [None]):  # before the first and after the last
+            print("" if as_json else prompt, end="", flush=True)
+            shown = len(prompt)
+            for _ in stream:
                 text = stream.story.text
                 print("" if as_json else text[shown:], end="", flush=True)
-                shown = len(text)
+                shown = max(shown, len(text))  # the prompt's last word comes by itself
             print(stream.story.to_json() if as_json else "", flush=True)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

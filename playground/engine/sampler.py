@@ -263,7 +263,7 @@ class Sampler:
             sequence.begins_with = sequence.begins_with[spelt:]
         sequence.must_go_on = False
         sequence.position += 1
-        sequence.count -= 1
+        sequence.count -= not sequence.begins_with  # what was typed is written to its end
         if choice.token_id in self.storyteller.ends and sequence.settings.stop_at_end:
             return True
         sequence.ids.append(choice.token_id)

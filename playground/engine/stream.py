@@ -22,7 +22,7 @@ class Sequence:
         first: index in `ids` of the oldest token in the window.
         num_cached: tokens of the window that are in the cache.
         scored: tokens before this index of `ids` have their record, or need none.
-        count: tokens that are still to be written.
+        count: tokens that are still to be written, without those that only spell `begins_with`.
         letters: its text so far.
         begins_with: bytes that the next tokens spell before they say more, such as the space before
             a word that a person typed already.

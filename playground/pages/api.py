@@ -83,7 +83,7 @@ class Api:
                 engine.write(prompt, checked, completes_word=True) as stream,
             ):
                 async for _ in self.batches([stream]):
-                    yield stream.story.text
+                    yield max(prompt, stream.story.text, key=len)  # its last word comes by itself
                 if not stream.story.tokens:  # it ended at once, and all of it is the prompt
                     yield stream.story.text
 
@@ -246,7 +246,8 @@ class Api:
                     }
                 yield message
                 count += len(batch[0])
-                part = len(streams) == 1 and 0 < count - num_typed < wanted
+                spelt = len(seam.begins.encode())  # tokens at most
+                part = len(streams) == 1 and spelt < count - num_typed < wanted
                 if part and not streams[0].done and self.crowds(request, until):
                     yield {"new": [], "more": True}
                     return
@@ -359,5 +360,8 @@ def refusals() -> Iterator[None]:
     """What cannot be done is one sentence to the visitor, and no traceback in the log."""
     try:
         yield
+    except Busy as problem:  # the page asks again when it reads this title
+        text = capitalized(str(problem))
+        raise gr.Error(text, title="Busy", print_exception=False) from None
     except (ValueError, RuntimeError) as problem:
         raise gr.Error(capitalized(str(problem)), print_exception=False) from None

@@ -61,7 +61,7 @@ def write(engine: Engine, prompt: str, settings: Settings, count: int) -> Texts:
         ]
         while not all(stream.done for stream in streams):
             if any([stream.take() for stream in streams]):
-                yield [stream.story.text for stream in streams]
+                yield [max(prompt, stream.story.text, key=len) for stream in streams]
             time.sleep(POLL)
         yield [stream.story.text for stream in streams]
 

@@ -176,6 +176,15 @@ def decode(text: str) -> Permalink:
     return Permalink(model, name, runs, tokens, branches, tokenizer)
 
 
+def other_tokenizer(link: Permalink) -> str:
+    """What to say where no model has the tokenizer of a link."""
+    model = f"the model {link.name}" if link.name else "another model"
+    return (
+        f"this story was written by {model}, which cuts words into other tokens than the model "
+        "here: open the link with that model, or with one that has the same tokenizer."
+    )
+
+
 def data_of(text: str) -> bytes | None:
     """Return the bytes of a link's text before their checksum; None if it is not whole."""
     if len(text) > TEXT_MAX:

@@ -3,12 +3,17 @@
 import * as tree from "./tree.js";
 
 const EIGHT = 8, EIGHT_LENGTH = 40; // ways, and tokens of each
+const TYPED_MAX = 10_000; // characters that are sent with the wish to go on; more are read before, in parts
 const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
 
 // What is kept of how something was written, so that it can be written again.
 const runOf = ({ settings, seed }, request) => ({
   settings, seed, begins: "", beyond: request.beyond_end,
 });
+
+// Whether a stream says more than a person typed: `typed` tokens, and what its first new ones spell.
+const says = (stream = [], typed, begins) =>
+  stream.length > typed && tree.textOf(stream.slice(typed)).length >= begins.length;
 
 export class Generation {
   constructor(writer) {
@@ -18,6 +23,7 @@ export class Generation {
   async generate() {
     const wish = this.writer.panel.wish();
     if (!wish || this.writer.writing) return;
+    if (tree.pendingText(this.writer.tokens).length > TYPED_MAX && !(await this.writer.isScored())) return;
     this.writer.remember();
     if (this.writer.field("pick").checked) wish.settings.length = 1;
     const again = { doc: this.writer.doc, tokenId: null };
@@ -61,8 +67,9 @@ export class Generation {
       if (message.begins_with !== undefined) {
         this.writer.doc = tree.changedRun(this.writer.doc, run, { begins: message.begins_with });
       }
+      const { begins } = this.writer.doc.runs[run];
       const isThere = tokenId !== null && one?.length > 0; // a token that was chosen
-      tokens = isThere || one?.length > message.typed ? this.grown(before, one, message.typed, run) : whole;
+      tokens = isThere || says(one, message.typed, begins) ? this.grown(before, one, message.typed, run) : whole;
       ended = Boolean(message.ended?.[0]);
       this.writer.doc = tree.withTokens(this.writer.doc, tokens, ended);
       this.writer.showTokens(true);
@@ -166,7 +173,8 @@ export class Generation {
       let doc = start;
       streams.forEach((stream, k) => {
         const typed = message.typed - (k ? first : 0);
-        const tokens = stream.length > typed ? this.grown(before, stream, typed, runs[k]) : whole;
+        const { begins } = start.runs[runs[k]];
+        const tokens = says(stream, typed, begins) ? this.grown(before, stream, typed, runs[k]) : whole;
         doc = tree.branched(tree.selected(doc, root), tokens);
         ids.push(doc.current);
         if (message.ended?.[k]) doc = tree.withTokens(doc, tree.current(doc).tokens, true);

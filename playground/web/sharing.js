@@ -28,6 +28,11 @@ export class Sharing {
   // The story as a link's text; with `branches`, with all ways that it has gone. Throws
   // permalink.TooLong.
   async text(branches = false) {
+    return permalink.encode(this.value(branches), await this.common());
+  }
+
+  // The story as a link's value, which a link may be too short for.
+  value(branches = false) {
     const { doc, model } = this.writer;
     const all = [tree.knownTokens(this.writer.tokens)];
     const names = [""];
@@ -40,8 +45,9 @@ export class Sharing {
     }
     const used = [...new Set(all.flat().map((token) => token.r).filter((run) => run >= 0))];
     const packed = (tokens) => tokens.map((token) => [token.i, used.indexOf(token.r)]);
-    const value = {
+    return {
       model: model.fingerprint,
+      tokenizer: model.tokenizer ?? "",
       name: model.name,
       runs: used.map((run) => doc.runs[run]),
       tokens: packed(all[0]),
@@ -53,7 +59,31 @@ export class Sharing {
         };
       }),
     };
-    return permalink.encode(value, await this.common());
+  }
+
+  // A function of a link as somebody passes it on: { text, link }, or { why, values } if it cannot be opened here.
+  async reader() {
+    const common = await this.common();
+    return (written) => {
+      const text = permalink.textIn(written);
+      try {
+        const link = permalink.decode(text, common);
+        return this.modelOf(link) ? { text, link } : this.noModel(link);
+      } catch (problem) {
+        return { why: problem instanceof permalink.Newer ? "link_newer" : "link_damaged" };
+      }
+    };
+  }
+
+  // The model that wrote a link's story, else one that reads its tokens; undefined if none does.
+  modelOf(link) {
+    const { models, model } = this.writer;
+    return models.find(({ fingerprint }) => fingerprint?.startsWith(link.model))
+      ?? [model, ...models].find(({ tokenizer }) => permalink.hasTokenizer(link, tokenizer));
+  }
+
+  noModel({ name }) {
+    return { why: name ? "link_tokenizer" : "link_tokenizer_unknown", values: { name } };
   }
 
   // The address that opens a link's text.
@@ -69,25 +99,21 @@ export class Sharing {
     const field = this.writer.field("open"), text = field.value.trim();
     if (!text || this.writer.writing) return;
     field.value = "";
-    await this.open(linkIn(text) ?? text);
+    await this.open(text);
   }
 
   // A story from a link: shown at once, then written again to see whether the model really said so.
   async open(text) {
     const home = document.querySelector("base") ? document.baseURI : location.pathname;
     history.replaceState(null, "", home); // a reload shows what became of it
-    let link;
-    try {
-      link = permalink.decode(text, await this.common());
-    } catch (problem) {
-      this.writer.say(this.writer.language.say(problem instanceof permalink.Newer ? "link_newer" : "link_damaged"));
+    const { link, why, values } = (await this.reader())(text);
+    if (!link) {
+      this.writer.say(this.writer.language.say(why, values));
       return;
     }
-    const known = this.writer.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
-    if (known) {
-      this.writer.field("model").value = known.name;
-      showFacts(this.writer);
-    }
+    const reader = this.modelOf(link), known = reader.fingerprint?.startsWith(link.model);
+    this.writer.field("model").value = reader.name;
+    showFacts(this.writer);
     try {
       const tokens = await this.read(link.tokens, []);
       let doc = tree.withTokens({ ...tree.emptyDocument(), runs: link.runs }, tokens);

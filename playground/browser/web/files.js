@@ -106,8 +106,9 @@ export class StoryFiles {
     for (const part of paragraphs(story.text)) add(main, "p", {}, part);
     const footer = add(page.body, "footer", {});
     add(footer, "p", {}, `${story.model}: ${story.settings}`);
-    const line = add(footer, "p", {});
-    add(line, "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
+    if (story.link) {
+      add(add(footer, "p", {}), "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
+    }
     add(page.body, "script", { type: "application/json", id: "record" }, asData(record));
     add(page.body, "script", { type: "application/json", id: "texts" }, asData(JSON.parse(await this.text("text.json"))));
     add(page.body, "script", { type: "module" }, START);
@@ -139,12 +140,12 @@ export class StoryFiles {
 }
 
 function textFile({ title, byline, text, model, settings, link }) {
-  return `${[title, byline, "", text, "", `${model}: ${settings}`, link].join("\n")}\n`;
+  return `${[title, byline, "", text, "", `${model}: ${settings}`, ...(link ? [link] : [])].join("\n")}\n`;
 }
 
 function markdownFile({ title, byline, text, model, settings, link }) {
   const body = paragraphs(text).map(escaped).join("\n\n");
-  return `# ${escaped(title)}\n\n*${escaped(byline)}*\n\n${body}\n\n---\n\n${escaped(`${model}: ${settings}`)}. [Open it](${link})\n`;
+  return `# ${escaped(title)}\n\n*${escaped(byline)}*\n\n${body}\n\n---\n\n${escaped(`${model}: ${settings}`)}.${link ? ` [Open it](${link})` : ""}\n`;
 }
 
 const dataAddress = (blob) => new Promise((resolve) => {

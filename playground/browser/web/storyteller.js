@@ -259,7 +259,7 @@ export class Storyteller {
       if (one.begins.length) one.begins = one.begins.slice(this.tokenizer.bytesOf(id).length);
       one.mustGoOn = false;
       one.position += 1;
-      one.count -= 1;
+      if (!one.begins.length) one.count -= 1; // what was typed is written to its end
       if (this.ends.has(id) && one.settings.stop_at_end) {
         one.ended = true;
         return;
