@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.command_line import Parser
-from playground.sampling import NUMBERS, ROWS, Settings
+from playground.sampling import NUMBERS, ROWS, Settings, words_in
 from playground.stories import permalink
 
 
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base, memory = options.pop("base"), in_bytes(options.pop("memory"))
         link = options.pop("link")
         shared = None if link is None else permalink.decode(permalink.text_of(link))
-        settings = Settings(**options | {"banned_words": tuple(options["banned_words"])})
+        banned = [word for text in options["banned_words"] for word in words_in(text) or [text]]
+        settings = Settings(**options | {"banned_words": tuple(banned)})
         # These load torch, which bad options need not wait for.
         from playground.engine.engine import Engine
         from playground.engine.replay import replay

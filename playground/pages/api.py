@@ -161,7 +161,7 @@ class Api:
 
     async def branch(
         self,
-        story: dict[str, Any],
+        story: dict[str, Any] | str,
         position: int,
         token_id: int,
         length: int | None = None,
@@ -172,14 +172,15 @@ class Api:
         token stands there, and the model goes on from it.
 
         Args:
-            story: a record, as `score` and this endpoint give it.
+            story: a record, as `score` and this endpoint give it, or its JSON text.
             position: which of its tokens is replaced, from 0.
             token_id: the id in its place, for instance one of its alternatives.
             length: tokens to write after it; none for as many as the record's settings say.
             model: a name from the page's list; none for the first.
         """
         with refusals():
-            before = Story.from_values(story)
+            read = Story.from_json if isinstance(story, str) else Story.from_values
+            before = read(story)
             values = asdict(before.settings) | ({} if length is None else {"length": length})
             engine = self.engine(model)
             with (

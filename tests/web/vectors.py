@@ -36,9 +36,10 @@ CHOICES: list[dict[str, Any]] = [
 SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 # Texts of which some end where no token would.
 SEAMS = (
-    "", "Once upon a ti", "Once upon a", "Once ", "Once  ", "Once\t", "Once\u00a0", "Once \t\u00a0 ",
-    "Once.", "Once\n", "Once\n ", "On", "don't", " ", "a  ti", "Zoë", "12", "room 1", "喜欢", "x" * 40,
-    "snake_ca", "Once" + " " * 40, "“Yes", "कि", "½", "🦊", "end.\n\nNe", "the-en",
+    "", "Once upon a ti", "Once upon a", "Once ", "Once  ", "Once\t", "Once\u00a0",
+    "Once \t\u00a0 ", "Once.", "Once\n", "Once\n ", "On", "don't", " ", "a  ti", "Zoë", "12",
+    "room 1", "喜欢", "x" * 40, "snake_ca", "Once" + " " * 40, "“Yes", "कि", "½",
+    "🦊", "end.\n\nNe", "the-en",
 )  # fmt: skip
 QR_BEFORE = "https://example.org/?story="
 # Up to the largest code, which holds 2,953 bytes.
