@@ -24,6 +24,7 @@ from playground.model.device import choose_device
 from playground.model.history import Stage, read_history
 from playground.model.json_file import read_json
 from playground.model.source import ADAPTER, find_folder, is_adapter
+from playground.model.stored_weights import check_weights
 from playground.model.tokenizer_fingerprint import tokenizer_fingerprint
 from playground.sentences import first_line
 
@@ -90,6 +91,8 @@ class ModelFolder:
         else:
             self.config = read_config(folder)
             self.weights = read_weights(folder, training)
+            is_quantized = getattr(self.config, "quantization_config", None) is not None
+            check_weights(folder, self.weights, is_quantized=is_quantized)
         own = any((folder / name).is_file() for name in TOKENIZERS)
         self._tokenizer_folder = folder if own else self.base
         self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
@@ -199,8 +202,8 @@ def open_tokenizer(folder: Path, config: Any) -> Any:
 
 
 def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """All tensors of the folder's safetensors: numbers, and those that were exported,
-    if `training` says which."""
+    """All tensors of the folder's safetensors: those that were exported, if `training` says
+    which."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ValueError(f"{folder} has no weights: model.safetensors is missing.")
@@ -216,9 +219,6 @@ def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tens
             raise ValueError(
                 f"{file} is damaged or cut off: copy or export the model again."
             ) from None
-    for name, weight in weights.items():
-        if weight.is_floating_point() and not torch.isfinite(weight).all():
-            raise ValueError(f"{folder}: {name} holds what is no number: export the model again.")
     return weights
 
 
