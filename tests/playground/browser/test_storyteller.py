@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from playground.browser.pack import pack
 from playground.engine.engine import Engine
@@ -131,6 +132,9 @@ def test_what_a_folder_suppresses_never_comes(
     folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(folder_of("llama"), tmp_path / "model")
+    file = folder / "model.safetensors"
+    weights = {name: weight.half() for name, weight in load_file(file).items()}
+    save_file(weights, file, {"format": "pt"})  # which the page does not round
     settings = Settings(length=40, seed=1, temperature=0.7, stop_at_end=False)
 
     def told(model: ModelFolder) -> list[int]:
