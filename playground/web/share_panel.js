@@ -176,10 +176,11 @@ export class SharePanel {
   }
 
   async showPicture() {
-    const image = this.part("picture");
+    const image = this.part("picture"), turn = (this.turn = (this.turn ?? 0) + 1);
     image.alt = this.writer.language.say("picture_alt");
     try {
-      this.show(image, await addressOf(await this.makePicture()));
+      const address = await addressOf(await this.makePicture());
+      if (turn === this.turn) this.show(image, address); // else a newer one is on its way
     } catch (problem) {
       image.hidden = true;
       this.sayWhy(problem);

@@ -159,7 +159,7 @@ def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None
     )
     expect(status).to_contain_text("the model wrote it in 510 pieces, and a link holds 500")
     expect(page.get_by_label("A link with the whole story")).to_be_hidden()
-    expect(picture).to_have_js_property("naturalWidth", 1080)
+    expect(picture).to_have_js_property("naturalWidth", 1200)
     busy = {"status": 429, "headers": {"retry-after": "0"}, "body": "{}"}
     page.route("**/story.txt", lambda route: route.fulfill(**busy), times=1)
     with page.expect_download() as download:
