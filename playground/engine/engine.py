@@ -93,7 +93,15 @@ class Engine:
             return self._start(replace(after, settings=settings), must_go_on=after.ended)
         seam = self.seam(prompt, completes_word=completes_word)
         ids = tuple(self.encode(seam.bare))
-        story = Story(self.storyteller.fingerprint, settings, seam.bare, ids, (), ended=False)
+        story = Story(
+            self.storyteller.fingerprint,
+            settings,
+            seam.bare,
+            ids,
+            (),
+            ended=False,
+            begins_with=seam.begins,
+        )
         return self._start(story, seam=seam, of_prompt=len(seam.word))
 
     def extend(

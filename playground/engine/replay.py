@@ -95,6 +95,7 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         (),
         tuple(record),
         ended=ids[-1] in engine.storyteller.ends,
+        begins_with=link.runs[0].begins_with if link.runs else "",
     )
     same = engine.storyteller.fingerprint.startswith(link.model)
     return Replay(story, link.name, same, differs_at, instead, opening < len(ids), is_from_all)

@@ -109,7 +109,9 @@ class Stream:
             if self._of_prompt and item.draw is None:
                 self._of_prompt -= 1
                 prompt, ids = self._story.prompt + item.text, self._story.prompt_ids
-                self._story = replace(self._story, prompt=prompt, prompt_ids=(*ids, item.token_id))
+                self._story = replace(
+                    self._story, prompt=prompt, prompt_ids=(*ids, item.token_id), begins_with=""
+                )
                 return None
             self._tokens.append(item)
             return item

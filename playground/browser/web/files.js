@@ -74,7 +74,7 @@ export class StoryFiles {
     const { first, length, tokens, ended } = await this.record(story);
     const settings = { ...USUAL, ...first?.settings, length, seed: first?.seed ?? 0 };
     const { fingerprint: model, title, author, link } = story;
-    const record = { model, settings, prompt: "", prompt_ids: [], tokens, ended, schema: SCHEMA, title, author, link };
+    const record = { model, settings, prompt: "", prompt_ids: [], tokens, ended, begins_with: first?.begins ?? "", schema: SCHEMA, title, author, link };
     return `${JSON.stringify(record, null, 1)}\n`;
   }
 

@@ -12,7 +12,7 @@ from playground.engine.replay import replay
 from playground.engine.seam import Beginnings, is_finished
 from playground.sampling import Settings
 from playground.stories.permalink import Permalink, Run, decode, encode
-from playground.stories.story import Token
+from playground.stories.story import Story, Token
 
 BEGINNINGS = (
     "Once upon a ti", "Once upon a tim", "There was a little g", "On", "Once upon a time ",
@@ -41,7 +41,8 @@ def test_a_beginning_is_gone_on_with_and_its_link_verifies(
     first = len(tokens) - len(new)
     assert [token.draw is None for token in tokens] == [k < first for k in range(len(tokens))]
     typed = "".join(token.text for token in tokens[:first])
-    assert typed == stream.story.prompt
+    assert typed == stream.story.prompt and text == typed + stream.story.begins_with
+    assert Story.from_json(stream.story.to_json()) == stream.story
     model = shipped_engine.storyteller
     link = Permalink(
         model.fingerprint[:16], "", (Run(settings, text[len(typed) :]),),
