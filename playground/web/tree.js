@@ -48,6 +48,19 @@ export const pendingTokens = (tokens) => tokens.slice(knownTokens(tokens).length
 // What stands after the last token that is known, or "".
 export const pendingText = (tokens) => textOf(pendingTokens(tokens));
 
+// The tokens before what the next one goes on with, and the text of that: what was typed after the last known
+// token, else the last word if a person wrote it, for it may be half a word.
+export function seam(tokens) {
+  let start = knownTokens(tokens).length;
+  if (start === tokens.length) {
+    const isTyped = (k) => k >= 0 && tokens[k].r < 0;
+    while (isTyped(start - 1) && /^[\p{L}\p{N}]+$/u.test(tokens[start - 1].t)) start -= 1;
+    if (isTyped(start - 1) && /^ [\p{L}\p{N}]+$/u.test(tokens[start - 1].t)) start -= 1;
+  }
+  return [tokens.slice(0, start), textOf(tokens.slice(start))];
+}
+
+
 function withBranch(doc, branch) {
   return { ...doc, branches: { ...doc.branches, [branch.id]: branch } };
 }
@@ -208,6 +221,10 @@ export function siblingsOf(doc, id) {
   return parent === null ? all : [doc.branches[parent], ...all];
 }
 
+// The document with what is now known of a run.
+export const changedRun = (doc, run, values) =>
+  ({ ...doc, runs: doc.runs.with(run, { ...doc.runs[run], ...values }) });
+
 export function withRun(doc, run) {
   return [{ ...doc, runs: [...doc.runs, run] }, doc.runs.length];
 }
@@ -272,7 +289,9 @@ export function unpacked(value, before = null) {
     }
   }
   if (!branches[value.current]) return null;
-  const runs = [...(before?.runs.slice(0, value.sharedRuns) ?? []), ...value.runs];
+  // Older pages kept whether one space was typed before a run's first word.
+  const own = value.runs.map(({ space, ...run }) => ({ begins: space ? " " : "", ...run }));
+  const runs = [...(before?.runs.slice(0, value.sharedRuns) ?? []), ...own];
   return { branches, current: value.current, next: value.next, runs, model: value.model ?? null, story: null };
 }
 

@@ -43,6 +43,7 @@ class Writer extends HTMLElement {
 
   async start({ source, models, texts, record = null, address = null, server = null, files = null, api = false, publish = false }) {
     Object.assign(this, { source, models, record, address, server, files });
+    source.onWait = (seconds) => this.sayBusy(seconds);
     const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it
@@ -244,7 +245,7 @@ class Writer extends HTMLElement {
 
   // Text that a person typed, cut or pasted.
   edit(text) {
-    if (text.length > CHARACTERS) {
+    if (text.length > CHARACTERS && text.length >= this.sheet.text.length) { // what gets shorter is taken
       this.say(this.language.say("too_long", { max: CHARACTERS, n: text.length }));
       this.showTokens();
       return;
@@ -429,6 +430,13 @@ class Writer extends HTMLElement {
   say(sentence) {
     this.part("note").textContent = sentence;
     this.part("live").textContent = sentence;
+  }
+
+  // That a busy server is waited for; 0 seconds when it has answered.
+  sayBusy(seconds) {
+    if (seconds) this.say(this.language.say("busy", { n: seconds }));
+    else if (this.part("note").textContent === this.busy) this.say("");
+    this.busy = this.part("note").textContent;
   }
 
   keep() {

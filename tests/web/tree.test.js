@@ -156,7 +156,7 @@ test("whole quarters of the context slide out of sight", () => {
 });
 
 test("what is kept is what was there", () => {
-  const [withRun] = tree.withRun(tree.renamed(family(), 3, "Home"), { settings: { temperature: 1 }, seed: 5 });
+  const [withRun] = tree.withRun(tree.renamed(family(), 3, "Home"), { settings: { temperature: 1 }, seed: 5, begins: " f" });
   const doc = tree.withTokens(withRun, tree.current(withRun).tokens, true);
   const value = structuredClone(tree.packed(doc)); // as the browser's database keeps it
   const back = tree.unpacked(value);
