@@ -4,7 +4,15 @@
 // Two pages of one origin (you.github.io/a and /b) keep nothing in common: every name carries the page's
 // scope, which is its path. Names without a scope, of older versions, are still read.
 
-const SCOPE = new URL("../", import.meta.url).pathname;
+const SCOPE = scopeOf(import.meta.url);
+
+function scopeOf(address) {
+  try {
+    return new URL("../", address).pathname;
+  } catch {
+    return "/"; // in a story's HTML file (html_file.py) modules have no path, and keep nothing
+  }
+}
 
 // A path holds no space, so no scope is the end of another one's name.
 export const scoped = (name, scope = SCOPE) => `${name} ${scope}`;

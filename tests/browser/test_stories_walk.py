@@ -195,13 +195,16 @@ class Walk(RuleBasedStateMachine):
     @rule(number=st.integers(0, 2), source=st.integers(0, 2))
     def link_opened(self, number: int, source: int) -> None:
         writer = "document.querySelector('inkling-writer')"
+        if not text(self.tab(source)):
+            return
         self.tab(source).evaluate(f"{writer}.isScored()")
         link = self.tab(source).evaluate(
             f"{writer}.sharing.text().then((text) => {writer}.sharing.address(text))"
         )
         page = self.tab(number)
-        open_page(page, link)
-        page.wait_for_function(AT_REST)
+        before = page.evaluate(TAB)["row"]
+        open_page(page, link)  # with the tab's own story; the link's takes its place soon
+        page.wait_for_function(f"before => ({TAB})().row !== before", arg=before)
 
     @rule(number=st.integers(0, 2), part=st.sampled_from(["undo", "redo"]))
     def undo(self, number: int, part: str) -> None:
