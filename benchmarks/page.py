@@ -1,5 +1,5 @@
 """What a visitor of the page feels, in a real Chromium: how soon it is there, a word's card, the
-first word of a branch, the bars while a slider moves.
+first word of a branch, the bars while a slider moves, a key in a story of 5,000 tokens.
 
     python benchmarks/page.py [--model DIR] [--repeat 15]
 
@@ -81,6 +81,41 @@ TREE = """async () => {
   }
   return times;
 }"""
+# A story of 5,000 tokens, with a paragraph break after every `breaks` of them; 0 is none.
+LONG = """async (breaks) => {
+  const tree = await import(new URL("web/tree.js", document.baseURI));
+  const words = ["Once", " upon", " a", " time", " there", " was", " little", " fox", "."];
+  const text = (k) => (breaks && k % breaks === breaks - 1 ? "\\n" : words[k % 9]);
+  const token = (_, k) => ({ t: text(k), s: k % 7, i: 10 + k % 9, r: 0 });
+  const doc = tree.emptyDocument();
+  doc.runs.push({ settings: writer.settings, seed: 1 });
+  writer.act(tree.withTokens(doc, Array.from({ length: 5000 }, token)));
+  writer.setOdds(false);
+  writer.editAt(0);
+}"""
+# From a key to the frame that shows it; each key is after the last one's scores.
+PAINTED = """(place) => {
+  writer.sheet.setCaret(Math.round(place * writer.sheet.text.length));
+  window.painted = new Promise((resolve) => {
+    writer.sheet.element.addEventListener("beforeinput", () => {
+      const start = performance.now(), { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => resolve(performance.now() - start);
+      requestAnimationFrame(() => port2.postMessage(null)); // arrives after the frame
+    }, { once: true, capture: true });
+  });
+}"""
+
+
+def key_times(page: Page, breaks: int, place: float, repeat: int) -> list[float]:
+    """Milliseconds from a key to its paint, at a place between 0, the story's beginning, and 1."""
+    page.evaluate(LONG, breaks)
+    times = []
+    for _ in range(repeat):
+        page.evaluate(PAINTED, place)
+        page.keyboard.press("x")
+        times.append(page.evaluate("painted"))
+        page.wait_for_timeout(100)
+    return times
 
 
 def seconds_of(command: list[str]) -> float:
@@ -134,6 +169,10 @@ def visit(page: Page, repeat: int) -> None:
         "bars of 200 after a slider moved", [page.evaluate(BARS, k) for k in range(19)], "ms", "16"
     )
     line("another of 500 branches", page.evaluate(TREE), "ms", "33")
+    for name, breaks in (("in paragraphs", 60), ("in one paragraph", 0)):
+        for where, place in (("end", 1), ("beginning", 0)):
+            times = key_times(page, breaks, place, repeat)
+            line(f"a key at the {where}, {name}", times, "ms", "50")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.command_line import Parser, typed_text, use_utf8
-from playground.sampling import NUMBERS, ROWS, Settings
+from playground.sampling import NUMBERS, ROWS, Settings, words_in
 from playground.stories import permalink
 
 
@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base, memory = options.pop("base"), in_bytes(options.pop("memory"))
         link = options.pop("link")
         shared = None if link is None else permalink.decode(permalink.text_of(link))
-        settings = Settings(
-            **options | {"banned_words": tuple(map(typed_text, options["banned_words"]))}
-        )
+        texts = map(typed_text, options["banned_words"])
+        banned = [word for text in texts for word in words_in(text) or [text]]
+        settings = Settings(**options | {"banned_words": tuple(banned)})
         # These load torch, which bad options need not wait for.
         from playground.engine.engine import Engine
         from playground.engine.replay import replay
@@ -92,12 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(found.story.to_json() if as_json else found.story.text, flush=True)
                 print(found.verdict, file=sys.stderr, flush=True)
                 return 0 if found.differs_at is None else 1
-            stream = closing.enter_context(engine.write(prompt, settings))
-            if not as_json:
-                print(prompt, end="", flush=True)
-            for token in stream:
-                if not as_json:
-                    print(token.text, end="", flush=True)
+            stream = closing.enter_context(engine.write(prompt, settings, completes_word=True))
+            print("" if as_json else prompt, end="", flush=True)
+            shown = len(prompt)
+            for _ in stream:
+                text = stream.story.text
+                print("" if as_json else text[shown:], end="", flush=True)
+                shown = max(shown, len(text))  # the prompt's last word comes by itself
             print(stream.story.to_json() if as_json else "", flush=True)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,6 +9,7 @@ writes the same story alone and among others, and the same draws can be used at 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -115,9 +116,14 @@ class Settings:
             object.__setattr__(self, row.name, number(row, getattr(self, row.name)))
         if self.temperature < COLDEST:
             object.__setattr__(self, "temperature", 0.0)
-        words = self.banned_words
+        words: Any = self.banned_words
+        if isinstance(words, str):
+            words = words_in(words)
         if not isinstance(words, (list, tuple)) or not all(map(is_word, words)):
-            raise ValueError(f"banned_words must be a list of words of 1 to {WORD_MAX} letters.")
+            raise ValueError(
+                f"banned_words must be words of 1 to {WORD_MAX} characters, as a list or as a text "
+                f"with commas between them, {instead(words)}."
+            )
         if len(words) > 100:
             raise ValueError(f"banned_words has {len(words)} words; 100 are the most.")
         object.__setattr__(self, "banned_words", tuple(words))
@@ -144,6 +150,11 @@ def rows() -> tuple[Row, ...]:
 
 ROWS = rows()
 NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
+
+
+def words_in(text: str) -> tuple[str, ...]:
+    """The words of a text that has commas between them, of any script."""
+    return tuple(word.strip() for word in re.split("[,\uff0c\u3001]", text) if word.strip())
 
 
 def is_word(value: Any) -> bool:
@@ -230,8 +241,9 @@ def choose_among_all(
         others = np.ones(len(logits), dtype=bool)
         others[near] = False
         scaled = logits[others] / (settings.temperature or 1.0)
-        top = scaled.max()
-        log_rest = float(top + np.log(np.exp(scaled - top).sum()))
+        top, log_rest = scaled.max(), -math.inf
+        if top > -math.inf:  # a seam leaves a few ids, and all others are banned
+            log_rest = float(top + np.log(np.exp(scaled - top).sum()))
     else:
         near, log_rest = np.arange(len(logits)), -math.inf
     near = near[np.lexsort((near, -logits[near]))]

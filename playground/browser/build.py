@@ -108,7 +108,15 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
     web = resources.files("playground").joinpath("web")
     record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
     is_its = record["model"] == model.fingerprint
-    models = [described(model.facts, packed.fingerprint, model.facts.context, STREAMS)]
+    models = [
+        described(
+            model.facts,
+            packed.fingerprint,
+            model.tokenizer_fingerprint,
+            model.facts.context,
+            STREAMS,
+        )
+    ]
     return {"models": models, "record": record if is_its else None}
 
 

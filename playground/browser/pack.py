@@ -62,6 +62,8 @@ def pack(model: ModelFolder, weights: str = "fp16") -> Packed:
         "context": packer.context,
         "start": model.start,
         "ends": sorted(model.ends),
+        "suppressed": model.suppressed,
+        "suppressed_at_first": model.suppressed_at_first,
         "unique_of": packer.ids(packer.unique_of),
         "rows_of": packer.ids(packer.rows_of),
         "tokenizer": {

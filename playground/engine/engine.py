@@ -16,6 +16,7 @@ import torch
 from playground.engine.batch import Batch
 from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
+from playground.engine.seam import BLANKS, WORD, Seam
 from playground.engine.stream import Sequence, Stream
 from playground.model.decoder import Decoder, make_room, open_decoder, try_out
 from playground.model.detokenizer import IncrementalDecoder
@@ -71,8 +72,17 @@ class Engine:
         before."""
         return self._network.context
 
-    def write(self, prompt: str, settings: Settings, *, after: Story | None = None) -> Stream:
+    def write(
+        self,
+        prompt: str,
+        settings: Settings,
+        *,
+        after: Story | None = None,
+        completes_word: bool = False,
+    ) -> Stream:
         """Write a story after a prompt, or `settings.length` more tokens after a story.
+
+        With `completes_word`, half a word at the prompt's end is completed.
 
         Raises:
             Busy: too many stories are waiting.
@@ -81,10 +91,18 @@ class Engine:
         if after is not None:
             self._check_model(after)
             return self._start(replace(after, settings=settings), must_go_on=after.ended)
-        prompt, begins_with = self.seam(prompt)
-        ids = self.encode(prompt)
-        story = Story(self.storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False)
-        return self._start(story, begins_with=begins_with)
+        seam = self.seam(prompt, completes_word=completes_word)
+        ids = tuple(self.encode(seam.bare))
+        story = Story(
+            self.storyteller.fingerprint,
+            settings,
+            seam.bare,
+            ids,
+            (),
+            ended=False,
+            begins_with=seam.begins,
+        )
+        return self._start(story, seam=seam, of_prompt=len(seam.word))
 
     def extend(
         self,
@@ -95,6 +113,8 @@ class Engine:
         position: int = 0,
         token_id: int | None = None,
         beyond_end: bool = False,
+        begins_with: str = "",
+        completes_word: bool = False,
     ) -> Stream:
         """Go on from the tokens of a story and what a person typed after them.
 
@@ -104,6 +124,9 @@ class Engine:
             ids: the story so far.
             text: typed after it. A space at its end belongs to the word that comes, and is the
                 first letter of the first new token.
+            begins_with: what the first new tokens spell, without a text.
+            completes_word: half a word at the text's end is completed. One that the model finds
+                finished is among the typed tokens.
             position: of the first new token among the story's draws.
             token_id: a token that was chosen after the text.
             beyond_end: the story was at its end, and goes on all the same.
@@ -112,15 +135,13 @@ class Engine:
             ValueError: an id that the model does not have, or a text that is too long.
             Busy: too many stories are waiting.
         """
-        begins_with = b""
-        if token_id is None:
-            text, begins_with = self.seam(text)
-        typed = self.encode(text, begins=not ids) + ([] if token_id is None else [token_id])
+        seam = Seam(text, begins_with)
+        if token_id is None and not begins_with:
+            seam = self.seam(text, begins=not ids, completes_word=completes_word)
+        typed = self.encode(seam.bare, begins=not ids) + ([] if token_id is None else [token_id])
         self._check_ids([*ids, *typed])
         story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
-        return self._start(
-            story, *typed, position=position, begins_with=begins_with, must_go_on=beyond_end
-        )
+        return self._start(story, *typed, position=position, seam=seam, must_go_on=beyond_end)
 
     def candidates(self, ids: list[int], text: str = "", token_id: int | None = None) -> NextTokens:
         """What could come after the tokens `ids` and a text; with `token_id`, the record of that
@@ -130,7 +151,7 @@ class Engine:
             ValueError: an id that the model does not have, or a text that is too long.
             Busy: too many stories are waiting.
         """
-        text, _ = self.seam(text)
+        text = self.seam(text, begins=not ids).bare
         before = [self.storyteller.start, *ids, *self.encode(text, begins=not ids)]
         asked = [] if token_id is None else [token_id]
         self._check_ids([*before, *asked])
@@ -148,16 +169,28 @@ class Engine:
             raise ValueError("the playground is closing: start it again.")
         return found
 
-    def seam(self, text: str) -> tuple[str, bytes]:
-        """A typed text without a space at its end, and the bytes with which the next token must
-        begin in its place.
+    def seam(self, text: str, *, begins: bool = True, completes_word: bool = False) -> Seam:
+        """The end of a typed text, which `begins` a story or not.
 
         In most vocabularies a space is part of the word after it; by itself it is a token that
-        stories hardly hold, and what follows it is not a word.
+        stories hardly hold, and what follows it is not a word. With `completes_word`, the last word
+        is cut off too if the tokens before it stay what they are. Only byte-level vocabularies are
+        sure to spell more than one space.
         """
-        if isinstance(text, str) and text.endswith(" ") and self.storyteller.joins_spaces:
-            return text[:-1], b" "
-        return text, b""
+        if not isinstance(text, str) or not self.storyteller.joins_spaces:
+            return Seam(text)
+        if not self.storyteller.is_byte_level:
+            return Seam(text[:-1], " ") if text.endswith(" ") else Seam(text)
+        if blanks := BLANKS.search(text):
+            return Seam(text[: blanks.start()], blanks[0])
+        word = WORD.search(text) if completes_word else None
+        if word is None:
+            return Seam(text)
+        bare = text[: word.start()]
+        before, ids = self.encode(bare, begins=begins), self.encode(text, begins=begins)
+        if ids[: len(before)] != before:
+            return Seam(text)
+        return Seam(bare, word[0], tuple(ids[len(before) :]))
 
     def branch(
         self, story: Story, position: int, token_id: int, settings: Settings | None = None
@@ -274,8 +307,9 @@ class Engine:
         story: Story,
         *typed: int,
         position: int | None = None,
-        begins_with: bytes = b"",
+        seam: Seam | None = None,
         must_go_on: bool = False,
+        of_prompt: int = 0,
     ) -> Stream:
         """Go on from a story and some tokens after it, which a person chose. The draws go on from
         `position`, which is the number of tokens in the story unless it is given."""
@@ -291,10 +325,11 @@ class Engine:
             position,
             len(ids),
             self._letters_after(known),
-            begins_with=begins_with,
-            must_go_on=must_go_on or bool(begins_with),
+            begins_with=seam.begins.encode() if seam else b"",
+            word=seam.word if seam else (),
+            must_go_on=must_go_on,
         )
-        return self._enter(sequence, replace(story, ended=False))
+        return self._enter(sequence, replace(story, ended=False), of_prompt)
 
     def _letters_after(self, ids: Iterable[int]) -> IncrementalDecoder:
         """The text of a story after some tokens."""
@@ -303,9 +338,9 @@ class Engine:
             letters.add(token_id)
         return letters
 
-    def _enter(self, sequence: Sequence, story: Story) -> Stream:
+    def _enter(self, sequence: Sequence, story: Story, of_prompt: int = 0) -> Stream:
         self._admit_soon(sequence)
-        return Stream(sequence, story)
+        return Stream(sequence, story, of_prompt=of_prompt)
 
     def _admit_soon(self, sequence: Sequence) -> None:
         """Put a story among those that wait."""

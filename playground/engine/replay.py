@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from playground.engine.engine import Engine
+from playground.model.folder import ModelFolder
 from playground.sampling import Settings
-from playground.stories.permalink import Permalink
+from playground.stories.permalink import Permalink, other_tokenizer
 from playground.stories.story import Story, Token
 
 FROM_ALL = (
@@ -65,9 +66,12 @@ def replay(engine: Engine, link: Permalink) -> Replay:
     """Write a link's story again.
 
     Raises:
-        ValueError: the link holds nothing, or tokens that the model does not have.
+        ValueError: the link holds nothing, or tokens that the model does not have or reads as other
+            words.
         Busy: too many stories are waiting.
     """
+    if not has_tokenizer_of(link, engine.storyteller):
+        raise ValueError(other_tokenizer(link))
     ids = [token_id for token_id, _ in link.tokens]
     if not ids:
         raise ValueError("this link holds no story.")
@@ -91,9 +95,16 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         (),
         tuple(record),
         ended=ids[-1] in engine.storyteller.ends,
+        begins_with=link.runs[0].begins_with if link.runs else "",
     )
     same = engine.storyteller.fingerprint.startswith(link.model)
     return Replay(story, link.name, same, differs_at, instead, opening < len(ids), is_from_all)
+
+
+def has_tokenizer_of(link: Permalink, model: ModelFolder) -> bool:
+    """Whether a link's tokens mean to a model what they meant to the one that wrote it."""
+    is_its = model.fingerprint.startswith(link.model)
+    return is_its or link.has_tokenizer(model.tokenizer_fingerprint)
 
 
 def draws_from_all(settings: Settings) -> bool:
@@ -109,9 +120,13 @@ def written(
     how = link.runs[run]
     settings = replace(how.settings, length=min(end - start, LENGTH_MAX))
     before = [token_id for token_id, _ in link.tokens[:start]]
-    text = " " if how.begins_with_space else ""
     with engine.extend(
-        before, text, settings, position=position, beyond_end=how.beyond_end
+        before,
+        "",
+        settings,
+        position=position,
+        beyond_end=how.beyond_end,
+        begins_with=how.begins_with,
     ) as stream:
         found: list[Token | None] = list(stream)
-    return found + [None] * (end - start - len(found))
+    return (found + [None] * (end - start))[: end - start]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import torch
 
 from playground.engine.next_tokens import Candidate, NextTokens, bins_of_rest
+from playground.engine.seam import Beginnings, is_finished
 from playground.engine.stream import Sequence
 from playground.model.candidates import (
     BEST,
@@ -95,8 +96,11 @@ class Sampler:
         exact: Function = lambda states: (head.all_exact(states),)  # noqa: E731
         self._exact = exact if padding is None or not head.rounds else FixedBatch(exact, padding)
         self._labels = Labels(storyteller)
-        self._others = lru_cache(16)(partial(ids_not_beginning_with, storyteller, head.vocabulary))
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
+
+    @cached_property
+    def _beginnings(self) -> Beginnings:
+        return Beginnings(self.storyteller.bytes_of_tokens(self.head.vocabulary))
 
     def sample(
         self, states: torch.Tensor, asked: list[tuple[Sequence, int, int | None]]
@@ -229,17 +233,37 @@ class Sampler:
     def _choose_among_all(self, choice: Choice, logits: np.ndarray) -> None:
         """Choose from logits (vocabulary,), which are changed as the settings say."""
         sequence, settings = choice.sequence, choice.sequence.settings
+        if sequence.word and self._keep_word(choice, logits):
+            return
         if settings.repetition_penalty != 1:
             penalise(logits, sequence.ids[sequence.first :], settings.repetition_penalty)
         logits[choice.banned] = -np.inf
         choice.take_id(*choose_among_all(logits, settings, choice.draw or 0.0))
 
+    def _keep_word(self, choice: Choice, logits: np.ndarray) -> bool:
+        """Whether the word that a person typed last is finished, from logits (vocabulary,). It then
+        stays typed: its first token is this choice, and the others have their records later."""
+        sequence, word = choice.sequence, choice.sequence.word
+        sequence.word = ()
+        if not is_finished(logits, word[0], self._beginnings.longer_than(sequence.begins_with)):
+            return False
+        sequence.begins_with = b""
+        sequence.ids += word
+        if sequence.position:  # a beginning is no part of what is drawn
+            sequence.position += len(word)
+        choice.draw = None
+        choice.take_id(word[0])
+        return True
+
     def _append(self, choice: Choice) -> bool:
         """Append a token that was chosen to its story; whether it ends there instead."""
         sequence = choice.sequence
-        sequence.begins_with, sequence.must_go_on = b"", False
+        if sequence.begins_with:
+            spelt = len(self.storyteller.token_bytes(choice.token_id))
+            sequence.begins_with = sequence.begins_with[spelt:]
+        sequence.must_go_on = False
         sequence.position += 1
-        sequence.count -= 1
+        sequence.count -= not sequence.begins_with  # what was typed is written to its end
         if choice.token_id in self.storyteller.ends and sequence.settings.stop_at_end:
             return True
         sequence.ids.append(choice.token_id)
@@ -280,9 +304,11 @@ class Sampler:
         )
 
     def _banned(self, sequence: Sequence) -> np.ndarray:
-        """Ids that must not come now: those that would complete a banned word, and at a seam those
-        that do not go on as a person began."""
-        found = []
+        """Ids that must not come now: those that would complete a banned word, those that the model
+        folder suppresses, and at a seam those that do not go on as a person began."""
+        found = list(self.storyteller.suppressed)
+        if not sequence.position:
+            found += self.storyteller.suppressed_at_first
         if sequence.must_go_on:
             found += [one for one in self.storyteller.ends if one < self.head.vocabulary]
         for word in sequence.settings.banned_words:
@@ -290,11 +316,10 @@ class Sampler:
                 before = ids[:-1]
                 if not before or sequence.ids[-len(before) :] == before:
                     found.append(ids[-1])
-        if not found and not sequence.begins_with:
-            return NOTHING
+        banned = np.array(found, dtype=np.int64) if found else NOTHING
         if not sequence.begins_with:
-            return np.array(found)
-        return np.union1d(np.array(found, dtype=np.int64), self._others(sequence.begins_with))
+            return banned
+        return np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
 
 
 class Labels(dict[int, str]):
@@ -314,14 +339,6 @@ def pick(values: torch.Tensor, rows: list[int]) -> torch.Tensor:
     if rows == list(range(rows[0], rows[-1] + 1)):
         return values[rows[0] : rows[-1] + 1]
     return values.index_select(0, send(np.array(rows), values.device))
-
-
-def ids_not_beginning_with(storyteller: ModelFolder, vocabulary: int, start: bytes) -> np.ndarray:
-    """All ids of a vocabulary whose bytes do not begin with `start`."""
-    tokens = storyteller.bytes_of_tokens(vocabulary)
-    return np.array(
-        [token_id for token_id, token in enumerate(tokens) if not token.startswith(start)]
-    )
 
 
 def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:

@@ -22,10 +22,12 @@ class Sequence:
         first: index in `ids` of the oldest token in the window.
         num_cached: tokens of the window that are in the cache.
         scored: tokens before this index of `ids` have their record, or need none.
-        count: tokens that are still to be written.
+        count: tokens that are still to be written, without those that only spell `begins_with`.
         letters: its text so far.
-        begins_with: bytes with which the next token must begin, such as the space before a word
-            that a person typed already.
+        begins_with: bytes that the next tokens spell before they say more, such as the space before
+            a word that a person typed already.
+        word: ids of `begins_with` where that is a word, which the model may find finished: they
+            then stay as they were typed.
         must_go_on: the next token is not the story's end.
         peeks: not a token is wanted but what could be one.
         slot: where the cache holds it; None while it waits.
@@ -40,6 +42,7 @@ class Sequence:
     scored: int
     letters: IncrementalDecoder
     begins_with: bytes = b""
+    word: tuple[int, ...] = ()
     must_go_on: bool = False
     peeks: bool = False
     out: queue.SimpleQueue[Token | NextTokens | BaseException | None] = field(
@@ -60,9 +63,12 @@ class Stream:
     Closing it, leaving its `with`, or dropping it frees its slot at the engine's next step.
     """
 
-    def __init__(self, sequence: Sequence, story: Story) -> None:
+    def __init__(self, sequence: Sequence, story: Story, *, of_prompt: int = 0) -> None:
+        """`of_prompt`: tokens of the prompt, at most, that come first if the model finds its last
+        word finished; they are no part of what it yields."""
         self._sequence = sequence
         self._story = story
+        self._of_prompt = of_prompt
         self._tokens: list[Token] = []
         self._closed = False
         self.done = False
@@ -79,22 +85,34 @@ class Stream:
             ValueError: the story's numbers went wrong; it ends here.
             RuntimeError: the engine failed.
         """
-        if self.done:
-            raise StopIteration
-        return self._accept(self._sequence.out.get())
+        while not self.done:
+            token = self._accept(self._sequence.out.get())
+            if token is not None:
+                return token
+        raise StopIteration
 
     def take(self) -> list[Token]:
         """The tokens that are there by now, without waiting."""
         found = []
         while not self.done:
             try:
-                found.append(self._accept(self._sequence.out.get_nowait()))
+                token = self._accept(self._sequence.out.get_nowait())
             except (queue.Empty, StopIteration):
                 break
+            if token is not None:
+                found.append(token)
         return found
 
-    def _accept(self, item: Token | NextTokens | BaseException | None) -> Token:
+    def _accept(self, item: Token | NextTokens | BaseException | None) -> Token | None:
+        """Return a token of the stream; None for one of the prompt."""
         if isinstance(item, Token):
+            if self._of_prompt and item.draw is None:
+                self._of_prompt -= 1
+                prompt, ids = self._story.prompt + item.text, self._story.prompt_ids
+                self._story = replace(
+                    self._story, prompt=prompt, prompt_ids=(*ids, item.token_id), begins_with=""
+                )
+                return None
             self._tokens.append(item)
             return item
         self.done = True

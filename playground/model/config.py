@@ -103,6 +103,12 @@ def start_of(folder: Path, tokenizer: Any) -> int:
     return next((token_id for one in named for token_id in ids_in(one)), 0)
 
 
+def suppressed_of(folder: Path, name: str, ids: range) -> tuple[int, ...]:
+    """The ids that the generation's settings suppress under that name, of those that there are."""
+    named = ids_in(read_json(folder / "generation_config.json").get(name))
+    return tuple(sorted({token_id for token_id in named if token_id in ids}))
+
+
 def says_none(folder: Path) -> bool:
     """Whether a folder says of the end that there is none, and does not just leave it out."""
     return any(

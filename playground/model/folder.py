@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer
 
-from playground.model.config import context_of, ends_of, read_config, start_of
+from playground.model.config import context_of, ends_of, read_config, start_of, suppressed_of
 from playground.model.detokenizer import Detokenizer, IncrementalDecoder
 from playground.model.device import choose_device
 from playground.model.history import Stage, read_history
 from playground.model.json_file import read_json
 from playground.model.source import ADAPTER, find_folder, is_adapter
+from playground.model.stored_weights import check_weights
+from playground.model.tokenizer_fingerprint import tokenizer_fingerprint
 from playground.sentences import first_line
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
@@ -62,6 +65,8 @@ class ModelFolder:
         tokenizer: the folder's own.
         ends: the ids that end a story; none, and every story runs to its length.
         start: the id before a story.
+        suppressed: the ids that it never writes.
+        suppressed_at_first: those with which it does not begin to write a story.
         facts: for people.
         fingerprint: SHA-256 of weights, configuration and tokenizer, in hexadecimal.
         device: where it computes.
@@ -88,10 +93,16 @@ class ModelFolder:
         else:
             self.config = read_config(folder)
             self.weights = read_weights(folder, training)
+            is_quantized = getattr(self.config, "quantization_config", None) is not None
+            check_weights(folder, self.weights, is_quantized=is_quantized)
         own = any((folder / name).is_file() for name in TOKENIZERS)
-        self.tokenizer = open_tokenizer(folder if own else self.base, self.config)
+        self._tokenizer_folder = folder if own else self.base
+        self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
         self.ends = ends_of(self.base, self.config, self.tokenizer)
         self.start = start_of(self.base, self.tokenizer)
+        ids = range(self.config.get_text_config(decoder=True).vocab_size)
+        self.suppressed = suppressed_of(self.base, "suppress_tokens", ids)
+        self.suppressed_at_first = suppressed_of(self.base, "begin_suppress_tokens", ids)
         self.fingerprint = fingerprint_of(folder, self.base)
         self.facts = facts_of(
             name or folder.resolve().name, self.config, self.weights, training,
@@ -118,6 +129,24 @@ class ModelFolder:
             return self._ids(text)
         found = self._ids_after_mark(text)
         return self._ids(text) if found is None else found
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """Which tokenizer the ids are of (tokenizer_fingerprint.py), in hexadecimal."""
+        file = self._tokenizer_folder / "tokenizer.json"
+        if file.is_file():
+            return tokenizer_fingerprint(file)
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:  # one that the library computes in Python
+            content = json.dumps({"model": {"vocab": self.tokenizer.get_vocab()}})
+        else:
+            content = backend.to_str()
+        return tokenizer_fingerprint(content.encode())
+
+    @property
+    def is_byte_level(self) -> bool:
+        """Whether tokens are strings of bytes, whatever is around them."""
+        return self._detokenizer.is_byte_level
 
     @cached_property
     def joins_spaces(self) -> bool:
@@ -177,8 +206,8 @@ def open_tokenizer(folder: Path, config: Any) -> Any:
 
 
 def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """All tensors of the folder's safetensors: numbers, and those that were exported,
-    if `training` says which."""
+    """All tensors of the folder's safetensors: those that were exported, if `training` says
+    which."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ValueError(f"{folder} has no weights: model.safetensors is missing.")
@@ -195,9 +224,6 @@ def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tens
             raise ValueError(
                 f"{file} is damaged or cut off: copy or export the model again."
             ) from None
-    for name, weight in weights.items():
-        if weight.is_floating_point() and not torch.isfinite(weight).all():
-            raise ValueError(f"{folder}: {name} holds what is no number: export the model again.")
     return weights
 
 

@@ -22,11 +22,12 @@ import gradio as gr
 from starlette.concurrency import iterate_in_threadpool
 
 from playground.engine.engine import Busy, Engine
+from playground.engine.seam import Seam
 from playground.engine.stream import Stream
 from playground.pages import zero_gpu
 from playground.pages.parameters import with_settings
 from playground.pages.visitors import one_more, visitor
-from playground.sampling import ROWS, Settings, instead
+from playground.sampling import ROWS, WORD_MAX, Settings, instead
 from playground.sentences import capitalized
 from playground.stories.story import Story
 
@@ -76,13 +77,15 @@ class Api:
         with refusals():
             checked = Settings(**settings)
             prompt = checked_text(prompt)
-            with self.visit(request), self.engine(model).write(prompt, checked) as stream:
-                words = stream.story.prompt
-                async for (tokens,) in self.batches([stream]):
-                    words += "".join(token.text for token in tokens)
-                    yield words
+            engine = self.engine(model)
+            with (
+                self.visit(request),
+                engine.write(prompt, checked, completes_word=True) as stream,
+            ):
+                async for _ in self.batches([stream]):
+                    yield max(prompt, stream.story.text, key=len)  # its last word comes by itself
                 if not stream.story.tokens:  # it ended at once, and all of it is the prompt
-                    yield words
+                    yield stream.story.text
 
     @with_settings
     async def stories(
@@ -158,7 +161,7 @@ class Api:
 
     async def branch(
         self,
-        story: dict[str, Any],
+        story: dict[str, Any] | str,
         position: int,
         token_id: int,
         length: int | None = None,
@@ -169,14 +172,15 @@ class Api:
         token stands there, and the model goes on from it.
 
         Args:
-            story: a record, as `score` and this endpoint give it.
+            story: a record, as `score` and this endpoint give it, or its JSON text.
             position: which of its tokens is replaced, from 0.
             token_id: the id in its place, for instance one of its alternatives.
             length: tokens to write after it; none for as many as the record's settings say.
             model: a name from the page's list; none for the first.
         """
         with refusals():
-            before = Story.from_values(story)
+            read = Story.from_json if isinstance(story, str) else Story.from_values
+            before = read(story)
             values = asdict(before.settings) | ({} if length is None else {"length": length})
             engine = self.engine(model)
             with (
@@ -202,8 +206,11 @@ class Api:
             engine, ids, text = self.story_of(asked)
             settings, seeds = settings_of(asked)
             token_id = chosen_of(asked)
-            bare, _ = engine.seam(text)
-            typed = engine.encode(bare, begins=not ids) if token_id is None else [token_id]
+            begins_with = checked_text(asked.get("begins_with", ""))[:WORD_MAX]  # of a link
+            seam = Seam("", begins_with)
+            if token_id is None and not begins_with:
+                seam = engine.seam(text, begins=not ids, completes_word=True)
+            typed = engine.encode(seam.bare, begins=not ids) if token_id is None else [token_id]
             # What a person wrote before the model's first token is no part of what is drawn: the
             # same seed tells the same story here as in the terminal, and from a link.
             opening = whole(asked.get("opening", -1), "opening", -1)
@@ -216,19 +223,32 @@ class Api:
                 first = number == 0  # what was typed is scored once
                 stream = engine.extend(
                     ids if first else [*ids, *typed],
-                    text if first else text[len(bare) :],
+                    text if first else text[len(seam.bare) :],
                     Settings(**settings | {"seed": seed}),
                     position=max(0, position),
                     token_id=token_id if first else None,
                     beyond_end=asked.get("beyond_end") is True,
+                    begins_with=begins_with,
+                    completes_word=True,
                 )
                 streams.append(held.enter_context(stream))
-            yield {"new": [], "typed": len(typed)}
+            num_typed = len(typed)
+            yield {"new": [], "typed": num_typed, "begins_with": "" if seam.word else seam.begins}
             until, count, wanted = time.monotonic() + TURN, 0, Settings(**settings).length
             async for batch in self.batches(streams):
-                yield {"new": [[k, *columns(tokens)] for k, tokens in enumerate(batch) if tokens]}
+                message = {"new": [[k, *columns(one)] for k, one in enumerate(batch) if one]}
+                if seam.word and count <= len(typed) < count + len(batch[0]):
+                    # The first token after the bare text says whether the last word was finished.
+                    is_finished = batch[0][len(typed) - count].draw is None
+                    num_typed += len(seam.word) if is_finished else 0
+                    message |= {
+                        "typed": num_typed,
+                        "begins_with": "" if is_finished else seam.begins,
+                    }
+                yield message
                 count += len(batch[0])
-                part = len(streams) == 1 and 0 < count - len(typed) < wanted
+                spelt = len(seam.begins.encode())  # tokens at most
+                part = len(streams) == 1 and spelt < count - num_typed < wanted
                 if part and not streams[0].done and self.crowds(request, until):
                     yield {"new": [], "more": True}
                     return
@@ -241,7 +261,7 @@ class Api:
             if "given" in asked:
                 _, new, _ = self.story_of(asked | {"ids": asked["given"]})
             else:
-                new = engine.encode(engine.seam(text)[0], begins=not ids)
+                new = engine.encode(engine.seam(text, begins=not ids).bare, begins=not ids)
             tokens = engine.score_ids(new, after=ids).tokens if new else ()
             return {"tokens": list(zip(*columns(tokens), strict=True))}
 
@@ -341,5 +361,8 @@ def refusals() -> Iterator[None]:
     """What cannot be done is one sentence to the visitor, and no traceback in the log."""
     try:
         yield
+    except Busy as problem:  # the page asks again when it reads this title
+        text = capitalized(str(problem))
+        raise gr.Error(text, title="Busy", print_exception=False) from None
     except (ValueError, RuntimeError) as problem:
         raise gr.Error(capitalized(str(problem)), print_exception=False) from None

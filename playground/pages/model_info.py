@@ -5,11 +5,14 @@ from typing import Any
 from playground.model.folder import ModelInfo
 
 
-def described(facts: ModelInfo, fingerprint: str, context: int, streams: int) -> dict[str, Any]:
+def described(
+    facts: ModelInfo, fingerprint: str, tokenizer: str, context: int, streams: int
+) -> dict[str, Any]:
     """What the story component begins with, of one model; see web/writer.js."""
     return {
         "name": facts.name,
         "fingerprint": fingerprint,
+        "tokenizer": tokenizer[:16],  # of its fingerprint: whose token ids they are
         "context": context,
         "stories": facts.stories,  # that it learned from, if they are known
         "facts": rows(facts, context, streams),

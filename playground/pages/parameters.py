@@ -34,7 +34,8 @@ def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., 
         values = dict(bound.arguments)
         given = {row.name: values.pop(row.name) for row in ROWS}
         given["seed"] = secrets.randbelow(SEED_END) if given["seed"] is None else given["seed"]
-        given["banned_words"] = tuple(given["banned_words"] or ())
+        if given["banned_words"] is None:
+            given["banned_words"] = ()
         async for text in endpoint(**values, settings=given):
             yield text
 
@@ -47,7 +48,7 @@ def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., 
 
 def parameter(row: Row) -> Parameter:
     """One setting as an endpoint's parameter; JSON has lists, and None for "a new seed"."""
-    annotation: Any = list[str] | None if row.kind is tuple else row.kind
+    annotation: Any = list[str] | str | None if row.kind is tuple else row.kind
     default = None if row.kind is tuple else row.default
     if row.name == "seed":
         annotation, default = int | None, None

@@ -4,9 +4,13 @@
     /s/LINK/picture.png         ?shape=wide|tall&odds=1&title=&author=
     /s/LINK/qr.svg              the link as a code
     /s/LINK/story.txt           and .md, .json, .html, .epub, .pdf; ?title=&author=
-    POST /book.epub, /book.pdf  {"title", "author", "stories": [{"link", "title", "author"}, ...]}
+    POST /story.txt ...         the same files of a story that need not fit into a link:
+                                {"story", "title", "author", "link"}, see stories/posted_story.py
+    POST /picture.png           the same with "shape" and "odds"
+    POST /book.epub, /book.pdf  {"title", "author", "stories": [{"link" or "story", "title",
+                                "author"}, ...]}
 
-A link is all that is needed: nothing is stored, but pictures in a cache with a bound.
+Nothing is stored, but pictures of links in a cache with a bound.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from playground.engine.engine import Busy, Engine
-from playground.engine.replay import replay
+from playground.engine.replay import has_tokenizer_of, replay
 from playground.pages.background_process import BackgroundProcess
 from playground.pages.bounded_cache import BoundedCache
 from playground.pages.network import own_address, space_page
@@ -41,9 +45,9 @@ from playground.stories.epub import epub
 from playground.stories.file_name import file_name
 from playground.stories.html_file import html_file
 from playground.stories.pdf import pdf
-from playground.stories.permalink import Permalink
+from playground.stories.permalink import Permalink, other_tokenizer
+from playground.stories.posted_story import posted_story, text
 from playground.stories.shared_story import SharedStory, Word, shared_story
-from playground.stories.story import Story
 
 CACHE_BYTES = 32 * 2**20  # of pictures: some 300
 WAITING_MAX, WAITING_PER_VISITOR = 32, 4  # pictures and files that are being made
@@ -81,6 +85,8 @@ class SharedStories:
             Route("/s/{link}/picture.png", answered(self.picture)),
             Route("/s/{link}/qr.svg", answered(self.code)),
             Route("/s/{link}/story.{kind}", answered(self.file)),
+            Route("/story.{kind}", answered(self.file_of_posted), methods=["POST"]),
+            Route("/picture.png", answered(self.picture_of_posted), methods=["POST"]),
             Route("/book.{kind}", answered(self.book), methods=["POST"]),
         ]
 
@@ -89,7 +95,7 @@ class SharedStories:
         link, base = request.path_params["link"], self.base(request)
         status, story = 200, None
         try:
-            story = await run_in_threadpool(self.story, link, base, {})
+            story = await run_in_threadpool(self.story_of_link, link, base, {})
         except ValueError:  # the page itself says what is wrong with the link
             status = 404
         page = html_of_page()
@@ -120,7 +126,7 @@ class SharedStories:
         try:
             with self.visit(request):
                 asked = request.query_params
-                story = await run_in_threadpool(self.story, link, base, asked, odds)
+                story = await run_in_threadpool(self.story_of_link, link, base, asked, odds)
                 data = await run_in_threadpool(self.process.call, picture.draw, story, shape, odds)
             self.pictures.put(key, data)
             return data
@@ -136,17 +142,49 @@ class SharedStories:
 
     async def file(self, request: Request) -> Response:
         """The story as a file to keep."""
-        kind, link = request.path_params["kind"], request.path_params["link"]
-        base, asked = self.base(request), request.query_params
+        text = request.path_params["link"]
+        address, asked = self.address(text, self.base(request)), request.query_params
+        return await self.made(request, permalink.decode(text), address, asked)
+
+    async def file_of_posted(self, request: Request) -> Response:
+        """A story that the page sends as a file to keep."""
+        return await self.made(request, *await self.posted(request))
+
+    async def picture_of_posted(self, request: Request) -> Response:
+        """A story that the page sends as a picture."""
+        link, address, asked = await self.posted(request)
+        shape, odds = asked.get("shape", "wide"), asked.get("odds") is True
+        if shape not in picture.SHAPES:
+            raise ValueError(f"shape is wide or tall, not {str(shape)[:20]!r}.")
+        with self.visit(request):
+            story = await run_in_threadpool(self.story, link, address, asked, odds)
+            data = await run_in_threadpool(self.process.call, picture.draw, story, shape, odds)
+        return Response(data, media_type="image/png")
+
+    async def posted(self, request: Request) -> tuple[Permalink, str, dict[str, Any]]:
+        """The story that the page sends, the address of its link or "", and all that was asked."""
+        asked = await json_of(request)
+        if not isinstance(asked, dict):
+            raise ValueError('a story is sent as a JSON object with "story".')
+        link = text(asked, "link")
+        address = self.address(link, self.base(request)) if permalink.data_of(link) else ""
+        named = asked | {name: text(asked, name) for name in ("title", "author")}
+        return posted_story(asked.get("story")), address, named
+
+    async def made(
+        self, request: Request, link: Permalink, address: str, asked: Mapping[str, Any]
+    ) -> Response:
+        """A story in the form that the path names."""
+        kind = request.path_params["kind"]
         if kind not in KINDS:
             raise ValueError(f"a story comes as {', '.join(KINDS)}, not as {kind[:20]!r}.")
         with self.visit(request):
-            story = await run_in_threadpool(self.story, link, base, asked)
+            story = await run_in_threadpool(self.story, link, address, asked)
             data: str | bytes
             if kind in BOOKS:
                 data = await run_in_threadpool(self.process.call, BOOKS[kind], booklet([story]))
             elif kind in ("json", "html"):
-                record = await run_in_threadpool(self.record, link)
+                record = (await run_in_threadpool(replay, self.engine(link), link)).story
                 data = (files.record_file if kind == "json" else html_file)(story, record)
             else:
                 data = files.text_file(story) if kind == "txt" else files.markdown_file(story)
@@ -157,10 +195,7 @@ class SharedStories:
         kind = request.path_params["kind"]
         if kind not in BOOKS:
             raise ValueError(f"a book comes as {' or '.join(BOOKS)}, not as {kind[:20]!r}.")
-        try:
-            asked = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            asked = None
+        asked = await json_of(request)
         if not isinstance(asked, dict) or not isinstance(asked.get("stories"), list):
             raise ValueError('a book is a JSON object with "stories", a list.')
         with self.visit(request):
@@ -170,11 +205,16 @@ class SharedStories:
 
     # What they share
 
-    def story(
+    def story_of_link(
         self, text: str, base: str, asked: Mapping[str, str], odds: bool = False
     ) -> SharedStory:
         """The story of a link's text; ValueError if it is none. `odds`: with each word's."""
-        link = permalink.decode(text)
+        return self.story(permalink.decode(text), self.address(text, base), asked, odds)
+
+    def story(
+        self, link: Permalink, address: str, asked: Mapping[str, str], odds: bool = False
+    ) -> SharedStory:
+        """The story that a link holds, or could hold if it were shorter; `address` opens it."""
         engine = self.engine(link)
         ids = [token_id for token_id, _ in link.tokens]
         owners = [run >= 0 for _, run in link.tokens]
@@ -190,7 +230,7 @@ class SharedStories:
             words,
             link.runs,
             model=link.name or "a small language model",
-            link=self.address(text, base),
+            link=address,
             title=asked.get("title", ""),
             author=asked.get("author", ""),
         )
@@ -201,21 +241,25 @@ class SharedStories:
         for number, one in enumerate(asked["stories"], 1):
             try:
                 named = {name: text(one, name) for name in ("title", "author")}
-                stories.append(self.story(permalink.text_of(text(one, "link")), base, named))
+                if "story" in one:
+                    stories.append(self.story(posted_story(one["story"]), "", named))
+                else:
+                    link = permalink.text_of(text(one, "link"))
+                    stories.append(self.story_of_link(link, base, named))
             except ValueError as problem:
                 raise ValueError(f"story {number}: {problem}") from None
         return booklet(stories, title=text(asked, "title"), author=text(asked, "author"))
 
-    def record(self, text: str) -> Story:
-        """The story of a link's text with what each token could have been."""
-        link = permalink.decode(text)
-        return replay(self.engine(link), link).story
-
     def engine(self, link: Permalink) -> Engine:
-        """The model that wrote it, else the first one."""
-        every = self.engines.values()
-        wrote = (one for one in every if one.storyteller.fingerprint.startswith(link.model))
-        return next(wrote, next(iter(every)))
+        """The model that wrote it, else the first one that reads its tokens; ValueError if there is
+        none."""
+        every = list(self.engines.values())
+        reads = [one for one in every if has_tokenizer_of(link, one.storyteller)]
+        wrote = [one for one in reads if one.storyteller.fingerprint.startswith(link.model)]
+        found = next(iter(wrote or reads), None)
+        if found is None:
+            raise ValueError(other_tokenizer(link))
+        return found
 
     def close(self) -> None:
         """End the process that draws."""
@@ -240,12 +284,12 @@ class SharedStories:
             yield
 
 
-def text(values: Any, name: str) -> str:
-    """A text of a JSON object; "" where there is none."""
-    found = values.get(name, "") if isinstance(values, dict) else None
-    if not isinstance(found, str):
-        raise ValueError(f"{name} must be text.")
-    return found
+async def json_of(request: Request) -> Any:
+    """The JSON value that a request brings; None where it is none."""
+    try:
+        return json.loads(await request.body())
+    except (ValueError, RecursionError):
+        return None
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.pages.mcp_answers import answer_in_json
 from playground.pages.network import LOCAL, own_address
 from playground.pages.owner import Owner
 from playground.pages.proxies import Proxies, checked_root
@@ -31,6 +32,7 @@ from playground.pages.write import VISITORS_MAX, WEB, html_of_page
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
 CALL = re.compile(r"/gradio_api/(?:call|run|api)/(\w+)$")
+CALL_BY_NAME = re.compile(r"/gradio_api/call/v2/(\w+)$")
 ON_SPACE = "SPACE_ID" in os.environ
 
 # A browser asks whether a file has changed: a new script never runs on an old page.
@@ -49,6 +51,9 @@ HEADERS = {
 }
 
 
+Parameters = dict[str, bool]  # of an endpoint: whether each has a default, by name
+
+
 class Guard:
     """Answers with the page, closes what it does not need, limits what is sent, and adds the
     headers."""
@@ -56,7 +61,7 @@ class Guard:
     def __init__(
         self,
         app: ASGIApp,
-        endpoints: Mapping[str, list[str]],
+        endpoints: Mapping[str, Parameters],
         start: Mapping[str, Any],
         owner: Owner | None,
     ) -> None:
@@ -97,6 +102,9 @@ class Guard:
 
     def complaint(self, path: str, body: bytes) -> str:
         """What is wrong with a call, in a sentence; Gradio would print its body and a traceback."""
+        by_name = CALL_BY_NAME.search(path)
+        if by_name is not None and by_name[1] in self.endpoints:
+            return complaint_by_name(by_name[1], self.endpoints[by_name[1]], body)
         found = CALL.search(path)
         if found is None or found[1] not in self.endpoints:
             return ""
@@ -111,6 +119,23 @@ class Guard:
             f'{found[1]} takes a JSON object with "data", a list of {len(parameters)} values '
             f"({', '.join(parameters)}); call/v2/{found[1]} takes them by name, and only some."
         )
+
+
+def complaint_by_name(name: str, parameters: Parameters, body: bytes) -> str:
+    """What is wrong with a call of an endpoint by its parameters' names, in a sentence."""
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        return f"{name} takes a JSON object of its parameters: {', '.join(parameters)}."
+    # Gradio itself takes the last one away.
+    for unknown in values.keys() - parameters.keys() - {"oauth_token"}:
+        return f"{name} has no parameter {unknown[:50]!r}; it has {', '.join(parameters)}."
+    for needed, has_default in parameters.items():
+        if needed not in values and not has_default:
+            return f"{name} needs the parameter {needed!r}."
+    return ""
 
 
 async def body_of(scope: Scope, receive: Receive) -> bytes | None:
@@ -149,14 +174,14 @@ def path_of(scope: Scope) -> str:
     return path[len(root) :] if path == root or path.startswith(f"{root}/") else path
 
 
-def parameters_of(page: gr.Blocks) -> dict[str, list[str]]:
-    """The names of the values that each endpoint takes, in their order."""
+def parameters_of(page: gr.Blocks) -> dict[str, Parameters]:
+    """The parameters that each endpoint takes, in their order."""
     return {
-        str(function.api_name): [
-            name
-            for name in inspect.signature(function.fn).parameters
+        str(function.api_name): {
+            name: parameter.default is not inspect.Parameter.empty
+            for name, parameter in inspect.signature(function.fn).parameters.items()
             if name != "request"  # Gradio's own
-        ]
+        }
         for function in page.fns.values()
         if function.fn is not None
     }
@@ -234,4 +259,5 @@ def launch(
         quiet=True,
         **options,
     )
+    answer_in_json(page)
     return served[1], served[2]

@@ -44,6 +44,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
         described(
             engine.storyteller.facts,
             engine.storyteller.fingerprint,
+            engine.storyteller.tokenizer_fingerprint,
             engine.context,
             engine.max_streams,
         )

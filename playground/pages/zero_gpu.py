@@ -54,17 +54,16 @@ def write(engine: Engine, prompt: str, settings: Settings, count: int) -> Texts:
     are done."""
     with ExitStack() as held:
         streams = [
-            held.enter_context(engine.write(prompt, replace(settings, seed=seed % 2**32)))
+            held.enter_context(
+                engine.write(prompt, replace(settings, seed=seed % 2**32), completes_word=True)
+            )
             for seed in range(settings.seed, settings.seed + count)
         ]
-        texts = [stream.story.prompt for stream in streams]
         while not all(stream.done for stream in streams):
-            found = ["".join(token.text for token in stream.take()) for stream in streams]
-            if any(found):
-                texts = [before + new for before, new in zip(texts, found, strict=True)]
-                yield texts
+            if any([stream.take() for stream in streams]):
+                yield [max(prompt, stream.story.text, key=len) for stream in streams]
             time.sleep(POLL)
-        yield texts
+        yield [stream.story.text for stream in streams]
 
 
 def engine_in_fork(folder: str) -> Engine:

@@ -12,24 +12,32 @@ import base64
 import binascii
 import itertools
 import json
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote
 
 from playground.sampling import Settings
 
-VERSION = 1  # of a story of one branch
-VERSION_BRANCHES = 2  # of several: the same, and the other branches after it
+# By whether the tokenizer is named, and whether the story has other branches. Versions 1 and 2 know
+# one space, and no other text, that the model's first token begins with.
+VERSIONS = {(False, False): 1, (False, True): 2, (True, False): 3, (True, True): 4}
+TOKENIZER_DIGITS, UNKNOWN = 4, "0000"  # hexadecimal, of the tokenizer's fingerprint
 CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the rank
 RARE_BITS = 20  # of any other id
 NAME_MAX, RUNS_MAX, TOKENS_MAX = 63, 500, 10_000
 BRANCHES_MAX, SPREAD_MAX = 200, 50_000  # branches, and tokens of all of them written out
 TEXT_MAX = 60_000  # letters; more are refused before they are read
+POSSIBLE_MAX = 4_000  # parts of what somebody passes on that are tried
 SCALED = ("temperature", "top_p", "min_p", "repetition_penalty")  # in thousandths
+IN_ADDRESS = re.compile(r"/s/|[?&]story=")
+ALONE = re.compile(r"(?<![\w-])(?=[\w-]{8})", re.ASCII)  # the shortest link has 8 characters
+LETTERS = re.compile(r"[\w-]*", re.ASCII)
+LINE_BREAK = re.compile(r"=?[ \t]*[\r\n]+[\s>]*")  # with what mails quote by
 DAMAGED = "This link is cut off or was altered: ask for it again."
 
 
@@ -39,12 +47,13 @@ class Run:
 
     Attributes:
         settings: with the seed; the length is not kept.
-        begins_with_space: a person had typed the space before its first word.
+        begins_with: what a person had typed of its first word: the space before it, or half of it.
+            Its first tokens spell that.
         beyond_end: the story was at its end, and the first token was not to be that again.
     """
 
     settings: Settings
-    begins_with_space: bool = False
+    begins_with: str = ""
     beyond_end: bool = False
 
 
@@ -76,6 +85,8 @@ class Permalink:
         runs: what the model wrote, in the order of their numbers.
         tokens: (id, run) in their order; run -1 for what a person wrote.
         branches: the other ways that the story has gone.
+        tokenizer: the first 4 hexadecimal digits of the fingerprint of the tokenizer whose ids the
+            tokens are; "" in a link that does not say.
     """
 
     model: str
@@ -83,6 +94,12 @@ class Permalink:
     runs: tuple[Run, ...]
     tokens: tuple[tuple[int, int], ...]
     branches: tuple[Branch, ...] = ()
+    tokenizer: str = ""
+
+    def has_tokenizer(self, fingerprint: str) -> bool:
+        """Return whether the tokens are ids of the tokenizer with that fingerprint, as far as the
+        link says."""
+        return self.tokenizer == UNKNOWN or fingerprint.startswith(self.tokenizer)
 
     @property
     def segments(self) -> list[tuple[int, int, int]]:
@@ -104,13 +121,15 @@ def encode(link: Permalink) -> str:
     if len(link.tokens) > TOKENS_MAX or len(link.runs) > RUNS_MAX:
         raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
     bits = Writer()
-    bits.add(VERSION_BRANCHES if link.branches else VERSION, 4)
-    for digit in link.model[:16].ljust(16, "0"):
-        bits.add(int(digit, 16), 4)
+    is_named = bool(link.tokenizer) or any(run.begins_with not in ("", " ") for run in link.runs)
+    bits.add(VERSIONS[is_named, bool(link.branches)], 4)
+    bits.digits(link.model, 16)
+    if is_named:
+        bits.digits(link.tokenizer, TOKENIZER_DIGITS)
     bits.text(shortened(link.name), 6)
     bits.number(len(link.runs))
     for run in link.runs:
-        add_run(bits, run)
+        add_run(bits, run, is_named)
     bits.tokens(link.tokens)
     if link.branches:
         lengths = [len(link.tokens)]
@@ -126,7 +145,10 @@ def encode(link: Permalink) -> str:
                 f"a link holds at most {BRANCHES_MAX} branches and {SPREAD_MAX:,} tokens in all."
             )
     data = bits.bytes()
-    return base64.urlsafe_b64encode(data + zlib.crc32(data).to_bytes(4, "big")).decode().rstrip("=")
+    text = base64.urlsafe_b64encode(data + zlib.crc32(data).to_bytes(4, "big")).decode().rstrip("=")
+    if len(text) > TEXT_MAX:
+        raise ValueError(f"a link has at most {TEXT_MAX:,} characters, not {len(text):,}.")
+    return text
 
 
 def decode(text: str) -> Permalink:
@@ -135,44 +157,93 @@ def decode(text: str) -> Permalink:
     Raises:
         ValueError: it is cut off, altered, or of a newer version; one sentence.
     """
-    if len(text) > TEXT_MAX:
+    data = data_of(text)
+    if data is None:
         raise ValueError(DAMAGED)
+    bits = Reader(data)
+    kinds = {version: kind for kind, version in VERSIONS.items()}
+    kind = kinds.get(bits.take(4))
+    if kind is None:
+        raise ValueError("This link was made by a newer version: this one cannot read it.")
+    is_named, has_branches = kind
+    model = bits.digits(16)
+    tokenizer = bits.digits(TOKENIZER_DIGITS) if is_named else ""
+    name = bits.text(6)
+    runs = tuple(read_run(bits, is_named) for _ in range(bits.number(RUNS_MAX)))
+    tokens = bits.tokens(len(runs))
+    branches = read_branches(bits, len(runs), len(tokens)) if has_branches else ()
+    bits.end()
+    return Permalink(model, name, runs, tokens, branches, tokenizer)
+
+
+def other_tokenizer(link: Permalink) -> str:
+    """What to say where no model has the tokenizer of a link."""
+    model = f"the model {link.name}" if link.name else "another model"
+    return (
+        f"this story was written by {model}, which cuts words into other tokens than the model "
+        "here: open the link with that model, or with one that has the same tokenizer."
+    )
+
+
+def data_of(text: str) -> bytes | None:
+    """Return the bytes of a link's text before their checksum; None if it is not whole."""
+    if len(text) > TEXT_MAX:
+        return None
     try:
         whole = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
-        raise ValueError(DAMAGED) from None
+        return None
     data = whole[:-4]
-    if len(whole) < 5 or zlib.crc32(data) != int.from_bytes(whole[-4:], "big"):
-        raise ValueError(DAMAGED)
-    bits = Reader(data)
-    version = bits.take(4)
-    if version not in (VERSION, VERSION_BRANCHES):
-        raise ValueError("This link was made by a newer version: this one cannot read it.")
-    model = "".join(f"{bits.take(4):x}" for _ in range(16))
-    name = bits.text(6)
-    runs = tuple(read_run(bits) for _ in range(bits.number(RUNS_MAX)))
-    tokens = bits.tokens(len(runs))
+    is_whole = len(whole) >= 5 and zlib.crc32(data) == int.from_bytes(whole[-4:], "big")
+    return data if is_whole else None
+
+
+def read_branches(bits: Reader, num_runs: int, length: int) -> tuple[Branch, ...]:
+    """Return the other branches of a story that has `length` tokens."""
     branches: list[Branch] = []
-    if version == VERSION_BRANCHES:
-        lengths = [len(tokens)]
-        for _ in range(bits.number(BRANCHES_MAX)):
-            leaves = bits.number(len(branches))
-            shared = bits.number(lengths[leaves])
-            branches.append(Branch(leaves, shared, bits.text(6), bits.tokens(len(runs))))
-            lengths.append(shared + len(branches[-1].tokens))
-            if lengths[-1] > TOKENS_MAX or sum(lengths) > SPREAD_MAX:
-                raise ValueError(DAMAGED)
-        if not branches:
+    lengths = [length]
+    for _ in range(bits.number(BRANCHES_MAX)):
+        leaves = bits.number(len(branches))
+        shared = bits.number(lengths[leaves])
+        branches.append(Branch(leaves, shared, bits.text(6), bits.tokens(num_runs)))
+        lengths.append(shared + len(branches[-1].tokens))
+        if lengths[-1] > TOKENS_MAX or sum(lengths) > SPREAD_MAX:
             raise ValueError(DAMAGED)
-    bits.end()
-    return Permalink(model, name, runs, tokens, tuple(branches))
+    if not branches:
+        raise ValueError(DAMAGED)
+    return tuple(branches)
 
 
-def text_of(address: str) -> str:
-    """The link's text in an address as people pass it on: /s/TEXT, ?story=TEXT, or TEXT itself."""
-    parts = urlsplit(address.strip())
-    asked = parse_qs(parts.query).get("story")
-    return asked[0] if asked else parts.path.rstrip("/").rsplit("/", 1)[-1]
+def text_of(written: str) -> str:
+    """Return the link's text in what somebody passes on: an address (/s/TEXT, ?story=TEXT) or TEXT
+    itself, with what chats and mails put around it or break it with.
+
+    The checksum says which part is the link. Where none is whole, the first part is returned, so
+    that `decode` refuses it.
+    """
+    first = None
+    for text in itertools.islice(possible_texts(written[: 4 * TEXT_MAX]), POSSIBLE_MAX):
+        if data_of(text) is not None:
+            return text
+        first = text if first is None else first
+    return first or ""
+
+
+def possible_texts(written: str) -> Iterator[str]:
+    """Yield what could be a link's text, the likeliest first."""
+    versions = [written, unquote(written), unquote(unquote(written))]  # mail filters escape it
+    for start in (IN_ADDRESS, ALONE):
+        for version in dict.fromkeys(versions):
+            for found in start.finditer(version):
+                text, at = "", found.end()
+                while len(text) <= TEXT_MAX:
+                    letters = LETTERS.match(version, at)
+                    text += letters[0] if letters else ""
+                    yield from dict.fromkeys((text, text.rstrip("_-")))  # _link_ in Markdown
+                    line_break = letters and LINE_BREAK.match(version, letters.end())
+                    if not line_break:
+                        break
+                    at = line_break.end()
 
 
 def shortened(name: str) -> str:
@@ -180,8 +251,9 @@ def shortened(name: str) -> str:
     return name.encode()[:NAME_MAX].decode(errors="ignore")
 
 
-def add_run(bits: Writer, run: Run) -> None:
-    """One run; ValueError for what a link cannot hold."""
+def add_run(bits: Writer, run: Run, is_named: bool) -> None:
+    """One run, in a link that names its tokenizer or not; ValueError for what a link cannot
+    hold."""
     settings = run.settings
     for key in SCALED:
         value = getattr(settings, key)
@@ -190,22 +262,30 @@ def add_run(bits: Writer, run: Run) -> None:
         bits.number(round(value * 1000))
     bits.number(settings.top_k)
     bits.add(settings.seed, 32)
-    for flag in (settings.stop_at_end, run.begins_with_space, run.beyond_end):
-        bits.add(flag, 1)
+    bits.add(settings.stop_at_end, 1)
+    if not is_named:
+        bits.add(run.begins_with == " ", 1)
+    bits.add(run.beyond_end, 1)
+    if is_named:
+        bits.text(run.begins_with)
     bits.number(len(settings.banned_words))
     for word in settings.banned_words:
         bits.text(word)
 
 
-def read_run(bits: Reader) -> Run:
+def read_run(bits: Reader, is_named: bool) -> Run:
     """One run."""
     values: dict[str, Any] = {key: bits.number(2000) / 1000 for key in SCALED}
     values["top_k"] = bits.number(200)
     values["seed"] = bits.take(32)
-    values["stop_at_end"], space, beyond = (bool(bits.take(1)) for _ in range(3))
+    values["stop_at_end"] = bool(bits.take(1))
+    begins_with = "" if is_named or not bits.take(1) else " "
+    beyond_end = bool(bits.take(1))
+    if is_named:
+        begins_with = bits.text()
     values["banned_words"] = tuple(bits.text() for _ in range(bits.number(100)))
     try:
-        return Run(Settings(**values), space, beyond)
+        return Run(Settings(**values), begins_with, beyond_end)
     except ValueError:
         raise ValueError(DAMAGED) from None
 
@@ -233,6 +313,11 @@ class Writer:
     def add(self, value: int, count: int) -> None:
         """A number in `count` bits."""
         self.bits.append(f"{int(value):0{count}b}")
+
+    def digits(self, text: str, count: int) -> None:
+        """The first `count` hexadecimal digits of a text, filled up with zeros."""
+        for digit in text[:count].ljust(count, "0"):
+            self.add(int(digit, 16), 4)
 
     def number(self, value: int) -> None:
         """A number in groups of four bits, the lowest first, each after a bit: whether one more
@@ -298,6 +383,10 @@ class Reader:
         if len(found) < count:
             raise ValueError(DAMAGED)
         return int(found, 2) if count else 0
+
+    def digits(self, count: int) -> str:
+        """Hexadecimal digits."""
+        return "".join(f"{self.take(4):x}" for _ in range(count))
 
     def number(self, most: int) -> int:
         """A number up to `most`."""

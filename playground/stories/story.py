@@ -62,6 +62,8 @@ class Story:
     Attributes:
         model: fingerprint of the model that wrote it.
         ended: whether the model ended it.
+        begins_with: what a person had typed of the first word after the prompt, which the first
+            tokens spell.
     """
 
     model: str
@@ -70,6 +72,7 @@ class Story:
     prompt_ids: tuple[int, ...]
     tokens: tuple[Token, ...]
     ended: bool
+    begins_with: str = ""
     schema: int = SCHEMA
 
     @property
@@ -116,6 +119,7 @@ class Story:
                 prompt_ids=tuple(count(number, "prompt_ids") for number in values["prompt_ids"]),
                 tokens=tuple(read_token(token) for token in values["tokens"]),
                 ended=checked(values["ended"], bool, "ended"),
+                begins_with=checked(values.get("begins_with", ""), str, "begins_with"),
             )
         except KeyError as error:
             raise ValueError(f"the story has no {error}.") from None

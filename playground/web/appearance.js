@@ -2,11 +2,12 @@
 
 import { showFacts } from "./facts.js";
 import { titleLegend } from "./layout.js";
+import { storage } from "./storage.js";
 
 export class Appearance {
   constructor(writer) {
     this.writer = writer;
-    const night = localStorage.getItem("inkling-night"), system = matchMedia("(prefers-color-scheme: dark)");
+    const night = storage.local.get("inkling-night"), system = matchMedia("(prefers-color-scheme: dark)");
     this.isChosen = night !== null; // by a person; else it is as the system has it, and changes with it
     this.showNight(this.isChosen ? night === "1" : system.matches);
     system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));
@@ -37,19 +38,20 @@ export class Appearance {
 
   nextLanguage() {
     this.writer.language.code = this.writer.language.next;
-    localStorage.setItem("inkling-language", this.writer.language.code);
+    storage.local.set("inkling-language", this.writer.language.code);
     this.showWords();
     this.writer.panel.show();
     this.writer.branchList.items.clear();
     this.writer.branchList.list.replaceChildren();
     this.writer.say("");
+    this.writer.storiesPanel.refresh();
     this.writer.changed();
   }
 
   // As a person chose.
   setNight(on) {
     this.isChosen = true;
-    localStorage.setItem("inkling-night", on ? "1" : "0");
+    storage.local.set("inkling-night", on ? "1" : "0");
     this.showNight(on);
   }
 

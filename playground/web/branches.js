@@ -1,5 +1,6 @@
 // The tree of branches, as a list to move in, and some of them side by side.
 
+import { askName } from "./name_field.js";
 import { current, shared, textOf } from "./tree.js";
 
 const WORDS_SHOWN = 6; // of a branch without a name
@@ -61,30 +62,10 @@ export class Branches {
     event.preventDefault();
   }
 
-  // A field in place of the name, until Enter, Escape or a click elsewhere.
   ask(item, id) {
     const go = item.querySelector(".go");
-    const field = document.createElement("input");
-    field.value = go.textContent;
-    field.maxLength = 60;
-    field.setAttribute("aria-label", this.language.say("branch_name"));
-    let done = false; // leaving the field takes its focus away, which ends it too
-    const end = (keep) => {
-      if (done) return;
-      done = true;
-      field.replaceWith(go);
-      if (keep && field.value.trim() !== go.textContent) this.events.rename(id, field.value.trim());
-      go.focus();
-    };
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === "Escape") {
-        event.stopPropagation();
-        end(event.key === "Enter");
-      }
-    });
-    field.addEventListener("blur", () => end(true));
-    go.replaceWith(field);
-    field.select();
+    const keep = (name) => this.events.rename(id, name);
+    askName(go, { name: go.textContent, label: this.language.say("branch_name"), keep });
   }
 
   show(doc, language) {

@@ -80,16 +80,15 @@ export class Card {
       rows.slice(0, ALTERNATIVES).map((row) => ({ ...row, chosen: row.id === mine.token_id })), language);
     this.at = k;
     this.element.hidden = false;
-    this.put(sheet.spans[k]);
+    this.put(sheet.boxOf(k));
     sheet.element.querySelector(".looked")?.classList.remove("looked");
     sheet.spans[k].classList.add("looked");
   }
 
   // Below the word, or above it where there is more room; what does not fit is scrolled.
-  put(span) {
-    const card = this.element;
-    const paper = card.parentNode.getBoundingClientRect(), box = span.getClientRects()[0];
+  put(box) {
     if (!box) return;
+    const card = this.element, paper = card.parentNode.getBoundingClientRect();
     const left = Math.min(box.left - paper.left, paper.width - card.offsetWidth - 8);
     card.style.left = `${Math.max(8, left)}px`;
     card.style.maxHeight = "none";

@@ -18,7 +18,7 @@ export class Choices {
   async choose(id, goesOn) {
     if (this.writer.writing) return;
     this.close();
-    this.writer.act(tree.selected(this.writer.doc, id));
+    this.writer.stories.change((doc) => tree.selected(doc, id));
     if (goesOn && !this.writer.branch.ended) await this.writer.generation.generate();
   }
 

@@ -3,12 +3,17 @@
 import * as tree from "./tree.js";
 
 const EIGHT = 8, EIGHT_LENGTH = 40; // ways, and tokens of each
+const TYPED_MAX = 10_000; // characters that are sent with the wish to go on; more are read before, in parts
 const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
 
 // What is kept of how something was written, so that it can be written again.
 const runOf = ({ settings, seed }, request) => ({
-  settings, seed, space: request.text.endsWith(" "), beyond: request.beyond_end,
+  settings, seed, begins: "", beyond: request.beyond_end,
 });
+
+// Whether a stream says more than a person typed: `typed` tokens, and what its first new ones spell.
+const says = (stream = [], typed, begins) =>
+  stream.length > typed && tree.textOf(stream.slice(typed)).length >= begins.length;
 
 export class Generation {
   constructor(writer) {
@@ -18,6 +23,7 @@ export class Generation {
   async generate() {
     const wish = this.writer.panel.wish();
     if (!wish || this.writer.writing) return;
+    if (tree.pendingText(this.writer.tokens).length > TYPED_MAX && !(await this.writer.isScored())) return;
     this.writer.remember();
     if (this.writer.field("pick").checked) wish.settings.length = 1;
     const again = { doc: this.writer.doc, tokenId: null };
@@ -49,15 +55,21 @@ export class Generation {
 
   // Writes on from the end of the current branch.
   async write(wish, again) {
-    const before = tree.knownTokens(this.writer.tokens);
-    const request = this.request(before, wish, [wish.seed], again.tokenId);
+    const { tokenId } = again, whole = this.writer.tokens;
+    const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
+    const request = this.request(before, wish, [wish.seed], { text, token_id: tokenId });
     const [doc, run] = tree.withRun(this.writer.doc, runOf(wish, request));
     this.writer.doc = doc;
-    const call = again.tokenId === null ? "write" : "branch";
+    const call = tokenId === null ? "write" : "branch";
     let tokens = this.writer.tokens, ended = false;
     await this.follow(this.writer.source[call].bind(this.writer.source), request, (message, fresh) => {
       const [one] = fresh;
-      tokens = this.grown(before, one ?? [], message.typed, run);
+      if (message.begins_with !== undefined) {
+        this.writer.doc = tree.changedRun(this.writer.doc, run, { begins: message.begins_with });
+      }
+      const { begins } = this.writer.doc.runs[run];
+      const isThere = tokenId !== null && one?.length > 0; // a token that was chosen
+      tokens = isThere || says(one, message.typed, begins) ? this.grown(before, one, message.typed, run) : whole;
       ended = Boolean(message.ended?.[0]);
       this.writer.doc = tree.withTokens(this.writer.doc, tokens, ended);
       this.writer.showTokens(true);
@@ -68,21 +80,21 @@ export class Generation {
 
   // Tokens of a stream after those before it; the first `typed` of them were a person's.
   grown(before, all, typed, run) {
-    if (all.length < typed) return [...before, ...(tree.pendingText(this.writer.tokens) ? [this.writer.tokens.at(-1)] : [])];
     return [...before, ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run }))];
   }
 
-  request(before, { settings }, seeds, tokenId = null) {
-    const text = tokenId === null ? tree.pendingText(this.writer.tokens) : "";
+  // `values`: the text after the tokens `before`, or the token that was chosen, or what a link's run begins with.
+  request(before, { settings }, seeds, values) {
     return {
       model: this.writer.model.name,
       ids: before.map((token) => token.i),
-      text,
-      token_id: tokenId,
+      text: "",
+      token_id: null,
       settings,
       seeds,
       opening: tree.openingLength(before),
-      beyond_end: this.writer.branch.ended && !text && tokenId === null,
+      beyond_end: this.writer.branch.ended && !values.text && (values.token_id ?? null) === null,
+      ...values,
     };
   }
 
@@ -143,20 +155,27 @@ export class Generation {
     const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
     if (!(await this.writer.isScored())) return;
-    const before = tree.knownTokens(this.writer.tokens), root = this.writer.doc.current;
-    const request = this.request(before, wish, seeds);
+    const whole = this.writer.tokens, root = this.writer.doc.current;
+    const [before, text] = tree.seam(whole);
+    const request = this.request(before, wish, seeds, { text });
     const runs = seeds.map((seed) => {
       const [doc, run] = tree.withRun(this.writer.doc, runOf({ ...wish, seed }, request));
       this.writer.doc = doc;
       return run;
     });
-    const start = this.writer.doc;
-    let ids = [];
+    let start = this.writer.doc, ids = [], first = null;
     await this.follow(this.writer.source.write.bind(this.writer.source), request, (message, streams) => {
       ids = [];
+      first ??= message.typed; // tokens of the text that the first stream alone has
+      if (message.begins_with !== undefined) {
+        for (const run of runs) start = tree.changedRun(start, run, { begins: message.begins_with });
+      }
       let doc = start;
       streams.forEach((stream, k) => {
-        doc = tree.branched(tree.selected(doc, root), this.grown(before, stream, k ? 0 : message.typed, runs[k]));
+        const typed = message.typed - (k ? first : 0);
+        const { begins } = start.runs[runs[k]];
+        const tokens = says(stream, typed, begins) ? this.grown(before, stream, typed, runs[k]) : whole;
+        doc = tree.branched(tree.selected(doc, root), tokens);
         ids.push(doc.current);
         if (message.ended?.[k]) doc = tree.withTokens(doc, tree.current(doc).tokens, true);
       });

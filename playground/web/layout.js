@@ -4,6 +4,7 @@
 import { levelBounds, percent } from "./odds.js";
 import { PRESETS, SLIDERS } from "./settings.js";
 import { PANEL } from "./share_panel.js";
+import { STORIES } from "./stories_panel.js";
 
 const slider = ({ name, low, high, step }) => `
   <div class="setting">
@@ -52,6 +53,7 @@ export const PAGE = `
       <div class="ruler">
         ${ODDS}
         <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
+        <button type="button" class="quiet" data-do="stories" data-part="open-stories" data-text="stories"></button>
         <button type="button" class="quiet" data-do="edit" data-part="edit" data-text="edit"></button>
         <button type="button" class="quiet" data-do="share" data-part="share" data-text="share"></button>
         <button type="button" class="quiet" data-do="read" data-part="read" data-text="read"></button>
@@ -66,6 +68,7 @@ export const PAGE = `
         <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
       </footer>
     </article>
+    ${STORIES}
     ${PANEL}
     <section class="choices" data-part="choices" hidden>
       <h2 data-part="choices-title"></h2>

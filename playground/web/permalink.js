@@ -1,38 +1,63 @@
 // A story in a link, and back: the same bits as playground/stories/permalink.py, and docs/permalink.md.
 //
-// A value is { model, name, runs: [{ settings, seed, space, beyond }], tokens: [[id, run], ...],
-// branches: [{ leaves, shared, name, tokens }, ...] }; run -1 is a person. A branch shares its first
-// tokens with the one that it leaves: 0 is the story itself, k the k-th branch.
+// A value is { model, tokenizer, name, runs: [{ settings, seed, begins, beyond }], tokens: [[id, run], ...],
+// branches: [{ leaves, shared, name, tokens }, ...] }; run -1 is a person. `tokenizer`: the first digits of
+// its fingerprint, "" in a link that does not say. `begins`: what a person had typed of the run's first word.
+// A branch shares its first tokens with the one that it leaves: 0 is the story itself, k the k-th branch.
 
-const VERSION = 1; // of a story of one branch
-const VERSION_BRANCHES = 2; // of several: the same, and the other branches after it
+// By whether the tokenizer is named, and whether the story has other branches. Versions 1 and 2 know one
+// space, and no other text, that the model's first token begins with.
+const VERSIONS = [[1, 2], [3, 4]];
+const TOKENIZER_DIGITS = 4, UNKNOWN = "0000"; // hexadecimal, of the tokenizer's fingerprint
 const CLASSES = [[1, 5], [2, 8], [3, 11]]; // of common tokens: bits of the prefix, bits of the rank
 const RARE_BITS = 20; // of any other id
 const NAME_MAX = 63, RUNS_MAX = 500, TOKENS_MAX = 10_000;
 const BRANCHES_MAX = 200, SPREAD_MAX = 50_000; // branches, and tokens of all of them written out
 const TEXT_MAX = 60_000; // letters; more are refused before they are read
+const POSSIBLE_MAX = 4_000; // parts of what somebody passes on that are tried
 const SCALED = ["temperature", "top_p", "min_p", "repetition_penalty"]; // in thousandths
 
 export class Damaged extends Error {}
 export class Newer extends Error {}
-export class TooLong extends Error {}
+
+// What a link cannot hold: `what` there are too many of ("tokens", "runs", "branches", "spread", "letters"),
+// how many, and how many it holds; "id" for a token whose number is too large.
+export class TooLong extends Error {
+  constructor(what, count, most) {
+    super(`${count} ${what} of at most ${most}`);
+    Object.assign(this, { what, count, most });
+  }
+}
+
+const check = (what, count, most) => {
+  if (count > most) throw new TooLong(what, count, most);
+};
+
+// Whether a link's tokens are ids of the tokenizer with that fingerprint, as far as the link says.
+export const hasTokenizer = ({ tokenizer }, fingerprint = "") => tokenizer === UNKNOWN || fingerprint.startsWith(tokenizer);
 
 // Throws TooLong for a story that no link can hold.
-export function encode({ model, name, runs, tokens, branches = [] }, common) {
+export function encode({ model, tokenizer = "", name, runs, tokens, branches = [] }, common) {
   const lengths = [tokens.length, ...branches.map((branch) => branch.shared + branch.tokens.length)];
-  const spread = lengths.reduce((sum, length) => sum + length, 0);
-  if (Math.max(...lengths) > TOKENS_MAX || runs.length > RUNS_MAX || branches.length > BRANCHES_MAX ||
-    spread > SPREAD_MAX) throw new TooLong();
+  check("tokens", Math.max(...lengths), TOKENS_MAX);
+  check("runs", runs.length, RUNS_MAX);
+  check("branches", branches.length, BRANCHES_MAX);
+  check("spread", lengths.reduce((sum, length) => sum + length, 0), SPREAD_MAX);
   const bits = new Writer(common);
-  bits.add(branches.length ? VERSION_BRANCHES : VERSION, 4);
-  for (const digit of model.slice(0, 16).padEnd(16, "0")) bits.add(parseInt(digit, 16), 4);
+  const isNamed = tokenizer !== "" || runs.some(({ begins = "" }) => begins !== "" && begins !== " ");
+  bits.add(VERSIONS[Number(isNamed)][Number(branches.length > 0)], 4);
+  bits.digits(model, 16);
+  if (isNamed) bits.digits(tokenizer, TOKENIZER_DIGITS);
   bits.text(short(name), 6);
   bits.number(runs.length);
-  for (const { settings, seed, space, beyond } of runs) {
+  for (const { settings, seed, begins = "", beyond } of runs) {
     for (const key of SCALED) bits.number(Math.round(settings[key] * 1000));
     bits.number(settings.top_k);
     bits.add(seed, 32);
-    for (const flag of [settings.stop_at_end, space, beyond]) bits.add(flag ? 1 : 0, 1);
+    bits.flag(settings.stop_at_end);
+    if (!isNamed) bits.flag(begins === " ");
+    bits.flag(beyond);
+    if (isNamed) bits.text(begins);
     bits.number(settings.banned_words.length);
     for (const word of settings.banned_words) bits.text(word);
   }
@@ -49,53 +74,116 @@ export function encode({ model, name, runs, tokens, branches = [] }, common) {
   const data = bits.bytes();
   const sum = crc32(data);
   const whole = [...data, sum >>> 24, (sum >>> 16) & 255, (sum >>> 8) & 255, sum & 255];
-  return btoa(String.fromCharCode(...whole)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  let letters = ""; // a call takes some 100,000 arguments at most
+  for (let k = 0; k < whole.length; k += 8192) letters += String.fromCharCode(...whole.slice(k, k + 8192));
+  const text = btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  check("letters", text.length, TEXT_MAX);
+  return text;
 }
 
 export function decode(text, common) {
-  if (text.length > TEXT_MAX || !/^[\w-]+$/.test(text) || text.length % 4 === 1) throw new Damaged();
-  const whole = Uint8Array.from(
-    atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
-  if (whole.length < 5) throw new Damaged();
-  const data = whole.subarray(0, -4);
-  const [a, b, c, d] = whole.subarray(-4);
-  if (crc32(data) !== ((a << 24) | (b << 16) | (c << 8) | d) >>> 0) throw new Damaged();
+  const data = dataOf(text);
+  if (!data) throw new Damaged();
   const bits = new Reader(data, common);
   const version = bits.take(4);
-  if (version !== VERSION && version !== VERSION_BRANCHES) throw new Newer();
-  const model = Array.from({ length: 16 }, () => bits.take(4).toString(16)).join("");
+  const kind = VERSIONS.findIndex((both) => both.includes(version));
+  if (kind < 0) throw new Newer();
+  const model = bits.digits(16), isNamed = kind === 1;
+  const tokenizer = isNamed ? bits.digits(TOKENIZER_DIGITS) : "";
   const name = bits.text(6);
-  const runs = Array.from({ length: bits.number(RUNS_MAX) }, () => readRun(bits));
+  const runs = Array.from({ length: bits.number(RUNS_MAX) }, () => readRun(bits, isNamed));
   const tokens = bits.tokens(runs.length);
-  const branches = [];
-  if (version === VERSION_BRANCHES) {
-    const lengths = [tokens.length];
-    let spread = tokens.length;
-    for (let left = bits.number(BRANCHES_MAX); left > 0; left -= 1) {
-      const leaves = bits.number(branches.length);
-      const shared = bits.number(lengths[leaves]);
-      branches.push({ leaves, shared, name: bits.text(6), tokens: bits.tokens(runs.length) });
-      lengths.push(shared + branches.at(-1).tokens.length);
-      spread += lengths.at(-1);
-      if (lengths.at(-1) > TOKENS_MAX || spread > SPREAD_MAX) throw new Damaged();
-    }
-    if (!branches.length) throw new Damaged();
-  }
+  const branches = version === VERSIONS[kind][1] ? readBranches(bits, runs.length, tokens.length) : [];
   bits.end();
-  return { model, name, runs, tokens, branches };
+  return { model, tokenizer, name, runs, tokens, branches };
 }
 
-function readRun(bits) {
+// The bytes of a link's text before their checksum; null if it is not whole.
+function dataOf(text) {
+  if (text.length > TEXT_MAX || !/^[\w-]+$/.test(text) || text.length % 4 === 1) return null;
+  const whole = Uint8Array.from(
+    atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+  if (whole.length < 5) return null;
+  const data = whole.subarray(0, -4);
+  const [a, b, c, d] = whole.subarray(-4);
+  return crc32(data) === ((a << 24) | (b << 16) | (c << 8) | d) >>> 0 ? data : null;
+}
+
+// The other branches of a story that has `length` tokens.
+function readBranches(bits, runs, length) {
+  const branches = [], lengths = [length];
+  let spread = length;
+  for (let left = bits.number(BRANCHES_MAX); left > 0; left -= 1) {
+    const leaves = bits.number(branches.length);
+    const shared = bits.number(lengths[leaves]);
+    branches.push({ leaves, shared, name: bits.text(6), tokens: bits.tokens(runs) });
+    lengths.push(shared + branches.at(-1).tokens.length);
+    spread += lengths.at(-1);
+    if (lengths.at(-1) > TOKENS_MAX || spread > SPREAD_MAX) throw new Damaged();
+  }
+  if (!branches.length) throw new Damaged();
+  return branches;
+}
+
+// The link's text in what somebody passes on: an address (/s/TEXT, ?story=TEXT) or TEXT itself, with what
+// chats and mails put around it or break it with. The checksum says which part is the link; where none is
+// whole, the first part, which `decode` refuses.
+export function textIn(written) {
+  let first = null, count = 0;
+  for (const text of possibleTexts(written.slice(0, 4 * TEXT_MAX))) {
+    if (dataOf(text)) return text;
+    first ??= text;
+    count += 1;
+    if (count >= POSSIBLE_MAX) break;
+  }
+  return first ?? "";
+}
+
+const LINE_BREAK = /=?[ \t]*[\r\n]+[\s>]*/y; // with what mails quote by
+const LETTERS = /[\w-]*/y;
+
+// What could be a link's text, the likeliest first.
+function* possibleTexts(written) {
+  const versions = new Set([written, unescaped(written), unescaped(unescaped(written))]); // mail filters escape it
+  for (const start of [/\/s\/|[?&]story=/g, /(?<![\w-])(?=[\w-]{8})/g]) { // the shortest link has 8 characters
+    for (const version of versions) {
+      for (const found of version.matchAll(start)) {
+        let text = "", at = found.index + found[0].length;
+        while (text.length <= TEXT_MAX) {
+          const letters = matchAt(LETTERS, version, at);
+          text += letters;
+          yield text;
+          if (/[_-]$/.test(text)) yield text.replace(/[_-]+$/, ""); // _link_ in Markdown
+          at += letters.length;
+          const lineBreak = matchAt(LINE_BREAK, version, at);
+          if (!lineBreak) break;
+          at += lineBreak.length;
+        }
+      }
+    }
+  }
+}
+
+function matchAt(expression, text, at) {
+  expression.lastIndex = at;
+  return expression.exec(text)?.[0] ?? "";
+}
+
+const unescaped = (text) => text.replace(/%[0-7][0-9a-f]/gi, (code) => String.fromCharCode(parseInt(code.slice(1), 16)));
+
+function readRun(bits, isNamed) {
   const settings = Object.fromEntries(SCALED.map((key) => [key, bits.number(2000) / 1000]));
   settings.top_k = bits.number(200);
   const seed = bits.take(32);
   settings.stop_at_end = bits.take(1) === 1;
-  const space = bits.take(1) === 1, beyond = bits.take(1) === 1;
+  let begins = !isNamed && bits.take(1) === 1 ? " " : "";
+  const beyond = bits.take(1) === 1;
+  if (isNamed) begins = bits.text();
   settings.banned_words = Array.from({ length: bits.number(100) }, () => bits.text());
   const { top_p, min_p, repetition_penalty, banned_words } = settings;
   const words = banned_words.every((word) => word.trim() && word.length <= 100);
   if (top_p > 1 || min_p > 1 || repetition_penalty < 0.5 || !words) throw new Damaged();
-  return { settings, seed, space, beyond };
+  return { settings, seed, begins, beyond };
 }
 
 // A name of at most 63 bytes, cut between letters.
@@ -117,6 +205,15 @@ class Writer {
 
   add(value, count) {
     this.bits.push(value.toString(2).padStart(count, "0"));
+  }
+
+  flag(value) {
+    this.add(value ? 1 : 0, 1);
+  }
+
+  // The first `count` hexadecimal digits of a text, filled up with zeros.
+  digits(text, count) {
+    for (const digit of text.slice(0, count).padEnd(count, "0")) this.add(parseInt(digit, 16), 4);
   }
 
   number(value) {
@@ -157,6 +254,7 @@ class Writer {
       }
       first += 2 ** width;
     }
+    check("id", id, 2 ** RARE_BITS - 1);
     this.add(7, 3);
     this.add(id, RARE_BITS);
   }
@@ -183,6 +281,10 @@ class Reader {
     this.at += count;
     if (found.length < count) throw new Damaged();
     return count ? parseInt(found, 2) : 0;
+  }
+
+  digits(count) {
+    return Array.from({ length: count }, () => this.take(4).toString(16)).join("");
   }
 
   number(most) {

@@ -52,7 +52,11 @@ class Reader extends HTMLElement {
     this.reading = new Reading(this);
     this.addEventListener("click", (event) => this.click(event.target.closest("button")?.dataset.do));
     this.querySelector("#ink-odds").addEventListener("change", (event) => this.setOdds(event.target.checked));
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.card.close(true));
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      if (this.card.isOpen) this.card.close(true);
+      else this.reading.stop();
+    });
     const system = matchMedia("(prefers-color-scheme: dark)");
     this.showNight(system.matches);
     system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));

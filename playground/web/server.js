@@ -1,6 +1,8 @@
 // Where the words come from on a page with a server: Gradio's queue, over its plain HTTP calls.
 // Another page may give the component another object with the same four methods.
 
+import { Busy, checkBusy, patiently } from "./patience.js";
+
 export class Refused extends Error {}
 export class Lost extends Error {}
 
@@ -8,10 +10,25 @@ export class Server {
   // `root`: address of the Gradio app, with a slash at its end.
   constructor(root) {
     this.root = root;
+    this.onWait = () => {}; // hears for how many seconds a busy server is waited for
   }
 
-  // The messages of an endpoint, one by one. Leaving the loop or `signal` ends the call.
+  // The messages of an endpoint, one by one. Leaving the loop or `signal` ends the call. A server that is busy
+  // says so before its first message.
   async *call(name, request, signal) {
+    let messages = null;
+    const first = await patiently(() => {
+      messages = this.attempt(name, request, signal);
+      return messages.next();
+    }, { onWait: this.onWait, signal });
+    try {
+      for (let found = first; !found.done; found = await messages.next()) yield found.value;
+    } finally {
+      await messages.return();
+    }
+  }
+
+  async *attempt(name, request, signal) {
     const address = `${this.root}gradio_api/call/${name}`;
     const stop = new AbortController();
     signal?.addEventListener("abort", () => stop.abort());
@@ -26,6 +43,7 @@ export class Server {
       const answer = await this.fetch(`${address}/${event_id}`, { signal: stop.signal });
       let streams = false;
       for await (const [event, data] of events(answer.body)) {
+        if (event === "error" && data?.title === "Busy") throw new Busy(data.error);
         if (event === "error") throw new Refused(data?.error ?? data ?? "");
         if (event === "generating" || (event === "complete" && !streams)) yield data[0];
         if (event === "complete") return; // of a stream, it says the last message again
@@ -33,7 +51,7 @@ export class Server {
       }
       throw new Lost();
     } catch (problem) {
-      if (stop.signal.aborted || problem instanceof Refused) throw problem;
+      if (stop.signal.aborted || problem instanceof Refused || problem instanceof Busy) throw problem;
       throw new Lost();
     } finally {
       stop.abort();
@@ -43,6 +61,7 @@ export class Server {
   async fetch(address, options) {
     const answer = await fetch(address, options);
     if (answer.ok) return answer;
+    await checkBusy(answer);
     if (answer.status === 503 || answer.status === 422) {
       throw new Refused((await answer.json().catch(() => ({}))).detail ?? "");
     }
@@ -65,7 +84,8 @@ export class Server {
         for (const [stream, , , ids] of message.new) if (stream === 0) received.push(...ids);
         if (asked === request) typed = message.typed ?? typed;
         if (message.more) rest = restOf(request, received, typed);
-        else yield asked === request ? message : { ...message, typed };
+        else if (asked === request) yield message;
+        else yield { new: message.new, ended: message.ended, typed };
       }
       asked = rest;
     }
@@ -92,6 +112,7 @@ function restOf(request, received, typed) {
     ...request,
     ids: [...ids, ...received],
     text: "",
+    begins_with: "",
     token_id: null,
     beyond_end: false,
     opening: opening >= 0 ? opening : ids.length + typed,

@@ -27,6 +27,9 @@ export function seedOf(text) {
   return /^\d{1,10}$/.test(text.trim()) && Number(text) < SEED_END ? Number(text) : null;
 }
 
+// The words of a text that has commas between them, of any script.
+export const wordsIn = (text) => text.split(/[,\uff0c\u3001]/).map((word) => word.trim()).filter(Boolean);
+
 // What was kept, with whatever is missing or out of range as it is by default.
 export function repaired(kept) {
   const found = defaults();

@@ -1,6 +1,6 @@
 // The settings beside the story: sliders, presets, seed, banned words.
 
-import { PRESETS, SLIDERS, newSeed, seedOf } from "./settings.js";
+import { PRESETS, SLIDERS, newSeed, seedOf, wordsIn } from "./settings.js";
 
 export class SettingsPanel {
   // `values`: the settings to begin with, as settings.js repairs them.
@@ -19,7 +19,7 @@ export class SettingsPanel {
     if (input.type === "range") this.values[name] = Number(input.value);
     else if (name === "stop") this.values.stop_at_end = input.checked;
     else if (name === "banned") {
-      this.values.banned_words = input.value.split(",").map((word) => word.trim()).filter(Boolean);
+      this.values.banned_words = wordsIn(input.value);
     } else if (name === "seed") {
       this.field("fresh").checked = false;
       this.checkSeed();

@@ -1,10 +1,14 @@
 // What can be done with a story: its link, a code, a picture, files, and a book of several.
 //
-// Pictures and files are made by the app's server (playground/pages/shared.py). A page without one makes
-// some by itself (`writer.files`, as in browser/web/files.js); without either there is the link alone.
+// Pictures and files are made by the app's server (playground/pages/shared.py), which is sent the story itself:
+// it need not fit into a link. A page without one makes some by itself (`writer.files`, as in
+// browser/web/files.js); without either there is the link alone.
 
+import { linesOf } from "./book_lines.js";
+import { checkBusy, patiently } from "./patience.js";
 import { TooLong } from "./permalink.js";
 import { sharedStory } from "./shared_story.js";
+import { storage } from "./storage.js";
 
 const KINDS = ["txt", "md", "html", "epub", "pdf", "json"];
 const TITLE = 48; // letters of a title that is made of a story's beginning
@@ -19,7 +23,7 @@ export const PANEL = `
 <section class="sharing" data-part="sharing" aria-labelledby="ink-sharing" hidden>
   <h2 id="ink-sharing" data-text="share_title"></h2>
   <button type="button" class="quiet close" data-share="close" data-label="close">✕</button>
-  <div class="row">
+  <div class="row" data-part="link-row">
     <label for="ink-link" data-text="link"></label>
     <input id="ink-link" readonly>
     <button type="button" class="primary" data-share="copy" data-text="copy"></button>
@@ -76,8 +80,8 @@ export class SharePanel {
   constructor(writer) {
     this.writer = writer;
     this.element = writer.part("sharing");
-    this.book = read(BOOK) ?? { title: "", stories: [] };
-    this.field("author").value = localStorage.getItem(AUTHOR) ?? "";
+    this.book = bookIn(storage.local.value(BOOK)) ?? { title: "", stories: [] };
+    this.field("author").value = storage.local.get(AUTHOR) ?? "";
     this.field("book-title").value = this.book.title;
     this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
     this.element.addEventListener("input", (event) => this.input(event.target.id));
@@ -97,9 +101,10 @@ export class SharePanel {
 
   // Opens on the story as it is now.
   async open() {
-    if (this.writer.writing || !(await this.writer.isScored())) return;
+    if (this.writer.writing || !(await this.during("reading", () => this.writer.isReadAsItIs()))) return;
     const { doc, server, files } = this.writer;
     this.element.hidden = false;
+    this.writer.card.close();
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
     this.part("made").hidden = !server && !files;
@@ -115,38 +120,43 @@ export class SharePanel {
     if (await this.link()) {
       this.field("link").focus();
       this.field("link").select();
-      this.element.scrollIntoView({ block: "nearest" });
     }
+    this.element.scrollIntoView({ block: "nearest" });
   }
 
+  get isOpen() {
+    return !this.element.hidden;
+  }
+
+  // The focus goes back to the button that opens it.
   close() {
+    const inside = this.element.contains(document.activeElement);
     this.element.hidden = true;
+    if (inside) this.part("share").focus();
   }
 
-  // Makes the link; whether there is one.
+  // Makes the link; whether there is one. Without it the story can still be saved.
   async link() {
+    const { sharing, server, files, language } = this.writer;
+    this.text = "";
     try {
-      this.text = await this.writer.sharing.text(this.field("all-branches").checked);
+      this.text = await sharing.text(this.field("all-branches").checked);
+      this.say("");
     } catch (problem) {
       if (!(problem instanceof TooLong)) throw problem;
-      this.close();
-      this.writer.say(this.writer.language.say("link_too_long"));
-      return false;
+      this.say(`link_too_long_${problem.what}`, { n: problem.count, max: problem.most });
+      this.writer.part("live").textContent = language.say("link_none");
     }
-    this.field("link").value = this.writer.sharing.address(this.text);
-    this.part("local").hidden = !isLocal(this.field("link").value);
-    if (this.writer.server || this.writer.files) {
-      const code = this.writer.server ? `${this.base}qr.svg` : this.writer.files.code(this.field("link").value);
+    this.field("link").value = this.text && sharing.address(this.text);
+    this.part("link-row").hidden = !this.text;
+    this.part("local").hidden = !this.text || !isLocal(this.field("link").value);
+    if (server || files) {
+      const code = this.text && (server ? `${server}s/${this.text}/qr.svg` : files.code(this.field("link").value));
       this.element.querySelector(".code").hidden = !code;
       if (code) this.show(this.part("code"), code);
       this.showPicture();
     }
-    return true;
-  }
-
-  // Where the server answers for this story.
-  get base() {
-    return `${this.writer.server}s/${this.text}/`;
+    return Boolean(this.text);
   }
 
   // As it was typed, or the story's first words.
@@ -154,16 +164,9 @@ export class SharePanel {
     return this.field("title").value.trim() || this.field("title").placeholder;
   }
 
-  // Title and author.
+  // What the server makes a picture or a file of.
   get asked() {
-    return new URLSearchParams({ title: this.title, author: this.field("author").value });
-  }
-
-  get picture() {
-    const asked = this.asked;
-    asked.set("shape", this.field("tall").checked ? "tall" : "wide");
-    if (this.field("picture-odds").checked) asked.set("odds", "1");
-    return `${this.base}picture.png?${asked}`;
+    return { title: this.title, author: this.field("author").value, link: this.text, story: this.writer.sharing.value() };
   }
 
   // The story for `writer.files`.
@@ -172,34 +175,74 @@ export class SharePanel {
     return sharedStory(this.writer, { title: this.title, author, link: this.field("link").value });
   }
 
-  makePicture() {
-    const { files } = this.writer;
-    return files.picture(this.story, { tall: this.field("tall").checked, odds: this.field("picture-odds").checked });
+  // The story's picture, drawn once as long as nothing changes.
+  async makePicture() {
+    const { files, server } = this.writer;
+    const tall = this.field("tall").checked, odds = this.field("picture-odds").checked;
+    if (!server) return files.picture(this.story, { tall, odds });
+    const asked = { ...this.asked, shape: tall ? "tall" : "wide", odds }, key = JSON.stringify(asked);
+    if (this.drawn?.key !== key) this.drawn = { key, blob: await (await this.made("picture.png", asked)).blob() };
+    return this.drawn.blob;
   }
 
   async showPicture() {
-    if (this.writer.server) this.show(this.part("picture"), this.picture);
-    else {
-      URL.revokeObjectURL(this.part("picture").src);
-      this.show(this.part("picture"), URL.createObjectURL(await this.makePicture()));
+    const image = this.part("picture"), turn = (this.turn = (this.turn ?? 0) + 1);
+    image.alt = this.writer.language.say("picture_alt");
+    try {
+      const address = await addressOf(await this.makePicture());
+      if (turn === this.turn) this.show(image, address); // else a newer one is on its way
+    } catch (problem) {
+      image.hidden = true;
+      this.sayWhy(problem);
     }
-    this.part("picture").alt = this.writer.language.say("picture_alt");
   }
 
-  // An image, or why there is none.
   show(image, address) {
     image.hidden = false;
-    image.onerror = async () => {
+    image.onerror = () => {
       image.hidden = true;
-      const answer = await fetch(address).catch(() => null);
-      const { detail } = (await answer?.json().catch(() => null)) ?? {};
-      this.say(detail ? "nothing_made" : "lost", { why: detail });
     };
     image.src = address;
   }
 
+  // What the server makes of a story or a book: its answer. Throws an Error with a sentence; without one the
+  // server was not reached.
+  async made(path, asked) {
+    const body = JSON.stringify(asked), headers = { "Content-Type": "application/json" };
+    return patiently(async () => {
+      const answer = await fetch(this.writer.server + path, { method: "POST", headers, body }).catch(() => null);
+      if (!answer) throw new Error("");
+      await checkBusy(answer);
+      if (answer.ok) return answer;
+      const { detail } = await answer.json().catch(() => ({}));
+      throw new Error(detail ?? answer.statusText);
+    }, { onWait: (n) => n && this.say("busy", { n }) });
+  }
+
+  sayWhy({ message }) {
+    this.say(message ? "nothing_made" : "lost", { why: message });
+  }
+
+  // What `work` returns; what takes longer than a second says for how long it has been going on.
+  async during(key, work) {
+    const began = Date.now();
+    let sentence = "";
+    const timer = setInterval(() => {
+      sentence = this.writer.language.say(key, { n: Math.round((Date.now() - began) / 1000) });
+      this.part("share-note").textContent = sentence;
+      if (this.element.hidden) this.writer.part("note").textContent = sentence;
+    }, 1000);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      const note = this.writer.part("note");
+      if (this.element.hidden && note.textContent === sentence) note.textContent = ""; // what `work` says stays
+    }
+  }
+
   input(id) {
-    if (id === "ink-author") localStorage.setItem(AUTHOR, this.field("author").value);
+    if (id === "ink-author") storage.local.set(AUTHOR, this.field("author").value);
     if (id === "ink-all-branches") this.link();
     if (id === "ink-book-title") this.keepBook();
     if (["ink-title", "ink-author", "ink-tall", "ink-picture-odds"].includes(id)) {
@@ -215,14 +258,13 @@ export class SharePanel {
     else if (share === "copy") await this.copy();
     else if (share === "send") await this.send();
     else if (share === "large") this.showLarge();
-    else if (share === "picture" && !this.writer.server) this.keep(await this.makePicture(), "story.png");
-    else if (share === "picture") await this.save(this.picture, "story.png");
-    else if (share === "add") this.add([{ link: this.text, title: this.title, author: this.field("author").value }]);
-    else if (share === "add-links") this.addLinks();
+    else if (share === "picture") await this.save(() => this.makePicture(), "story.png");
+    else if (share === "add") this.add([this.entry]);
+    else if (share === "add-links") await this.addLinks();
     else if (file === "pdf" && !this.writer.server) this.print();
-    else if (file && !this.writer.server) await this.make(file);
-    else if (file) await this.save(`${this.base}story.${file}?${this.asked}`, `story.${file}`);
-    else if (book) await this.saveBook(book);
+    else if (file && !this.writer.server) await this.save(() => this.writer.files.file(file, this.story), `story.${file}`);
+    else if (file) await this.save(() => this.made(`story.${file}`, this.asked), `story.${file}`);
+    else if (book) await this.save(() => this.made(`book.${book}`, this.book), `book.${book}`);
     else if (remove) this.remove(Number(remove));
   }
 
@@ -243,8 +285,7 @@ export class SharePanel {
     try {
       const { server, files } = this.writer;
       if ((server || files) && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
-        const data = server ? await (await fetch(this.picture)).blob() : await this.makePicture();
-        what.files = [new File([data], "story.png", { type: "image/png" })];
+        what.files = [new File([await this.makePicture()], "story.png", { type: "image/png" })];
       }
       await navigator.share(what);
     } catch (problem) {
@@ -259,32 +300,18 @@ export class SharePanel {
     dialog.showModal();
   }
 
-  // A file from the server, to keep.
-  async save(address, name, options = {}) {
-    this.say("making");
-    let answer;
-    try {
-      answer = await fetch(address, options);
-    } catch {
-      this.say("lost");
-      return;
-    }
-    if (!answer.ok) {
-      const { detail } = await answer.json().catch(() => ({}));
-      this.say("nothing_made", { why: detail ?? answer.statusText });
-      return;
-    }
-    const given = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("content-disposition") ?? "");
-    this.keep(await answer.blob(), given ? decodeURIComponent(given[1]) : name);
-  }
-
-  // A file that is made here.
-  async make(kind) {
+  // A file to keep, of what `make` returns: a blob, or a server's answer, which may name it.
+  async save(make, name) {
     this.say("making");
     try {
-      this.keep(await this.writer.files.file(kind, this.story), `story.${kind}`);
+      const made = await this.during("making_for", make);
+      if (made instanceof Blob) this.keep(made, name);
+      else {
+        const given = /filename\*=UTF-8''([^;]+)/.exec(made.headers.get("content-disposition") ?? "");
+        this.keep(await made.blob(), given ? decodeURIComponent(given[1]) : name);
+      }
     } catch (problem) {
-      this.say("nothing_made", { why: problem.message });
+      this.sayWhy(problem);
     }
   }
 
@@ -312,14 +339,25 @@ export class SharePanel {
     this.say("book_has", { n: this.book.stories.length });
   }
 
-  // Links that others sent: one a line, after it perhaps the name of who wrote it.
-  addLinks() {
-    const lines = this.field("book-links").value.split("\n").map((line) => line.trim()).filter(Boolean);
-    this.field("book-links").value = "";
-    this.add(lines.map((line) => {
-      const [link, ...author] = line.split(/\s+/);
-      return { link, title: "", author: author.join(" ") };
-    }));
+  // This story in the book: by its link if it has one.
+  get entry() {
+    const { title, author, link, story } = this.asked;
+    return { title, author, ...(link ? { link } : { story }) };
+  }
+
+  // Links that others sent: one a line, after it perhaps the name of who wrote it. A line that is none stays in
+  // the field, and the others are taken.
+  async addLinks() {
+    const { good, bad } = linesOf(this.field("book-links").value, await this.writer.sharing.reader());
+    this.add(good);
+    this.field("book-links").value = bad.map(({ line }) => line).join("\n");
+    if (!bad.length) return;
+    const { language } = this.writer;
+    const [{ number, why, values }] = bad;
+    const left = bad.length > 1 ? ` ${language.say("book_more_bad", { n: bad.length - 1 })}` : "";
+    this.part("share-note").textContent =
+      `${language.say("book_bad", { k: number, why: language.say(why, values), n: good.length })}${left}`;
+    this.field("book-links").focus();
   }
 
   remove(number) {
@@ -330,14 +368,14 @@ export class SharePanel {
 
   keepBook() {
     this.book.title = this.field("book-title").value;
-    localStorage.setItem(BOOK, JSON.stringify(this.book));
+    if (!storage.local.set(BOOK, JSON.stringify(this.book))) this.writer.stories.fail("full");
   }
 
   showBook() {
     const { stories } = this.book;
     this.part("book-count").textContent = stories.length ? `(${stories.length})` : "";
     for (const button of this.element.querySelectorAll("[data-book]")) button.disabled = !stories.length;
-    this.part("book-list").replaceChildren(...stories.map(({ link, title, author }, k) => {
+    this.part("book-list").replaceChildren(...stories.map(({ link = "", title, author }, k) => {
       const item = document.createElement("li");
       const name = document.createElement("span");
       name.textContent = [title || `…${link.slice(-24)}`, author].filter(Boolean).join(", ");
@@ -351,15 +389,15 @@ export class SharePanel {
       return item;
     }));
   }
-
-  saveBook(kind) {
-    return this.save(`${this.writer.server}book.${kind}`, `book.${kind}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(this.book),
-    });
-  }
 }
+
+// A picture's whole content as an address, which the page's policy allows.
+const addressOf = (blob) => new Promise((resolve, reject) => {
+  const reader = new FileReader();
+  reader.onload = () => resolve(reader.result);
+  reader.onerror = () => reject(reader.error);
+  reader.readAsDataURL(blob);
+});
 
 // The first words of a story, as its title.
 function beginning(text) {
@@ -368,11 +406,4 @@ function beginning(text) {
   return `${first.slice(0, TITLE).replace(/[\s,;:]+\S*$/, "")}…`;
 }
 
-function read(name) {
-  try {
-    const found = JSON.parse(localStorage.getItem(name));
-    return Array.isArray(found?.stories) ? found : null;
-  } catch {
-    return null;
-  }
-}
+const bookIn = (kept) => (Array.isArray(kept?.stories) ? kept : null);

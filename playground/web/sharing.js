@@ -28,20 +28,27 @@ export class Sharing {
   // The story as a link's text; with `branches`, with all ways that it has gone. Throws
   // permalink.TooLong.
   async text(branches = false) {
+    if (branches) await this.writer.scoreBranches();
+    return permalink.encode(this.value(branches), await this.common());
+  }
+
+  // The story as a link's value, which a link may be too short for.
+  value(branches = false) {
     const { doc, model } = this.writer;
     const all = [tree.knownTokens(this.writer.tokens)];
     const names = [""];
     if (branches) {
       for (const [branch] of ordered(doc)) {
-        if (branch.id === doc.current) continue;
+        if (branch.id === doc.current || tree.pendingText(branch.tokens).trim()) continue;
         all.push(tree.knownTokens(branch.tokens));
         names.push(branch.name);
       }
     }
     const used = [...new Set(all.flat().map((token) => token.r).filter((run) => run >= 0))];
     const packed = (tokens) => tokens.map((token) => [token.i, used.indexOf(token.r)]);
-    const value = {
+    return {
       model: model.fingerprint,
+      tokenizer: model.tokenizer ?? "",
       name: model.name,
       runs: used.map((run) => doc.runs[run]),
       tokens: packed(all[0]),
@@ -53,7 +60,31 @@ export class Sharing {
         };
       }),
     };
-    return permalink.encode(value, await this.common());
+  }
+
+  // A function of a link as somebody passes it on: { text, link }, or { why, values } if it cannot be opened here.
+  async reader() {
+    const common = await this.common();
+    return (written) => {
+      const text = permalink.textIn(written);
+      try {
+        const link = permalink.decode(text, common);
+        return this.modelOf(link) ? { text, link } : this.noModel(link);
+      } catch (problem) {
+        return { why: problem instanceof permalink.Newer ? "link_newer" : "link_damaged" };
+      }
+    };
+  }
+
+  // The model that wrote a link's story, else one that reads its tokens; undefined if none does.
+  modelOf(link) {
+    const { models, model } = this.writer;
+    return models.find(({ fingerprint }) => fingerprint?.startsWith(link.model))
+      ?? [model, ...models].find(({ tokenizer }) => permalink.hasTokenizer(link, tokenizer));
+  }
+
+  noModel({ name }) {
+    return { why: name ? "link_tokenizer" : "link_tokenizer_unknown", values: { name } };
   }
 
   // The address that opens a link's text.
@@ -70,28 +101,25 @@ export class Sharing {
     if (!text || this.writer.writing) return;
     field.value = "";
     this.writer.appearance.showTitle({ isAnother: true });
-    await this.open(linkIn(text) ?? text);
+    await this.open(text);
   }
 
   // A story from a link: shown at once, then written again to see whether the model really said so.
   async open(text) {
     const home = document.querySelector("base") ? document.baseURI : location.pathname;
     history.replaceState(null, "", home); // a reload shows what became of it
-    let link;
-    try {
-      link = permalink.decode(text, await this.common());
-    } catch (problem) {
-      this.writer.say(this.writer.language.say(problem instanceof permalink.Newer ? "link_newer" : "link_damaged"));
+    const { link, why, values } = (await this.reader())(text);
+    if (!link) {
+      this.writer.say(this.writer.language.say(why, values));
       return;
     }
-    const known = this.writer.models.find(({ fingerprint }) => fingerprint?.startsWith(link.model));
-    if (known) {
-      this.writer.field("model").value = known.name;
-      showFacts(this.writer);
-    }
+    const reader = this.modelOf(link), known = reader.fingerprint?.startsWith(link.model);
+    this.writer.field("model").value = reader.name;
+    showFacts(this.writer);
     try {
       const tokens = await this.read(link.tokens, []);
-      let doc = tree.withTokens({ ...tree.emptyDocument(), runs: link.runs }, tokens);
+      const wrote = known ? tree.signature(reader) : { name: link.name, fingerprint: link.model, tokenizer: null };
+      let doc = tree.withTokens({ ...this.writer.stories.newDocument(wrote), runs: link.runs }, tokens);
       const ids = [doc.current];
       for (const { leaves, shared, name, tokens: own } of link.branches) {
         const before = doc.branches[ids[leaves]].tokens.slice(0, shared);
@@ -99,7 +127,7 @@ export class Sharing {
         doc = tree.branched(tree.selected(doc, ids[leaves]), all, name);
         ids.push(doc.current);
       }
-      this.writer.act(tree.selected(doc, ids[0]));
+      this.writer.act(this.writer.stories.viewOf(tree.selected(doc, ids[0])));
       this.writer.say(await this.verdict(link, tokens, Boolean(known)));
     } catch (problem) {
       this.writer.say(this.writer.why(problem));
@@ -124,11 +152,11 @@ export class Sharing {
       if (r < 0 || tokens[k - 1]?.r === r) continue;
       let end = k;
       while (tokens[end]?.r === r) end += 1;
-      const { settings, seed, space, beyond } = runs[r];
+      const { settings, seed, begins, beyond } = runs[r];
       const before = tokens.slice(0, k);
       const request = {
-        ...this.writer.generation.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed]),
-        text: space ? " " : "", beyond_end: beyond,
+        ...this.writer.generation.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed], {}),
+        begins_with: begins, beyond_end: beyond,
       };
       const written = [];
       for await (const message of this.writer.source.write(request, new AbortController().signal)) {

@@ -27,11 +27,14 @@ import { SettingsPanel } from "./settings_panel.js";
 import { SharePanel } from "./share_panel.js";
 import { Sharing, linkIn } from "./sharing.js";
 import { Sheet } from "./sheet.js";
-import { Store } from "./store.js";
+import { storage } from "./storage.js";
+import { Stories } from "./stories.js";
+import { StoriesPanel } from "./stories_panel.js";
 import * as tree from "./tree.js";
 
 const CHARACTERS = 20_000, NEARLY = 0.9; // of a story; from which part on their number is told
 const AT_REST = 600; // ms without a key after which typed text is scored
+const SCORED_FIRST = 400; // characters of it
 
 class Writer extends HTMLElement {
   connectedCallback() {
@@ -40,18 +43,19 @@ class Writer extends HTMLElement {
 
   async start({ source, models, texts, record = null, address = null, server = null, files = null, api = false, publish = false }) {
     Object.assign(this, { source, models, record, address, server, files });
-    const wanted = [localStorage.getItem("inkling-language"), ...navigator.languages].filter(Boolean);
+    source.onWait = (seconds) => this.sayBusy(seconds);
+    const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it
     this.history = new UndoHistory();
     this.writing = null;
-    this.store = await Store.open();
-    const kept = await this.store.load();
-    this.doc = tree.unpacked(kept?.doc) ?? (record ? tree.fromRecord(record) : tree.emptyDocument());
-    this.build({ api, publish, settings: kept?.settings });
-    if (!kept && record) this.say(this.language.say("first_story"));
-    this.setOdds(kept ? Boolean(kept.odds) : Boolean(record));
-    this.changed();
+    this.stories = new Stories(this);
+    this.store = this.stories.store;
+    const kept = await this.stories.load(record);
+    this.build({ api, publish, settings: kept.settings });
+    if (kept.isRecord) this.say(this.language.say("first_story"));
+    this.setOdds(Boolean(kept.odds));
+    this.stories.show(kept);
     this.setAttribute("ready", "");
     const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
@@ -70,8 +74,8 @@ class Writer extends HTMLElement {
       edit: (text) => this.edit(text),
       undo: () => this.undo(),
       redo: () => this.redo(),
-      word: (k, opened) => this.card.open(k, opened),
-      pass: (k) => this.card.pass(k),
+      word: (k, opened) => this.lookAt(k, opened),
+      pass: (k) => this.sharePanel.isOpen || this.card.pass(k),
       leave: () => this.card.leave(),
       editAt: (k) => this.editAt(k),
     });
@@ -88,10 +92,11 @@ class Writer extends HTMLElement {
     this.reading = new Reading(this);
     this.sharing = new Sharing(this);
     this.sharePanel = new SharePanel(this);
+    this.storiesPanel = new StoriesPanel(this);
     this.branchList = new Branches(this.part("branches"), {
-      select: (id) => this.act(tree.selected(this.doc, id)),
-      rename: (id, name) => this.act(tree.renamed(this.doc, id, name)),
-      prune: (id) => this.act(tree.pruned(this.doc, id)),
+      select: (id) => this.stories.change((doc) => tree.selected(doc, id)),
+      rename: (id, name) => this.stories.change((doc) => tree.renamed(doc, id, name)),
+      prune: (id) => this.stories.change((doc) => tree.pruned(doc, id)),
     });
     for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
     this.part("models").hidden = this.models.length < 2;
@@ -102,10 +107,8 @@ class Writer extends HTMLElement {
     this.addEventListener("input", (event) => this.input(event));
     this.addEventListener("change", (event) => this.input(event));
     document.addEventListener("keydown", (event) => this.key(event));
-    addEventListener("pagehide", () => {
-      this.keep();
-      this.store.leave();
-    });
+    addEventListener("pagehide", () => this.stories.leave());
+    document.addEventListener("visibilitychange", () => document.hidden && this.store.flush());
     this.appearance = new Appearance(this);
     this.appearance.showWords();
   }
@@ -115,6 +118,7 @@ class Writer extends HTMLElement {
   click(event) {
     const button = event.target.closest("button");
     if (!button) return;
+    this.sheet.typing.settle(); // in some browsers a button leaves a word under composition
     const { do: action, preset, opening } = button.dataset;
     if (preset) this.panel.usePreset(preset);
     else if (opening) this.begin(this.language.say(`opening_${opening}`));
@@ -128,6 +132,7 @@ class Writer extends HTMLElement {
     else if (action === "undo") this.undo();
     else if (action === "redo") this.redo();
     else if (action === "new") this.begin("");
+    else if (action === "stories") this.storiesPanel.toggle();
     else if (action === "edit") this.editAt(this.tokens.length - 1);
     else if (action === "read") this.reading.read();
     else if (action === "share") this.sharePanel.open();
@@ -161,13 +166,23 @@ class Writer extends HTMLElement {
     } else if (command && event.key.toLowerCase() === "y" && event.target === this.sheet.element) {
       this.redo();
     } else if (event.key === "Escape") {
-      if (this.writing) this.stop();
-      else if (this.card.isOpen) this.card.close(true);
-      else if (this.choices.isOpen) this.choices.close();
-      else if (this.odds && !this.sheet.looking) this.look();
-      else return;
+      if (!this.leaveTopmost()) return;
     } else return;
     event.preventDefault();
+  }
+
+  // Esc ends what is topmost, and nothing below it; whether there was anything.
+  leaveTopmost() {
+    if (this.querySelector("dialog[open]")) return false; // the browser closes it
+    if (this.writing) this.stop();
+    else if (this.card.isOpen) this.card.close(true);
+    else if (this.sharePanel.isOpen) this.sharePanel.close();
+    else if (this.storiesPanel.isOpen) this.storiesPanel.close();
+    else if (this.choices.isOpen) this.choices.close();
+    else if (this.reading.isOn) this.reading.stop();
+    else if (this.odds && !this.sheet.looking) this.look();
+    else return false;
+    return true;
   }
 
   // The document and what was
@@ -204,7 +219,7 @@ class Writer extends HTMLElement {
   }
 
   remember() {
-    this.history.remember(this.doc);
+    this.history.remember(this.stories.keptOf(this.doc));
     this.typing = null;
   }
 
@@ -217,18 +232,20 @@ class Writer extends HTMLElement {
   }
 
   travel(way) {
-    const doc = this.writing ? null : this.history[way](this.doc);
+    const doc = this.writing ? null : this.history[way](this.stories.keptOf(this.doc));
     if (!doc) return;
-    this.doc = doc;
+    const before = this.sheet.text;
+    this.doc = this.stories.viewOf(doc);
     this.typing = null;
     this.last = null;
     this.card.close();
     this.changed();
+    this.sheet.caretAfter(before);
   }
 
   // Text that a person typed, cut or pasted.
   edit(text) {
-    if (text.length > CHARACTERS) {
+    if (text.length > CHARACTERS && text.length >= this.sheet.text.length) { // what gets shorter is taken
       this.say(this.language.say("too_long", { max: CHARACTERS, n: text.length }));
       this.showTokens();
       return;
@@ -245,17 +262,17 @@ class Writer extends HTMLElement {
     }
   }
 
-  // A new story; Undo brings the old one back.
+  // A new story; the old one stays in the list, and Undo brings it back.
   begin(text) {
     if (this.writing) return;
     this.appearance.showTitle({ isAnother: true });
-    this.act(tree.edited(tree.emptyDocument(), text));
+    this.act(tree.edited(this.stories.newDocument(), text));
     this.editAt(this.tokens.length - 1);
   }
 
   changeModel() {
     showFacts(this);
-    this.act(tree.edited(tree.emptyDocument(), tree.textOf(this.tokens))); // it reads for itself
+    this.act(tree.rebased(this.doc, tree.signature(this.model))); // it reads for itself
   }
 
   // Writing
@@ -272,6 +289,12 @@ class Writer extends HTMLElement {
     this.classList.toggle("odds", on);
     this.part("legend").hidden = !on;
     this.look(on);
+  }
+
+  // A word's card; it is never over the panel that shares the story.
+  lookAt(k, opened) {
+    if (opened) this.sharePanel.close();
+    if (!this.sharePanel.isOpen) this.card.open(k, opened);
   }
 
   look(on = this.odds) {
@@ -306,21 +329,39 @@ class Writer extends HTMLElement {
     return this.language.say("nothing", { why: problem.message });
   }
 
-  // Typed text as the model reads it, with its surprise.
-  async scorePending() {
-    const text = tree.pendingText(this.tokens);
-    if (!text.trim() || this.writing) return;
-    const doc = this.doc;
-    const ids = tree.knownTokens(this.tokens).map((token) => token.i);
-    const found = await this.source.score({ model: this.model.name, ids, text });
-    if (this.doc !== doc || !found) return;
-    const tokens = found.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 }));
-    const read = tree.textOf(tokens); // of some tokenizers not quite as it was typed
-    const rest = text.startsWith(read) ? text.slice(read.length) : ""; // a space that belongs to the next word
-    if (rest) tokens.push({ t: rest, s: null, i: null, r: -1 });
-    this.doc = tree.scored(doc, tokens);
-    this.showTokens();
-    this.keep();
+  // Whether a link can say the story as it stands here; if not, the page says why.
+  async isReadAsItIs() {
+    if (!(await this.isScored())) return false;
+    if (!tree.pendingText(this.tokens).trim()) return true;
+    this.say(this.language.say("read_otherwise", { name: this.model.name }));
+    return false;
+  }
+
+  async scoreBranches() {
+    for (const id of Object.keys(this.doc.branches)) await this.scorePending(Number(id));
+  }
+
+  // A branch's typed text as the model reads it, with its surprise: what was changed first, and the rest in larger
+  // and larger parts.
+  async scorePending(id = this.doc.current) {
+    const all = () => this.doc.branches[id]?.tokens ?? [];
+    let whole = tree.textOf(all());
+    for (let length = SCORED_FIRST; tree.pendingText(all()).trim() && !this.writing; length *= 4) {
+      const doc = this.doc, text = tree.firstWords(tree.pendingText(all()), length);
+      const ids = tree.knownTokens(all()).map((token) => token.i);
+      const found = await this.source.score({ model: this.model.name, ids, text });
+      const tokens = found?.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 })) ?? [];
+      const read = tree.textOf(tokens);
+      if (tree.textOf(all()) !== whole || !read) return;
+      if (!text.startsWith(read)) return; // some tokenizers read another text: it stays as it was typed
+      if (this.doc !== doc) continue; // somebody else asked too, and was first
+      // A space at the end belongs to the next word: it is typed text still.
+      this.doc = this.stories.follow(doc, tree.scored(doc, tokens, read.length, id));
+      whole = tree.textOf(all());
+      this.showTokens();
+      this.branchList.show(this.doc, this.language);
+      this.keep();
+    }
   }
 
   // Showing
@@ -392,9 +433,15 @@ class Writer extends HTMLElement {
     this.part("live").textContent = sentence;
   }
 
+  // That a busy server is waited for; 0 seconds when it has answered.
+  sayBusy(seconds) {
+    if (seconds) this.say(this.language.say("busy", { n: seconds }));
+    else if (this.part("note").textContent === this.busy) this.say("");
+    this.busy = this.part("note").textContent;
+  }
+
   keep() {
-    if (!this.doc) return;
-    this.store.save({ doc: tree.packed(this.doc), settings: this.settings, odds: this.odds });
+    if (this.doc) this.stories.keep();
   }
 }
 

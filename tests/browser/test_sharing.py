@@ -146,11 +146,36 @@ def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None
     page.get_by_text("A book of stories").click()
     page.get_by_role("button", name="Remove: ").first.click()
     expect(page.locator('[data-part="book-count"]')).to_have_text("(1)")
-    # What cannot be made is said in a sentence.
-    page.get_by_label("Links that others sent you").fill("https://example.org/nothing")
+    # A line that is no link is told at once, and spoils no other.
+    page.get_by_label("Links that others sent you").fill(
+        f"https://example.org/x Ann\n<{link}>, Zoë"
+    )
     button(page, "Add these").click()
-    button(page, "Save as e-book").click()
-    expect(page.locator(".sharing [role=status]")).to_contain_text("Story 2: This link is cut off")
+    status = page.locator(".sharing [role=status]")
+    expect(status).to_contain_text("Line 1 was not added: This link is cut off")
+    expect(page.locator('[data-part="book-count"]')).to_have_text("(2)")
+    expect(page.get_by_label("Links that others sent you")).to_have_value(
+        "https://example.org/x Ann"
+    )
+    # What no link holds is saved all the same; a busy server is asked again.
+    page.evaluate(
+        "const writer = document.querySelector('inkling-writer'), [run] = writer.doc.runs;"
+        "writer.doc.runs = Array.from({ length: 510 }, () => run);"
+        "const tokens = Array.from({ length: 510 }, (_, k) => ({ ...writer.tokens[k % 5], r: k }));"
+        "writer.doc.branches[writer.doc.current].tokens = tokens;"
+        "writer.showTokens(); writer.sharePanel.open();"
+    )
+    expect(status).to_contain_text("the model wrote it in 510 pieces, and a link holds 500")
+    expect(page.get_by_label("A link with the whole story")).to_be_hidden()
+    expect(picture).to_have_js_property("naturalWidth", 1200)
+    busy = {"status": 429, "headers": {"retry-after": "0"}, "body": "{}"}
+    page.route("**/story.txt", lambda route: route.fulfill(**busy), times=1)
+    with page.expect_download() as download:
+        button(page, ".txt").click()
+        expect(status).to_contain_text("Many people are writing right now")
+    download.value.save_as(tmp_path / "long.txt")
+    told = page.evaluate("document.querySelector('inkling-writer').sheet.text")
+    assert told.strip() in (tmp_path / "long.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)

@@ -14,6 +14,7 @@ import pytest
 from playground import generate
 from playground.command_line import typed_text, use_utf8
 from playground.sampling import Settings
+from playground.stories.permalink import Permalink, encode
 from playground.stories.story import Story
 from tests.paths import ROOT
 
@@ -23,7 +24,7 @@ def test_text_and_record_are_the_same_story(
 ) -> None:
     words = (
         "--prompt", "A 🦊 ran", "--length", "12", "--seed", "5", "--top-k", "0",
-        "--banned-words", "the", "a", "--device", "cpu",
+        "--banned-words", "the,a", "fox、", "--device", "cpu",
     )  # fmt: skip
     assert generate.main([str(folder_of("qwen3")), *words]) == 0
     plain = capsys.readouterr().out
@@ -31,7 +32,7 @@ def test_text_and_record_are_the_same_story(
     story = Story.from_json(capsys.readouterr().out)
     assert plain == story.text + "\n"
     assert story.text.startswith("A 🦊 ran")
-    assert story.settings == Settings(length=12, seed=5, top_k=0, banned_words=("the", "a"))
+    assert story.settings == Settings(length=12, seed=5, top_k=0, banned_words=("the", "a", "fox"))
     assert len(story.tokens) == 12 or story.ended
 
 
@@ -140,3 +141,27 @@ def test_a_pipe_that_closes_early_shows_no_traceback(folder_of: Callable[[str], 
         said = process.stderr.read()
     assert "Traceback" not in said
     assert "Exception" not in said
+
+
+def test_half_a_word_is_completed_and_the_prompt_stays(
+    folder_of: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for prompt in ("Once upon a ti", "Once\t", "The fox"):
+        words = ("--prompt", prompt, "--length", "1", "--seed", "4", "--device", "cpu")
+        assert generate.main([str(folder_of("llama")), *words]) == 0
+        plain = capsys.readouterr().out
+        assert generate.main([str(folder_of("llama")), "--json", *words]) == 0
+        story = Story.from_json(capsys.readouterr().out)
+        assert plain == story.text + "\n" and story.text.startswith(prompt)
+
+
+def test_a_link_of_another_tokenizer_is_refused(
+    folder_of: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = encode(Permalink("0" * 16, "fox", (), ((464, -1), (21831, -1)), (), "0a1b"))
+    written = f"Look: <https://example.org/s/{link}>!"
+    assert generate.main([str(folder_of("llama")), "--link", written, "--device", "cpu"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.splitlines()[-1].startswith(
+        "error: this story was written by the model fox, which cuts words into other tokens"
+    )

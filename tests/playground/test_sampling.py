@@ -161,7 +161,7 @@ def test_a_bad_number_is_refused_by_name(name: str, value: Any) -> None:
         ("length", 0),
         ("length", 1001),
         ("seed", 2**32),
-        ("banned_words", "word"),
+        ("banned_words", "a" * 101),
         ("banned_words", ("",)),
         ("banned_words", (" \n",)),
         ("banned_words", (7,)),
@@ -209,3 +209,21 @@ def test_a_temperature_near_0_takes_the_likeliest(temperature: float) -> None:
     with np.errstate(all="raise", under="ignore"):
         assert choose_among_all(logits, settings, 0.999) == (1, 1.0)
     assert Settings(temperature=temperature).temperature in (0.0, temperature)
+
+
+def test_a_text_of_banned_words_has_commas_between_them() -> None:
+    words = ("fox", "big bad wolf", "狼", "狐", "cat")
+    assert Settings(banned_words="fox, big bad wolf,, 狼、狐，cat ,").banned_words == words  # type: ignore[arg-type]
+    assert Settings(banned_words="fox").banned_words == ("fox",)  # type: ignore[arg-type]
+    assert Settings(banned_words=" ").banned_words == ()  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match="as a list or as a text with commas between them, not '5'"
+    ):
+        Settings(banned_words=5)  # type: ignore[arg-type]
+
+
+def test_all_but_a_few_ids_may_be_banned() -> None:
+    logits = np.full(1000, -np.inf)
+    logits[[7, 900]] = 1.0, 0.0
+    chosen = {choose_among_all(logits, Settings(top_k=0), uniform(1, k))[0] for k in range(50)}
+    assert chosen == {7, 900}

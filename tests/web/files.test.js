@@ -117,3 +117,20 @@ test("an e-book's pages hold the words as text", async () => {
   assert.match(arabic.get("book/story1.xhtml").toString(), /<html [^>]*lang="ar" xml:lang="ar" dir="rtl"/);
   assert.match(arabic.get("book/book.opf").toString(), /<dc:language>ar<.*page-progression-direction="rtl"/s);
 });
+
+test("a story without a link is saved without one", async () => {
+  const { StoryFiles } = await own("files");
+  const files = new StoryFiles("https://example.org/", null);
+  const about = { title: "A title", author: "Ann", link: "" };
+  const story = sharedStory(writerOf([{ settings: USUAL, seed: 7 }], [-1, 0]), about);
+  const text = async (kind, changes = {}) => (await files.file(kind, { ...story, ...changes })).text();
+  assert.equal(await text("txt"), "A title\nAnn and tiny\n\nOnce word1\n\ntiny: temperature 0.8, top-k 40, seed 7\n");
+  assert.doesNotMatch(await text("md"), /Open it/);
+  const link = "https://example.org/?story=x";
+  assert.match(await text("txt", { link }), /seed 7\nhttps:\/\/example.org\/\?story=x\n$/);
+  assert.match(await text("md", { link }), /seed 7\. \[Open it\]\(https:\/\/example.org\/\?story=x\)\n$/);
+  const read = async (name) => readFileSync(new URL(`playground/web/${name}`, ROOT), "utf-8");
+  const pages = await entriesOf(await epub(story, read));
+  for (const [name, content] of pages) assert.doesNotMatch(content.toString("utf-8"), /Open it/, name);
+  assert.equal(files.code(""), null);
+});

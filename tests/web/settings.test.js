@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { web } from "./modules.js";
 
-const { PRESETS, SEED_END, SLIDERS, defaults, newSeed, repaired, seedOf } = await web("settings");
+const { PRESETS, SEED_END, SLIDERS, defaults, newSeed, repaired, seedOf, wordsIn } = await web("settings");
 
 test("the presets are settings", () => {
   const sliders = new Map(SLIDERS.map((slider) => [slider.name, slider]));
@@ -26,6 +26,11 @@ test("a seed is a whole number below 2 ** 32", () => {
     const seed = newSeed();
     assert.ok(Number.isInteger(seed) && seed >= 0 && seed < SEED_END);
   }
+});
+
+test("banned words have commas of any script between them", () => {
+  assert.deepEqual(wordsIn("fox, big bad wolf,, 狼、狐，cat ,"), ["fox", "big bad wolf", "狼", "狐", "cat"]);
+  assert.deepEqual(wordsIn(" , "), []);
 });
 
 test("what is missing or out of range is repaired", () => {

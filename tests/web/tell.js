@@ -28,14 +28,15 @@ const storyteller = new Storyteller(kernel, tokenizer, ids, idsAt(data, header.r
 
 function write(request) {
   const streams = request.seeds.map(() => []);
-  let typed = 0, ended = [];
+  let first = null, typed = 0, ended = [], begins = "";
   for (const message of storyteller.write(request)) {
     for (const [stream, , , own] of message.new) streams[stream].push(...own);
+    first ??= message.typed; // tokens of the text, which the first stream alone has
     typed = message.typed ?? typed;
+    begins = message.begins_with ?? begins;
     ended = message.ended ?? ended;
   }
-  streams[0] = streams[0].slice(typed);
-  return { streams, ended };
+  return { streams: streams.map((one, k) => one.slice(k ? typed - first : typed)), ended, begins };
 }
 
 function encode(texts) {

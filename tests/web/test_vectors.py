@@ -24,7 +24,7 @@ def flat(value: Any) -> list[Any]:
     return [value]
 
 
-@pytest.mark.parametrize("part", ["uniform", "odds", "choices"])
+@pytest.mark.parametrize("part", ["uniform", "odds", "choices", "seams"])
 def test_python_computes_what_the_file_says(part: str, kept: dict[str, Any]) -> None:
     """Numbers may differ in their last digits: exp() is not the same on every processor."""
     old, new = flat(kept[part]), flat(PARTS[part]())

@@ -59,6 +59,51 @@ test("pending text is replaced by its tokens", () => {
   assert.equal(tree.pendingText(tree.current(doc).tokens), "");
 });
 
+test("an edit at the beginning keeps the pieces of what follows", () => {
+  const doc = tree.edited(story("Once", " upon", " a", " time"), "Onces upon a time");
+  const { tokens } = tree.current(doc);
+  assert.deepEqual(tokens.map(({ t, i, r }) => [t, i, r]), 
+    [["Once", null, -1], ["s", null, -1], [" upon", null, -1], [" a", null, -1], [" time", null, -1]]);
+  const again = tree.current(tree.edited(doc, "Onces! upon a time")).tokens;
+  assert.deepEqual(again.map(({ t }) => t), ["Once", "s!", " upon", " a", " time"]);
+  assert.ok([0, 2, 3, 4].every((k) => again[k] === tokens[k]));
+});
+
+test("what was changed is scored first, and the rest stays pending", () => {
+  const doc = tree.edited(story("Once", " upon", " a", " time"), "Onces upon a time");
+  const part = tree.scored(doc, [token("On"), token("ces"), token(" upo")], "Onces upo".length);
+  assert.deepEqual(tree.current(part).tokens.map(({ t, i }) => [t, i === null]), [
+    ["On", false], ["ces", false], [" upo", false], ["n", true], [" a", true], [" time", true]]);
+  assert.equal(textOf(part), "Onces upon a time");
+  assert.equal(tree.pendingText(tree.current(part).tokens), "n a time");
+  assert.equal(tree.firstWords("One two  three\n", 5), "One two");
+  assert.equal(tree.firstWords("One two  three\n", 8), "One two");
+  assert.equal(tree.firstWords("One two  three\n", 9), "One two  three\n"); // no rest of spaces alone
+  assert.equal(tree.firstWords("  \n three", 2), "  \n three");
+  assert.equal(tree.firstWords("Onetwo", 2), "Onetwo");
+});
+
+test("a model's word that comes back as it was is the model's still", () => {
+  const told = [token("Once"), token(" ran", 0, 4)];
+  const doc = tree.edited(tree.withTokens(tree.emptyDocument(), told), "Once ran.");
+  assert.equal(tree.pendingText(tree.current(doc).tokens), " ran.");
+  const same = tree.current(tree.scored(doc, [token(" ran", -1, 4), token(".")])).tokens;
+  assert.equal(same[1], told[1]);
+  assert.equal(same[2].r, -1);
+  const other = tree.current(tree.scored(doc, [token(" ran.", -1, 9)])).tokens;
+  assert.equal(other[1].r, -1);
+});
+
+test("no edit leaves half a character", () => {
+  const halves = story(".", "", "“"); // two tokens of one quotation mark
+  assert.deepEqual(tree.current(tree.edited(halves, ".")).tokens.map(({ t }) => t), ["."]);
+  const joined = story("Said", " ", "“"); // the first half with the space before it
+  const { tokens } = tree.current(tree.edited(joined, "Said "));
+  assert.deepEqual(tokens.map(({ t, i }) => [t, i === null]), [["Said", false], [" ", true]]);
+  const cut = tree.edited(story("Once", ""), "Once more"); // a story stopped within a character
+  assert.deepEqual(tree.current(cut).tokens.map(({ t }) => t), ["Once", " more"]);
+});
+
 test("a branch shares the tokens that it begins with", () => {
   const doc = family();
   const { branches } = doc;
@@ -111,7 +156,7 @@ test("whole quarters of the context slide out of sight", () => {
 });
 
 test("what is kept is what was there", () => {
-  const [withRun] = tree.withRun(tree.renamed(family(), 3, "Home"), { settings: { temperature: 1 }, seed: 5 });
+  const [withRun] = tree.withRun(tree.renamed(family(), 3, "Home"), { settings: { temperature: 1 }, seed: 5, begins: " f" });
   const doc = tree.withTokens(withRun, tree.current(withRun).tokens, true);
   const value = structuredClone(tree.packed(doc)); // as the browser's database keeps it
   const back = tree.unpacked(value);

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import segno
 
+from playground.engine.seam import BLANKS, WORD
 from playground.sampling import Settings, choose, choose_among_all, penalise, uniform
 
 FILE = Path(__file__).with_name("vectors.json")
@@ -33,6 +34,13 @@ CHOICES: list[dict[str, Any]] = [
     {"temperature": 2, "top_k": 200, "top_p": 0.9, "min_p": 0.01},
 ]
 SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+# Texts of which some end where no token would.
+SEAMS = (
+    "", "Once upon a ti", "Once upon a", "Once ", "Once  ", "Once\t", "Once\u00a0",
+    "Once \t\u00a0 ", "Once.", "Once\n", "Once\n ", "On", "don't", " ", "a  ti", "Zoë", "12",
+    "room 1", "喜欢", "x" * 40, "snake_ca", "Once" + " " * 40, "“Yes", "कि", "½",
+    "🦊", "end.\n\nNe", "the-en",
+)  # fmt: skip
 QR_BEFORE = "https://example.org/?story="
 # Up to the largest code, which holds 2,953 bytes.
 QR_LENGTHS = (0, *range(1, 120, 7), *range(150, 2900, 100), 2953 - len(QR_BEFORE))
@@ -106,7 +114,17 @@ def qr_codes(lengths: Sequence[int] = QR_LENGTHS) -> list[list[Any]]:
     return found
 
 
-PARTS = {"uniform": uniforms, "odds": odds, "choices": choices, "qr": qr_codes}
+def seams() -> list[list[str]]:
+    """[text, what stays of it, what the model's first tokens spell]."""
+    found = []
+    for text in SEAMS:
+        match = BLANKS.search(text) or WORD.search(text)
+        start = match.start() if match else len(text)
+        found.append([text, text[:start], text[start:]])
+    return found
+
+
+PARTS = {"uniform": uniforms, "odds": odds, "choices": choices, "qr": qr_codes, "seams": seams}
 
 
 if __name__ == "__main__":

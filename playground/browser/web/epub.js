@@ -48,7 +48,8 @@ function uuid() {
 
 function body(story) {
   const text = paragraphs(story.text).map((part) => `<p>${escaped(part)}</p>`).join("");
-  const how = `${escaped(`${story.model}: ${story.settings}`)}. <a href="${escaped(story.link)}">Open it</a>`;
+  const how = `${escaped(`${story.model}: ${story.settings}`)}.${
+    story.link ? ` <a href="${escaped(story.link)}">Open it</a>` : ""}`;
   return `<h1>${escaped(story.title)}</h1><p class="by">${escaped(story.byline)}</p>${text}<p class="how" ${ENGLISH}>${how}</p>`;
 }
 

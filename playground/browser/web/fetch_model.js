@@ -1,7 +1,10 @@
 // The packed model's bytes: from this browser's own store if they lie there, else from the network. Bytes
 // that are cut off or altered are never used.
 
-const CACHE = "inkling-models";
+import { inTime, scoped } from "../web/storage.js";
+
+// Another page of this origin has a cache of its own: each deletes what it does not need any more.
+const OLD = "inkling-models", CACHE = scoped(OLD);
 const LFS = "version https://git-lfs.github.com/spec/";
 
 // Two sums over 32-bit words, as build.py makes them.
@@ -19,7 +22,7 @@ const isGood = (content, bytes, checksum) => content.length === bytes && checksu
 
 async function store() {
   try {
-    return await caches.open(CACHE);
+    return await inTime(caches.open(CACHE));
   } catch {
     return null; // a browser that keeps nothing, or a page without https
   }
@@ -28,14 +31,15 @@ async function store() {
 // Throws an Error "network", "damaged" or "pointer". `onProgress` is called with the bytes so far.
 export async function fetchModel(address, bytes, checksum, onProgress) {
   const cache = await store();
-  const kept = await cache?.match(address);
+  const kept = (await cache?.match(address)) ?? (await ofOlderVersion(address));
   if (kept) {
     const content = new Uint8Array(await kept.arrayBuffer());
     if (isGood(content, bytes, checksum)) {
       onProgress(bytes);
+      if (!(await cache?.match(address))) await keep(cache, address, content);
       return content;
     }
-    await cache.delete(address);
+    await cache?.delete(address);
   }
   const content = await download(address, bytes, onProgress);
   if (!isGood(content, bytes, checksum)) throw new Error("damaged");
@@ -66,6 +70,19 @@ async function download(address, bytes, onProgress) {
   }
   if (at < bytes) throw new Error(isPointer(content) ? "pointer" : "network"); // the connection was cut
   return content;
+}
+
+// The model in the cache of an older version, whose name had no scope, if it lies there.
+async function ofOlderVersion(address) {
+  try {
+    if (!(await caches.has(OLD))) return undefined;
+    const old = await caches.open(OLD), found = await old.match(address);
+    await old.delete(address);
+    if (!(await old.keys()).length) await caches.delete(OLD);
+    return found;
+  } catch {
+    return undefined;
+  }
 }
 
 // Keeps this model and no other of this page.

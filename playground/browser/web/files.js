@@ -62,8 +62,8 @@ export class StoryFiles {
       else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
     });
     const { tokens, ended } = await this.source.record(ids, parts.map(({ run, ...part }) => {
-      const { settings, seed, space, beyond } = story.runs[run];
-      return { ...part, settings: { ...settings, seed }, space, beyond };
+      const { settings, seed, begins, beyond } = story.runs[run];
+      return { ...part, settings: { ...settings, seed }, begins, beyond };
     }));
     const [first = { run: -1, from: ids.length }] = parts;
     return { first: story.runs[first.run], length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)), tokens, ended };
@@ -74,7 +74,7 @@ export class StoryFiles {
     const { first, length, tokens, ended } = await this.record(story);
     const settings = { ...USUAL, ...first?.settings, length, seed: first?.seed ?? 0 };
     const { fingerprint: model, title, author, link } = story;
-    const record = { model, settings, prompt: "", prompt_ids: [], tokens, ended, schema: SCHEMA, title, author, link };
+    const record = { model, settings, prompt: "", prompt_ids: [], tokens, ended, begins_with: first?.begins ?? "", schema: SCHEMA, title, author, link };
     return `${JSON.stringify(record, null, 1)}\n`;
   }
 
@@ -106,8 +106,9 @@ export class StoryFiles {
     for (const part of paragraphs(story.text)) add(main, "p", {}, part);
     const footer = add(page.body, "footer", {});
     add(footer, "p", {}, `${story.model}: ${story.settings}`);
-    const line = add(footer, "p", {});
-    add(line, "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
+    if (story.link) {
+      add(add(footer, "p", {}), "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
+    }
     add(page.body, "script", { type: "application/json", id: "record" }, asData(record));
     add(page.body, "script", { type: "application/json", id: "texts" }, asData(JSON.parse(await this.text("text.json"))));
     add(page.body, "script", { type: "module" }, START);
@@ -139,12 +140,12 @@ export class StoryFiles {
 }
 
 function textFile({ title, byline, text, model, settings, link }) {
-  return `${[title, byline, "", text, "", `${model}: ${settings}`, link].join("\n")}\n`;
+  return `${[title, byline, "", text, "", `${model}: ${settings}`, ...(link ? [link] : [])].join("\n")}\n`;
 }
 
 function markdownFile({ title, byline, text, model, settings, link }) {
   const body = paragraphs(text).map(escaped).join("\n\n");
-  return `# ${escaped(title)}\n\n*${escaped(byline)}*\n\n${body}\n\n---\n\n${escaped(`${model}: ${settings}`)}. [Open it](${link})\n`;
+  return `# ${escaped(title)}\n\n*${escaped(byline)}*\n\n${body}\n\n---\n\n${escaped(`${model}: ${settings}`)}.${link ? ` [Open it](${link})` : ""}\n`;
 }
 
 const dataAddress = (blob) => new Promise((resolve) => {

@@ -4,6 +4,7 @@
 
 import { COLUMNS } from "./kernel.js";
 import { candidates, nextId, uniform } from "./sampler.js";
+import { isFinished, longerThan, notSpelling, seamOf } from "./seam.js";
 
 const TEXT_MAX = 20_000, IDS_MAX = 50_000, STREAMS_MAX = 8;
 const BEST = 10; // alternatives of a record
@@ -13,8 +14,9 @@ export class Refused extends Error {}
 export class Storyteller {
   // `kernel`: with `slots` slots; `header`: of the packed model; `ids`: sampler.js's; `rowsOf`: the table's
   // row of each id.
-  constructor(kernel, tokenizer, ids, rowsOf, { context, start, ends, vocabulary }, slots) {
-    Object.assign(this, { kernel, tokenizer, ids, rowsOf, context, start, vocabulary });
+  constructor(kernel, tokenizer, ids, rowsOf, header, slots) {
+    const { context, start, ends, vocabulary, suppressed = [], suppressed_at_first: suppressedAtFirst = [] } = header;
+    Object.assign(this, { kernel, tokenizer, ids, rowsOf, context, start, vocabulary, suppressed, suppressedAtFirst });
     this.ends = new Set(ends);
     this.held = Array.from({ length: slots }, () => []); // tokens in each slot; null: a story has it
     this.borrowed = Array.from({ length: slots }, () => null); // { from, count }: its beginning is in another slot
@@ -28,42 +30,50 @@ export class Storyteller {
 
   *write(request) {
     const { ids, text, tokenId } = this.story(request);
-    const { settings, seeds, opening = -1 } = request;
+    const { settings, seeds, opening = -1, begins_with: begins = "" } = request; // `begins`: of a link
     if (!Array.isArray(seeds) || !seeds.length || seeds.length > STREAMS_MAX) throw new Refused(`1 to ${STREAMS_MAX} seeds`);
-    const [bare, space] = tokenId === null ? this.seam(text) : ["", false];
-    const typed = tokenId === null ? this.tokenizer.encode(bare) : [tokenId];
+    const seam = tokenId === null && !begins ? this.seam(text, true) : { bare: "", begins, word: [] };
+    const typed = tokenId === null ? this.tokenizer.encode(seam.bare) : [tokenId];
     const before = ids.length + typed.length;
     const position = Math.max(0, before - (opening < 0 ? before : opening));
     const all = [this.start, ...ids, ...typed];
     const streams = seeds.map((seed, k) => this.sequence(all, k ? all.length : ids.length + 1, {
-      settings: { ...settings, seed }, count: settings.length, position, space,
-      mustGoOn: space || request.beyond_end === true,
+      settings: { ...settings, seed }, count: settings.length, position, begins: seam.begins, word: seam.word,
+      mustGoOn: request.beyond_end === true,
     }));
-    yield { new: [], typed: typed.length };
+    yield { new: [], typed: typed.length, begins_with: seam.word.length ? "" : seam.begins };
+    let isSaid = !seam.word.length; // whether the last word was finished
     for (const found of this.run(streams)) {
-      yield { new: found.flatMap((tokens, k) => (tokens.length ? [[k, ...columns(tokens)]] : [])) };
+      const message = { new: found.flatMap((tokens, k) => (tokens.length ? [[k, ...columns(tokens)]] : [])) };
+      if (!isSaid && streams[0].isWordKept !== undefined) {
+        isSaid = true;
+        const { isWordKept } = streams[0];
+        message.typed = typed.length + (isWordKept ? seam.word.length : 0);
+        message.begins_with = isWordKept ? "" : seam.begins;
+      }
+      yield message;
     }
     yield { new: [], ended: streams.map((one) => one.ended) };
   }
 
   score(request) {
     const { ids, text } = this.story(request);
-    const given = request.given ? this.checked(request.given) : this.tokenizer.encode(this.seam(text)[0]);
+    const given = request.given ? this.checked(request.given) : this.tokenizer.encode(this.seam(text).bare);
     const one = this.sequence([this.start, ...ids, ...given], ids.length + 1, { count: 0 });
     const tokens = [...this.run([one])].flatMap(([found]) => found);
     return { tokens: tokens.map(({ text: t, surprise, id }) => [t, thousandths(surprise), id]) };
   }
 
   // Of each token what the model thought of it, and the ten likeliest in its place. `parts`: what a model
-  // wrote, { from, to, position, settings, space, beyond } each, is written again; its tokens have their draws
+  // wrote, { from, to, position, settings, begins, beyond } each, is written again; its tokens have their draws
   // as far as they are the same, as in playground/engine/replay.py.
   record({ ids, parts = [] }) {
     const one = this.sequence([this.start, ...this.checked(ids)], 1, { count: 0 });
     one.isFull = true;
     const tokens = [...this.run([one])].flatMap(([found]) => found);
-    for (const { from, to, position, settings, space, beyond } of parts) {
+    for (const { from, to, position, settings, begins, beyond } of parts) {
       const again = this.sequence([this.start, ...ids.slice(0, from)], from + 1, {
-        settings, count: to - from, position, space, mustGoOn: space || beyond,
+        settings, count: to - from, position, begins, mustGoOn: beyond,
       });
       again.isFull = true;
       const found = [...this.run([again])].flatMap(([some]) => some);
@@ -76,7 +86,7 @@ export class Storyteller {
 
   candidates(request) {
     const { ids, text, tokenId } = this.story(request);
-    const all = [this.start, ...ids, ...this.tokenizer.encode(this.seam(text)[0])];
+    const all = [this.start, ...ids, ...this.tokenizer.encode(this.seam(text).bare)];
     const one = this.sequence(all, all.length, { count: 0 });
     const logits = this.feedAll(one);
     this.leave(one);
@@ -98,18 +108,22 @@ export class Storyteller {
     return ids;
   }
 
-  // A typed text without a space at its end, and whether the next token must begin with it.
-  seam(text) {
-    return text.endsWith(" ") && this.joinsSpaces ? [text.slice(0, -1), true] : [text, false];
+  // The end of a typed text; in a vocabulary whose words have no space before them there is nothing to mend.
+  seam(text, completesWord = false) {
+    if (!this.joinsSpaces) return { bare: text, begins: "", word: [] };
+    return seamOf(text, (part) => this.tokenizer.encode(part), completesWord);
   }
 
   // Running stories
 
   // Tokens before `scored` have their record, or need none.
-  sequence(ids, scored, { settings = null, count, position = 0, space = false, mustGoOn = false }) {
+  sequence(ids, scored, { settings = null, count, position = 0, begins = "", word = [], mustGoOn = false }) {
     const letters = this.tokenizer.letterByLetter();
     for (const id of ids.slice(1, scored)) letters(id);
-    const one = { ids: [...ids], scored, settings, count, position, space, mustGoOn, letters, ended: false };
+    const one = {
+      ids: [...ids], scored, settings, count, position, begins: new TextEncoder().encode(begins), word, mustGoOn,
+      letters, ended: false,
+    };
     one.first = this.window(scored);
     this.enter(one);
     return one;
@@ -233,12 +247,19 @@ export class Storyteller {
     const rows = this.kernel.logits(0, some.length);
     some.forEach((one, k) => {
       one.cached += 1;
+      if (one.word.length && this.keepsWord(one, rows[k])) {
+        found[indexOf.get(one)].push(this.recordOf(one, one.ids[one.scored], rows[k], k));
+        one.scored += 1;
+        this.slide(one);
+        return;
+      }
       const draw = uniform(one.settings.seed, one.position);
       const seen = one.settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first);
       const { id, probability } = nextId(this.ids, rows[k], one.settings, draw, seen, this.banned(one));
-      one.space = one.mustGoOn = false;
+      if (one.begins.length) one.begins = one.begins.slice(this.tokenizer.bytesOf(id).length);
+      one.mustGoOn = false;
       one.position += 1;
-      one.count -= 1;
+      if (!one.begins.length) one.count -= 1; // what was typed is written to its end
       if (this.ends.has(id) && one.settings.stop_at_end) {
         one.ended = true;
         return;
@@ -248,6 +269,19 @@ export class Storyteller {
       one.scored = one.ids.length;
       if (one.count) this.slide(one);
     });
+  }
+
+  // Whether the word that a person typed last is finished. It then stays typed; its other tokens have their
+  // records later.
+  keepsWord(one, logits) {
+    const { word } = one, longer = longerThan(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id));
+    one.word = [];
+    one.isWordKept = isFinished(this.ids.all(logits), word[0], longer);
+    if (!one.isWordKept) return false;
+    one.begins = one.begins.slice(one.begins.length);
+    one.ids.push(...word);
+    if (one.position) one.position += word.length; // a beginning is no part of what is drawn
+    return true;
   }
 
   feed(pairs) {
@@ -297,14 +331,16 @@ export class Storyteller {
 
   // Ids that must not come now (engine/sampler.py).
   banned(one) {
-    const found = one.mustGoOn ? [...this.ends].filter((id) => id < this.vocabulary) : [];
+    const found = [...this.suppressed, ...(one.position ? [] : this.suppressedAtFirst)];
+    if (one.mustGoOn) found.push(...[...this.ends].filter((id) => id < this.vocabulary));
     for (const word of one.settings.banned_words ?? []) {
       for (const ids of this.spellings(word)) {
         const before = ids.slice(0, -1);
         if (before.every((id, k) => one.ids[one.ids.length - before.length + k] === id)) found.push(ids.at(-1));
       }
     }
-    return one.space ? [...found, ...this.notBeginningWithSpace()] : found;
+    if (!one.begins.length) return found;
+    return [...found, ...notSpelling(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id))];
   }
 
   spellings(word) {
@@ -316,12 +352,6 @@ export class Storyteller {
       this.spelt.set(word, found.filter((ids) => ids.length));
     }
     return this.spelt.get(word);
-  }
-
-  notBeginningWithSpace() {
-    this.without ??= Array.from({ length: this.vocabulary }, (_, id) => id)
-      .filter((id) => this.tokenizer.bytesOf(id)[0] !== 32);
-    return this.without;
   }
 }
 

@@ -1,8 +1,10 @@
 // The page's files for a visit without a connection. `VERSION` and `FILES` are filled in when the page is
-// built (build.py); another version is another cache, so old files are never mixed with new ones.
+// built (build.py); another version is another cache, so old files are never mixed with new ones. Caches belong to
+// an origin, which may hold several pages: a name ends in the page's scope, as in web/storage.js.
 
 const VERSION = "{{VERSION}}", FILES = {{FILES}};
-const CACHE = `inkling-${VERSION}`, MODELS = "inkling-models";
+const SCOPE = new URL(registration.scope).pathname;
+const CACHE = `inkling-${VERSION} ${SCOPE}`, MODELS = `inkling-models ${SCOPE}`;
 
 addEventListener("install", (event) => {
   const fresh = FILES.map((file) => new Request(file, { cache: "no-cache" }));
@@ -14,11 +16,18 @@ addEventListener("install", (event) => {
 addEventListener("message", () => skipWaiting());
 
 addEventListener("activate", (event) => {
-  const isOld = (name) => name.startsWith("inkling-") && name !== CACHE && name !== MODELS;
   event.waitUntil(caches.keys()
-    .then((names) => Promise.all(names.filter(isOld).map((name) => caches.delete(name))))
+    .then((names) => Promise.all(names.map(async (name) => await isOld(name) && caches.delete(name))))
     .then(() => clients.claim()));
 });
+
+// Whether a cache is this page's, of another version. Names of older versions have no scope: such a cache is this
+// page's if it holds its address.
+async function isOld(name) {
+  if (!name.startsWith("inkling-") || name === CACHE || name === MODELS) return false;
+  if (/^inkling-[0-9a-f]{12}$/.test(name)) return Boolean(await (await caches.open(name)).match(registration.scope));
+  return name.endsWith(` ${SCOPE}`);
+}
 
 // The newest page where there is a connection; its files, which a version pins, from the cache.
 addEventListener("fetch", (event) => {

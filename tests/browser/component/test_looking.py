@@ -103,6 +103,43 @@ def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
     assert "X" in text(page)
 
 
+def test_a_card_is_never_over_the_share_panel_and_escape_closes_the_topmost(page: Page) -> None:
+    write(page)
+    page.get_by_label("Show the odds").check()
+    panel, card = page.locator(".sharing"), page.locator(".card")
+    word = page.locator(".word").nth(6)
+    word.hover()
+    expect(card).to_be_visible()
+    page.evaluate(
+        "() => { writer.card.oddsAt = () => new Promise((found) => { window.found = found }) }"
+    )
+    page.locator(".word").nth(7).hover()  # and its odds come when the panel is there
+    page.wait_for_function("Boolean(window.found)")
+    button(page, "Share").click()
+    expect(panel).to_be_visible()
+    page.evaluate("delete writer.card.oddsAt; writer.card.oddsAt(7).then(window.found)")
+    page.evaluate("writer.card.passing = null")
+    word.hover()
+    word.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("[writer.card.passing, writer.card.looked]") == [None, None]
+    expect(card).to_be_hidden()
+    word.click()  # somebody wants this one
+    expect(card).to_be_visible()
+    expect(panel).to_be_hidden()
+    page.keyboard.press("Escape")
+    button(page, "Share").click()
+    expect(page.get_by_label("A link with the whole story")).to_be_focused()
+    page.evaluate("writer.choices.open('siblings', [1])")
+    page.evaluate("document.querySelector('.sharing dialog').showModal()")
+    for there in ("dialog[open]", ".sharing", ".choices"):
+        expect(page.locator(there)).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(there)).to_be_hidden()
+        if there == ".sharing":
+            expect(button(page, "Share")).to_be_focused()
+
+
 def test_the_bars_follow_a_slider(page: Page) -> None:
     write(page)
     bars = page.locator('[data-part="next"]')
@@ -215,9 +252,24 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     ] == [], marked
     assert page.evaluate("spoken.next()") == []  # it came to the end
     expect(button(page, "Read aloud")).to_be_visible()
-    button(page, "Read aloud").click()
-    button(page, "Be quiet").click()
-    expect(button(page, "Read aloud")).to_be_visible()
+    aloud = "window.spoken.last !== null"
+    for stop in (
+        lambda: button(page, "Be quiet").click(),
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.evaluate("writer.edit('Another text')"),
+        lambda: button(page, "Undo").click(),
+        lambda: page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))"),
+        lambda: button(page, "Continue").click(),
+        lambda: button(page, "New story").click(),
+    ):
+        expect(button(page, "Read aloud")).to_be_enabled()
+        button(page, "Read aloud").click()
+        assert page.evaluate(aloud)
+        page.evaluate("spoken.next()")
+        stop()
+        assert not page.evaluate(aloud)
+        expect(page.locator(".spoken")).to_have_count(0)
+        expect(page.locator('[data-part="read"]')).to_have_text("Read aloud")
 
 
 def test_a_tree_of_500_branches_is_shown(page: Page) -> None:

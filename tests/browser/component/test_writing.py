@@ -214,3 +214,14 @@ def test_a_long_paste_is_refused_in_a_sentence(page: Page) -> None:
     page.keyboard.press("Control+End")
     page.keyboard.insert_text("x" * (19_000 - len(told)))
     expect(page.locator(".note")).to_contain_text("19,000 of at most 20,000 characters.")
+    # A model may have written more than a person may: what gets shorter is taken.
+    page.evaluate(
+        "const tokens = Array.from({ length: 4300 }, () => ({ t: ' word', s: 1, i: 1, r: 0 }));"
+        "writer.doc.branches[writer.doc.current].tokens = tokens; writer.changed()"
+    )
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Backspace")
+    assert page.evaluate("writer.sheet.text.length") == 21_499
+    page.keyboard.insert_text("xx")
+    expect(page.locator(".note")).to_contain_text("at most 20,000 characters")
+    assert page.evaluate("writer.sheet.text.length") == 21_499

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -137,12 +138,15 @@ def test_another_model_takes_the_place_of_the_old_one(
     with served(out) as (address, _):
         opened(page, address)
         page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+        begin(page, "Once upon")
+        told = generate(page)
+        until_kept(page)
         before = page.evaluate("document.querySelector('inkling-writer').model.fingerprint")
         second = export("second", hidden_size=48)
         write(page_of(ModelFolder.open(second, device="cpu")), out)
         version = re.search(r'VERSION = "(\w+)"', (out / "sw.js").read_text(encoding="utf-8"))
         assert version is not None
-        kept = [f"inkling-{version[1]}", "inkling-models"]
+        kept = [f"inkling-{version[1]} /", "inkling-models /"]
         # The old page is shown until a visit has fetched the new one and asked it to take over.
         visits = (is_new_after_visit(page, kept) for _ in range(20))
         assert any(visits), page.evaluate("caches.keys()")
@@ -154,12 +158,50 @@ def test_another_model_takes_the_place_of_the_old_one(
         assert len(names) == 2, "one cache for the page, one for its model"
         assert (
             page.evaluate(
-                "caches.open('inkling-models').then((one) => one.keys()).then((all) => all.length)"
+                "caches.open('inkling-models /').then(async (one) => (await one.keys()).length)"
             )
             == 1
         )
+        # The text that the first model wrote is there, and the second one reads it.
+        assert text(page) == told
+        expect(page.locator(".note")).to_contain_text("first wrote this story and is not here")
+        page.wait_for_function("document.querySelectorAll('.word').length > 5")
+        link_of(page)
         begin(page, "Once")
         assert generate(page).startswith("Once")
+    context.close()
+
+
+def test_two_pages_of_one_origin_leave_each_other_alone(
+    browser: Browser, tiny: Path, export: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny, tmp_path / "a")
+    write(page_of(ModelFolder.open(export("second", hidden_size=48), device="cpu")), tmp_path / "b")
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    with served(tmp_path) as (address, stop):
+        # A cache and a model that an older version of /b left, whose names had no scope.
+        page.goto(f"{address}b/README.md")
+        page.evaluate(
+            "caches.open('inkling-0123456789ab').then((one) => one.put('./', new Response('')))"
+        )
+        for name in ("a", "b"):
+            opened(page, f"{address}{name}/")
+            page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+            begin(page, f"Page {name}")
+            until_kept(page)
+        page.wait_for_function(
+            "caches.keys().then((names) => !names.includes('inkling-0123456789ab'))"
+        )
+        names = page.evaluate("caches.keys()")
+        assert sorted(name.split(" ")[1] for name in names) == ["/a/", "/a/", "/b/", "/b/"]
+        stop()
+        for name in ("a", "b"):
+            opened(page, f"{address}{name}/")
+            assert text(page) == f"Page {name}"
+            page.locator('[data-do="stories"]').click()
+            expect(page.locator(".stories li")).to_have_count(1)
+            assert generate(page).startswith(f"Page {name}")
     context.close()
 
 
@@ -208,11 +250,13 @@ def test_a_browser_that_keeps_nothing_writes_all_the_same(browser: Browser, tiny
     context = browser.new_context(locale="en-GB", service_workers="block")
     context.add_init_script(
         "delete window.caches;"
-        "Object.defineProperty(window, 'indexedDB', { get() { throw new Error('no') } })"
+        "for (const name of ['indexedDB', 'localStorage', 'sessionStorage', 'BroadcastChannel'])"
+        "  Object.defineProperty(window, name, { get() { throw new Error('no') } });"
     )
     page = context.new_page()
     with served(tiny) as (address, _):
         opened(page, address)
+        expect(page.locator(".note")).to_contain_text("keeps nothing for this page")
         begin(page, "Once")
         assert generate(page).startswith("Once")
     context.close()

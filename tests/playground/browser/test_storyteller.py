@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from playground.browser.pack import pack
 from playground.engine.engine import Engine
@@ -97,6 +99,59 @@ def test_eight_at_once_and_a_long_story_are_python_s_too(shipped: Path, engine: 
     eight, one = answers(shipped, calls)
     stories = [("Once", long), *((prompt, replace(short, seed=seed)) for seed in seeds)]
     assert [*one["streams"], *eight["streams"]] == all_ids_of(engine, stories)
+
+
+HALVES = [
+    "Once upon a ti", "There was a little g", "On", "Once upon a time  ", "Once upon a\t",
+    "Once upon a time", "I don't", "Lily said: “Ye", "The unfathom",
+]  # fmt: skip
+
+
+def test_half_a_word_is_completed_as_in_python(shipped: Path, engine: Engine) -> None:
+    settings = Settings(length=8, seed=3)
+    found = answers(shipped, [write([], text, settings, [3, 4]) for text in HALVES])
+    for text, answer in zip(HALVES, found, strict=True):
+        for seed, told in zip((3, 4), answer["streams"], strict=True):
+            with engine.extend([], text, replace(settings, seed=seed), completes_word=True) as new:
+                tokens = list(new)
+            assert told == [token.token_id for token in tokens if token.draw is not None], text
+        typed = "".join(token.text for token in tokens if token.draw is None)
+        assert answer["begins"] == text[len(typed) :]
+
+
+def test_a_run_that_begins_with_letters_is_told_again(shipped: Path, engine: Engine) -> None:
+    """As a link's page asks, from the tokens before the run."""
+    settings, before = Settings(length=6, seed=3), engine.encode("Once upon a")
+    name, request = write(before, "", settings, [3])
+    (again,) = answers(shipped, [(name, request | {"begins_with": " ti"})])
+    with engine.extend(before, "", settings, begins_with=" ti") as stream:
+        assert again["streams"] == [[token.token_id for token in stream]]
+
+
+def test_what_a_folder_suppresses_never_comes(
+    folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(folder_of("llama"), tmp_path / "model")
+    file = folder / "model.safetensors"
+    weights = {name: weight.half() for name, weight in load_file(file).items()}
+    save_file(weights, file, {"format": "pt"})  # which the page does not round
+    settings = Settings(length=40, seed=1, temperature=0.7, stop_at_end=False)
+
+    def told(model: ModelFolder) -> list[int]:
+        with Engine(model, max_streams=1) as engine:
+            found = ids_of(engine, ("Once.", settings))
+        file = tmp_path / "packed.inkling"
+        file.write_bytes(pack(model).content)
+        assert answers(file, [write([], "Once.", settings, [1])])[0]["streams"] == [found]
+        return found
+
+    free = told(ModelFolder.open(folder, device="cpu"))
+    never, first = sorted(set(free[1:]) - {free[0]})[:5], free[0]
+    values = {"suppress_tokens": never, "begin_suppress_tokens": [first]}
+    (folder / "generation_config.json").write_text(json.dumps(values))
+    other = told(ModelFolder.open(folder, device="cpu"))
+    assert not set(never) & set(other) and other[0] != first
+    assert len(other) == 40
 
 
 def texts() -> list[str]:

@@ -6,6 +6,8 @@ import json
 import math
 import re
 import subprocess
+import urllib.error
+import urllib.request
 from typing import Any
 from unittest.mock import ANY
 
@@ -14,7 +16,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from playground.engine.engine import Engine
+from playground.engine.engine import Busy, Engine
+from playground.pages.api import Api
 from playground.sampling import Settings, choose, uniform
 from tests.paths import ROOT
 from tests.playground.pages.calls import call
@@ -45,7 +48,7 @@ def test_a_story_grows_and_its_seed_tells_it_again(client: Client, engine: Engin
     assert client.predict(**(short | {"seed": 8})) != client.predict(**short)
     assert client.predict(**(short | {"seed": None})) != client.predict(**short)
     # The same as in the terminal.
-    stream = engine.write("Once upon a time", Settings(length=150, seed=7))
+    stream = engine.write("Once upon a time", Settings(length=150, seed=7), completes_word=True)
     for _ in stream:
         pass
     assert stream.story.text == parts[-1]
@@ -137,6 +140,50 @@ def test_a_value_that_cannot_be_used_is_refused_in_a_sentence(
     assert "\n" not in said
     # The next visitor is served as ever.
     assert client.predict("Once", length=2, api_name="/generate").startswith("Once")
+
+
+def test_banned_words_may_be_a_text(client: Client) -> None:
+    wish = {"prompt": "Once.", "length": 20, "seed": 3, "api_name": "/generate"}
+    words = client.predict(**wish).split()[1:3]
+    listed = client.predict(**wish, banned_words=words)
+    assert client.predict(**wish, banned_words=f"{words[0]}、 {words[1]},") == listed
+    assert client.predict(**wish, banned_words="") == client.predict(**wish)
+    with pytest.raises(AppError, match="as a list or as a text with commas between them, not '5'"):
+        client.predict(**wish, banned_words=5)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"promt": "Once"}, "generate has no parameter 'promt'; it has prompt, temperature"),
+        ({"temperature": 1}, "generate needs the parameter 'prompt'."),
+        ([1], "generate takes a JSON object of its parameters: prompt, temperature"),
+    ],
+)
+def test_a_name_that_is_wrong_or_missing_is_422(url: str, body: Any, said: str) -> None:
+    asked = urllib.request.Request(
+        f"{url}gradio_api/call/v2/generate",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as problem:
+        urllib.request.urlopen(asked)
+    assert problem.value.code == 422
+    assert json.load(problem.value)["detail"].startswith(said)
+
+
+def test_a_visitor_with_too_many_stories_is_told_that_it_is_busy(
+    url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page reads the title, and asks again."""
+
+    def busy(*_: Any) -> None:
+        raise Busy("You have 8 stories under way: wait for one of them.")
+
+    monkeypatch.setattr(Api, "visit", busy)
+    ((event, said),) = call(url, "generate", "Once", 0.8, 40, 2, 1, None, 1, 0, 1, [], True)
+    assert event == "error" and said["title"] == "Busy"
+    assert said["error"] == "You have 8 stories under way: wait for one of them."
 
 
 def test_not_a_number_is_refused(url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from mcp import ClientSession
@@ -12,8 +13,8 @@ from playground.engine.engine import Engine
 from playground.pages import site, write
 
 
-async def ask(url: str) -> tuple[list[str], str]:
-    """The tools of the server, and a story."""
+async def ask(url: str) -> tuple[list[str], str, str]:
+    """The tools of the server, a story, and what `branch` makes of what `score` answers."""
     async with (
         streamable_http_client(f"{url}gradio_api/mcp/") as (reader, writer, _),
         ClientSession(reader, writer) as session,
@@ -25,7 +26,15 @@ async def ask(url: str) -> tuple[list[str], str]:
             "generate", {"prompt": "Once upon a time", "seed": 7, "length": 9}
         )
         part: Any = story.content[0]
-        return [tool.name for tool in tools], part.text
+        scored: Any = (await session.call_tool("score", {"text": "The fox ran."})).content[0]
+        turned: Any = (await session.call_tool("branch", branch_of(scored.text))).content[0]
+        json.loads(scored.text)
+        return [tool.name for tool in tools], part.text, turned.text
+
+
+def branch_of(story: str) -> dict[str, Any]:
+    """A branch of a story's JSON text at its second token."""
+    return {"story": story, "position": 1, "token_id": 5, "length": 2}
 
 
 def test_an_assistant_finds_the_tools_and_gets_a_story(engine: Engine) -> None:
@@ -33,9 +42,10 @@ def test_an_assistant_finds_the_tools_and_gets_a_story(engine: Engine) -> None:
     page = write.build(engines)
     url, _ = site.launch(page, write.start(engines), mcp_server=True)
     try:
-        names, story = asyncio.run(ask(url))
+        names, story, turned = asyncio.run(ask(url))
     finally:
         page.close(verbose=False)
     assert names == ["generate", "stories", "score", "candidates", "branch"]
     assert story.startswith("Once upon a time")
     assert len(story) > len("Once upon a time")
+    assert json.loads(turned)["tokens"][1]["token_id"] == 5

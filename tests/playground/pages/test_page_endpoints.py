@@ -44,12 +44,12 @@ def joined(events: list[tuple[str, Any]], stream: int = 0) -> tuple[list[str], l
 
 def test_the_page_s_story_is_that_of_the_api(url: str, client: Client, engine: Engine) -> None:
     settings = {"length": 20, "temperature": 1.0, "top_k": 0}
-    whole = client.predict("Once upon a time", seed=5, **settings, api_name="/generate")
-    events = call(url, "page_write", page_request(text="Once upon a time", settings=settings))
+    whole = client.predict("Once upon a time,", seed=5, **settings, api_name="/generate")
+    events = call(url, "page_write", page_request(text="Once upon a time,", settings=settings))
     texts, ids = joined(events)
     assert "".join(texts) == whole
     typed = events[0][1][0]["typed"]
-    assert typed == len(engine.encode("Once upon a time"))
+    assert typed == len(engine.encode("Once upon a time,"))
     assert events[-2][1][0]["ended"] in ([True], [False])
     # Stopped after a while and continued, it is the same story.
     cut = typed + 6
@@ -59,12 +59,12 @@ def test_the_page_s_story_is_that_of_the_api(url: str, client: Client, engine: E
 
 
 def test_several_ways_go_on_in_one_call(url: str, engine: Engine) -> None:
-    typed = len(engine.encode("Once upon"))
+    typed = len(engine.encode("Once upon,"))
     alone = [
-        joined(call(url, "page_write", page_request(text="Once upon", seeds=[seed])))[1][typed:]
+        joined(call(url, "page_write", page_request(text="Once upon,", seeds=[seed])))[1][typed:]
         for seed in (5, 6, 7)
     ]
-    events = call(url, "page_write", page_request(text="Once upon", seeds=[5, 6, 7]))
+    events = call(url, "page_write", page_request(text="Once upon,", seeds=[5, 6, 7]))
     assert joined(events, 0)[1][typed:] == alone[0]
     assert [joined(events, stream)[1] for stream in (1, 2)] == alone[1:]
 

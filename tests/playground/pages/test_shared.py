@@ -24,7 +24,8 @@ from playground.engine.engine import Engine
 from playground.pages import shared as shared_module
 from playground.pages.shared import SharedStories
 from playground.sampling import Settings
-from playground.stories.permalink import Permalink, Run, encode
+from playground.stories.permalink import Permalink, Run, decode, encode
+from playground.stories.posted_story import posted_story
 from playground.stories.story import Story
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -38,6 +39,29 @@ def link_of(engine: Engine, text: str, length: int = 20, seed: int = 3) -> str:
     tokens = [(one, -1) for one in engine.encode(text)] + [(one, 0) for one in told]
     model = engine.storyteller.fingerprint[:16]
     return encode(Permalink(model, "tiny", (Run(settings),), tuple(tokens)))
+
+
+def posted_of(engine: Engine, link: str) -> dict[str, Any]:
+    """A link's story as the page sends it."""
+    found = decode(link)
+    runs = [
+        {
+            "settings": {"temperature": run.settings.temperature, "length": run.settings.length},
+            "seed": run.settings.seed,
+            "begins": run.begins_with,
+            "beyond": run.beyond_end,
+        }
+        for run in found.runs
+    ]
+    for run, kept in zip(runs, found.runs, strict=True):
+        run["settings"]["stop_at_end"] = kept.settings.stop_at_end
+    return {
+        "model": engine.storyteller.fingerprint,
+        "tokenizer": engine.storyteller.tokenizer_fingerprint[:16],
+        "name": found.name,
+        "runs": runs,
+        "tokens": [list(token) for token in found.tokens],
+    }
 
 
 def get(address: str, data: Any = None) -> tuple[int, HTTPMessage, bytes]:
@@ -175,6 +199,66 @@ def test_stories_make_a_book(url: str, engine: Engine) -> None:
     assert get(f"{url}book.pdf", asked)[2].startswith(b"%PDF")
 
 
+@pytest.mark.process
+def test_a_story_that_no_link_holds_is_saved_in_every_form(url: str, engine: Engine) -> None:
+    """510 runs of one token, which a link has no room for, and the same story with a link."""
+    link = link_of(engine, "Tom & his robot <b>", 12)
+    story = posted_of(engine, link)
+    asked = {"story": story, "title": "Ein Märchen", "author": "Lily", "link": link}
+    for kind, expected in shared_module.KINDS.items():
+        status, headers, body = get(f"{url}story.{kind}", asked)
+        assert (status, headers["content-type"]) == (200, expected), body
+        assert "filename*=UTF-8''ein-m%C3%A4rchen." + kind in headers["content-disposition"]
+        if kind not in ("epub", "pdf"):  # which say when they were made
+            names = f"?title={quote('Ein Märchen')}&author=Lily"
+            assert get(f"{url}s/{link}/story.{kind}{names}")[2] == body
+    ids = [token_id for token_id, _ in decode(link).tokens]
+    long = story | {
+        "runs": story["runs"] * 510,
+        "tokens": [[one, k % 510] for k, one in enumerate(ids * 30)][:510],
+    }
+    with pytest.raises(ValueError, match="500 runs"):
+        encode(posted_story(long))
+    asked = {"story": long, "title": "Long", "author": ""}
+    words = engine.texts([token_id for token_id, _ in long["tokens"]])
+    for kind in ("txt", "json", "html"):
+        status, _, body = get(f"{url}story.{kind}", asked)
+        assert status == 200 and b"http" not in body.split(b"<footer>")[-1][:200], kind
+        if kind == "json":
+            assert Story.from_json(body.decode()).text == "".join(words)
+    status, headers, body = get(f"{url}picture.png", asked | {"shape": "tall", "odds": True})
+    assert (status, headers["content-type"]) == (200, "image/png")
+    picture = Image.open(io.BytesIO(body))
+    assert picture.size == (1080, 1350) and not zxingcpp.read_barcodes(picture)
+    book = {
+        "title": "Ours",
+        "author": "",
+        "stories": [{"story": long, "title": "Long", "author": "Tom"}],
+    }
+    status, _, body = get(f"{url}book.epub", book)
+    assert status == 200
+    with zipfile.ZipFile(io.BytesIO(body)) as pages:
+        assert "Tom and tiny" in pages.read("book/story1.xhtml").decode()
+
+
+def test_a_link_of_another_tokenizer_is_refused_with_the_models_name(
+    url: str, engine: Engine
+) -> None:
+    tokens = ((464, -1), (390, -1))
+    foreign = encode(Permalink("0" * 16, "fox", (), tokens, (), "0a1b"))
+    assert get(f"{url}s/{foreign}")[0] == 404  # the page, which says it itself
+    for path in ("story.txt", "story.json", "picture.png"):
+        status, said = sentence(f"{url}s/{foreign}/{path}")
+        assert status == 422
+        assert said.startswith("This story was written by the model fox, which cuts words into")
+    own = engine.storyteller.tokenizer_fingerprint[:4]
+    status, _, body = get(
+        f"{url}s/{encode(Permalink('0' * 16, 'fox', (), tokens, (), own))}/story.txt"
+    )
+    assert status == 200 and "".join(engine.texts([464, 390])).strip() in body.decode()
+    assert get(f"{url}s/{encode(Permalink('0' * 16, 'fox', (), tokens))}/story.txt")[0] == 200
+
+
 def test_a_code_opens_the_links_address(url: str, engine: Engine) -> None:
     link = link_of(engine, "Once")
     status, headers, body = get(f"{url}s/{link}/qr.svg")
@@ -209,6 +293,25 @@ def test_what_cannot_be_done_is_one_sentence(url: str, engine: Engine) -> None:
     ):
         status, said = sentence(f"{url}book.pdf", asked)
         assert status == 422 and said.startswith(part), said
+    good = posted_of(engine, link)
+    for asked, part in (
+        ([], 'A story is sent as a JSON object with "story"'),
+        ({}, "The story must be a JSON object."),
+        ({"story": good | {"tokens": "abc"}}, "The story's tokens must be a list."),
+        ({"story": good | {"tokens": []}}, "A story has 1 to 50,000 tokens, not 0."),
+        (
+            {"story": good | {"tokens": [[1, 9]]}},
+            "Each of the story's tokens must be [id, run], not",
+        ),
+        ({"story": good | {"tokens": [[900_000, -1]]}}, "This story holds a token, 900000"),
+        ({"story": good | {"runs": [7]}}, "Each of the story's runs must be a JSON object"),
+        ({"story": good | {"name": 7}}, "Name must be text."),
+        ({"story": good, "title": 7}, "Title must be text."),
+    ):
+        status, said = sentence(f"{url}story.txt", asked)
+        assert status == 422 and said.startswith(part), said
+    assert sentence(f"{url}story.exe", {"story": good})[1].startswith("A story comes as txt, md")
+    assert sentence(f"{url}picture.png", {"story": good, "shape": 7})[1].startswith("Shape is wide")
     assert sentence(f"{url}book.doc", {})[1].startswith("A book comes as epub or pdf")
 
 

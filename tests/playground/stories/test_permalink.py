@@ -16,7 +16,15 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from playground.sampling import Settings
-from playground.stories.permalink import Branch, Permalink, Run, common_tokens, decode, encode
+from playground.stories.permalink import (
+    Branch,
+    Permalink,
+    Run,
+    common_tokens,
+    decode,
+    encode,
+    text_of,
+)
 from tests.paths import ROOT
 
 VECTORS = Path(__file__).with_name("permalink_vectors.json")
@@ -37,7 +45,7 @@ runs = st.builds(
         ).map(tuple),
         stop_at_end=st.booleans(),
     ),
-    st.booleans(),
+    st.one_of(st.sampled_from(["", " "]), st.text(max_size=30)),
     st.booleans(),
 )
 
@@ -55,12 +63,14 @@ def links(draw: st.DrawFn) -> Permalink:
         shared = draw(st.integers(0, lengths[leaves]))
         branches.append(Branch(leaves, shared, draw(st.text(max_size=15)), draw(tokens)))
         lengths.append(shared + len(branches[-1].tokens))
+    is_named = any(run.begins_with not in ("", " ") for run in its) or draw(st.booleans())
     return Permalink(
         draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
         draw(st.text(max_size=15)),
         its,
         story,
         tuple(branches),
+        draw(st.text("0123456789abcdef", min_size=4, max_size=4)) if is_named else "",
     )
 
 
@@ -115,7 +125,7 @@ BRANCHED = "0010" + HEAD[4:] + ZERO + ZERO  # neither runs nor tokens
 @pytest.mark.parametrize(
     "bits",
     [
-        "0011" + "0" * 80,  # another version
+        "0101" + "0" * 80,  # another version
         HEAD + "11111" * 12,  # a number without an end
         HEAD + "11111" * 3 + "01111",  # 65,535 runs
         HEAD + ZERO + "00001" + "00011" + "00001" + "0" * 6,  # a run that is not there
@@ -176,7 +186,7 @@ def test_bits_with_a_right_checksum_are_read_or_refused_quickly() -> None:
     """What somebody makes who knows the format: no bits cost more than a sentence."""
     draw = random.Random(2)
     for _ in range(2_000):
-        head = draw.choice((HEAD, "0010" + HEAD[4:], ""))
+        head = draw.choice((HEAD, "0010" + HEAD[4:], "0011" + "0" * 96, "0100" + "0" * 96, ""))
         text = sealed(head + f"{draw.getrandbits(400):0400b}"[: draw.randrange(1, 400)])
         with contextlib.suppress(ValueError):
             assert encode(decode(text)) == text
@@ -191,9 +201,17 @@ def test_what_a_link_cannot_hold_is_refused() -> None:
         encode(Permalink("0" * 16, "", (), ((1, -1),) * 10_001))
 
 
+def begins(link: Permalink, run: Run) -> dict[str, object]:
+    """With what a run begins, as the vectors of the link's version say it."""
+    if link.tokenizer:
+        return {"begins": run.begins_with}
+    return {"space": run.begins_with == " "}
+
+
 def values(link: Permalink) -> dict[str, object]:
     """A link as the browser holds it."""
-    return {
+    tokenizer = {"tokenizer": link.tokenizer} if link.tokenizer else {}
+    return tokenizer | {
         "model": link.model,
         "name": link.name,
         "runs": [
@@ -207,9 +225,9 @@ def values(link: Permalink) -> dict[str, object]:
                     "banned_words": list(run.settings.banned_words),
                 },
                 "seed": run.settings.seed,
-                "space": run.begins_with_space,
                 "beyond": run.beyond_end,
             }
+            | begins(link, run)
             for run in link.runs
         ],
         "tokens": [list(token) for token in link.tokens],
@@ -236,3 +254,25 @@ def test_the_vectors_are_still_read_and_written() -> None:
     for text in vectors["bad"]:
         with pytest.raises(ValueError, match=r"altered|newer"):
             decode(text)
+
+
+@pytest.mark.parametrize(
+    ("what", "written", "link"), json.loads(VECTORS.read_text(encoding="utf-8"))["passed_on"]
+)
+def test_a_link_is_found_as_it_is_passed_on(what: str, written: str, link: str) -> None:
+    assert text_of(written) == link, what
+
+
+def test_a_link_that_is_nowhere_is_damaged_and_soon() -> None:
+    for wrong in ("", "hello", "https://example.org/a-page", "https://x.example/s/abc\n" * 20_000):
+        with pytest.raises(ValueError, match="cut off"):
+            decode(text_of(wrong))
+
+
+def test_a_link_says_which_tokenizer_it_needs() -> None:
+    link = decode(encode(Permalink("0" * 16, "", (), ((1, -1),), (), "0a1bffffffff")))
+    assert link.tokenizer == "0a1b"
+    assert link.has_tokenizer("0a1b7") and not link.has_tokenizer("0a1c7")
+    assert Permalink("0" * 16, "", (), ()).has_tokenizer("0a1b7")  # an older link does not say
+    half = Permalink("0" * 16, "", (Run(Settings(), "fo"),), ())
+    assert decode(encode(half)).runs == half.runs and decode(encode(half)).has_tokenizer("0a1b7")

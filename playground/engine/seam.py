@@ -1,0 +1,68 @@
+"""Where a text that a person typed meets the first token that the model writes.
+
+A text is cut into tokens from its beginning, so its end falls where a token would not: behind the
+space that belongs to the next word, or in the middle of a word. What stands there is given to the
+model again, as letters with which its first tokens must begin (token healing).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
+
+import numpy as np
+
+BLANKS = re.compile(r"[ \t\u00a0]{1,32}\Z")  # the same in browser/web/seam.js
+WORD = re.compile(r"(?: |(?<![^\W_]))[^\W_]{1,32}\Z")
+
+
+class Seam(NamedTuple):
+    """The end of a typed text.
+
+    Attributes:
+        bare: the text before it.
+        begins: what the model's first tokens spell before they say more; "" for nothing.
+        word: ids of `begins` where that is a word, which the model may find finished.
+    """
+
+    bare: str
+    begins: str = ""
+    word: tuple[int, ...] = ()
+
+
+class Beginnings:
+    """The tokens of a vocabulary, by the bytes with which they begin."""
+
+    def __init__(self, tokens: list[bytes]) -> None:
+        order = sorted(range(len(tokens)), key=tokens.__getitem__)
+        self._sorted = [tokens[token_id] for token_id in order]
+        self._ids = np.array(order, dtype=np.int64)
+
+    def longer_than(self, start: bytes) -> np.ndarray:
+        """Return the ids of tokens that begin with `start` and say more."""
+        return self._ids[bisect_right(self._sorted, start) : self._end(start)]
+
+    def not_spelling(self, start: bytes) -> np.ndarray:
+        """Return the ids of tokens that neither begin with `start` nor are a beginning of it."""
+        others = np.ones(len(self._ids), dtype=bool)
+        for length in range(1, len(start)):
+            piece = start[:length]
+            low, high = bisect_left(self._sorted, piece), bisect_right(self._sorted, piece)
+            others[self._ids[low:high]] = False
+        others[self._ids[bisect_left(self._sorted, start) : self._end(start)]] = False
+        return np.flatnonzero(others)
+
+    def _end(self, start: bytes) -> int:
+        """Return where the tokens that begin with `start` end; no byte of a text is 255."""
+        return bisect_left(self._sorted, start[:-1] + bytes([start[-1] + 1]))
+
+
+def is_finished(logits: np.ndarray, word: int, longer: np.ndarray) -> bool:
+    """Return whether a model with these logits (vocabulary,) finds a word as it stands, whose first
+    token is `word`, at least as likely as all that is `longer`."""
+    if not len(longer):
+        return True
+    others = logits[longer]
+    peak = others.max()
+    return bool(peak + np.log(np.exp(others - peak).sum()) <= logits[word])
