@@ -179,10 +179,7 @@ class Api:
             model: a name from the page's list; none for the first.
         """
         with refusals():
-            if isinstance(story, str):
-                before = Story.from_json(story)
-            else:
-                before = Story.from_values(story)
+            before = Story.from_json(story) if isinstance(story, str) else Story.from_values(story)
             values = asdict(before.settings) | ({} if length is None else {"length": length})
             engine = self.engine(model)
             with (
