@@ -119,10 +119,11 @@ class Settings:
         words: Any = self.banned_words
         if isinstance(words, str):
             words = words_in(words)
-        if not isinstance(words, (list, tuple)) or not all(map(is_word, words)):
+        given = words if isinstance(words, (list, tuple)) else [words]
+        for wrong in [word for word in given if not is_word(word)]:
             raise ValueError(
-                f"banned_words must be words of 1 to {WORD_MAX} characters, as a list or as a text "
-                f"with commas between them, {instead(words)}."
+                f"banned_words must be words of 1 to {WORD_MAX} letters, as a list or as a text "
+                f"with commas between them, {instead(wrong)}."
             )
         if len(words) > 100:
             raise ValueError(f"banned_words has {len(words)} words; 100 are the most.")

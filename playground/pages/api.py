@@ -179,8 +179,7 @@ class Api:
             model: a name from the page's list; none for the first.
         """
         with refusals():
-            read = Story.from_json if isinstance(story, str) else Story.from_values
-            before = read(story)
+            before = Story.from_json(story) if isinstance(story, str) else Story.from_values(story)
             values = asdict(before.settings) | ({} if length is None else {"length": length})
             engine = self.engine(model)
             with (
@@ -236,7 +235,8 @@ class Api:
             yield {"new": [], "typed": num_typed, "begins_with": "" if seam.word else seam.begins}
             until, count, wanted = time.monotonic() + TURN, 0, Settings(**settings).length
             async for batch in self.batches(streams):
-                message = {"new": [[k, *columns(one)] for k, one in enumerate(batch) if one]}
+                new = [[k, *columns(one)] for k, one in enumerate(batch) if one]
+                message: dict[str, Any] = {"new": new}
                 if seam.word and count <= len(typed) < count + len(batch[0]):
                     # The first token after the bare text says whether the last word was finished.
                     is_finished = batch[0][len(typed) - count].draw is None
