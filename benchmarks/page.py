@@ -84,7 +84,7 @@ TREE = """async () => {
 # A story of 5,000 tokens, with a paragraph break after every `breaks` of them; 0 is none.
 LONG = """async (breaks) => {
   const tree = await import(new URL("web/tree.js", document.baseURI));
-  const words = ["Once", " upon", " a", " time", " there", " was", " little", " fox", "."];
+  const words = ["Once", " upon", " a", " time", " he", " was", " red", " fox", "."];
   const text = (k) => (breaks && k % breaks === breaks - 1 ? "\\n" : words[k % 9]);
   const token = (_, k) => ({ t: text(k), s: k % 7, i: 10 + k % 9, r: 0 });
   const doc = tree.emptyDocument();
