@@ -130,6 +130,7 @@ export class Stories {
     Object.assign(writer.panel.values, repaired(found.value.settings));
     writer.panel.show();
     writer.say("");
+    writer.appearance.showTitle({ isAnother: true });
     this.show(kept);
     writer.setOdds(Boolean(found.value.odds));
   }

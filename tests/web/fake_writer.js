@@ -31,6 +31,7 @@ export class FakeWriter {
     this.settings = { temperature: 1 };
     this.panel = { values: this.settings, show() {} };
     this.storiesPanel = { refresh() {} };
+    this.appearance = { showTitle() {} };
     this.isAway = false; // whether the server is
     this.stories = new Stories(this, new Storage(scope, page));
   }
