@@ -20,8 +20,10 @@ import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from playground.command_line import Parser
 
 if TYPE_CHECKING:
     from playground.engine.engine import Engine
@@ -33,13 +35,6 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # Gradio reads it when it is i
 # After every event Gradio sums up the last 10,000 of them with pandas, for a page not shown here.
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
-
-
-class Parser(argparse.ArgumentParser):
-    """Answers a wrong command line with one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}\n")
 
 
 def port(text: str) -> int:
@@ -298,9 +293,8 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    options = command_line()
     try:
-        serve(options)
+        serve(command_line())
     except ValueError as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
