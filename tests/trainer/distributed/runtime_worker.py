@@ -34,6 +34,7 @@ GLOBAL_BATCH, CONTEXT, NUM_STEPS = 4, 16, 8
 
 def main(folder: Path, until: int, changes: dict) -> None:
     kind, dropout = changes.pop("optimizer", "adamw"), changes.pop("dropout", 0.0)
+    num_layers = changes.pop("num_layers", 2)
     optim = Optim(global_batch=GLOBAL_BATCH, lr=1e-2, optimizer=kind, muon_lr=1e-2)
     runtime = Runtime(
         RuntimeSettings(**{"compile": "off", "precision": "fp32", **changes}), optim, CONTEXT
@@ -42,7 +43,12 @@ def main(folder: Path, until: int, changes: dict) -> None:
     counts[[*range(60), END_OF_TEXT]] = 1
     vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=True)
     shape = Model(
-        num_layers=2, hidden=32, num_heads=2, intermediate=64, context=CONTEXT, dropout=dropout
+        num_layers=num_layers,
+        hidden=32,
+        num_heads=2,
+        intermediate=64,
+        context=CONTEXT,
+        dropout=dropout,
     )
     model = NextTokenLoss(new_decoder(shape, vocabulary, seed=3), vocabulary)
     if changes.get("compile") == "on":
