@@ -15,6 +15,8 @@ from playground.browser.build import checksum_of, page_of, write
 from playground.model.folder import ModelFolder
 from tests.paths import ROOT
 
+pytestmark = pytest.mark.slow  # models with GPT-2's whole vocabulary
+
 
 def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -29,7 +31,6 @@ def test_make_browser_takes_the_shipped_model() -> None:
     assert words == ["models/storyteller", "build/page"]
 
 
-@pytest.mark.slow
 def test_a_folder_is_made_and_made_again(
     folder_of: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

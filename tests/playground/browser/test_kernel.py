@@ -22,6 +22,7 @@ from tests.paths import ROOT
 from tests.playground.browser.wasm import KERNEL, Kernel
 from tests.playground.conftest import SHAPES
 
+pytestmark = pytest.mark.slow  # models with GPT-2's whole vocabulary
 PROMPTS, GREEDY = 10, 100  # prompts of eight tokens, and tokens that follow each
 STORIES = 6
 SHIPPED = ROOT / "models" / "storyteller"
@@ -99,7 +100,6 @@ def test_a_slot_borrows_its_beginning(halves: Path) -> None:
     assert np.array_equal(rest(), expected[shared:])
 
 
-@pytest.mark.slow
 def test_greedy_tokens_are_those_of_transformers(halves: Path) -> None:
     model, kernel = reference(halves), Kernel(pack(ModelFolder.open(halves, device="cpu")).content)
     draws = torch.Generator().manual_seed(1)
@@ -142,7 +142,6 @@ def nats(kernel: Kernel, stories: list[list[int]]) -> float:
     return total / count
 
 
-@pytest.mark.slow
 def test_the_shipped_storyteller_is_the_same_in_fp16_and_nearly_in_int8() -> None:
     model = ModelFolder.open(SHIPPED, device="cpu")
     stories = [[model.start, *model.encode(text)][:200] for text in texts(PROMPTS)]

@@ -19,6 +19,8 @@ from playground.model.folder import ModelFolder
 from tests.playground.browser.wasm import Kernel
 from trainer.corpus.tokenizer.tokenizer import BYTE_LEVEL, OWN_PRE_TOKENIZER, PATTERN
 
+pytestmark = pytest.mark.slow  # models with GPT-2's whole vocabulary
+
 
 def changed(folder: Path, out: Path, **values: Any) -> Path:
     """A copy of a model folder with other values in its config.json."""
@@ -44,7 +46,6 @@ def test_equal_rows_are_stored_once(folder_of: Callable[[str], Path]) -> None:
     assert len(few.content) < len(many.content) / 4
 
 
-@pytest.mark.slow
 def test_only_what_loses_nothing_has_the_export_s_fingerprint(
     folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from gradio_client import Client
@@ -14,6 +15,15 @@ from playground.pages import site, write
 from playground.pages.owner import Owner
 from playground.pages.shared import SharedStories
 from playground.publish.page import PublishPage
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that ask the served page are no part of `make check`."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and "url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

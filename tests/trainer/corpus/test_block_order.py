@@ -15,7 +15,7 @@ seeds = st.integers(0, 2**32 - 1)
 LENGTH = 200  # blocks of a sequence that are compared
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(blocks, batches, seeds)
 def test_each_block_is_read_exactly_once_an_epoch(num_blocks: int, batch: int, seed: int) -> None:
     order = Order(num_blocks, batch, seed)
@@ -26,7 +26,7 @@ def test_each_block_is_read_exactly_once_an_epoch(num_blocks: int, batch: int, s
         assert np.array_equal(np.sort(once), np.arange(num_blocks))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     blocks, seeds, st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 6), st.integers(1, 8)
 )
@@ -44,7 +44,7 @@ def test_processes_and_accumulation_share_out_the_same_blocks(
         assert np.array_equal(np.concatenate(shared), whole.blocks(step))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(blocks, seeds, st.integers(1, 64), st.integers(1, 64), st.integers(0, 50))
 def test_the_sequence_does_not_depend_on_the_batch(
     num_blocks: int, seed: int, one: int, other: int, start: int
@@ -93,7 +93,7 @@ def test_the_order_of_500_million_tokens_takes_no_memory() -> None:
     assert peak < 1_000_000  # bytes; a list of all blocks would be 31 MB
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(2, 300), batches, seeds, st.integers(1, 64))
 def test_shifted_blocks_still_predict_a_token_once_an_epoch(
     num_blocks: int, batch: int, seed: int, context: int
