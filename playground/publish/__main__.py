@@ -13,12 +13,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playground.browser import WEIGHTS
 from playground.command_line import Parser, use_utf8
 from playground.publish import model_repo, space_repo, static_repo
 from playground.publish.staging import Say, Staging
 from playground.sentences import first_line
+
+if TYPE_CHECKING:
+    from playground.model.folder import ModelFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 COSTS = {name: one.cost for name, one in space_repo.TARGETS.items()} | {"static": static_repo.COST}
@@ -74,16 +78,24 @@ def checked_name(name: str) -> str:
 
 
 def stage_model(options: argparse.Namespace) -> Staging:
-    """A model's repository, with stories that it writes now."""
-    from playground.engine.engine import Engine
+    """A model's repository; a card without sample stories gets some that the model writes now."""
     from playground.model.folder import ModelFolder
-    from playground.sampling import Settings
 
     folder: Path = options.export
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: give the folder of an export.")
+    model = ModelFolder.open(folder, device="cpu")  # or it is refused before it is published
+    samples = [] if model_repo.has_samples(folder) else sample_stories(model)
+    return model_repo.stage(folder, options.name, snapshots=options.snapshots, samples=samples)
+
+
+def sample_stories(model: ModelFolder) -> list[tuple[str, str]]:
+    """Return (settings in words, story) for each of some openings."""
+    from playground.engine.engine import Engine
+    from playground.sampling import Settings
+
     samples = []
-    with Engine(ModelFolder.open(folder, device="cpu"), max_streams=4) as engine:
+    with Engine(model, max_streams=4) as engine:
         for opening in model_repo.OPENINGS:
             settings = Settings(length=SAMPLE_LENGTH, seed=1)
             with engine.write(opening, settings) as stream:
@@ -91,7 +103,7 @@ def stage_model(options: argparse.Namespace) -> Staging:
                     pass
             said = f"temperature {settings.temperature:g}, top-k {settings.top_k}, seed 1"
             samples.append((said, stream.story.text))
-    return model_repo.stage(folder, options.name, snapshots=options.snapshots, samples=samples)
+    return samples
 
 
 def stage_space(options: argparse.Namespace) -> Staging:

@@ -48,6 +48,12 @@ def stage(export: Path, name: str, *, snapshots: bool, samples: list[tuple[str, 
     return found
 
 
+def has_samples(export: Path) -> bool:
+    """Whether the export's card has sample stories, as those that the trainer writes have."""
+    card = export / "README.md"
+    return card.is_file() and SAMPLES_HEADING in card.read_text(encoding="utf-8")
+
+
 def facts(export: Path) -> dict[str, Any]:
     """What training.json says; empty without one."""
     try:

@@ -39,11 +39,20 @@ def test_a_dry_run_sends_nothing(
     assert hub.requests == []
 
 
+def test_a_card_without_stories_gets_some(hub: Hub, folder: Path) -> None:
+    card = folder / "README.md"
+    card.write_text(card.read_text(encoding="utf-8").split("## Samples")[0], encoding="utf-8")
+    assert command.main(["model", str(folder), "lily/tale"]) == 0
+    published = hub.files("model", "lily/tale")["README.md"].decode()
+    assert "## Samples" in published and "> Once upon a time" in published
+
+
 def test_a_model_and_its_space_are_published_and_updated(
     hub: Hub, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "POLL", 0)
     monkeypatch.setattr(client.time, "sleep", lambda seconds: None)
+    monkeypatch.delattr(command, "sample_stories")  # the card has stories
     assert command.main(["space", "lily/tale", "--target", "cpu"]) == 2
     assert "publish it first" in capsys.readouterr().err
     assert command.main(["model", str(folder), "lily/tale", "--private"]) == 0
