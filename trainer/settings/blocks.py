@@ -30,9 +30,9 @@ class Block:
         residual: ends of the names of the projections that add to the residual stream, where the
             class does not make them smaller by itself.
         dropout: the configuration's own dropout settings; without any, the trainer adds dropout.
-        gguf: what llama.cpp computes, by the configuration's names; None where it has no such.
-        gguf_needs_head: llama.cpp knows no head that is the table of ids: it is written once more.
-        gguf_rotates_pairs: llama.cpp turns neighbouring values of a head, transformers its halves.
+        gguf: what llama.cpp computes, by the configuration's names; None if it cannot.
+        gguf_needs_head: llama.cpp wants the head by itself, though it is the table of ids.
+        gguf_rotates_pairs: llama.cpp rotates neighbouring values of a head, transformers its halves.
     """
 
     config: str
