@@ -32,7 +32,7 @@ class Block:
         dropout: the configuration's own dropout settings; without any, the trainer adds dropout.
         gguf: what llama.cpp computes, by the configuration's names; None if it cannot.
         gguf_needs_head: llama.cpp wants the head by itself, though it is the table of ids.
-        gguf_rotates_pairs: llama.cpp rotates neighbouring values of a head, transformers its halves.
+        gguf_rotates_pairs: llama.cpp rotates neighbours of a head, transformers its two halves.
     """
 
     config: str
