@@ -81,7 +81,7 @@ TREE = """async () => {
   }
   return times;
 }"""
-# A story of 5,000 tokens, with a paragraph break after every `breaks` of them; 0 is none.
+# A story of 5,000 tokens, with a paragraph break after every `breaks` of them; 0 means none.
 LONG = """async (breaks) => {
   const tree = await import(new URL("web/tree.js", document.baseURI));
   const words = ["Once", " upon", " a", " time", " he", " was", " red", " fox", "."];

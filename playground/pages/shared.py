@@ -285,7 +285,7 @@ class SharedStories:
 
 
 async def json_of(request: Request) -> Any:
-    """The JSON value that a request brings; None where it is none."""
+    """Return the JSON value of a request's body, or None if the body is not JSON."""
     try:
         return json.loads(await request.body())
     except (ValueError, RecursionError):

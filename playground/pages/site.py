@@ -122,7 +122,7 @@ class Guard:
 
 
 def complaint_by_name(name: str, parameters: Parameters, body: bytes) -> str:
-    """What is wrong with a call of an endpoint by its parameters' names, in a sentence."""
+    """Return what is wrong with a call of an endpoint by parameter name; empty if it is valid."""
     try:
         values = json.loads(body)
     except (ValueError, RecursionError):

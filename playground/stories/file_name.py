@@ -12,7 +12,7 @@ RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])", re.IGNORECA
 
 def file_name(title: str) -> str:
     """A title as the name of a file, without its ending: letters, marks and numbers of any script,
-    small, with hyphens between words; "story" where there is none of them."""
+    small, with hyphens between words; "story" if the title has none of them."""
     kept = [
         letter if unicodedata.category(letter)[0] in "LMN" else "-"
         for letter in unicodedata.normalize("NFC", title.lower())

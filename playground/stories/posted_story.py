@@ -20,7 +20,7 @@ def posted_story(values: Any) -> Permalink:
     """Return the story in a JSON value.
 
     Raises:
-        ValueError: it is none; one sentence that names the part.
+        ValueError: it is not a story; the message names the part.
     """
     if not isinstance(values, dict):
         raise ValueError("the story must be a JSON object.")
@@ -57,7 +57,7 @@ def listed(values: dict[str, Any], name: str) -> list[Any]:
 
 
 def text(values: Any, name: str) -> str:
-    """Return a text of a JSON object; "" where there is none."""
+    """Return a text of a JSON object, or "" if it has no such text."""
     found = values.get(name, "") if isinstance(values, dict) else None
     if not isinstance(found, str):
         raise ValueError(f"{name} must be text.")

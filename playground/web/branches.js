@@ -1,5 +1,6 @@
 // The tree of branches, as a list to move in, and some of them side by side.
 
+import { moveInList } from "./list_keys.js";
 import { askName } from "./name_field.js";
 import { current, shared, textOf } from "./tree.js";
 
@@ -41,7 +42,7 @@ export class Branches {
     this.events = events;
     this.items = new Map();
     list.addEventListener("click", (event) => this.click(event));
-    list.addEventListener("keydown", (event) => this.key(event));
+    list.addEventListener("keydown", (event) => moveInList(this.list, event));
   }
 
   click(event) {
@@ -51,15 +52,6 @@ export class Branches {
     if (event.target.closest(".go")) this.events.select(id);
     else if (event.target.closest(".prune")) this.events.prune(id);
     else if (event.target.closest(".rename")) this.ask(item, id);
-  }
-
-  key(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const item = event.target.closest("li");
-    if (!step || !item || event.target.tagName === "INPUT") return;
-    const all = [...this.list.children];
-    all[all.indexOf(item) + step]?.querySelector(".go").focus();
-    event.preventDefault();
   }
 
   ask(item, id) {

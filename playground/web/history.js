@@ -54,7 +54,7 @@ function stepsFrom(doc, docs) {
   return steps;
 }
 
-// What `packedWithSteps` made, as the document of a story: { doc, past, future }; null if it is none.
+// What `packedWithSteps` made, as the document of a story: { doc, past, future }; null if it is not one.
 export function unpackedWithSteps(value, story) {
   const read = unpacked(value?.doc);
   if (!read) return null;

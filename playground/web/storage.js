@@ -80,7 +80,7 @@ export class Storage {
     this.tab = new Area(() => browser.sessionStorage, scope); // of this tab, also after a reload
   }
 
-  // A database of this page, or of an older version by its bare name. Rejects where there is none; may not
+  // A database of this page, or of an older version by its bare name. Rejects if the browser has no database; may not
   // answer at all.
   database(name, upgrade, isScoped = true) {
     return new Promise((resolve, reject) => {
@@ -94,7 +94,7 @@ export class Storage {
     });
   }
 
-  // What this page's other tabs hear and say; a mute one where there is none.
+  // What this page's other tabs hear and say; a silent one if the browser has no channels.
   channel(name) {
     try {
       return new this.browser.BroadcastChannel(scoped(name, this.scope));

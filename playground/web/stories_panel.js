@@ -1,5 +1,6 @@
 // "Your stories": the list of what this browser keeps, to open, rename, delete, save as a file and add from one.
 
+import { moveInList } from "./list_keys.js";
 import { askName } from "./name_field.js";
 
 const FILE = "inkling-stories.json";
@@ -27,7 +28,7 @@ export class StoriesPanel {
     this.file = writer.field("stories-file");
     this.deleted = null;
     this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
-    this.element.addEventListener("keydown", (event) => this.key(event));
+    this.element.addEventListener("keydown", (event) => moveInList(this.list, event));
     this.file.addEventListener("change", () => this.attempt(() => this.import()));
   }
 
@@ -94,15 +95,6 @@ export class StoriesPanel {
       if (id !== stories.store.id) await this.attempt(() => stories.open(id));
       this.writer.sheet.element.focus({ preventScroll: true });
     }
-  }
-
-  key(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const item = event.target.closest("li");
-    if (!step || !item || event.target.tagName === "INPUT") return;
-    const all = [...this.list.children];
-    all[all.indexOf(item) + step]?.querySelector(".go").focus();
-    event.preventDefault();
   }
 
   rename(item, id) {

@@ -265,7 +265,7 @@ export function packed(doc, before = null) {
   };
 }
 
-// The document in such a value, or null if it is none.
+// The document in such a value, or null if it is not one.
 export function unpacked(value, before = null) {
   if (value?.format !== FORMAT || !Array.isArray(value.branches) || !Array.isArray(value.runs)) return null;
   const branches = {};

@@ -18,7 +18,7 @@ class Run:
     dry_run: bool = setting(False, "only say what the run would be, with measured speed and memory")
     minutes: float = setting(
         0.0,
-        "time after which the run saves and stops, to be gone on with by the same command; 0: none",
+        "time after which the run saves and stops; the same command resumes it; 0: no limit",
         unit="minutes",
     )
     seed: int = setting(1337, "seed of weights, block order and dropout")
@@ -42,7 +42,7 @@ class Run:
     export_checkpoint: str = setting(
         "last",
         "which model is exported: that of the last step, or the one with the lowest validation loss"
-        " (small data learned by heart makes the last one worse)",
+        " (on small data the last one has often memorised its stories)",
         choices=("last", "best"),
     )
     export_precision: str = setting(

@@ -1,4 +1,4 @@
-"""Why a page does not begin, in a sentence on the page: never an empty window."""
+"""A page that cannot start says why, in place of an empty window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a typed text ends and the model's first token begins: a beginning is gone on with."""
+"""Where a typed text ends and the model's first token begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that nothing can be computed from are refused in a sentence that names them."""
+"""Weights that nothing can be computed from are refused with one message that names them."""
 
 from __future__ import annotations
 
