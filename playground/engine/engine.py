@@ -378,7 +378,7 @@ class Engine:
 
     def _open(self) -> Decoder:
         """The model, with a cache for as many stories and tokens as the memory holds."""
-        device = self.storyteller.device
+        device = torch.device(self.storyteller.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
         network = open_decoder(self.storyteller)

@@ -23,10 +23,10 @@ from playground.model.candidates import (
     likeliest_rows,
 )
 from playground.model.cuda_graph import FixedBatch, Function
-from playground.model.device import send
 from playground.model.folder import ModelFolder
 from playground.model.full_logits import full_rows, log_rests, rank
 from playground.model.head import Head
+from playground.model.torch_layers import send
 from playground.sampling import TOP_K_MAX, choose, choose_among_all, penalise, uniform
 from playground.stories.story import Alternative, Token
 

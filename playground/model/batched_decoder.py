@@ -7,7 +7,7 @@ them. Decisions, all measured on two cores without a GPU (docs/speed.md):
 - A row's result does not depend on the rows beside it, so that a story is the same to the bit alone
   and among others: products keep a row's order of summation (linear.py), each row attends by
   itself over keys in whole vector registers, the MLP's activation is computed in whole registers
-  too (families.py), and MKL is told to ignore how memory lies (`__init__.py`).
+  too (torch_layers.py), and MKL is told to ignore how memory lies (`__init__.py`).
 - The body runs in fp32; the head is in head.py.
 - The cache holds each story's keys and values in a slot of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
@@ -27,10 +27,10 @@ from torch.nn import functional
 from playground.model.attention import ROUND_KEYS, Chunk, Group, Rows, groups_of, rows_of
 from playground.model.config import context_of
 from playground.model.cuda_graph import FixedBatch
-from playground.model.device import send
-from playground.model.families import Family, Layer, Norm, family_of, head_width
+from playground.model.families import Family, family_of, head_width
 from playground.model.folder import ModelFolder
 from playground.model.head import Head
+from playground.model.torch_layers import READ_LAYER, Layer, Norm, send
 from playground.sentences import first_line
 
 SILU_GRAIN, GELU_GRAIN = 32_767, 16_384  # numbers that torch still gives to one thread
@@ -46,7 +46,7 @@ class BatchedDecoder:
     """
 
     def __init__(self, storyteller: ModelFolder) -> None:
-        config, self.device = storyteller.config, storyteller.device
+        config, self.device = storyteller.config, torch.device(storyteller.device)
         family = family_of(config)
         assert family is not None
         self.family: Family = family
@@ -78,15 +78,16 @@ class BatchedDecoder:
                  for name, tensor in storyteller.weights.items()}  # fmt: skip
 
         def get(name: str) -> torch.Tensor:
-            return names[name].to(self.device, torch.float32)
+            return torch.from_numpy(names[name]).to(self.device, torch.float32)
 
         def norm(name: str) -> Norm:
             bias = f"{name}.bias"
             return get(f"{name}.weight"), get(bias) if bias in names else None
 
         self.table = get(f"{family.table}.weight")
+        read_layer = READ_LAYER[config.model_type]
         self.layers = [
-            family.read_layer(get, f"{family.layers}.{number}.", self.heads, self.width)
+            read_layer(get, f"{family.layers}.{number}.", self.heads, self.width)
             for number in range(self.num_layers)
         ]
         if family.positions is not None:

@@ -89,7 +89,9 @@ def make_room(
     while room is not None:
         try:
             network.reserve(
-                SLOTS_PER_STORY * room.streams, room.context, fixed_rows(device, room.streams)
+                SLOTS_PER_STORY * room.streams,
+                room.context,
+                fixed_rows(torch.device(device), room.streams),
             )
             break
         except torch.OutOfMemoryError:

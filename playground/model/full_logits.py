@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from playground.model.candidates import Candidates, sums
-from playground.model.device import send
 from playground.model.head import Head
+from playground.model.torch_layers import send
 
 
 class Full(NamedTuple):
