@@ -45,7 +45,7 @@ class CudaDecoder(Decoder):
     """
 
     def __init__(self, storyteller: ModelFolder) -> None:
-        config, self.device = storyteller.config, torch.device(str(storyteller.device))
+        config, self.device = storyteller.config, torch.device(storyteller.device)
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)  # for this thread: streams and graphs are made there
         family = family_of(config)
@@ -74,11 +74,10 @@ class CudaDecoder(Decoder):
     def _read(self, storyteller: ModelFolder) -> None:
         """Bring the weights into the form of the products."""
         family, config = self.family, storyteller.config
-        names = {name.removeprefix(family.prefix): tensor
-                 for name, tensor in storyteller.weights.items()}  # fmt: skip
+        names = {name.removeprefix(family.prefix): name for name in storyteller.weights}
 
         def get(name: str) -> torch.Tensor:
-            return torch.as_tensor(names[name]).to(self.device, torch.float32)
+            return torch.from_numpy(storyteller.weights[names[name]]).to(self.device, torch.float32)
 
         def norm(name: str) -> Norm:
             bias = f"{name}.bias"

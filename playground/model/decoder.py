@@ -79,7 +79,7 @@ def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decode
             from playground.model.transformers_decoder import TransformersDecoder
 
             return TransformersDecoder(storyteller)
-        if str(storyteller.device) == "cpu":
+        if storyteller.device == "cpu":
             from playground.model.core_decoder import CoreDecoder
 
             return CoreDecoder(storyteller, workers)

@@ -8,10 +8,12 @@ back is filled anew, and a model without one reads its text anew for every token
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -20,6 +22,7 @@ from playground.model.config import context_of
 from playground.model.cuda_graph import out_of_memory, say_once
 from playground.model.decoder import Chunk, Decoder
 from playground.model.folder import ModelFolder
+from playground.model.stored_weights import StoredWeights
 from playground.sentences import first_line
 
 TRIAL = (0.2, 0.4, 0.6, 0.8)  # tokens of the trial, as fractions of the vocabulary
@@ -36,7 +39,7 @@ class TransformersDecoder(Decoder):
 
     def __init__(self, storyteller: ModelFolder) -> None:
         self._folder = storyteller.folder
-        device = torch.device(str(storyteller.device))
+        device = torch.device(storyteller.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)  # for this thread
         with out_of_memory():
@@ -163,7 +166,7 @@ def load(storyteller: ModelFolder) -> Any:
         model, report = made.from_pretrained(
             None,
             config=config,
-            state_dict={name: torch.as_tensor(one) for name, one in storyteller.weights.items()},
+            state_dict=tensors_of(storyteller.weights),
             dtype=torch.float32,
             output_loading_info=True,
         )
@@ -180,6 +183,14 @@ def load(storyteller: ModelFolder) -> Any:
             "again."
         )
     return model.eval()
+
+
+def tensors_of(weights: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """The tensors as they are stored: PyTorch has kinds of numbers that numpy does not have."""
+    if isinstance(weights, StoredWeights):
+        files = {place.file for place in weights.places.values()}
+        return {name: tensor for file in files for name, tensor in load_file(file).items()}
+    return {name: torch.from_numpy(array) for name, array in weights.items()}
 
 
 def agree(one: torch.Tensor, other: torch.Tensor) -> bool:
