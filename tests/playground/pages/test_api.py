@@ -14,6 +14,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from playground.core.library import QUESTION, Head, uniform
 from playground.engine.engine import Busy, Engine
 from playground.pages.api import Api
 from playground.sampling import Settings
