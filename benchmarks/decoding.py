@@ -81,8 +81,7 @@ def prompts(model: Path, count: int, length: int) -> list[list[int]]:
 def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
     """This project's loop: with the whole record, without alternatives ("page"), or without the
     record ("bare")."""
-    from playground.core.library import ALTERNATIVES
-
+    from playground.core.library import MAX_ALTERNATIVES
     from playground.engine import sampler
     from playground.engine.engine import Engine
     from playground.model.folder import ModelFolder
@@ -101,7 +100,7 @@ def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
                                 stop_at_end=False)  # fmt: skip
             prompt = storyteller.decode(ids)
             story = Story(storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False)
-            alternatives = 0 if kind == "page" else ALTERNATIVES
+            alternatives = 0 if kind == "page" else MAX_ALTERNATIVES
             begun.append(engine.write("", settings, after=story, alternatives=alternatives))
         return [[token.token_id for token in stream] for stream in begun]
 
@@ -113,9 +112,9 @@ def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
 def core(model: Path, streams: int) -> Iterator[Run]:
     """The core's C code, a thread for each of its workers."""
     import numpy as np
+
     from playground.core.library import COLUMN, QUESTION, Core, uniform
     from playground.core.pack import pack
-
     from playground.model.core_decoder import usable_cores
     from playground.model.folder import ModelFolder
 

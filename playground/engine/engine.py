@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 
-from playground.core.library import ALTERNATIVES
+from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.batch import Batch
 from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
@@ -80,7 +80,7 @@ class Engine:
         *,
         after: Story | None = None,
         completes_word: bool = False,
-        alternatives: int = ALTERNATIVES,
+        alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Write a story after a prompt, or `settings.length` more tokens after a story.
 
@@ -122,7 +122,7 @@ class Engine:
         beyond_end: bool = False,
         begins_with: str = "",
         completes_word: bool = False,
-        alternatives: int = ALTERNATIVES,
+        alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Go on from the tokens of a story and what a person typed after them.
 
@@ -244,7 +244,7 @@ class Engine:
         ids: Collection[int],
         *,
         after: Collection[int] = (),
-        alternatives: int = ALTERNATIVES,
+        alternatives: int = MAX_ALTERNATIVES,
     ) -> Story:
         """`score` of tokens; ValueError, too, for one that the model does not have."""
         if not ids:
@@ -338,7 +338,7 @@ class Engine:
         seam: Seam | None = None,
         must_go_on: bool = False,
         of_prompt: int = 0,
-        alternatives: int = ALTERNATIVES,
+        alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Go on from a story and some tokens after it, which a person chose. The draws go on from
         `position`, which is the number of tokens in the story unless it is given."""

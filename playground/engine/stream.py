@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from playground.core.library import ALTERNATIVES
+from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.next_tokens import NextTokens
 from playground.model.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
@@ -46,7 +46,7 @@ class Sequence:
     begins_with: bytes = b""
     word: tuple[int, ...] = ()
     must_go_on: bool = False
-    alternatives: int = ALTERNATIVES
+    alternatives: int = MAX_ALTERNATIVES
     peeks: bool = False
     out: queue.SimpleQueue[Token | NextTokens | BaseException | None] = field(
         default_factory=queue.SimpleQueue

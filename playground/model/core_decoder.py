@@ -13,7 +13,7 @@ from itertools import accumulate, count
 
 import numpy as np
 
-from playground.core.library import ANSWER, COLUMN, Core, room
+from playground.core.library import ALIGN, ANSWER, COLUMN, Core, room
 from playground.core.pack import pack
 from playground.model.config import context_of
 from playground.model.decoder import Chunk, Decoder
@@ -30,7 +30,10 @@ class CoreDecoder(Decoder):
     def __init__(self, storyteller: ModelFolder, workers: int | None = None) -> None:
         self.context = context_of(storyteller.config)
         self.workers = usable_cores() if workers is None else workers
-        self._content = pack(storyteller.weights, storyteller.config).content
+        try:
+            self._content = in_whole_lines(pack(storyteller.weights, storyteller.config).content)
+        except ValueError as error:
+            raise ValueError(f"{storyteller.folder}: {error}") from None
         one, two = (room(self._content, slots, self.context, self.workers) for slots in (1, 2))
         self.bytes_per_token, self.bytes_per_slot = -(-(two - one) // self.context), 0
         self._threads = ThreadPoolExecutor(max(1, self.workers - 1), "core")
@@ -38,7 +41,10 @@ class CoreDecoder(Decoder):
     def reserve(self, slots: int, context: int) -> None:
         """See `decoder.Decoder`."""
         self.context = context
-        self._core = Core(self._content, slots, context, self.workers)
+        try:
+            self._core = Core(self._content, slots, context, self.workers)
+        except ValueError:  # the file is known to be good
+            raise MemoryError from None
         self.head = self._core.head
 
     def logits(self, chunks: list[Chunk]) -> np.ndarray:
@@ -63,6 +69,14 @@ class CoreDecoder(Decoder):
         for (asked, _), found in zip(work[1:], others, strict=True):
             answers[asked] = found.result()
         return answers
+
+
+def in_whole_lines(content: bytes) -> np.ndarray:
+    """Bytes that begin with a line of memory, so that the core reads them where they are."""
+    lines = np.empty(len(content) + ALIGN, np.uint8)
+    found = lines[-lines.ctypes.data % ALIGN :][: len(content)]
+    found[:] = np.frombuffer(content, np.uint8)
+    return found
 
 
 def columns_of(chunks: list[Chunk]) -> np.ndarray:

@@ -14,8 +14,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, T5ForConditionalGeneration, set_seed
 
-from playground.engine.engine import Engine
 from playground.core.library import QUESTION
+from playground.engine.engine import Engine
 from playground.model.core_decoder import CoreDecoder, share_out
 from playground.model.cuda_decoder import CudaDecoder
 from playground.model.decoder import Chunk
