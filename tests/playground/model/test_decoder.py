@@ -52,13 +52,14 @@ OWN: dict[str, tuple[str, dict[str, Any]]] = {  # decoded by our own loop
     "Llama": ("llama", LLAMA),
     "Llama, tied": ("llama", LLAMA | {"tie_word_embeddings": True}),
     "Llama with wide heads": ("llama", LLAMA | {"head_dim": 16}),
+    "Llama, grouped": ("llama", GROUPED),
     "Qwen3": ("qwen3", LLAMA | QWEN),
+    "Qwen3, grouped": ("qwen3", GROUPED | QWEN),
 }
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {  # by transformers
     "GPT-2 without a scale": ("gpt2", GPT | {"scale_attn_weights": False}),
     "GPT-2 with a scale by layer": ("gpt2", GPT | {"scale_attn_by_inverse_layer_idx": True}),
     "GPT-2 with ReLU": ("gpt2", GPT | {"activation_function": "relu"}),
-    "Llama, grouped": ("llama", GROUPED),
     "Llama with biases": ("llama", LLAMA | {"attention_bias": True}),
     "Llama with MLP biases": ("llama", LLAMA | {"mlp_bias": True}),
     "Llama with GELU": ("llama", LLAMA | {"hidden_act": "gelu"}),
@@ -68,7 +69,6 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {  # by transformers
     "Llama 3": ("llama", rope("llama3", low_freq_factor=1.0, high_freq_factor=4.0,
                               original_max_position_embeddings=32)),
     "Qwen2": ("qwen2", GROUPED),
-    "Qwen3, grouped": ("qwen3", GROUPED | QWEN),
     "Qwen3, sliding": ("qwen3", LLAMA | QWEN | {"use_sliding_window": True, "sliding_window": 8,
                                                 "max_window_layers": 0}),
     "Mistral": ("mistral", SLIDING),
