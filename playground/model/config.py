@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from playground.model.families import FAMILIES, Family, family_of
+from playground.model.families import FAMILIES, family_of
 from playground.model.json_file import read_json
 from playground.model.libraries import transformers_for
 from playground.sentences import first_line
@@ -61,23 +61,23 @@ def read_config(folder: Path) -> Any:
         raise ValueError(f"{file} cannot be read: export the model again.") from None
     if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
         raise ValueError(f"{file} does not name a model_type: export the model again.")
-    family = FAMILIES.get(values["model_type"])
-    if family is not None:
-        try:
-            config = config_of(values, family)
-            if family_of(config) is not None:
-                return config
-        except ValueError as error:
-            raise ValueError(f"{file} cannot be used: {error}.") from None
-    return config_by_transformers(folder, values["model_type"])
+    try:
+        found = config_of(values)
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be used: {error}.") from None
+    return found or config_by_transformers(folder, values["model_type"])
 
 
-def config_of(values: dict[str, Any], family: Family) -> Config:
-    """The configuration that config.json's values make in a family's class.
+def config_of(values: dict[str, Any]) -> Config | None:
+    """The configuration that config.json's values make in their family's class; None for a shape
+    that the core does not compute.
 
     Raises:
         ValueError: a value has another type, or sizes do not fit each other.
     """
+    family = FAMILIES.get(values.get("model_type", ""))
+    if family is None:
+        return None
     values = {family.renamed.get(name, name): value for name, value in values.items()}
     for name, default in family.defaults.items():
         value = values.get(name, default)
@@ -97,7 +97,11 @@ def config_of(values: dict[str, Any], family: Family) -> Config:
     for name in (*SIZES, "head_dim"):
         if name in values and values[name] < 1:
             raise ValueError(f"{name} is {values[name]}")
-    return Config(**values)
+    layers = values.get("layer_types")
+    if layers is not None and len(layers) != values["num_hidden_layers"]:
+        raise ValueError(f"layer_types names {len(layers)} layers")
+    config = Config(**values)
+    return config if family_of(config) is not None else None
 
 
 def has_type_of(value: Any, default: Any, name: str) -> bool:
@@ -113,7 +117,10 @@ def has_type_of(value: Any, default: Any, name: str) -> bool:
 
 def rope_of(values: dict[str, Any]) -> dict[str, Any]:
     """The rotary positions, also under the names of older files."""
-    found = dict(values.get("rope_scaling") or values["rope_parameters"] or {})
+    found = values.get("rope_scaling") or values["rope_parameters"] or {}
+    if not isinstance(found, dict):
+        raise ValueError(f"rope_scaling is {found!r}")
+    found = dict(found)
     theta = found.get("rope_theta") or values.get("rope_theta") or 10_000.0
     if isinstance(theta, bool) or not isinstance(theta, (int, float)):
         raise ValueError(f"rope_theta is {theta!r}")

@@ -116,6 +116,7 @@ def family_of(config: Any) -> Family | None:
         and head_width(config) % 2 == 0
         and rope.get("rope_type", "default") == "default"
         and rope.get("partial_rotary_factor", 1) == 1
+        and not any(isinstance(value, dict) for value in rope.values())  # other ones in some layers
         and set(getattr(config, "layer_types", None) or ()) <= {"full_attention"}
         and all(getattr(config, name, value) == value for name, value in family.plain.items())
     )
