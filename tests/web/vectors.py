@@ -3,7 +3,8 @@
     python -m tests.web.vectors     writes tests/web/vectors.json
 
 `test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
-`seam.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts the other language.
+`seam.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts the other
+language.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def uniforms() -> list[list[float]]:
 
 
 def odds() -> dict[str, Any]:
-    """The likeliest 200 tokens of a made-up distribution, and [id, probability] of each draw that the
-    core makes from all of it; None for a token beyond the 200."""
+    """The likeliest 200 tokens of a made-up distribution, and [id, probability] of each draw that
+    the core makes from all of it; None for a token beyond the 200."""
     numbers = np.random.default_rng(5)
     likeliest = np.sort((numbers.normal(size=200) * 2 + 6).astype(np.float32))[::-1]
     rest = [(-2.0, 50), (-3.0, 400)]
