@@ -9,6 +9,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.token_store import TokenStore
+from trainer.evaluate.characters import measure_characters
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import Evaluation, evaluate
 from trainer.evaluate.prose import Prose, find_in_training, measure_prose
@@ -26,11 +27,13 @@ class Finished:
     Attributes:
         evaluation: by the validation stories; None where the store has none.
         prose: greedy and sampled continuations of these; none where none is long enough.
+        characters: counts of its characters (characters.py), a row each way of sampling.
         samples: a story for each of the run's prompts, {prompt, story}, not picked.
     """
 
     evaluation: Evaluation | None
     prose: list[Prose]
+    characters: list[dict[str, Any]]
     samples: list[dict[str, str]]
 
     def summary(self, file: str) -> dict[str, Any]:
@@ -38,6 +41,7 @@ class Finished:
         return {
             "validation": self.evaluation and self.evaluation.summary(file),
             "prose": [asdict(way) for way in self.prose],
+            "characters": self.characters,
             "samples": self.samples,
         }
 
@@ -52,16 +56,20 @@ def evaluate_finished(
     """Evaluate a model that has ended its training, in fp32, with the settings of its run; `say`
     tells whoever waits what takes the time, and what could not be done."""
     stories = list(store.stories("validation", run.evaluate_stories))
-    evaluation, prose, samples = None, [], []
+    evaluation, prose, characters, samples = None, [], [], []
     with best_effort("the evaluation", say):
         evaluation = evaluate(model, stories, tokenizer, progress=True) if stories else None
     with best_effort("the measures of its prose", say):
         prose = measure_writing(model, tokenizer, store, stories, run.continue_stories, say)
+    with best_effort("the counts of its characters", say):
+        characters = measure_characters(
+            model, tokenizer, stories, run.continue_stories, (Sampling(), SAMPLED)
+        )
     with best_effort("the sample stories", say):
         samples = write_samples(
             model, tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
         )
-    return Finished(evaluation, prose, samples)
+    return Finished(evaluation, prose, characters, samples)
 
 
 def measure_writing(
