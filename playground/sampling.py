@@ -23,7 +23,7 @@ SEED_END = 2**32
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of the table below: what the terminal, the page, the API and README say of it.
+    """One setting of the table below: what the terminal, the page, the API and the documents say.
 
     Attributes:
         name: as records, flags and endpoints spell it.
@@ -62,7 +62,7 @@ def setting(
 @dataclass(frozen=True)
 class Settings:
     """The settings of a story: a table, one row a setting. The terminal's flags, the page's
-    sliders (web/sliders.js), the API's parameters and README's table follow from it.
+    sliders (web/sliders.js), the API's parameters and docs/settings.md follow from it.
 
     Raises:
         ValueError: one sentence that names the setting.

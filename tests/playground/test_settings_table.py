@@ -1,17 +1,14 @@
-"""What follows from the table of settings: the page's sliders and README's table.
+"""What follows from the table of settings: the page's sliders.
 
-python -m tests.playground.test_settings_table     writes both anew
+python -m tests.playground.test_settings_table     writes them anew
 """
 
 import json
 from pathlib import Path
 
-import pytest
-
-from playground.sampling import NUMBERS, ROWS
+from playground.sampling import NUMBERS
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAD = "| setting | range | what it does |\n|---|---|---|\n"
 
 
 def sliders_js() -> str:
@@ -31,26 +28,12 @@ def sliders_js() -> str:
     )
 
 
-def readme() -> str:
-    """README with the table as it should be."""
-    before, after = (ROOT / "README.md").read_text(encoding="utf-8").split(HEAD)
-    _, _, rest = after.partition("\n\n")
-    table = "".join(
-        f"| `{row.name}` | {f'{row.low:,} to {row.high:,}' if row in NUMBERS else ''} "
-        f"| {row.meaning} (default: {json.dumps(row.default)}) |\n"
-        for row in ROWS
-    )
-    return f"{before}{HEAD}{table}\n{rest}"
+FILE = ROOT / "playground/web/sliders.js"
 
 
-FILES = {"playground/web/sliders.js": sliders_js, "README.md": readme}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_what_follows_from_the_table_is_up_to_date(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == FILES[name]()
+def test_the_sliders_are_up_to_date() -> None:
+    assert FILE.read_text(encoding="utf-8") == sliders_js()
 
 
 if __name__ == "__main__":
-    for name, made in FILES.items():
-        (ROOT / name).write_text(made(), encoding="utf-8")
+    FILE.write_text(sliders_js(), encoding="utf-8")
