@@ -23,7 +23,7 @@ SEED_END = 2**32
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of the table below: what the terminal, the page, the API and README say of it.
+    """One setting of the table below: what the terminal, the page, the API and the documents say.
 
     Attributes:
         name: as records, flags and endpoints spell it.
@@ -71,8 +71,8 @@ def setting(
 @dataclass(frozen=True)
 class Settings:
     """The settings of a story: a table, one row a setting. The terminal's flags, the page's
-    sliders, the API's parameters, links and README's table follow from it
-    (`python -m playground.settings_table` writes the files among these).
+    sliders, the API's parameters, links and docs/settings.md follow from it
+    (`python -m playground.settings_table` writes what the page needs).
 
     Numbers in links are never given to another setting. Those from 9 on are kept only where the
     setting is not neutral.
