@@ -28,8 +28,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from trainer.corpus.read import readers
-from trainer.corpus.read.readers import Chunk
+from trainer.corpus.read import chunks
+from trainer.corpus.read.chunks import Chunk
 from trainer.corpus.read.sources import Source, open_source
 from trainer.corpus.store import cleaning, learn_tokenizer
 from trainer.corpus.store.cleaning import dropped_notes
@@ -144,7 +144,7 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
     versions: dict[str, int | str] = {
         "format": FORMAT,
         "cleaning": cleaning.VERSION,
-        "reading": readers.VERSION,
+        "reading": chunks.VERSION,
     }
     if not (settings.typography and settings.markup):
         versions["line_ends"] = 1  # before, these two rules alone took them and end marks off
