@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 import trainer
 from trainer.evaluate.prose import Measures, Prose
 from trainer.evaluate.report.tables import markdown_table, prose_table, spread
+from trainer.settings.optim import OPTIMIZERS
 from trainer.settings.setting import PATHS
 from trainer.storage.atomic import atomic_file
 
@@ -106,11 +107,17 @@ def write_card(folder: Path, training: dict[str, Any]) -> None:
 
 
 def movers(optim: dict[str, Any]) -> str:
-    """Which optimizer moved what, and its rate."""
-    if optim["optimizer"] == "muon":
-        return f"Muon in the blocks, {optim['muon_lr']:g}; AdamW elsewhere, {optim['lr']:g}"
-    name = "Lion" if optim["optimizer"] == "lion" else "AdamW"
-    return f"{name}, {optim['lr']:g}"
+    """Return which optimizer moved which weights, and its rate."""
+
+    def moved_by(kind: str, where: str = "") -> str:
+        name = {"adamw": "AdamW"}.get(kind, kind.capitalize())
+        return f"{name}{where}, {optim['muon_lr' if kind == 'muon' else 'lr']:g}"
+
+    kinds = OPTIMIZERS[optim["optimizer"]]
+    if kinds.inside_layers == kinds.elsewhere:
+        return moved_by(kinds.elsewhere)
+    inside = moved_by(kinds.inside_layers, " in the blocks")
+    return f"{inside}; {moved_by(kinds.elsewhere, ' elsewhere')}"
 
 
 def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
