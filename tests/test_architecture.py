@@ -178,6 +178,17 @@ def test_the_playground_runs_with_what_a_space_installs() -> None:
     imported_without([name.replace("-", "_") for name in hidden], modules)
 
 
+def test_each_program_has_one_class_of_argument_parsers() -> None:
+    users = [
+        name_of(file)
+        for file in FILES
+        for node in nodes(file)
+        if isinstance(node, ast.Attribute | ast.Name)
+        and ast.unparse(node).endswith("ArgumentParser")
+    ]
+    assert users == ["playground/command_line.py", "trainer/settings/argument_parser.py"]
+
+
 COMMANDS = {
     "trainer.train": ["--optim.lr", "fast"],
     "trainer.evaluate": ["models/storyteller"],
