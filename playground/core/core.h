@@ -83,6 +83,10 @@ struct Head {
 
 typedef struct Core Core;
 
+#ifndef VARIANT // the functions that a library shows; see model.h
+#pragma GCC visibility push(default)
+#endif
+
 // model.c
 
 // 0 for a good file of `size` bytes (header, arrays, finite weights), else DAMAGED or TOO_LARGE.
@@ -91,8 +95,8 @@ int32_t core_check(const void *file, size_t size);
 // Bytes of memory that core_open() needs for a checked file; 0 if there is no such number.
 size_t core_room(const void *file, int32_t slots, int32_t context, int32_t workers);
 
-// Opens a checked file, which must stay where it is. `memory`: core_room() bytes at a multiple of
-// 64. `context` may be below the file's own.
+// Opens a checked file, which must stay where it is. `memory`: core_room() bytes at a multiple of 64,
+// all of them zero. `context` may be below the file's own.
 Core *core_open(const void *file, void *memory, int32_t slots, int32_t context, int32_t workers);
 
 // Feeds `count` columns and answers their questions. Workers may run at the same time.
@@ -132,5 +136,9 @@ double choice_odds(const struct Question *question, int32_t count, const double 
 
 // The uniform number in [0, 1) of token `position` of a story (SplitMix64 at counter (seed, position)).
 double choice_uniform(uint32_t seed, uint32_t position);
+
+#ifndef VARIANT
+#pragma GCC visibility pop
+#endif
 
 #endif
