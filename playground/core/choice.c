@@ -196,19 +196,17 @@ static int32_t next_id(struct Choice *c) {
 struct Kept {
   int32_t count;
   double sum;    // of its weights
-  int is_known; // whether it ends where a limit says, or there are no more ids
-  int is_cut;   // a limit
+  int is_known; // whether it ends where a limit says, or with the last id
 };
 
 // What limits leave: at most `most` ids, none whose weight is below `least`, and no more when their sum has
 // reached `enough`.
 static struct Kept kept(struct Choice *c, int32_t most, double least, double enough) {
-  struct Kept found = {0, 0, 1, 1};
+  struct Kept found = {0, 0, 1};
   begin_walk(c);
   while (found.count < most && found.sum < enough) {
     if (next_id(c) < 0) {
       found.is_known = c->is_whole;
-      found.is_cut = 0;
       return found;
     }
     if (c->weight < least) return found;
@@ -233,7 +231,8 @@ static int32_t draw(struct Choice *c, const struct Question *q, double *chosen) 
     const double enough = q->top_p < 1 ? q->top_p * total : __builtin_inf();
     const struct Kept found = kept(c, most, q->min_p, enough > 0 ? enough : 1e-300);
     if (!found.is_known) return -1;
-    if (found.is_cut) most = found.count, total = found.sum;
+    most = found.count;
+    total = found.sum;
   }
   double sum = 0;
   int32_t last = -1;

@@ -23,7 +23,7 @@ from tests.playground.core.models import (
     tensors_of,
 )
 
-CLOSE = 2e-6  # of the largest logit: rounding of some hundred sums in fp32
+CLOSE = 1e-5  # of the largest logit: sums are rounded in another order
 
 
 def reference(model: Any, ids: np.ndarray) -> np.ndarray:

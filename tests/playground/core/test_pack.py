@@ -56,7 +56,12 @@ def test_weights_that_do_not_fit_are_refused_by_name(shape: str) -> None:
     tensors[name] = weight[:-1]
     with pytest.raises(ValueError, match=f"'{short}' has the shape"):
         pack(tensors, model.config)
-    for wrong, weights in ((70_000.0, "fp16"), (np.inf, "fp32"), (np.nan, "fp32"), (np.nan, "int8")):
+    for wrong, weights in (
+        (70_000.0, "fp16"),
+        (np.inf, "fp32"),
+        (np.nan, "fp32"),
+        (np.nan, "int8"),
+    ):
         tensors[name] = weight.copy()
         tensors[name][0, 0] = wrong
         with pytest.raises(ValueError, match="not a finite number"):

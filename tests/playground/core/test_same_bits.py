@@ -46,10 +46,8 @@ def told(content: bytes, workers: int, at_once: int) -> bytes:
         for position in range(TOKENS):
             columns = np.concatenate([columns_of([last[s]], s, position) for s in stories])
             columns["question"] = range(len(stories))
-            questions = np.concatenate([
-                questions_of(1, draw=np.random.default_rng([s, position]).random(), **settings_of(s))
-                for s in stories
-            ])  # fmt: skip
+            questions = np.concatenate([questions_of(1, **settings_of(s)) for s in stories])
+            questions["draw"] = [np.random.default_rng([s, position]).random() for s in stories]
             for story, answer in zip(stories, core.step(worker, columns, questions), strict=True):
                 records[story].append(answer.tobytes())
                 last[story] = int(answer["id"])
