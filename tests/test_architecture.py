@@ -54,9 +54,9 @@ DIRECTIONS = {
     ),
     "trainer/corpus": ("tokenizer", "read", "store"),
     "playground": (
-        "sentences command_line",
+        "sentences command_line core",
         "sampling model",
-        "stories",
+        "stories settings_table",
         "engine",
         "pages generate",
         "browser",
