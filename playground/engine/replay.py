@@ -84,7 +84,7 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         for k, token in enumerate(written(engine, link, run, start, end, start - opening), start):
             if token is None or token.token_id != ids[k]:
                 differs_at, instead = k, "" if token is None else token.text
-                is_from_all = draws_from_all(link.runs[run].settings)
+                is_from_all = link.runs[run].settings.draws_from_all
                 break
             record[k] = token
     settings = link.runs[0].settings if link.runs else Settings()
@@ -105,12 +105,6 @@ def has_tokenizer_of(link: Permalink, model: ModelFolder) -> bool:
     """Whether a link's tokens mean to a model what they meant to the one that wrote it."""
     is_its = model.fingerprint.startswith(link.model)
     return is_its or link.has_tokenizer(model.tokenizer_fingerprint)
-
-
-def draws_from_all(settings: Settings) -> bool:
-    """Whether every token can be drawn, however unlikely."""
-    has_limit = settings.top_k or settings.top_p < 1 or settings.min_p > 0
-    return settings.temperature > 0 and not has_limit
 
 
 def written(

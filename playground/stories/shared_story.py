@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from playground.sampling import Settings
+from playground.sampling import NUMBERS
 from playground.stories.permalink import Run
 
 LEVELS = (0.5, 0.2, 0.05, 0.01, 0.001)  # probabilities, as in web/odds.js
@@ -126,11 +126,12 @@ def how(runs: Sequence[Run]) -> str:
     """The settings of a story in words: those of its first run, and that there are more."""
     if not runs:
         return "written by hand"
-    settings, usual = runs[0].settings, Settings()
+    settings = runs[0].settings
     parts = [f"temperature {settings.temperature:g}", f"top-k {settings.top_k or 'all'}"]
-    for name in ("top_p", "min_p", "repetition_penalty"):
-        if getattr(settings, name) != getattr(usual, name):
-            parts.append(f"{name.replace('_', '-')} {getattr(settings, name):g}")
+    for row in NUMBERS:
+        value = getattr(settings, row.name)
+        if row.neutral is not None and row.name != "top_k" and value != row.neutral:
+            parts.append(f"{row.name.replace('_', '-')} {value:g}")
     parts.append(f"seed {settings.seed}")
     others = len({replace(run.settings, length=1) for run in runs}) - 1
     return ", ".join(parts) + (f", and {others} more" if others else "")

@@ -1,7 +1,7 @@
 // A story for other people: its words, title, author, and how it was written, as
 // playground/stories/shared_story.py says it.
 
-const USUAL = { top_p: 1, min_p: 0, repetition_penalty: 1 };
+import { SLIDERS } from "./settings.js";
 
 export function sharedStory(writer, { title, author, link }) {
   const { doc, tokens, model } = writer;
@@ -22,8 +22,8 @@ function how(runs) {
   if (!runs.length) return "written by hand";
   const [{ settings, seed }] = runs;
   const parts = [`temperature ${settings.temperature}`, `top-k ${settings.top_k || "all"}`];
-  for (const [name, usual] of Object.entries(USUAL)) {
-    if (settings[name] !== usual) parts.push(`${name.replaceAll("_", "-")} ${settings[name]}`);
+  for (const { name, neutral } of SLIDERS) {
+    if (neutral !== null && name !== "top_k" && settings[name] !== neutral) parts.push(`${name.replaceAll("_", "-")} ${settings[name]}`);
   }
   parts.push(`seed ${seed}`);
   const others = new Set(runs.map((run) => JSON.stringify({ ...run.settings, length: 1, seed: run.seed }))).size - 1;

@@ -3,6 +3,7 @@
 import { showFacts } from "./facts.js";
 import { ordered } from "./branches.js";
 import * as permalink from "./permalink.js";
+import { drawsFromAll } from "./settings.js";
 import * as tree from "./tree.js";
 
 // The link's text in an address as people pass it on, /s/TEXT or ?story=TEXT; null for none.
@@ -168,9 +169,7 @@ export class Sharing {
         const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
         const said = this.writer.language.say(isSame ? "link_differs" : "link_other", values);
         // The app and a page without a server compute in other orders; 50,000 odds of 1e-5 show it.
-        const { temperature, top_k, top_p, min_p } = settings;
-        const isFromAll = temperature > 0 && top_k === 0 && top_p === 1 && min_p === 0;
-        return isSame && isFromAll ? `${said} ${this.writer.language.say("link_from_all")}` : said;
+        return isSame && drawsFromAll(settings) ? `${said} ${this.writer.language.say("link_from_all")}` : said;
       }
     }
     return this.writer.language.say(isSame ? "link_same" : "link_other_same", { name });

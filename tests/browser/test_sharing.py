@@ -43,12 +43,13 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     with fresh_page(browser, 60_000, **PHONE) as other:
         other.goto(link)
-        expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+        expect(other.locator(".live")).to_contain_text("Verified: the model wrote exactly")
         assert text(other) == told
         assert other.url == f"{address}/"
         assert other.title().startswith("The moon was lonely")  # as the link's page has it
         button(other, "Deutsch").click()
         assert other.title().startswith("The moon was lonely")
+        button(other, "Español").click()
         button(other, "English").click()
         other.reload()
         other.locator("inkling-writer[ready]").wait_for()
@@ -152,7 +153,7 @@ def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None
     )
     button(page, "Add these").click()
     status = page.locator(".sharing [role=status]")
-    expect(status).to_contain_text("Line 1 was not added: This link is cut off")
+    expect(status).to_contain_text("Line 1 was not added: This link is incomplete")
     expect(page.locator('[data-part="book-count"]')).to_have_text("(2)")
     expect(page.get_by_label("Links that others sent you")).to_have_value(
         "https://example.org/x Ann"
@@ -165,7 +166,7 @@ def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None
         "writer.doc.branches[writer.doc.current].tokens = tokens;"
         "writer.showTokens(); writer.sharePanel.open();"
     )
-    expect(status).to_contain_text("the model wrote it in 510 pieces, and a link holds 500")
+    expect(status).to_contain_text("the model wrote it in 510 pieces, and a link can hold 500")
     expect(page.get_by_label("A link with the whole story")).to_be_hidden()
     expect(picture).to_have_js_property("naturalWidth", 1200)
     busy = {"status": 429, "headers": {"retry-after": "0"}, "body": "{}"}

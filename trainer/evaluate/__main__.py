@@ -68,7 +68,7 @@ def add_scoring_options(found: Parser) -> None:
         "--stories",
         metavar="FILES",
         required=True,
-        help="files, patterns or folders of stories, parted by commas; - is standard input",
+        help="files, patterns or folders of stories, separated by commas; - is standard input",
     )
     add("--corpus.folder", default="data", metavar="DIR", help="token stores, for a checkpoint")
     add("--corpus.field", default="", metavar="NAME", help="field or column with the stories")
@@ -76,7 +76,7 @@ def add_scoring_options(found: Parser) -> None:
         "--corpus.separator",
         default="auto",
         choices=("auto", "mark", "line", "empty-line", "file"),
-        help="what parts the stories of a .txt (default: auto, which is <|endoftext|> marks)",
+        help="what separates the stories of a .txt (default: auto, which is <|endoftext|> marks)",
     )
     add("--json", action="store_true", help="print one JSON object")
     add("--context", type=int, metavar="N", help="tokens to look back on (default: the model's)")

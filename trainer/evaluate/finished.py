@@ -9,6 +9,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.token_store import TokenStore
+from trainer.evaluate.characters import measure_characters
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.prose import Prose, find_in_training, measure_prose
@@ -31,11 +32,12 @@ def evaluate_finished(
 
     Returns:
         What training.json keeps of it: `validation`, the figures on the validation stories (None
-        where the store has none); `prose`, of greedy and sampled continuations of these; `samples`,
-        a story for each of the run's prompts, {prompt, story}, not picked.
+        where the store has none); `prose`, of greedy and sampled continuations of these;
+        `characters`, counts of its characters (characters.py), a row each way of sampling;
+        `samples`, a story for each of the run's prompts, {prompt, story}, not picked.
     """
     stories = list(store.stories("validation", run.evaluate_stories))
-    found: dict[str, Any] = {"validation": None, "prose": [], "samples": []}
+    found: dict[str, Any] = {"validation": None, "prose": [], "characters": [], "samples": []}
     with best_effort("the evaluation", say):
         if stories:
             evaluation = evaluate(model, stories, tokenizer, progress=True)
@@ -43,6 +45,10 @@ def evaluate_finished(
     with best_effort("the measures of its prose", say):
         prose = measure_writing(model, tokenizer, store, stories, run.continue_stories, say)
         found["prose"] = list(map(asdict, prose))
+    with best_effort("the counts of its characters", say):
+        found["characters"] = measure_characters(
+            model, tokenizer, stories, run.continue_stories, (Sampling(), SAMPLED)
+        )
     with best_effort("the sample stories", say):
         found["samples"] = write_samples(
             model, tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length

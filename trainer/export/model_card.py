@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 import trainer
 from trainer.evaluate.prose import Measures, Prose
-from trainer.evaluate.report.tables import markdown_table, prose_table, spread
+from trainer.evaluate.report.tables import characters_table, markdown_table, prose_table, spread
 from trainer.settings.optim import OPTIMIZERS
 from trainer.settings.setting import PATHS
 from trainer.storage.atomic import atomic_file
@@ -191,7 +191,7 @@ A small decoder that writes short stories in simple English, trained with Inklin
 Each story is scored from its own start after the end-of-text token, its end included, long ones
 by a sliding window, in fp32; bits per byte divide by the UTF-8 bytes of the stories.
 Intervals are 95 %, of drawing other stories (bootstrap).
-{curve}{how_it_writes(prose)}{samples(training)}
+{curve}{how_it_writes(prose)}{characters(training.get("characters") or [])}{samples(training)}
 ## Use
 
 ```python
@@ -252,6 +252,17 @@ went on.
 BLEU is of the continuations, cut to the true halves' length ({ways[0].bleu_signature}); a high one
 means close to one particular ending, not a good story. Runs that true stories share with the
 training stories are those that come by chance.
+"""
+
+
+def characters(rows: list[dict[str, Any]]) -> str:
+    """How the model keeps its characters apart, as a paragraph and a table."""
+    if not rows:
+        return ""
+    return f"""
+It continued {rows[0]["stories"]:,} of these stories from "a girl named Lily" or the like on:
+
+{markdown_table(characters_table(rows))}
 """
 
 

@@ -5,16 +5,12 @@ import { epub } from "./epub.js";
 import { draw } from "./picture.js";
 import { print } from "./print.js";
 import * as qr from "./qr.js";
+import { defaults } from "../web/settings.js";
 import { paragraphs } from "../web/shared_story.js";
 
 const MARKUP = /([\\`*_{}[\]<>()#+.!|~^&$=:-])/g; // what Markdown could take for its own
 const escaped = (text) => text.replace(MARKUP, "\\$1");
 const SCHEMA = 2, LENGTH_MAX = 1000; // as in playground/stories/story.py and engine/replay.py
-// As playground/sampling.py has them, in its order.
-const USUAL = {
-  temperature: 0.8, top_k: 40, top_p: 1, min_p: 0, repetition_penalty: 1, length: 200, seed: 0, banned_words: [],
-  stop_at_end: true,
-};
 const INDENT = "inkling/"; // before a module's name in the HTML file's import map
 const START = `import "${INDENT}reader.js";
 const read = (name) => JSON.parse(document.getElementById(name).textContent);
@@ -72,7 +68,7 @@ export class StoryFiles {
   // The record as JSON (docs/formats.md), with the title, the author and the link.
   async recordFile(story) {
     const { first, length, tokens, ended } = await this.record(story);
-    const settings = { ...USUAL, ...first?.settings, length, seed: first?.seed ?? 0 };
+    const settings = { ...defaults(), ...first?.settings, length, seed: first?.seed ?? 0 };
     const { fingerprint: model, title, author, link } = story;
     const record = { model, settings, prompt: "", prompt_ids: [], tokens, ended, begins_with: first?.begins ?? "", schema: SCHEMA, title, author, link };
     return `${JSON.stringify(record, null, 1)}\n`;
