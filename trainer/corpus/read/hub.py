@@ -179,8 +179,10 @@ def locate(name: str, revision: str, file: str = "") -> tuple[str, str]:
     except Exception as error:
         try:
             if file:
-                keys = {"repo_type": "dataset", "revision": revision, "local_files_only": True}
-                return revision, str(huggingface_hub.hf_hub_download(name, file, **keys))
+                path = huggingface_hub.hf_hub_download(
+                    name, file, repo_type="dataset", revision=revision, local_files_only=True
+                )
+                return revision, str(path)
             folder = whole_snapshot(name, revision)
             return folder.name, str(folder)
         except Exception:
