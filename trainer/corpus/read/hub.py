@@ -122,7 +122,7 @@ def hub_parts(wanted: DataSet, settings: Corpus) -> tuple[str, list[str], Chunks
     revision = revision_of(wanted, settings)
     if not COMMIT.fullmatch(revision):
         with one_message(wanted.name):
-            revision = newest_commit(wanted.name, revision)
+            revision, _ = locate(wanted.name, revision)
     identity = [wanted.name, revision, settings.split, settings.field]
     return wanted.name, identity, hub_reader(wanted.name, settings, settings.split, revision), None
 
@@ -140,7 +140,7 @@ def hub_reader(source: str, settings: Corpus, split: str, revision: str) -> Chun
 
     def read() -> Iterator[Chunk]:
         with one_message(name):
-            cached = cached_copy(name, revision, GPT4_FILES[split] if source == "gpt4" else "")
+            _, cached = locate(name, revision, GPT4_FILES[split] if source == "gpt4" else "")
         return stream(cached)
 
     return read
@@ -160,8 +160,9 @@ def one_message(name: str) -> Iterator[None]:
         ) from None
 
 
-def cached_copy(name: str, revision: str, file: str) -> str:
-    """Return "" if the Hub answers, else the data set or the file in its cache on this machine.
+def locate(name: str, revision: str, file: str = "") -> tuple[str, str]:
+    """Return the commit of a data set, or of its branch `revision`, and "" if the Hub answers; else
+    the commit in its cache on this machine, and the path of the data set or the file there.
 
     Asking tells at once; reading tries again for half a minute.
 
@@ -173,17 +174,17 @@ def cached_copy(name: str, revision: str, file: str) -> str:
 
     logging.set_verbosity_error()  # no warning each time it tries again
     try:
-        huggingface_hub.HfApi().dataset_info(name, revision=revision, timeout=10)
-        return ""
+        api = huggingface_hub.HfApi()
+        return str(api.dataset_info(name, revision=revision or None, timeout=10).sha), ""
     except Exception as error:
         try:
             if file:
-                return str(
-                    huggingface_hub.hf_hub_download(
-                        name, file, repo_type="dataset", revision=revision, local_files_only=True
-                    )
+                path = huggingface_hub.hf_hub_download(
+                    name, file, repo_type="dataset", revision=revision, local_files_only=True
                 )
-            return str(whole_snapshot(name, revision))
+                return revision, str(path)
+            folder = whole_snapshot(name, revision)
+            return folder.name, str(folder)
         except Exception:
             raise error from None
 
@@ -206,21 +207,6 @@ def whole_snapshot(name: str, revision: str) -> Path:
         if len({match[2] for match in shards if (match[1], match[3]) == series}) < int(series[1]):
             raise FileNotFoundError(f"{series[0]} is there in part only")
     return folder
-
-
-def newest_commit(name: str, revision: str) -> str:
-    """Return the newest commit of a data set, or of its branch `revision`; without the Hub, that in
-    its cache."""
-    import huggingface_hub
-
-    try:
-        api = huggingface_hub.HfApi()
-        return str(api.dataset_info(name, revision=revision or None, timeout=10).sha)
-    except Exception as error:
-        try:
-            return whole_snapshot(name, revision).name
-        except Exception:
-            raise error from None
 
 
 def dataset_chunks(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
-import hashlib
 import lzma
 import re
 import tarfile
@@ -22,6 +21,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from trainer.storage.checksummed_json import sha256
 
 PIECE = 2**20  # bytes
 MAGIC = {
@@ -110,12 +111,11 @@ class OpenFile:
 
     def checksum(self) -> str:
         """Return the SHA-256 of the file on the disk; reading continues where it was."""
-        before, digest = self.raw.tell(), hashlib.sha256()
+        before = self.raw.tell()
         self.raw.seek(0)
-        while part := self.raw.read(PIECE):
-            digest.update(part)
+        checksum = sha256(self.raw)
         self.raw.seek(before)
-        return digest.hexdigest()
+        return checksum
 
 
 def is_archive(path: Path) -> bool:

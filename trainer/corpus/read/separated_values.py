@@ -120,8 +120,9 @@ def has_head(rows: Sequence[Sequence[str]]) -> bool:
 def rows_of(lines: Iterable[str], delimiter: str, quoted: bool) -> Iterator[list[str]]:
     """Yield the rows of a table that have any column."""
     csv.field_size_limit(LONGEST_FIELD)
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    return filter(None, csv.reader(lines, delimiter=delimiter, quoting=quoting))
+    if quoted:
+        return filter(None, csv.reader(lines, delimiter=delimiter))
+    return filter(None, csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE))
 
 
 def first_rows(text: str, delimiter: str, quoted: bool) -> list[list[str]]:

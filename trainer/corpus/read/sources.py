@@ -71,7 +71,7 @@ def open_source(settings: Corpus) -> Iterator[Source]:
     home = Path(settings.folder).expanduser()
     discard_copies(home)
     wanted = None if settings.source in ("-", "sample") else data_set(settings.source)
-    found, size = Found(), 0
+    found, size, identity = Found(), 0, list[Any]()
     with contextlib.ExitStack() as stack:
         if wanted and not wanted.file:
             name, identity, train, validation = hub_parts(wanted, settings)

@@ -6,6 +6,7 @@ import codecs
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from trainer.corpus.read import chunks
 from trainer.corpus.read.formats import Format
@@ -81,7 +82,7 @@ def recoded(pieces: Iterable[bytes], encoding: str, name: str, plain_ends: bool)
         ValueError: the text is not of another encoding.
     """
     errors = "surrogateescape" if encoding == "utf-8" else "strict"
-    decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder(encoding)(errors)
+    decoder: Any = codecs.getincrementaldecoder(encoding)(errors)
     if plain_ends:
         decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
     try:
