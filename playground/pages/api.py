@@ -359,7 +359,9 @@ def parts_of(asked: dict[str, Any], count: int) -> list[replay.Part]:
         if not end <= start < stop <= count:
             raise ValueError(f"parts must follow each other within the story's {count:,} tokens.")
         settings = Settings.from_json(part.get("settings"))
-        run = Run(settings, checked_text(part.get("begins", ""))[:WORD_MAX], part.get("beyond") is True)
+        run = Run(
+            settings, checked_text(part.get("begins", ""))[:WORD_MAX], part.get("beyond") is True
+        )
         found.append(replay.Part(start, stop, whole(part.get("position"), "position"), run))
         end = stop
     return found

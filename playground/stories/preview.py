@@ -7,6 +7,7 @@ every script (web/picture.js).
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
@@ -38,17 +39,17 @@ def draw(story: SharedStory) -> bytes:
     on.rounded_rectangle(frame, radius=10, fill=PAPER, outline=LINE)
     column, top = width - 2 * left, MARGIN + 40
     title, body = font("literata", TITLE, 600), font("literata", BODY, 400)
-    words = drawable(story.title, title) or "A story"
-    for line in lines(words, title, column, TITLE_LINES):
+    foot = font("source-sans", FOOT, 600)
+    model = drawable(story.model, foot) or "a small language model"
+    words = drawable(story.title, title)
+    for line in lines(words or model, title, column, TITLE_LINES):
         top += round(1.25 * TITLE)
         on.text((left, top), line, font=title, fill=INK, anchor="ls")
     top += 24
-    text = drawable(shortened(in_one_line(story.text), WORDS_MAX), body)
+    text = drawable(shortened(in_one_line(story.text), WORDS_MAX), body) if words else "A story"
     for line in lines(text, body, column, BODY_LINES):
         top += round(LEADING * BODY)
         on.text((left, top), line, font=body, fill=INK, anchor="ls")
-    foot = font("source-sans", FOOT, 600)
-    model = drawable(story.model, foot) or "a small language model"
     (said,) = lines(f"A story by {model}", foot, column, 1)
     on.text((left, height - MARGIN - 30), said, font=foot, fill=FAINT, anchor="ls")
     description = PngImagePlugin.PngInfo()
@@ -68,13 +69,20 @@ def font(name: str, size: int, weight: int) -> Font:
 
 
 def drawable(text: str, letters: Font) -> str:
-    """Return what a typeface has of a text; "" if it lacks most of its letters."""
+    """Return a text as a typeface draws it: emoji that it lacks are left out, and letters that it
+    lacks lose their marks; "" if it lacks most of the letters."""
     unknown = bytes(letters.getmask(UNKNOWN))
-    has = {sign: sign == " " or bytes(letters.getmask(sign)) != unknown for sign in set(text)}
+
+    def is_drawn(sign: str) -> bool:
+        return sign == " " or bytes(letters.getmask(sign)) != unknown
+
+    signs = {sign: sign if is_drawn(sign) else "" for sign in set(text)}
     wanted = [sign for sign in text if sign.isalnum()]
-    if sum(map(has.__getitem__, wanted)) <= HAS_ENOUGH * len(wanted):
+    if sum(bool(signs[sign]) for sign in wanted) <= HAS_ENOUGH * len(wanted):
         return ""
-    return " ".join("".join(sign for sign in text if has[sign]).split())
+    for sign in filter(str.isalnum, signs):  # a box for one letter is better than another word
+        signs[sign] = signs[sign] or unicodedata.normalize("NFKD", sign)[0]
+    return " ".join("".join(map(signs.__getitem__, text)).split())
 
 
 def lines(text: str, letters: Font, column: int, most: int) -> Iterator[str]:
