@@ -60,7 +60,7 @@ def test_its_record_is_the_one_that_python_writes(page: Page, engine: Engine) ->
 
 
 def test_its_files_and_its_book_are_made(page: Page, tmp_path: Path) -> None:
-    """As on the app's page (component/test_files.py, ../test_sharing.py), with the page's worker."""
+    """As on the app's page (../test_sharing.py), with the page's worker."""
     begin(page, "A little girl had a kite")
     story = generate(page)
     link_of(page)
