@@ -102,11 +102,11 @@ def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
     url: str, engine: Engine, shared: SharedStories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = shared_module.WAITING_PER_VISITOR
-    links = [link_of(engine, "Once", seed=seed) for seed in range(at_once + 1)]
+    links = [link_of(engine, "Many", seed=seed) for seed in range(at_once + 1)]
     addresses = [f"{url}s/{link}/picture.png" for link in links]
     size = len(get(addresses[-1])[2])
     monkeypatch.setattr(shared.pictures, "room", 5 * size // 2)  # for two
-    other = f"{url}s/{link_of(engine, 'One day')}/picture.png"
+    other = f"{url}s/{link_of(engine, 'One more')}/picture.png"
     released = threading.Event()
     draw = preview.draw
 
