@@ -227,7 +227,7 @@ def opened(
         engines[f"{name} ({named})" if name in engines else name] = closing.enter_context(
             Engine(storyteller, memory=memory)
         )
-    print(introduction(storyteller.device), file=sys.stderr, flush=True)
+    print(introduction(storyteller.device, options.device), file=sys.stderr, flush=True)
     return engines
 
 

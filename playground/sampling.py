@@ -1,14 +1,14 @@
-"""Logits to a token: the settings of a story, its draws, and the choice.
+"""The settings of a story: how its tokens are chosen.
 
 Draws are counted, not taken in a row: token t of a story uses a uniform number that is a pure
 function of (seed, t). The token is the first one at which the cumulative probability, over the
 ids from the likeliest to the least likely (equal ones by id), passes that number. So the same seed
 writes the same story alone and among others, and the same draws can be used at another temperature.
+The choice itself is the core's (core/choice.c).
 """
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -23,7 +23,7 @@ SEED_END = 2**32
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of the table below: what the terminal, the page, the API and README say of it.
+    """One setting of the table below: what the terminal, the page, the API and the documents say.
 
     Attributes:
         name: as records, flags and endpoints spell it.
@@ -71,8 +71,8 @@ def setting(
 @dataclass(frozen=True)
 class Settings:
     """The settings of a story: a table, one row a setting. The terminal's flags, the page's
-    sliders, the API's parameters, links and README's table follow from it
-    (`python -m playground.settings_table` writes the files among these).
+    sliders, the API's parameters, links and docs/settings.md follow from it
+    (`python -m playground.settings_table` writes what the page needs).
 
     Numbers in links are never given to another setting. Those from 9 on are kept only where the
     setting is not neutral.
@@ -220,83 +220,3 @@ def number(row: Row, value: Any) -> Any:
 def instead(value: Any) -> str:
     """How a sentence on a wrong value ends."""
     return "and nothing was given" if value is None else f"not {str(value)[:50]!r}"
-
-
-def uniform(seed: int, position: int) -> float:
-    """The uniform number in [0, 1) of token `position` of a story: SplitMix64 (Steele, Lea and
-    Flood 2014) at counter (seed, position), its upper 53 bits."""
-    mask = 2**64 - 1
-    mixed = (seed * 2**32 + position + 1) * 0x9E3779B97F4A7C15 & mask
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & mask
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & mask
-    return ((mixed ^ mixed >> 31) >> 11) / 2**53
-
-
-def choose(
-    logits: np.ndarray, log_rest: float, settings: Settings, draw: float
-) -> tuple[int, float] | None:
-    """The chosen one among the likeliest ids, and its probability after the settings.
-
-    Args:
-        logits: (n,) float64, from the likeliest id down; at least as many as top-k asks for.
-        log_rest: log of the sum of exp(logit / temperature) over all other ids; -inf for none.
-        settings: how to choose.
-        draw: the uniform number, in [0, 1).
-
-    Returns:
-        None when the choice may lie among the other ids: ask again with all of them.
-    """
-    if settings.temperature == 0:
-        return 0, 1.0
-    scaled = logits / settings.temperature
-    if settings.top_k:
-        scaled, log_rest = scaled[: settings.top_k], -math.inf
-    weights = np.exp(scaled - scaled[0])
-    rest = math.exp(min(log_rest - float(scaled[0]), 700.0))
-    cumulative = np.cumsum(weights)
-    total = float(cumulative[-1]) + rest
-    last = len(weights)  # what the limits leave is a prefix
-    if settings.top_p < 1:
-        last = min(last, int(np.searchsorted(cumulative, settings.top_p * total)) + 1)
-    if settings.min_p > 0:
-        last = min(last, int(np.count_nonzero(weights >= settings.min_p)))
-    if last < len(weights):
-        rest, total = 0.0, float(cumulative[last - 1])
-    elif rest and (settings.top_p < 1 or settings.min_p > 0):
-        return None
-    index = int(np.searchsorted(cumulative[:last], draw * total, side="right"))
-    if index == last:
-        if rest:
-            return None
-        index = last - 1  # rounding at the very end
-    return index, float(weights[index]) / total
-
-
-def choose_among_all(
-    logits: np.ndarray, settings: Settings, draw: float, count: int = 256
-) -> tuple[int, float]:
-    """The chosen id among all, and its probability: `choose` on logits (vocabulary,) in any
-    order."""
-    if count < len(logits):
-        near = np.argpartition(-logits, count)[:count]
-        others = np.ones(len(logits), dtype=bool)
-        others[near] = False
-        scaled = logits[others] / (settings.temperature or 1.0)
-        top, log_rest = scaled.max(), -math.inf
-        if top > -math.inf:  # a seam leaves a few ids, and all others are banned
-            log_rest = float(top + np.log(np.exp(scaled - top).sum()))
-    else:
-        near, log_rest = np.arange(len(logits)), -math.inf
-    near = near[np.lexsort((near, -logits[near]))]
-    found = choose(logits[near], log_rest, settings, draw)
-    if found is None:
-        return choose_among_all(logits, settings, draw, len(logits))
-    return int(near[found[0]]), found[1]
-
-
-def penalise(logits: np.ndarray, seen: list[int], penalty: float) -> None:
-    """Make the ids that were there already less likely (Keskar et al. 2019, equation 2), in
-    place."""
-    ids = np.unique(seen)
-    values = logits[ids]
-    logits[ids] = np.where(values > 0, values / penalty, values * penalty)

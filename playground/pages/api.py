@@ -82,7 +82,7 @@ class Api:
             engine = self.engine(model)
             with (
                 self.visit(request),
-                engine.write(prompt, checked, completes_word=True) as stream,
+                engine.write(prompt, checked, completes_word=True, alternatives=0) as stream,
             ):
                 async for _ in self.batches([stream]):
                     yield max(prompt, stream.story.text, key=len)  # its last word comes by itself
@@ -231,6 +231,7 @@ class Api:
                     beyond_end=asked.get("beyond_end") is True,
                     begins_with=begins_with,
                     completes_word=True,
+                    alternatives=0,
                 )
                 streams.append(held.enter_context(stream))
             num_typed = len(typed)
@@ -264,7 +265,7 @@ class Api:
                 _, new, _ = self.story_of(asked | {"ids": asked["given"]})
             else:
                 new = engine.encode(engine.seam(text, begins=not ids).bare, begins=not ids)
-            tokens = engine.score_ids(new, after=ids).tokens if new else ()
+            tokens = engine.score_ids(new, after=ids, alternatives=0).tokens if new else ()
             return {"tokens": list(zip(*columns(tokens), strict=True))}
 
     async def page_record(

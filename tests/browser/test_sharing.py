@@ -44,12 +44,13 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     with fresh_page(browser, 60_000, **PHONE) as other:
         other.goto(link)
-        expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+        expect(other.locator(".live")).to_contain_text("Verified: the model wrote exactly")
         assert text(other) == told
         assert other.url == f"{address}/"
         assert other.title().startswith("The moon was lonely")  # as the link's page has it
         button(other, "Deutsch").click()
         assert other.title().startswith("The moon was lonely")
+        button(other, "Español").click()
         button(other, "English").click()
         other.reload()
         other.locator("inkling-writer[ready]").wait_for()

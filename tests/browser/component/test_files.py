@@ -198,7 +198,7 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
     # A line that is no link is told at once, and spoils no other.
     links.fill(f"https://example.org/x Ann\n<{link}>, Zoë")
     button(page, "Add these").click()
-    expect(status).to_contain_text("Line 1 was not added: This link is cut off")
+    expect(status).to_contain_text("Line 1 was not added: This link is incomplete")
     expect(links).to_have_value("https://example.org/x Ann")
     # A story that no link holds is saved, and comes into the book, all the same.
     page.evaluate(
@@ -208,7 +208,7 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
         "writer.doc.branches[writer.doc.current].tokens = tokens;"
         "writer.showTokens(); writer.sharePanel.open();"
     )
-    expect(status).to_contain_text("the model wrote it in 510 pieces, and a link holds 500")
+    expect(status).to_contain_text("the model wrote it in 510 pieces, and a link can hold 500")
     expect(page.get_by_label("A link with the whole story")).to_be_hidden()
     _, plain = saved(page, ".txt")
     assert page.evaluate("writer.sheet.text").strip() in plain.decode()
@@ -233,7 +233,7 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
     # A wrong entry is named; a book has a bound.
     page.evaluate("writer.sharePanel.book.stories[1] = { link: 'abc', title: '', author: '' }")
     button(page, "Save to print (PDF)").click()
-    expect(status).to_contain_text("Story 2 of the book: This link is cut off")
+    expect(status).to_contain_text("Story 2 of the book: This link is incomplete")
     page.evaluate("writer.sharePanel.book.stories = Array(101).fill({ link: 'abc' })")
     button(page, "Save as e-book").click()
-    expect(status).to_contain_text("A book has at most 100 stories, and this one has 101")
+    expect(status).to_contain_text("A book has at most 100 stories, and this one has 101. Remove some.")

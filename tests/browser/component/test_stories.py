@@ -103,7 +103,7 @@ def test_a_link_in_the_same_tab_and_another_model_lose_nothing(page: Page, files
     page.keyboard.insert_text("My own story")
     until_kept(page)
     open_page(page, link)
-    expect(page.locator(".live")).to_contain_text("Reproduced exactly")
+    expect(page.locator(".live")).to_contain_text("Verified: the model wrote exactly")
     reload(page)
     assert text(page) == first
     button(page, "Your stories").click()

@@ -15,17 +15,19 @@ import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from trainer.corpus.read import text
+from trainer.corpus.read.chunks import CHUNK_BYTES, ROWS, Chunk
 from trainer.corpus.read.fields import WrongRowError, choose_field, survey, texts_at
 from trainer.corpus.read.files import HUB_NAME, exists
-from trainer.corpus.read.formats import Format, kind_by_name
-from trainer.corpus.read.packing import ARCHIVE
-from trainer.corpus.read.readers import CHUNK_BYTES, Chunk, Location, text_chunks
-from trainer.corpus.read.tables import ROWS, as_they_are
+from trainer.corpus.read.formats import Format
+from trainer.corpus.read.packing import ARCHIVE, OpenFile, StoryFile, Stream
+from trainer.corpus.read.readers import kind_by_name
 from trainer.settings.corpus import DEFAULT_REVISION, Corpus
 
 HUB = "roneneldan/TinyStories"
@@ -244,7 +246,7 @@ def dataset_chunks(
             raise FieldError(f"a row of {name} has no text in a field `{path}`") from None
         except ValueError as error:
             raise FieldError(str(error)) from None
-        yield Chunk(stories, as_they_are, Location(name), sum(map(len, stories)))
+        yield Chunk(partial(list, stories), sum(map(len, stories)))
 
 
 def gpt4_chunks(revision: str, split: str, cached: str) -> Iterator[Chunk]:
@@ -254,8 +256,9 @@ def gpt4_chunks(revision: str, split: str, cached: str) -> Iterator[Chunk]:
     name = f"datasets/{HUB}@{revision}/{GPT4_FILES[split]}"
     with contextlib.ExitStack() as stack:
         if cached:
-            stream: Any = stack.enter_context(Path(cached).open("rb"))
+            file: Any = stack.enter_context(Path(cached).open("rb"))
         else:
             files = huggingface_hub.HfFileSystem()
-            stream = stack.enter_context(files.open(name, block_size=CHUNK_BYTES))
-        yield from text_chunks(stream, Format("txt", ""), name, stream.tell)
+            file = stack.enter_context(files.open(name, block_size=CHUNK_BYTES))
+        opened = OpenFile(StoryFile(Path(name)), Stream(file.read), file)
+        yield from text.chunks_of(opened, Format("txt", ""))
