@@ -259,7 +259,6 @@ def serve(options: argparse.Namespace) -> None:
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)
         start, shared = write.start(engines), SharedStories(engines)
-        closing.callback(shared.close)
         publishing, owner = [], None
         if is_private(options):
             from playground.pages.owner import Owner

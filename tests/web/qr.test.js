@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { json, own } from "./modules.js";
+import { json, own, web } from "./modules.js";
 
-const { fits, modules, svg } = await own("qr");
+const { fits, modules, svg } = await web("qr");
 const { uniform } = await own("sampler");
 
 const SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
