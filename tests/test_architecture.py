@@ -54,8 +54,10 @@ DIRECTIONS = {
     ),
     "trainer/corpus": ("tokenizer", "read", "store"),
     "playground": (
-        "sentences command_line core",
-        "sampling model",
+        "sentences command_line",
+        "sampling",
+        "core",
+        "model",
         "stories settings_table",
         "engine",
         "pages generate",

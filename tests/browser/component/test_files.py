@@ -236,4 +236,6 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
     expect(status).to_contain_text("Story 2 of the book: This link is incomplete")
     page.evaluate("writer.sharePanel.book.stories = Array(101).fill({ link: 'abc' })")
     button(page, "Save as e-book").click()
-    expect(status).to_contain_text("A book has at most 100 stories, and this one has 101. Remove some.")
+    expect(status).to_contain_text(
+        "A book has at most 100 stories, and this one has 101. Remove some."
+    )
