@@ -90,7 +90,7 @@ def test_the_same_seed_writes_the_same_story_as_in_python(shipped: Path, engine:
         if own != other
     ]
     assert len(cases) == 35
-    assert differing in ([], [FROM_ALL])  # where the last digit of 50,257 odds can decide
+    assert differing == []
 
 
 @pytest.mark.parametrize("weights", ["fp16", "int8"])
