@@ -2,8 +2,8 @@
 
 index.html  sw.js  start.json  README.md  .nojekyll
 model-CHECKSUM.inkling          the packed weights (pack.py)
-web/                            the app's own component
-browser/                        kernel.wasm, the worker, the tokenizer, the sampler
+web/                            the app's own component, core.wasm
+browser/                        the worker, the tokenizer, the scheduler of the stories
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def page_of(
     own = resources.files("playground")
     files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
     files |= {f"browser/{path}": content for path, content in read(own / "browser" / "web")}
-    files["browser/kernel.wasm"] = (own / "browser" / "kernel.wasm").read_bytes()
+    files["web/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
     frame, trouble = (
         (own / "web" / name).read_text(encoding="utf-8") for name in ("index.html", "trouble.js")

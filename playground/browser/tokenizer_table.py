@@ -43,7 +43,8 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
     Raises:
         ValueError: it is not byte-level BPE as the trainer makes it; one sentence.
     """
-    described = json.loads(model.tokenizer.backend_tokenizer.to_str())
+    tokenizer = getattr(model.tokenizer, "backend_tokenizer", model.tokenizer)
+    described = json.loads(tokenizer.to_str())
     bpe, pattern = described["model"], pattern_of(described["pre_tokenizer"])
     unusual = [
         name

@@ -196,19 +196,17 @@ static int32_t next_id(struct Choice *c) {
 struct Kept {
   int32_t count;
   double sum;    // of its weights
-  int is_known; // whether it ends where a limit says, or there are no more ids
-  int is_cut;   // a limit
+  int is_known; // whether it ends where a limit says, or with the last id
 };
 
 // What limits leave: at most `most` ids, none whose weight is below `least`, and no more when their sum has
 // reached `enough`.
 static struct Kept kept(struct Choice *c, int32_t most, double least, double enough) {
-  struct Kept found = {0, 0, 1, 1};
+  struct Kept found = {0, 0, 1};
   begin_walk(c);
   while (found.count < most && found.sum < enough) {
     if (next_id(c) < 0) {
       found.is_known = c->is_whole;
-      found.is_cut = 0;
       return found;
     }
     if (c->weight < least) return found;
@@ -233,7 +231,8 @@ static int32_t draw(struct Choice *c, const struct Question *q, double *chosen) 
     const double enough = q->top_p < 1 ? q->top_p * total : __builtin_inf();
     const struct Kept found = kept(c, most, q->min_p, enough > 0 ? enough : 1e-300);
     if (!found.is_known) return -1;
-    if (found.is_cut) most = found.count, total = found.sum;
+    most = found.count;
+    total = found.sum;
   }
   double sum = 0;
   int32_t last = -1;
@@ -279,9 +278,9 @@ static void change(struct Choice *c, const struct Question *q) {
 static int32_t choose_id(struct Choice *c, const struct Question *q, int32_t wanted, double *chosen) {
   change(c, q);
   c->inverse = q->temperature > 0 ? 1 / q->temperature : 1;
-  if (c->has_changes || (!q->top_k && q->temperature != 1)) sum_up(c, c->inverse);
+  if (c->has_changes || (!q->top_k && c->inverse != 1)) sum_up(c, c->inverse);
   if (c->has_changes) rank_rows(c, wanted);
-  for (;; wanted *= 8) {
+  for (;;) {
     int32_t id;
     if (q->temperature > 0) {
       id = draw(c, q, chosen);
@@ -291,7 +290,8 @@ static int32_t choose_id(struct Choice *c, const struct Question *q, int32_t wan
       *chosen = 1;
     }
     if (id >= 0 || c->is_whole) return id;
-    rank_rows(c, wanted * 8);
+    wanted = wanted < c->rows / 8 ? 8 * wanted : c->rows; // each time more of the ranking, at last all
+    rank_rows(c, wanted);
   }
 }
 
@@ -319,12 +319,30 @@ static double probability_of(double logit, double log_total) {
   return logit < log_total ? exp_of(logit - log_total) : 1;
 }
 
+static int are_ids(const struct Head *head, uint64_t address, int32_t count) {
+  const int32_t *ids = (const int32_t *)(uintptr_t)address;
+  if (count < 0 || (count && !ids)) return 0;
+  for (int32_t k = 0; k < count; k++)
+    if (ids[k] < 0 || ids[k] >= head->ids) return 0;
+  return 1;
+}
+
+// Whether every setting is in its range; no comparison holds for what is not a number.
+static int is_sound(const struct Head *head, const struct Question *q) {
+  return q->temperature >= 0 && q->temperature < 1e300 && q->top_p >= 0 && q->top_p <= 1 && q->min_p >= 0 &&
+         q->min_p <= 1 && q->penalty > 0 && q->penalty < 1e300 && q->draw >= 0 && q->draw < 1 && q->top_k >= 0 &&
+         q->known >= -1 && q->known < head->ids && q->alternatives >= 0 && q->alternatives <= ALTERNATIVES &&
+         are_ids(head, q->seen, q->num_seen) && are_ids(head, q->banned, q->num_banned);
+}
+
 void choice_answer(const struct Head *head, const float *logits, const struct Question *q, struct Answer *answer, void *room) {
+  __builtin_memset(answer, 0, sizeof *answer);
+  answer->id = UNSOUND;
+  if (!is_sound(head, q)) return;
   struct Choice *c = prepared(head, logits, room);
   int32_t wanted = q->top_k ? q->top_k : FEW;
   if (wanted < q->alternatives) wanted = q->alternatives;
-  __builtin_memset(answer, 0, sizeof *answer);
-  answer->id = -1;
+  answer->id = NOT_A_NUMBER;
   sum_up(c, 1);
   if (!(c->total > 0 && c->total < __builtin_inf())) return;
   answer->log_total = c->peak + log_of(c->total);
@@ -342,6 +360,7 @@ void choice_answer(const struct Head *head, const float *logits, const struct Qu
   answer->id = q->known;
   answer->chosen = 1;
   if (q->known < 0) answer->id = choose_id(c, q, wanted, &answer->chosen);
+  if (answer->id < 0) answer->id = NOTHING_LEFT;
   if (answer->id < 0) return;
   answer->rank = rank_of(head, logits, answer->id);
   answer->probability = probability_of(logits[row_of(head, answer->id)], answer->log_total);

@@ -23,6 +23,8 @@
 
 enum { FP16, INT8, FP32 };           // how matrices are stored
 enum { GPT2, LLAMA, QWEN3 };         // blocks
+enum { NOT_A_NUMBER = -1, NOTHING_LEFT = -2, UNSOUND = -3 }; // an answer without an id: what the model computed
+                                     // is not a number; every id is banned; the question is out of its ranges
 enum { DAMAGED = -1, TOO_LARGE = -2 }; // what core_check() returns for a file that is not good
 
 // The first bytes of a model file, little-endian. What follows are the arrays of FILE_ARRAYS in
@@ -61,7 +63,7 @@ struct Question {
 // What is known of the next token. All but `chosen` is of the model's own distribution, before any
 // setting.
 struct Answer {
-  int32_t id;             // -1: the model computed what is not a number
+  int32_t id;             // or NOT_A_NUMBER, NOTHING_LEFT, UNSOUND
   int32_t rank;           // ids that come before it: likelier, or as likely and lower
   double probability;     // softmax of the logits at `id`
   double chosen;          // the probability after the settings; 1 of a known id
@@ -136,6 +138,12 @@ double choice_odds(const struct Question *question, int32_t count, const double 
 
 // The uniform number in [0, 1) of token `position` of a story (SplitMix64 at counter (seed, position)).
 double choice_uniform(uint32_t seed, uint32_t position);
+
+// variants.c, in libraries for x86-64
+
+// For tests: computes with another variant that the processor has, from 0 (the plainest) on. Returns the one
+// that it is now; the best one for -1.
+int32_t core_variant(int32_t wanted);
 
 #ifndef VARIANT
 #pragma GCC visibility pop

@@ -6,6 +6,7 @@ ctypes releases the interpreter's lock, so that the workers of one `Core` comput
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import importlib.util
 import platform
@@ -22,7 +23,8 @@ SUFFIXES = {"linux": "so", "darwin": "dylib", "win32": "dll"}
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 MAX_ALTERNATIVES, MAX_TOP_K = 10, 200
 ALIGN, PAGE = 64, 65_536  # bytes
-DAMAGED, TOO_LARGE = -1, -2
+TOO_LARGE = -2  # of core_check()
+NOT_A_NUMBER, NOTHING_LEFT, UNSOUND = -1, -2, -3  # answers without an id
 
 HEADER = np.dtype(
     [("magic", "S8"), ("size", "<u4")]
@@ -207,13 +209,18 @@ def open_machine() -> Machine:
     return Native(functions) if functions else Wasm(*compiled_wasm())
 
 
+def library_file() -> Path:
+    """Where the library for this system and processor is, if there is one."""
+    machine = MACHINES.get(platform.machine().lower(), "other")
+    system = "windows" if sys.platform == "win32" else sys.platform
+    return BUILT / f"core-{system}-{machine}.{SUFFIXES.get(sys.platform)}"
+
+
 @cache
 def native_functions() -> dict[str, Any] | None:
     """The functions of the library for this system and processor; None where there is none."""
-    machine = MACHINES.get(platform.machine().lower(), "")
-    system = "windows" if sys.platform == "win32" else sys.platform
-    file = BUILT / f"core-{system}-{machine}.{SUFFIXES.get(sys.platform)}"
-    if sys.byteorder != "little" or sys.maxsize < 2**32 or not file.is_file():
+    file = library_file()
+    if sys.maxsize < 2**32 or not file.is_file():
         return None
     try:
         library = ctypes.CDLL(str(file))
@@ -241,6 +248,7 @@ def compiled_wasm() -> tuple[Any, Any, Any]:
         )
     import wasmtime
 
+    atexit.register(compiled_wasm.cache_clear)  # at the very end, wasmtime could not close it
     engine = wasmtime.Engine()
     return wasmtime, engine, wasmtime.Module.from_file(engine, str(BUILT / "core.wasm"))
 
@@ -273,16 +281,20 @@ class Head:
 
         Args:
             logits: (unique,) float32.
-            question: a record of `QUESTION`.
+            question: a record of `QUESTION`. Ids at `seen` and `banned` must stay where they are.
 
         Returns:
             A record of `ANSWER`.
+
+        Raises:
+            ValueError: the question is out of its ranges.
         """
         answers = np.zeros(1, ANSWER)
         questions = np.array([question], QUESTION).reshape(1)
         self._machine.call(
             "choice_answer", self._head, self._row(logits), questions, answers, self._room()
         )
+        refuse_unsound(answers)
         return answers[0]
 
     def likeliest(self, logits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -371,6 +383,7 @@ class Core:
         self._machine.call(
             "core_step", self._core, worker, len(columns), columns, questions, answers
         )
+        refuse_unsound(answers)
         return answers
 
     def logits(self, worker: int, columns: np.ndarray) -> np.ndarray:
@@ -442,6 +455,12 @@ def checked(machine: Machine, file: np.ndarray) -> int:
     if found:
         raise ValueError("the model file is damaged: fetch it or make it again.")
     return address
+
+
+def refuse_unsound(answers: np.ndarray) -> None:
+    """Raise a ValueError for a question that has no answer because it is wrong."""
+    if (answers["id"] == UNSOUND).any():
+        raise ValueError("a setting of the next token, or an id, is out of its range.")
 
 
 def uniform(seed: int, position: int) -> float:

@@ -17,6 +17,7 @@ MAGIC = b"INKLING2"
 HEADER_SIZE, ALIGN = 128, 64  # bytes
 LINE = 16  # inputs of a product are filled up to this
 SIZE_END = 2**32  # bytes of a file
+LARGEST = 65_504  # number in fp16
 WEIGHTS = ("fp16", "int8", "fp32")
 BLOCKS = ("gpt2", "llama", "qwen3")
 EPSILONS = ("layer_norm_epsilon", "rms_norm_eps")
@@ -199,22 +200,20 @@ class Packer:
     def matrix(self, weight: np.ndarray, bias: np.ndarray | None = None) -> None:
         """Append a weight (rows, inputs), int8 with its scales, and its bias."""
         scale = None
+        if not np.isfinite(weight).all():
+            raise ValueError("a weight is not a finite number: export the model again.")
         if self.weights == "int8":
             self.is_exact = False
             weight = weight.astype(np.float32)
             scale = np.maximum(np.abs(weight).max(axis=1), np.float32(1e-12)) / np.float32(127)
             stored = np.rint(weight / scale[:, None]).astype(np.int8)
         elif self.weights == "fp16":
-            with np.errstate(over="ignore"):
-                stored = weight.astype("<f2")
+            if np.abs(weight).max() > LARGEST:
+                raise ValueError(f"a weight is too large for fp16 (above {LARGEST:,}): use fp32.")
+            stored = weight.astype("<f2")
             self.is_exact = self.is_exact and is_half(weight)
         else:
             stored = weight.astype("<f4")
-        if scale is None and not np.isfinite(stored).all():
-            raise ValueError(
-                "a weight is not a finite number, or too large for fp16 (above 65,504): export the "
-                "model again."
-            )
         together = 16 if self.weights == "int8" else 4
         stored = np.pad(filled(stored, 4), ((0, 0), (0, -stored.shape[1] % LINE)))
         tiles = stored.reshape(len(stored) // 4, 4, -1, together)

@@ -37,34 +37,46 @@ static int variant(void) {
   return chosen;
 }
 
-// For tests: another variant that the processor has. Returns the one that is chosen then.
-int32_t core_variant(int32_t wanted);
 int32_t core_variant(int32_t wanted) {
   const int most = best();
   chosen = wanted < 0 || wanted > most ? most : wanted;
   return chosen;
 }
 
+// Other libraries of a process may have made tiny numbers 0 for speed, or round otherwise; that would
+// change bits.
+static unsigned begin_plain_arithmetic(void) {
+  const unsigned before = __builtin_ia32_stmxcsr();
+  __builtin_ia32_ldmxcsr(0x1f80);
+  return before;
+}
+#define PLAINLY(call) \
+  const unsigned before = begin_plain_arithmetic(); \
+  call; \
+  __builtin_ia32_ldmxcsr(before);
+
 #define CHOSEN(name, ...) \
   variant() == AVX512 ? name##_avx512(__VA_ARGS__) : variant() == AVX2 ? name##_avx2(__VA_ARGS__) : name##_plain(__VA_ARGS__)
 
 void core_step(Core *core, int32_t worker, int32_t count, const struct Column *columns, const struct Question *questions,
                struct Answer *answers) {
-  CHOSEN(core_step, core, worker, count, columns, questions, answers);
+  PLAINLY(CHOSEN(core_step, core, worker, count, columns, questions, answers))
 }
 void core_logits(Core *core, int32_t worker, int32_t count, const struct Column *columns, float *logits) {
-  CHOSEN(core_logits, core, worker, count, columns, logits);
+  PLAINLY(CHOSEN(core_logits, core, worker, count, columns, logits))
 }
 void choice_answer(const struct Head *head, const float *logits, const struct Question *question, struct Answer *answer,
                    void *room) {
-  CHOSEN(choice_answer, head, logits, question, answer, room);
+  PLAINLY(CHOSEN(choice_answer, head, logits, question, answer, room))
 }
 void choice_likeliest(const struct Head *head, const float *logits, int32_t count, int32_t *ids, double *found, void *room) {
   CHOSEN(choice_likeliest, head, logits, count, ids, found, room);
 }
 double choice_odds(const struct Question *question, int32_t count, const double *logits, int32_t num_rest,
                    const double *rest_logits, const double *rest_counts, double *odds) {
-  return CHOSEN(choice_odds, question, count, logits, num_rest, rest_logits, rest_counts, odds);
+  double rest;
+  PLAINLY(rest = CHOSEN(choice_odds, question, count, logits, num_rest, rest_logits, rest_counts, odds))
+  return rest;
 }
 size_t choice_room(int32_t ids, int32_t unique) { return choice_room_plain(ids, unique); }
 double choice_uniform(uint32_t seed, uint32_t position) { return choice_uniform_plain(seed, position); }

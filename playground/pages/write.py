@@ -21,6 +21,7 @@ VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses 
 # Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
 QUEUE_POLL = 0.01
 WEB = Path(str(resources.files("playground").joinpath("web")))
+CORE = WEB.parent / "core" / "built" / "core.wasm"
 
 
 def texts() -> dict[str, dict[str, str]]:

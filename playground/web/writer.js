@@ -15,6 +15,7 @@ import { Appearance } from "./appearance.js";
 import { Branches } from "./branches.js";
 import { Card } from "./card.js";
 import { Choices } from "./choices.js";
+import { Core } from "./core.js";
 import { showFacts } from "./facts.js";
 import { Generation } from "./generation.js";
 import { UndoHistory } from "./history.js";
@@ -49,16 +50,34 @@ class Writer extends HTMLElement {
     this.innerHTML = PAGE; // constant: no word of a story is in it
     this.history = new UndoHistory();
     this.writing = null;
+    this.core = null;
     this.stories = new Stories(this);
     this.store = this.stories.store;
     const kept = await this.stories.load(record);
     this.build({ api, publish, settings: kept.settings });
+    this.loadCore();
     if (kept.isRecord) this.say(this.language.say("first_story"));
     this.setOdds(Boolean(kept.odds));
     this.stories.show(kept);
     this.setAttribute("ready", "");
     const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
+  }
+
+  // The core says what settings make of the odds. Until it has come, the bars show the model's own.
+  async loadCore() {
+    try {
+      this.core = await Core.load();
+    } catch {
+      this.isCoreMissing = true;
+    }
+    this.nextWord.show();
+    this.card.refresh();
+  }
+
+  // A sentence for the bars where the core did not load; else empty.
+  get missing() {
+    return this.isCoreMissing ? this.language.say("core_missing") : "";
   }
 
   part(name) {

@@ -21,6 +21,12 @@ registerHooks({
 export const web = (name) => import(new URL(`${name}.js`, WEB));
 export const own = (name) => import(new URL(`${name}.js`, OWN));
 
+// The core that the page has.
+export async function openCore() {
+  const { Core } = await web("core");
+  return Core.open(readFileSync(new URL("playground/core/built/core.wasm", ROOT)));
+}
+
 // A file of the project as a value.
 export const json = (path) => JSON.parse(readFileSync(new URL(path, ROOT), "utf-8"));
 

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from playground.pages.write import WEB
+from playground.pages.write import CORE, WEB
 from tests.browser.actions import DAY, DESK, fresh_page, open_page
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
-    """component.html, and the folder playground/web below web/."""
+    """component.html, and the folder playground/web with the core below web/."""
 
     def translate_path(self, path: str) -> str:
         name = path.split("?")[0].lstrip("/")
+        if name == "web/core.wasm":
+            return str(CORE)
         if name.startswith("web/"):
             return str(WEB / name.removeprefix("web/"))
         return str(Path(__file__).with_name("component.html"))
