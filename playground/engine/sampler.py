@@ -10,6 +10,7 @@ import numpy as np
 
 from playground.core.library import QUESTION, uniform
 from playground.engine.answer import Answer
+from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
 from playground.engine.seam import Beginnings, is_finished
 from playground.engine.stream import Sequence
@@ -36,11 +37,16 @@ class Sampler:
         self.storyteller = storyteller
         self._network, self._head = network, network.head
         self._labels = Labels(storyteller)
+        self._is_byte_level = storyteller.is_byte_level
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
     @cached_property
     def _beginnings(self) -> Beginnings:
         return Beginnings(self.storyteller.bytes_of_tokens(self._head.ids))
+
+    @cached_property
+    def _characters(self) -> Characters:
+        return Characters(self.storyteller.bytes_of_tokens(self._head.ids))
 
     def step(self, chunks: list[Chunk], asks: list[Ask]) -> list[tuple[Sequence, Said]]:
         """Feed chunks of stories. Returns, for each token asked about in them, what a story says:
@@ -154,7 +160,8 @@ class Sampler:
 
     def _banned(self, sequence: Sequence) -> np.ndarray:
         """Ids that must not come now: those that would complete a banned word, those that the model
-        folder suppresses, and at a seam those that do not go on as a person began."""
+        folder suppresses, after a part of a character those that do not go on with it, and at a
+        seam those that do not go on as a person began."""
         found = list(self.storyteller.suppressed)
         if not sequence.position:
             found += self.storyteller.suppressed_at_first
@@ -166,9 +173,24 @@ class Sampler:
                 if not before or sequence.ids[-len(before) :] == before:
                     found.append(ids[-1])
         banned = np.array(found, dtype=np.int32) if found else NOTHING
-        if not sequence.begins_with:
-            return banned
-        return np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
+        if part := self._begun(sequence):
+            banned = np.union1d(banned, self._characters.not_going_on(part))
+        if sequence.begins_with:
+            banned = np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
+        return banned
+
+    def _begun(self, sequence: Sequence) -> bytes:
+        """The part of a character with which a story ends."""
+        last = self.storyteller.token_bytes(sequence.ids[-1])
+        if not self._is_byte_level or last[-1:] < b"\x80":
+            return b""
+        tail = b""
+        for token_id in reversed(sequence.ids[-LONGEST:]):
+            piece = self.storyteller.token_bytes(token_id)
+            if not piece:
+                break
+            tail = piece + tail
+        return begun(tail)
 
 
 def address(ids: np.ndarray) -> int:

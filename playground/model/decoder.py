@@ -141,8 +141,10 @@ def try_out(network: Decoder, storyteller: ModelFolder) -> None:
             f"the tokenizer in {storyteller.folder} is another model's: it begins stories with the "
             f"token {start}, and the model has {network.head.ids:,}."
         )
+    question = np.zeros(1, QUESTION)
+    question["penalty"] = 1
     try:
-        network.step([Chunk(0, 0, [start], range(1))], np.zeros(1, QUESTION))
+        network.step([Chunk(0, 0, [start], range(1))], question)
     except MemoryError:
         raise ValueError(no_room(storyteller)) from None
     except (RuntimeError, IndexError) as error:

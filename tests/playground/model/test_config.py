@@ -208,8 +208,8 @@ def test_without_an_end_a_story_runs_to_its_length(
     storyteller = ModelFolder.open(folder, device="cpu")
     assert storyteller.ends == frozenset()
     with Engine(storyteller, max_streams=1) as engine:
-        head = engine._network.head
-        monkeypatch.setattr(head, "ids_of", always(head.ids_of, END_OF_TEXT))
+        step = engine._network.step
+        monkeypatch.setattr(engine._network, "step", always(step, END_OF_TEXT))
         with engine.write("A fox", Settings(temperature=0, length=9)) as stream:
             assert [token.token_id for token in stream] == [END_OF_TEXT] * 9
         assert stream.story.text == "A fox"  # nothing of <|endoftext|>
@@ -220,12 +220,12 @@ def test_without_an_end_a_story_runs_to_its_length(
 
 
 def always(function: Callable[..., Any], token_id: int) -> Callable[..., Any]:
-    """The head's answer with another id in the first place."""
+    """The decoder's step, which always chooses one id."""
 
     def changed(*arguments: Any) -> Any:
-        ids, logits = function(*arguments)
-        ids[:, 0] = token_id
-        return ids, logits
+        answers = function(*arguments)
+        answers["id"] = token_id
+        return answers
 
     return changed
 

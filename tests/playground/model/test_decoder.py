@@ -230,7 +230,7 @@ def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
         """(stories, tokens) of what is answered about each token from `start` to `stop`."""
         chunks = [Chunk(k, start, stories[k][start:stop], range(stop - start)) for k in slots]
         questions = np.zeros(len(slots) * (stop - start), QUESTION)
-        questions["known"], questions["alternatives"] = 7, 10
+        questions["penalty"], questions["known"], questions["alternatives"] = 1, 7, 10
         return decoder.step(chunks, questions).reshape(len(slots), stop - start)
 
     decoder.reserve(64, CONTEXT)
@@ -301,7 +301,7 @@ def test_a_window_that_has_slid_is_read_again_after_a_turn(made: Made) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
-    [("num_hidden_layers", 3, "layers.2"), ("hidden_size", 64, "do not fit"),
+    [("num_hidden_layers", 3, "layers.2"), ("hidden_size", 64, "as config.json says"),
      ("num_attention_heads", 3, ""), ("vocab_size", 500, "")],
 )  # fmt: skip
 @pytest.mark.parametrize("grouped", [False, True])
