@@ -15,16 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CORE_VERSION 1
 #define MAGIC "INKLING2"
 #define COLUMNS 8       // tokens of a step that are computed at once, at most
 #define ALTERNATIVES 10 // of a record
-#define TOP_K_MAX 200
 
 enum { FP16, INT8, FP32 };           // how matrices are stored
 enum { GPT2, LLAMA, QWEN3 };         // blocks
-enum { NOT_A_NUMBER = -1, NOTHING_LEFT = -2, UNSOUND = -3 }; // an answer without an id: what the model computed
-                                     // is not a number; every id is banned; the question is out of its ranges
+// Why an answer has no id: the model computed what is not a number; every id is banned; a number of the
+// question is out of its range.
+enum { NOT_A_NUMBER = -1, NOTHING_LEFT = -2, UNSOUND = -3 };
 enum { DAMAGED = -1, TOO_LARGE = -2 }; // what core_check() returns for a file that is not good
 
 // The first bytes of a model file, little-endian. What follows are the arrays of FILE_ARRAYS in
@@ -91,7 +90,8 @@ typedef struct Core Core;
 
 // model.c
 
-// 0 for a good file of `size` bytes (header, arrays, finite weights), else DAMAGED or TOO_LARGE.
+// 0 for a good file of `size` bytes (header, arrays, finite weights), else DAMAGED or TOO_LARGE. `file`:
+// at a multiple of 64, here and below.
 int32_t core_check(const void *file, size_t size);
 
 // Bytes of memory that core_open() needs for a checked file; 0 if there is no such number.

@@ -323,7 +323,7 @@ static void embed(const struct Core *core, const struct Column *column, float *x
   const struct Matrix *table = &core->model.table;
   const int32_t row = core->model.table_row_of[column->id], hidden = core->header->hidden;
   const size_t tile = (size_t)(row / 4 * 4) * table->inputs;
-  const float *position = core->model.positions + (size_t)column->position * hidden;
+  const float *position = core->model.positions ? core->model.positions + (size_t)column->position * hidden : 0;
   for (int32_t k = 0; k < hidden; k += 4) {
     float found[LINE] = {0};
     const size_t at = tile + 4 * (size_t)k + row % 4 * 4;
@@ -337,7 +337,7 @@ static void embed(const struct Core *core, const struct Column *column, float *x
       for (int n = 0; n < 4; n++) found[n] = bytes[n] * table->scales[row];
     }
     for (int32_t n = 0; n < 4 && k + n < hidden; n++)
-      x[k + n] = core->model.positions ? found[n] + position[k + n] : found[n];
+      x[k + n] = position ? found[n] + position[k + n] : found[n];
   }
 }
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import importlib.util
 import platform
 import sys
 import threading
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -241,7 +241,7 @@ def compiled_wasm() -> tuple[Any, Any, Any]:
     Raises:
         ValueError: wasmtime is not installed.
     """
-    if importlib.util.find_spec("wasmtime") is None:
+    if find_spec("wasmtime") is None:
         raise ValueError(
             f"there is no library of the core for {platform.system()} on {platform.machine()}: "
             "install wasmtime (pip install wasmtime), which runs it as WebAssembly."
