@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { json, openCore, own } from "./modules.js";
+import { json, openCore, web } from "./modules.js";
 
-const { fits, modules, svg } = await own("qr");
+const { fits, modules, svg } = await web("qr");
 const core = await openCore();
 
 const SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";

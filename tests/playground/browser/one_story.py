@@ -25,7 +25,7 @@ def story(
         question = np.zeros(1, QUESTION)
         for name, value in (
             ("temperature", settings.temperature), ("top_p", settings.top_p),
-            ("min_p", settings.min_p), ("penalty", settings.repetition_penalty),
+            ("min_p", settings.min_p), ("repetition_penalty", settings.repetition_penalty),
             ("top_k", settings.top_k), ("draw", uniform(settings.seed, number)), ("known", -1),
             ("alternatives", ALTERNATIVES),
         ):  # fmt: skip

@@ -230,7 +230,7 @@ def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
         """(stories, tokens) of what is answered about each token from `start` to `stop`."""
         chunks = [Chunk(k, start, stories[k][start:stop], range(stop - start)) for k in slots]
         questions = np.zeros(len(slots) * (stop - start), QUESTION)
-        questions["penalty"], questions["known"], questions["alternatives"] = 1, 7, 10
+        questions["repetition_penalty"], questions["known"], questions["alternatives"] = 1, 7, 10
         return decoder.step(chunks, questions).reshape(len(slots), stop - start)
 
     decoder.reserve(64, CONTEXT)
