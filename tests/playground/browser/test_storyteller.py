@@ -13,11 +13,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
 from playground.browser.pack import pack
 from playground.core.library import Core
+from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
@@ -99,6 +101,12 @@ def test_every_number_is_the_core_s_in_python(weights: str, engine: Engine, tmp_
     model, file = engine.storyteller, tmp_path / "packed.inkling"
     file.write_bytes(pack(model, weights).content)
     core = Core(file.read_bytes(), slots=1, context=128)
+    characters = Characters(model.bytes_of_tokens(core.head.ids))
+
+    def after_part(ids: list[int]) -> np.ndarray:
+        part = begun(b"".join(map(model.token_bytes, ids[-LONGEST:])))
+        return characters.not_going_on(part) if part else np.zeros(0, np.int32)
+
     cases = list(itertools.product([*LIMITED, FROM_ALL, WILD], range(5)))
     texts = [
         "Once upon a time.",
@@ -122,7 +130,7 @@ def test_every_number_is_the_core_s_in_python(weights: str, engine: Engine, tmp_
         ],
     )
     for ids, record, (_, settings) in zip(before, records, stories, strict=True):
-        expected = story(core, [model.start, *ids], settings)
+        expected = story(core, [model.start, *ids], settings, after_part)
         assert len(record["tokens"]) == len(ids) + 40
         for found, answer in zip(record["tokens"][len(ids) :], expected, strict=True):
             assert found["draw"] is not None
