@@ -33,14 +33,17 @@ typedef int32_t eight_whole __attribute__((vector_size(32)));
   INLINE type name(const void *from) { type x; __builtin_memcpy(&x, from, sizeof x); return x; }
 LOADER(four, load_four)
 LOADER(floats, load)
+LOADER(eight, load_eight)
 INLINE void store_four(float *to, four x) { __builtin_memcpy(to, &x, sizeof x); }
 INLINE void store(float *to, floats x) { __builtin_memcpy(to, &x, sizeof x); }
 
 INLINE floats all(float x) { return (floats){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+INLINE eight all_eight(float x) { return (eight){x, x, x, x, x, x, x, x}; }
 INLINE doubles all_double(double x) { return (doubles){x, x, x, x, x, x, x, x}; }
 INLINE floats spread(four x) { // the same four numbers for each of four rows
   return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
 }
+INLINE eight spread_to_two(four x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3); }
 
 // `yes` where a mask has ones, else `no`.
 INLINE floats choose(words mask, floats yes, floats no) {
@@ -51,9 +54,21 @@ INLINE floats larger(floats x, floats y) { return choose((words)(x > y), x, y); 
 
 // The four sums of four lanes each, always (0 + 1) + (2 + 3).
 INLINE four sums_of(floats x) {
-  four a = __builtin_shufflevector(x, x, 0, 4, 8, 12), b = __builtin_shufflevector(x, x, 1, 5, 9, 13);
-  four c = __builtin_shufflevector(x, x, 2, 6, 10, 14), d = __builtin_shufflevector(x, x, 3, 7, 11, 15);
-  return (a + b) + (c + d);
+  const eight even = __builtin_shufflevector(x, x, 0, 2, 8, 10, 4, 6, 12, 14);
+  const eight odd = __builtin_shufflevector(x, x, 1, 3, 9, 11, 5, 7, 13, 15);
+  const eight pairs = even + odd; // of rows 0, 2, 1, 3
+  const four low = __builtin_shufflevector(pairs, pairs, 0, 2, 4, 6), high = __builtin_shufflevector(pairs, pairs, 1, 3, 5, 7);
+  const four sums = low + high;
+  return __builtin_shufflevector(sums, sums, 0, 2, 1, 3);
+}
+INLINE floats join(const four *x) {
+  const eight low = __builtin_shufflevector(x[0], x[1], 0, 1, 2, 3, 4, 5, 6, 7);
+  const eight high = __builtin_shufflevector(x[2], x[3], 0, 1, 2, 3, 4, 5, 6, 7);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+INLINE void store_two_sums(float *to, eight x) {
+  to[0] = (x[0] + x[1]) + (x[2] + x[3]);
+  to[1] = (x[4] + x[5]) + (x[6] + x[7]);
 }
 INLINE float sum_of(four x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 
@@ -76,6 +91,12 @@ INLINE floats load_halves(const int16_t *from) {
   __builtin_memcpy(&x, from, sizeof x);
   return __builtin_convertvector(x, floats);
 }
+INLINE eight load_eight_halves(const int16_t *from) {
+  typedef _Float16 halves __attribute__((vector_size(16)));
+  halves x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return __builtin_convertvector(x, eight);
+}
 #else
 #define HALF_SCALE 0x1p112f
 INLINE floats load_halves(const int16_t *from) {
@@ -83,6 +104,13 @@ INLINE floats load_halves(const int16_t *from) {
   shorts x;
   __builtin_memcpy(&x, from, sizeof x);
   return (floats)(((words)__builtin_convertvector(x, wholes) << 13) & 0x8fffe000u);
+}
+INLINE eight load_eight_halves(const int16_t *from) {
+  typedef int16_t halves __attribute__((vector_size(16)));
+  typedef uint32_t bits __attribute__((vector_size(32)));
+  halves x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return (eight)(((bits)__builtin_convertvector(x, eight_whole) << 13) & 0x8fffe000u);
 }
 #endif
 
