@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -79,10 +79,14 @@ class Sampler:
             else:
                 yield sequence, self._said(ask, draws[0], answer)
 
-    def _questions(self, asks: Iterable[Ask]) -> tuple[np.ndarray, list[float | None], list[Any]]:
+    def _questions(
+        self, asks: Iterable[Ask]
+    ) -> tuple[np.ndarray, list[float | None], list[np.ndarray]]:
         """A QUESTION for each token asked about, the draw of each, and what holds the arrays that
         the questions point to."""
-        questions, draws, held = [], [], []
+        questions: list[tuple[float, ...]] = []
+        draws: list[float | None] = []
+        held: list[np.ndarray] = []
         for sequence, known in asks:
             if known is not None:
                 questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, 0, 0, 0, 0))
