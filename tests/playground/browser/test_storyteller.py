@@ -29,7 +29,7 @@ SHIPPED = ROOT / "models" / "storyteller"
 SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
 STREAMS = 8
 # Everything that chooses a token; at temperature 2 the last digit of 50,257 odds decides, see
-# docs/browser.md.
+# docs/browser_design.md.
 FROM_ALL: dict[str, Any] = {"top_k": 0, "temperature": 1}
 CHOICES: list[dict[str, Any]] = [
     {}, {"temperature": 1.3, "top_k": 100, "top_p": 0.95}, {"temperature": 0},
