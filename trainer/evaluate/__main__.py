@@ -18,7 +18,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from trainer.output.console import print_every_character
+from trainer.output.console import run_command
 from trainer.settings.argument_parser import Parser
 
 
@@ -86,27 +86,20 @@ def add_scoring_options(found: Parser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 when the model was evaluated, 2 with one sentence when it cannot be."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    print_every_character()
-    compares = arguments[:1] == ["compare"]
-    try:
-        if compares:
-            options = compare_parser().parse_args(arguments[1:])
-        else:
-            options = parser().parse_args(arguments)
-        from trainer.evaluate.command import run_comparison, run_evaluation
+    """The command; see `run_command` for what it returns."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return run_command(lambda: evaluate(words))
 
-        found = run_comparison(options) if compares else run_evaluation(options)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+
+def evaluate(words: Sequence[str]) -> None:
+    """Evaluate one model, or compare several."""
+    compares = words[:1] == ["compare"]
+    options = compare_parser().parse_args(words[1:]) if compares else parser().parse_args(words)
+    from trainer.evaluate.command import run_comparison, run_evaluation
+
+    found = run_comparison(options) if compares else run_evaluation(options)
     if options.json:
         print(json.dumps(found))
-    return 0
 
 
 if __name__ == "__main__":

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from playground.pages.write import CORE
 from tests.browser.actions import (
     asked,
     button,
+    fresh_page,
     on_both_screens,
     open_page,
     set_field,
     text,
+    until_kept,
     write,
 )
 
@@ -159,6 +162,34 @@ def test_the_bars_follow_a_slider(page: Page) -> None:
     calls = len(asked(page, "candidates"))
     set_field(page, "temperature", 1.5)
     assert len(asked(page, "candidates")) == calls  # no round trip
+
+
+def test_the_bars_wait_for_the_core_and_do_without_it(browser: Browser, files: str) -> None:
+    """They show the model's own odds until core.wasm has come, and say so where it does not."""
+    with fresh_page(browser, 60_000) as page:
+        late: list[Route] = []
+        page.route("**/core.wasm", lambda route: late.append(route))
+        open_page(page, files)
+        write(page)
+        odds, note = page.locator('[data-part="next"] button .odds'), page.locator(".bars .others")
+        expect(odds).to_have_count(12)
+        own = odds.all_text_contents()
+        set_field(page, "temperature", 0)
+        assert odds.all_text_contents() == own
+        expect(note).to_contain_text("all others: ")
+        late[0].fulfill(path=CORE)
+        expect(odds).to_have_text(["100 %"] + ["–"] * 11)
+        page.unroute_all()
+        until_kept(page)
+        page.route("**/core.wasm", lambda route: route.fulfill(status=404))
+        page.reload()
+        expect(note).to_contain_text("core.wasm did not load")
+        expect(odds).to_have_text(own)
+        page.get_by_label("Show the odds").check()
+        page.locator(".word").nth(6).hover()
+        card = page.get_by_role("dialog", name="The odds of a word")
+        expect(card.locator(".bars button")).to_have_count(10)
+        expect(card).to_contain_text("13 %")
 
 
 def test_every_word_can_be_picked(page: Page) -> None:

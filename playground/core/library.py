@@ -1,0 +1,478 @@
+"""The core (core.h) for Python: the built library for this machine through ctypes, else its
+WebAssembly through wasmtime.
+
+ctypes releases the interpreter's lock, so that the workers of one `Core` compute at the same time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import platform
+import sys
+import threading
+from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from playground.sampling import NUMBERED
+
+BUILT = Path(__file__).parent / "built"
+SUFFIXES = {"linux": "so", "darwin": "dylib", "win32": "dll"}
+MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
+MAX_ALTERNATIVES, MAX_TOP_K = 10, 200
+ALIGN, PAGE = 64, 65_536  # bytes
+TOO_LARGE = -2  # of core_check()
+NOT_A_NUMBER, NOTHING_LEFT, UNSOUND = -1, -2, -3  # answers without an id
+
+HEADER = np.dtype(
+    [("magic", "S8"), ("size", "<u4")]
+    + [(name, "<i4") for name in (
+        "block", "weights", "hidden", "heads", "kv_heads", "width", "mlp", "layers", "context",
+        "ids", "table_rows", "head_rows",
+    )]
+    + [("epsilon", "<f4"), ("reserved", "<i4", 16)]
+)  # fmt: skip
+COLUMN = np.dtype([(name, "<i4") for name in ("id", "slot", "position", "question")])
+SETTINGS = 16  # of a question, at their numbers (sampling.py)
+QUESTION = np.dtype(
+    [(NUMBERED.get(number, f"setting_{number}"), "<f8") for number in range(SETTINGS)]
+    + [("draw", "<f8")]
+    + [(name, "<i4") for name in ("known", "alternatives", "num_seen", "num_banned")]
+    + [("seen", "<u8"), ("banned", "<u8")]
+)
+ANSWER = np.dtype(
+    [("id", "<i4"), ("rank", "<i4")]
+    + [(name, "<f8") for name in ("probability", "chosen", "log_total", "entropy")]
+    + [
+        ("num_alternatives", "<i4"),
+        ("reserved", "<i4"),
+        ("alternative", "<i4", MAX_ALTERNATIVES),
+        ("alternative_probability", "<f8", MAX_ALTERNATIVES),
+    ]
+)
+HEAD = np.dtype(
+    [("ids", "<i4"), ("unique", "<i4")]
+    + [(name, "<u8") for name in ("unique_of", "starts", "members")]
+)
+# What the functions take: "p" an address, "z" a size, "i" an int32, "u" a uint32; and what they
+# return, "d" for a double.
+FUNCTIONS = {
+    "core_check": ("pz", "i"),
+    "core_room": ("piii", "z"),
+    "core_open": ("ppiii", "p"),
+    "core_step": ("piippp", ""),
+    "core_logits": ("piipp", ""),
+    "core_head": ("pp", ""),
+    "core_borrow": ("piii", ""),
+    "core_own": ("pi", ""),
+    "choice_room": ("ii", "z"),
+    "choice_answer": ("ppppp", ""),
+    "choice_likeliest": ("ppippp", ""),
+    "choice_uniform": ("uu", "d"),
+}
+TYPES = {
+    "p": ctypes.c_void_p, "z": ctypes.c_size_t, "i": ctypes.c_int32, "u": ctypes.c_uint32,
+    "d": ctypes.c_double, "": None,
+}  # fmt: skip
+
+
+class Machine(Protocol):
+    """What computes the core. Memory that it is given lives as long as the machine."""
+
+    def keep(self, values: np.ndarray) -> int:
+        """The address of an array, or of a copy where the core can reach it."""
+
+    def room(self, size: int) -> int:
+        """The address of so many bytes, all of them zero."""
+
+    def read(self, address: int, dtype: Any, count: int) -> np.ndarray:
+        """A copy of what lies at an address."""
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a function of `FUNCTIONS`. Arrays stand for their addresses; what the function
+        writes to them is there when it returns."""
+
+
+class Native:
+    """A built library."""
+
+    def __init__(self, functions: dict[str, Any]) -> None:
+        self._functions = functions
+        self._kept: list[np.ndarray] = []
+
+    def keep(self, values: np.ndarray) -> int:
+        """See `Machine`. Vectors that cross lines of memory are read slowly, so what does not begin
+        with one is copied."""
+        address = values.ctypes.data
+        if address % ALIGN == 0 and values.flags.c_contiguous:
+            self._kept.append(values)
+            return address
+        address = self.room(values.nbytes)
+        ctypes.memmove(address, np.ascontiguousarray(values).ctypes.data, values.nbytes)
+        return address
+
+    def room(self, size: int) -> int:
+        """See `Machine`."""
+        self._kept.append(np.zeros(size + ALIGN, np.uint8))
+        address = self._kept[-1].ctypes.data
+        return address + -address % ALIGN
+
+    def read(self, address: int, dtype: Any, count: int) -> np.ndarray:
+        """See `Machine`."""
+        size = count * np.dtype(dtype).itemsize
+        return np.frombuffer(ctypes.string_at(address, size), dtype)
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """See `Machine`."""
+        return self._functions[name](
+            *(one.ctypes.data if isinstance(one, np.ndarray) else one for one in arguments)
+        )
+
+
+class Wasm:
+    """The WebAssembly: memory of its own, so that arrays are copied to it and back, and one call
+    at a time."""
+
+    def __init__(self, wasmtime: Any, engine: Any, module: Any) -> None:
+        self._store = wasmtime.Store(engine)
+        self._exports = wasmtime.Instance(self._store, module, []).exports(self._store)
+        self._memory = self._exports["memory"]
+        self._end = -(-self._exports["__heap_base"].value(self._store) // ALIGN) * ALIGN
+        self._lock = threading.Lock()
+
+    def keep(self, values: np.ndarray) -> int:
+        """See `Machine`."""
+        address = self.room(values.nbytes)
+        self._memory.write(self._store, np.ascontiguousarray(values).tobytes(), address)
+        return address
+
+    def room(self, size: int) -> int:
+        """See `Machine`."""
+        address, end = self._end, -(-(self._end + size) // ALIGN) * ALIGN
+        missing = -(-end // PAGE) - self._memory.size(self._store)
+        if missing > 0:
+            try:
+                self._memory.grow(self._store, missing)
+            except Exception:  # wasmtime's own
+                raise MemoryError from None
+        self._end = end
+        return address
+
+    def read(self, address: int, dtype: Any, count: int) -> np.ndarray:
+        """See `Machine`."""
+        size = count * np.dtype(dtype).itemsize
+        return np.frombuffer(self._memory.read(self._store, address, address + size), dtype)
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """See `Machine`."""
+        with self._lock:
+            end, copies = self._end, []
+            values: list[Any] = []
+            for one in arguments:
+                if isinstance(one, np.ndarray):
+                    given = self._with_ids(one) if one.dtype == QUESTION else one
+                    copies.append((one, self.keep(given)))
+                    one = copies[-1][1]
+                values.append(one)
+            found = self._exports[name](self._store, *values)
+            for array, address in copies:
+                if array.flags.writeable and array.dtype != QUESTION:
+                    array[...] = self.read(address, array.dtype, array.size).reshape(array.shape)
+            self._clear(end)
+            return found % 2**32 if FUNCTIONS[name][1] in ("p", "z") else found
+
+    def _with_ids(self, questions: np.ndarray) -> np.ndarray:
+        """Questions whose ids lie where the core can reach them."""
+        questions = questions.copy()
+        for question in questions.reshape(-1):
+            for ids, count in (("seen", "num_seen"), ("banned", "num_banned")):
+                if question[count]:
+                    content = ctypes.string_at(int(question[ids]), 4 * int(question[count]))
+                    question[ids] = self.keep(np.frombuffer(content, np.uint8))
+        return questions
+
+    def _clear(self, end: int) -> None:
+        """Give back what a call took."""
+        self._memory.write(self._store, bytes(self._end - end), end)
+        self._end = end
+
+
+def open_machine() -> Machine:
+    """What this machine computes the core with.
+
+    Raises:
+        ValueError: there is nothing; says what to install.
+    """
+    functions = native_functions()
+    return Native(functions) if functions else Wasm(*compiled_wasm())
+
+
+def library_file() -> Path:
+    """Where the library for this system and processor is, if there is one."""
+    machine = MACHINES.get(platform.machine().lower(), "other")
+    system = "windows" if sys.platform == "win32" else sys.platform
+    return BUILT / f"core-{system}-{machine}.{SUFFIXES.get(sys.platform)}"
+
+
+@cache
+def native_functions() -> dict[str, Any] | None:
+    """The functions of the library for this system and processor; None where there is none."""
+    file = library_file()
+    if sys.maxsize < 2**32 or not file.is_file():
+        return None
+    try:
+        library = ctypes.CDLL(str(file))
+    except OSError:  # such as a system that is older than the library's
+        return None
+    functions = {}
+    for name, (arguments, result) in FUNCTIONS.items():
+        functions[name] = getattr(library, name)
+        functions[name].argtypes = [TYPES[one] for one in arguments]
+        functions[name].restype = TYPES[result]
+    return functions
+
+
+@cache
+def compiled_wasm() -> tuple[Any, Any, Any]:
+    """wasmtime, an engine, and the core compiled for it.
+
+    Raises:
+        ValueError: wasmtime is not installed.
+    """
+    if find_spec("wasmtime") is None:
+        raise ValueError(
+            f"there is no library of the core for {platform.system()} on {platform.machine()}: "
+            "install wasmtime (pip install wasmtime), which runs it as WebAssembly."
+        )
+    import wasmtime
+
+    atexit.register(compiled_wasm.cache_clear)  # at the very end, wasmtime could not close it
+    engine = wasmtime.Engine()
+    return wasmtime, engine, wasmtime.Module.from_file(engine, str(BUILT / "core.wasm"))
+
+
+class Head:
+    """Which row of logits each id has, and the choice of an id. Threads may share it.
+
+    Attributes:
+        ids: how many there are.
+        unique: rows of logits.
+        unique_of: (ids,) int32, the row of each id.
+    """
+
+    def __init__(self, unique_of: np.ndarray | int) -> None:
+        """`unique_of` is an array, or how many ids there are if each has its own row."""
+        is_shared = not isinstance(unique_of, int)
+        self.unique_of = np.asarray(unique_of if is_shared else np.arange(unique_of), np.int32)
+        self.ids = len(self.unique_of)
+        self.unique = int(self.unique_of.max()) + 1
+        self._machine = open_machine()
+        starts = np.concatenate([[0], np.cumsum(np.bincount(self.unique_of))]).astype(np.int32)
+        members = np.argsort(self.unique_of, kind="stable").astype(np.int32)
+        arrays = (self.unique_of, starts, members)
+        addresses = [self._machine.keep(array) if is_shared else 0 for array in arrays]
+        self._head = self._machine.keep(np.array([(self.ids, self.unique, *addresses)], HEAD))
+        self._rooms = threading.local()
+
+    def answer(self, logits: np.ndarray, question: np.ndarray) -> np.ndarray:
+        """Answer a question about logits.
+
+        Args:
+            logits: (unique,) float32.
+            question: a record of `QUESTION`. Ids at `seen` and `banned` must stay where they are.
+
+        Returns:
+            A record of `ANSWER`.
+
+        Raises:
+            ValueError: the question is out of its ranges.
+        """
+        answers = np.zeros(1, ANSWER)
+        questions = np.array([question], QUESTION).reshape(1)
+        self._machine.call(
+            "choice_answer", self._head, self._row(logits), questions, answers, self._room()
+        )
+        refuse_unsound(answers)
+        return answers[0]
+
+    def likeliest(self, logits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The likeliest ids of logits (unique,) and their logits, (count,) int32 and float64: from
+        the likeliest down, equal ones by id."""
+        count = min(count, self.ids)
+        ids, found = np.zeros(count, np.int32), np.zeros(count)
+        self._machine.call(
+            "choice_likeliest", self._head, self._row(logits), count, ids, found, self._room()
+        )
+        return ids, found
+
+    def _row(self, logits: np.ndarray) -> np.ndarray:
+        logits = np.ascontiguousarray(logits, np.float32)
+        if logits.shape != (self.unique,):
+            raise ValueError(f"logits must be ({self.unique},), not {logits.shape}.")
+        return logits
+
+    def _room(self) -> int:
+        """Working memory of this thread."""
+        if not hasattr(self._rooms, "address"):
+            size = self._machine.call("choice_room", self.ids, self.unique)
+            self._rooms.address = self._machine.room(size)
+        address: int = self._rooms.address
+        return address
+
+
+class Core:
+    """A model file and the core that computes it. Workers may compute at the same time, for
+    different slots.
+
+    Attributes:
+        header: a record of `HEADER`.
+        slots, context, workers: what there is room for.
+    """
+
+    def __init__(self, content: Any, slots: int, context: int, workers: int = 1) -> None:
+        """Open a model file (bytes, a mapped file, or an array of bytes).
+
+        Raises:
+            ValueError: the file is damaged, or takes too much memory.
+        """
+        file = np.frombuffer(content, np.uint8)
+        self._machine = open_machine()
+        try:
+            self._file = checked(self._machine, file)
+            self.header = np.frombuffer(file[: HEADER.itemsize].tobytes(), HEADER)[0]
+            size = self._machine.call("core_room", self._file, slots, context, workers)
+            if not size:
+                raise ValueError(f"the model cannot be opened with {slots} slots of {context}.")
+            memory = self._machine.room(size)
+        except MemoryError:
+            raise ValueError(
+                "there is not enough memory for the model: use fewer stories at once, or a shorter "
+                "context."
+            ) from None
+        self.slots, self.context, self.workers = slots, context, workers
+        self._core = self._machine.call("core_open", self._file, memory, slots, context, workers)
+
+    @cached_property
+    def head(self) -> Head:
+        """The head's ids."""
+        struct = np.zeros(1, HEAD)
+        self._machine.call("core_head", self._core, struct)
+        return Head(
+            self._machine.read(int(struct["unique_of"][0]), np.int32, int(struct["ids"][0]))
+        )
+
+    def step(self, worker: int, columns: np.ndarray, questions: np.ndarray) -> np.ndarray:
+        """Feed columns and answer their questions.
+
+        Args:
+            worker: who computes, from 0 on.
+            columns: (n,) of `COLUMN`; those of a slot have rising positions.
+            questions: (m,) of `QUESTION`. Ids at `seen` and `banned` must stay where they are.
+
+        Returns:
+            (m,) of `ANSWER`; all 0 where no column names the question.
+
+        Raises:
+            ValueError: a number is out of its range.
+        """
+        self._check(worker, columns, len(questions))
+        questions = np.ascontiguousarray(questions, QUESTION)
+        answers = np.zeros(len(questions), ANSWER)
+        self._machine.call(
+            "core_step", self._core, worker, len(columns), columns, questions, answers
+        )
+        refuse_unsound(answers)
+        return answers
+
+    def logits(self, worker: int, columns: np.ndarray) -> np.ndarray:
+        """Feed columns and return the logits, (questions, head rows) float32: of each column whose
+        `question` is not -1, at the row that it names."""
+        rows = int(columns["question"].max(initial=-1)) + 1
+        self._check(worker, columns, rows)
+        found = np.zeros((rows, self.head.unique), np.float32)
+        self._machine.call("core_logits", self._core, worker, len(columns), columns, found)
+        return found
+
+    def borrow(self, source: int, slot: int, positions: int) -> None:
+        """Let `slot` read its first positions where `source` has them and keeps them."""
+        if not (0 <= source < self.slots and 0 <= slot < self.slots and source != slot):
+            raise ValueError(f"slot {slot} cannot borrow from slot {source}.")
+        if not 0 <= positions <= self.context:
+            raise ValueError(f"{positions} positions cannot be borrowed.")
+        self._machine.call("core_borrow", self._core, source, slot, positions)
+
+    def own(self, slot: int) -> None:
+        """Give a slot its own copy of what it borrowed."""
+        if not 0 <= slot < self.slots:
+            raise ValueError(f"there is no slot {slot}.")
+        self._machine.call("core_own", self._core, slot)
+
+    def _check(self, worker: int, columns: np.ndarray, questions: int) -> None:
+        """Refuse what the core would take for an address."""
+        if not 0 <= worker < self.workers:
+            raise ValueError(f"there is no worker {worker}.")
+        if columns.dtype != COLUMN or columns.ndim != 1 or not columns.flags.c_contiguous:
+            raise ValueError("columns must be a contiguous (n,) array of COLUMN.")
+        ends = {
+            "id": int(self.header["ids"]),
+            "slot": self.slots,
+            "position": self.context,
+            "question": questions,
+        }
+        for name, end in ends.items():
+            values, least = columns[name], -1 if name == "question" else 0
+            if len(values) and not (least <= values.min() and values.max() < end):
+                raise ValueError(f"a column's {name} must be from {least} to {end - 1}.")
+
+
+def room(content: Any, slots: int, context: int, workers: int = 1) -> int:
+    """Bytes of memory that a model file and its `Core` take.
+
+    Raises:
+        ValueError: the file is damaged, or there is no such number.
+    """
+    file = np.frombuffer(content, np.uint8)
+    machine = open_machine()
+    address = checked(machine, file)
+    size = machine.call("core_room", address, slots, context, workers)
+    if not size:
+        raise ValueError(f"the model cannot be opened with {slots} slots of {context}.")
+    return int(size) + file.nbytes
+
+
+def checked(machine: Machine, file: np.ndarray) -> int:
+    """The address of a model file, once it is known to be good.
+
+    Raises:
+        ValueError: it is not.
+    """
+    address = machine.keep(file) if len(file) else 0
+    found = machine.call("core_check", address, file.nbytes)
+    if found == TOO_LARGE:
+        raise ValueError("the model file has sizes that the core does not compute.")
+    if found:
+        raise ValueError("the model file is damaged: fetch it or make it again.")
+    return address
+
+
+def refuse_unsound(answers: np.ndarray) -> None:
+    """Raise a ValueError for a question that has no answer because it is wrong."""
+    if (answers["id"] == UNSOUND).any():
+        raise ValueError("a setting of the next token, or an id, is out of its range.")
+
+
+def uniform(seed: int, position: int) -> float:
+    """The uniform number in [0, 1) of token `position` of a story: SplitMix64 (Steele, Lea and
+    Flood 2014) at counter (seed, position), its upper 53 bits."""
+    found: float = shared_machine().call("choice_uniform", seed, position)
+    return found
+
+
+@cache
+def shared_machine() -> Machine:
+    """One for functions that need no memory."""
+    return open_machine()

@@ -1,0 +1,85 @@
+// What the core's files share: a model file as it lies in memory, and the core's own memory.
+
+#ifndef MODEL_H
+#define MODEL_H
+
+// The functions that use vectors are compiled once for each kind of processor (build.py), and
+// variants.c chooses among them.
+#ifdef VARIANT
+#define JOINED(name, variant) name##variant
+#define NAMED(name, variant) JOINED(name, variant)
+#define core_step NAMED(core_step, VARIANT)
+#define core_logits NAMED(core_logits, VARIANT)
+#define choice_room NAMED(choice_room, VARIANT)
+#define choice_answer NAMED(choice_answer, VARIANT)
+#define choice_likeliest NAMED(choice_likeliest, VARIANT)
+#define choice_odds NAMED(choice_odds, VARIANT)
+#define choice_uniform NAMED(choice_uniform, VARIANT)
+#endif
+
+#include "core.h"
+
+#define LINE 16 // numbers to which the inputs of a product are filled up with zeros
+
+struct Matrix {
+  const void *weights;  // tiles, see forward.c
+  const float *scales;  // of each row, int8 only
+  const float *bias;    // or NULL
+  int32_t rows, inputs; // rows filled up to a multiple of 4, inputs of LINE
+};
+
+struct Norm {
+  const float *gain, *bias; // bias may be NULL
+};
+
+struct Layer {
+  struct Norm norm_attention, norm_mlp;
+  const float *norm_query_key; // (2, width): Qwen3's gains of query and key; or NULL
+  struct Matrix qkv, out, up, down;
+};
+
+// A checked file's arrays.
+struct Model {
+  const int32_t *table_row_of, *head_row_of; // (ids,)
+  struct Matrix table, head;
+  const float *positions;   // (context, hidden), GPT-2
+  const float *frequencies; // (width / 2,), the others: radians of a position
+  struct Norm norm_end;
+};
+
+// Numbers to which rows of working memory are filled up.
+struct Room {
+  size_t hidden, head, inputs, mlp, qkv, unique;
+};
+
+// A worker's working memory; each buffer holds COLUMNS rows.
+struct Worker {
+  float *residual, *normed, *qkv, *query, *gathered, *up, *active, *scaled, *scores, *logits;
+  int16_t *whole; // int8: the inputs of a product, rounded
+  float *steps;   // int8: of each column
+  void *choice;
+};
+
+struct Core {
+  const struct Header *header;
+  int32_t slots, context, workers;
+  struct Model model;
+  struct Room room;
+  struct Head head;
+  struct Layer *layer;
+  struct Worker *worker;
+  float *cache;              // (layers, slots, 2, kv_heads, context, room.head)
+  float *turns;              // (context, width / 2, 2): cosine and sine; or NULL
+  int32_t *owner, *borrowed; // of each slot: where its first positions lie, and how many do
+};
+
+static inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// Keys (0) or values (1) of a head from a position of a slot on.
+static inline float *cached(const struct Core *core, int32_t layer, int32_t slot, int32_t which, int32_t head,
+                            int32_t position) {
+  size_t at = ((size_t)layer * core->slots + slot) * 2 + which;
+  return core->cache + ((at * core->header->kv_heads + head) * core->context + position) * core->room.head;
+}
+
+#endif

@@ -1,0 +1,90 @@
+"""The same bits from every machine, with any number of workers, alone and among others."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from playground.core.library import Core
+from tests.playground.core.models import (
+    CONTEXT,
+    MACHINES,
+    SHAPES,
+    columns_of,
+    logits_of,
+    machine,
+    packed,
+    questions_of,
+    some_ids,
+)
+
+STORIES, TOKENS = 64, 12
+
+
+def settings_of(story: int) -> dict[str, float]:
+    """Other ones for each story, temperature 2 over all ids among them."""
+    draws = np.random.default_rng(story)
+    if story % 4 == 0:
+        return {"temperature": 2.0}
+    return {
+        "temperature": draws.choice([0.0, 0.5, 1.0, 1.7]),
+        "top_k": int(draws.choice([0, 1, 40, 200])),
+        "top_p": draws.choice([1.0, 0.5, 0.9]),
+        "min_p": draws.choice([0.0, 0.1]),
+    }
+
+
+def told(content: bytes, workers: int, at_once: int) -> bytes:
+    """The records of stories that `workers` tell, each `at_once` of its stories in a step."""
+    core = Core(content, STORIES, CONTEXT, workers)
+    records: list[list[bytes]] = [[] for _ in range(STORIES)]
+
+    def tell(worker: int, stories: list[int]) -> None:
+        last = {story: int(some_ids(1, story)[0]) for story in stories}
+        for position in range(TOKENS):
+            columns = np.concatenate([columns_of([last[s]], s, position) for s in stories])
+            columns["question"] = range(len(stories))
+            questions = np.concatenate([questions_of(1, **settings_of(s)) for s in stories])
+            questions["draw"] = [np.random.default_rng([s, position]).random() for s in stories]
+            for story, answer in zip(stories, core.step(worker, columns, questions), strict=True):
+                records[story].append(answer.tobytes())
+                last[story] = int(answer["id"])
+
+    def work(worker: int) -> None:
+        mine = list(range(worker, STORIES, workers))
+        for first in range(0, len(mine), at_once):
+            tell(worker, mine[first : first + at_once])
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+    return b"".join(record for story in records for record in story)
+
+
+@pytest.mark.parametrize("weights", ["fp16", "int8", "fp32"])
+@pytest.mark.parametrize("shape", ["gpt2", "llama-grouped", "qwen3"])
+def test_a_story_is_the_same_alone_and_among_others(shape: str, weights: str) -> None:
+    content = packed(shape, weights).content
+    alone = told(content, workers=1, at_once=1)
+    assert told(content, workers=1, at_once=STORIES) == alone
+    for workers, at_once in ((2, 7), (8, 8), (8, 1)):
+        assert told(content, workers, at_once) == alone
+
+
+@pytest.mark.parametrize("weights", ["fp16", "int8", "fp32"])
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_machine_computes_the_same_bits(name: str, weights: str) -> None:
+    for shape in SHAPES:
+        content, ids = packed(shape, weights).content, some_ids(40)
+        expected = logits_of(Core(content, 1, CONTEXT), ids).tobytes()
+        with machine(name):
+            assert logits_of(Core(content, 1, CONTEXT), ids).tobytes() == expected
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_machine_tells_the_same_stories(name: str) -> None:
+    content = packed("qwen3-grouped").content
+    expected = told(content, workers=1, at_once=1)
+    with machine(name):
+        assert told(content, workers=2, at_once=16) == expected

@@ -1,0 +1,98 @@
+"""The storyteller that is shipped, against transformers in fp32."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM
+
+from playground.core.library import Core
+from playground.core.pack import pack
+from tests.paths import ROOT
+from tests.playground.core.models import columns_of, questions_of
+from tests.playground.core.test_forward import greedy
+
+pytestmark = pytest.mark.slow  # 38 MB of weights
+SHIPPED = ROOT / "models" / "storyteller"
+SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
+PROMPTS, TOKENS = 10, 200
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, np.ndarray]:
+    return load_file(SHIPPED / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def config() -> Any:
+    return SimpleNamespace(**json.loads((SHIPPED / "config.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    return AutoModelForCausalLM.from_pretrained(SHIPPED, dtype=torch.float32).eval()
+
+
+@pytest.fixture(scope="module")
+def stories(config: Any) -> list[list[int]]:
+    """Beginnings of texts, behind the token that is before a story."""
+    tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
+    with SAMPLE.open(encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in itertools.islice(lines, PROMPTS)]
+    return [
+        [config.bos_token_id, *tokenizer.encode(text, add_special_tokens=False).ids][:TOKENS]
+        for text in texts
+    ]
+
+
+def test_greedy_tokens_are_those_of_generate(
+    tensors: dict[str, np.ndarray], config: Any, network: Any, stories: list[list[int]]
+) -> None:
+    """2,000 of 2,000, beyond a story's end too."""
+    file = pack(tensors, config)
+    assert file.is_exact
+    core = Core(file.content, 1, 512)
+    same = 0
+    for story in stories:
+        ids = torch.tensor([story[:8]])
+        asked = {"do_sample": False, "max_new_tokens": TOKENS, "eos_token_id": -1}
+        with torch.inference_mode():
+            # The token before a story is the padding's: without a mask it would not be seen.
+            found = network.generate(
+                ids, attention_mask=torch.ones_like(ids), pad_token_id=0, **asked
+            )
+        pairs = zip(greedy(core, story[:8], TOKENS), found[0, 8:].tolist(), strict=True)
+        same += sum(one == other for one, other in pairs)
+    assert same == PROMPTS * TOKENS
+
+
+@pytest.mark.parametrize(("weights", "close"), [("auto", 1e-6), ("fp32", 1e-6), ("int8", 3e-3)])
+def test_nats_are_those_of_transformers(
+    weights: str,
+    close: float,
+    tensors: dict[str, np.ndarray],
+    config: Any,
+    network: Any,
+    stories: list[list[int]],
+) -> None:
+    core = Core(pack(tensors, config, weights).content, 1, 512)
+    nats: list[float] = []
+    expected: list[float] = []
+    for story in stories:
+        questions = questions_of(len(story) - 1)
+        questions["known"] = story[1:]
+        answers = core.step(0, columns_of(story[:-1]), questions)
+        nats += (-np.log(answers["probability"])).tolist()
+        ids = torch.tensor(story)
+        with torch.inference_mode():
+            logits = network(ids[None, :-1]).logits[0].double()
+        expected += torch.nn.functional.cross_entropy(logits, ids[1:], reduction="none").tolist()
+    assert np.mean(nats) == pytest.approx(np.mean(expected), abs=close)
