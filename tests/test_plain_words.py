@@ -143,7 +143,7 @@ def prose(text: str) -> list[str]:
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     lines = [line for line in text.splitlines() if not re.match(r"\s*(\||#|>)", line)]
     paragraphs = re.split(r"\n\s*\n|\n\s*(?:[-*]|\d+\.) ", "\n" + "\n".join(lines))
-    sentences = (part for text in paragraphs for part in re.split(r"[.!?:;]\s", text + " "))
+    sentences = (part for text in paragraphs for part in re.split(r"[.!?][\"')*]*\s", text + " "))
     return [part for part in sentences if WORDS.search(part)]
 
 
