@@ -191,6 +191,7 @@ def rows() -> tuple[Row, ...]:
 
 ROWS = rows()
 NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
+NUMBERED = {row.link: row.name for row in NUMBERS if row.link}  # by their numbers in links
 
 
 def words_in(text: str) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ enum { AT_ONCE = 8, TILES_OF_1 = 4, TILES_OF_2 = 4, TILES_OF_4 = 4, TILES_OF_8 =
 enum { AT_ONCE = 4, TILES_OF_1 = 4, TILES_OF_2 = 2, TILES_OF_4 = 1, TILES_OF_8 = 1 };
 #elif defined(__aarch64__)
 enum { AT_ONCE = 4, TILES_OF_1 = 4, TILES_OF_2 = 2, TILES_OF_4 = 1, TILES_OF_8 = 1 };
-#else
-enum { AT_ONCE = 2, TILES_OF_1 = 1, TILES_OF_2 = 1, TILES_OF_4 = 1, TILES_OF_8 = 1 };
+#else // sixteen registers of four numbers: see half_tiles_of_floats()
+#define HALF_TILES
+enum { AT_ONCE = 4, TILES_OF_1 = 1, TILES_OF_2 = 1, TILES_OF_4 = 1, TILES_OF_8 = 1 };
 #endif
 #define MOST_TILES 4   // rows are shared out in as many tiles
 #define INTEGERS 2048  // int8 products that 32 bits hold in four lanes
@@ -32,24 +33,44 @@ INLINE void tiles_of_floats(const struct Matrix *m, const int kind, const float 
                             size_t x_stride, float *y, size_t y_stride, const int tiles, const int columns) {
   const size_t tile = 4 * (size_t)m->inputs, from = (size_t)row * m->inputs;
   floats sum[AT_ONCE][MOST_TILES];
-  for (int c = 0; c < columns; c++)
-    for (int t = 0; t < tiles; t++) sum[c][t] = all(0);
+  UNROLLED for (int c = 0; c < columns; c++)
+    UNROLLED for (int t = 0; t < tiles; t++) sum[c][t] = all(0);
   for (int32_t k = 0; k < m->inputs; k += 4) {
     floats weights[MOST_TILES];
-    for (int t = 0; t < tiles; t++) {
+    UNROLLED for (int t = 0; t < tiles; t++) {
       const size_t at = from + t * tile + 4 * (size_t)k;
       weights[t] = kind == FP16 ? load_halves((const int16_t *)m->weights + at) : load((const float *)m->weights + at);
       if (scale != 1) weights[t] *= all(scale);
     }
-    for (int c = 0; c < columns; c++) {
+    UNROLLED for (int c = 0; c < columns; c++) {
       const floats input = spread(load_four(x + c * x_stride + k));
-      for (int t = 0; t < tiles; t++) sum[c][t] += weights[t] * input;
+      UNROLLED for (int t = 0; t < tiles; t++) sum[c][t] += weights[t] * input;
     }
   }
-  for (int c = 0; c < columns; c++)
-    for (int t = 0; t < tiles; t++)
+  UNROLLED for (int c = 0; c < columns; c++)
+    UNROLLED for (int t = 0; t < tiles; t++)
       store_four(y + c * y_stride + row + 4 * t, biased(m, row + 4 * t, sums_of(sum[c][t])));
 }
+
+#ifdef HALF_TILES
+// The same of one tile, two of its rows after the other two, so that the registers hold the sums of four
+// columns and each weight is read and widened once for all of them.
+INLINE void half_tiles_of_floats(const struct Matrix *m, const int kind, const float scale, int32_t row, const float *x,
+                                 size_t x_stride, float *y, size_t y_stride, const int columns) {
+  eight sum[2][AT_ONCE];
+  UNROLLED for (int half = 0; half < 2; half++) {
+    UNROLLED for (int c = 0; c < columns; c++) sum[half][c] = (eight){0};
+    for (int32_t k = 0; k < m->inputs; k += 4) {
+      const size_t at = (size_t)row * m->inputs + 4 * (size_t)k + 8 * half;
+      eight weights = kind == FP16 ? load_eight_halves((const int16_t *)m->weights + at) : load_eight((const float *)m->weights + at);
+      if (scale != 1) weights *= scale;
+      UNROLLED for (int c = 0; c < columns; c++) sum[half][c] += weights * spread_eight(load_four(x + c * x_stride + k));
+    }
+  }
+  UNROLLED for (int c = 0; c < columns; c++)
+    store_four(y + c * y_stride + row, biased(m, row, sums_of(joined(sum[0][c], sum[1][c]))));
+}
+#endif
 
 // y (columns, y_stride) = x (columns, x_stride) times a matrix in fp16 or fp32. Columns go in powers of
 // two, so that the compiler makes a loop for each width whose sums stay in registers.
@@ -66,7 +87,16 @@ INLINE void product_of_floats(const struct Matrix *m, const int kind, const floa
   for (; r + 4 * tiles <= end; r += 4 * tiles) tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, tiles, at_once); \
   for (; r < end; r += 4) tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, 1, at_once);
       if (AT_ONCE >= 8 && left >= 8) { width = 8; ROWS(8, TILES_OF_8) }
+#ifdef HALF_TILES
+      else if (left >= 3) {
+        width = left < 4 ? left : 4;
+        for (; r < end; r += 4)
+          if (width == 4) half_tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, 4);
+          else half_tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, 3);
+      }
+#else
       else if (AT_ONCE >= 4 && left >= 4) { width = 4; ROWS(4, TILES_OF_4) }
+#endif
       else if (left >= 2) { width = 2; ROWS(2, TILES_OF_2) }
       else { width = 1; ROWS(1, TILES_OF_1) }
 #undef ROWS
@@ -79,19 +109,19 @@ INLINE void tile_of_bytes(const struct Matrix *m, int32_t row, const int16_t *x,
                           float *y, size_t y_stride, const int columns) {
   const int8_t *bytes = (const int8_t *)m->weights + (size_t)row * m->inputs;
   floats lanes[AT_ONCE];
-  for (int c = 0; c < columns; c++) lanes[c] = all(0);
+  UNROLLED for (int c = 0; c < columns; c++) lanes[c] = all(0);
   for (int32_t from = 0; from < m->inputs; from += INTEGERS) {
     const int32_t to = m->inputs - from < INTEGERS ? m->inputs : from + INTEGERS;
     eight_whole sum[AT_ONCE][4];
-    for (int c = 0; c < columns; c++)
-      for (int r = 0; r < 4; r++) sum[c][r] = (eight_whole){0};
+    UNROLLED for (int c = 0; c < columns; c++)
+      UNROLLED for (int r = 0; r < 4; r++) sum[c][r] = (eight_whole){0};
     for (int32_t k = from; k < to; k += 16)
-      for (int r = 0; r < 4; r++)
-        for (int c = 0; c < columns; c++)
+      UNROLLED for (int r = 0; r < 4; r++)
+        UNROLLED for (int c = 0; c < columns; c++)
           sum[c][r] += products_of_bytes(bytes + 4 * (size_t)k + 16 * r, x + c * x_stride + k);
-    for (int c = 0; c < columns; c++) lanes[c] += folded(sum[c]);
+    UNROLLED for (int c = 0; c < columns; c++) lanes[c] += folded(sum[c]);
   }
-  for (int c = 0; c < columns; c++) {
+  UNROLLED for (int c = 0; c < columns; c++) {
     const four scale = load_four(m->scales + row) * spread_four(steps[c]);
     store_four(y + c * y_stride + row, biased(m, row, sums_of(lanes[c]) * scale));
   }
@@ -293,7 +323,7 @@ static void embed(const struct Core *core, const struct Column *column, float *x
   const struct Matrix *table = &core->model.table;
   const int32_t row = core->model.table_row_of[column->id], hidden = core->header->hidden;
   const size_t tile = (size_t)(row / 4 * 4) * table->inputs;
-  const float *position = core->model.positions + (size_t)column->position * hidden;
+  const float *position = core->model.positions ? core->model.positions + (size_t)column->position * hidden : 0;
   for (int32_t k = 0; k < hidden; k += 4) {
     float found[LINE] = {0};
     const size_t at = tile + 4 * (size_t)k + row % 4 * 4;
@@ -307,7 +337,7 @@ static void embed(const struct Core *core, const struct Column *column, float *x
       for (int n = 0; n < 4; n++) found[n] = bytes[n] * table->scales[row];
     }
     for (int32_t n = 0; n < 4 && k + n < hidden; n++)
-      x[k + n] = core->model.positions ? found[n] + position[k + n] : found[n];
+      x[k + n] = position ? found[n] + position[k + n] : found[n];
   }
 }
 

@@ -17,6 +17,8 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+// Unrolls a loop over sums, which then lie in registers. For WebAssembly the compiler does not do it by itself.
+#define UNROLLED _Pragma("GCC unroll 8")
 
 typedef float four __attribute__((vector_size(16)));
 typedef float floats __attribute__((vector_size(64)));
@@ -32,6 +34,7 @@ typedef int32_t eight_whole __attribute__((vector_size(32)));
 #define LOADER(type, name) \
   INLINE type name(const void *from) { type x; __builtin_memcpy(&x, from, sizeof x); return x; }
 LOADER(four, load_four)
+LOADER(eight, load_eight)
 LOADER(floats, load)
 INLINE void store_four(float *to, four x) { __builtin_memcpy(to, &x, sizeof x); }
 INLINE void store(float *to, floats x) { __builtin_memcpy(to, &x, sizeof x); }
@@ -40,6 +43,10 @@ INLINE floats all(float x) { return (floats){x, x, x, x, x, x, x, x, x, x, x, x,
 INLINE doubles all_double(double x) { return (doubles){x, x, x, x, x, x, x, x}; }
 INLINE floats spread(four x) { // the same four numbers for each of four rows
   return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+}
+INLINE eight spread_eight(four x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3); }
+INLINE floats joined(eight x, eight y) {
+  return __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
 // `yes` where a mask has ones, else `no`.
@@ -78,12 +85,14 @@ INLINE floats load_halves(const int16_t *from) {
 }
 #else
 #define HALF_SCALE 0x1p112f
-INLINE floats load_halves(const int16_t *from) {
-  typedef int32_t wholes __attribute__((vector_size(64)));
-  shorts x;
+INLINE eight load_eight_halves(const int16_t *from) {
+  typedef int16_t eight_short __attribute__((vector_size(16)));
+  typedef uint32_t eight_words __attribute__((vector_size(32)));
+  eight_short x;
   __builtin_memcpy(&x, from, sizeof x);
-  return (floats)(((words)__builtin_convertvector(x, wholes) << 13) & 0x8fffe000u);
+  return (eight)(((eight_words)__builtin_convertvector(x, eight_whole) << 13) & 0x8fffe000u);
 }
+INLINE floats load_halves(const int16_t *from) { return joined(load_eight_halves(from), load_eight_halves(from + 8)); }
 #endif
 
 // Products of sixteen int8 and sixteen int16 numbers: lane l of eight has those of 2l and 2l + 1.
@@ -107,11 +116,11 @@ INLINE eight_whole products_of_bytes(const int8_t *bytes, const int16_t *input) 
 // Four rows of sums as floats: lane l of a row is what its lanes l and l + 4 add up to.
 INLINE floats folded(const eight_whole *sum) {
   floats found;
-  for (int row = 0; row < 4; row++) {
+  UNROLLED for (int row = 0; row < 4; row++) {
     const four_whole low = __builtin_shufflevector(sum[row], sum[row], 0, 1, 2, 3);
     const four_whole high = __builtin_shufflevector(sum[row], sum[row], 4, 5, 6, 7);
     const four both = __builtin_convertvector(low + high, four);
-    for (int lane = 0; lane < 4; lane++) found[4 * row + lane] = both[lane];
+    UNROLLED for (int lane = 0; lane < 4; lane++) found[4 * row + lane] = both[lane];
   }
   return found;
 }

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from playground.core.library import QUESTION, uniform
+from playground.core.library import QUESTION, SETTINGS, uniform
 from playground.engine.answer import Answer
+from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
 from playground.engine.seam import Beginnings, is_finished
 from playground.engine.stream import Sequence
 from playground.model.decoder import Chunk, Decoder
 from playground.model.folder import ModelFolder
+from playground.sampling import NUMBERED, Settings
 from playground.stories.story import Alternative, Token
 
 NOT_FINITE = "the model computed what is no number here: export it again, or open another one."
@@ -36,11 +38,16 @@ class Sampler:
         self.storyteller = storyteller
         self._network, self._head = network, network.head
         self._labels = Labels(storyteller)
+        self._is_byte_level = storyteller.is_byte_level
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
     @cached_property
     def _beginnings(self) -> Beginnings:
         return Beginnings(self.storyteller.bytes_of_tokens(self._head.ids))
+
+    @cached_property
+    def _characters(self) -> Characters:
+        return Characters(self.storyteller.bytes_of_tokens(self._head.ids))
 
     def step(self, chunks: list[Chunk], asks: list[Ask]) -> list[tuple[Sequence, Said]]:
         """Feed chunks of stories. Returns, for each token asked about in them, what a story says:
@@ -72,22 +79,24 @@ class Sampler:
             else:
                 yield sequence, self._said(ask, draws[0], answer)
 
-    def _questions(self, asks: Iterable[Ask]) -> tuple[np.ndarray, list[float | None], list[Any]]:
+    def _questions(
+        self, asks: Iterable[Ask]
+    ) -> tuple[np.ndarray, list[float | None], list[np.ndarray]]:
         """A QUESTION for each token asked about, the draw of each, and what holds the arrays that
         the questions point to."""
-        questions, draws, held = [], [], []
+        questions: list[tuple[float, ...]] = []
+        draws: list[float | None] = []
+        held: list[np.ndarray] = []
         for sequence, known in asks:
-            wanted = sequence.alternatives
             if known is not None:
-                questions.append((1.0, 1.0, 0.0, 1.0, 0.0, 0, known, wanted, 0, 0, 0, 0, 0))
+                questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, 0, 0, 0, 0))
                 draws.append(None)
                 continue
             settings = sequence.settings
             draw = uniform(settings.seed, sequence.position)
             seen, banned = self._seen(sequence), self._banned(sequence)
             questions.append((
-                settings.temperature, settings.top_p, settings.min_p, settings.repetition_penalty,
-                draw, settings.top_k, -1, wanted, len(seen), len(banned), 0,
+                *values(settings), draw, -1, sequence.alternatives, len(seen), len(banned),
                 address(seen), address(banned),
             ))  # fmt: skip
             draws.append(draw)
@@ -154,7 +163,8 @@ class Sampler:
 
     def _banned(self, sequence: Sequence) -> np.ndarray:
         """Ids that must not come now: those that would complete a banned word, those that the model
-        folder suppresses, and at a seam those that do not go on as a person began."""
+        folder suppresses, after a part of a character those that do not go on with it, and at a
+        seam those that do not go on as a person began."""
         found = list(self.storyteller.suppressed)
         if not sequence.position:
             found += self.storyteller.suppressed_at_first
@@ -166,9 +176,31 @@ class Sampler:
                 if not before or sequence.ids[-len(before) :] == before:
                     found.append(ids[-1])
         banned = np.array(found, dtype=np.int32) if found else NOTHING
-        if not sequence.begins_with:
-            return banned
-        return np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
+        if part := self._begun(sequence):
+            banned = np.union1d(banned, self._characters.not_going_on(part))
+        if sequence.begins_with:
+            banned = np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
+        return banned
+
+    def _begun(self, sequence: Sequence) -> bytes:
+        """The part of a character with which a story ends."""
+        last = self.storyteller.token_bytes(sequence.ids[-1])
+        if not self._is_byte_level or last[-1:] < b"\x80":
+            return b""
+        tail = b""
+        for token_id in reversed(sequence.ids[-LONGEST:]):
+            piece = self.storyteller.token_bytes(token_id)
+            if not piece:
+                break
+            tail = piece + tail
+        return begun(tail)
+
+
+@lru_cache(10_000)
+def values(settings: Settings) -> tuple[float, ...]:
+    """The settings of a QUESTION: each at its number."""
+    names = (NUMBERED.get(number) for number in range(SETTINGS))
+    return tuple(0.0 if name is None else float(getattr(settings, name)) for name in names)
 
 
 def address(ids: np.ndarray) -> int:
@@ -198,3 +230,6 @@ def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:
         for begins in (True, False)
     ]
     return [list(ids) for ids in dict.fromkeys(found) if ids]
+
+
+NEUTRAL = values(Settings(temperature=1, top_k=0))  # of a token that a person typed

@@ -19,6 +19,7 @@ SNAPSHOT = re.compile(
 )
 OPENINGS = ("Once upon a time", "One day, a little girl named Lily", "Tom and his dog")
 SAMPLES_HEADING = "## Samples"
+MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+.!|~^&$=:-])")  # what Markdown could take for its own
 
 
 def stage(export: Path, name: str, *, snapshots: bool, samples: list[tuple[str, str]]) -> Staging:
@@ -72,6 +73,5 @@ def model_card(text: str, name: str, samples: list[tuple[str, str]]) -> str:
 
 def quoted(story: str) -> str:
     """A story as a quotation in Markdown, in which its own signs are text."""
-    from playground.stories.files import escaped
-
-    return "\n>\n".join(f"> {escaped(line)}" for line in story.split("\n") if line.strip())
+    text = MARKUP.sub(r"\\\1", story)
+    return "\n>\n".join(f"> {line}" for line in text.split("\n") if line.strip())

@@ -4,6 +4,7 @@ import { showFacts } from "./facts.js";
 import { ordered } from "./branches.js";
 import * as permalink from "./permalink.js";
 import { drawsFromAll } from "./settings.js";
+import { sharedStory } from "./shared_story.js";
 import * as tree from "./tree.js";
 
 // The link's text in an address as people pass it on, /s/TEXT or ?story=TEXT; null for none.
@@ -135,11 +136,24 @@ export class Sharing {
     }
   }
 
+  // The story of a book's entry for other people: of a `link`, or of a `story` that no link holds. Throws an Error
+  // with a sentence where no model here reads it.
+  async storyOf({ link: written = "", story = null, title, author }) {
+    const found = story ? { text: "", link: story } : (await this.reader())(written), { text, link } = found;
+    const reader = link && this.modelOf(link);
+    if (!reader) {
+      const { why, values } = link ? this.noModel(link) : found;
+      throw new Error(this.writer.language.say(why, values));
+    }
+    const tokens = await this.read(link.tokens, [], reader.name), model = link.name || "a small language model";
+    return sharedStory({ tokens, runs: link.runs, model }, { title, author, link: text && this.address(text) });
+  }
+
   // Tokens of a link after those before them, with their text and surprise.
-  async read(tokens, before) {
+  async read(tokens, before, model = this.writer.model.name) {
     if (!tokens.length) return [];
     const found = await this.writer.source.score({
-      model: this.writer.model.name, ids: before.map((token) => token.i), text: "",
+      model, ids: before.map((token) => token.i), text: "",
       given: tokens.map(([id]) => id),
     });
     return found.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));

@@ -44,7 +44,7 @@ def test_words_arrive_and_stop_stops(page: Page) -> None:
     page.keyboard.type("Once upon a time")
     page.keyboard.press("Control+Enter")
     page.locator(".word").nth(10).wait_for(state="attached")
-    expect(page.locator(".note")).to_contain_text("a second")
+    expect(page.locator(".note")).to_contain_text("per second")
     page.keyboard.press("Escape")
     expect(page.locator(".note")).to_contain_text("Stopped.")
     expect(button(page, "Continue")).to_be_visible()

@@ -17,7 +17,7 @@ VALUE = re.compile(r"\{\w+\}")
 def test_the_page_is_light() -> None:
     files = [file for ending in ("js", "css", "json", "html") for file in WEB.glob(f"*.{ending}")]
     size = sum(file.stat().st_size for file in [*files, *WEB.glob("fonts/*.woff2")])
-    assert size < 400_000
+    assert size < 460_000  # texts in three languages, and what makes files
 
 
 LANGUAGES = ["en", "de", "es"]

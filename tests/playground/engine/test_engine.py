@@ -97,7 +97,7 @@ def check_record(token: Token, logits: torch.Tensor) -> None:
     assert above <= token.rank <= above + int(((logits - own).abs() <= slack).sum())
 
 
-@pytest.mark.usefixtures("each_decoder")
+@pytest.mark.usefixtures("each_decoder", "broken_characters")
 def test_greedy_tokens_are_those_of_transformers(each_folder: Path, opened: Opened) -> None:
     model = stock(each_folder)
     settings = Settings(temperature=0, length=40, stop_at_end=False)
@@ -111,6 +111,26 @@ def test_greedy_tokens_are_those_of_transformers(each_folder: Path, opened: Open
             assert ids == logits.argmax(-1).tolist()
             assert len(ids) == 40
             assert all(token.rank == 0 for token in story.tokens)
+
+
+@pytest.mark.slow
+def test_2000_tokens_of_the_shipped_model_are_those_of_transformers(
+    shipped_engine: Engine,
+) -> None:
+    model = stock(shipped_engine.storyteller.folder)
+    settings = Settings(temperature=0, length=250, stop_at_end=False)
+    begins = ("Once upon a time", "Tom had a dog", "The moon", "Lily", "One day", "A", "In", "")
+    nats = 0.0
+    for story in written(shipped_engine, [(begin, settings) for begin in begins]):
+        ids = [token.token_id for token in story.tokens]
+        begin = [shipped_engine.storyteller.start, *story.prompt_ids]
+        with torch.inference_mode():
+            logits = model(torch.tensor([begin + ids[:-1]])).logits[0, len(begin) - 1 :].double()
+        assert ids == logits.argmax(-1).tolist()
+        assert len(ids) == 250
+        own = logits.log_softmax(-1)[range(250), ids]
+        nats += sum(token.surprise for token in story.tokens) + float(own.sum())
+    assert abs(nats) / 2_000 < 1e-6
 
 
 @pytest.mark.usefixtures("each_decoder")

@@ -208,8 +208,8 @@ def test_without_an_end_a_story_runs_to_its_length(
     storyteller = ModelFolder.open(folder, device="cpu")
     assert storyteller.ends == frozenset()
     with Engine(storyteller, max_streams=1) as engine:
-        network = engine._network
-        monkeypatch.setattr(network, "step", always(network.step, END_OF_TEXT))
+        step = engine._network.step
+        monkeypatch.setattr(engine._network, "step", always(step, END_OF_TEXT))
         with engine.write("A fox", Settings(temperature=0, length=9)) as stream:
             assert [token.token_id for token in stream] == [END_OF_TEXT] * 9
         assert stream.story.text == "A fox"  # nothing of <|endoftext|>
@@ -220,7 +220,7 @@ def test_without_an_end_a_story_runs_to_its_length(
 
 
 def always(function: Callable[..., Any], token_id: int) -> Callable[..., Any]:
-    """The decoder's answers with another id in every one."""
+    """The decoder's step, which always chooses one id."""
 
     def changed(*arguments: Any) -> Any:
         answers = function(*arguments)

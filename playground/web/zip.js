@@ -1,6 +1,6 @@
 // A ZIP file of entries that are stored as they are (PKWARE's APPNOTE, sections 4.3.7, 4.3.12 and 4.3.16).
 
-import { crc32 } from "../web/permalink.js";
+import { crc32 } from "./permalink.js";
 
 const MADE = 0x21; // 1 January 1980: the same story is the same file
 const UTF8 = 1 << 11;

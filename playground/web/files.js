@@ -1,12 +1,25 @@
-// A story as a file, made on the page: text, Markdown, its record, one HTML file with the odds, an e-book; a
-// picture and the link's code; and a PDF by the browser's print window.
+// A story as a file, made on the page: text, Markdown, its record, one HTML file with the odds, an e-book, and a PDF
+// by the browser's print window; a picture and the link's code. E-books and print take books of several stories too.
 
+import { bookOf } from "./book.js";
 import { epub } from "./epub.js";
 import { draw } from "./picture.js";
 import { print } from "./print.js";
 import * as qr from "./qr.js";
-import { defaults } from "../web/settings.js";
-import { paragraphs } from "../web/shared_story.js";
+import { defaults } from "./settings.js";
+import { paragraphs } from "./shared_story.js";
+
+// The forms in which a story is saved: what makes it of a story of shared_story.js, a Blob, or text of this type;
+// nothing where the print window makes the file.
+const FORMS = {
+  txt: { type: "text/plain", make: textFile },
+  md: { type: "text/markdown", make: markdownFile },
+  html: { type: "text/html", make: (story, files) => files.htmlFile(story) },
+  epub: { make: (story, files) => files.epub(bookOf([story])) },
+  pdf: { make: (story, files) => files.print(bookOf([story])) },
+  json: { type: "application/json", make: (story, files) => files.recordFile(story) },
+};
+export const KINDS = Object.keys(FORMS);
 
 const MARKUP = /([\\`*_{}[\]<>()#+.!|~^&$=:-])/g; // what Markdown could take for its own
 const escaped = (text) => text.replace(MARKUP, "\\$1");
@@ -24,8 +37,6 @@ export class StoryFiles {
   constructor(root, source) {
     this.root = root;
     this.source = source;
-    this.kinds = ["txt", "md", "html", "epub", "pdf", "json"];
-    this.print = print; // a .pdf
   }
 
   // The link's code as an image's address; null where the link is too long for one.
@@ -37,13 +48,20 @@ export class StoryFiles {
     return draw(story, tall ? "tall" : "wide", odds);
   }
 
+  // A book of book.js as an e-book.
+  epub(book) {
+    return epub(book, (name) => this.text(name));
+  }
+
+  // The same as a PDF.
+  print(book) {
+    print(book);
+  }
+
+  // A story as a Blob; null where the print window makes the file.
   async file(kind, story) {
-    if (kind === "epub") return epub(story, (name) => this.text(name));
-    const makers = {
-      txt: textFile, md: markdownFile, html: () => this.htmlFile(story), json: () => this.recordFile(story),
-    };
-    const types = { txt: "text/plain", md: "text/markdown", html: "text/html", json: "application/json" };
-    return new Blob([await makers[kind](story)], { type: `${types[kind]};charset=utf-8` });
+    const { type, make } = FORMS[kind], made = await make(story, this);
+    return typeof made === "string" ? new Blob([made], { type: `${type};charset=utf-8` }) : made ?? null;
   }
 
   async text(name) {
@@ -57,10 +75,11 @@ export class StoryFiles {
       if (r >= 0 && parts.at(-1)?.run === r && parts.at(-1).to === k) parts.at(-1).to += 1;
       else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
     });
-    const { tokens, ended } = await this.source.record(ids, parts.map(({ run, ...part }) => {
+    const asked = parts.map(({ run, ...part }) => {
       const { settings, seed, begins, beyond } = story.runs[run];
       return { ...part, settings: { ...settings, seed }, begins, beyond };
-    }));
+    });
+    const { tokens, ended } = await this.source.record({ model: story.model, ids, parts: asked });
     const [first = { run: -1, from: ids.length }] = parts;
     return { first: story.runs[first.run], length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)), tokens, ended };
   }
@@ -96,10 +115,10 @@ export class StoryFiles {
     add(page.head, "script", { type: "importmap" }, modules);
     page.body.className = "shared";
     const header = add(page.body, "header", {});
-    add(header, "h1", {}, story.title);
-    add(header, "p", {}, story.byline);
+    add(header, "h1", { dir: "auto" }, story.title);
+    add(header, "p", { dir: "auto" }, story.byline);
     const main = add(page.body, "main", {});
-    for (const part of paragraphs(story.text)) add(main, "p", {}, part);
+    for (const part of paragraphs(story.text)) add(main, "p", { dir: "auto" }, part);
     const footer = add(page.body, "footer", {});
     add(footer, "p", {}, `${story.model}: ${story.settings}`);
     if (story.link) {
