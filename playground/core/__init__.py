@@ -1,1 +1,1 @@
-"""The core in C, its build, and what Python needs to call it."""
+"""The core in C: the forward pass and the choice of a token, its build and its Python library."""

@@ -192,6 +192,19 @@ static int32_t next_id(struct Choice *c) {
   return c->ids[c->next_id++];
 }
 
+// What limits leave of a ranking: no id whose weight is below `least`, and no more once the sum of the weights
+// has reached `enough`. The likeliest id has the weight 1.
+struct Limits {
+  double least, enough;
+};
+
+// The limits that settings set to weights with the sum `total`.
+static struct Limits limits_of(const double *settings, double total) {
+  struct Limits found = {settings[MIN_P], __builtin_inf()};
+  if (settings[TOP_P] < 1) found.enough = settings[TOP_P] * total;
+  return found;
+}
+
 // A beginning of the ranking.
 struct Kept {
   int32_t count;
@@ -209,7 +222,7 @@ static struct Kept kept(struct Choice *c, int32_t most, double least, double eno
       found.is_known = c->is_whole;
       return found;
     }
-    if (c->weight < least) return found;
+    if (c->weight < least && found.count) return found; // the likeliest id always stays
     found.sum += c->weight;
     found.count++;
   }
@@ -226,10 +239,10 @@ static int32_t draw(struct Choice *c, const struct Question *q, double *chosen) 
     most = found.count;
     total = found.sum;
   }
-  if (q->settings[TOP_P] < 1 || q->settings[MIN_P] > 0) {
-    // An infinite sum is never reached; one of 0 is after the first id, which is always kept.
-    const double enough = q->settings[TOP_P] < 1 ? q->settings[TOP_P] * total : __builtin_inf();
-    const struct Kept found = kept(c, most, q->settings[MIN_P], enough > 0 ? enough : 1e-300);
+  const struct Limits limits = limits_of(q->settings, total);
+  if (limits.least > 0 || limits.enough < __builtin_inf()) {
+    // A sum of 0 is reached after the first id, which is always kept.
+    const struct Kept found = kept(c, most, limits.least, limits.enough > 0 ? limits.enough : 1e-300);
     if (!found.is_known) return -1;
     most = found.count;
     total = found.sum;
@@ -382,7 +395,7 @@ void choice_likeliest(const struct Head *head, const float *logits, int32_t coun
 
 double choice_odds(const struct Question *q, int32_t count, const double *logits, int32_t num_rest,
                    const double *rest_logits, const double *rest_counts, double *odds) {
-  double total = 0, others = 0, sum = 0, enough = __builtin_inf();
+  double total = 0, others = 0, sum = 0;
   int32_t most = q->settings[TOP_K] && q->settings[TOP_K] < count ? (int32_t)q->settings[TOP_K] : count, last = 0;
   for (int32_t k = 0; k < count; k++) odds[k] = 0;
   if (!count) return 0;
@@ -393,15 +406,15 @@ double choice_odds(const struct Question *q, int32_t count, const double *logits
 #define WEIGHT(logit) exp_of(((logit) - logits[0]) / q->settings[TEMPERATURE])
   for (int32_t k = 0; k < most; k++) total += odds[k] = WEIGHT(logits[k]);
   for (int32_t k = 0; k < num_rest && !q->settings[TOP_K]; k++) others += rest_counts[k] * WEIGHT(rest_logits[k]);
-  if (q->settings[TOP_P] < 1) enough = q->settings[TOP_P] * (total + others);
-  for (; last < most && (last == 0 || sum < enough) && odds[last] >= q->settings[MIN_P]; last++) sum += odds[last];
+  const struct Limits limits = limits_of(q->settings, total + others);
+  for (; last < most && (last == 0 || (sum < limits.enough && odds[last] >= limits.least)); last++) sum += odds[last];
   double rest = 0;
   if (last == most && !q->settings[TOP_K]) {
     for (int32_t k = 0; k < num_rest; k++) {
       const double weight = WEIGHT(rest_logits[k]);
-      if (weight >= q->settings[MIN_P]) rest += rest_counts[k] * weight;
+      if (weight >= limits.least) rest += rest_counts[k] * weight;
     }
-    if (rest > enough - sum) rest = enough > sum ? enough - sum : 0;
+    if (rest > limits.enough - sum) rest = limits.enough > sum ? limits.enough - sum : 0;
   }
 #undef WEIGHT
   for (int32_t k = 0; k < count; k++) odds[k] = k < last ? odds[k] / (sum + rest) : 0;

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from playground.core.library import QUESTION, SETTINGS, uniform
 from playground.engine.answer import Answer
+from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
 from playground.engine.seam import Beginnings, is_finished
 from playground.engine.stream import Sequence
@@ -37,11 +38,16 @@ class Sampler:
         self.storyteller = storyteller
         self._network, self._head = network, network.head
         self._labels = Labels(storyteller)
+        self._is_byte_level = storyteller.is_byte_level
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
     @cached_property
     def _beginnings(self) -> Beginnings:
         return Beginnings(self.storyteller.bytes_of_tokens(self._head.ids))
+
+    @cached_property
+    def _characters(self) -> Characters:
+        return Characters(self.storyteller.bytes_of_tokens(self._head.ids))
 
     def step(self, chunks: list[Chunk], asks: list[Ask]) -> list[tuple[Sequence, Said]]:
         """Feed chunks of stories. Returns, for each token asked about in them, what a story says:
@@ -73,10 +79,14 @@ class Sampler:
             else:
                 yield sequence, self._said(ask, draws[0], answer)
 
-    def _questions(self, asks: Iterable[Ask]) -> tuple[np.ndarray, list[float | None], list[Any]]:
+    def _questions(
+        self, asks: Iterable[Ask]
+    ) -> tuple[np.ndarray, list[float | None], list[np.ndarray]]:
         """A QUESTION for each token asked about, the draw of each, and what holds the arrays that
         the questions point to."""
-        questions, draws, held = [], [], []
+        questions: list[tuple[float, ...]] = []
+        draws: list[float | None] = []
+        held: list[np.ndarray] = []
         for sequence, known in asks:
             if known is not None:
                 questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, 0, 0, 0, 0))
@@ -153,7 +163,8 @@ class Sampler:
 
     def _banned(self, sequence: Sequence) -> np.ndarray:
         """Ids that must not come now: those that would complete a banned word, those that the model
-        folder suppresses, and at a seam those that do not go on as a person began."""
+        folder suppresses, after a part of a character those that do not go on with it, and at a
+        seam those that do not go on as a person began."""
         found = list(self.storyteller.suppressed)
         if not sequence.position:
             found += self.storyteller.suppressed_at_first
@@ -165,9 +176,24 @@ class Sampler:
                 if not before or sequence.ids[-len(before) :] == before:
                     found.append(ids[-1])
         banned = np.array(found, dtype=np.int32) if found else NOTHING
-        if not sequence.begins_with:
-            return banned
-        return np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
+        if part := self._begun(sequence):
+            banned = np.union1d(banned, self._characters.not_going_on(part))
+        if sequence.begins_with:
+            banned = np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
+        return banned
+
+    def _begun(self, sequence: Sequence) -> bytes:
+        """The part of a character with which a story ends."""
+        last = self.storyteller.token_bytes(sequence.ids[-1])
+        if not self._is_byte_level or last[-1:] < b"\x80":
+            return b""
+        tail = b""
+        for token_id in reversed(sequence.ids[-LONGEST:]):
+            piece = self.storyteller.token_bytes(token_id)
+            if not piece:
+                break
+            tail = piece + tail
+        return begun(tail)
 
 
 @lru_cache(10_000)

@@ -4,7 +4,6 @@ what was added trains, stops, resumes and exports."""
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from tests.paths import ROOT
+from tests.recipes import follow
 
 from .corpus.conftest import story
 from .small_run import SMALL
@@ -35,29 +35,6 @@ RECIPES = {  # its heading in the page, and the settings of a run that uses it
     "An optimizer": ["--optim.optimizer", "signum"],
     "A file format that is read": ["--corpus.source", "stories.yaml"],
 }
-STEP = re.compile(
-    r"^(?:A new file|In) `(?P<file>[^`]+)`(?:, (?P<place>after|instead of) `(?P<line>[^`]+)`)?:\n\n"
-    r"```python\n(?P<code>.*?)```$",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-def follow(recipe: str, tree: Path) -> None:
-    """Do to a copy of the tree what the page says."""
-    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    section = page.split(f"## {recipe}\n")[1].split("\n## ")[0]
-    steps = list(STEP.finditer(section))
-    assert len(steps) == section.count("```python") > 0
-    for step in steps:
-        file = tree / step["file"]
-        if step["place"] is None:
-            assert not file.exists()
-            file.write_text(step["code"], encoding="utf-8")
-            continue
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        (number,) = (n for n, line in enumerate(lines) if line.startswith(step["line"]))
-        lines[number + (step["place"] == "after") : number + 1] = [step["code"]]
-        file.write_text("".join(lines), encoding="utf-8")
 
 
 def train(tree: Path, home: Path, *runs: list[str]) -> str:

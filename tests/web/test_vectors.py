@@ -24,7 +24,7 @@ def flat(value: Any) -> list[Any]:
     return [value]
 
 
-@pytest.mark.parametrize("part", ["uniform", "odds", "seams"])
+@pytest.mark.parametrize("part", ["uniform", "odds", "seams", "characters"])
 def test_python_computes_what_the_file_says(part: str, kept: dict[str, Any]) -> None:
     assert flat(kept[part]) == flat(PARTS[part]())
 

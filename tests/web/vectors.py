@@ -20,6 +20,7 @@ import numpy as np
 import segno
 
 from playground.core.library import QUESTION, Head, uniform
+from playground.engine.characters import begun, goes_on
 from playground.engine.seam import BLANKS, WORD
 from playground.sampling import Settings
 
@@ -111,7 +112,30 @@ def seams() -> list[list[str]]:
     return found
 
 
-PARTS = {"uniform": uniforms, "odds": odds, "qr": qr_codes, "seams": seams}
+def characters() -> dict[str, Any]:
+    """Bytes in hexadecimal: [text, the part of a character at its end], and [part, token, whether
+    it goes on with it]."""
+    ends = [b"\x00", b"\x7f", b"\x80", b"\x9f", b"\xa0", b"\xbf", b"\xc1", b"\xc2", b"\xdf"]
+    ends += [b"\xe0", b"\xe2", b"\xed", b"\xef", b"\xf0", b"\xf3", b"\xf4", b"\xf5"]
+    firsts = [b"", b"a", *ends, *(b"\xf0" + one for one in ends)]
+    texts = [first + last for first in firsts for last in ends]
+    parts = sorted({begun(text) for text in texts} - {b""})
+    tokens = [b"", b"a", b"\xe2", *ends[2:6], b"\x9cHe", b"\x9c\xe2\x80", b"\x9c\x9c", b"\x80\x9c"]
+    return {
+        "begun": [[text.hex(), begun(text).hex()] for text in texts],
+        "goes_on": [
+            [part.hex(), one.hex(), goes_on(part, one)] for part in parts for one in tokens
+        ],
+    }
+
+
+PARTS = {
+    "uniform": uniforms,
+    "odds": odds,
+    "qr": qr_codes,
+    "seams": seams,
+    "characters": characters,
+}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ from playground.sampling import Settings
 from playground.stories.story import Story
 from tests.playground.model.tokenizers_in_the_wild import KINDS, stored
 
+pytestmark = pytest.mark.usefixtures("broken_characters")
+
 VOCABULARY = 320
 CONTEXT = 64
 PROMPT = "Once upon a time there was a fox"
