@@ -8,7 +8,7 @@ PINS := pyproject.toml requirements.txt constraints.txt
 unexport PYTHONDONTWRITEBYTECODE # in containers: each of the tests' processes would compile torch anew
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
-STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/codespell
 NODE_TESTS := $(BIN)/node --test --test-timeout=60000 --test-reporter=dot "tests/web/*.test.js"
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # mypy keeps one core busy for a minute when it has no cache yet: it runs beside the tests.
@@ -53,7 +53,7 @@ browser: $(VENV)/.play ## make the page that writes in the visitor's browser, an
 publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/export you/storyteller --dry-run"
 	$(BIN)/python -m playground.publish $(ARGS)
 
-check: $(VENV)/.dev ## style, types and all logic, without processes, browsers and training runs
+check: $(VENV)/.dev ## style, spelling, types and all logic, without processes, browsers and training runs
 	$(STYLE)
 	$(NODE_TESTS)
 	@$(call TYPES_AND_TESTS,not process and not browser and not slow and not soak)

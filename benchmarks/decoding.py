@@ -134,7 +134,7 @@ def core(model: Path, streams: int) -> Iterator[Run]:
             columns, questions = np.zeros(len(mine), COLUMN), np.zeros(len(mine), QUESTION)
             columns["slot"], columns["question"] = mine, range(len(mine))
             questions["temperature"], questions["top_k"], questions["known"] = 0.8, 40, -1
-            questions["top_p"] = questions["penalty"] = 1
+            questions["top_p"] = questions["repetition_penalty"] = 1
             for story in mine:
                 ids = [storyteller.start, *texts[story]][:-1]
                 prompt = [(one, story, position, -1) for position, one in enumerate(ids)]

@@ -23,12 +23,15 @@ SEED_END = 2**32
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of the table below: what the terminal, the page, the API and README say of it.
+    """One setting of the table below: what the terminal, the page, the API and the documents say.
 
     Attributes:
         name: as records, flags and endpoints spell it.
         kind: int, float, bool or tuple (of words).
-        default: what it is when nobody says anything.
+        default: its value where none is given.
+        neutral: the value at which it changes nothing; None where every value acts.
+        limits: whether it keeps some tokens from being drawn unless it is neutral.
+        link: its number in links (stories/permalink.py); 0 where a link does not keep it.
         low, high: of a number, both within the range.
         step: of the page's slider; 0 for none.
         first: whether the slider is on the first screen, and not under "More".
@@ -38,6 +41,9 @@ class Row:
     name: str
     kind: type
     default: Any
+    neutral: Any
+    limits: bool
+    link: int
     low: float
     high: float
     step: float
@@ -49,20 +55,27 @@ def setting(
     default: Any,
     meaning: str,
     *,
+    neutral: Any = None,
+    limits: bool = False,
+    link: int = 0,
     low: float = 0,
     high: float = 0,
     step: float = 0,
     first: bool = False,
 ) -> Any:
     """One row of the table: a field of `Settings`, described as in `Row`."""
-    about = {"low": low, "high": high, "step": step, "first": first, "meaning": meaning}
+    about = {name: value for name, value in locals().items() if name != "default"}
     return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of a story: a table, one row a setting. The terminal's flags, the page's
-    sliders (web/sliders.js), the API's parameters and README's table follow from it.
+    sliders, the API's parameters, links and docs/settings.md follow from it
+    (`python -m playground.settings_table` writes what the page needs).
+
+    Numbers in links are never given to another setting. Those from 9 on are kept only where the
+    setting is not neutral.
 
     Raises:
         ValueError: one sentence that names the setting.
@@ -75,9 +88,17 @@ class Settings:
         high=2.0,
         step=0.05,
         first=True,
+        link=1,
     )
     top_k: int = setting(
-        40, "draw from the k likeliest tokens; 0 is all", high=TOP_K_MAX, step=1, first=True
+        40,
+        "draw from the k likeliest tokens; 0 is all",
+        high=TOP_K_MAX,
+        step=1,
+        first=True,
+        neutral=0,
+        limits=True,
+        link=5,
     )
     # Holtzman et al. 2020
     top_p: float = setting(
@@ -86,6 +107,9 @@ class Settings:
         low=0.0,
         high=1.0,
         step=0.01,
+        neutral=1.0,
+        limits=True,
+        link=2,
     )
     min_p: float = setting(
         0.0,
@@ -93,6 +117,9 @@ class Settings:
         low=0.0,
         high=1.0,
         step=0.01,
+        neutral=0.0,
+        limits=True,
+        link=3,
     )
     # Keskar et al. 2019
     repetition_penalty: float = setting(
@@ -101,15 +128,20 @@ class Settings:
         low=0.5,
         high=2.0,
         step=0.05,
+        neutral=1.0,
+        link=4,
     )
     length: int = setting(200, "tokens to write", low=1, high=1_000, step=1, first=True)
     seed: int = setting(
-        0, "of the draws: the same seed, settings and model write the same story", high=SEED_END - 1
+        0,
+        "of the draws: the same seed, settings and model write the same story",
+        high=SEED_END - 1,
+        link=6,
     )
     banned_words: tuple[str, ...] = setting(
-        (), "words not to write, whatever their case and the space before them"
+        (), "words not to write, whatever their case and the space before them", neutral=(), link=8
     )
-    stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens")
+    stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens", link=7)
 
     def __post_init__(self) -> None:
         for row in NUMBERS:
@@ -131,6 +163,14 @@ class Settings:
         if not isinstance(self.stop_at_end, bool):
             raise ValueError(f"stop_at_end must be true or false, not {self.stop_at_end!r}.")
 
+    @property
+    def draws_from_all(self) -> bool:
+        """Whether every token can be drawn, however unlikely."""
+        limits = [row for row in ROWS if row.limits]
+        return self.temperature > 0 and all(
+            getattr(self, row.name) == row.neutral for row in limits
+        )
+
     @classmethod
     def from_json(cls, values: Any) -> Settings:
         """The settings in a JSON object; unknown keys are refused by name."""
@@ -151,6 +191,7 @@ def rows() -> tuple[Row, ...]:
 
 ROWS = rows()
 NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
+NUMBERED = {row.link: row.name for row in NUMBERS if row.link}  # by their numbers in links
 
 
 def words_in(text: str) -> tuple[str, ...]:

@@ -127,8 +127,8 @@ def index(html: str, trouble: str) -> str:
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace('src="web/start.js"', 'src="browser/start.js"')
     style = '<link rel="stylesheet" href="web/style.css">'
-    own = [f'<link rel="stylesheet" href="browser/{name}.css">' for name in ("loading", "print")]
-    return html.replace(style, "\n  ".join([style, *own]))
+    own = '<link rel="stylesheet" href="browser/loading.css">'
+    return html.replace(style, f"{style}\n  {own}")
 
 
 def service_worker(template: str, files: Mapping[str, bytes]) -> str:

@@ -49,9 +49,10 @@ def pack(model: ModelFolder, weights: str = "fp16") -> Packed:
             f"({model.config.model_type}): it takes the blocks that the trainer makes, GPT-2, "
             "Llama and Qwen3."
         )
-    packed = core.pack(
-        {name: np.asarray(one) for name, one in model.weights.items()}, model.config, weights
-    )
+    try:
+        packed = core.pack(model.weights, model.config, weights)
+    except ValueError as error:
+        raise ValueError(f"{model.folder}: {error}") from None
     fingerprint = model.fingerprint
     if not packed.is_exact:
         fingerprint = hashlib.sha256(

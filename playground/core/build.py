@@ -7,6 +7,8 @@ compares them.
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,7 +35,7 @@ FLAGS = (
 )  # fmt: skip
 LINKER = {  # a library without libc
     "linux": ("-shared", "-nostdlib", "-Wl,--strip-all"),
-    "macos": ("-dynamiclib", "-Wl,-s"),
+    "macos": ("-dynamiclib", "-Wl,-s", "-Wl,-install_name,core.dylib"),
     "windows": ("-shared", "-nostdlib", "-Wl,--strip-all"),
 }
 
@@ -68,12 +70,18 @@ def build_library(target: str, out: Path) -> None:
             for source in ("model.c", "forward.c", "choice.c"):
                 compile_one(source)
         system = target.split("-")[1]
-        zig("-target", target, *LINKER[system], *objects, "-o", str(out.resolve()))
+        if system == "windows":
+            compile_one("windows.c", "-fno-builtin")
+        made = Path(folder) / out.name  # beside it, the linker for Windows leaves another file
+        zig("-target", target, *LINKER[system], *objects, "-o", str(made))
+        shutil.copy(made, out)
 
 
 def zig(*arguments: str) -> None:
     """Run the compiler in this folder."""
-    subprocess.run([sys.executable, "-m", "ziglang", "cc", *arguments], cwd=HERE, check=True)
+    command = [sys.executable, "-m", "ziglang", "cc", *arguments]
+    timeless = os.environ | {"SOURCE_DATE_EPOCH": "0"}  # a library for Windows has a date
+    subprocess.run(command, cwd=HERE, env=timeless, check=True)
 
 
 if __name__ == "__main__":

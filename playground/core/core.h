@@ -15,16 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CORE_VERSION 1
 #define MAGIC "INKLING2"
 #define COLUMNS 8       // tokens of a step that are computed at once, at most
 #define ALTERNATIVES 10 // of a record
-#define TOP_K_MAX 200
 
 enum { FP16, INT8, FP32 };           // how matrices are stored
 enum { GPT2, LLAMA, QWEN3 };         // blocks
-enum { NOT_A_NUMBER = -1, NOTHING_LEFT = -2, UNSOUND = -3 }; // an answer without an id: what the model computed
-                                     // is not a number; every id is banned; the question is out of its ranges
+// Why an answer has no id: the model computed what is not a number; every id is banned; a number of the
+// question is out of its range.
+enum { NOT_A_NUMBER = -1, NOTHING_LEFT = -2, UNSOUND = -3 };
 enum { DAMAGED = -1, TOO_LARGE = -2 }; // what core_check() returns for a file that is not good
 
 // The first bytes of a model file, little-endian. What follows are the arrays of FILE_ARRAYS in
@@ -46,16 +45,17 @@ struct Column {
   int32_t question; // index of the question about the token after it, or -1
 };
 
+// Numbers of the settings that the choice knows: `link` in the table of playground/sampling.py.
+enum { TEMPERATURE = 1, TOP_P, MIN_P, REPETITION_PENALTY, TOP_K, SETTINGS = 16 };
+
 // What the next token shall be chosen by. Pointers are 8 bytes apart on every platform (`uint64_t`
 // holds an address of the core's memory), so that the layout is one.
 struct Question {
-  double temperature, top_p, min_p, penalty; // neutral: 1, 1, 0, 1; temperature 0 takes the likeliest
+  double settings[SETTINGS];                 // by their numbers; those that the choice does not know are ignored
   double draw;                               // in [0, 1)
-  int32_t top_k;                             // 0: all
   int32_t known;                             // the id that a person typed, or -1: choose one
   int32_t alternatives;                      // how many are wanted, at most ALTERNATIVES
   int32_t num_seen, num_banned;
-  int32_t reserved;
   uint64_t seen;                             // const int32_t *: ids that the penalty is for
   uint64_t banned;                           // const int32_t *: ids that must not be chosen
 };
@@ -91,7 +91,8 @@ typedef struct Core Core;
 
 // model.c
 
-// 0 for a good file of `size` bytes (header, arrays, finite weights), else DAMAGED or TOO_LARGE.
+// 0 for a good file of `size` bytes (header, arrays, finite weights), else DAMAGED or TOO_LARGE. `file`:
+// at a multiple of 64, here and below.
 int32_t core_check(const void *file, size_t size);
 
 // Bytes of memory that core_open() needs for a checked file; 0 if there is no such number.

@@ -3,6 +3,8 @@
 #include "model.h"
 #include "vector.h"
 
+#define FASTEST 16 // radians of a position, at most; 1 is usual
+
 // The arrays of a file, one after another, each at the next multiple of 64 bytes. Offsets are 64 bits
 // wide and the limits of header_is_good() keep their sum below 2^62, so nothing overflows.
 struct Reader {
@@ -120,7 +122,10 @@ int32_t core_check(const void *file, size_t size) {
   if (reader.at != h->size || (uint64_t)reader.at > size) return DAMAGED;
   reader.file = file;
   reader.checks = 1;
-  take_model(&reader, h, 0);
+  const struct Model model = take_model(&reader, h, 0);
+  if (h->block != GPT2 && reader.is_good)
+    for (int32_t k = 0; k < h->width / 2; k++)
+      if (model.frequencies[k] < 0 || model.frequencies[k] > FASTEST) return DAMAGED;
   return reader.is_good ? 0 : DAMAGED;
 }
 
@@ -152,6 +157,7 @@ static void place_worker(struct Layout *layout, const struct Core *core, struct 
   w->active = place(layout, COLUMNS * room->mlp, 4);
   w->scaled = place(layout, COLUMNS * room->inputs, 4);
   w->scores = place(layout, round_up(core->context, LINE), 4);
+  w->sums = place(layout, room->head, 4);
   w->logits = place(layout, COLUMNS * room->unique, 4);
   w->whole = place(layout, COLUMNS * room->inputs, 2);
   w->steps = place(layout, COLUMNS, 4);

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from playground.core.library import QUESTION, uniform
+from playground.core.library import QUESTION, SETTINGS, uniform
 from playground.engine.answer import Answer
 from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
@@ -16,6 +16,7 @@ from playground.engine.seam import Beginnings, is_finished
 from playground.engine.stream import Sequence
 from playground.model.decoder import Chunk, Decoder
 from playground.model.folder import ModelFolder
+from playground.sampling import NUMBERED, Settings
 from playground.stories.story import Alternative, Token
 
 NOT_FINITE = "the model computed what is no number here: export it again, or open another one."
@@ -87,17 +88,15 @@ class Sampler:
         draws: list[float | None] = []
         held: list[np.ndarray] = []
         for sequence, known in asks:
-            wanted = sequence.alternatives
             if known is not None:
-                questions.append((1.0, 1.0, 0.0, 1.0, 0.0, 0, known, wanted, 0, 0, 0, 0, 0))
+                questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, 0, 0, 0, 0))
                 draws.append(None)
                 continue
             settings = sequence.settings
             draw = uniform(settings.seed, sequence.position)
             seen, banned = self._seen(sequence), self._banned(sequence)
             questions.append((
-                settings.temperature, settings.top_p, settings.min_p, settings.repetition_penalty,
-                draw, settings.top_k, -1, wanted, len(seen), len(banned), 0,
+                *values(settings), draw, -1, sequence.alternatives, len(seen), len(banned),
                 address(seen), address(banned),
             ))  # fmt: skip
             draws.append(draw)
@@ -197,6 +196,13 @@ class Sampler:
         return begun(tail)
 
 
+@lru_cache(10_000)
+def values(settings: Settings) -> tuple[float, ...]:
+    """The settings of a QUESTION: each at its number."""
+    names = (NUMBERED.get(number) for number in range(SETTINGS))
+    return tuple(0.0 if name is None else float(getattr(settings, name)) for name in names)
+
+
 def address(ids: np.ndarray) -> int:
     """Where an array lies, for a QUESTION; 0 for an empty one."""
     return ids.__array_interface__["data"][0] if len(ids) else 0
@@ -224,3 +230,6 @@ def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:
         for begins in (True, False)
     ]
     return [list(ids) for ids in dict.fromkeys(found) if ids]
+
+
+NEUTRAL = values(Settings(temperature=1, top_k=0))  # of a token that a person typed

@@ -66,7 +66,7 @@ def is_finished(head: Head, logits: np.ndarray, word: int, longer: np.ndarray) -
     the probability."""
     question = np.zeros(1, QUESTION)
     others = np.delete(np.arange(head.ids, dtype=np.int32), [*longer, word])
-    question[["temperature", "top_p", "penalty", "known"]] = (1, 1, 1, -1)
+    question[["temperature", "top_p", "repetition_penalty", "known"]] = (1, 1, 1, -1)
     question[["num_banned", "banned"]] = (len(others), others.ctypes.data)
     answer = head.answer(logits, question[0])
     return bool(answer["id"] == word and answer["chosen"] >= 0.5)

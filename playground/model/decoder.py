@@ -142,7 +142,7 @@ def try_out(network: Decoder, storyteller: ModelFolder) -> None:
             f"token {start}, and the model has {network.head.ids:,}."
         )
     question = np.zeros(1, QUESTION)
-    question["penalty"] = 1
+    question["repetition_penalty"] = 1
     try:
         network.step([Chunk(0, 0, [start], range(1))], question)
     except MemoryError:

@@ -21,6 +21,7 @@ WANTED = re.compile(
     r"app\.py|LICENSE"
     r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
     r"|playground/web/(?:fonts/)?[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg)"
+    r"|playground/core/built/[\w.-]+\.(?:so|wasm)"  # a Space is a Linux
     r"|playground/web/epub/[\w.-]+\.(?:css|opf|xhtml|xml)"
 )
 

@@ -4,11 +4,14 @@
 // Structs lie in its memory as core.h says. A pointer of a question takes 8 bytes there and 4 here. Memory may
 // grow at any call, which detaches its buffer, so no view of it is kept.
 
+import { SETTINGS } from "./settings_table.js";
+
 export const COLUMNS = 8; // tokens of a step, at most
-const HEADER = 128, COLUMN = 16, QUESTION = 80, ANSWER = 168, HEAD = 32; // bytes of the structs
+const HEADER = 128, COLUMN = 16, QUESTION = 168, ANSWER = 168, HEAD = 32; // bytes of the structs
 const ALIGN = 64, PAGE = 65_536;
-// What changes no distribution, as the page names settings.
-const NEUTRAL = { temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1 };
+const KNOWN = SETTINGS.filter(({ kind, link }) => link && link < 16 && (kind === "float" || kind === "int"));
+// What changes no distribution.
+const NEUTRAL = { temperature: 1 };
 // A module with one SIMD instruction: whether this browser can run the core.
 const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0,
   253, 15, 253, 98, 11);
@@ -102,10 +105,10 @@ class Call {
     questions.forEach(({ settings = NEUTRAL, draw = 0, known = -1, alternatives = 0, seen = [], banned = [] }, k) => {
       const lists = [seen, banned].map((ids) => (ids.length ? this.put(Int32Array.from(ids)) : 0));
       const view = new DataView(this.core.buffer, at + QUESTION * k, QUESTION);
-      const { temperature, top_p, min_p, repetition_penalty, top_k } = settings;
-      [temperature, top_p, min_p, repetition_penalty ?? 1, draw].forEach((value, n) => view.setFloat64(8 * n, value, true));
-      [top_k, known, alternatives, seen.length, banned.length, 0].forEach((value, n) => view.setInt32(40 + 4 * n, value, true));
-      lists.forEach((address, n) => view.setBigUint64(64 + 8 * n, BigInt(address), true));
+      for (const { name, link, neutral } of KNOWN) view.setFloat64(8 * link, settings[name] ?? neutral ?? 0, true);
+      view.setFloat64(128, draw, true);
+      [known, alternatives, seen.length, banned.length].forEach((value, n) => view.setInt32(136 + 4 * n, value, true));
+      lists.forEach((address, n) => view.setBigUint64(152 + 8 * n, BigInt(address), true));
     });
     return at;
   }

@@ -13,7 +13,9 @@ import pytest
 
 from playground.model import libraries
 from playground.model.folder import ModelFolder
+from playground.publish import hub as client
 from tests.paths import ROOT
+from tests.processes import free_port
 
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 OPEN = """
@@ -38,6 +40,38 @@ def printed(code: str, *arguments: object) -> str:
 def test_a_model_folder_is_opened_without_them(folder_of: Callable[[str], Path]) -> None:
     for folder in (ROOT / "models" / "storyteller", *map(folder_of, ("gpt2", "llama", "qwen3"))):
         assert printed(OPEN, folder, *HEAVY) == "[]"
+
+
+APP = """
+import sys
+for name in sys.argv[3:]:
+    sys.modules[name] = None
+sys.argv = ["app.py", "--no-browser", "--model", sys.argv[1], "--port", sys.argv[2]]
+import app
+app.main()
+"""
+
+
+@pytest.mark.process
+def test_the_terminal_and_the_app_write_without_them(tiny_export: Path) -> None:
+    """Hides them from fresh interpreters, as if they were not installed."""
+    hidden = "".join(f"sys.modules[{name!r}] = None;" for name in HEAVY)
+    terminal = (
+        f"import sys; {hidden} from playground.generate import main; sys.exit(main(sys.argv[1:]))"
+    )
+    assert printed(terminal, tiny_export, "--prompt", "A fox", "--length", "5").startswith("A fox")
+    port = free_port()
+    app = subprocess.Popen(
+        [sys.executable, "-c", APP, str(tiny_export), str(port), *HEAVY],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert app.stdout is not None
+        assert "Inkling is open at" in app.stdout.readline()
+        assert client.ask_once(f"http://127.0.0.1:{port}", private=False).startswith("Once upon")
+    finally:
+        app.terminate()
+        app.wait()
 
 
 @pytest.mark.parametrize("missing", ["torch", "transformers"])

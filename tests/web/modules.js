@@ -1,5 +1,5 @@
-// The page's modules for tests in Node: `web("tree")` is playground/web/tree.js, and `own("qr")` is
-// playground/browser/web/qr.js, which a page without a server has besides.
+// The page's modules for tests in Node: `web("tree")` is playground/web/tree.js, and `own("tokenizer")` is
+// playground/browser/web/tokenizer.js, which a page without a server has besides.
 //
 // Served, the second folder lies beside the first as browser/, so its modules import "../web/NAME". This
 // resolves such a path to where the file lies.

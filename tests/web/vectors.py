@@ -87,7 +87,7 @@ def question(settings: Settings, draw: float) -> np.ndarray:
     found = np.zeros(1, QUESTION)
     for name in ("temperature", "top_k", "top_p", "min_p"):
         found[name] = getattr(settings, name)
-    found["penalty"], found["known"], found["draw"] = 1, -1, draw
+    found["repetition_penalty"], found["known"], found["draw"] = 1, -1, draw
     return found
 
 

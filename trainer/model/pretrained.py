@@ -20,7 +20,8 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from trainer.corpus.tokenizer.tokenizer import MOST_IDS, Tokenizer
 from trainer.model.build import POSITIONS
 from trainer.model.compact_vocabulary import Vocabulary
-from trainer.model.load import open_model
+from trainer.model.load import give_ids, open_model
+from trainer.output.console import say_once
 from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.config import Config
 from trainer.settings.model import Model
@@ -35,7 +36,7 @@ SHAPE = ("block", "num_layers", "hidden", "num_heads", "kv_heads", "intermediate
 # Of a model that looks back further no more is trained unless model.context says so: an update of
 # Qwen3's 40,960 tokens fits no small machine, and stories are shorter.
 LONGEST_CONTEXT = 1024
-# What the loss and the attention within a story rely on, by the configuration's names.
+# What the loss and intra-document attention masking rely on, by the configuration's names.
 NEEDED = {"tie_word_embeddings": True, "use_sliding_window": False, "add_cross_attention": False}
 ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # that do not depend on the context
 
@@ -47,8 +48,8 @@ def open_pretrained(
     None without one.
 
     Raises:
-        ValueError: there is no such model, the trainer cannot make its shape, or a setting asks for
-            another.
+        ValueError: the model does not exist, the trainer cannot make its shape, or a setting
+            asks for another.
     """
     name = config.model.init_from
     if not name:
@@ -120,15 +121,21 @@ def unsuitable(stock: PretrainedConfig) -> Iterator[tuple[str, Any]]:
         yield "rope_parameters", rotary
 
 
-def note_on_ids(name: str, theirs: PreTrainedTokenizerBase, ours: Tokenizer) -> str:
-    """Return what a run says that starts from a model of another vocabulary."""
+def take_vocabulary(
+    name: str, model: PreTrainedModel, theirs: PreTrainedTokenizerBase, ours: Tokenizer
+) -> None:
+    """Let a model to start from read the stories' ids, and say so if its own are others."""
+    if not give_ids(model, theirs, ours):
+        return
     note = (
         f"note: the vocabulary of {name} is another than that of the stories ({ours.name}), so it "
         "begins with means of its rows"
     )
     if len(theirs) > MOST_IDS:
-        return f"{note}: its own has {len(theirs):,} ids, and the trainer at most {MOST_IDS:,}"
-    return f"{note}: --corpus.tokenizer with its tokenizer.json would keep its own"
+        note += f": its own has {len(theirs):,} ids, and the trainer at most {MOST_IDS:,}"
+    else:
+        note += ": --corpus.tokenizer with its tokenizer.json would keep its own"
+    say_once([note])
 
 
 def fingerprint_of(pretrained: PreTrainedModel) -> str:

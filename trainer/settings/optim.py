@@ -29,7 +29,7 @@ OPTIMIZERS = {
 
 @dataclass(frozen=True)
 class Optim:
-    """How the weights move."""
+    """Optimizer and learning-rate schedule."""
 
     global_batch: int = setting(64, "blocks an update reads, over all processes", unit="blocks")
     epochs: float = setting(10.0, "passes over the corpus", unit="epochs")
@@ -70,7 +70,7 @@ class Optim:
     max_grad_norm: float = setting(1.0, "norm to which a larger gradient is clipped")
 
     def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
+        """Return what is wrong with these values, a message each."""
         found = positive(
             "optim",
             {

@@ -31,11 +31,11 @@ class Runtime:
         0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks"
     )
     timeout: int = setting(
-        600, "a process that does not hear of the others for so long ends", unit="seconds"
+        600, "time without contact to the others after which a process ends", unit="seconds"
     )
 
     def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
+        """Return what is wrong with these values, a message each."""
         found = positive("runtime", {"timeout": self.timeout})
         if self.micro_batch < 0:
             found.append(

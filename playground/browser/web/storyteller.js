@@ -3,11 +3,13 @@
 // begins alike finds its beginning there.
 
 import { COLUMNS } from "../web/core.js";
+import { Characters } from "./characters.js";
 import { nextTokens } from "./next_tokens.js";
 import { neitherLongerNor, notSpelling, seamOf } from "./seam.js";
 
 const TEXT_MAX = 20_000, IDS_MAX = 50_000, STREAMS_MAX = 8;
 const BEST = 10; // alternatives of a record
+const NOTHING_LEFT = -2; // in place of an id: every one is banned
 
 export class Refused extends Error {}
 
@@ -19,6 +21,7 @@ export class Storyteller {
     this.context = model.context;
     this.vocabulary = model.ids;
     this.ends = new Set(ends);
+    this.characters = new Characters(this.vocabulary, (id) => tokenizer.bytesOf(id));
     this.held = Array.from({ length: slots }, () => []); // tokens in each slot; null: a story has it
     this.borrowed = Array.from({ length: slots }, () => null); // { from, count }: its beginning is in another slot
     this.others = new Map();
@@ -321,6 +324,7 @@ export class Storyteller {
 
   // `draw`: what chose the token; null of what a person typed.
   recordOf(one, { id, rank, probability, chosen, entropy, alternatives }, draw = null) {
+    if (id === NOTHING_LEFT) throw new Refused("No word may come next: take some off the list of words to avoid.");
     if (id < 0) throw new Refused("The model computed what is not a number.");
     const text = one.letters(id);
     if (!one.isFull) return { id, text, surprise: Math.max(0, -Math.log(Math.max(probability, Number.MIN_VALUE))) };
@@ -341,8 +345,9 @@ export class Storyteller {
         if (before.every((id, k) => one.ids[one.ids.length - before.length + k] === id)) found.push(ids.at(-1));
       }
     }
-    if (!one.begins.length) return found;
-    return [...found, ...notSpelling(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id))];
+    const banned = found.concat(this.characters.notGoingOn(one.ids));
+    if (!one.begins.length) return banned;
+    return banned.concat(notSpelling(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id)));
   }
 
   spellings(word) {

@@ -27,7 +27,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     card = page.get_by_role("dialog", name="The odds of a word")
     expect(card).to_be_visible()
     expect(card).to_contain_text("13 %")
-    expect(card).to_contain_text("2 words were likelier")
+    expect(card).to_contain_text("2 words were more likely")
     expect(card.locator(".bars li")).to_have_count(10)
     card.locator(".bars button").nth(3).click()
     expect(page.locator(".branches li")).to_have_count(2)
@@ -46,7 +46,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     expect(page.locator(".choices li")).to_have_count(2)
     shared = page.locator(".choices .shared").first.text_content()
     assert shared and told.startswith(shared)
-    page.get_by_role("button", name="Go on with this one: 1").click()
+    page.get_by_role("button", name="Continue this one: 1").click()
     assert text(page) == told
     page.locator(".branches .prune").nth(1).click()
     expect(page.locator(".branches")).to_be_hidden()
@@ -222,11 +222,11 @@ def test_a_story_is_letters_wherever_it_is_shown(page: Page, trick: str) -> None
     assert text(page).count(trick) == 3
     page.get_by_label("Show the odds").check()
     page.locator(".word").nth(1).hover()
-    button(page, "Again").click()
+    button(page, "Try again").click()
     expect(page.locator(".branches li")).to_have_count(2)
     expect(button(page, "Continue")).to_be_visible()
     button(page, "Side by side").click()
-    button(page, "Show me eight").click()
+    button(page, "Eight versions").click()
     expect(page.locator(".choices li")).to_have_count(8)
     expect(button(page, "Continue")).to_be_visible()
     assert page.evaluate("window.hacked") is None
@@ -272,7 +272,7 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     open_page(page, files)
     told = write(page)
     button(page, "Read aloud").click()
-    expect(button(page, "Be quiet")).to_be_visible()
+    expect(button(page, "Stop reading")).to_be_visible()
     assert page.evaluate("spoken.said") == [told]
     words = told.split()
     marked = [page.evaluate("spoken.next()") for _ in words]
@@ -285,7 +285,7 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     expect(button(page, "Read aloud")).to_be_visible()
     aloud = "window.spoken.last !== null"
     for stop in (
-        lambda: button(page, "Be quiet").click(),
+        lambda: button(page, "Stop reading").click(),
         lambda: page.keyboard.press("Escape"),
         lambda: page.evaluate("writer.edit('Another text')"),
         lambda: button(page, "Undo").click(),

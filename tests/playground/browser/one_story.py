@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from playground.core.library import COLUMN, QUESTION, Core, uniform
@@ -10,9 +12,12 @@ from playground.sampling import Settings
 ALTERNATIVES = 10
 
 
-def story(core: Core, before: list[int], settings: Settings) -> list[np.void]:
+def story(
+    core: Core, before: list[int], settings: Settings, banned: Callable[[list[int]], np.ndarray]
+) -> list[np.void]:
     """Return the core's answers, one for each token that settings choose after the ids `before`.
-    The story does not stop at its end, and nothing slides: all must fit into the context."""
+    The story does not stop at its end, and nothing slides: all must fit into the context.
+    `banned`: the ids (int32) that must not come after some ids."""
     for position, token_id in enumerate(before[:-1]):
         core.step(0, column(token_id, position, -1), np.zeros(0, QUESTION))
     ids, answers = list(before), []
@@ -20,12 +25,13 @@ def story(core: Core, before: list[int], settings: Settings) -> list[np.void]:
         question = np.zeros(1, QUESTION)
         for name, value in (
             ("temperature", settings.temperature), ("top_p", settings.top_p),
-            ("min_p", settings.min_p), ("penalty", settings.repetition_penalty),
+            ("min_p", settings.min_p), ("repetition_penalty", settings.repetition_penalty),
             ("top_k", settings.top_k), ("draw", uniform(settings.seed, number)), ("known", -1),
             ("alternatives", ALTERNATIVES),
         ):  # fmt: skip
             question[name] = value
-        seen = np.array(ids, np.int32)
+        seen, never = np.array(ids, np.int32), banned(ids)
+        question["banned"], question["num_banned"] = never.ctypes.data, len(never)
         if settings.repetition_penalty != 1:
             question["seen"], question["num_seen"] = seen.ctypes.data, len(seen)
         answers.append(core.step(0, column(ids[-1], len(ids) - 1, 0), question)[0].copy())

@@ -64,7 +64,7 @@ def test_weights_that_do_not_fit_are_refused_by_name(shape: str) -> None:
     ):
         tensors[name] = weight.copy()
         tensors[name][0, 0] = wrong
-        with pytest.raises(ValueError, match="not a finite number"):
+        with pytest.raises(ValueError, match="not a finite number|too large for fp16"):
             pack(tensors, model.config, weights)
 
 
@@ -72,5 +72,5 @@ def test_a_norm_that_is_not_finite_is_refused() -> None:
     model = model_of("llama")
     tensors = tensors_of(model)
     tensors["model.norm.weight"] = np.full_like(tensors["model.norm.weight"], np.nan)
-    with pytest.raises(ValueError, match="not a finite number"):
+    with pytest.raises(ValueError, match="not a finite number|too large for fp16"):
         pack(tensors, model.config)

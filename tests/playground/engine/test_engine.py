@@ -97,7 +97,7 @@ def check_record(token: Token, logits: torch.Tensor) -> None:
     assert above <= token.rank <= above + int(((logits - own).abs() <= slack).sum())
 
 
-@pytest.mark.usefixtures("each_decoder")
+@pytest.mark.usefixtures("each_decoder", "broken_characters")
 def test_greedy_tokens_are_those_of_transformers(each_folder: Path, opened: Opened) -> None:
     model = stock(each_folder)
     settings = Settings(temperature=0, length=40, stop_at_end=False)

@@ -25,6 +25,8 @@ from playground.sampling import Settings
 from playground.stories.story import Story
 from tests.playground.model.tokenizers_in_the_wild import KINDS, stored
 
+pytestmark = pytest.mark.usefixtures("broken_characters")
+
 VOCABULARY = 320
 CONTEXT = 64
 PROMPT = "Once upon a time there was a fox"
@@ -230,7 +232,7 @@ def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
         """(stories, tokens) of what is answered about each token from `start` to `stop`."""
         chunks = [Chunk(k, start, stories[k][start:stop], range(stop - start)) for k in slots]
         questions = np.zeros(len(slots) * (stop - start), QUESTION)
-        questions["penalty"], questions["known"], questions["alternatives"] = 1, 7, 10
+        questions["repetition_penalty"], questions["known"], questions["alternatives"] = 1, 7, 10
         return decoder.step(chunks, questions).reshape(len(slots), stop - start)
 
     decoder.reserve(64, CONTEXT)
