@@ -8,7 +8,7 @@ PINS := pyproject.toml requirements.txt constraints.txt
 unexport PYTHONDONTWRITEBYTECODE # in containers: each of the tests' processes would compile torch anew
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
-STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/codespell
 NODE_TESTS := $(BIN)/node --test --test-timeout=60000 --test-reporter=dot "tests/web/*.test.js"
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # mypy keeps one core busy for a minute when it has no cache yet: it runs beside the tests.
@@ -28,6 +28,11 @@ missing() { echo "$$1" >&2; [ "$$CI" != true ] || exit 1; }; \
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing "No nginx: the tests behind a proxy will be skipped. Debian has it: apt-get install nginx"
 endef
 
+# An NVIDIA GPU, or a model that the core does not compute.
+define WANTS_PYTORCH
+nvidia-smi -L >/dev/null 2>&1 || { [ -n "$(MODEL)" ] && $(BIN)/python -m playground.model.libraries "$(MODEL)"; }
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help play train browser publish check test soak bench clean
 
@@ -35,6 +40,7 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 play: $(VENV)/.play ## open the playground; PORT=7860 and MODEL=folder choose its port and model
+	@if $(WANTS_PYTORCH); then $(MAKE) --no-print-directory $(VENV)/.models; fi
 	$(BIN)/python app.py $(if $(MODEL),--model "$(MODEL)") $(if $(PORT),--port $(PORT))
 
 train: $(VENV)/.train ## train a model; ARGS="--preset smoke --corpus.source sample" passes settings on
@@ -47,7 +53,7 @@ browser: $(VENV)/.play ## make the page that writes in the visitor's browser, an
 publish: $(VENV)/.play ## publish on the Hub; ARGS="model runs/storyteller/export you/storyteller --dry-run"
 	$(BIN)/python -m playground.publish $(ARGS)
 
-check: $(VENV)/.dev ## style, types and all logic, without processes, browsers and training runs
+check: $(VENV)/.dev ## style, spelling, types and all logic, without processes, browsers and training runs
 	$(STYLE)
 	$(NODE_TESTS)
 	@$(call TYPES_AND_TESTS,not process and not browser and not slow and not soak)
@@ -68,24 +74,29 @@ clean: ## remove what make installed
 	rm -rf $(VENV) *.egg-info
 
 $(VENV)/.play: $(PINS) | $(BIN)/python
-	@echo "Installing the playground into $(VENV); the first time takes a few minutes."
+	@echo "Installing the playground into $(VENV); the first time takes a minute."
 	$(INSTALL) -e ".[play]"
+	@touch $@
+
+$(VENV)/.models: $(PINS) | $(BIN)/python
+	@echo "Installing PyTorch and transformers into $(VENV), for an NVIDIA GPU or this model; this takes a few minutes."
+	$(INSTALL) -e ".[models]"
 	@touch $@
 
 $(VENV)/.train: $(PINS) | $(BIN)/python
 	@echo "Installing the trainer into $(VENV); the first time takes a few minutes."
 	$(INSTALL) -e ".[train]"
-	@touch $@
+	@touch $(VENV)/.models $@
 
 $(VENV)/.dev: $(PINS) | $(BIN)/python
 	@echo "Installing everything into $(VENV); the first time takes a few minutes."
 	$(INSTALL) -e ".[play,train,dev]"
-	@touch $(VENV)/.play $(VENV)/.train $@
+	@touch $(VENV)/.play $(VENV)/.models $(VENV)/.train $@
 
 $(VENV)/.bench: $(PINS) | $(BIN)/python
 	@echo "Installing the benchmarks and their peers into $(VENV); the first time takes a few minutes."
 	$(INSTALL) -e ".[play,train,bench]"
-	@touch $(VENV)/.play $(VENV)/.train $@
+	@touch $(VENV)/.play $(VENV)/.models $(VENV)/.train $@
 
 $(BIN)/python:
 	@for name in python3.11 python3.12 python3.13 python3.10 python3 python; do \

@@ -9,6 +9,7 @@ Gradio are answered in a sentence.
 
 import argparse
 import contextlib
+import ctypes
 import gc
 import importlib.metadata
 import ipaddress
@@ -28,6 +29,7 @@ from playground.command_line import Parser
 if TYPE_CHECKING:
     from playground.engine.engine import Engine
 
+M_MMAP_THRESHOLD = -3  # of malloc.h
 ROOT = Path(__file__).resolve().parent
 ON_SPACE = "SPACE_ID" in os.environ
 
@@ -227,8 +229,16 @@ def opened(
         engines[f"{name} ({named})" if name in engines else name] = closing.enter_context(
             Engine(storyteller, memory=memory)
         )
-    print(introduction(storyteller.device), file=sys.stderr, flush=True)
+    print(introduction(storyteller.device, options.device), file=sys.stderr, flush=True)
     return engines
+
+
+def give_arrays_back() -> None:
+    """Have glibc give the memory of an array back to the system when it is freed: else it keeps
+    some 100 MB that were needed to open a model."""
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):  # another C library has no such function
+            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**20)
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -238,6 +248,7 @@ def serve(options: argparse.Namespace) -> None:
     names = options.model or [default_model()]
     if not ON_SPACE and all(map(os.path.isdir, names)):
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is imported
+    give_arrays_back()
     gc.disable()  # what is loaded now stays; looking through it takes a tenth of the start
     try:
         if "SPACES_ZERO_GPU" in os.environ:
@@ -259,7 +270,6 @@ def serve(options: argparse.Namespace) -> None:
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)
         start, shared = write.start(engines), SharedStories(engines)
-        closing.callback(shared.close)
         publishing, owner = [], None
         if is_private(options):
             from playground.pages.owner import Owner

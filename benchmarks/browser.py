@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from playground.browser.build import page_of, write  # noqa: E402
-from playground.browser.pack import unique_rows  # noqa: E402
+from playground.core.pack import unique_rows  # noqa: E402
 from playground.model.folder import ModelFolder  # noqa: E402
 
 PACKAGES = (
@@ -79,8 +79,8 @@ def prepare(out: Path, model: Path, npm: Path | None) -> dict[str, str]:
         (out / "node_modules").symlink_to(npm.resolve() / "node_modules")
     stock = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
     config = stock.config
-    rows, row_of = unique_rows(stock.model.embed_tokens.weight.detach())
-    mapped = torch.from_numpy(row_of)
+    distinct, row_of = unique_rows(stock.model.embed_tokens.weight.detach().numpy())
+    rows, mapped = torch.from_numpy(distinct), torch.from_numpy(row_of)
     export(Own(stock, rows, mapped), out / "own.onnx", config.num_hidden_layers)
     hub = out / "models" / "storyteller"
     export(Hub(stock, rows, mapped), hub / "onnx" / "model.onnx", config.num_hidden_layers)

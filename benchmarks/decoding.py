@@ -1,17 +1,17 @@
-"""Words a second and what they cost, against transformers' generate and CTranslate2.
+"""Words a second and what they cost, against transformers' generate, llama.cpp and CTranslate2.
 
-    python benchmarks/decoding.py [speed|record|greedy|heads ...] [--model DIR] [--device cpu|cuda]
+    python benchmarks/decoding.py [speed|record|greedy ...] [--model DIR] [--device cpu|cuda]
 
 speed    1, 8 and 32 stories at once (on a GPU also 256), and the first token after a prompt of 50
          tokens
 record   what the record of each token costs
 greedy   200 prompts x 200 tokens at temperature 0, token for token against generate in fp32
-heads    how long each form of the head takes and what its rounding costs on real stories
 
 Every contender runs in a process of its own, on the same export, with the same prompts and lengths:
 temperature 0.8, top-k 40, ends ignored. A figure is the median of `--repeats` runs after one that
-warms up. Inkling's include the record of every token. CTranslate2's model comes from its own
-converter. The last two parts are judged on the processor.
+warms up. Inkling's include the record of every token; "the core alone" is what its C code would
+do without Python's decode loop and records. llama.cpp reads the export as GGUF in fp16,
+CTranslate2's model comes from its own converter. `greedy` is judged on the processor.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -38,13 +40,17 @@ STORIES = ROOT.parent / "shared" / "data" / "valid.jsonl"
 SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
 CONTENDERS = {
     "inkling": "Inkling, with the record",
+    "inkling-page": "Inkling, as the page streams it",
     "inkling-bare": "Inkling, without the record",
+    "core": "the core alone",
     "generate-fp32": "generate, fp32",
     "generate-bf16": "generate, bf16",
     "generate-static": "generate, fp32, static cache",
+    "llama.cpp": "llama.cpp, GGUF f16",
     "ctranslate2-float32": "CTranslate2, float32",
     "ctranslate2-int8": "CTranslate2, int8",
 }
+NEEDED = {"ctranslate2": "ctranslate2", "llama.cpp": "xllamacpp"}  # packages of contenders
 STREAMS = {"cpu": (1, 8, 32), "cuda": (1, 8, 32, 256)}
 PROMPT = 16  # tokens
 LONG_PROMPT = 50
@@ -72,15 +78,17 @@ def prompts(model: Path, count: int, length: int) -> list[list[int]]:
 
 
 @contextmanager
-def inkling(model: Path, device: str, streams: int, bare: bool = False) -> Iterator[Run]:
-    """This project's loop."""
+def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
+    """This project's loop: with the whole record, without alternatives ("page"), or without the
+    record ("bare")."""
+    from playground.core.library import MAX_ALTERNATIVES
     from playground.engine import sampler
     from playground.engine.engine import Engine
     from playground.model.folder import ModelFolder
     from playground.sampling import Settings
     from playground.stories.story import Story, Token
 
-    if bare:
+    if kind == "bare":
         empty = Token(0, "", None, 0.0, 0.0, 0, 0.0, ())
         sampler.Sampler._record = lambda *_: empty  # type: ignore[method-assign, assignment]
     storyteller = ModelFolder.open(model, device=device)
@@ -92,10 +100,91 @@ def inkling(model: Path, device: str, streams: int, bare: bool = False) -> Itera
                                 stop_at_end=False)  # fmt: skip
             prompt = storyteller.decode(ids)
             story = Story(storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False)
-            begun.append(engine.write("", settings, after=story))
+            alternatives = 0 if kind == "page" else MAX_ALTERNATIVES
+            begun.append(engine.write("", settings, after=story, alternatives=alternatives))
         return [[token.token_id for token in stream] for stream in begun]
 
     with Engine(storyteller, max_streams=streams) as engine:
+        yield run
+
+
+@contextmanager
+def core(model: Path, streams: int) -> Iterator[Run]:
+    """The core's C code, a thread for each of its workers."""
+    import numpy as np
+
+    from playground.core.library import COLUMN, QUESTION, Core, uniform
+    from playground.core.pack import pack
+    from playground.model.core_decoder import usable_cores
+    from playground.model.folder import ModelFolder
+
+    storyteller = ModelFolder.open(model, device="cpu")
+    workers = min(streams, usable_cores())
+    opened = Core(
+        pack(storyteller.weights, storyteller.config).content, streams, 512, workers
+    )  # fmt: skip
+
+    def run(texts: list[list[int]], length: int) -> list[list[int]]:
+        found: list[list[int]] = [[] for _ in texts]
+
+        def work(worker: int) -> None:
+            mine = list(range(worker, len(texts), workers))
+            if not mine:
+                return
+            columns, questions = np.zeros(len(mine), COLUMN), np.zeros(len(mine), QUESTION)
+            columns["slot"], columns["question"] = mine, range(len(mine))
+            questions["temperature"], questions["top_k"], questions["known"] = 0.8, 40, -1
+            questions["top_p"] = questions["repetition_penalty"] = 1
+            for story in mine:
+                ids = [storyteller.start, *texts[story]][:-1]
+                prompt = [(one, story, position, -1) for position, one in enumerate(ids)]
+                opened.step(worker, np.array(prompt, COLUMN), questions[:0])
+            columns["id"] = [texts[story][-1] for story in mine]
+            columns["position"] = [len(texts[story]) for story in mine]
+            for position in range(length):
+                questions["draw"] = [uniform(story, position) for story in mine]
+                columns["id"] = opened.step(worker, columns, questions)["id"]
+                columns["position"] += 1
+                for story, token_id in zip(mine, columns["id"].tolist(), strict=True):
+                    found[story].append(token_id)
+
+        threads = [Thread(target=work, args=(worker,)) for worker in range(1, workers)]
+        for thread in threads:
+            thread.start()
+        work(0)
+        for thread in threads:
+            thread.join()
+        return found
+
+    yield run
+
+
+@contextmanager
+def llama_cpp(model: Path, streams: int) -> Iterator[Run]:
+    """llama.cpp's server, in this process."""
+    import xllamacpp as library
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.gguf"
+        order = [sys.executable, "-m", "trainer.export", "gguf", str(model), str(file)]
+        subprocess.run(order, cwd=ROOT, check=True, capture_output=True)
+        params = library.CommonParams()
+        params.model.path = str(file)
+        params.n_ctx, params.n_parallel = 512 * streams, streams
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count()
+        server = library.Server(params)
+
+        def write(ids: list[int], length: int) -> list[int]:
+            told = server.handle_completions({
+                "prompt": [50256, *ids], "n_predict": length, "temperature": 0.8, "top_k": 40,
+                "top_p": 1.0, "min_p": 0.0, "ignore_eos": True,
+            })  # fmt: skip
+            return [0] * int(told["usage"]["completion_tokens"])
+
+        def run(texts: list[list[int]], length: int) -> list[list[int]]:
+            with ThreadPoolExecutor(len(texts)) as visitors:
+                return list(visitors.map(lambda ids: write(ids, length), texts))
+
         yield run
 
 
@@ -150,7 +239,11 @@ def contender(name: str, model: Path, device: str, streams: int) -> Any:
     """The contender of that name, to be entered."""
     library, _, kind = name.partition("-")
     if library == "inkling":
-        return inkling(model, device, streams, bare=kind == "bare")
+        return inkling(model, device, streams, kind)
+    if library == "core":
+        return core(model, streams)
+    if library == "llama.cpp":
+        return llama_cpp(model, streams)
     peer = generate if library == "generate" else ctranslate2
     return peer(model, device, kind)
 
@@ -197,7 +290,10 @@ def speed(model: Path, device: str, tokens: int, repeats: int) -> None:
     rows: dict[str, list[dict[str, float]]] = {}
     base = "generate-fp32"
     for name in [base, *(name for name in CONTENDERS if name not in (base, "inkling-bare"))]:
-        if name.startswith("ctranslate2") and not importlib.util.find_spec("ctranslate2"):
+        if name in ("core", "llama.cpp") and device != "cpu":
+            continue
+        package = NEEDED.get(name.split("-")[0])
+        if package and not importlib.util.find_spec(package):
             print(f"{CONTENDERS[name]:32}  not measured: it is not installed")
             continue
         rows[name] = [apart(name, model, device, count, tokens, repeats) for count in counts]
@@ -211,18 +307,17 @@ def speed(model: Path, device: str, tokens: int, repeats: int) -> None:
 
 def record(model: Path, device: str, tokens: int, repeats: int) -> None:
     """What the record costs, in turns so that the machine's mood is shared."""
+    names = ("inkling", "inkling-page", "inkling-bare")
     for streams in (1, 32):
-        pairs = [
-            [
-                apart(name, model, device, streams, tokens, 3)["speed"]
-                for name in ("inkling", "inkling-bare")
-            ]
+        rows = [
+            [apart(name, model, device, streams, tokens, 3)["speed"] for name in names]
             for _ in range(repeats)
         ]
-        share = statistics.median(1 - told / bare for told, bare in pairs)
-        told, bare = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"record, {streams:>2} at once: {told:,.0f} tokens/s with it, {bare:,.0f} without: "
-              f"{share:.1%} of the speed")  # fmt: skip
+        whole, page, bare = (statistics.median(column) for column in zip(*rows, strict=True))
+        costs = [statistics.median(1 - row[k] / row[-1] for row in rows) for k in range(2)]
+        print(f"record, {streams:>2} at once: {whole:,.0f} tokens/s with all of it, {page:,.0f} "
+              f"without alternatives, {bare:,.0f} with nothing: {costs[0]:.1%} and {costs[1]:.1%} "
+              "of the speed")  # fmt: skip
 
 
 def greedy(model: Path, count: int = 200, length: int = 200) -> None:
@@ -271,85 +366,10 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
         print(f"  first difference between two tokens of probability {one:.7f} and {two:.7f}")
 
 
-def heads(model: Path, count: int = 400) -> None:
-    """What each form of the head takes, and what it costs on real stories beside fp32."""
-    import torch
-
-    from playground.model.attention import Chunk
-    from playground.model.batched_decoder import BatchedDecoder
-    from playground.model.candidates import FEW, likeliest_rows
-    from playground.model.folder import ModelFolder
-    from playground.model.head import Head
-
-    storyteller = ModelFolder.open(model, device="cpu")
-    network = BatchedDecoder(storyteller)
-    network.reserve(1, network.context)
-    exact, rough = (Head(network.table, kind) for kind in (torch.float32, torch.bfloat16))
-    table, counts = exact._table, exact.counts
-    scale = table.abs().amax(1).clamp_min(1e-12) / 127  # int8 weights, a scale a row
-    small, scale_bf16 = (table / scale[:, None]).round().to(torch.int8), scale.to(torch.bfloat16)
-
-    def int8(states: torch.Tensor) -> torch.Tensor:
-        return torch._weight_int8pack_mm(states.to(torch.bfloat16), small, scale_bf16).float()
-
-    def log_total(logits: torch.Tensor) -> torch.Tensor:
-        return (logits.double() + counts.double().log()).logsumexp(-1)
-
-    def own(logits: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-        return logits.double().gather(1, after)[:, 0]
-
-    # Each form: states and the unique rows that follow to surprise; states to what a choice needs.
-    def plain(logits_of: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-        def surprise(states: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-            logits = logits_of(states)
-            return log_total(logits) - own(logits, after)
-
-        return surprise, logits_of
-
-    def again(states: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return likeliest_rows(rough, states, rough.logits(states), FEW)
-
-    def surprise_again(states: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-        return again(states)[2] - rough.exact(states, after)[:, 0].double()
-
-    forms = {
-        "fp32": plain(exact.logits),
-        "bf16": plain(rough.logits),
-        "int8 weights, bf16 states": plain(int8),
-        "bf16, the candidates again in fp32": (surprise_again, again),
-    }
-    lost, tokens = dict.fromkeys(forms, 0.0), 0
-    with torch.inference_mode():
-        for text in prompts(model, count, 100):
-            ids = [storyteller.start, *text]
-            states = network.feed([Chunk(0, 0, ids[:-1])])
-            after = torch.from_numpy(exact.unique_of[ids[1:]])[:, None]
-            true = forms["fp32"][0](states, after)
-            for name, (surprise, _) in forms.items():
-                lost[name] += float((surprise(states, after) - true).sum())
-            tokens += len(text)
-        print(f"forms of the head; cost in nats per token beside fp32, on {tokens:,} tokens")
-        print(f"{'':36}{'1 row':>10}{'32 rows':>11}{'cost':>12}")
-        for name, (_, function) in forms.items():
-            times = [milliseconds(function, states[:rows]) for rows in (1, 32)]
-            print(f"{name:36}{times[0]:>7.3f} ms{times[1]:>8.3f} ms{lost[name] / tokens:>+12.6f}")
-    print("the last one's time includes the choice of the candidates and the sums over all ids")
-
-
-def milliseconds(function: Callable[..., Any], *inputs: Any, calls: int = 200) -> float:
-    """Of one call, the median."""
-    seconds = []
-    for _ in range(calls):
-        begin = time.perf_counter()
-        function(*inputs)
-        seconds.append(time.perf_counter() - begin)
-    return 1000 * statistics.median(seconds[calls // 10 :])
-
-
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("parts", nargs="*", default=["speed", "record", "greedy", "heads"])
+    parser.add_argument("parts", nargs="*", default=["speed", "record", "greedy"])
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "storyteller")
     parser.add_argument("--tokens", type=int, default=128, help="tokens of a story")
     parser.add_argument("--repeats", type=int, default=5)
@@ -368,10 +388,8 @@ def main() -> None:
             record(options.model, options.device, options.tokens, options.repeats)
         elif part == "greedy":
             greedy(options.model)
-        elif part == "heads":
-            heads(options.model)
         else:
-            sys.exit(f"error: there is no part {part!r}: speed, record, greedy or heads")
+            sys.exit(f"error: there is no part {part!r}: speed, record or greedy")
 
 
 if __name__ == "__main__":

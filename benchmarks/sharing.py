@@ -1,12 +1,12 @@
-"""Links, pictures and files: how long, how large, and what others feel of it.
+"""Links and their previews: how long, how large, and what others feel of it.
 
     python benchmarks/sharing.py [--model DIR] [--stories 50] [--pictures 200]
 
 Links: letters for stories of 300 tokens, beside what a page does that puts its whole state into an
 address (JSON by LZMA, as KoboldAI Lite) or only the text (deflate). Replay: every story written
-again from its link by a fresh engine, alone and among 31 others. Pictures and files: the median of
-several, by the running app. Visitors: the time to another visitor's first word while one asks for
-pictures without a pause, each of another title, so that none is in the cache.
+again from its link by a fresh engine, alone and among 31 others. Previews: the median of several,
+by the running app. Visitors: the time to another visitor's first word while one asks for pictures
+without a pause, each of another link, so that none is in the cache.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from serving import OPENINGS, running_app, with_surprise
@@ -126,23 +127,21 @@ def first_words(url: str, count: int = 12) -> float:
     return 1000 * statistics.median(waits)
 
 
+def another(link: str, number: int) -> str:
+    """A link with another name in it, whose picture is not in the cache."""
+    return encode(replace(decode(link), name=f"n{number}"))
+
+
 def served(model: Path, links: list[str], pictures: int) -> None:
     """Prints the last two tables."""
     with running_app(model) as (url, _):
-        base = f"{url}/s/{links[0]}"
-        print("\nMade by the app, median\n")
-        for name, path in (
-            ("picture, wide", "picture.png?title={}"),
-            ("picture, tall, with the odds", "picture.png?shape=tall&odds=1&title={}"),
-            ("the same picture again", "picture.png?title=1"),
-            ("QR code", "qr.svg?{}"),
-            (".txt", "story.txt?{}"),
-            (".epub", "story.epub?{}"),
-            (".pdf", "story.pdf?{}"),
-            (".html, with a replay", "story.html?{}"),
+        print("\nPreview of a link, median\n")
+        for name, address in (
+            ("picture", lambda k: f"{url}/s/{another(links[0], k)}/picture.png"),
+            ("the same picture again", lambda _: f"{url}/s/{links[0]}/picture.png"),
         ):
-            size = len(get(f"{base}/{path.format('a')}")[1])
-            seconds = seconds_of(lambda k, path=path: get(f"{base}/{path.format(k)}"))
+            size = len(get(address(0))[1])
+            seconds = seconds_of(lambda k, address=address: get(address(k)))
             print(f"  {name:<30} {1000 * seconds:7.0f} ms {size / 1000:8.0f} kB")
         alone = first_words(url)
         answers: Counter[int] = Counter()
@@ -152,8 +151,8 @@ def served(model: Path, links: list[str], pictures: int) -> None:
         def ask_on() -> None:
             while not is_over.is_set():
                 number = next(numbers)
-                link = links[number % len(links)]
-                answers[get(f"{url}/s/{link}/picture.png?title=n{number}")[0]] += 1
+                link = another(links[number % len(links)], number)
+                answers[get(f"{url}/s/{link}/picture.png")[0]] += 1
 
         with ThreadPoolExecutor(4) as greedy:
             asked = [greedy.submit(ask_on) for _ in range(4)]

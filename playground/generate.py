@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from playground.model.folder import ModelFolder
 
         storyteller = ModelFolder.open(folder, device=device, base=base)
-        print(introduction(storyteller.device), file=sys.stderr, flush=True)
+        print(introduction(storyteller.device, device), file=sys.stderr, flush=True)
         if not storyteller.ends:
             print("this model names no token that ends a story", file=sys.stderr, flush=True)
         with contextlib.ExitStack() as closing:

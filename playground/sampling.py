@@ -1,14 +1,14 @@
-"""Logits to a token: the settings of a story, its draws, and the choice.
+"""The settings of a story: how its tokens are chosen.
 
 Draws are counted, not taken in a row: token t of a story uses a uniform number that is a pure
 function of (seed, t). The token is the first one at which the cumulative probability, over the
 ids from the likeliest to the least likely (equal ones by id), passes that number. So the same seed
 writes the same story alone and among others, and the same draws can be used at another temperature.
+The choice itself is the core's (core/choice.c).
 """
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -23,12 +23,15 @@ SEED_END = 2**32
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of the table below: what the terminal, the page, the API and README say of it.
+    """One setting of the table below: what the terminal, the page, the API and the documents say.
 
     Attributes:
         name: as records, flags and endpoints spell it.
         kind: int, float, bool or tuple (of words).
-        default: what it is when nobody says anything.
+        default: its value where none is given.
+        neutral: the value at which it changes nothing; None where every value acts.
+        limits: whether it keeps some tokens from being drawn unless it is neutral.
+        link: its number in links (stories/permalink.py); 0 where a link does not keep it.
         low, high: of a number, both within the range.
         step: of the page's slider; 0 for none.
         first: whether the slider is on the first screen, and not under "More".
@@ -38,6 +41,9 @@ class Row:
     name: str
     kind: type
     default: Any
+    neutral: Any
+    limits: bool
+    link: int
     low: float
     high: float
     step: float
@@ -49,20 +55,27 @@ def setting(
     default: Any,
     meaning: str,
     *,
+    neutral: Any = None,
+    limits: bool = False,
+    link: int = 0,
     low: float = 0,
     high: float = 0,
     step: float = 0,
     first: bool = False,
 ) -> Any:
     """One row of the table: a field of `Settings`, described as in `Row`."""
-    about = {"low": low, "high": high, "step": step, "first": first, "meaning": meaning}
+    about = {name: value for name, value in locals().items() if name != "default"}
     return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of a story: a table, one row a setting. The terminal's flags, the page's
-    sliders (web/sliders.js), the API's parameters and README's table follow from it.
+    sliders, the API's parameters, links and docs/settings.md follow from it
+    (`python -m playground.settings_table` writes what the page needs).
+
+    Numbers in links are never given to another setting. Those from 9 on are kept only where the
+    setting is not neutral.
 
     Raises:
         ValueError: one sentence that names the setting.
@@ -75,9 +88,17 @@ class Settings:
         high=2.0,
         step=0.05,
         first=True,
+        link=1,
     )
     top_k: int = setting(
-        40, "draw from the k likeliest tokens; 0 is all", high=TOP_K_MAX, step=1, first=True
+        40,
+        "draw from the k likeliest tokens; 0 is all",
+        high=TOP_K_MAX,
+        step=1,
+        first=True,
+        neutral=0,
+        limits=True,
+        link=5,
     )
     # Holtzman et al. 2020
     top_p: float = setting(
@@ -86,6 +107,9 @@ class Settings:
         low=0.0,
         high=1.0,
         step=0.01,
+        neutral=1.0,
+        limits=True,
+        link=2,
     )
     min_p: float = setting(
         0.0,
@@ -93,6 +117,9 @@ class Settings:
         low=0.0,
         high=1.0,
         step=0.01,
+        neutral=0.0,
+        limits=True,
+        link=3,
     )
     # Keskar et al. 2019
     repetition_penalty: float = setting(
@@ -101,15 +128,20 @@ class Settings:
         low=0.5,
         high=2.0,
         step=0.05,
+        neutral=1.0,
+        link=4,
     )
     length: int = setting(200, "tokens to write", low=1, high=1_000, step=1, first=True)
     seed: int = setting(
-        0, "of the draws: the same seed, settings and model write the same story", high=SEED_END - 1
+        0,
+        "of the draws: the same seed, settings and model write the same story",
+        high=SEED_END - 1,
+        link=6,
     )
     banned_words: tuple[str, ...] = setting(
-        (), "words not to write, whatever their case and the space before them"
+        (), "words not to write, whatever their case and the space before them", neutral=(), link=8
     )
-    stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens")
+    stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens", link=7)
 
     def __post_init__(self) -> None:
         for row in NUMBERS:
@@ -131,6 +163,14 @@ class Settings:
         if not isinstance(self.stop_at_end, bool):
             raise ValueError(f"stop_at_end must be true or false, not {self.stop_at_end!r}.")
 
+    @property
+    def draws_from_all(self) -> bool:
+        """Whether every token can be drawn, however unlikely."""
+        limits = [row for row in ROWS if row.limits]
+        return self.temperature > 0 and all(
+            getattr(self, row.name) == row.neutral for row in limits
+        )
+
     @classmethod
     def from_json(cls, values: Any) -> Settings:
         """The settings in a JSON object; unknown keys are refused by name."""
@@ -151,6 +191,7 @@ def rows() -> tuple[Row, ...]:
 
 ROWS = rows()
 NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
+NUMBERED = {row.link: row.name for row in NUMBERS if row.link}  # by their numbers in links
 
 
 def words_in(text: str) -> tuple[str, ...]:
@@ -180,83 +221,3 @@ def number(row: Row, value: Any) -> Any:
 def instead(value: Any) -> str:
     """How a sentence on a wrong value ends."""
     return "and nothing was given" if value is None else f"not {str(value)[:50]!r}"
-
-
-def uniform(seed: int, position: int) -> float:
-    """The uniform number in [0, 1) of token `position` of a story: SplitMix64 (Steele, Lea and
-    Flood 2014) at counter (seed, position), its upper 53 bits."""
-    mask = 2**64 - 1
-    mixed = (seed * 2**32 + position + 1) * 0x9E3779B97F4A7C15 & mask
-    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & mask
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & mask
-    return ((mixed ^ mixed >> 31) >> 11) / 2**53
-
-
-def choose(
-    logits: np.ndarray, log_rest: float, settings: Settings, draw: float
-) -> tuple[int, float] | None:
-    """The chosen one among the likeliest ids, and its probability after the settings.
-
-    Args:
-        logits: (n,) float64, from the likeliest id down; at least as many as top-k asks for.
-        log_rest: log of the sum of exp(logit / temperature) over all other ids; -inf for none.
-        settings: how to choose.
-        draw: the uniform number, in [0, 1).
-
-    Returns:
-        None when the choice may lie among the other ids: ask again with all of them.
-    """
-    if settings.temperature == 0:
-        return 0, 1.0
-    scaled = logits / settings.temperature
-    if settings.top_k:
-        scaled, log_rest = scaled[: settings.top_k], -math.inf
-    weights = np.exp(scaled - scaled[0])
-    rest = math.exp(min(log_rest - float(scaled[0]), 700.0))
-    cumulative = np.cumsum(weights)
-    total = float(cumulative[-1]) + rest
-    last = len(weights)  # what the limits leave is a prefix
-    if settings.top_p < 1:
-        last = min(last, int(np.searchsorted(cumulative, settings.top_p * total)) + 1)
-    if settings.min_p > 0:
-        last = min(last, int(np.count_nonzero(weights >= settings.min_p)))
-    if last < len(weights):
-        rest, total = 0.0, float(cumulative[last - 1])
-    elif rest and (settings.top_p < 1 or settings.min_p > 0):
-        return None
-    index = int(np.searchsorted(cumulative[:last], draw * total, side="right"))
-    if index == last:
-        if rest:
-            return None
-        index = last - 1  # rounding at the very end
-    return index, float(weights[index]) / total
-
-
-def choose_among_all(
-    logits: np.ndarray, settings: Settings, draw: float, count: int = 256
-) -> tuple[int, float]:
-    """The chosen id among all, and its probability: `choose` on logits (vocabulary,) in any
-    order."""
-    if count < len(logits):
-        near = np.argpartition(-logits, count)[:count]
-        others = np.ones(len(logits), dtype=bool)
-        others[near] = False
-        scaled = logits[others] / (settings.temperature or 1.0)
-        top, log_rest = scaled.max(), -math.inf
-        if top > -math.inf:  # a seam leaves a few ids, and all others are banned
-            log_rest = float(top + np.log(np.exp(scaled - top).sum()))
-    else:
-        near, log_rest = np.arange(len(logits)), -math.inf
-    near = near[np.lexsort((near, -logits[near]))]
-    found = choose(logits[near], log_rest, settings, draw)
-    if found is None:
-        return choose_among_all(logits, settings, draw, len(logits))
-    return int(near[found[0]]), found[1]
-
-
-def penalise(logits: np.ndarray, seen: list[int], penalty: float) -> None:
-    """Make the ids that were there already less likely (Keskar et al. 2019, equation 2), in
-    place."""
-    ids = np.unique(seen)
-    values = logits[ids]
-    logits[ids] = np.where(values > 0, values / penalty, values * penalty)

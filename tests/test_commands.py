@@ -3,6 +3,7 @@ tiny models where it stands for hours of work, and none is without a row here.""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import app
 import playground.browser.__main__
 import playground.generate
 import playground.publish.__main__
+import trainer.corpus.__main__
 import trainer.evaluate.__main__
 import trainer.export.__main__
 import trainer.metrics.__main__
@@ -38,6 +40,8 @@ ELSEWHERE = {  # a command's start: why it is not run here
     ".venv/bin/python": "the same",
     "py -m venv": "Windows",
     ".venv\\Scripts\\": "Windows",
+    "mkdir": "the fixture `home` has the folders",
+    "source": "the tests run in the environment",
     "make": "the target is looked up; CI runs `make test`",
     ".venv/bin/pre-commit": "it changes the repository",
     "EVENT=$(curl": "tests/playground/pages/test_api.py runs it",
@@ -67,11 +71,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = (ROOT / "trainer" / "corpus" / "sample.jsonl").read_text().splitlines()[40:]
     for name, count in {"stories": 300, "train": 30, "valid": 4}.items():
         (home / f"{name}.jsonl").write_text("\n".join(lines[:count]) + "\n")
+    (home / "my-stories/valid").mkdir(parents=True)
+    (home / "my-stories/valid/story.txt").write_text(json.loads(lines[0])["text"])
     here = os.getcwd()
     os.chdir(home)
     try:
         arguments = ["--corpus.source", "stories.jsonl", "--run.dir", "runs/storyteller"]
         assert trainer.train.main([*SMALL, *arguments]) == 0
+        (home / "runs/mine").symlink_to("storyteller")
     finally:
         os.chdir(here)
     return home
@@ -103,6 +110,7 @@ def module(main: Callable[[list[str]], int], *more: str) -> Callable[[list[str]]
 RUN: dict[str, Callable[[list[str]], int]] = {
     "accelerate launch": train,
     "python app.py": open_page,
+    "python -m trainer.corpus": module(trainer.corpus.__main__.main),
     "python -m trainer.evaluate": module(trainer.evaluate.__main__.main),
     "python -m trainer.metrics": module(trainer.metrics.__main__.main),
     "python -m trainer.export": module(trainer.export.__main__.main),
@@ -129,11 +137,27 @@ def test_a_command_in_a_document_runs(
         assert done.returncode == 0, done.stderr
 
 
-def test_the_python_of_readme_runs(
+def programs(document: str) -> list[str]:
+    return PYTHON.findall((ROOT / "docs" / document).read_text(encoding="utf-8"))
+
+
+def test_the_program_of_the_tutorial_makes_200_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trainer").symlink_to(ROOT / "trainer")
+    parts = {"train": 180, "valid": 20}
+    for part in parts:
+        (tmp_path / "my-stories" / part).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    (program,) = programs("tutorial.md")
+    exec(program, {})
+    assert {part: len(list(Path("my-stories", part).iterdir())) for part in parts} == parts
+
+
+def test_the_python_for_transformers_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    blocks = PYTHON.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert len(blocks) == 1
+    (program,) = programs("exporting.md")
     monkeypatch.chdir(ROOT)
-    exec(blocks[0], {})
+    exec(program, {})
     assert capsys.readouterr().out.startswith("<|endoftext|>Once upon a time")

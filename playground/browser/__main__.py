@@ -25,7 +25,7 @@ def parser() -> Parser:
     found.add_argument("out", metavar="OUT", type=Path, help="the folder to make")
     found.add_argument(
         "--weights",
-        choices=tuple(WEIGHTS),
+        choices=WEIGHTS,
         default="fp16",
         help="fp16 loses nothing of an fp16 export; int8 is half as large, 2 to 3 times as fast, "
         "and writes other stories for the same seeds (default: fp16)",

@@ -2,8 +2,8 @@
 
 index.html  sw.js  start.json  README.md  .nojekyll
 model-CHECKSUM.inkling          the packed weights (pack.py)
-web/                            the app's own component
-browser/                        kernel.wasm, the worker, the tokenizer, the sampler
+web/                            the app's own component, core.wasm
+browser/                        the worker, the tokenizer, the scheduler of the stories
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def page_of(
     own = resources.files("playground")
     files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
     files |= {f"browser/{path}": content for path, content in read(own / "browser" / "web")}
-    files["browser/kernel.wasm"] = (own / "browser" / "kernel.wasm").read_bytes()
+    files["web/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
     frame, trouble = (
         (own / "web" / name).read_text(encoding="utf-8") for name in ("index.html", "trouble.js")
@@ -127,8 +127,8 @@ def index(html: str, trouble: str) -> str:
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace('src="web/start.js"', 'src="browser/start.js"')
     style = '<link rel="stylesheet" href="web/style.css">'
-    own = [f'<link rel="stylesheet" href="browser/{name}.css">' for name in ("loading", "print")]
-    return html.replace(style, "\n  ".join([style, *own]))
+    own = '<link rel="stylesheet" href="browser/loading.css">'
+    return html.replace(style, f"{style}\n  {own}")
 
 
 def service_worker(template: str, files: Mapping[str, bytes]) -> str:

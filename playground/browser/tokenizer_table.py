@@ -43,17 +43,18 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
     Raises:
         ValueError: it is not byte-level BPE as the trainer makes it; one sentence.
     """
-    described = json.loads(model.tokenizer.backend_tokenizer.to_str())
-    bpe, pattern = described["model"], pattern_of(described["pre_tokenizer"])
+    backend = model.tokenizer.backend_tokenizer
+    described = json.loads(backend.to_str()) if backend else {}
+    bpe, pattern = described.get("model", {}), pattern_of(described.get("pre_tokenizer"))
     unusual = [
         name
         for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges")
         if bpe.get(name)
     ]
-    if bpe["type"] != "BPE" or pattern is None or described["normalizer"] or unusual:
+    if bpe.get("type") != "BPE" or pattern is None or described["normalizer"] or unusual:
         raise ValueError(
-            f"the tokenizer in {model.folder} is none that the page has: it takes byte-level BPE "
-            "that parts words as GPT-2 does or as the trainer's own vocabularies do."
+            f"the page cannot read the tokenizer in {model.folder}: it takes byte-level BPE that "
+            "splits words as GPT-2 does or as the trainer's own vocabularies do."
         )
     ids: dict[str, int] = bpe["vocab"]
     letters = {number: chr(letter) for letter, number in LETTER_TO_BYTE.items()}

@@ -198,6 +198,19 @@ static int32_t next_id(struct Choice *c) {
   return c->ids[c->next_id++];
 }
 
+// What limits leave of a ranking: no id whose weight is below `least`, and no more once the sum of the weights
+// has reached `enough`. The likeliest id has the weight 1.
+struct Limits {
+  double least, enough;
+};
+
+// The limits that settings set to weights with the sum `total`.
+static struct Limits limits_of(const double *settings, double total) {
+  struct Limits found = {settings[MIN_P], __builtin_inf()};
+  if (settings[TOP_P] < 1) found.enough = settings[TOP_P] * total;
+  return found;
+}
+
 // A beginning of the ranking.
 struct Kept {
   int32_t count;
@@ -215,7 +228,7 @@ static struct Kept kept(struct Choice *c, int32_t most, double least, double eno
       found.is_known = c->is_whole;
       return found;
     }
-    if (c->weight < least) return found;
+    if (c->weight < least && found.count) return found; // the likeliest id always stays
     found.sum += c->weight;
     found.count++;
   }
@@ -226,16 +239,16 @@ static struct Kept kept(struct Choice *c, int32_t most, double least, double eno
 static int32_t draw(struct Choice *c, const struct Question *q, double *chosen) {
   int32_t most = INT32_MAX;
   double total = c->total;
-  if (q->top_k) {
-    const struct Kept found = kept(c, q->top_k, 0, __builtin_inf());
+  if (q->settings[TOP_K]) {
+    const struct Kept found = kept(c, (int32_t)q->settings[TOP_K], 0, __builtin_inf());
     if (!found.is_known) return -1;
     most = found.count;
     total = found.sum;
   }
-  if (q->top_p < 1 || q->min_p > 0) {
-    // An infinite sum is never reached; one of 0 is after the first id, which is always kept.
-    const double enough = q->top_p < 1 ? q->top_p * total : __builtin_inf();
-    const struct Kept found = kept(c, most, q->min_p, enough > 0 ? enough : 1e-300);
+  const struct Limits limits = limits_of(q->settings, total);
+  if (limits.least > 0 || limits.enough < __builtin_inf()) {
+    // A sum of 0 is reached after the first id, which is always kept.
+    const struct Kept found = kept(c, most, limits.least, limits.enough > 0 ? limits.enough : 1e-300);
     if (!found.is_known) return -1;
     most = found.count;
     total = found.sum;
@@ -258,7 +271,7 @@ static int32_t draw(struct Choice *c, const struct Question *q, double *chosen) 
 // Takes banned and penalised ids out of their rows (Keskar et al. 2019, equation 2).
 static void change(struct Choice *c, const struct Question *q) {
   const int32_t *banned = (const int32_t *)(uintptr_t)q->banned, *seen = (const int32_t *)(uintptr_t)q->seen;
-  const int32_t num_seen = q->penalty == 1 ? 0 : q->num_seen;
+  const int32_t num_seen = q->settings[REPETITION_PENALTY] == 1 ? 0 : q->num_seen;
   if (!q->num_banned && !num_seen) return;
   c->has_changes = 1;
   __builtin_memset(c->is_changed, 0, c->head->ids);
@@ -276,19 +289,19 @@ static void change(struct Choice *c, const struct Question *q) {
       c->counts[row]--;
       c->counts[c->rows] = 1;
       c->penalised[c->rows - c->head->unique] = seen[k];
-      c->copy[c->rows++] = (float)(logit > 0 ? logit / q->penalty : logit * q->penalty);
+      c->copy[c->rows++] = (float)(logit > 0 ? logit / q->settings[REPETITION_PENALTY] : logit * q->settings[REPETITION_PENALTY]);
     }
   c->logits = c->copy;
 }
 
 static int32_t choose_id(struct Choice *c, const struct Question *q, int32_t wanted, double *chosen) {
   change(c, q);
-  c->inverse = q->temperature > 0 ? 1 / q->temperature : 1;
-  if (c->has_changes || (!q->top_k && c->inverse != 1)) sum_up(c, c->inverse);
+  c->inverse = q->settings[TEMPERATURE] > 0 ? 1 / q->settings[TEMPERATURE] : 1;
+  if (c->has_changes || (!q->settings[TOP_K] && c->inverse != 1)) sum_up(c, c->inverse);
   if (c->has_changes) rank_rows(c, wanted);
   for (;;) {
     int32_t id;
-    if (q->temperature > 0) {
+    if (q->settings[TEMPERATURE] > 0) {
       id = draw(c, q, chosen);
     } else {
       begin_walk(c);
@@ -335,10 +348,12 @@ static int are_ids(const struct Head *head, uint64_t address, int32_t count) {
 
 // Whether every setting is in its range; no comparison holds for what is not a number.
 static int is_sound(const struct Head *head, const struct Question *q) {
-  return q->temperature >= 0 && q->temperature < 1e300 && q->top_p >= 0 && q->top_p <= 1 && q->min_p >= 0 &&
-         q->min_p <= 1 && q->penalty > 0 && q->penalty < 1e300 && q->draw >= 0 && q->draw < 1 && q->top_k >= 0 &&
-         q->known >= -1 && q->known < head->ids && q->alternatives >= 0 && q->alternatives <= ALTERNATIVES &&
-         are_ids(head, q->seen, q->num_seen) && are_ids(head, q->banned, q->num_banned);
+  const double *is = q->settings;
+  return is[TEMPERATURE] >= 0 && is[TEMPERATURE] < 1e300 && is[TOP_P] >= 0 && is[TOP_P] <= 1 && is[MIN_P] >= 0 &&
+         is[MIN_P] <= 1 && is[REPETITION_PENALTY] > 0 && is[REPETITION_PENALTY] < 1e300 && is[TOP_K] >= 0 &&
+         is[TOP_K] <= INT32_MAX && q->draw >= 0 && q->draw < 1 && q->known >= -1 && q->known < head->ids &&
+         q->alternatives >= 0 && q->alternatives <= ALTERNATIVES && are_ids(head, q->seen, q->num_seen) &&
+         are_ids(head, q->banned, q->num_banned);
 }
 
 void choice_answer(const struct Head *head, const float *logits, const struct Question *q, struct Answer *answer, void *room) {
@@ -346,7 +361,7 @@ void choice_answer(const struct Head *head, const float *logits, const struct Qu
   answer->id = UNSOUND;
   if (!is_sound(head, q)) return;
   struct Choice *c = prepared(head, logits, room);
-  int32_t wanted = q->top_k ? q->top_k : FEW;
+  int32_t wanted = q->settings[TOP_K] ? (int32_t)q->settings[TOP_K] : FEW;
   if (wanted < q->alternatives) wanted = q->alternatives;
   answer->id = NOT_A_NUMBER;
   sum_up(c, 1);
@@ -386,26 +401,26 @@ void choice_likeliest(const struct Head *head, const float *logits, int32_t coun
 
 double choice_odds(const struct Question *q, int32_t count, const double *logits, int32_t num_rest,
                    const double *rest_logits, const double *rest_counts, double *odds) {
-  double total = 0, others = 0, sum = 0, enough = __builtin_inf();
-  int32_t most = q->top_k && q->top_k < count ? q->top_k : count, last = 0;
+  double total = 0, others = 0, sum = 0;
+  int32_t most = q->settings[TOP_K] && q->settings[TOP_K] < count ? (int32_t)q->settings[TOP_K] : count, last = 0;
   for (int32_t k = 0; k < count; k++) odds[k] = 0;
   if (!count) return 0;
-  if (!(q->temperature > 0)) {
+  if (!(q->settings[TEMPERATURE] > 0)) {
     odds[0] = 1;
     return 0;
   }
-#define WEIGHT(logit) exp_of(((logit) - logits[0]) / q->temperature)
+#define WEIGHT(logit) exp_of(((logit) - logits[0]) / q->settings[TEMPERATURE])
   for (int32_t k = 0; k < most; k++) total += odds[k] = WEIGHT(logits[k]);
-  for (int32_t k = 0; k < num_rest && !q->top_k; k++) others += rest_counts[k] * WEIGHT(rest_logits[k]);
-  if (q->top_p < 1) enough = q->top_p * (total + others);
-  for (; last < most && (last == 0 || sum < enough) && odds[last] >= q->min_p; last++) sum += odds[last];
+  for (int32_t k = 0; k < num_rest && !q->settings[TOP_K]; k++) others += rest_counts[k] * WEIGHT(rest_logits[k]);
+  const struct Limits limits = limits_of(q->settings, total + others);
+  for (; last < most && (last == 0 || (sum < limits.enough && odds[last] >= limits.least)); last++) sum += odds[last];
   double rest = 0;
-  if (last == most && !q->top_k) {
+  if (last == most && !q->settings[TOP_K]) {
     for (int32_t k = 0; k < num_rest; k++) {
       const double weight = WEIGHT(rest_logits[k]);
-      if (weight >= q->min_p) rest += rest_counts[k] * weight;
+      if (weight >= limits.least) rest += rest_counts[k] * weight;
     }
-    if (rest > enough - sum) rest = enough > sum ? enough - sum : 0;
+    if (rest > limits.enough - sum) rest = limits.enough > sum ? limits.enough - sum : 0;
   }
 #undef WEIGHT
   for (int32_t k = 0; k < count; k++) odds[k] = k < last ? odds[k] / (sum + rest) : 0;

@@ -45,16 +45,17 @@ struct Column {
   int32_t question; // index of the question about the token after it, or -1
 };
 
+// Numbers of the settings that the choice knows: `link` in the table of playground/sampling.py.
+enum { TEMPERATURE = 1, TOP_P, MIN_P, REPETITION_PENALTY, TOP_K, SETTINGS = 16 };
+
 // What the next token shall be chosen by. Pointers are 8 bytes apart on every platform (`uint64_t`
 // holds an address of the core's memory), so that the layout is one.
 struct Question {
-  double temperature, top_p, min_p, penalty; // neutral: 1, 1, 0, 1; temperature 0 takes the likeliest
+  double settings[SETTINGS];                 // by their numbers; those that the choice does not know are ignored
   double draw;                               // in [0, 1)
-  int32_t top_k;                             // 0: all
   int32_t known;                             // the id that a person typed, or -1: choose one
   int32_t alternatives;                      // how many are wanted, at most ALTERNATIVES
   int32_t num_seen, num_banned;
-  int32_t reserved;
   uint64_t seen;                             // const int32_t *: ids that the penalty is for
   uint64_t banned;                           // const int32_t *: ids that must not be chosen
 };

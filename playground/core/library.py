@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from playground.sampling import NUMBERED
+
 BUILT = Path(__file__).parent / "built"
 SUFFIXES = {"linux": "so", "darwin": "dylib", "win32": "dll"}
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
@@ -35,13 +37,13 @@ HEADER = np.dtype(
     + [("epsilon", "<f4"), ("reserved", "<i4", 16)]
 )  # fmt: skip
 COLUMN = np.dtype([(name, "<i4") for name in ("id", "slot", "position", "question")])
+SETTINGS = 16  # of a question, at their numbers (sampling.py)
 QUESTION = np.dtype(
-    [(name, "<f8") for name in ("temperature", "top_p", "min_p", "penalty", "draw")]
-    + [(name, "<i4") for name in (
-        "top_k", "known", "alternatives", "num_seen", "num_banned", "reserved",
-    )]
+    [(NUMBERED.get(number, f"setting_{number}"), "<f8") for number in range(SETTINGS)]
+    + [("draw", "<f8")]
+    + [(name, "<i4") for name in ("known", "alternatives", "num_seen", "num_banned")]
     + [("seen", "<u8"), ("banned", "<u8")]
-)  # fmt: skip
+)
 ANSWER = np.dtype(
     [("id", "<i4"), ("rank", "<i4")]
     + [(name, "<f8") for name in ("probability", "chosen", "log_total", "entropy")]

@@ -16,10 +16,9 @@ branch of the one before, finds its beginning there.
 
 from __future__ import annotations
 
-from playground.engine.sampler import Sampler
+from playground.engine.sampler import Ask, Said, Sampler
 from playground.engine.stream import Sequence
-from playground.model.attention import Chunk
-from playground.model.decoder import Decoder
+from playground.model.decoder import Chunk
 from playground.stories.story import Token
 
 PREFILL_CHUNK = 64  # tokens of a prompt that are fed at once
@@ -34,10 +33,9 @@ class Batch:
         running: the stories, in the order in which their prompts take turns.
     """
 
-    def __init__(self, network: Decoder, sampler: Sampler, slots: int) -> None:
-        """`slots` is that of the network's cache; a story may need two."""
-        self._network, self._sampler = network, sampler
-        self._context = network.context
+    def __init__(self, sampler: Sampler, context: int, slots: int) -> None:
+        """`context` and `slots` are those of the cache; a story may need two slots."""
+        self._sampler, self._context = sampler, context
         self._slots = range(slots)
         self._held: list[list[int]] = [[] for _ in self._slots]  # tokens in free slots
         self.running: list[Sequence] = []
@@ -61,11 +59,20 @@ class Batch:
     def step(self) -> None:
         """Feed every running story, and hand out what it says next."""
         fed, refilled = self._plan()
-        states = self._network.feed([chunk for chunk, _ in (*fed, *refilled)])
-        asked = self._asked(fed)
+        chunks = [chunk for chunk, _ in refilled]
+        asks: list[Ask] = []
+        found: list[tuple[Sequence, Said]] = []
+        for chunk, sequence in fed:
+            its = self._ask(chunk, sequence)
+            if its and (sequence.peeks or sequence.word):  # which only all logits can answer
+                found += self._sampler.step_with_logits(chunk, its)
+            else:
+                chunks.append(chunk)
+                asks += its
+        found += self._sampler.step(chunks, asks)
         for chunk, sequence in refilled:
             sequence.num_refilled += len(chunk.ids)
-        for sequence, token in self._sampler.sample(states, asked):
+        for sequence, token in found:
             if token is None:  # the story's end
                 sequence.ended = True
             else:
@@ -99,25 +106,19 @@ class Batch:
         fed.sort(key=lambda one: one[0].slot)
         return fed, refilled
 
-    def _asked(self, fed: list[tuple[Chunk, Sequence]]) -> list[tuple[Sequence, int, int | None]]:
-        """Which rows of a step need a next token: story, row, and the id that follows if a person
-        typed it."""
-        asked: list[tuple[Sequence, int, int | None]] = []
-        row = 0
-        for chunk, sequence in fed:
-            known = sequence.first + sequence.num_cached
-            for offset in range(len(chunk.ids)):
-                following = known + offset + 1
-                if following == len(sequence.ids):
-                    if sequence.count:
-                        asked.append((sequence, row + offset, None))
-                        sequence.scored = following + 1
-                elif following >= sequence.scored:
-                    asked.append((sequence, row + offset, sequence.ids[following]))
-                    sequence.scored = following + 1
-            sequence.num_cached += len(chunk.ids)
-            row += len(chunk.ids)
-        return asked
+    def _ask(self, chunk: Chunk, sequence: Sequence) -> list[Ask]:
+        """What is asked about a story's chunk; notes it there, and that the chunk is fed."""
+        known = sequence.first + sequence.num_cached  # index of its first token
+        sequence.num_cached += len(chunk.ids)
+        end = known + len(chunk.ids)  # one more than the index of its last
+        first = max(known, sequence.scored - 1)  # the first whose next token has no record
+        last = end if sequence.count or end < len(sequence.ids) else end - 1
+        if first >= last:
+            return []
+        chunk.asked = range(first - known, last - known)
+        sequence.scored = last + 1
+        ids = sequence.ids
+        return [Ask(sequence, ids[k] if k < len(ids) else None) for k in range(first + 1, last + 1)]
 
     def _window(self, count: int) -> int:
         """Index of the oldest of `count` tokens that the model sees."""

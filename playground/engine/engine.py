@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 
-import torch
-
+from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.batch import Batch
 from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
@@ -46,15 +45,17 @@ class Engine:
         max_streams: int = 64,
         max_waiting: int = 32,
         memory: int | None = None,
+        workers: int | None = None,
     ) -> None:
         """`memory`: bytes for the stories' keys and values; None for half of what is free.
+        `workers`: threads that compute on a CPU; None for one per core.
 
         Raises:
             ValueError: the model cannot be used, or there is no memory for one story.
         """
         self.storyteller = storyteller
         self.max_streams = max_streams
-        self._memory = memory
+        self._memory, self._workers = memory, workers
         self.max_waiting = max_waiting
         self._waiting: list[Sequence] = []
         self._wake = threading.Condition()
@@ -79,10 +80,12 @@ class Engine:
         *,
         after: Story | None = None,
         completes_word: bool = False,
+        alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Write a story after a prompt, or `settings.length` more tokens after a story.
 
-        With `completes_word`, half a word at the prompt's end is completed.
+        With `completes_word`, half a word at the prompt's end is completed. `alternatives` is how
+        many of the likeliest tokens a record holds, ten at most.
 
         Raises:
             Busy: too many stories are waiting.
@@ -90,7 +93,11 @@ class Engine:
         """
         if after is not None:
             self._check_model(after)
-            return self._start(replace(after, settings=settings), must_go_on=after.ended)
+            return self._start(
+                replace(after, settings=settings),
+                must_go_on=after.ended,
+                alternatives=alternatives,
+            )
         seam = self.seam(prompt, completes_word=completes_word)
         ids = tuple(self.encode(seam.bare))
         story = Story(
@@ -102,7 +109,7 @@ class Engine:
             ended=False,
             begins_with=seam.begins,
         )
-        return self._start(story, seam=seam, of_prompt=len(seam.word))
+        return self._start(story, seam=seam, of_prompt=len(seam.word), alternatives=alternatives)
 
     def extend(
         self,
@@ -115,6 +122,7 @@ class Engine:
         beyond_end: bool = False,
         begins_with: str = "",
         completes_word: bool = False,
+        alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Go on from the tokens of a story and what a person typed after them.
 
@@ -130,6 +138,7 @@ class Engine:
             position: of the first new token among the story's draws.
             token_id: a token that was chosen after the text.
             beyond_end: the story was at its end, and goes on all the same.
+            alternatives: how many of the likeliest tokens a record holds, ten at most.
 
         Raises:
             ValueError: an id that the model does not have, or a text that is too long.
@@ -141,7 +150,14 @@ class Engine:
         typed = self.encode(seam.bare, begins=not ids) + ([] if token_id is None else [token_id])
         self._check_ids([*ids, *typed])
         story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
-        return self._start(story, *typed, position=position, seam=seam, must_go_on=beyond_end)
+        return self._start(
+            story,
+            *typed,
+            position=position,
+            seam=seam,
+            must_go_on=beyond_end,
+            alternatives=alternatives,
+        )
 
     def candidates(self, ids: list[int], text: str = "", token_id: int | None = None) -> NextTokens:
         """What could come after the tokens `ids` and a text; with `token_id`, the record of that
@@ -206,9 +222,9 @@ class Engine:
         self._check_model(story)
         if not 0 <= position < len(story.tokens):
             raise ValueError(f"position must be from 0 to {len(story.tokens) - 1}, not {position}.")
-        if not 0 <= token_id < self._network.head.vocabulary:
+        if not 0 <= token_id < self._network.head.ids:
             raise ValueError(
-                f"token_id must be from 0 to {self._network.head.vocabulary - 1}, not {token_id}."
+                f"token_id must be from 0 to {self._network.head.ids - 1}, not {token_id}."
             )
         kept = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
         return self._start(kept, token_id)
@@ -223,7 +239,13 @@ class Engine:
         """
         return self.score_ids(self.encode(text, begins=not after), after=after)
 
-    def score_ids(self, ids: Collection[int], *, after: Collection[int] = ()) -> Story:
+    def score_ids(
+        self,
+        ids: Collection[int],
+        *,
+        after: Collection[int] = (),
+        alternatives: int = MAX_ALTERNATIVES,
+    ) -> Story:
         """`score` of tokens; ValueError, too, for one that the model does not have."""
         if not ids:
             raise ValueError("there is no text to look at: type some words.")
@@ -238,7 +260,13 @@ class Engine:
         )
         begin = [self.storyteller.start, *after]
         sequence = Sequence(
-            story.settings, [*begin, *ids], 0, 0, len(begin), self._letters_after(after)
+            story.settings,
+            [*begin, *ids],
+            0,
+            0,
+            len(begin),
+            self._letters_after(after),
+            alternatives=alternatives,
         )
         stream = self._enter(sequence, story)
         for _ in stream:
@@ -273,7 +301,7 @@ class Engine:
             )
         ids = self.storyteller.encode(prompt, begins=begins)
         unknown = max(ids, default=0)
-        if unknown >= self._network.head.vocabulary:
+        if unknown >= self._network.head.ids:
             raise ValueError(
                 f"the tokenizer makes a token, {unknown}, of this text that the model does not "
                 "have: write something else, or give the folder the model's own tokenizer."
@@ -297,7 +325,7 @@ class Engine:
     def _check_ids(self, ids: list[int]) -> None:
         """Refuse ids that the model does not have."""
         for token_id in (min(ids, default=0), max(ids, default=0)):
-            if not 0 <= token_id < self._network.head.vocabulary:
+            if not 0 <= token_id < self._network.head.ids:
                 raise ValueError(
                     f"this story holds a token, {token_id}, that its model does not have."
                 )
@@ -310,6 +338,7 @@ class Engine:
         seam: Seam | None = None,
         must_go_on: bool = False,
         of_prompt: int = 0,
+        alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Go on from a story and some tokens after it, which a person chose. The draws go on from
         `position`, which is the number of tokens in the story unless it is given."""
@@ -328,6 +357,7 @@ class Engine:
             begins_with=seam.begins.encode() if seam else b"",
             word=seam.word if seam else (),
             must_go_on=must_go_on,
+            alternatives=alternatives,
         )
         return self._enter(sequence, replace(story, ended=False), of_prompt)
 
@@ -356,8 +386,8 @@ class Engine:
     # What follows runs in the engine's thread.
 
     def _run(self, opened: Future[Decoder]) -> None:
-        # The network is opened here because OpenMP keeps a team of threads for every thread that
-        # computes: with a second team on two cores, each product waits to be woken (2.7 times).
+        # The network is opened here for PyTorch: a GPU is chosen for a thread, and OpenMP keeps a
+        # team of threads for every thread that computes, of which two get in each other's way.
         try:
             network = self._open()
         except BaseException as error:
@@ -378,14 +408,11 @@ class Engine:
 
     def _open(self) -> Decoder:
         """The model, with a cache for as many stories and tokens as the memory holds."""
-        device = self.storyteller.device
-        if device.type == "cuda":
-            torch.cuda.set_device(device)  # for this thread: streams and graphs are made there
-        network = open_decoder(self.storyteller)
+        network = open_decoder(self.storyteller, self._workers)
         self.max_streams = make_room(network, self.storyteller, self.max_streams, self._memory)
         try_out(network, self.storyteller)
-        sampler = Sampler(self.storyteller, network.head, network.padding)
-        self._batch = Batch(network, sampler, SLOTS_PER_STORY * self.max_streams)
+        sampler = Sampler(self.storyteller, network)
+        self._batch = Batch(sampler, network.context, SLOTS_PER_STORY * self.max_streams)
         return network
 
     def _admit(self) -> bool:

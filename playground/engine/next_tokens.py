@@ -3,11 +3,15 @@ all the others, enough to compute in a browser what any temperature, top-k, top-
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from playground.core.library import Head
+from playground.engine.answer import Answer
+from playground.sampling import TOP_K_MAX
 from playground.stories.story import Token
 
 REST_WIDTH = 0.25  # of a bin of the other tokens' logits: their sum is off by 1 % at most
@@ -55,6 +59,22 @@ class NextTokens:
             "entropy": self.entropy,
             "token": token,
         }
+
+
+def next_tokens(
+    head: Head, logits: np.ndarray, answer: Answer, labels: Mapping[int, str], token: Token | None
+) -> NextTokens:
+    """The distribution of logits (unique,), about which `answer` is known already; `token` is the
+    record of the token that was asked for."""
+    ids, likeliest = head.likeliest(logits, TOP_K_MAX)
+    texts = map(labels.__getitem__, ids.tolist())
+    return NextTokens(
+        candidates=tuple(map(Candidate, ids.tolist(), texts, likeliest.tolist())),
+        rest=bins_of_rest(logits[head.unique_of].astype(np.float64), ids),
+        log_total=answer.log_total,
+        entropy=answer.entropy,
+        token=token,
+    )
 
 
 def bins_of_rest(logits: np.ndarray, ids: np.ndarray) -> tuple[tuple[float, int], ...]:

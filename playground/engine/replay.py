@@ -7,12 +7,13 @@ another's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
-from playground.stories.permalink import Permalink, other_tokenizer
+from playground.stories.permalink import Permalink, Run, other_tokenizer
 from playground.stories.story import Story, Token
 
 FROM_ALL = (
@@ -20,6 +21,39 @@ FROM_ALL = (
     "or a browser instead of the app, may go another way."
 )
 LENGTH_MAX = 1_000  # of a run that is written again in one go, as settings allow
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tokens of a story that a model wrote in one go.
+
+    Attributes:
+        start, end: indices of its first token and of the token after its last.
+        position: tokens from the first that a model wrote to its first; the draws depend on it.
+        run: how it was written.
+    """
+
+    start: int
+    end: int
+    position: int
+    run: Run
+
+
+@dataclass(frozen=True)
+class Record:
+    """A story's tokens with what the model thought of each.
+
+    Attributes:
+        tokens: those that the model wrote again have their draws, the others none.
+        differs_in: the first part that the model would not have written; None if it wrote all.
+        differs_at: index of the first token of it that is another.
+        instead: what the model says there; "" for nothing.
+    """
+
+    tokens: tuple[Token, ...]
+    differs_in: Part | None = None
+    differs_at: int | None = None
+    instead: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,30 +109,49 @@ def replay(engine: Engine, link: Permalink) -> Replay:
     ids = [token_id for token_id, _ in link.tokens]
     if not ids:
         raise ValueError("this link holds no story.")
-    record = list(engine.score_ids(ids).tokens)
     opening = next((start for run, start, _ in link.segments if run >= 0), len(ids))
-    differs_at, instead, is_from_all = None, "", False
-    for run, start, end in link.segments:
-        if run < 0 or differs_at is not None:
-            continue
-        for k, token in enumerate(written(engine, link, run, start, end, start - opening), start):
-            if token is None or token.token_id != ids[k]:
-                differs_at, instead = k, "" if token is None else token.text
-                is_from_all = draws_from_all(link.runs[run].settings)
-                break
-            record[k] = token
+    parts = [
+        Part(start, end, start - opening, link.runs[run])
+        for run, start, end in link.segments
+        if run >= 0
+    ]
+    found = record(engine, ids, parts)
     settings = link.runs[0].settings if link.runs else Settings()
     story = Story(
         engine.storyteller.fingerprint,
         replace(settings, length=max(1, min(LENGTH_MAX, len(ids) - opening))),
         "",
         (),
-        tuple(record),
+        found.tokens,
         ended=ids[-1] in engine.storyteller.ends,
         begins_with=link.runs[0].begins_with if link.runs else "",
     )
     same = engine.storyteller.fingerprint.startswith(link.model)
-    return Replay(story, link.name, same, differs_at, instead, opening < len(ids), is_from_all)
+    is_from_all = found.differs_in is not None and found.differs_in.run.settings.draws_from_all
+    return Replay(
+        story, link.name, same, found.differs_at, found.instead, opening < len(ids), is_from_all
+    )
+
+
+def record(engine: Engine, ids: Sequence[int], parts: Sequence[Part]) -> Record:
+    """Return the record of a story, in which what a model wrote is written again, up to the first
+    token that differs.
+
+    Args:
+        ids: the story's tokens, at least one.
+        parts: what a model wrote of them, in order.
+
+    Raises:
+        ValueError: the model does not have one of the tokens.
+        Busy: too many stories are waiting.
+    """
+    tokens = list(engine.score_ids(ids).tokens)
+    for part in parts:
+        for k, token in enumerate(written(engine, ids, part), part.start):
+            if token is None or token.token_id != ids[k]:
+                return Record(tuple(tokens), part, k, "" if token is None else token.text)
+            tokens[k] = token
+    return Record(tuple(tokens))
 
 
 def has_tokenizer_of(link: Permalink, model: ModelFolder) -> bool:
@@ -107,26 +160,16 @@ def has_tokenizer_of(link: Permalink, model: ModelFolder) -> bool:
     return is_its or link.has_tokenizer(model.tokenizer_fingerprint)
 
 
-def draws_from_all(settings: Settings) -> bool:
-    """Whether every token can be drawn, however unlikely."""
-    has_limit = settings.top_k or settings.top_p < 1 or settings.min_p > 0
-    return settings.temperature > 0 and not has_limit
-
-
-def written(
-    engine: Engine, link: Permalink, run: int, start: int, end: int, position: int
-) -> list[Token | None]:
-    """What the model writes for a run, from token `start` to `end`; None where it has ended."""
-    how = link.runs[run]
-    settings = replace(how.settings, length=min(end - start, LENGTH_MAX))
-    before = [token_id for token_id, _ in link.tokens[:start]]
+def written(engine: Engine, ids: Sequence[int], part: Part) -> list[Token | None]:
+    """What the model writes for a part of a story; None where it has ended."""
+    length, run = part.end - part.start, part.run
     with engine.extend(
-        before,
+        list(ids[: part.start]),
         "",
-        settings,
-        position=position,
-        beyond_end=how.beyond_end,
-        begins_with=how.begins_with,
+        replace(run.settings, length=min(length, LENGTH_MAX)),
+        position=part.position,
+        beyond_end=run.beyond_end,
+        begins_with=run.begins_with,
     ) as stream:
         found: list[Token | None] = list(stream)
-    return (found + [None] * (end - start))[: end - start]
+    return (found + [None] * length)[:length]

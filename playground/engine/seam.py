@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from playground.core.library import QUESTION, Head
+
 BLANKS = re.compile(r"[ \t\u00a0]{1,32}\Z")  # the same in browser/web/seam.js
 WORD = re.compile(r"(?: |(?<![^\W_]))[^\W_]{1,32}\Z")
 
@@ -37,7 +39,7 @@ class Beginnings:
     def __init__(self, tokens: list[bytes]) -> None:
         order = sorted(range(len(tokens)), key=tokens.__getitem__)
         self._sorted = [tokens[token_id] for token_id in order]
-        self._ids = np.array(order, dtype=np.int64)
+        self._ids = np.array(order, dtype=np.int32)
 
     def longer_than(self, start: bytes) -> np.ndarray:
         """Return the ids of tokens that begin with `start` and say more."""
@@ -51,18 +53,20 @@ class Beginnings:
             low, high = bisect_left(self._sorted, piece), bisect_right(self._sorted, piece)
             others[self._ids[low:high]] = False
         others[self._ids[bisect_left(self._sorted, start) : self._end(start)]] = False
-        return np.flatnonzero(others)
+        return np.flatnonzero(others).astype(np.int32)
 
     def _end(self, start: bytes) -> int:
         """Return where the tokens that begin with `start` end; no byte of a text is 255."""
         return bisect_left(self._sorted, start[:-1] + bytes([start[-1] + 1]))
 
 
-def is_finished(logits: np.ndarray, word: int, longer: np.ndarray) -> bool:
-    """Return whether a model with these logits (vocabulary,) finds a word as it stands, whose first
-    token is `word`, at least as likely as all that is `longer`."""
-    if not len(longer):
-        return True
-    others = logits[longer]
-    peak = others.max()
-    return bool(peak + np.log(np.exp(others - peak).sum()) <= logits[word])
+def is_finished(head: Head, logits: np.ndarray, word: int, longer: np.ndarray) -> bool:
+    """Return whether a model with these logits (unique,) finds a word as it stands, whose first
+    token is `word`, at least as likely as all that is `longer`: of them alone, it then has half of
+    the probability."""
+    question = np.zeros(1, QUESTION)
+    others = np.delete(np.arange(head.ids, dtype=np.int32), [*longer, word])
+    question[["temperature", "top_p", "repetition_penalty", "known"]] = (1, 1, 1, -1)
+    question[["num_banned", "banned"]] = (len(others), others.ctypes.data)
+    answer = head.answer(logits, question[0])
+    return bool(answer["id"] == word and answer["chosen"] >= 0.5)

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.next_tokens import NextTokens
 from playground.model.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
@@ -29,6 +30,7 @@ class Sequence:
         word: ids of `begins_with` where that is a word, which the model may find finished: they
             then stay as they were typed.
         must_go_on: the next token is not the story's end.
+        alternatives: how many of the likeliest tokens a record holds.
         peeks: not a token is wanted but what could be one.
         slot: where the cache holds it; None while it waits.
         next_slot: where the cache holds the window that comes next, while that is prepared.
@@ -44,6 +46,7 @@ class Sequence:
     begins_with: bytes = b""
     word: tuple[int, ...] = ()
     must_go_on: bool = False
+    alternatives: int = MAX_ALTERNATIVES
     peeks: bool = False
     out: queue.SimpleQueue[Token | NextTokens | BaseException | None] = field(
         default_factory=queue.SimpleQueue

@@ -6,10 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM
+import numpy as np
 
 from playground.model.json_file import read_json
+from playground.model.libraries import transformers_for
 from playground.model.source import ADAPTER, find_folder
 from playground.sentences import first_line
 
@@ -29,12 +29,13 @@ def base_of(adapter: Path, given: str | Path | None) -> Path:
         raise ValueError(f"the base of the adapter {adapter}: {error}") from None
 
 
-def merged_weights(adapter: Path, base: Path) -> dict[str, torch.Tensor]:
+def merged_weights(adapter: Path, base: Path) -> dict[str, np.ndarray]:
     """The weights of the base with the adapter's products added.
 
     Raises:
-        ValueError: PEFT is not installed, or the two do not fit.
+        ValueError: a library is not installed, or the two do not fit.
     """
+    transformers = transformers_for(adapter, "a LoRA adapter")
     try:
         from peft import PeftModel
     except ModuleNotFoundError:
@@ -45,16 +46,16 @@ def merged_weights(adapter: Path, base: Path) -> dict[str, torch.Tensor]:
     if kind != "LORA":
         raise ValueError(f"{adapter} is an adapter of the kind {kind}: only LORA can be merged.")
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            base, dtype="float32", local_files_only=True, use_safetensors=True
         )
         whole = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except Exception as error:  # the libraries raise many kinds
         raise ValueError(
             f"the adapter {adapter} cannot be put on {base}: {first_line(error)}"
         ) from None
-    weights: dict[str, torch.Tensor] = whole.state_dict()
+    weights: dict[str, Any] = whole.state_dict()
     tied = getattr(whole, "_tied_weights_keys", None) or ()
     if whole.config.tie_word_embeddings:  # stored once, as in a folder
         weights = {name: weight for name, weight in weights.items() if name not in tied}
-    return {name: weight.detach().contiguous() for name, weight in weights.items()}
+    return {name: weight.detach().contiguous().numpy() for name, weight in weights.items()}

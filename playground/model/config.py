@@ -1,17 +1,20 @@
 """config.json, read as transformers reads it: what a folder leaves out or leaves empty is what its
-own class has there, and names are the same for all families."""
+own class has there, and names are the same for all families.
+
+The families that the core computes (families.py) are read here; all others by transformers.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import transformers
-from transformers import CONFIG_MAPPING, PretrainedConfig
-
+from playground.model.families import FAMILIES, family_of
 from playground.model.json_file import read_json
+from playground.model.libraries import transformers_for
 from playground.sentences import first_line
 
 ASSUMED_CONTEXT = 2_048  # tokens, where a model names no bound, as those without positions do
@@ -25,11 +28,31 @@ CONTEXTS = (  # what families call the tokens that a model was made for
 )
 
 
+NULLABLE = ("num_key_value_heads", "bos_token_id", "eos_token_id")  # beside those that are None
+SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "max_position_embeddings",
+)
+
+
+class Config(SimpleNamespace):
+    """The configuration of a family that the core computes, with transformers' names."""
+
+    def get_text_config(self, **_: bool) -> Config:
+        """Itself: there is no other part."""
+        return self
+
+
 def read_config(folder: Path) -> Any:
-    """The configuration of a folder, an object of transformers' own class.
+    """The configuration of a folder: a `Config` where the core computes the model, else an object
+    of transformers' own class.
 
     Raises:
-        ValueError: it cannot be read, or transformers does not know the kind of model.
+        ValueError: it cannot be read, or the kind of model is not known; one sentence.
     """
     file = folder / "config.json"
     try:
@@ -38,16 +61,89 @@ def read_config(folder: Path) -> Any:
         raise ValueError(f"{file} cannot be read: export the model again.") from None
     if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
         raise ValueError(f"{file} does not name a model_type: export the model again.")
-    kind = values["model_type"]
-    if kind not in CONFIG_MAPPING:
+    try:
+        found = config_of(values)
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be used: {error}.") from None
+    return found or config_by_transformers(folder, values["model_type"])
+
+
+def config_of(values: dict[str, Any]) -> Config | None:
+    """The configuration that config.json's values make in their family's class; None for a shape
+    that the core does not compute.
+
+    Raises:
+        ValueError: a value has another type, or sizes do not fit each other.
+    """
+    family = FAMILIES.get(values.get("model_type", ""))
+    if family is None:
+        return None
+    values = {family.renamed.get(name, name): value for name, value in values.items()}
+    for name, default in family.defaults.items():
+        value = values.get(name, default)
+        if value is None and default is not None and name not in NULLABLE:
+            value = default
+        if not has_type_of(value, default, name):
+            raise ValueError(f"{name} is {value!r}")
+        values[name] = value
+    if "rope_parameters" in family.defaults:
+        values["rope_parameters"] = rope_of(values)
+        values["head_dim"] = values["head_dim"] or (
+            values["hidden_size"] // max(1, values["num_attention_heads"])
+        )
+        values["num_key_value_heads"] = (
+            values["num_key_value_heads"] or values["num_attention_heads"]
+        )
+    for name in (*SIZES, "head_dim"):
+        if name in values and values[name] < 1:
+            raise ValueError(f"{name} is {values[name]}")
+    layers = values.get("layer_types")
+    if layers is not None and len(layers) != values["num_hidden_layers"]:
+        raise ValueError(f"layer_types names {len(layers)} layers")
+    config = Config(**values)
+    return config if family_of(config) is not None else None
+
+
+def has_type_of(value: Any, default: Any, name: str) -> bool:
+    """Whether a value has the type of its default, as the classes of transformers check it."""
+    if name == "eos_token_id" and isinstance(value, list):
+        return all(type(one) is int for one in value)
+    if value is None:
+        return True
+    if default is None:
+        return {"rope_parameters": dict, "layer_types": list}.get(name, int) is type(value)
+    return type(value) is type(default) or (type(value), type(default)) == (int, float)
+
+
+def rope_of(values: dict[str, Any]) -> dict[str, Any]:
+    """The rotary positions, also under the names of older files."""
+    found = values.get("rope_scaling") or values["rope_parameters"] or {}
+    if not isinstance(found, dict):
+        raise ValueError(f"rope_scaling is {found!r}")
+    found = dict(found)
+    theta = found.get("rope_theta") or values.get("rope_theta") or 10_000.0
+    if isinstance(theta, bool) or not isinstance(theta, (int, float)):
+        raise ValueError(f"rope_theta is {theta!r}")
+    found["rope_theta"] = theta
+    if values.get("partial_rotary_factor") is not None:
+        found.setdefault("partial_rotary_factor", values["partial_rotary_factor"])
+    found.setdefault("rope_type", found.get("type", "default"))
+    return found
+
+
+def config_by_transformers(folder: Path, kind: str) -> Any:
+    """The configuration of a folder that names this model_type, an object of its own class."""
+    file = folder / "config.json"
+    transformers = transformers_for(folder, f"a model of the kind {kind!r}")
+    if kind not in transformers.CONFIG_MAPPING:
         raise ValueError(
             f"{file}: transformers {transformers.__version__} does not know the model_type "
             f"{kind!r}, and code that a folder brings along is not run: update transformers, or "
             "open another model."
         )
-    made = CONFIG_MAPPING[kind]
+    made = transformers.CONFIG_MAPPING[kind]
     try:
-        values, _ = PretrainedConfig.get_config_dict(
+        values, _ = transformers.PretrainedConfig.get_config_dict(
             folder, local_files_only=True
         )  # infinities too
         return made.from_dict(without_wrong_nulls(made, values))
@@ -98,7 +194,7 @@ def start_of(folder: Path, tokenizer: Any) -> int:
         tokenizer.eos_token_id,
         read_json(folder / "generation_config.json").get("bos_token_id"),
         read_json(folder / "config.json").get("bos_token_id"),
-        *tokenizer("\n", add_special_tokens=False).input_ids[-1:],
+        *tokenizer.encode("\n")[-1:],
     ]
     return next((token_id for one in named for token_id in ids_in(one)), 0)
 

@@ -10,14 +10,14 @@ Without a GPU the same computation runs as it is; that is how the tests reach al
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import torch
 
 WARM_UP = 3  # runs before the recording: libraries choose their kernels and take their memory
-FEWEST = 32  # rows of a step: to a GPU they cost what one costs, and prompts come in many
 Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 
 
@@ -83,6 +83,11 @@ def say_once(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def fixed_rows(device: torch.device, streams: int) -> int | None:
-    """Rows of every step of so many stories on a GPU; None where a step may have any number."""
-    return max(FEWEST, streams) if device.type == "cuda" else None
+@contextmanager
+def out_of_memory() -> Iterator[None]:
+    """What torch raises where a GPU's memory is full becomes a MemoryError."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        raise MemoryError from None

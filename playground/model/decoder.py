@@ -3,52 +3,72 @@
 from __future__ import annotations
 
 import sys
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
-import torch
+import numpy as np
 
-from playground.model.attention import Chunk
-from playground.model.batched_decoder import BatchedDecoder
-from playground.model.cuda_graph import fixed_rows
+from playground.core.library import ANSWER, QUESTION, Head
 from playground.model.families import family_of
 from playground.model.folder import ModelFolder
-from playground.model.head import Head
 from playground.model.memory import SLOTS_PER_STORY, free_memory, room_for
-from playground.model.transformers_decoder import TransformersDecoder
 from playground.sentences import first_line
 
 
-class Decoder(Protocol):
+@dataclass
+class Chunk:
+    """Tokens that one story is fed: `ids` at `slot` from position `start` on. `asked` are the
+    offsets of those whose next token is asked about."""
+
+    slot: int
+    start: int
+    ids: list[int]
+    asked: range = range(0)
+
+
+class Decoder(ABC):
     """A causal model with a cache of several stories, each in a slot.
 
     Attributes:
         context: tokens that a story looks back on; until `reserve`, those the model was made for.
-        head: of states to logits.
-        padding: the states of a step's rows, if a step has a fixed number of them; else None.
+        head: which ids share a row of logits; after `reserve`.
         bytes_per_token: of a slot's cache.
         bytes_per_slot: besides those of its tokens.
     """
 
     context: int
     head: Head
-    padding: torch.Tensor | None
     bytes_per_token: int
     bytes_per_slot: int
 
-    def reserve(self, slots: int, context: int, rows: int | None = None) -> None:
-        """Make room for `slots` stories of `context` tokens; `rows` fixes the number of rows of
-        every step (cuda_graph.py)."""
+    @abstractmethod
+    def reserve(self, slots: int, context: int) -> None:
+        """Make room for `slots` stories of `context` tokens.
 
-    def feed(self, chunks: list[Chunk]) -> torch.Tensor:
+        Raises:
+            MemoryError: there is not enough memory.
+        """
+
+    @abstractmethod
+    def logits(self, chunks: list[Chunk]) -> np.ndarray:
         """Feed some stories their next tokens, at most one chunk a slot.
 
         Returns:
-            (tokens of all chunks, hidden): the head's input after each, in the chunks' order.
+            (asked tokens of all chunks, unique) fp32: the logits of what follows each.
         """
 
+    def step(self, chunks: list[Chunk], questions: np.ndarray) -> np.ndarray:
+        """Feed some stories their next tokens, at most one chunk a slot, and answer a question
+        about what follows each asked token: QUESTION and ANSWER arrays in the chunks' order."""
+        answers = np.zeros(len(questions), ANSWER)
+        for number, logits in enumerate(self.logits(chunks)):
+            answers[number] = self.head.answer(logits, questions[number])
+        return answers
 
-def open_decoder(storyteller: ModelFolder) -> Decoder:
-    """The folder's model: our own loop where it does the shape, else transformers'.
+
+def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decoder:
+    """The folder's model: by the core or on a GPU if its shape is one of ours, else by
+    transformers. `workers`: threads of the core; None for one per processor core.
 
     Raises:
         ValueError: weights are missing or of another shape, or the model is none that writes
@@ -56,9 +76,17 @@ def open_decoder(storyteller: ModelFolder) -> Decoder:
     """
     try:
         if family_of(storyteller.config) is None:
+            from playground.model.transformers_decoder import TransformersDecoder
+
             return TransformersDecoder(storyteller)
-        return BatchedDecoder(storyteller)
-    except torch.OutOfMemoryError:
+        if storyteller.device == "cpu":
+            from playground.model.core_decoder import CoreDecoder
+
+            return CoreDecoder(storyteller, workers)
+        from playground.model.cuda_decoder import CudaDecoder
+
+        return CudaDecoder(storyteller)
+    except MemoryError:
         raise ValueError(no_room(storyteller)) from None
 
 
@@ -74,8 +102,8 @@ def make_room(
     network: Decoder, storyteller: ModelFolder, streams: int, memory: int | None = None
 ) -> int:
     """Take the cache of `streams` stories, or of fewer and shorter ones where `memory` bytes do not
-    hold them, by default half of what is free; says so then. On a GPU that others use too, the
-    memory can end before the arithmetic says so.
+    hold them, by default half of what is free; says so then. Where others use the memory too, it
+    can end before the arithmetic says so.
 
     Returns:
         the number of stories.
@@ -88,13 +116,10 @@ def make_room(
     room = room_for(*wanted, network.bytes_per_token, network.bytes_per_slot, memory)
     while room is not None:
         try:
-            network.reserve(
-                SLOTS_PER_STORY * room.streams, room.context, fixed_rows(device, room.streams)
-            )
+            network.reserve(SLOTS_PER_STORY * room.streams, room.context)
             break
-        except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()
-        room = room._replace(streams=room.streams // 2) if room.streams > 1 else None
+        except MemoryError:
+            room = room._replace(streams=room.streams // 2) if room.streams > 1 else None
     if room is None:
         raise ValueError(no_room(storyteller))
     if room != wanted:
@@ -111,15 +136,16 @@ def try_out(network: Decoder, storyteller: ModelFolder) -> None:
     """Compute a token, so that a model which cannot be computed is refused when it is opened and
     not at its first word; ValueError then."""
     start = storyteller.start
-    if start >= network.head.vocabulary:
+    if start >= network.head.ids:
         raise ValueError(
             f"the tokenizer in {storyteller.folder} is another model's: it begins stories with the "
-            f"token {start}, and the model has {network.head.vocabulary:,}."
+            f"token {start}, and the model has {network.head.ids:,}."
         )
+    question = np.zeros(1, QUESTION)
+    question["repetition_penalty"] = 1
     try:
-        with torch.inference_mode():
-            network.head.logits(network.feed([Chunk(0, 0, [start])]))
-    except torch.OutOfMemoryError:
+        network.step([Chunk(0, 0, [start], range(1))], question)
+    except MemoryError:
         raise ValueError(no_room(storyteller)) from None
     except (RuntimeError, IndexError) as error:
         raise ValueError(

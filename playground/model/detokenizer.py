@@ -14,7 +14,8 @@ import codecs
 import json
 import re
 from functools import cached_property, lru_cache
-from typing import Any
+
+from playground.model.tokenizer import Tokenizer
 
 BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 PAIRS = 20_000  # of neighbouring tokens whose text is remembered
@@ -38,11 +39,9 @@ class Detokenizer:
         is_byte_level: whether tokens are strings of bytes, as GPT-2's are.
     """
 
-    def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
+    def __init__(self, tokenizer: Tokenizer, ends: frozenset[int]) -> None:
         self._tokenizer = tokenizer
-        added = getattr(tokenizer, "added_tokens_decoder", {})
-        special = {token_id for token_id, token in added.items() if token.special}
-        self.silent = ends | special | frozenset(tokenizer.all_special_ids)
+        self.silent = ends | tokenizer.special
         kinds = decoder_kinds(tokenizer)
         self.is_byte_level = bool(kinds) and set(kinds) <= {"ByteLevel", "Fuse"}
         self._has_byte_tokens = "ByteFallback" in kinds
@@ -70,13 +69,12 @@ class Detokenizer:
 
     def bytes_of_tokens(self, count: int) -> list[bytes]:
         """`token_bytes` of the first `count` ids, many at once."""
-        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        backend = self._tokenizer.backend_tokenizer
         if self.is_byte_level:
-            tokens = self._tokenizer.convert_ids_to_tokens(list(range(count)))
-            silent = self.silent
+            token, silent = self._tokenizer.token, self.silent
             return [
-                b"" if token_id in silent else bytes_of(token or "")
-                for token_id, token in enumerate(tokens)
+                b"" if token_id in silent else bytes_of(token(token_id) or "")
+                for token_id in range(count)
             ]
         if backend is not None and self._word is not None:
             alone = self.text([self._word])
@@ -91,7 +89,7 @@ class Detokenizer:
     def says_nothing(self, token_id: int) -> bool:
         """Whether it is silent, or beyond the tokenizer's ids, as the last rows of a table are that
         was made larger to be a round number."""
-        return token_id in self.silent or self._tokenizer.convert_ids_to_tokens(token_id) is None
+        return token_id in self.silent or self._tokenizer.token(token_id) is None
 
     def stream(self) -> IncrementalDecoder:
         """A text that begins."""
@@ -99,17 +97,13 @@ class Detokenizer:
 
     def text(self, ids: list[int]) -> str:
         """The tokenizer's own text of ids."""
-        return str(
-            self._tokenizer.decode(
-                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-        )
+        return self._tokenizer.decode(ids)
 
     def _byte(self, token_id: int) -> bytes | None:
         """The bytes of a token that stands for some; None if it stands for a text."""
         if not self.is_byte_level and not self._has_byte_tokens:
             return None
-        token = self._tokenizer.convert_ids_to_tokens(token_id)
+        token = self._tokenizer.token(token_id)
         if self.is_byte_level:
             return bytes_of(token or "")
         match = BYTE_TOKEN.fullmatch(token or "")
@@ -124,7 +118,7 @@ class Detokenizer:
     @cached_property
     def _word(self) -> int | None:
         """A token that is a word, to look at what others add after it."""
-        ids = self._tokenizer("a", add_special_tokens=False).input_ids
+        ids = self._tokenizer.encode("a")
         return next((token_id for token_id in reversed(ids) if token_id not in self.silent), None)
 
 
@@ -148,10 +142,10 @@ class IncrementalDecoder:
         return self._decoder.decode(piece)
 
 
-def decoder_kinds(tokenizer: Any) -> list[str]:
+def decoder_kinds(tokenizer: Tokenizer) -> list[str]:
     """The kinds of the steps in which a tokenizer decodes, as in tokenizer.json; none where it just
     puts spaces between its tokens, or is not of the library `tokenizers`."""
-    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
+    decoder = tokenizer.backend_tokenizer and tokenizer.backend_tokenizer.decoder
     if decoder is None:
         return []
     state = json.loads(decoder.__getstate__())

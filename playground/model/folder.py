@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from transformers import AutoTokenizer
+import numpy as np
 
 from playground.model.config import context_of, ends_of, read_config, start_of, suppressed_of
 from playground.model.detokenizer import Detokenizer, IncrementalDecoder
@@ -25,9 +24,9 @@ from playground.model.device import choose_device
 from playground.model.history import Stage, read_history
 from playground.model.json_file import read_json
 from playground.model.source import ADAPTER, find_folder, is_adapter
-from playground.model.stored_weights import check_weights
+from playground.model.stored_weights import StoredWeights, check_weights
+from playground.model.tokenizer import open_tokenizer
 from playground.model.tokenizer_fingerprint import tokenizer_fingerprint
-from playground.sentences import first_line
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
 LFS = b"version https://git-lfs.github.com/spec/"
@@ -60,22 +59,25 @@ class ModelFolder:
     Attributes:
         folder: where it is; an adapter's, where it is one.
         base: where the model is that an adapter changes; else the same.
-        config: its configuration, an object of transformers' own class.
-        weights: its tensors by name, as they are stored.
-        tokenizer: the folder's own.
+        config: its configuration: a `config.Config` where the core computes the model, else an
+            object of transformers' own class. Attributes have transformers' names.
+        weights: its arrays by name, as they are stored (bf16 as fp32), read when they are asked
+            for (`stored_weights.StoredWeights`); of an adapter a dict of the merged ones.
+        tokenizer: the folder's own, a `tokenizer.Tokenizer`. Vocabulary, merges and added tokens
+            are in `json.loads(tokenizer.backend_tokenizer.to_str())`.
         ends: the ids that end a story; none, and every story runs to its length.
         start: the id before a story.
         suppressed: the ids that it never writes.
         suppressed_at_first: those with which it does not begin to write a story.
         facts: for people.
         fingerprint: SHA-256 of weights, configuration and tokenizer, in hexadecimal.
-        device: where it computes.
+        device: where it computes, "cpu" or "cuda:0" and so on.
     """
 
     def __init__(
         self,
         folder: Path,
-        device: torch.device,
+        device: str,
         base: str | Path | None = None,
         name: str | None = None,
     ) -> None:
@@ -84,6 +86,7 @@ class ModelFolder:
         self.folder = self.base = folder
         self.device = device
         training = read_json(folder / "training.json")  # for people: it may be missing
+        self.weights: Mapping[str, np.ndarray]
         if is_adapter(folder):
             from playground.model.adapter import base_of, merged_weights
 
@@ -92,11 +95,12 @@ class ModelFolder:
             self.weights = merged_weights(folder, self.base)
         else:
             self.config = read_config(folder)
-            self.weights = read_weights(folder, training)
+            self.weights = stored = stored_weights(folder, training)
             is_quantized = getattr(self.config, "quantization_config", None) is not None
-            check_weights(folder, self.weights, is_quantized=is_quantized)
+            check_weights(folder, stored, is_quantized=is_quantized)
         own = any((folder / name).is_file() for name in TOKENIZERS)
         self._tokenizer_folder = folder if own else self.base
+        check_tokenizer_files(self._tokenizer_folder)
         self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
         self.ends = ends_of(self.base, self.config, self.tokenizer)
         self.start = start_of(self.base, self.tokenizer)
@@ -136,8 +140,8 @@ class ModelFolder:
         file = self._tokenizer_folder / "tokenizer.json"
         if file.is_file():
             return tokenizer_fingerprint(file)
-        backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        if backend is None:  # one that the library computes in Python
+        backend = self.tokenizer.backend_tokenizer
+        if backend is None:  # one that transformers computes in Python
             content = json.dumps({"model": {"vocab": self.tokenizer.get_vocab()}})
         else:
             content = backend.to_str()
@@ -166,7 +170,7 @@ class ModelFolder:
         return None
 
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+        return self.tokenizer.encode(text)
 
     def decode(self, ids: list[int]) -> str:
         """The text of some ids; letters that are not whole become question marks in a diamond."""
@@ -193,38 +197,26 @@ class ModelFolder:
         return self._detokenizer.bytes_of_tokens(count)
 
 
-def open_tokenizer(folder: Path, config: Any) -> Any:
-    """The folder's own tokenizer, from its files alone."""
+def check_tokenizer_files(folder: Path) -> None:
+    """ValueError if a folder has no file of a tokenizer, or a note in its place."""
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise ValueError(f"{folder} has no tokenizer: copy tokenizer.json into it.")
     for name in TOKENIZERS:
         check_not_pointer(folder / name)
-    try:
-        return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True)
-    except Exception as error:  # the library raises many kinds
-        raise ValueError(f"the tokenizer in {folder} cannot be read: {first_line(error)}") from None
 
 
-def read_weights(folder: Path, training: dict[str, Any]) -> dict[str, torch.Tensor]:
+def stored_weights(folder: Path, training: dict[str, Any]) -> StoredWeights:
     """All tensors of the folder's safetensors: those that were exported, if `training` says
     which."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ValueError(f"{folder} has no weights: model.safetensors is missing.")
-    weights: dict[str, torch.Tensor] = {}
     exported = part(training.get("files"))
     for file in files:
         check_not_pointer(file)
         if file.name in exported and exported[file.name] != sha256(file):
             raise ValueError(f"{file} is not what was exported: copy or export the model again.")
-        try:
-            with safe_open(file, framework="pt") as stored:
-                weights |= {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError):
-            raise ValueError(
-                f"{file} is damaged or cut off: copy or export the model again."
-            ) from None
-    return weights
+    return StoredWeights(files)
 
 
 def check_not_pointer(file: Path) -> None:
@@ -263,7 +255,7 @@ def fingerprint_of(folder: Path, base: Path) -> str:
 def facts_of(
     name: str,
     config: Any,
-    weights: dict[str, torch.Tensor],
+    weights: Mapping[str, np.ndarray],
     training: dict[str, Any],
     *,
     ends: bool,
@@ -275,7 +267,7 @@ def facts_of(
     before = known(part(training.get("started_from")), "tokens_seen", int)
     return ModelInfo(
         name=known(training, "name", str) or name,
-        parameters=sum(tensor.numel() for tensor in weights.values()),
+        parameters=parameters_of(weights),
         context=context_of(config),
         vocabulary=int(config.get_text_config(decoder=True).vocab_size),
         corpus=known(corpus, "name", str) or "",
@@ -288,6 +280,13 @@ def facts_of(
         bits_per_byte=known(evaluation, "bits_per_byte", (int, float)),
         license=known(training, "license", str),
     )
+
+
+def parameters_of(weights: Mapping[str, np.ndarray]) -> int:
+    """How many numbers there are."""
+    if isinstance(weights, StoredWeights):
+        return sum(place.size for place in weights.places.values())
+    return sum(array.size for array in weights.values())
 
 
 def known(values: dict[str, Any], name: str, kind: Any) -> Any:

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 FEW_STREAMS = 8  # stories at once that are kept before the context is shortened for them
 LEAST_CONTEXT = 256  # tokens
 SLOTS_PER_STORY = 2  # one is for its next window
@@ -22,9 +20,11 @@ class Room(NamedTuple):
     context: int
 
 
-def free_memory(device: torch.device) -> int:
+def free_memory(device: str) -> int:
     """Bytes that are free on a device; a container's own limit counts."""
-    if device.type == "cuda":
+    if device != "cpu":
+        import torch
+
         return int(torch.cuda.mem_get_info(device)[0])
     found = [bytes_free for bytes_free in (free_in_system(), free_in_container()) if bytes_free]
     return min(found, default=UNKNOWN)

@@ -8,67 +8,70 @@ back is filled anew, and a model without one reads its text anew for every token
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from playground.model.attention import Chunk
+from playground.core.library import Head
 from playground.model.config import context_of
-from playground.model.cuda_graph import say_once
+from playground.model.cuda_graph import out_of_memory, say_once
+from playground.model.decoder import Chunk, Decoder
 from playground.model.folder import ModelFolder
-from playground.model.head import BLOCK, IMPOSSIBLE, Head
+from playground.model.stored_weights import StoredWeights
 from playground.sentences import first_line
 
 TRIAL = (0.2, 0.4, 0.6, 0.8)  # tokens of the trial, as fractions of the vocabulary
 TOLERANCE = 1e-2  # of the largest logit, between two orders of summation
 
 
-class TransformersDecoder:
+class TransformersDecoder(Decoder):
     """A model of transformers with a cache per slot; see `decoder.Decoder` for what it offers.
 
     Attributes:
-        head: takes the logits as they are.
-        padding: None, a step has as many rows as are fed.
         caches: whether the model keeps keys and values.
         goes_back: whether tokens can be taken out of its cache again.
     """
 
-    padding: torch.Tensor | None = None
-    head: Head
-
     def __init__(self, storyteller: ModelFolder) -> None:
         self._folder = storyteller.folder
-        self._model = load(storyteller)
+        device = torch.device(storyteller.device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # for this thread
+        with out_of_memory():
+            self._model = load(storyteller).to(device)
         self.context = context_of(storyteller.config)
         self.caches, self.goes_back = True, True
         self.bytes_per_token = self.bytes_per_slot = 0
         self.reserve(1, self.context)
-        self._try_out()
+        with out_of_memory():
+            self._try_out()
 
-    def reserve(self, slots: int, context: int, rows: int | None = None) -> None:
+    def reserve(self, slots: int, context: int) -> None:
         """See `decoder.Decoder`."""
         self.context = context
         self._caches: list[Any] = [self._new_cache() for _ in range(slots)]
         self._held: list[list[int]] = [[] for _ in range(slots)]  # ids that a cache was fed
 
-    def feed(self, chunks: list[Chunk]) -> torch.Tensor:
-        """See `decoder.Decoder`; the states are the logits."""
-        return torch.cat([padded(self._feed_or_nothing(chunk)) for chunk in chunks])
+    def logits(self, chunks: list[Chunk]) -> np.ndarray:
+        """See `decoder.Decoder`."""
+        return np.concatenate([self._asked_logits(chunk) for chunk in chunks])
 
-    def _feed_or_nothing(self, chunk: Chunk) -> torch.Tensor:
-        """`_feed`, or no numbers where the model fails: that ends the story and no other."""
+    def _asked_logits(self, chunk: Chunk) -> np.ndarray:
+        """`logits` of one chunk, or NaN where the model fails: that ends the story and no other."""
+        asked = slice(chunk.asked.start, chunk.asked.stop)
         try:
-            return self._feed(chunk)
+            found: np.ndarray = self._feed(chunk)[asked].cpu().numpy()
+            return found
         except Exception as error:  # a model may raise anything
             say_once(f"{self._folder}: {first_line(error)}")
             self._caches[chunk.slot] = None
             self._held[chunk.slot] = [*self._held[chunk.slot][: chunk.start], *chunk.ids]
-            shape = (len(chunk.ids), self.head.vocabulary)
-            return torch.full(shape, torch.nan, device=self._model.device)
+            return np.full((len(chunk.asked), self.head.unique), np.nan, np.float32)
 
     def _feed(self, chunk: Chunk) -> torch.Tensor:
         """(tokens, vocabulary): the logits after each token of a chunk."""
@@ -111,7 +114,7 @@ class TransformersDecoder:
             size = self._model.get_output_embeddings().weight.shape[0]
             ids = [int(share * size) for share in TRIAL]
             whole = self._forward(ids, None)
-            self.head = IdentityHead(whole.shape[1], self._model.device)
+            self.head = Head(whole.shape[1])
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a model may raise anything where it is used in a new way
@@ -163,7 +166,7 @@ def load(storyteller: ModelFolder) -> Any:
         model, report = made.from_pretrained(
             None,
             config=config,
-            state_dict=dict(storyteller.weights),
+            state_dict=tensors_of(storyteller.weights),
             dtype=torch.float32,
             output_loading_info=True,
         )
@@ -179,7 +182,15 @@ def load(storyteller: ModelFolder) -> Any:
             f"the weights in {folder} do not fit its config.json ({wrong[0]}): copy the model "
             "again."
         )
-    return model.eval().to(storyteller.device)
+    return model.eval()
+
+
+def tensors_of(weights: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """The tensors as they are stored: PyTorch has kinds of numbers that numpy does not have."""
+    if isinstance(weights, StoredWeights):
+        files = {place.file for place in weights.places.values()}
+        return {name: tensor for file in files for name, tensor in load_file(file).items()}
+    return {name: torch.from_numpy(array) for name, array in weights.items()}
 
 
 def agree(one: torch.Tensor, other: torch.Tensor) -> bool:
@@ -201,32 +212,3 @@ def cache_bytes(value: Any) -> int:
     if type(value).__module__.startswith("transformers.cache_utils"):
         return cache_bytes(vars(value))
     return 0
-
-
-def padded(logits: torch.Tensor) -> torch.Tensor:
-    """(rows, vocabulary and a few more) of logits (rows, vocabulary), as a head has them."""
-    return functional.pad(logits, (0, -logits.shape[1] % BLOCK), value=IMPOSSIBLE)
-
-
-class IdentityHead(Head):
-    """A head whose states are the logits already: every id has a slot of its own."""
-
-    def __init__(self, vocabulary: int, device: torch.device) -> None:
-        super().__init__(torch.arange(vocabulary, dtype=torch.float32)[:, None], torch.float32)
-        self.counts, self._bar = self.counts.to(device), self._bar.to(device)
-
-    def logits(self, states: torch.Tensor) -> torch.Tensor:
-        """The states."""
-        return states
-
-    def all_exact(self, states: torch.Tensor) -> torch.Tensor:
-        """The states."""
-        return states
-
-    def exact_logit(self, state: np.ndarray, token_id: int) -> float:
-        """The logit of an id, which is in the state already."""
-        return float(state[self.unique_of[token_id]])
-
-    def exact(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
-        """(rows, n) logits of some slots (rows, n)."""
-        return states.gather(1, slots)

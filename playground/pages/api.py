@@ -19,8 +19,9 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-from starlette.concurrency import iterate_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
+from playground.engine import replay
 from playground.engine.engine import Busy, Engine
 from playground.engine.seam import Seam
 from playground.engine.stream import Stream
@@ -29,6 +30,7 @@ from playground.pages.parameters import with_settings
 from playground.pages.visitors import one_more, visitor
 from playground.sampling import ROWS, WORD_MAX, Settings, instead
 from playground.sentences import capitalized
+from playground.stories.permalink import Run
 from playground.stories.story import Story
 
 INTERVAL = 0.035  # seconds between two messages to one visitor
@@ -80,7 +82,7 @@ class Api:
             engine = self.engine(model)
             with (
                 self.visit(request),
-                engine.write(prompt, checked, completes_word=True) as stream,
+                engine.write(prompt, checked, completes_word=True, alternatives=0) as stream,
             ):
                 async for _ in self.batches([stream]):
                     yield max(prompt, stream.story.text, key=len)  # its last word comes by itself
@@ -229,6 +231,7 @@ class Api:
                     beyond_end=asked.get("beyond_end") is True,
                     begins_with=begins_with,
                     completes_word=True,
+                    alternatives=0,
                 )
                 streams.append(held.enter_context(stream))
             num_typed = len(typed)
@@ -262,8 +265,22 @@ class Api:
                 _, new, _ = self.story_of(asked | {"ids": asked["given"]})
             else:
                 new = engine.encode(engine.seam(text, begins=not ids).bare, begins=not ids)
-            tokens = engine.score_ids(new, after=ids).tokens if new else ()
+            tokens = engine.score_ids(new, after=ids, alternatives=0).tokens if new else ()
             return {"tokens": list(zip(*columns(tokens), strict=True))}
+
+    async def page_record(
+        self, asked: dict[str, Any], request: gr.Request | None = None
+    ) -> dict[str, Any]:
+        """The record of a story's tokens. `parts`: what a model wrote of them, each {from, to,
+        position, settings, begins, beyond}, is written again and has its draws."""
+        with refusals(), self.visit(request):
+            engine, ids, _ = self.story_of(asked)
+            if not ids:
+                raise ValueError("ids must hold a token: an empty story has no record.")
+            parts = parts_of(asked, len(ids))
+            found = await run_in_threadpool(replay.record, engine, ids, parts)
+            ended = ids[-1] in engine.storyteller.ends
+            return {"tokens": [token.to_values() for token in found.tokens], "ended": ended}
 
     def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What could come next in a story, and what is known of the token that did."""
@@ -331,6 +348,24 @@ def settings_of(asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     for seed in seeds:
         Settings(**values | {"seed": seed})
     return values, seeds
+
+
+def parts_of(asked: dict[str, Any], count: int) -> list[replay.Part]:
+    """What a model wrote of a story of `count` tokens, in a page's request."""
+    parts, found, end = asked.get("parts", []), [], 0
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise ValueError("parts must be a list of JSON objects.")
+    for part in parts:
+        start, stop = (whole(part.get(name), name) for name in ("from", "to"))
+        if not end <= start < stop <= count:
+            raise ValueError(f"parts must follow each other within the story's {count:,} tokens.")
+        settings = Settings.from_json(part.get("settings"))
+        run = Run(
+            settings, checked_text(part.get("begins", ""))[:WORD_MAX], part.get("beyond") is True
+        )
+        found.append(replay.Part(start, stop, whole(part.get("position"), "position"), run))
+        end = stop
+    return found
 
 
 def chosen_of(asked: dict[str, Any]) -> int | None:

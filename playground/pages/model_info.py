@@ -43,7 +43,7 @@ def rows(facts: ModelInfo, context: int, streams: int) -> list[list[str]]:
         table.append(["Learned from", facts.corpus, ", ".join(amount)])
     if facts.tokens_seen:
         table.append(["Has read", f"{rounded(facts.tokens_seen)} tokens", ""])
-    meaning = "older words slide out of its sight"
+    meaning = "it no longer sees older words"
     if context < facts.context:
         meaning = f"as many as fit in the memory here, of its {facts.context:,}; {meaning}"
     table.append(["Sees", f"{context:,} tokens at a time", meaning])

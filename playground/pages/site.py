@@ -27,7 +27,7 @@ from playground.pages.mcp_answers import answer_in_json
 from playground.pages.network import LOCAL, own_address
 from playground.pages.owner import Owner
 from playground.pages.proxies import Proxies, checked_root
-from playground.pages.write import VISITORS_MAX, WEB, html_of_page
+from playground.pages.write import CORE, VISITORS_MAX, WEB, html_of_page
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
@@ -37,9 +37,10 @@ ON_SPACE = "SPACE_ID" in os.environ
 
 # A browser asks whether a file has changed: a new script never runs on an old page.
 FRESH = {"cache-control": "no-cache"}
-# Nothing comes from elsewhere, and no script that is not a file of ours runs.
+# Nothing comes from elsewhere, and no script that is not a file of ours runs. core.wasm may be.
 CONTENT = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; "
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; base-uri 'self'; "
     "form-action 'none'; object-src 'none'; frame-ancestors "
 )
 HEADERS = {
@@ -228,10 +229,12 @@ def launch(
         publish = owner is not None and owner.is_asking(request)
         return JSONResponse({**start, "address": address, "publish": publish}, headers=FRESH)
 
-    files = StaticFiles(directory=WEB)
+    files, built = StaticFiles(directory=WEB), StaticFiles(directory=CORE.parent)
 
     async def web(request: Request) -> Response:  # a Mount goes astray below a proxy's path
-        answer = await files.get_response(request.path_params["name"], request.scope)
+        name = request.path_params["name"]
+        folder = built if name == CORE.name else files
+        answer = await folder.get_response(name, request.scope)
         answer.headers.update(FRESH)
         return answer
 

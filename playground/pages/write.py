@@ -21,6 +21,7 @@ VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses 
 # Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
 QUEUE_POLL = 0.01
 WEB = Path(str(resources.files("playground").joinpath("web")))
+CORE = WEB.parent / "core" / "built" / "core.wasm"
 
 
 def texts() -> dict[str, dict[str, str]]:
@@ -65,7 +66,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     one that answers when none is named."""
     api = Api(engines)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
-    private: list[Any] = [api.page_write, api.page_score, api.page_candidates]
+    private: list[Any] = [api.page_write, api.page_score, api.page_record, api.page_candidates]
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:

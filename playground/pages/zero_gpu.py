@@ -55,7 +55,12 @@ def write(engine: Engine, prompt: str, settings: Settings, count: int) -> Texts:
     with ExitStack() as held:
         streams = [
             held.enter_context(
-                engine.write(prompt, replace(settings, seed=seed % 2**32), completes_word=True)
+                engine.write(
+                    prompt,
+                    replace(settings, seed=seed % 2**32),
+                    completes_word=True,
+                    alternatives=0,
+                )
             )
             for seed in range(settings.seed, settings.seed + count)
         ]

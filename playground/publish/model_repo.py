@@ -1,8 +1,7 @@
-"""A model repository: an export's files, and its card with what the Hub shows of a model."""
+"""A model repository: an export's files, and its card with the repository's name."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +19,7 @@ SNAPSHOT = re.compile(
 )
 OPENINGS = ("Once upon a time", "One day, a little girl named Lily", "Tom and his dog")
 SAMPLES_HEADING = "## Samples"
+MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+.!|~^&$=:-])")  # what Markdown could take for its own
 
 
 def stage(export: Path, name: str, *, snapshots: bool, samples: list[tuple[str, str]]) -> Staging:
@@ -40,11 +40,10 @@ def stage(export: Path, name: str, *, snapshots: bool, samples: list[tuple[str, 
         return FILES.fullmatch(path) is not None or is_snapshot
 
     found.add_folder(export, is_wanted)
-    found.left_out.pop("README.md", None)  # it is published with more in it
+    found.left_out.pop("README.md", None)  # it is published with the repository's name
     if not any(path.endswith(".safetensors") for path in found.files):
         raise ValueError(f"{export} holds no model.safetensors: give the folder of an export.")
-    training = facts(export)
-    found.files["README.md"] = model_card(card.read_text(encoding="utf-8"), training, name, samples)
+    found.files["README.md"] = model_card(card.read_text(encoding="utf-8"), name, samples)
     return found
 
 
@@ -54,43 +53,14 @@ def has_samples(export: Path) -> bool:
     return card.is_file() and SAMPLES_HEADING in card.read_text(encoding="utf-8")
 
 
-def facts(export: Path) -> dict[str, Any]:
-    """What training.json says; empty without one."""
-    try:
-        found = json.loads((export / "training.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def model_card(
-    text: str, training: dict[str, Any], name: str, samples: list[tuple[str, str]]
-) -> str:
-    """An export's card for the Hub: with the scores in its `model-index`, samples, and the
-    repository's name in its example."""
+def model_card(text: str, name: str, samples: list[tuple[str, str]]) -> str:
+    """An export's card for the Hub: with the repository's name, and samples if it has none."""
     from huggingface_hub import ModelCard
-    from huggingface_hub.repocard_data import EvalResult
 
     card = ModelCard(text, ignore_metadata_errors=True)
     data: Any = card.data
-    scores = training.get("validation") or {}
-    corpus = training.get("corpus") or {}
-    data_sets = data.get("datasets") or []
-    results = [
-        EvalResult(
-            task_type="text-generation",
-            dataset_type=data_sets[0] if data_sets else slug(str(scores.get("file", "stories"))),
-            dataset_name=f"{scores.get('stories', 0):,} stories of {scores.get('file', 'a file')}",
-            metric_type=metric,
-            metric_name=metric.replace("_", " "),
-            metric_value=round(float(scores[metric]), 6),
-        )
-        for metric in ("perplexity", "bits_per_byte", "nats_per_token")
-        if metric in scores
-    ]
-    if results and corpus:
+    if data.eval_results:
         data.model_name = PurePosixPath(name).name
-        data.eval_results = results
     body = card.text.replace('"this folder"', f'"{name}"').rstrip("\n")
     if samples and SAMPLES_HEADING not in body:
         parts = [f"**{said}**\n\n{quoted(story)}" for said, story in samples]
@@ -103,11 +73,5 @@ def model_card(
 
 def quoted(story: str) -> str:
     """A story as a quotation in Markdown, in which its own signs are text."""
-    from playground.stories.files import escaped
-
-    return "\n>\n".join(f"> {escaped(line)}" for line in story.split("\n") if line.strip())
-
-
-def slug(text: str) -> str:
-    """A name that the Hub takes for a data set that is not on it."""
-    return re.sub(r"[^\w.-]+", "-", text.split(",")[0]).strip("-") or "stories"
+    text = MARKUP.sub(r"\\\1", story)
+    return "\n>\n".join(f"> {line}" for line in text.split("\n") if line.strip())

@@ -21,9 +21,9 @@ WANTED = re.compile(
     r"app\.py|LICENSE"
     r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
     r"|playground/web/(?:fonts/)?[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg)"
+    r"|playground/core/built/[\w.-]+\.(?:so|wasm)"  # a Space is a Linux
     r"|playground/web/epub/[\w.-]+\.(?:css|opf|xhtml|xml)"
 )
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Target:
 
     Attributes:
         hardware: as the Hub calls it.
-        torch: what requirements.txt says of PyTorch.
+        needs: what requirements.txt lists besides the project's own.
         cost: what it takes today, in a sentence.
     """
 
     hardware: str
-    torch: tuple[str, ...]
+    needs: tuple[str, ...]
     python: str
     cost: str
 
@@ -45,8 +45,7 @@ class Target:
 TARGETS: Mapping[str, Target] = {
     "cpu": Target(
         "cpu-basic",
-        # Its builds are newer, "2.11.0+cpu" is above "2.11.0", and take 200 MB instead of 3 GB.
-        (f"--extra-index-url {CPU_INDEX}", "torch>=2.8"),
+        (),  # the core computes the model, without PyTorch
         "3.12",
         "a Gradio Space on a CPU asks for a paid plan (PRO) today",
     ),
@@ -73,10 +72,10 @@ def stage(root: Path, name: str, model: str, target: str) -> Staging:
 
 
 def requirements(root: Path, target: Target) -> str:
-    """The project's requirements with the target's PyTorch."""
+    """The project's requirements and the target's."""
     lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if line and not line.startswith(("#", "torch"))]
-    return "\n".join([*target.torch, *kept]) + "\n"
+    kept = [line for line in lines if line and not line.startswith("#")]
+    return "\n".join([*target.needs, *kept]) + "\n"
 
 
 def front_matter(name: str, model: str, target: Target) -> str:

@@ -21,24 +21,34 @@ from importlib import resources
 from typing import Any
 from urllib.parse import unquote
 
-from playground.sampling import Settings
+from playground.sampling import ROWS, Row, Settings
 
-# By whether the tokenizer is named, and whether the story has other branches. Versions 1 and 2 know
-# one space, and no other text, that the model's first token begins with.
-VERSIONS = {(False, False): 1, (False, True): 2, (True, False): 3, (True, True): 4}
+# By what the runs hold, and whether the story has other branches. Versions 1 and 2 name no
+# tokenizer, and know one space, and no other text, that the model's first token begins with.
+# Versions 5 and 6 hold settings that came later.
+PLAIN, NAMED, LATER = range(3)
+VERSIONS = {(PLAIN, False): 1, (PLAIN, True): 2, (NAMED, False): 3, (NAMED, True): 4}
+VERSIONS |= {(LATER, False): 5, (LATER, True): 6}
 TOKENIZER_DIGITS, UNKNOWN = 4, "0000"  # hexadecimal, of the tokenizer's fingerprint
 CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the rank
 RARE_BITS = 20  # of any other id
 NAME_MAX, RUNS_MAX, TOKENS_MAX = 63, 500, 10_000
 BRANCHES_MAX, SPREAD_MAX = 200, 50_000  # branches, and tokens of all of them written out
+SETTINGS_MAX = 1_000  # the highest number of a setting
 TEXT_MAX = 60_000  # letters; more are refused before they are read
 POSSIBLE_MAX = 4_000  # parts of what somebody passes on that are tried
-SCALED = ("temperature", "top_p", "min_p", "repetition_penalty")  # in thousandths
+BY_NUMBER = {row.link: row for row in sorted(ROWS, key=lambda row: row.link) if row.link}
+ALWAYS, WORDS, FIRST_LATER = (
+    range(1, 8),
+    8,
+    9,
+)  # numbers of settings: before and after a run's flags
 IN_ADDRESS = re.compile(r"/s/|[?&]story=")
 ALONE = re.compile(r"(?<![\w-])(?=[\w-]{8})", re.ASCII)  # the shortest link has 8 characters
 LETTERS = re.compile(r"[\w-]*", re.ASCII)
 LINE_BREAK = re.compile(r"=?[ \t]*[\r\n]+[\s>]*")  # with what mails quote by
 DAMAGED = "This link is cut off or was altered: ask for it again."
+NEWER = "This link was made by a newer version: this one cannot read it."
 
 
 @dataclass(frozen=True)
@@ -121,15 +131,15 @@ def encode(link: Permalink) -> str:
     if len(link.tokens) > TOKENS_MAX or len(link.runs) > RUNS_MAX:
         raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
     bits = Writer()
-    is_named = bool(link.tokenizer) or any(run.begins_with not in ("", " ") for run in link.runs)
-    bits.add(VERSIONS[is_named, bool(link.branches)], 4)
+    kind = kind_of(link)
+    bits.add(VERSIONS[kind, bool(link.branches)], 4)
     bits.digits(link.model, 16)
-    if is_named:
+    if kind != PLAIN:
         bits.digits(link.tokenizer, TOKENIZER_DIGITS)
     bits.text(shortened(link.name), 6)
     bits.number(len(link.runs))
     for run in link.runs:
-        add_run(bits, run, is_named)
+        add_run(bits, run, kind)
     bits.tokens(link.tokens)
     if link.branches:
         lengths = [len(link.tokens)]
@@ -162,14 +172,13 @@ def decode(text: str) -> Permalink:
         raise ValueError(DAMAGED)
     bits = Reader(data)
     kinds = {version: kind for kind, version in VERSIONS.items()}
-    kind = kinds.get(bits.take(4))
+    kind, has_branches = kinds.get(bits.take(4), (None, False))
     if kind is None:
-        raise ValueError("This link was made by a newer version: this one cannot read it.")
-    is_named, has_branches = kind
+        raise ValueError(NEWER)
     model = bits.digits(16)
-    tokenizer = bits.digits(TOKENIZER_DIGITS) if is_named else ""
+    tokenizer = "" if kind == PLAIN else bits.digits(TOKENIZER_DIGITS)
     name = bits.text(6)
-    runs = tuple(read_run(bits, is_named) for _ in range(bits.number(RUNS_MAX)))
+    runs = tuple(read_run(bits, kind) for _ in range(bits.number(RUNS_MAX)))
     tokens = bits.tokens(len(runs))
     branches = read_branches(bits, len(runs), len(tokens)) if has_branches else ()
     bits.end()
@@ -251,39 +260,51 @@ def shortened(name: str) -> str:
     return name.encode()[:NAME_MAX].decode(errors="ignore")
 
 
-def add_run(bits: Writer, run: Run, is_named: bool) -> None:
-    """One run, in a link that names its tokenizer or not; ValueError for what a link cannot
-    hold."""
-    settings = run.settings
-    for key in SCALED:
-        value = getattr(settings, key)
-        if round(value * 1000) / 1000 != value:
-            raise ValueError(f"a link holds {key} to three digits after the point only.")
-        bits.number(round(value * 1000))
-    bits.number(settings.top_k)
-    bits.add(settings.seed, 32)
-    bits.add(settings.stop_at_end, 1)
-    if not is_named:
+def kind_of(link: Permalink) -> int:
+    """Return what the runs of a link must hold: the first key of `VERSIONS`."""
+    if any(later_settings(run.settings) for run in link.runs):
+        return LATER
+    is_named = link.tokenizer or any(run.begins_with not in ("", " ") for run in link.runs)
+    return NAMED if is_named else PLAIN
+
+
+def later_settings(settings: Settings) -> list[Row]:
+    """Return the settings that came later and are not neutral."""
+    rows = [row for number, row in BY_NUMBER.items() if number >= FIRST_LATER]
+    return [row for row in rows if getattr(settings, row.name) != row.neutral]
+
+
+def add_run(bits: Writer, run: Run, kind: int) -> None:
+    """Append one run; ValueError for what a link cannot hold."""
+    for number in ALWAYS:
+        bits.setting(BY_NUMBER[number], run.settings)
+    if kind == PLAIN:
         bits.add(run.begins_with == " ", 1)
     bits.add(run.beyond_end, 1)
-    if is_named:
+    if kind != PLAIN:
         bits.text(run.begins_with)
-    bits.number(len(settings.banned_words))
-    for word in settings.banned_words:
-        bits.text(word)
+    bits.setting(BY_NUMBER[WORDS], run.settings)
+    if kind == LATER:
+        rows = later_settings(run.settings)
+        bits.number(len(rows))
+        for row in rows:
+            bits.number(row.link)
+            bits.setting(row, run.settings)
 
 
-def read_run(bits: Reader, is_named: bool) -> Run:
-    """One run."""
-    values: dict[str, Any] = {key: bits.number(2000) / 1000 for key in SCALED}
-    values["top_k"] = bits.number(200)
-    values["seed"] = bits.take(32)
-    values["stop_at_end"] = bool(bits.take(1))
-    begins_with = "" if is_named or not bits.take(1) else " "
+def read_run(bits: Reader, kind: int) -> Run:
+    """Return one run."""
+    values = {BY_NUMBER[number].name: bits.setting(BY_NUMBER[number]) for number in ALWAYS}
+    begins_with = " " if kind == PLAIN and bits.take(1) else ""
     beyond_end = bool(bits.take(1))
-    if is_named:
+    if kind != PLAIN:
         begins_with = bits.text()
-    values["banned_words"] = tuple(bits.text() for _ in range(bits.number(100)))
+    values[BY_NUMBER[WORDS].name] = bits.setting(BY_NUMBER[WORDS])
+    for _ in range(bits.number(SETTINGS_MAX) if kind == LATER else 0):
+        row = BY_NUMBER.get(bits.number(SETTINGS_MAX))
+        if row is None or row.link < FIRST_LATER:
+            raise ValueError(NEWER)
+        values[row.name] = bits.setting(row)
     try:
         return Run(Settings(**values), begins_with, beyond_end)
     except ValueError:
@@ -336,6 +357,22 @@ class Writer:
             self.number(len(data))
         for byte in data:
             self.add(byte, 8)
+
+    def setting(self, row: Row, settings: Settings) -> None:
+        """The value of one setting: a float in thousandths, a seed in 32 bits, a flag in one."""
+        value = getattr(settings, row.name)
+        if row.kind is float:
+            if round(value * 1000) / 1000 != value:
+                raise ValueError(f"a link holds {row.name} to three digits after the point only.")
+            self.number(round(value * 1000))
+        elif row.kind is int and row.high < 2**16:
+            self.number(value)
+        elif row.kind is not tuple:
+            self.add(value, 1 if row.kind is bool else 32)
+        else:
+            self.number(len(value))
+            for word in value:
+                self.text(word)
 
     def tokens(self, tokens: Sequence[tuple[int, int]]) -> None:
         """(id, run) of tokens: first who wrote how many, then the ids."""
@@ -411,6 +448,16 @@ class Reader:
             return data.decode()
         except UnicodeDecodeError:
             raise ValueError(DAMAGED) from None
+
+    def setting(self, row: Row) -> Any:
+        """The value of one setting, as `Writer.setting` writes it."""
+        if row.kind is float:
+            return self.number(round(row.high * 1000)) / 1000
+        if row.kind is int:
+            return self.number(int(row.high)) if row.high < 2**16 else self.take(32)
+        if row.kind is bool:
+            return bool(self.take(1))
+        return tuple(self.text() for _ in range(self.number(100)))
 
     def tokens(self, num_runs: int) -> tuple[tuple[int, int], ...]:
         """(id, run) of tokens."""

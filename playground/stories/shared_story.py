@@ -1,44 +1,13 @@
-"""A story as it is given to other people: its words, its title, who wrote what, and how.
-
-Pictures, files and booklets are made of this; none of them knows a model.
-"""
+"""A story as other sites show it when somebody passes its link on: title, first lines, model."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from playground.sampling import Settings
-from playground.stories.permalink import Run
-
-LEVELS = (0.5, 0.2, 0.05, 0.01, 0.001)  # probabilities, as in web/odds.js
-TITLE_MAX = 48  # letters of a title that is made of a story's beginning
-GIVEN_MAX = 120  # letters of a title or an author that somebody gives
+TITLE_MAX = 48  # letters of a title, which is made of a story's beginning
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*(?=\s)")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class Word:
-    """A token's text.
-
-    Attributes:
-        surprise: -log of its probability, in nats; None where nobody asked the model.
-    """
-
-    text: str
-    by_model: bool
-    surprise: float | None = None
-
-    @property
-    def level(self) -> int:
-        """0 for a word that was expected, 5 for one that nobody could see coming."""
-        if self.surprise is None:
-            return 0
-        probability = math.exp(-self.surprise)
-        return next((k for k, least in enumerate(LEVELS) if probability >= least), len(LEVELS))
 
 
 @dataclass(frozen=True)
@@ -46,69 +15,33 @@ class SharedStory:
     """A story that is given away.
 
     Attributes:
-        words: all of them, in order.
-        title: what it is called.
-        author: who wrote it together with the model; "" for nobody.
+        text: all its words.
         model: the model's name.
-        settings: how it was written, in words.
-        link: the address that opens it; "" where it has none.
+        link: the address that opens it.
     """
 
-    words: tuple[Word, ...]
-    title: str
-    author: str
+    text: str
     model: str
-    settings: str
     link: str
 
     @property
-    def text(self) -> str:
-        """As it is read."""
-        return "".join(word.text for word in self.words).strip()
-
-    @property
-    def paragraphs(self) -> list[str]:
-        """Its text, parted where its lines end."""
-        return [part.strip() for part in self.text.split("\n") if part.strip()]
-
-    @property
-    def byline(self) -> str:
-        """Who wrote it."""
-        return f"{self.author} and {self.model}" if self.author else self.model
+    def title(self) -> str:
+        """Its first words, in one line; "A story" if it has none."""
+        first = in_one_line(self.text.strip().split("\n")[0])
+        if len(first) <= TITLE_MAX:
+            return first.rstrip(".") or "A story"
+        return first[:TITLE_MAX].rsplit(" ", 1)[0].rstrip(",;: ") + "…"
 
     @property
     def alternative(self) -> str:
-        """What a picture of it says to somebody who cannot see it."""
-        text = shortened(" ".join(self.text.split()), 400)
-        return f"“{self.title}”, a story by {self.byline}: {text}"
+        """What its picture says to somebody who cannot see it."""
+        text = shortened(in_one_line(self.text), 400)
+        return f"“{self.title}”, a story by {self.model}: {text}"
 
 
-def shared_story(
-    words: Sequence[Word],
-    runs: Sequence[Run],
-    *,
-    model: str,
-    link: str = "",
-    title: str = "",
-    author: str = "",
-) -> SharedStory:
-    """The story of these words. Without a title it is called by its beginning."""
-    text = "".join(word.text for word in words).strip()
-    title = given(title) or beginning(text)
-    return SharedStory(tuple(words), title, given(author), model, how(runs), link)
-
-
-def given(text: str) -> str:
-    """A title or a name that somebody typed, in one line of at most 120 letters."""
-    return " ".join(CONTROL.sub(" ", text).split())[:GIVEN_MAX].strip()
-
-
-def beginning(text: str) -> str:
-    """The first words of a story, as its title."""
-    first = given(text.split("\n")[0])
-    if len(first) <= TITLE_MAX:
-        return first.rstrip(".") or "A story"
-    return first[:TITLE_MAX].rsplit(" ", 1)[0].rstrip(",;: ") + "…"
+def in_one_line(text: str) -> str:
+    """Return a text without control characters and line breaks."""
+    return " ".join(CONTROL.sub(" ", text).split())
 
 
 def shortened(text: str, most: int) -> str:
@@ -120,17 +53,3 @@ def shortened(text: str, most: int) -> str:
     if ends and ends[-1] >= most // 2:
         return text[: ends[-1]] + "\u00a0…"  # which does not stand in a line by itself
     return text[: most - 1].rsplit(" ", 1)[0] + "…"
-
-
-def how(runs: Sequence[Run]) -> str:
-    """The settings of a story in words: those of its first run, and that there are more."""
-    if not runs:
-        return "written by hand"
-    settings, usual = runs[0].settings, Settings()
-    parts = [f"temperature {settings.temperature:g}", f"top-k {settings.top_k or 'all'}"]
-    for name in ("top_p", "min_p", "repetition_penalty"):
-        if getattr(settings, name) != getattr(usual, name):
-            parts.append(f"{name.replace('_', '-')} {getattr(settings, name):g}")
-    parts.append(f"seed {settings.seed}")
-    others = len({replace(run.settings, length=1) for run in runs}) - 1
-    return ", ".join(parts) + (f", and {others} more" if others else "")

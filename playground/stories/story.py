@@ -54,6 +54,10 @@ class Token:
         """-log of the model's own probability, in nats."""
         return -math.log(max(self.probability, 1e-12))
 
+    def to_values(self) -> dict[str, Any]:
+        """The token as plain values; a named tuple would become a nameless list."""
+        return vars(self) | {"alternatives": [other._asdict() for other in self.alternatives]}
+
 
 @dataclass(frozen=True)
 class Story:
@@ -86,10 +90,8 @@ class Story:
 
     def to_values(self) -> dict[str, Any]:
         """The record as plain values."""
-        values = asdict(self)
-        for token in values["tokens"]:  # by name: a named tuple would become a nameless list
-            token["alternatives"] = [other._asdict() for other in token["alternatives"]]
-        return values
+        settings, tokens = asdict(self.settings), [token.to_values() for token in self.tokens]
+        return vars(self) | {"settings": settings, "tokens": tokens}
 
     @classmethod
     def from_json(cls, text: str) -> Story:

@@ -17,8 +17,8 @@ export class Bars {
     this.rows = [];
   }
 
-  // Shows [{ text, before, after, chosen }], and a last line `others` { before, after } if given.
-  show(rows, language, others = null) {
+  // Shows [{ text, before, after, chosen }] and a sentence below them. `after` is null where only `before` is known.
+  show(rows, language, note = "") {
     while (this.rows.length < rows.length) this.rows.push(this.newRow(this.rows.length));
     while (this.rows.length > rows.length) this.rows.pop().item.remove();
     const most = Math.max(1e-9, ...rows.flatMap((row) => [row.before, row.after]));
@@ -26,7 +26,7 @@ export class Bars {
       const { item, button, name, odds, before, after } = this.rows[k];
       const said = label(row.text);
       if (name.textContent !== said) name.textContent = said;
-      odds.textContent = row.after > 0 ? percent(row.after, language.code) : "–";
+      odds.textContent = row.after === 0 ? "–" : percent(row.after ?? row.before, language.code);
       before.style.transform = `scaleX(${row.before / most})`;
       after.style.transform = `scaleX(${row.after / most})`;
       item.classList.toggle("cut", row.after === 0);
@@ -35,19 +35,15 @@ export class Bars {
       else button.removeAttribute("aria-current");
       button.row = row;
     });
-    this.showOthers(others, language);
+    this.showNote(note);
   }
 
-  showOthers(others, language) {
-    this.others ??= document.createElement("li");
-    if (!others) {
-      this.others.remove();
-      return;
-    }
-    this.others.className = "others";
-    const after = others.after > 0 ? percent(others.after, language.code) : "–";
-    this.others.textContent = `${language.say("others")}: ${after}`;
-    this.list.append(this.others);
+  showNote(note) {
+    this.note ??= document.createElement("li");
+    this.note.className = "others";
+    this.note.textContent = note;
+    if (note) this.list.append(this.note);
+    else this.note.remove();
   }
 
   newRow() {
@@ -66,7 +62,7 @@ export class Bars {
     const after = part("span", "after", track);
     const odds = part("span", "odds", button);
     button.addEventListener("click", () => this.choose(button.row));
-    if (this.others?.parentNode) this.list.insertBefore(item, this.others);
+    if (this.note?.parentNode) this.list.insertBefore(item, this.note);
     else this.list.append(item);
     return { item, button, name, odds, before, after };
   }

@@ -9,8 +9,8 @@ const PASSING = 40; // ms that a pointer stays on a word before its card opens
 const LEAVING = 300; // ms after which the card of a word that was left closes
 
 export class Card {
-  // `host`: the component, with part(name), sheet, language, tokens, settingsOf(token), and `writing`
-  // while its story grows. `events`: { ask(token, ids), which promises what could have stood there;
+  // `host`: the component, with part(name), sheet, language, tokens, settingsOf(token), the core or null, what is to
+  // be said where it is `missing`, and `writing` while its story grows. `events`: { ask(token, ids), which promises what could have stood there;
   // turn(k, row); failed(problem) }.
   constructor(host, events) {
     this.host = host;
@@ -67,9 +67,15 @@ export class Card {
     if (opened) this.element.querySelector("ol button")?.focus();
   }
 
+  // Shows what is there once more: the core has come, or will not.
+  refresh() {
+    if (this.isOpen) this.show(...this.shown);
+  }
+
   show(k, token, found) {
-    const { language, sheet } = this.host;
-    const { rows } = distribution(found, this.host.settingsOf(token));
+    this.shown = [k, token, found];
+    const { core, language, missing, sheet } = this.host;
+    const { rows } = distribution(core, found, this.host.settingsOf(token));
     const mine = found.token;
     const word = document.createElement("strong");
     word.textContent = label(token.t);
@@ -77,7 +83,7 @@ export class Card {
     const standing = mine.rank === 0 ? language.say("rank_1") : language.say("rank_n", { n: mine.rank });
     this.host.part("standing").textContent = token.r < 0 ? `${standing}, ${language.say("typed")}` : standing;
     this.bars.show(
-      rows.slice(0, ALTERNATIVES).map((row) => ({ ...row, chosen: row.id === mine.token_id })), language);
+      rows.slice(0, ALTERNATIVES).map((row) => ({ ...row, chosen: row.id === mine.token_id })), language, missing);
     this.at = k;
     this.element.hidden = false;
     this.put(sheet.boxOf(k));

@@ -1,7 +1,7 @@
 // The next word as bars, before and after the settings; one can be chosen.
 
 import { Bars } from "./bars.js";
-import { distribution } from "./odds.js";
+import { distribution, percent } from "./odds.js";
 import * as tree from "./tree.js";
 
 const SHOWN = 12; // bars
@@ -31,11 +31,12 @@ export class NextWord {
 
   show() {
     if (!this.found) return;
-    const { rows, restBefore, restAfter } = distribution(this.found, this.writer.settings);
-    const shown = rows.slice(0, SHOWN);
-    const sum = (name) => rows.slice(SHOWN).reduce((total, row) => total + row[name], 0);
-    const others = { before: restBefore + sum("before"), after: restAfter + sum("after") };
-    this.bars.show(shown, this.writer.language, others);
+    const { core, language, settings } = this.writer;
+    const { rows, restBefore, restAfter } = distribution(core, this.found, settings);
+    const name = core ? "after" : "before";
+    const others = rows.slice(SHOWN).reduce((total, row) => total + row[name], core ? restAfter : restBefore);
+    const sum = others > 0 ? percent(others, language.code) : "–";
+    this.bars.show(rows.slice(0, SHOWN), language, this.writer.missing || `${language.say("others")}: ${sum}`);
   }
 
   // A word from the bars, at the end of the story.

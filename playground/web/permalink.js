@@ -5,9 +5,13 @@
 // its fingerprint, "" in a link that does not say. `begins`: what a person had typed of the run's first word.
 // A branch shares its first tokens with the one that it leaves: 0 is the story itself, k the k-th branch.
 
-// By whether the tokenizer is named, and whether the story has other branches. Versions 1 and 2 know one
-// space, and no other text, that the model's first token begins with.
-const VERSIONS = [[1, 2], [3, 4]];
+import { SETTINGS } from "./settings_table.js";
+
+// By what the runs hold, and whether the story has other branches. Versions 1 and 2 name no tokenizer, and know
+// one space, and no other text, that the model's first token begins with. Versions 5 and 6 hold settings that
+// came later.
+const VERSIONS = [[1, 2], [3, 4], [5, 6]];
+const PLAIN = 0, NAMED = 1, LATER = 2;
 const TOKENIZER_DIGITS = 4, UNKNOWN = "0000"; // hexadecimal, of the tokenizer's fingerprint
 const CLASSES = [[1, 5], [2, 8], [3, 11]]; // of common tokens: bits of the prefix, bits of the rank
 const RARE_BITS = 20; // of any other id
@@ -15,7 +19,9 @@ const NAME_MAX = 63, RUNS_MAX = 500, TOKENS_MAX = 10_000;
 const BRANCHES_MAX = 200, SPREAD_MAX = 50_000; // branches, and tokens of all of them written out
 const TEXT_MAX = 60_000; // letters; more are refused before they are read
 const POSSIBLE_MAX = 4_000; // parts of what somebody passes on that are tried
-const SCALED = ["temperature", "top_p", "min_p", "repetition_penalty"]; // in thousandths
+const BY_NUMBER = new Map(SETTINGS.map((row) => [row.link, row]));
+const ALWAYS = [1, 2, 3, 4, 5, 6, 7], WORDS = 8, FIRST_LATER = 9; // numbers of settings: before and after a run's flags
+const SETTINGS_MAX = 1_000; // the highest number of a setting
 
 export class Damaged extends Error {}
 export class Newer extends Error {}
@@ -44,23 +50,13 @@ export function encode({ model, tokenizer = "", name, runs, tokens, branches = [
   check("branches", branches.length, BRANCHES_MAX);
   check("spread", lengths.reduce((sum, length) => sum + length, 0), SPREAD_MAX);
   const bits = new Writer(common);
-  const isNamed = tokenizer !== "" || runs.some(({ begins = "" }) => begins !== "" && begins !== " ");
-  bits.add(VERSIONS[Number(isNamed)][Number(branches.length > 0)], 4);
+  const kind = kindOf(tokenizer, runs);
+  bits.add(VERSIONS[kind][Number(branches.length > 0)], 4);
   bits.digits(model, 16);
-  if (isNamed) bits.digits(tokenizer, TOKENIZER_DIGITS);
+  if (kind !== PLAIN) bits.digits(tokenizer, TOKENIZER_DIGITS);
   bits.text(short(name), 6);
   bits.number(runs.length);
-  for (const { settings, seed, begins = "", beyond } of runs) {
-    for (const key of SCALED) bits.number(Math.round(settings[key] * 1000));
-    bits.number(settings.top_k);
-    bits.add(seed, 32);
-    bits.flag(settings.stop_at_end);
-    if (!isNamed) bits.flag(begins === " ");
-    bits.flag(beyond);
-    if (isNamed) bits.text(begins);
-    bits.number(settings.banned_words.length);
-    for (const word of settings.banned_words) bits.text(word);
-  }
+  for (const run of runs) addRun(bits, run, kind);
   bits.tokens(tokens);
   if (branches.length) {
     bits.number(branches.length);
@@ -88,10 +84,9 @@ export function decode(text, common) {
   const version = bits.take(4);
   const kind = VERSIONS.findIndex((both) => both.includes(version));
   if (kind < 0) throw new Newer();
-  const model = bits.digits(16), isNamed = kind === 1;
-  const tokenizer = isNamed ? bits.digits(TOKENIZER_DIGITS) : "";
+  const model = bits.digits(16), tokenizer = kind === PLAIN ? "" : bits.digits(TOKENIZER_DIGITS);
   const name = bits.text(6);
-  const runs = Array.from({ length: bits.number(RUNS_MAX) }, () => readRun(bits, isNamed));
+  const runs = Array.from({ length: bits.number(RUNS_MAX) }, () => readRun(bits, kind));
   const tokens = bits.tokens(runs.length);
   const branches = version === VERSIONS[kind][1] ? readBranches(bits, runs.length, tokens.length) : [];
   bits.end();
@@ -171,19 +166,50 @@ function matchAt(expression, text, at) {
 
 const unescaped = (text) => text.replace(/%[0-7][0-9a-f]/gi, (code) => String.fromCharCode(parseInt(code.slice(1), 16)));
 
-function readRun(bits, isNamed) {
-  const settings = Object.fromEntries(SCALED.map((key) => [key, bits.number(2000) / 1000]));
-  settings.top_k = bits.number(200);
-  const seed = bits.take(32);
-  settings.stop_at_end = bits.take(1) === 1;
-  let begins = !isNamed && bits.take(1) === 1 ? " " : "";
+// What the runs of a link must hold: the first index of VERSIONS.
+function kindOf(tokenizer, runs) {
+  if (runs.some(({ settings }) => laterSettings(settings).length)) return LATER;
+  return tokenizer !== "" || runs.some(({ begins = "" }) => begins !== "" && begins !== " ") ? NAMED : PLAIN;
+}
+
+// The settings that came later and are not neutral; what a story does not name is neutral.
+const laterSettings = (settings) =>
+  SETTINGS.filter(({ name, link, neutral }) => link >= FIRST_LATER && (settings[name] ?? neutral) !== neutral);
+
+function addRun(bits, { settings, seed, begins = "", beyond }, kind) {
+  const values = { ...settings, seed };
+  for (const number of ALWAYS) bits.setting(BY_NUMBER.get(number), values);
+  if (kind === PLAIN) bits.flag(begins === " ");
+  bits.flag(beyond);
+  if (kind !== PLAIN) bits.text(begins);
+  bits.setting(BY_NUMBER.get(WORDS), values);
+  if (kind !== LATER) return;
+  const rows = laterSettings(settings);
+  bits.number(rows.length);
+  for (const row of rows) {
+    bits.number(row.link);
+    bits.setting(row, values);
+  }
+}
+
+function readRun(bits, kind) {
+  const settings = {};
+  const read = (row) => {
+    settings[row.name] = bits.setting(row);
+  };
+  for (const number of ALWAYS) read(BY_NUMBER.get(number));
+  let begins = kind === PLAIN && bits.take(1) === 1 ? " " : "";
   const beyond = bits.take(1) === 1;
-  if (isNamed) begins = bits.text();
-  settings.banned_words = Array.from({ length: bits.number(100) }, () => bits.text());
-  const { top_p, min_p, repetition_penalty, banned_words } = settings;
-  const words = banned_words.every((word) => word.trim() && word.length <= 100);
-  if (top_p > 1 || min_p > 1 || repetition_penalty < 0.5 || !words) throw new Damaged();
-  return { settings, seed, begins, beyond };
+  if (kind !== PLAIN) begins = bits.text();
+  read(BY_NUMBER.get(WORDS));
+  for (const row of SETTINGS) if (row.link >= FIRST_LATER) settings[row.name] = row.neutral;
+  for (let left = kind === LATER ? bits.number(SETTINGS_MAX) : 0; left > 0; left -= 1) {
+    const row = BY_NUMBER.get(bits.number(SETTINGS_MAX));
+    if (!row || row.link < FIRST_LATER) throw new Newer();
+    read(row);
+  }
+  const { seed, ...others } = settings;
+  return { settings: others, seed, begins, beyond };
 }
 
 // A name of at most 63 bytes, cut between letters.
@@ -227,6 +253,19 @@ class Writer {
     if (count) this.add(data.length, count);
     else this.number(data.length);
     for (const byte of data) this.add(byte, 8);
+  }
+
+  // The value of one setting: a float in thousandths, a seed in 32 bits, a flag in one.
+  setting({ name, kind, high }, values) {
+    const value = values[name];
+    if (kind === "float") this.number(Math.round(value * 1000));
+    else if (kind === "int" && high < 2 ** 16) this.number(value);
+    else if (kind === "int") this.add(value, 32);
+    else if (kind === "bool") this.flag(value);
+    else {
+      this.number(value.length);
+      for (const word of value) this.text(word);
+    }
   }
 
   // First who wrote how many, then the ids.
@@ -307,6 +346,20 @@ class Reader {
     } catch {
       throw new Damaged();
     }
+  }
+
+  // The value of one setting, as Writer.setting writes it.
+  setting({ kind, low, high }) {
+    if (kind === "bool") return this.take(1) === 1;
+    if (kind === "words") {
+      const words = Array.from({ length: this.number(100) }, () => this.text());
+      if (!words.every((word) => word.trim() && word.length <= 100)) throw new Damaged();
+      return words;
+    }
+    const value = kind === "float" ? this.number(Math.round(high * 1000)) / 1000
+      : high < 2 ** 16 ? this.number(high) : this.take(32);
+    if (value < low) throw new Damaged();
+    return value;
   }
 
   tokens(runs) {

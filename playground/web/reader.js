@@ -9,10 +9,11 @@ import { Card } from "./card.js";
 import { Language } from "./language.js";
 import { CARD, ODDS, titleLegend } from "./layout.js";
 import { Reading } from "./reading.js";
+import { neutral } from "./settings.js";
 import { Sheet } from "./sheet.js";
 import { current, fromRecord } from "./tree.js";
 
-const OWN_ODDS = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
+const OWN_ODDS = { ...neutral, temperature: 1 };
 
 const FRAME = `
   <article class="paper">

@@ -1,5 +1,5 @@
 // Where the words come from on a page with a server: Gradio's queue, over its plain HTTP calls.
-// Another page may give the component another object with the same four methods.
+// Another page may give the component another object with the same methods.
 
 import { Busy, checkBusy, patiently } from "./patience.js";
 
@@ -98,6 +98,11 @@ export class Server {
 
   score(request, signal) {
     return this.once("page_score", request, signal);
+  }
+
+  // Of each token of a story what the model thought of it; `parts`: what a model wrote (pages/api.py).
+  record(request, signal) {
+    return this.once("page_record", request, signal);
   }
 
   candidates(request, signal) {

@@ -1,24 +1,31 @@
 // The settings of a story: what a slider can say, and what the page asks the model for.
 
-import { SLIDERS } from "./sliders.js";
+import { SETTINGS } from "./settings_table.js";
 
-export { SLIDERS };
+export const SLIDERS = SETTINGS.filter(({ step }) => step);
 
-const open = { top_p: 1, min_p: 0, repetition_penalty: 1 };
+// What changes nothing, of each setting that has such a value.
+export const neutral = Object.fromEntries(
+  SETTINGS.filter((row) => row.neutral !== null).map((row) => [row.name, row.neutral]));
+
+const { banned_words: _, ...open } = neutral;
 export const PRESETS = {
-  careful: { temperature: 0.4, top_k: 20, ...open },
-  balanced: { temperature: 0.8, top_k: 40, ...open },
-  wild: { temperature: 1.3, top_k: 0, ...open },
-  same: { temperature: 0, top_k: 0, ...open },
+  careful: { ...open, temperature: 0.4, top_k: 20 },
+  balanced: { ...open, temperature: 0.8, top_k: 40 },
+  wild: { ...open, temperature: 1.3 },
+  same: { ...open, temperature: 0 },
 };
 
 export const SEED_END = 2 ** 32;
 
-export const defaults = () => ({
-  ...Object.fromEntries(SLIDERS.map(({ name, value }) => [name, value])),
-  banned_words: [],
-  stop_at_end: true,
-});
+export const defaults = () => {
+  const { seed, ...values } = Object.fromEntries(SETTINGS.map((row) => [row.name, structuredClone(row.default)]));
+  return values; // each story has a seed of its own
+};
+
+// Whether every token can be drawn, however unlikely.
+export const drawsFromAll = (settings) =>
+  settings.temperature > 0 && SETTINGS.every(({ name, limits, neutral: value }) => !limits || settings[name] === value);
 
 export const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 

@@ -1,17 +1,14 @@
-// What can be done with a story: its link, a code, a picture, files, and a book of several.
-//
-// Pictures and files are made by the app's server (playground/pages/shared.py), which is sent the story itself:
-// it need not fit into a link. A page without one makes some by itself (`writer.files`, as in
-// browser/web/files.js); without either there is the link alone.
+// What can be done with a story: its link, a code, a picture, files, and a book of several. `writer.files` (files.js)
+// makes them of the story itself, which need not fit into a link; without it there is the link alone.
 
+import { STORIES_MAX, bookOf } from "./book.js";
 import { linesOf } from "./book_lines.js";
-import { checkBusy, patiently } from "./patience.js";
+import { fileName } from "./file_name.js";
+import { KINDS } from "./files.js";
 import { TooLong } from "./permalink.js";
-import { sharedStory } from "./shared_story.js";
+import { beginning, sharedStory } from "./shared_story.js";
 import { storage } from "./storage.js";
 
-const KINDS = ["txt", "md", "html", "epub", "pdf", "json"];
-const TITLE = 48; // letters of a title that is made of a story's beginning
 const AT_REST = 500; // ms without a key after which the picture is drawn again
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 const BOOK = "inkling-book", AUTHOR = "inkling-author"; // in localStorage
@@ -102,16 +99,12 @@ export class SharePanel {
   // Opens on the story as it is now.
   async open() {
     if (this.writer.writing || !(await this.during("reading", () => this.writer.isReadAsItIs()))) return;
-    const { doc, server, files } = this.writer;
+    const { doc, files } = this.writer;
     this.element.hidden = false;
     this.writer.card.close();
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
-    this.part("made").hidden = !server && !files;
-    this.element.querySelector(".book").hidden = !server;
-    for (const button of this.element.querySelectorAll("[data-file]")) {
-      button.hidden = !server && !files?.kinds.includes(button.dataset.file);
-    }
+    this.part("made").hidden = !files;
     const first = beginning(this.writer.sheet.text), title = this.field("title");
     if (title.placeholder !== first) title.value = ""; // another story; the same one keeps its title
     title.placeholder = first;
@@ -137,7 +130,7 @@ export class SharePanel {
 
   // Makes the link; whether there is one. Without it the story can still be saved.
   async link() {
-    const { sharing, server, files, language } = this.writer;
+    const { sharing, files, language } = this.writer;
     this.text = "";
     try {
       this.text = await sharing.text(this.field("all-branches").checked);
@@ -150,8 +143,8 @@ export class SharePanel {
     this.field("link").value = this.text && sharing.address(this.text);
     this.part("link-row").hidden = !this.text;
     this.part("local").hidden = !this.text || !isLocal(this.field("link").value);
-    if (server || files) {
-      const code = this.text && (server ? `${server}s/${this.text}/qr.svg` : files.code(this.field("link").value));
+    if (files) {
+      const code = files.code(this.field("link").value);
       this.element.querySelector(".code").hidden = !code;
       if (code) this.show(this.part("code"), code);
       this.showPicture();
@@ -164,25 +157,19 @@ export class SharePanel {
     return this.field("title").value.trim() || this.field("title").placeholder;
   }
 
-  // What the server makes a picture or a file of.
-  get asked() {
-    return { title: this.title, author: this.field("author").value, link: this.text, story: this.writer.sharing.value() };
+  get author() {
+    return this.field("author").value.trim();
   }
 
   // The story for `writer.files`.
   get story() {
-    const author = this.field("author").value.trim();
-    return sharedStory(this.writer, { title: this.title, author, link: this.field("link").value });
+    const { tokens, doc, model } = this.writer, { title, author } = this;
+    const { name, fingerprint } = model, link = this.field("link").value;
+    return sharedStory({ tokens, runs: doc.runs, model: name, fingerprint }, { title, author, link });
   }
 
-  // The story's picture, drawn once as long as nothing changes.
-  async makePicture() {
-    const { files, server } = this.writer;
-    const tall = this.field("tall").checked, odds = this.field("picture-odds").checked;
-    if (!server) return files.picture(this.story, { tall, odds });
-    const asked = { ...this.asked, shape: tall ? "tall" : "wide", odds }, key = JSON.stringify(asked);
-    if (this.drawn?.key !== key) this.drawn = { key, blob: await (await this.made("picture.png", asked)).blob() };
-    return this.drawn.blob;
+  makePicture() {
+    return this.writer.files.picture(this.story, { tall: this.field("tall").checked, odds: this.field("picture-odds").checked });
   }
 
   async showPicture() {
@@ -203,20 +190,6 @@ export class SharePanel {
       image.hidden = true;
     };
     image.src = address;
-  }
-
-  // What the server makes of a story or a book: its answer. Throws an Error with a sentence; without one the
-  // server was not reached.
-  async made(path, asked) {
-    const body = JSON.stringify(asked), headers = { "Content-Type": "application/json" };
-    return patiently(async () => {
-      const answer = await fetch(this.writer.server + path, { method: "POST", headers, body }).catch(() => null);
-      if (!answer) throw new Error("");
-      await checkBusy(answer);
-      if (answer.ok) return answer;
-      const { detail } = await answer.json().catch(() => ({}));
-      throw new Error(detail ?? answer.statusText);
-    }, { onWait: (n) => n && this.say("busy", { n }) });
   }
 
   sayWhy({ message }) {
@@ -258,13 +231,11 @@ export class SharePanel {
     else if (share === "copy") await this.copy();
     else if (share === "send") await this.send();
     else if (share === "large") this.showLarge();
-    else if (share === "picture") await this.save(() => this.makePicture(), "story.png");
+    else if (share === "picture") await this.save(() => this.makePicture(), this.title, "png");
     else if (share === "add") this.add([this.entry]);
     else if (share === "add-links") await this.addLinks();
-    else if (file === "pdf" && !this.writer.server) this.print();
-    else if (file && !this.writer.server) await this.save(() => this.writer.files.file(file, this.story), `story.${file}`);
-    else if (file) await this.save(() => this.made(`story.${file}`, this.asked), `story.${file}`);
-    else if (book) await this.save(() => this.made(`book.${book}`, this.book), `book.${book}`);
+    else if (file) await this.save(() => this.writer.files.file(file, this.story), this.title, file);
+    else if (book) await this.saveBook(book);
     else if (remove) this.remove(Number(remove));
   }
 
@@ -283,8 +254,7 @@ export class SharePanel {
     const url = this.field("link").value;
     const what = { title: this.title, url };
     try {
-      const { server, files } = this.writer;
-      if ((server || files) && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
+      if (this.writer.files && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
         what.files = [new File([await this.makePicture()], "story.png", { type: "image/png" })];
       }
       await navigator.share(what);
@@ -300,25 +270,17 @@ export class SharePanel {
     dialog.showModal();
   }
 
-  // A file to keep, of what `make` returns: a blob, or a server's answer, which may name it.
-  async save(make, name) {
-    this.say("making");
+  // A file to keep, of the Blob that `make` returns; without one the print window has it.
+  async save(make, title, kind) {
+    const begun = kind === "pdf" ? "print" : "making";
+    this.say(begun);
     try {
       const made = await this.during("making_for", make);
-      if (made instanceof Blob) this.keep(made, name);
-      else {
-        const given = /filename\*=UTF-8''([^;]+)/.exec(made.headers.get("content-disposition") ?? "");
-        this.keep(await made.blob(), given ? decodeURIComponent(given[1]) : name);
-      }
+      if (made) this.keep(made, `${fileName(title)}.${kind}`);
+      else this.say(begun);
     } catch (problem) {
       this.sayWhy(problem);
     }
-  }
-
-  // A page without a server leaves the PDF to the browser's print window.
-  print() {
-    this.say("print");
-    this.writer.files.print(this.story);
   }
 
   keep(blob, name) {
@@ -341,8 +303,31 @@ export class SharePanel {
 
   // This story in the book: by its link if it has one.
   get entry() {
-    const { title, author, link, story } = this.asked;
-    return { title, author, ...(link ? { link } : { story }) };
+    const { title, author, text } = this;
+    return { title, author, ...(text ? { link: text } : { story: this.writer.sharing.value() }) };
+  }
+
+  async saveBook(kind) {
+    const { title, stories: [first] } = this.book, { files } = this.writer;
+    const make = async () => {
+      const book = bookOf(await this.storiesOfBook(), title);
+      return kind === "epub" ? files.epub(book) : files.print(book);
+    };
+    await this.save(make, title.trim() || first.title || "book", kind);
+  }
+
+  // The book's stories for `writer.files`. Throws an Error that names the entry from which there is none.
+  async storiesOfBook() {
+    const { stories } = this.book, { language, sharing } = this.writer, found = [];
+    if (stories.length > STORIES_MAX) throw new Error(language.say("book_full", { n: stories.length, max: STORIES_MAX }));
+    for (const entry of stories) {
+      try {
+        found.push(await sharing.storyOf(entry));
+      } catch (problem) {
+        throw new Error(language.say("book_story", { k: found.length + 1, why: problem.message || language.say("lost") }));
+      }
+    }
+    return found;
   }
 
   // Links that others sent: one a line, after it perhaps the name of who wrote it. A line that is not a link stays in
@@ -398,12 +383,5 @@ const addressOf = (blob) => new Promise((resolve, reject) => {
   reader.onerror = () => reject(reader.error);
   reader.readAsDataURL(blob);
 });
-
-// The first words of a story, as its title.
-function beginning(text) {
-  const first = text.trim().split("\n")[0];
-  if (first.length <= TITLE) return first.replace(/\.$/, "");
-  return `${first.slice(0, TITLE).replace(/[\s,;:]+\S*$/, "")}…`;
-}
 
 const bookIn = (kept) => (Array.isArray(kept?.stories) ? kept : null);

@@ -3,6 +3,8 @@
 import { showFacts } from "./facts.js";
 import { ordered } from "./branches.js";
 import * as permalink from "./permalink.js";
+import { drawsFromAll } from "./settings.js";
+import { sharedStory } from "./shared_story.js";
 import * as tree from "./tree.js";
 
 // The link's text in an address as people pass it on, /s/TEXT or ?story=TEXT; null for none.
@@ -134,11 +136,24 @@ export class Sharing {
     }
   }
 
+  // The story of a book's entry for other people: of a `link`, or of a `story` that no link holds. Throws an Error
+  // with a sentence where no model here reads it.
+  async storyOf({ link: written = "", story = null, title, author }) {
+    const found = story ? { text: "", link: story } : (await this.reader())(written), { text, link } = found;
+    const reader = link && this.modelOf(link);
+    if (!reader) {
+      const { why, values } = link ? this.noModel(link) : found;
+      throw new Error(this.writer.language.say(why, values));
+    }
+    const tokens = await this.read(link.tokens, [], reader.name), model = link.name || "a small language model";
+    return sharedStory({ tokens, runs: link.runs, model }, { title, author, link: text && this.address(text) });
+  }
+
   // Tokens of a link after those before them, with their text and surprise.
-  async read(tokens, before) {
+  async read(tokens, before, model = this.writer.model.name) {
     if (!tokens.length) return [];
     const found = await this.writer.source.score({
-      model: this.writer.model.name, ids: before.map((token) => token.i), text: "",
+      model, ids: before.map((token) => token.i), text: "",
       given: tokens.map(([id]) => id),
     });
     return found.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
@@ -168,9 +183,7 @@ export class Sharing {
         const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
         const said = this.writer.language.say(isSame ? "link_differs" : "link_other", values);
         // The app and a page without a server compute in other orders; 50,000 odds of 1e-5 show it.
-        const { temperature, top_k, top_p, min_p } = settings;
-        const isFromAll = temperature > 0 && top_k === 0 && top_p === 1 && min_p === 0;
-        return isSame && isFromAll ? `${said} ${this.writer.language.say("link_from_all")}` : said;
+        return isSame && drawsFromAll(settings) ? `${said} ${this.writer.language.say("link_from_all")}` : said;
       }
     }
     return this.writer.language.say(isSame ? "link_same" : "link_other_same", { name });

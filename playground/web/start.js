@@ -1,6 +1,7 @@
 // Puts the component on the app's page, with Gradio's server behind it.
 
 import { begin } from "./begin.js";
+import { StoryFiles } from "./files.js";
 import { Server } from "./server.js";
 import { isLocal } from "./share_panel.js";
 import "./writer.js";
@@ -9,9 +10,10 @@ const root = new URL("../", import.meta.url).href;
 const writer = document.createElement("inkling-writer");
 document.body.append(writer);
 const [{ address, publish, models, record }, texts] = await Promise.all(["start.json", "text.json"].map((name) => begin(`${root}web/${name}`)));
+const source = new Server(root);
 await writer.start({
-  source: new Server(root), models, texts, record, api: true, publish, server: root,
-  // The server's word is in its codes, pictures and files too. One that knows only its own machine's
-  // name stands behind a proxy that it was not told of: then a link leads where this page is.
+  source, models, texts, record, api: true, publish, files: new StoryFiles(root, source),
+  // A server that knows only its own machine's name stands behind a proxy that it was not told of: then a link leads
+  // where this page is.
   address: isLocal(address) && !isLocal(root) ? `${root}s/` : address,
 });

@@ -10,7 +10,7 @@ function scopeOf(address) {
   try {
     return new URL("../", address).pathname;
   } catch {
-    return "/"; // in a story's HTML file (html_file.py) modules have no path, and keep nothing
+    return "/"; // in a story's HTML file (files.js) modules have no path, and keep nothing
   }
 }
 

@@ -13,8 +13,13 @@
       type: "Der Webserver sendet {name} als „{type}“. Ein Browser führt ein Skript nur als „text/javascript“ aus: Die Einstellungen des Servers müssen geändert werden.",
       file: "{name} kam nicht an ({why}). Lade die Seite neu. Wenn das nicht hilft, wurde Inkling geschlossen, oder es fehlen Dateien der Seite.",
     },
+    es: {
+      disk: "Un navegador no ejecuta esta página directamente desde un disco. Abre un terminal en su carpeta, escribe «python -m http.server» y ve a http://localhost:8000.",
+      type: "El servidor web envía {name} como «{type}». Un navegador ejecuta un script solo como «text/javascript»: hay que cambiar los ajustes del servidor.",
+      file: "{name} no se cargó ({why}). Vuelve a cargar la página. Si no sirve, Inkling se cerró o faltan archivos de la página.",
+    },
   };
-  const code = navigator.language.startsWith("de") ? "de" : "en";
+  const wanted = navigator.language.slice(0, 2), code = wanted in WORDS ? wanted : "en";
 
   function say(name, values = {}) {
     const note = document.createElement("p");

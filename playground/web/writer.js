@@ -3,18 +3,19 @@
 //   const writer = document.createElement("inkling-writer");
 //   await writer.start({ source, models, texts, record });
 //
-// `source` has four methods: write(request, signal) and branch(request, signal), which yield messages
-// { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request) and
-// candidates(request), which answer once. On the app's page that is server.js; a page without a server
+// `source` has five methods: write(request, signal) and branch(request, signal), which yield messages
+// { new: [[stream, texts, surprises, ids], ...], typed, ended }, and score(request), candidates(request) and
+// record(request), which answer once. On the app's page that is server.js; a page without a server
 // gives a worker. `models`: see pages/model_info.py; `texts`: text.json;
-// `address`: what a link's text follows, if not this page's own; `server`: where pictures and files of a
-// story are made, null for nowhere; `files`: what makes some of them without a server, or null; `record`: a story's record to begin with; `api`: whether web/api.html
+// `address`: what a link's text follows, if not this page's own; `files`: what makes pictures and files of a story
+// (files.js), or null; `record`: a story's record to begin with; `api`: whether web/api.html
 // shows how programs ask; `publish`: whether the page at publish is there.
 
 import { Appearance } from "./appearance.js";
 import { Branches } from "./branches.js";
 import { Card } from "./card.js";
 import { Choices } from "./choices.js";
+import { Core } from "./core.js";
 import { showFacts } from "./facts.js";
 import { Generation } from "./generation.js";
 import { UndoHistory } from "./history.js";
@@ -41,24 +42,42 @@ class Writer extends HTMLElement {
     this.classList.add("inkling");
   }
 
-  async start({ source, models, texts, record = null, address = null, server = null, files = null, api = false, publish = false }) {
-    Object.assign(this, { source, models, record, address, server, files });
+  async start({ source, models, texts, record = null, address = null, files = null, api = false, publish = false }) {
+    Object.assign(this, { source, models, record, address, files });
     source.onWait = (seconds) => this.sayBusy(seconds);
     const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
     this.innerHTML = PAGE; // constant: no word of a story is in it
     this.history = new UndoHistory();
     this.writing = null;
+    this.core = null;
     this.stories = new Stories(this);
     this.store = this.stories.store;
     const kept = await this.stories.load(record);
     this.build({ api, publish, settings: kept.settings });
+    this.loadCore();
     if (kept.isRecord) this.say(this.language.say("first_story"));
     this.setOdds(Boolean(kept.odds));
     this.stories.show(kept);
     this.setAttribute("ready", "");
     const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
+  }
+
+  // The core says what settings make of the odds. Until it has come, the bars show the model's own.
+  async loadCore() {
+    try {
+      this.core = await Core.load();
+    } catch {
+      this.isCoreMissing = true;
+    }
+    this.nextWord.show();
+    this.card.refresh();
+  }
+
+  // A sentence for the bars where the core did not load; else empty.
+  get missing() {
+    return this.isCoreMissing ? this.language.say("core_missing") : "";
   }
 
   part(name) {

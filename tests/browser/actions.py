@@ -105,7 +105,7 @@ def write(page: Page, opening: str = "Once upon a time", length: int = 6) -> str
         page.keyboard.insert_text(line)
     button(page, "Generate").click()
     expect(button(page, "Continue")).to_be_visible()
-    expect(page.locator(".note")).to_contain_text("a second")
+    expect(page.locator(".note")).to_contain_text("per second")
     return text(page)
 
 

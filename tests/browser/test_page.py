@@ -44,7 +44,7 @@ def test_words_arrive_and_stop_stops(page: Page) -> None:
     page.keyboard.type("Once upon a time")
     page.keyboard.press("Control+Enter")
     page.locator(".word").nth(10).wait_for(state="attached")
-    expect(page.locator(".note")).to_contain_text("a second")
+    expect(page.locator(".note")).to_contain_text("per second")
     page.keyboard.press("Escape")
     expect(page.locator(".note")).to_contain_text("Stopped.")
     expect(button(page, "Continue")).to_be_visible()
@@ -101,7 +101,7 @@ def test_every_word_has_its_odds_and_turns_the_story(page: Page) -> None:
 def test_eight_ways_at_once(page: Page) -> None:
     page.get_by_role("button", name="Tom and his robot").click()
     set_seed(page)
-    button(page, "Show me eight").click()
+    button(page, "Eight versions").click()
     expect(page.locator(".choices li")).to_have_count(8)
     expect(button(page, "Generate")).to_be_visible()
     texts = page.locator(".choices p").all_text_contents()
@@ -111,7 +111,7 @@ def test_eight_ways_at_once(page: Page) -> None:
 def test_a_wrong_seed_or_a_word_that_is_refused_is_one_sentence(page: Page) -> None:
     told = generate(page)
     page.get_by_text("More", exact=True).click()
-    page.get_by_label("Banned words").fill("x" * 300)
+    page.get_by_label("Words to avoid").fill("x" * 300)
     button(page, "Continue").click()
     expect(page.locator(".live")).to_contain_text("Nothing was written:")
     expect(page.locator(".live")).to_contain_text("words of 1 to 100 letters")

@@ -86,5 +86,5 @@ def test_a_child_plays_and_a_story_goes_on(browser: Browser, shipped: str) -> No
         link = link_of(page)
         assert len(link) < 800
     with opened(browser, link, 390, 844, "dark") as reader:
-        expect(reader.locator(".live")).to_contain_text("Reproduced exactly")
+        expect(reader.locator(".live")).to_contain_text("Verified: the model wrote exactly")
         assert reader.locator(".sheet").text_content() == turned

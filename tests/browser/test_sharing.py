@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
+from playground.stories.story import Story
 from tests.browser.actions import (
     DESK,
     PHONE,
@@ -43,12 +44,13 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     with fresh_page(browser, 60_000, **PHONE) as other:
         other.goto(link)
-        expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+        expect(other.locator(".live")).to_contain_text("Verified: the model wrote exactly")
         assert text(other) == told
         assert other.url == f"{address}/"
         assert other.title().startswith("The moon was lonely")  # as the link's page has it
         button(other, "Deutsch").click()
         assert other.title().startswith("The moon was lonely")
+        button(other, "Español").click()
         button(other, "English").click()
         other.reload()
         other.locator("inkling-writer[ready]").wait_for()
@@ -109,73 +111,31 @@ def test_a_file_shows_the_odds_without_a_server(
         assert said == []
 
 
-def test_pictures_files_and_a_book_are_saved(page: Page, tmp_path: Path) -> None:
-    written(page, "The moon was lonely")
+def test_files_and_a_book_are_made_with_the_servers_records(page: Page, tmp_path: Path) -> None:
+    """component/test_files.py looks at what is in them; here the app says the records and texts."""
+    told = written(page, "The moon was lonely")
     link_of(page)
-    for part in ("picture", "code"):
-        image = page.locator(f'[data-part="{part}"]')
-        expect(image).to_be_visible()
-        expect(image).to_have_js_property("complete", True)
-    picture = page.locator('[data-part="picture"]')
-    expect(picture).to_have_js_property("naturalWidth", 1200)
-    page.get_by_label("For a phone").check()
-    expect(picture).to_have_js_property("naturalWidth", 1080)
-    for name, ending in (("Save the picture", "png"), (".txt", "txt"), (".epub", "epub")):
-        with page.expect_download() as download:
-            button(page, name).click()
-        assert download.value.suggested_filename.endswith(ending)
-    # A book: this story, and one whose link somebody sent.
+    with page.expect_download() as download:
+        button(page, ".json").click()
+    assert download.value.suggested_filename.startswith("the-moon-was-lonely")
+    record = Story.from_json(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert record.text == told
+    assert [token.draw is None for token in record.tokens][-16:] == [False] * 16
     page.get_by_text("A book of stories").click()
     button(page, "Add this story").click()
     link = page.get_by_label("A link with the whole story").input_value()
     page.get_by_label("Links that others sent you").fill(f"{link} Tom B.\n")
     button(page, "Add these").click()
-    expect(page.locator('[data-part="book-list"] li')).to_have_count(2)
     page.get_by_label("Title of the book").fill("Ours")
-    with page.expect_download() as download:
-        button(page, "Save to print (PDF)").click()
-    download.value.save_as(tmp_path / "book.pdf")
-    book = PdfReader(tmp_path / "book.pdf")
-    assert book.metadata is not None and book.metadata.title == "Ours"
-    assert "Tom B. and fast" in book.pages[3].extract_text()
-    # The book stays in this browser.
-    page.reload()
-    page.locator("inkling-writer[ready]").wait_for()
-    link_of(page)
-    expect(page.locator('[data-part="book-count"]')).to_have_text("(2)")
-    page.get_by_text("A book of stories").click()
-    page.get_by_role("button", name="Remove: ").first.click()
-    expect(page.locator('[data-part="book-count"]')).to_have_text("(1)")
-    # A line that is no link is told at once, and spoils no other.
-    page.get_by_label("Links that others sent you").fill(
-        f"https://example.org/x Ann\n<{link}>, Zoë"
-    )
-    button(page, "Add these").click()
-    status = page.locator(".sharing [role=status]")
-    expect(status).to_contain_text("Line 1 was not added: This link is cut off")
-    expect(page.locator('[data-part="book-count"]')).to_have_text("(2)")
-    expect(page.get_by_label("Links that others sent you")).to_have_value(
-        "https://example.org/x Ann"
-    )
-    # What no link holds is saved all the same; a busy server is asked again.
-    page.evaluate(
-        "const writer = document.querySelector('inkling-writer'), [run] = writer.doc.runs;"
-        "writer.doc.runs = Array.from({ length: 510 }, () => run);"
-        "const tokens = Array.from({ length: 510 }, (_, k) => ({ ...writer.tokens[k % 5], r: k }));"
-        "writer.doc.branches[writer.doc.current].tokens = tokens;"
-        "writer.showTokens(); writer.sharePanel.open();"
-    )
-    expect(status).to_contain_text("the model wrote it in 510 pieces, and a link holds 500")
-    expect(page.get_by_label("A link with the whole story")).to_be_hidden()
-    expect(picture).to_have_js_property("naturalWidth", 1200)
-    busy = {"status": 429, "headers": {"retry-after": "0"}, "body": "{}"}
-    page.route("**/story.txt", lambda route: route.fulfill(**busy), times=1)
-    with page.expect_download() as download:
-        button(page, ".txt").click()
-        expect(status).to_contain_text("Many people are writing right now")
-    download.value.save_as(tmp_path / "long.txt")
-    told = page.evaluate("document.querySelector('inkling-writer').sheet.text")
-    assert told.strip() in (tmp_path / "long.txt").read_text(encoding="utf-8")
+    page.evaluate("window.print = () => {}")
+    button(page, "Save to print (PDF)").click()
+    expect(page).to_have_title("Ours")
+    book = tmp_path / "book.pdf"
+    page.pdf(path=book, format="A5")
+    pages = [" ".join(one.extract_text().split()) for one in PdfReader(book).pages]
+    assert pages[0].startswith("Ours") and pages[1].startswith("Contents")
+    assert "Tom B. and fast" in pages[3]
+    assert all(" ".join(told.split()[:9]) in text for text in pages[2:4])
 
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)

@@ -13,10 +13,12 @@ const texts = json("playground/web/text.json");
 
 test("the reader's first language that the page has is chosen", () => {
   assert.equal(new Language(texts, ["fr-FR", "de-AT", "en"]).code, "de");
+  assert.equal(new Language(texts, ["es-MX"]).code, "es");
   assert.equal(new Language(texts, ["fr"]).code, "en");
   assert.equal(new Language(texts, undefined).code, "en");
   assert.equal(new Language(texts, ["en-GB"]).next, "de");
-  assert.equal(new Language(texts, ["de"]).next, "en");
+  assert.equal(new Language(texts, ["de"]).next, "es");
+  assert.equal(new Language(texts, ["es"]).next, "en");
 });
 
 test("values are put into a text, numbers as the language writes them", () => {

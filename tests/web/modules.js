@@ -1,5 +1,5 @@
-// The page's modules for tests in Node: `web("tree")` is playground/web/tree.js, and `own("qr")` is
-// playground/browser/web/qr.js, which a page without a server has besides.
+// The page's modules for tests in Node: `web("tree")` is playground/web/tree.js, and `own("tokenizer")` is
+// playground/browser/web/tokenizer.js, which a page without a server has besides.
 //
 // Served, the second folder lies beside the first as browser/, so its modules import "../web/NAME". This
 // resolves such a path to where the file lies.
@@ -20,6 +20,12 @@ registerHooks({
 
 export const web = (name) => import(new URL(`${name}.js`, WEB));
 export const own = (name) => import(new URL(`${name}.js`, OWN));
+
+// The core that the page has.
+export async function openCore() {
+  const { Core } = await web("core");
+  return Core.open(readFileSync(new URL("playground/core/built/core.wasm", ROOT)));
+}
 
 // A file of the project as a value.
 export const json = (path) => JSON.parse(readFileSync(new URL(path, ROOT), "utf-8"));

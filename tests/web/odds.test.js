@@ -1,10 +1,11 @@
-// The bars are what the sampler draws from: Python's draws are in vectors.json.
+// The bars are what the core draws from: draws that Python asked it for are in vectors.json.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isClose, json, web } from "./modules.js";
+import { isClose, json, openCore, web } from "./modules.js";
 
 const { distribution, levelBounds, percent, surpriseLevel } = await web("odds");
+const core = await openCore();
 
 const { candidates, rest, log_total, cases } = json("tests/web/vectors.json").odds;
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -12,7 +13,7 @@ const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 for (const { settings, drawn } of cases) {
   const { temperature, top_k, top_p, min_p } = settings;
   test(`bars at ${JSON.stringify({ temperature, top_k, top_p, min_p })}`, () => {
-    const { rows, restBefore, restAfter } = distribution({ candidates, rest, log_total }, settings);
+    const { rows, restBefore, restAfter } = distribution(core, { candidates, rest, log_total }, settings);
     const after = rows.map((row) => row.after);
     assert.equal(rows.length, candidates.length);
     assert.ok(isClose(sum(after) + restAfter, 1, 1e-6));
@@ -28,12 +29,19 @@ for (const { settings, drawn } of cases) {
 }
 
 test("at temperature 0 the likeliest has all", () => {
-  const { rows, restAfter } = distribution({ candidates, rest, log_total }, { temperature: 0, top_k: 0, top_p: 1, min_p: 0 });
+  const { rows, restAfter } = distribution(core, { candidates, rest, log_total }, { temperature: 0, top_k: 0, top_p: 1, min_p: 0 });
   assert.deepEqual([rows[0].after, rows[1].after, restAfter], [1, 0, 0]);
 });
 
 test("without candidates there is nothing", () => {
-  assert.deepEqual(distribution({ candidates: [], rest: [], log_total: 0 }, cases[0].settings).rows, []);
+  assert.deepEqual(distribution(core, { candidates: [], rest: [], log_total: 0 }, cases[0].settings).rows, []);
+});
+
+test("without the core the model's own odds are there", () => {
+  const { rows, restBefore, restAfter } = distribution(null, { candidates, rest, log_total }, cases[0].settings);
+  assert.ok(isClose(sum(rows.map((row) => row.before)) + restBefore, 1, 1e-6));
+  assert.ok(rows.every((row) => row.after === null));
+  assert.equal(restAfter, null);
 });
 
 test("a word's surprise has six levels", () => {

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { json, own } from "./modules.js";
+import { json, openCore, web } from "./modules.js";
 
-const { fits, modules, svg } = await own("qr");
-const { uniform } = await own("sampler");
+const { fits, modules, svg } = await web("qr");
+const core = await openCore();
 
 const SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 const BEFORE = "https://example.org/?story=";
-const linkOf = (length) => BEFORE + Array.from({ length }, (_, k) => SIGNS[Math.floor(64 * uniform(length, k))]).join("");
+const linkOf = (length) => BEFORE + Array.from({ length }, (_, k) => SIGNS[Math.floor(64 * core.uniform(length, k))]).join("");
 
 test("the modules are segno's", () => {
   const codes = json("tests/web/vectors.json").qr;

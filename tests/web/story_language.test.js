@@ -1,11 +1,11 @@
-// The language of a story, as the app finds it.
+// The language of a story, by its letters and its small words.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { ROOT, own } from "./modules.js";
+import { ROOT, web } from "./modules.js";
 
-const { languageOf } = await own("story_language");
+const { languageOf } = await web("story_language");
 const read = (path) => JSON.parse(readFileSync(new URL(path, ROOT), "utf8"));
 
 for (const [text, code, direction] of read("tests/web/story_languages.json")) {

@@ -2,29 +2,19 @@
 //
 //   node tests/web/tell.js MODEL.inkling < CALLS > ANSWERS
 //
-// CALLS is { plain, calls: [[name, request], ...] } as JSON; `plain` takes the kernel in plain JavaScript.
-// "write" answers { streams, ended } with the ids of each stream, "encode" answers [ids, text] of each text.
+// CALLS is { calls: [[name, request], ...] } as JSON. "write" answers { streams, ended } with the ids of each
+// stream, "record" a story's record, "encode" [ids, text] of each text, "candidates" what the bars are made of.
 
 import { readFileSync } from "node:fs";
-import { ROOT, own } from "./modules.js";
+import { openCore, own } from "./modules.js";
 
 const SLOTS = 10; // as in source.js
 
-const { Kernel, idsAt, unpacked } = await own("kernel");
-const { PlainKernel } = await own("plain_kernel");
-const { Ids } = await own("sampler");
-const { Storyteller } = await own("storyteller");
-const { Tokenizer } = await own("tokenizer");
+const { opened } = await own("packed_model");
 
-const { plain, calls } = JSON.parse(readFileSync(0, "utf-8"));
-const packed = unpacked(readFileSync(process.argv[2]));
-const { header, data } = packed;
-const code = readFileSync(new URL("playground/browser/kernel.wasm", ROOT));
-const kernel = plain ? new PlainKernel(packed, SLOTS) : await Kernel.open(code, packed, SLOTS);
-const [merges, made] = [idsAt(data, header.tokenizer.merges), idsAt(data, header.tokenizer.made)];
-const tokenizer = new Tokenizer({ ...header.tokenizer, merges, made }, header.vocabulary);
-const ids = new Ids(idsAt(data, header.unique_of), kernel.unique);
-const storyteller = new Storyteller(kernel, tokenizer, ids, idsAt(data, header.rows_of), header, SLOTS);
+const { calls } = JSON.parse(readFileSync(0, "utf-8"));
+const storyteller = opened(await openCore(), new Uint8Array(readFileSync(process.argv[2])), SLOTS);
+const { tokenizer } = storyteller;
 
 function write(request) {
   const streams = request.seeds.map(() => []);
@@ -46,5 +36,7 @@ function encode(texts) {
   });
 }
 
-const answers = { write, encode };
+const record = (request) => storyteller.record(request);
+const candidates = (request) => storyteller.candidates(request);
+const answers = { write, record, encode, candidates };
 process.stdout.write(JSON.stringify(calls.map(([name, request]) => answers[name](request))));

@@ -24,13 +24,9 @@ def flat(value: Any) -> list[Any]:
     return [value]
 
 
-@pytest.mark.parametrize("part", ["uniform", "odds", "choices", "seams"])
+@pytest.mark.parametrize("part", ["uniform", "odds", "seams", "characters"])
 def test_python_computes_what_the_file_says(part: str, kept: dict[str, Any]) -> None:
-    """Numbers may differ in their last digits: exp() is not the same on every processor."""
-    old, new = flat(kept[part]), flat(PARTS[part]())
-    assert len(old) == len(new)
-    for one, other in zip(old, new, strict=True):
-        assert one == pytest.approx(other, rel=1e-9) if isinstance(one, float) else one == other
+    assert flat(kept[part]) == flat(PARTS[part]())
 
 
 def test_segno_draws_the_codes_that_the_file_says(kept: dict[str, Any]) -> None:

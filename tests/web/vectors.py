@@ -2,15 +2,15 @@
 
     python -m tests.web.vectors     writes tests/web/vectors.json
 
-`test_vectors.py` compares the file with Python, and `odds.test.js`, `sampler.test.js` and
-`qr.test.js` compare it with JavaScript. So neither test starts the other language.
+`test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
+`seam.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts the other
+language.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 import segno
 
+from playground.core.library import QUESTION, Head, uniform
+from playground.engine.characters import begun, goes_on
 from playground.engine.seam import BLANKS, WORD
-from playground.sampling import Settings, choose, choose_among_all, penalise, uniform
+from playground.sampling import Settings
 
 FILE = Path(__file__).with_name("vectors.json")
 DRAWS = 400
@@ -60,47 +62,33 @@ def uniforms() -> list[list[float]]:
 
 
 def odds() -> dict[str, Any]:
-    """The likeliest 200 tokens of a made-up distribution, and what each choice draws from them."""
+    """The likeliest 200 tokens of a made-up distribution, and [id, probability] of each draw that
+    the core makes from all of it; None for a token beyond the 200."""
     numbers = np.random.default_rng(5)
-    logits = np.sort(numbers.normal(size=200) * 2)[::-1] + 6
-    rest = [(-3.0, 400), (-2.0, 50)]
-    log_total = float(np.logaddexp.reduce([*logits, *(x + math.log(n) for x, n in rest)]))
-    cases = []
+    likeliest = np.sort((numbers.normal(size=200) * 2 + 6).astype(np.float32))[::-1]
+    rest = [(-2.0, 50), (-3.0, 400)]
+    logits = np.concatenate([likeliest, *(np.full(count, x, np.float32) for x, count in rest)])
+    head, cases = Head(len(logits)), []
     for choice in CHOICES:
         settings = Settings(**choice)
-        temperature = settings.temperature or 1.0
-        log_rest = float(np.logaddexp.reduce([x / temperature + math.log(n) for x, n in rest]))
-        drawn = [choose(logits, log_rest, settings, uniform(1, k)) for k in range(DRAWS)]
-        cases.append({"settings": values(settings), "log_rest": log_rest, "drawn": drawn})
-    candidates = [[k, f" {k}", float(logit)] for k, logit in enumerate(logits)]
+        answers = [head.answer(logits, question(settings, uniform(1, k))) for k in range(DRAWS)]
+        drawn = [
+            [int(one["id"]), float(one["chosen"])] if one["id"] < len(likeliest) else None
+            for one in answers
+        ]
+        cases.append({"settings": values(settings), "drawn": drawn})
+    candidates = [[k, f" {k}", float(logit)] for k, logit in enumerate(likeliest)]
+    log_total = float(answers[0]["log_total"])
     return {"candidates": candidates, "rest": rest, "log_total": log_total, "cases": cases}
 
 
-def choices() -> dict[str, Any]:
-    """Ids chosen among all of a vocabulary of 600 in which 300 ids share one row of the head."""
-    rows = np.random.default_rng(6).normal(size=301).astype(np.float32) * 3
-    unique_of = [min(k, 300) for k in range(600)]
-    logits = rows.astype(np.float64)[unique_of]
-    cases = []
-    limits: list[tuple[dict[str, Any], list[int], list[int]]] = [
-        ({}, [], []),
-        ({"temperature": 1.5, "top_k": 0}, [], []),
-        ({"temperature": 1.5, "top_k": 0, "top_p": 0.9}, [], []),
-        ({"temperature": 0}, [], []),
-        ({"repetition_penalty": 1.5}, [3, 7, 7, 250], []),
-        ({"repetition_penalty": 0.7, "top_k": 5}, [1, 2, 599], []),
-        ({"top_k": 200}, [], list(range(0, 280))),
-        ({"temperature": 2, "top_k": 0, "min_p": 0.3}, [], [int(logits.argmax())]),
-    ]
-    for choice, seen, banned in limits:
-        settings = Settings(**choice)
-        allowed = logits.copy()
-        if seen:
-            penalise(allowed, seen, settings.repetition_penalty)
-        allowed[banned] = -np.inf
-        drawn = [choose_among_all(allowed, settings, uniform(2, k)) for k in range(60)]
-        cases.append({"settings": values(settings), "seen": seen, "banned": banned, "drawn": drawn})
-    return {"rows": rows.tolist(), "unique_of": unique_of, "cases": cases}
+def question(settings: Settings, draw: float) -> np.ndarray:
+    """The core's question for one draw by these settings."""
+    found = np.zeros(1, QUESTION)
+    for name in ("temperature", "top_k", "top_p", "min_p"):
+        found[name] = getattr(settings, name)
+    found["repetition_penalty"], found["known"], found["draw"] = 1, -1, draw
+    return found
 
 
 def qr_codes(lengths: Sequence[int] = QR_LENGTHS) -> list[list[Any]]:
@@ -124,7 +112,30 @@ def seams() -> list[list[str]]:
     return found
 
 
-PARTS = {"uniform": uniforms, "odds": odds, "choices": choices, "qr": qr_codes, "seams": seams}
+def characters() -> dict[str, Any]:
+    """Bytes in hexadecimal: [text, the part of a character at its end], and [part, token, whether
+    it goes on with it]."""
+    ends = [b"\x00", b"\x7f", b"\x80", b"\x9f", b"\xa0", b"\xbf", b"\xc1", b"\xc2", b"\xdf"]
+    ends += [b"\xe0", b"\xe2", b"\xed", b"\xef", b"\xf0", b"\xf3", b"\xf4", b"\xf5"]
+    firsts = [b"", b"a", *ends, *(b"\xf0" + one for one in ends)]
+    texts = [first + last for first in firsts for last in ends]
+    parts = sorted({begun(text) for text in texts} - {b""})
+    tokens = [b"", b"a", b"\xe2", *ends[2:6], b"\x9cHe", b"\x9c\xe2\x80", b"\x9c\x9c", b"\x80\x9c"]
+    return {
+        "begun": [[text.hex(), begun(text).hex()] for text in texts],
+        "goes_on": [
+            [part.hex(), one.hex(), goes_on(part, one)] for part in parts for one in tokens
+        ],
+    }
+
+
+PARTS = {
+    "uniform": uniforms,
+    "odds": odds,
+    "qr": qr_codes,
+    "seams": seams,
+    "characters": characters,
+}
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from trainer.corpus.store.data_card import card, draw
 from trainer.corpus.store.preview import preview
 from trainer.corpus.store.token_store import open_store
 from trainer.output.best_effort import best_effort
-from trainer.output.console import print_every_character
+from trainer.output.console import run_command
 from trainer.settings.command_line import parse
 
 
@@ -95,23 +95,19 @@ COMMANDS = {"build": build, "inspect": inspect, "verify": verify}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command: 0 when it is done, 2 with one sentence when it cannot be, 130 when stopped."""
+    """The command; see `run_command` for what it returns."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 0
-    print_every_character()
-    try:
-        if arguments[0] not in COMMANDS:
-            raise ValueError(f"{arguments[0]} is no command: say build, inspect or verify")
-        COMMANDS[arguments[0]](arguments[1:])
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it was", file=sys.stderr)
-        return 130
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    name, *others = arguments
+
+    def work() -> None:
+        if name not in COMMANDS:
+            raise ValueError(f"{name} is no command: say build, inspect or verify")
+        COMMANDS[name](others)
+
+    return run_command(work, "stopped; the same command goes on where it was")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from trainer.output.console import print_every_character
+from trainer.output.console import run_command
 from trainer.settings.argument_parser import Parser
 
 
@@ -68,7 +68,7 @@ def add_scoring_options(found: Parser) -> None:
         "--stories",
         metavar="FILES",
         required=True,
-        help="files, patterns or folders of stories, parted by commas; - is standard input",
+        help="files, patterns or folders of stories, separated by commas; - is standard input",
     )
     add("--corpus.folder", default="data", metavar="DIR", help="token stores, for a checkpoint")
     add("--corpus.field", default="", metavar="NAME", help="field or column with the stories")
@@ -76,7 +76,7 @@ def add_scoring_options(found: Parser) -> None:
         "--corpus.separator",
         default="auto",
         choices=("auto", "mark", "line", "empty-line", "file"),
-        help="what parts the stories of a .txt (default: auto, which is <|endoftext|> marks)",
+        help="what separates the stories of a .txt (default: auto, which is <|endoftext|> marks)",
     )
     add("--json", action="store_true", help="print one JSON object")
     add("--context", type=int, metavar="N", help="tokens to look back on (default: the model's)")
@@ -86,27 +86,20 @@ def add_scoring_options(found: Parser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 when the model was evaluated, 2 with one sentence when it cannot be."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    print_every_character()
-    compares = arguments[:1] == ["compare"]
-    try:
-        if compares:
-            options = compare_parser().parse_args(arguments[1:])
-        else:
-            options = parser().parse_args(arguments)
-        from trainer.evaluate.command import run_comparison, run_evaluation
+    """The command; see `run_command` for what it returns."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return run_command(lambda: evaluate(words))
 
-        found = run_comparison(options) if compares else run_evaluation(options)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+
+def evaluate(words: Sequence[str]) -> None:
+    """Evaluate one model, or compare several."""
+    compares = words[:1] == ["compare"]
+    options = compare_parser().parse_args(words[1:]) if compares else parser().parse_args(words)
+    from trainer.evaluate.command import run_comparison, run_evaluation
+
+    found = run_comparison(options) if compares else run_evaluation(options)
     if options.json:
         print(json.dumps(found))
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.cleaning import Cleaner
+from trainer.evaluate.characters import measure_characters
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import Likelihood, score
 from trainer.evaluate.prose import find_in_training, measure_prose, same_story
 from trainer.evaluate.report.compare import Row, compare, table
 from trainer.evaluate.report.report import check_report_folder, write_report
-from trainer.evaluate.report.tables import figures, plain_table, prose_table
+from trainer.evaluate.report.tables import characters_table, figures, plain_table, prose_table
 from trainer.evaluate.story_files import cleaning_of, read_stories, source_of
 from trainer.model.device import usable_gpu
 from trainer.model.load import open_model
@@ -93,11 +94,13 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
             f"no story of {options.stories} can be continued: each has too few tokens, or a first "
             "half that leaves the model's context no room"
         )
+    ways = ways if options.temperature else ways[:1]
     continuations = [
         (way, continue_stories(model, openings, tokenizer, way, batch=options.batch, progress=True))
-        for way in (ways if options.temperature else ways[:1])
+        for way in ways
         if openings
     ]
+    characters = measure_characters(model, tokenizer, stories, options.generate, ways)
     training, in_training = None, None
     if options.train:
         texts = [text for _, done in continuations for pair in done for text in pair.texts]
@@ -116,11 +119,14 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
         if prose:
             print("\n" + plain_table(prose_table(prose)))
             print(f"\nBLEU: {prose[0].bleu_signature}")
+        if characters:
+            print("\n" + plain_table(characters_table(characters)))
         if options.report:
             print(f"\nthe report is in {options.report}")
     found = {"model": options.model, "file": options.stories, "cleaned": options.clean}
     found |= dataclasses.asdict(evaluation)
     found |= {} if in_training is None else {"in_training": in_training}
+    found |= {"characters": characters} if characters else {}
     return found | ({"prose": list(map(dataclasses.asdict, prose))} if prose else {})
 
 

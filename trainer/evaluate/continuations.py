@@ -107,12 +107,18 @@ def room_of(model: PreTrainedModel) -> tuple[int, int]:
     return context - written, written
 
 
+def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id before a story."""
+    start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return int(start)
+
+
 def openings_of(
     model: PreTrainedModel, stories: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int
 ) -> list[Opening]:
     """The openings of the first `count` stories that have halves and leave the model its room."""
     longest, _ = room_of(model)
-    start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    start = start_token(tokenizer)
     found: list[Opening] = []
     for story in stories:
         if len(found) == count:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.export.gguf import TYPES, export_gguf
-from trainer.output.console import print_every_character
+from trainer.output.console import run_command
 from trainer.settings.argument_parser import Parser
 
 
@@ -26,16 +26,14 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 when it is done, 2 with one sentence when it cannot be."""
-    print_every_character()
-    try:
+    """The command; see `run_command` for what it returns."""
+
+    def write() -> None:
         options = parser().parse_args(arguments)
         file = export_gguf(options.export, options.file, options.type)
         print(f"{file}: {file.stat().st_size / 1e6:,.1f} MB")
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return run_command(write)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ from typing import Any
 
 import torch
 import transformers
+import yaml
 from transformers import PreTrainedModel
 
 import trainer
 from trainer.evaluate.prose import Measures, Prose
-from trainer.evaluate.report.tables import markdown_table, prose_table, spread
+from trainer.evaluate.report.tables import characters_table, markdown_table, prose_table, spread
+from trainer.settings.optim import OPTIMIZERS
 from trainer.settings.setting import PATHS
 from trainer.storage.atomic import atomic_file
 
@@ -105,11 +107,17 @@ def write_card(folder: Path, training: dict[str, Any]) -> None:
 
 
 def movers(optim: dict[str, Any]) -> str:
-    """Which optimizer moved what, and its rate."""
-    if optim["optimizer"] == "muon":
-        return f"Muon in the blocks, {optim['muon_lr']:g}; AdamW elsewhere, {optim['lr']:g}"
-    name = "Lion" if optim["optimizer"] == "lion" else "AdamW"
-    return f"{name}, {optim['lr']:g}"
+    """Return which optimizer moved which weights, and its rate."""
+
+    def moved_by(kind: str, where: str = "") -> str:
+        name = {"adamw": "AdamW"}.get(kind, kind.capitalize())
+        return f"{name}{where}, {optim['muon_lr' if kind == 'muon' else 'lr']:g}"
+
+    kinds = OPTIMIZERS[optim["optimizer"]]
+    if kinds.inside_layers == kinds.elsewhere:
+        return moved_by(kinds.elsewhere)
+    inside = moved_by(kinds.inside_layers, " in the blocks")
+    return f"{inside}; {moved_by(kinds.elsewhere, ' elsewhere')}"
 
 
 def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
@@ -183,7 +191,7 @@ A small decoder that writes short stories in simple English, trained with Inklin
 Each story is scored from its own start after the end-of-text token, its end included, long ones
 by a sliding window, in fp32; bits per byte divide by the UTF-8 bytes of the stories.
 Intervals are 95 %, of drawing other stories (bootstrap).
-{curve}{how_it_writes(prose)}{samples(training)}
+{curve}{how_it_writes(prose)}{characters(training.get("characters") or [])}{samples(training)}
 ## Use
 
 ```python
@@ -247,6 +255,17 @@ training stories are those that come by chance.
 """
 
 
+def characters(rows: list[dict[str, Any]]) -> str:
+    """How the model keeps its characters apart, as a paragraph and a table."""
+    if not rows:
+        return ""
+    return f"""
+It continued {rows[0]["stories"]:,} of these stories from "a girl named Lily" or the like on:
+
+{markdown_table(characters_table(rows))}
+"""
+
+
 def samples(training: dict[str, Any]) -> str:
     """A story for each prompt, as a section."""
     found = training.get("samples") or []
@@ -278,15 +297,38 @@ def quoted(text: str) -> str:
 
 
 def front_matter(training: dict[str, Any]) -> str:
-    """The card's data for the Hub: only what the settings say of licence and stories."""
+    """Return the card's metadata for the Hub: what the settings say of licence and stories, and
+    what the evaluation found."""
     tiny_stories = read_tiny_stories(training["settings"])
-    lines = [f"license: {training['license']}"] if training["license"] else []
-    lines += ["language: en"] if training["settings"]["corpus"]["english"] else []
-    lines += ["library_name: transformers", "pipeline_tag: text-generation"]
-    if tiny_stories:
-        lines += ["datasets:", f"- {TINY_STORIES[0]}"]
-    lines += ["tags:", *(["- tinystories"] if tiny_stories else []), "- story-generation"]
-    return "\n".join(lines)
+    metadata = {
+        "license": training["license"],
+        "language": "en" if training["settings"]["corpus"]["english"] else None,
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "datasets": [TINY_STORIES[0]] if tiny_stories else None,
+        "tags": [*(["tinystories"] if tiny_stories else []), "story-generation"],
+        "model-index": model_index(training),
+    }
+    filled = {key: value for key, value in metadata.items() if value}
+    return yaml.safe_dump(filled, sort_keys=False, allow_unicode=True).rstrip()
+
+
+def model_index(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the scores in the form of the Hub's `model-index`; nothing without an evaluation."""
+    scores = training["validation"]
+    if not scores:
+        return []
+    stories = TINY_STORIES[0] if read_tiny_stories(training["settings"]) else scores["file"]
+    data_set = {
+        "name": f"{scores['stories']:,} stories of {scores['file']}",
+        "type": re.sub(r"[^\w./-]+", "-", stories),
+    }
+    metrics = [
+        {"type": name, "value": round(scores[name], 6), "name": name.replace("_", " ")}
+        for name in ("perplexity", "bits_per_byte", "nats_per_token")
+    ]
+    result = {"task": {"type": "text-generation"}, "dataset": data_set, "metrics": metrics}
+    return [{"name": training["name"], "results": [result]}]
 
 
 def world(training: dict[str, Any]) -> str:

@@ -20,7 +20,8 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from trainer.corpus.tokenizer.tokenizer import MOST_IDS, Tokenizer
 from trainer.model.build import POSITIONS
 from trainer.model.compact_vocabulary import Vocabulary
-from trainer.model.load import open_model
+from trainer.model.load import give_ids, open_model
+from trainer.output.console import say_once
 from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.config import Config
 from trainer.settings.model import Model
@@ -120,15 +121,21 @@ def unsuitable(stock: PretrainedConfig) -> Iterator[tuple[str, Any]]:
         yield "rope_parameters", rotary
 
 
-def note_on_ids(name: str, theirs: PreTrainedTokenizerBase, ours: Tokenizer) -> str:
-    """Return what a run says that starts from a model of another vocabulary."""
+def take_vocabulary(
+    name: str, model: PreTrainedModel, theirs: PreTrainedTokenizerBase, ours: Tokenizer
+) -> None:
+    """Let a model to start from read the stories' ids, and say so if its own are others."""
+    if not give_ids(model, theirs, ours):
+        return
     note = (
         f"note: the vocabulary of {name} is another than that of the stories ({ours.name}), so it "
         "begins with means of its rows"
     )
     if len(theirs) > MOST_IDS:
-        return f"{note}: its own has {len(theirs):,} ids, and the trainer at most {MOST_IDS:,}"
-    return f"{note}: --corpus.tokenizer with its tokenizer.json would keep its own"
+        note += f": its own has {len(theirs):,} ids, and the trainer at most {MOST_IDS:,}"
+    else:
+        note += ": --corpus.tokenizer with its tokenizer.json would keep its own"
+    say_once([note])
 
 
 def fingerprint_of(pretrained: PreTrainedModel) -> str:

@@ -42,9 +42,8 @@ def finish(trainer: Trainer) -> None:
     export(folder, exported, trainer.store.tokenizer, training)
     trainer.say(f"the model is exported to {folder}; evaluating it for its model card")
     with best_effort("the evaluation", trainer.say):
-        found = evaluate_finished(
+        training |= evaluate_finished(
             decoder, trainer.tokenizer, trainer.store, config.run, trainer.say
         )
-        training |= found.summary("the validation split")
     complete(folder, training, trainer.folder, config.model.init_from, trainer.say)
     trainer.say(f"the model is in {folder}: python app.py --model {folder} opens it")

@@ -112,6 +112,8 @@ class Trainer:
         self.run_id = ""  # of the run in the folder: `resume` reads it
         self.interrupted = False
         self.stock: PreTrainedModel | None = None  # what `full` fills
+        for note in self.runtime.notes:
+            self.say(f"note: {note}")
 
     def new_model(
         self, pretrained: PreTrainedModel | None, teachers: Sequence[PreTrainedModel]

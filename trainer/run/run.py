@@ -19,8 +19,7 @@ from trainer.distributed import out_of_memory
 from trainer.distributed.runtime import leave_group
 from trainer.distributed.watchdog import abort, lost_connection
 from trainer.model import device
-from trainer.model.load import give_ids
-from trainer.model.pretrained import note_on_ids, open_pretrained
+from trainer.model.pretrained import open_pretrained, take_vocabulary
 from trainer.model.teachers import open_teachers
 from trainer.run.dry_run import dry_run
 from trainer.run.finish import finish
@@ -46,13 +45,10 @@ def run(config: Config, start: float) -> int:
         config, pretrained = open_pretrained(config)
         store_given = Path(config.corpus.source, "store.json").is_file()
         store = given_store(config.corpus) if store_given else build_store(config.corpus)
-        has_other_ids = pretrained is not None and give_ids(*pretrained, store.tokenizer)
+        if pretrained:
+            take_vocabulary(config.model.init_from, *pretrained, store.tokenizer)
         teachers = open_teachers(config, store.tokenizer)
         trainer = Trainer(config, store, start, pretrained and pretrained[0], teachers)
-        for note in trainer.runtime.notes:
-            trainer.say(f"note: {note}")
-        if has_other_ids and pretrained is not None:
-            trainer.say(note_on_ids(config.model.init_from, pretrained[1], store.tokenizer))
         if config.run.dry_run:
             table_of_run = dry_run(trainer)
             if trainer.runtime.is_main:

@@ -21,6 +21,11 @@ from trainer.settings.setting import OVERRIDDEN, PATHS, RENAMED, USUAL_NAMES
 
 PRESETS = Path(__file__).parents[1] / "presets"
 DEFAULT_PRESET = "storyteller"
+FIELDS = {
+    f"{section}.{key.name}": key
+    for section, part in SECTIONS.items()
+    for key in dataclasses.fields(part)
+}
 
 
 def parse(arguments: Sequence[str]) -> Config:
@@ -122,34 +127,28 @@ def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def known(key: str) -> tuple[str, str]:
     """`section.key` split in two; an unknown one is answered with its nearest neighbour."""
-    every = [
-        f"{section}.{name.name}"
-        for section, part in SECTIONS.items()
-        for name in dataclasses.fields(part)
-    ]
     if key in RENAMED:
         raise ValueError(f"the setting --{key} is called --{RENAMED[key]} now")
-    if key not in every:
-        raise ValueError(f"there is no setting --{key}: {hint(key, every)}")
+    if key not in FIELDS:
+        raise ValueError(f"there is no setting --{key}: {hint(key)}")
     section, _, name = key.partition(".")
     return section, name
 
 
-def hint(key: str, every: Sequence[str]) -> str:
+def hint(key: str) -> str:
     """What may be meant by a setting that does not exist."""
     name = key.replace("-", "_").lower()
     if name in ("resume", "resume_from_checkpoint"):
         return "leave it out, the same command resumes by itself"
     near = [USUAL_NAMES[name]] if name in USUAL_NAMES else []
-    near += [other for other in every if other.partition(".")[2] == name]
-    near += difflib.get_close_matches(name, [*every, "preset"], n=1, cutoff=0.5)
+    near += [other for other in FIELDS if other.partition(".")[2] == name]
+    near += difflib.get_close_matches(name, [*FIELDS, "preset"], n=1, cutoff=0.5)
     return f"did you mean --{near[0]}?" if near else "--help lists them"
 
 
 def kind(section: str, name: str) -> type:
     """The type of a key: that of its default."""
-    fields = {key.name: type(key.default) for key in dataclasses.fields(SECTIONS[section])}
-    return fields[name]
+    return type(FIELDS[f"{section}.{name}"].default)
 
 
 def read(key: str, wanted: type, value: Any) -> Any:
@@ -165,7 +164,7 @@ def read(key: str, wanted: type, value: Any) -> Any:
         value = joined(key, value)
     if value is None:
         raise ValueError(f"{key} has no value: give one, or leave the line out")
-    if isinstance(value, bool) and "on" in choices(key):
+    if isinstance(value, bool) and "on" in FIELDS[key].metadata["choices"]:
         value = "on" if value else "off"  # YAML reads these two words as true and false
     is_other = isinstance(value, dict) or isinstance(value, bool) != (wanted is bool)
     if is_other and not isinstance(value, str):
@@ -182,7 +181,7 @@ def joined(key: str, values: list[Any]) -> str:
     Raises:
         ValueError: it is one text, or what is in the list cannot be told apart in a text.
     """
-    separator: str = metadata(key)["separator"]
+    separator: str = FIELDS[key].metadata["separator"]
     if not separator:
         raise ValueError(f"{key} must be a text, not a list")
     for value in values:
@@ -192,18 +191,6 @@ def joined(key: str, values: list[Any]) -> str:
                 f"change {value!r}"
             )
     return separator.join(map(str, values))
-
-
-def choices(key: str) -> tuple[str, ...]:
-    """The values that `section.name` may have; () where any of its type will do."""
-    return tuple(metadata(key)["choices"])
-
-
-def metadata(key: str) -> Mapping[str, Any]:
-    """What `section.name` says of itself."""
-    section, _, name = key.partition(".")
-    fields = {field.name: field.metadata for field in dataclasses.fields(SECTIONS[section])}
-    return fields[name]
 
 
 def load_preset(preset: str) -> dict[str, dict[str, Any]]:

@@ -93,7 +93,7 @@ class Corpus:
     decontaminate: bool = setting(
         True, "drop training stories that, but for case and punctuation, are in the validation part"
     )
-    workers: int = setting(0, "threads that clean and encode; 0 means one a core", unit="threads")
+    workers: int = setting(0, "threads that clean and encode; 0 means one per core", unit="threads")
 
     @property
     def column_delimiter(self) -> str:

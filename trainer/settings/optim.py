@@ -29,7 +29,7 @@ OPTIMIZERS = {
 
 @dataclass(frozen=True)
 class Optim:
-    """How the weights move."""
+    """Optimizer and learning-rate schedule."""
 
     global_batch: int = setting(64, "blocks an update reads, over all processes", unit="blocks")
     epochs: float = setting(10.0, "passes over the corpus", unit="epochs")

@@ -31,7 +31,7 @@ class Runtime:
         0, "blocks a process reads at once; 0 means as many as fit the batch", unit="blocks"
     )
     timeout: int = setting(
-        600, "a process that does not hear of the others for so long ends", unit="seconds"
+        600, "time without contact to the others after which a process ends", unit="seconds"
     )
 
     def complaints(self) -> list[str]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -290,9 +289,6 @@ def read(path: Path) -> Checkpoint:
 
 
 def sha256(file: Path) -> str:
-    """The file's SHA-256, in hex."""
-    digest = hashlib.sha256()
+    """Return the SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as content:
-        while chunk := content.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return checksummed_json.sha256(content)

@@ -1,11 +1,23 @@
-"""JSON with a checksum over itself, so that a truncated or altered file is
-not read."""
+"""Checksums of files, and JSON with one over itself, so that a truncated or altered file is not
+read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from typing import Any
+
+PIECE = 2**20  # bytes
+
+
+def sha256(stream: Any, num_bytes: int = sys.maxsize) -> str:
+    """Return the SHA-256 of the next bytes of an open file, at most `num_bytes`, in hexadecimal."""
+    digest = hashlib.sha256()
+    while num_bytes > 0 and (part := stream.read(min(num_bytes, PIECE))):
+        digest.update(part)
+        num_bytes -= len(part)
+    return digest.hexdigest()
 
 
 def dumps(info: dict[str, Any]) -> str:

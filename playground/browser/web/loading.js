@@ -37,14 +37,9 @@ export class LoadingBar {
     if (failed) {
       this.bar.hidden = true;
       this.button.textContent = this.language.say("model_again");
-      this.button.hidden = false;
+      this.button.hidden = failed === "simd"; // the same browser fails again
       this.note.textContent = this.language.say(`model_${failed}`);
     }
-    if (!ready) return;
-    if (ready.simd) this.element.remove();
-    else {
-      this.bar.hidden = true;
-      this.note.textContent = this.language.say("model_slow");
-    }
+    if (ready) this.element.remove();
   }
 }

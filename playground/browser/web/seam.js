@@ -18,25 +18,16 @@ export function seamOf(text, encode, completesWord) {
 
 const begins = (bytes, start) => bytes.length >= start.length && start.every((byte, k) => bytes[k] === byte);
 
-// The ids that begin with the bytes `start` and say more. `bytesOf`: a token's.
-export const longerThan = (start, vocabulary, bytesOf) => idsWhere(vocabulary, (id) => {
-  const bytes = bytesOf(id);
-  return bytes.length > start.length && begins(bytes, start);
-});
-
-// The ids that neither begin with the bytes `start` nor are a beginning of it.
+// The ids that neither begin with the bytes `start` nor are a beginning of it. `bytesOf`: a token's.
 export const notSpelling = (start, vocabulary, bytesOf) => idsWhere(vocabulary, (id) => {
   const bytes = bytesOf(id);
   return !bytes.length || !(begins(bytes, start) || begins(start, bytes));
 });
 
-const idsWhere = (vocabulary, is) => Array.from({ length: vocabulary }, (_, id) => id).filter(is);
+// The ids of a vocabulary but those that begin with the bytes `start` and say more, and `word`.
+export const neitherLongerNor = (word, start, vocabulary, bytesOf) => idsWhere(vocabulary, (id) => {
+  const bytes = bytesOf(id);
+  return id !== word && !(bytes.length > start.length && begins(bytes, start));
+});
 
-// Whether a model with these logits finds a word as it stands, whose first token is `word`, at least as
-// likely as all that is `longer`.
-export function isFinished(logits, word, longer) {
-  if (!longer.length) return true;
-  const peak = longer.reduce((most, id) => Math.max(most, logits[id]), -Infinity);
-  const sum = longer.reduce((total, id) => total + Math.exp(logits[id] - peak), 0);
-  return peak + Math.log(sum) <= logits[word];
-}
+const idsWhere = (vocabulary, is) => Array.from({ length: vocabulary }, (_, id) => id).filter(is);

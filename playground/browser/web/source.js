@@ -81,8 +81,8 @@ export class WorkerSource {
     return this.once("score", request, signal);
   }
 
-  record(ids, parts = []) {
-    return this.once("record", { ids, parts });
+  record(request, signal) {
+    return this.once("record", request, signal);
   }
 
   candidates(request, signal) {

@@ -2,7 +2,7 @@
 
 import "../web/writer.js";
 import { begin as read } from "../web/begin.js";
-import { StoryFiles } from "./files.js";
+import { StoryFiles } from "../web/files.js";
 import { LoadingBar } from "./loading.js";
 import { keepOffline } from "./offline.js";
 import { WorkerSource } from "./source.js";

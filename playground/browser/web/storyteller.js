@@ -1,23 +1,27 @@
-// Writes stories with a kernel, as playground/engine does: tokens of several stories at once, a window
+// Schedules stories on the core, as playground/engine does: tokens of several stories at once, a window
 // that slides in quarters, records of what was typed. Slots keep what they hold, so that a story that
 // begins alike finds its beginning there.
 
-import { COLUMNS } from "./kernel.js";
-import { candidates, nextId, uniform } from "./sampler.js";
-import { isFinished, longerThan, notSpelling, seamOf } from "./seam.js";
+import { COLUMNS } from "../web/core.js";
+import { Characters } from "./characters.js";
+import { nextTokens } from "./next_tokens.js";
+import { neitherLongerNor, notSpelling, seamOf } from "./seam.js";
 
 const TEXT_MAX = 20_000, IDS_MAX = 50_000, STREAMS_MAX = 8;
 const BEST = 10; // alternatives of a record
+const NOTHING_LEFT = -2; // in place of an id: every one is banned
 
 export class Refused extends Error {}
 
 export class Storyteller {
-  // `kernel`: with `slots` slots; `header`: of the packed model; `ids`: sampler.js's; `rowsOf`: the table's
-  // row of each id.
-  constructor(kernel, tokenizer, ids, rowsOf, header, slots) {
-    const { context, start, ends, vocabulary, suppressed = [], suppressed_at_first: suppressedAtFirst = [] } = header;
-    Object.assign(this, { kernel, tokenizer, ids, rowsOf, context, start, vocabulary, suppressed, suppressedAtFirst });
+  // `model`: the core's, with `slots` slots; `page`: what the page knows of it (pack.py).
+  constructor(model, tokenizer, page, slots) {
+    const { start, ends, suppressed = [], suppressed_at_first: suppressedAtFirst = [] } = page;
+    Object.assign(this, { model, tokenizer, start, suppressed, suppressedAtFirst });
+    this.context = model.context;
+    this.vocabulary = model.ids;
     this.ends = new Set(ends);
+    this.characters = new Characters(this.vocabulary, (id) => tokenizer.bytesOf(id));
     this.held = Array.from({ length: slots }, () => []); // tokens in each slot; null: a story has it
     this.borrowed = Array.from({ length: slots }, () => null); // { from, count }: its beginning is in another slot
     this.others = new Map();
@@ -88,10 +92,11 @@ export class Storyteller {
     const { ids, text, tokenId } = this.story(request);
     const all = [this.start, ...ids, ...this.tokenizer.encode(this.seam(text).bare)];
     const one = this.sequence(all, all.length, { count: 0 });
-    const logits = this.feedAll(one);
+    this.prefill(one, []);
+    const [logits] = this.model.logits([this.column(one)]);
+    one.cached += 1;
     this.leave(one);
-    const label = (id) => this.tokenizer.label(id);
-    return candidates(this.ids, logits, this.totals(0), label, tokenId);
+    return nextTokens(this.model, logits, (id) => this.tokenizer.label(id), tokenId);
   }
 
   // The checked parts of a request.
@@ -150,7 +155,7 @@ export class Storyteller {
 
   // A slot gets a copy of what it borrowed.
   own(slot) {
-    if (this.borrowed[slot]) this.kernel.own(slot);
+    if (this.borrowed[slot]) this.model.own(slot);
     this.borrowed[slot] = null;
   }
 
@@ -168,7 +173,7 @@ export class Storyteller {
   }
 
   borrow(from, slot, count) {
-    this.kernel.borrow(from, slot, count);
+    this.model.borrow(from, slot, count);
     this.borrowed[slot] = count ? { from, count } : null;
   }
 
@@ -221,82 +226,91 @@ export class Storyteller {
     }
   }
 
-  // Feeds all tokens but the last, or up to `end`, four at a time; tokens that a person typed go to
-  // `found` with their record.
+  // Feeds all tokens but the last, or up to `end`, some at once; tokens that a person typed go to `found`
+  // with their record.
   prefill(one, found, end = one.ids.length - 1) {
     while (one.first + one.cached < end) {
       const from = one.first + one.cached;
-      const to = Math.min(from + COLUMNS, end, one.first + this.context);
-      this.feed(Array.from({ length: to - from }, (_, k) => [one, k]));
-      const asked = Math.max(from, one.scored - 1); // whose next token has no record yet
-      if (asked < to) {
-        const rows = this.kernel.logits(asked - from, to - asked);
-        rows.forEach((logits, k) => {
-          found.push(this.recordOf(one, one.ids[asked + k + 1], logits, k));
-        });
-        one.scored = to + 1;
-      }
-      one.cached += to - from;
+      const count = Math.min(from + COLUMNS, end, one.first + this.context) - from;
+      const columns = Array.from({ length: count }, (_, k) => this.column(one, k));
+      const answers = this.model.step(columns, columns.map((_, k) => this.typedQuestion(one, from + k + 1)));
+      for (const answer of answers) if (answer) found.push(this.recordOf(one, answer));
+      one.scored = Math.max(one.scored, from + count + 1);
+      one.cached += count;
       this.slide(one);
     }
   }
 
-  // One more token of up to four stories.
+  // One more token of up to COLUMNS stories.
   step(some, found, indexOf) {
-    this.feed(some.map((one) => [one, 0]));
-    const rows = this.kernel.logits(0, some.length);
-    some.forEach((one, k) => {
+    this.answersOf(some).forEach(([question, answer], k) => {
+      const one = some[k], isTyped = question.known >= 0;
       one.cached += 1;
-      if (one.word.length && this.keepsWord(one, rows[k])) {
-        found[indexOf.get(one)].push(this.recordOf(one, one.ids[one.scored], rows[k], k));
-        one.scored += 1;
-        this.slide(one);
-        return;
-      }
-      const draw = uniform(one.settings.seed, one.position);
-      const seen = one.settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first);
-      const { id, probability } = nextId(this.ids, rows[k], one.settings, draw, seen, this.banned(one));
-      if (one.begins.length) one.begins = one.begins.slice(this.tokenizer.bytesOf(id).length);
-      one.mustGoOn = false;
-      one.position += 1;
-      if (!one.begins.length) one.count -= 1; // what was typed is written to its end
-      if (this.ends.has(id) && one.settings.stop_at_end) {
-        one.ended = true;
-        return;
-      }
-      found[indexOf.get(one)].push(this.recordOf(one, id, rows[k], k, draw, probability));
-      one.ids.push(id);
-      one.scored = one.ids.length;
+      if (!isTyped && this.hasEnded(one, answer.id)) return;
+      found[indexOf.get(one)].push(this.recordOf(one, answer, isTyped ? null : question.draw));
+      if (!isTyped) one.ids.push(answer.id);
+      one.scored += 1;
       if (one.count) this.slide(one);
     });
   }
 
-  // Whether the word that a person typed last is finished. It then stays typed; its other tokens have their
-  // records later.
-  keepsWord(one, logits) {
-    const { word } = one, longer = longerThan(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id));
+  // Feeds the newest token of some stories: the question about the next one of each, and its answer.
+  answersOf(some) {
+    const columns = some.map((one) => this.column(one));
+    if (!some.some((one) => one.word.length)) {
+      const questions = some.map((one) => this.question(one));
+      return this.model.step(columns, questions).map((answer, k) => [questions[k], answer]);
+    }
+    return this.model.logits(columns).map((logits, k) => {
+      if (some[k].word.length) this.decideWord(some[k], logits);
+      const question = this.question(some[k]);
+      return [question, this.model.answer(logits, question)];
+    });
+  }
+
+  // Counts a token that was chosen; whether the story ends with it.
+  hasEnded(one, id) {
+    if (one.begins.length) one.begins = one.begins.slice(this.tokenizer.bytesOf(id).length);
+    one.mustGoOn = false;
+    one.position += 1;
+    if (!one.begins.length) one.count -= 1; // what was typed is written to its end
+    one.ended = this.ends.has(id) && one.settings.stop_at_end;
+    return one.ended;
+  }
+
+  // Decides whether the word that a person typed last is finished: of its first token and all longer ones, that one has
+  // half of the probability. The word then stays typed; its other tokens have their records later.
+  decideWord(one, logits) {
+    const { word } = one;
     one.word = [];
-    one.isWordKept = isFinished(this.ids.all(logits), word[0], longer);
-    if (!one.isWordKept) return false;
+    const banned = neitherLongerNor(word[0], one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id));
+    const likeliest = this.model.answer(logits, { banned });
+    one.isWordKept = likeliest.id === word[0] && likeliest.chosen >= 0.5;
+    if (!one.isWordKept) return;
     one.begins = one.begins.slice(one.begins.length);
     one.ids.push(...word);
     if (one.position) one.position += word.length; // a beginning is no part of what is drawn
-    return true;
   }
 
-  feed(pairs) {
-    this.kernel.feed(pairs.map(([one, k]) => {
-      const at = one.cached + k;
-      return [this.rowsOf[one.ids[one.first + at]], one.slot, at];
-    }));
+  // [id, slot, position] of a story's next token to feed, or of the k-th behind it.
+  column(one, k = 0) {
+    const at = one.cached + k;
+    return [one.ids[one.first + at], one.slot, at];
   }
 
-  // All tokens of a story, and the logits after the last.
-  feedAll(one) {
-    this.prefill(one, []);
-    this.feed([[one, 0]]);
-    one.cached += 1;
-    return this.kernel.logits(0, 1)[0];
+  // The question about token `at`, which is there already; null if it has its record.
+  typedQuestion(one, at) {
+    return at < one.scored ? null : { known: one.ids[at], alternatives: one.isFull ? BEST : 0 };
+  }
+
+  // The question about a story's next token.
+  question(one) {
+    if (one.scored < one.ids.length) return this.typedQuestion(one, one.scored);
+    const { settings } = one;
+    return {
+      settings, known: -1, draw: this.model.core.uniform(settings.seed, one.position), banned: this.banned(one),
+      seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first), alternatives: one.isFull ? BEST : 0,
+    };
   }
 
   // A full window begins again with its newest three quarters.
@@ -308,24 +322,16 @@ export class Storyteller {
     one.cached = 0;
   }
 
-  totals(k) {
-    const { peak, total, spread } = this.kernel.sums(k);
-    if (!Number.isFinite(peak) || !Number.isFinite(total)) throw new Refused("The model computed what is no number.");
-    return { logTotal: peak + Math.log(total), entropy: Math.max(0, Math.log(total) - spread / total) };
-  }
-
-  // `draw` chose the token, with the probability `chosen` after the settings; null and 1 of what is typed.
-  recordOf(one, id, logits, k, draw = null, chosen = 1) {
-    const { logTotal, entropy } = this.totals(k);
-    const logit = logits[this.ids.uniqueOf[id]], text = one.letters(id);
-    if (!one.isFull) return { id, text, surprise: Math.max(0, logTotal - logit) };
-    const probability = (value) => Math.exp(Math.min(value - logTotal, 0));
-    const near = this.ids.likeliest(logits, BEST);
-    const alternatives = near.ids.map((other, n) => (
-      { token_id: other, text: this.tokenizer.label(other), probability: probability(near.logits[n]) }));
+  // `draw`: what chose the token; null of what a person typed.
+  recordOf(one, { id, rank, probability, chosen, entropy, alternatives }, draw = null) {
+    if (id === NOTHING_LEFT) throw new Refused("No word may come next: take some off the list of words to avoid.");
+    if (id < 0) throw new Refused("The model computed what is not a number.");
+    const text = one.letters(id);
+    if (!one.isFull) return { id, text, surprise: Math.max(0, -Math.log(Math.max(probability, Number.MIN_VALUE))) };
     return {
-      token_id: id, text, draw, probability: probability(logit), chosen_probability: Math.min(chosen, 1),
-      rank: this.ids.rank(logits, id), entropy, alternatives,
+      token_id: id, text, draw, probability, chosen_probability: chosen, rank, entropy,
+      alternatives: alternatives.map(([other, odds]) => (
+        { token_id: other, text: this.tokenizer.label(other), probability: odds })),
     };
   }
 
@@ -339,8 +345,9 @@ export class Storyteller {
         if (before.every((id, k) => one.ids[one.ids.length - before.length + k] === id)) found.push(ids.at(-1));
       }
     }
-    if (!one.begins.length) return found;
-    return [...found, ...notSpelling(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id))];
+    const banned = found.concat(this.characters.notGoingOn(one.ids));
+    if (!one.begins.length) return banned;
+    return banned.concat(notSpelling(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id)));
   }
 
   spellings(word) {

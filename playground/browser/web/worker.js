@@ -1,24 +1,19 @@
 // The page's worker: fetches the model, and writes with it. What is sent to it, and what it answers:
 //
-//   { open: { weights, bytes, checksum, slots } }  -> { progress: bytes so far } ..., then { ready: { simd } }
-//                                                     or { failed: "network" | "damaged" | "pointer" | "memory" }
+//   { open: { weights, bytes, checksum, slots } }  -> { progress: bytes so far } ..., then { ready: true }
+//                                                     or { failed: "network" | "damaged" | "pointer" | "memory" | "simd" }
 //   { call: n, name, request }                     -> { call: n, message } ..., then { call: n, done: true }
 //                                                     or { call: n, refused: sentence }
 //   { stop: n }                                    -> nothing more of call n
 //
 // Calls take turns: each computes for a short while, then looks at what came in.
 
+import { Core } from "../web/core.js";
 import { fetchModel } from "./fetch_model.js";
-import { Kernel, idsAt, unpacked } from "./kernel.js";
-import { PlainKernel } from "./plain_kernel.js";
-import { Ids } from "./sampler.js";
-import { Refused, Storyteller } from "./storyteller.js";
-import { Tokenizer } from "./tokenizer.js";
+import { opened } from "./packed_model.js";
+import { Refused } from "./storyteller.js";
 
 const TURN = 30; // ms between two messages of a call
-// A module with one SIMD instruction: whether this browser can run the kernel.
-const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0,
-  253, 15, 253, 98, 11);
 
 let storyteller = null;
 const stopped = new Set();
@@ -38,25 +33,12 @@ function askForCollection() {
 }
 
 async function open({ weights, bytes, checksum, slots }) {
+  const core = await Core.load(); // before the model: a browser that cannot run it fetches none
   const content = await fetchModel(weights, bytes, checksum, (progress) => postMessage({ progress }));
-  const packed = unpacked(content);
-  const { header, data } = packed;
-  const simd = WebAssembly.validate(SIMD);
-  const code = simd && await (await fetch(new URL("kernel.wasm", import.meta.url))).arrayBuffer();
-  const kernel = simd ? await Kernel.open(code, packed, slots) : new PlainKernel(packed, slots);
-  const { tokenizer } = header;
-  const table = { ...tokenizer, merges: idsAt(data, tokenizer.merges), made: idsAt(data, tokenizer.made) };
-  storyteller = new Storyteller(
-    kernel,
-    new Tokenizer(table, header.vocabulary),
-    new Ids(idsAt(data, header.unique_of), kernel.unique),
-    idsAt(data, header.rows_of),
-    header,
-    slots,
-  );
-  content.buffer.transfer?.(0); // the kernel has a copy: given back now, and not when memory is short
+  storyteller = opened(core, content, slots);
+  content.buffer.transfer?.(0); // the core has a copy: given back now, and not when memory is short
   askForCollection();
-  postMessage({ ready: { simd } });
+  postMessage({ ready: true });
 }
 
 // What a call that streams has to say, several messages in one.
@@ -111,8 +93,8 @@ addEventListener("message", async ({ data }) => {
     try {
       await open(data.open);
     } catch (problem) {
-      const kinds = { network: "network", damaged: "damaged", pointer: "pointer" };
-      postMessage({ failed: kinds[problem.message] ?? (problem instanceof RangeError ? "memory" : "damaged") });
+      const isKnown = ["network", "damaged", "pointer", "simd"].includes(problem.message);
+      postMessage({ failed: isKnown ? problem.message : problem instanceof RangeError ? "memory" : "damaged" });
       throw problem;
     }
   }

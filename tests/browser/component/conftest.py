@@ -11,17 +11,21 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from playground.pages.write import WEB
+from playground.pages.write import CORE, WEB
 from tests.browser.actions import DAY, DESK, fresh_page, open_page
+from tests.paths import ROOT
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
-    """component.html, and the folder playground/web below web/."""
+    """component.html, playground/web with the core below web/, and tests/web below tests/."""
 
     def translate_path(self, path: str) -> str:
         name = path.split("?")[0].lstrip("/")
-        if name.startswith("web/"):
-            return str(WEB / name.removeprefix("web/"))
+        if name == "web/core.wasm":
+            return str(CORE)
+        for start, folder in (("web/", WEB), ("tests/", ROOT / "tests" / "web")):
+            if name.startswith(start):
+                return str(folder / name.removeprefix(start))
         return str(Path(__file__).with_name("component.html"))
 
     def log_message(self, *_: Any) -> None:

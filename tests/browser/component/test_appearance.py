@@ -79,16 +79,24 @@ def test_right_to_left_is_laid_out_so(page: Page) -> None:
 
 def test_what_has_slid_out_of_sight_is_shown(page: Page) -> None:
     write(page, length=80)
-    expect(page.locator('[data-part="context"]')).to_contain_text("have slid out of its sight")
+    expect(page.locator('[data-part="context"]')).to_contain_text("It no longer sees the 31 before")
     unseen = page.locator(".word[data-unseen]").count()
     assert unseen == 31  # of 84 tokens and the start, in quarters of 64
-    assert "53 of 64" in (page.locator('[data-part="context"]').text_content() or "")
+    expect(page.locator('[data-part="context"]')).to_contain_text("the last 53 tokens (at most 64)")
+
+
+def in_english(page: Page) -> None:
+    """From German: the button goes through the languages."""
+    page.get_by_role("button", name="Español").click()
+    page.get_by_role("button", name="English").click()
 
 
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_the_page_speaks_the_reader_s_language(page: Page) -> None:
     expect(button(page, "Erzählen")).to_be_visible()
     assert page.evaluate("document.documentElement.lang") == "de"
+    page.get_by_role("button", name="Español").click()
+    expect(button(page, "Escribir")).to_be_visible()
     page.get_by_role("button", name="English").click()
     expect(button(page, "Generate")).to_be_visible()
     page.reload()
@@ -98,11 +106,11 @@ def test_the_page_speaks_the_reader_s_language(page: Page) -> None:
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
     kind = page.locator('[data-part="kind"]')
-    expect(kind).to_contain_text("das 14.755 Geschichten gelesen hat")
-    page.get_by_role("button", name="English").click()
-    expect(kind).to_contain_text("read 14,755 stories until it could go on with one")
+    expect(kind).to_contain_text("Es hat 14.755 Geschichten gelesen")
+    in_english(page)
+    expect(kind).to_contain_text("read 14,755 stories until it could continue one")
     page.get_by_label("Model", exact=True).select_option("other")
-    expect(kind).to_contain_text("read many texts until it could go on with one")
+    expect(kind).to_contain_text("read many texts until it could continue one")
 
 
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
@@ -112,13 +120,13 @@ def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
     slider, story = part.get_by_role("slider"), part.locator('[data-part="stage-story"]')
     tokens = part.locator("output")
     expect(story).to_have_text("Once <b>ttt")  # text, no markup
-    expect(tokens).to_have_text("Derselbe Anfang, als es 4.096 Tokens gelesen hatte:")
+    expect(tokens).to_have_text("Derselbe Anfang, nachdem das Modell 4.096 Tokens gelesen hatte:")
     slider.press("ArrowRight")
     expect(story).to_have_text("Once upon a time")
     slider.press("End")
     expect(story).to_have_text("Once there was")
-    page.get_by_role("button", name="English").click()
-    expect(tokens).to_have_text("The same beginning, when it had read 50,000,000 tokens:")
+    in_english(page)
+    expect(tokens).to_have_text("The same opening, after the model had read 50,000,000 tokens:")
     expect(story).to_have_text("Once there was")
     page.locator("#ink-model").select_option("other")  # of which nothing is known
     expect(part).to_be_hidden()
@@ -133,8 +141,8 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
     check("empty")
-    page.get_by_text("How it learned to write").click()
-    expect(page.get_by_role("slider", name="How it learned to write")).to_be_visible()
+    page.get_by_text("How the model learned to write").click()
+    expect(page.get_by_role("slider", name="How the model learned to write")).to_be_visible()
     check("learned")
     write(page, length=20)
     check("written")
@@ -147,7 +155,7 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
     page.locator(".card .bars button").nth(3).click()
     expect(page.locator(".branches li")).to_have_count(2)
     expect(button(page, "Continue")).to_be_visible()
-    button(page, "Show me eight").click()
+    button(page, "Eight versions").click()
     expect(page.locator(".choices li")).to_have_count(8)
     expect(button(page, "Continue")).to_be_visible()
     check("eight")
@@ -164,7 +172,7 @@ def test_what_can_be_pressed_is_large_and_the_actions_are_in_reach(page: Page) -
     )
     assert small == []
     page.evaluate("scrollTo(0, 0)")
-    for name in ("Continue", "Again", "Show me eight", "Undo", "Redo"):
+    for name in ("Continue", "Try again", "Eight versions", "Undo", "Redo"):
         expect(button(page, name)).to_be_in_viewport(ratio=1)
     assert page.locator(".actions").evaluate("bar => bar.scrollWidth <= bar.clientWidth")
     assert page.locator(".actions").evaluate("bar => bar.offsetHeight") < 76  # one line

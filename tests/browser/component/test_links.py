@@ -35,7 +35,7 @@ def test_a_link_carries_the_story_and_is_told_again(
     with fresh_page(browser, 60_000) as other:
         other.add_init_script(f"localStorage.setItem('heard', {json.dumps(heard)})")
         open_page(other, link)
-        expect(other.locator(".live")).to_contain_text("Reproduced exactly")
+        expect(other.locator(".live")).to_contain_text("Verified: the model wrote exactly")
         assert text(other) == turned
         assert other.url == files
         seeds = [request["seeds"] for request in asked(other, "write")]
@@ -59,14 +59,14 @@ def test_a_link_carries_all_branches_if_it_is_asked_to(page: Page, files: str) -
     button(page, "Close").click()
     page.get_by_label("Open a link").fill(link)
     page.get_by_label("Open a link").press("Enter")
-    expect(page.locator(".live")).to_contain_text("Reproduced exactly")
+    expect(page.locator(".live")).to_contain_text("Verified: the model wrote exactly")
     assert text(page) == turned
     assert len(page.locator(".branches .go").all_text_contents()) == len(branches) == 2
     page.locator(".branches .go").nth(1).click()
     assert text(page) != turned and text(page).startswith("Once upon a time")
     page.get_by_label("Open a link").fill("https://example.org/a-page")
     page.get_by_label("Open a link").press("Enter")
-    expect(page.locator(".live")).to_contain_text("cut off or was altered")
+    expect(page.locator(".live")).to_contain_text("is incomplete or was changed")
 
 
 def test_a_link_that_does_not_tell_the_truth_is_found_out(page: Page, files: str) -> None:
@@ -74,11 +74,11 @@ def test_a_link_that_does_not_tell_the_truth_is_found_out(page: Page, files: str
     page.evaluate("writer.doc.runs[0].seed += 1")  # as if somebody had put in other words
     link = link_of(page)
     open_page(page, link)
-    expect(page.locator(".live")).to_contain_text("it differs from word 5 on")
+    expect(page.locator(".live")).to_contain_text("differs from word 5 on")
     page.evaluate("writer.model.fingerprint = 'e'.repeat(64)")
     foreign = link_of(page)
     open_page(page, foreign)
-    expect(page.locator(".live")).to_contain_text("Told by another model (tiny)")
+    expect(page.locator(".live")).to_contain_text("Written by another model (tiny)")
 
 
 def test_a_link_that_is_cut_is_refused_and_the_story_stays(page: Page, files: str) -> None:
@@ -86,5 +86,5 @@ def test_a_link_that_is_cut_is_refused_and_the_story_stays(page: Page, files: st
     link = link_of(page)
     for wrong in (link[:-5], f"{files}?story=", f"{files}?story=%3Cimg%20src=x%3E"):
         open_page(page, wrong)
-        expect(page.locator(".live")).to_contain_text("cut off or was altered")
+        expect(page.locator(".live")).to_contain_text("is incomplete or was changed")
         assert text(page) == told

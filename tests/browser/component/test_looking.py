@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from playground.pages.write import CORE
 from tests.browser.actions import (
     asked,
     button,
+    fresh_page,
     on_both_screens,
     open_page,
     set_field,
     text,
+    until_kept,
     write,
 )
 
@@ -24,7 +27,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     card = page.get_by_role("dialog", name="The odds of a word")
     expect(card).to_be_visible()
     expect(card).to_contain_text("13 %")
-    expect(card).to_contain_text("2 words were likelier")
+    expect(card).to_contain_text("2 words were more likely")
     expect(card.locator(".bars li")).to_have_count(10)
     card.locator(".bars button").nth(3).click()
     expect(page.locator(".branches li")).to_have_count(2)
@@ -43,7 +46,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     expect(page.locator(".choices li")).to_have_count(2)
     shared = page.locator(".choices .shared").first.text_content()
     assert shared and told.startswith(shared)
-    page.get_by_role("button", name="Go on with this one: 1").click()
+    page.get_by_role("button", name="Continue this one: 1").click()
     assert text(page) == told
     page.locator(".branches .prune").nth(1).click()
     expect(page.locator(".branches")).to_be_hidden()
@@ -161,6 +164,34 @@ def test_the_bars_follow_a_slider(page: Page) -> None:
     assert len(asked(page, "candidates")) == calls  # no round trip
 
 
+def test_the_bars_wait_for_the_core_and_do_without_it(browser: Browser, files: str) -> None:
+    """They show the model's own odds until core.wasm has come, and say so where it does not."""
+    with fresh_page(browser, 60_000) as page:
+        late: list[Route] = []
+        page.route("**/core.wasm", lambda route: late.append(route))
+        open_page(page, files)
+        write(page)
+        odds, note = page.locator('[data-part="next"] button .odds'), page.locator(".bars .others")
+        expect(odds).to_have_count(12)
+        own = odds.all_text_contents()
+        set_field(page, "temperature", 0)
+        assert odds.all_text_contents() == own
+        expect(note).to_contain_text("all others: ")
+        late[0].fulfill(path=CORE)
+        expect(odds).to_have_text(["100 %"] + ["–"] * 11)
+        page.unroute_all()
+        until_kept(page)
+        page.route("**/core.wasm", lambda route: route.fulfill(status=404))
+        page.reload()
+        expect(note).to_contain_text("core.wasm did not load")
+        expect(odds).to_have_text(own)
+        page.get_by_label("Show the odds").check()
+        page.locator(".word").nth(6).hover()
+        card = page.get_by_role("dialog", name="The odds of a word")
+        expect(card.locator(".bars button")).to_have_count(10)
+        expect(card).to_contain_text("13 %")
+
+
 def test_every_word_can_be_picked(page: Page) -> None:
     page.get_by_label("Pick every word yourself").check()
     expect(page.locator('[data-part="next"] button')).to_have_count(12)
@@ -191,11 +222,11 @@ def test_a_story_is_letters_wherever_it_is_shown(page: Page, trick: str) -> None
     assert text(page).count(trick) == 3
     page.get_by_label("Show the odds").check()
     page.locator(".word").nth(1).hover()
-    button(page, "Again").click()
+    button(page, "Try again").click()
     expect(page.locator(".branches li")).to_have_count(2)
     expect(button(page, "Continue")).to_be_visible()
     button(page, "Side by side").click()
-    button(page, "Show me eight").click()
+    button(page, "Eight versions").click()
     expect(page.locator(".choices li")).to_have_count(8)
     expect(button(page, "Continue")).to_be_visible()
     assert page.evaluate("window.hacked") is None
@@ -241,7 +272,7 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     open_page(page, files)
     told = write(page)
     button(page, "Read aloud").click()
-    expect(button(page, "Be quiet")).to_be_visible()
+    expect(button(page, "Stop reading")).to_be_visible()
     assert page.evaluate("spoken.said") == [told]
     words = told.split()
     marked = [page.evaluate("spoken.next()") for _ in words]
@@ -254,7 +285,7 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     expect(button(page, "Read aloud")).to_be_visible()
     aloud = "window.spoken.last !== null"
     for stop in (
-        lambda: button(page, "Be quiet").click(),
+        lambda: button(page, "Stop reading").click(),
         lambda: page.keyboard.press("Escape"),
         lambda: page.evaluate("writer.edit('Another text')"),
         lambda: button(page, "Undo").click(),

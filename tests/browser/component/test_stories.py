@@ -90,7 +90,7 @@ def test_the_list_of_stories_is_used_with_the_keyboard(page: Page, tmp_path: Pat
     assert titles(page) == ["x", "The <b>fox</b>"]
     file.write_text("not stories")
     page.locator("#ink-stories-file").set_input_files(file)
-    expect(page.locator(".stories [role=status]")).to_contain_text("does not hold stories")
+    expect(page.locator(".stories [role=status]")).to_contain_text("There are no stories in")
     page.keyboard.press("Escape")
     expect(page.locator(".stories")).to_be_hidden()
     expect(button(page, "Your stories")).to_be_focused()
@@ -103,7 +103,7 @@ def test_a_link_in_the_same_tab_and_another_model_lose_nothing(page: Page, files
     page.keyboard.insert_text("My own story")
     until_kept(page)
     open_page(page, link)
-    expect(page.locator(".live")).to_contain_text("Reproduced exactly")
+    expect(page.locator(".live")).to_contain_text("Verified: the model wrote exactly")
     reload(page)
     assert text(page) == first
     button(page, "Your stories").click()
@@ -147,7 +147,7 @@ def test_a_link_says_what_the_page_shows_after_a_change_of_model(page: Page) -> 
     page.evaluate("source.score = async () => ({ tokens: [['SOMETHING ELSE', 1, 5]] })")
     page.evaluate("writer.begin('Once')")
     button(page, "Share").click()
-    expect(page.locator(".note")).to_contain_text("other cannot read every letter")
+    expect(page.locator(".note")).to_contain_text("other cannot read every character")
     assert text(page) == "Once"
     expect(page.locator(".sharing")).to_be_hidden()
 

@@ -79,7 +79,7 @@ def test_undo_and_redo_go_over_everything(page: Page) -> None:
 def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
     told = write(page, length=5)
     seed = asked(page, "write")[0]["seeds"]
-    button(page, "Again").click()
+    button(page, "Try again").click()
     page.wait_for_function("source.asked.filter(([kind]) => kind === 'write').length === 2")
     expect(button(page, "Continue")).to_be_visible()
     assert asked(page, "write")[1]["seeds"] != seed
@@ -112,14 +112,14 @@ def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
 @on_both_screens
 def test_eight_are_shown_and_one_goes_on(page: Page) -> None:
     write(page, length=4)
-    button(page, "Show me eight").click()
+    button(page, "Eight versions").click()
     expect(page.locator(".choices li")).to_have_count(8)
     expect(button(page, "Continue")).to_be_visible()
     many = asked(page, "write")[1]
     assert len(set(many["seeds"])) == 8
     assert many["settings"]["length"] == 4
     own = page.locator(".choices li p").nth(2).text_content() or ""
-    page.get_by_role("button", name="Go on with this one: 3").click()
+    page.get_by_role("button", name="Continue this one: 3").click()
     page.wait_for_function("source.asked.filter(([kind]) => kind === 'write').length === 3")
     expect(button(page, "Continue")).to_be_visible()
     assert own.split()[-1] in text(page)

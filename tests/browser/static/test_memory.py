@@ -38,7 +38,7 @@ def test_stories_leave_no_memory_behind(page: Page) -> None:
     for _ in range(3):
         begin(page, "The moon was lonely")
         generate(page, 200)
-        button(page, "Show me eight").click()
+        button(page, "Eight versions").click()
         expect(page.locator(".choices li")).to_have_count(8)
         expect(button(page, "Continue")).to_be_visible()
         after.append(memory_of_renderers())

@@ -40,7 +40,7 @@ def test_a_page_that_does_not_begin_says_why(
         page.unroute_all()
         in_place_of(page, "**/model-*.inkling", status=200, body=NOTE)
         page.reload()
-        expect(page.locator("#loading-note")).to_contain_text("A note of Git LFS lies where")
+        expect(page.locator("#loading-note")).to_contain_text("The model's file is missing")
         expect(trouble).to_have_count(0)
         page.unroute_all()
     types = {**Quiet.extensions_map, ".js": "text/plain"}

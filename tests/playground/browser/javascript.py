@@ -30,10 +30,10 @@ def node() -> str:
     return found
 
 
-def answers(model: Path, calls: list[Call], *, plain: bool = False) -> list[Any]:
+def answers(model: Path, calls: list[Call]) -> list[Any]:
     """Return what tests/web/tell.js answers to each call on a packed model."""
     command = [node(), "tests/web/tell.js", str(model)]
-    request = json.dumps({"plain": plain, "calls": calls})
+    request = json.dumps({"calls": calls})
     done = subprocess.run(
         command, cwd=ROOT, input=request, capture_output=True, encoding="utf-8", timeout=240
     )

@@ -40,7 +40,7 @@ def test_a_folder_is_made_and_made_again(
     assert "files" in said
     assert "export is not in fp16" in said
     made = files_of(out)
-    assert {"index.html", "sw.js", "start.json", ".nojekyll", "browser/kernel.wasm"} <= made
+    assert {"index.html", "sw.js", "start.json", ".nojekyll", "web/core.wasm"} <= made
     start = json.loads((out / "start.json").read_text(encoding="utf-8"))
     content = (out / start["model"]["weights"]).read_bytes()
     assert start["model"]["bytes"] == len(content)

@@ -9,33 +9,37 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
 from playground.browser.pack import pack
+from playground.core.library import Core
+from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from tests.paths import ROOT
 from tests.playground.browser.javascript import answers, write
+from tests.playground.browser.one_story import story
 
 pytestmark = pytest.mark.process
 
 SHIPPED = ROOT / "models" / "storyteller"
 SAMPLE = ROOT / "trainer" / "corpus" / "sample.jsonl"
 STREAMS = 8
-# Everything that chooses a token; at temperature 2 the last digit of 50,257 odds decides, see
-# docs/browser.md.
+# Everything that chooses a token.
 FROM_ALL: dict[str, Any] = {"top_k": 0, "temperature": 1}
-CHOICES: list[dict[str, Any]] = [
+LIMITED: list[dict[str, Any]] = [
     {}, {"temperature": 1.3, "top_k": 100, "top_p": 0.95}, {"temperature": 0},
-    {"min_p": 0.05, "top_k": 0, "temperature": 1}, FROM_ALL,
-    {"repetition_penalty": 1.3}, {"banned_words": ("the", "was")},
+    {"min_p": 0.05, "top_k": 0, "temperature": 1}, {"repetition_penalty": 1.3},
 ]  # fmt: skip
+WILD: dict[str, Any] = {"top_k": 0, "temperature": 2}  # the last digit of 50,257 odds can decide
+CHOICES = [*LIMITED, FROM_ALL, WILD, {"banned_words": ("the", "was")}]
 PROMPTS = ["Once upon a time", "The moon was lonely ", "", "“No!” said Zoë, the café cat"]
 
 
@@ -87,8 +91,69 @@ def test_the_same_seed_writes_the_same_story_as_in_python(shipped: Path, engine:
         for (choice, _), own, other in zip(cases, written, expected, strict=True)
         if own != other
     ]
-    assert len(cases) == 35
-    assert differing in ([], [FROM_ALL])  # where the last digit of 50,257 odds can decide
+    assert len(cases) == 40
+    assert differing == []
+
+
+@pytest.mark.parametrize("weights", ["fp16", "int8"])
+def test_every_number_is_the_core_s_in_python(weights: str, engine: Engine, tmp_path: Path) -> None:
+    """To the last bit, in other memory and another order: 35 stories of seven settings."""
+    model, file = engine.storyteller, tmp_path / "packed.inkling"
+    file.write_bytes(pack(model, weights).content)
+    core = Core(file.read_bytes(), slots=1, context=128)
+    characters = Characters(model.bytes_of_tokens(core.head.ids))
+
+    def after_part(ids: list[int]) -> np.ndarray:
+        part = begun(b"".join(map(model.token_bytes, ids[-LONGEST:])))
+        return characters.not_going_on(part) if part else np.zeros(0, np.int32)
+
+    cases = list(itertools.product([*LIMITED, FROM_ALL, WILD], range(5)))
+    texts = [
+        "Once upon a time.",
+        "",
+        "“No!” said Zoë, the café cat.",
+    ]  # that end where a token does
+    stories = [
+        (texts[seed % 3], Settings(length=40, seed=seed, stop_at_end=False, **choice))
+        for choice, seed in cases
+    ]
+    written = answers(
+        file, [write([], text, settings, [settings.seed]) for text, settings in stories]
+    )
+    told = [answer["streams"][0] for answer in written]
+    before = [model.encode(text) for text, _ in stories]
+    records = answers(
+        file,
+        [
+            ("record", {"ids": [*ids, *own], "parts": [part(len(ids), settings)]})
+            for ids, own, (_, settings) in zip(before, told, stories, strict=True)
+        ],
+    )
+    for ids, record, (_, settings) in zip(before, records, stories, strict=True):
+        expected = story(core, [model.start, *ids], settings, after_part)
+        assert len(record["tokens"]) == len(ids) + 40
+        for found, answer in zip(record["tokens"][len(ids) :], expected, strict=True):
+            assert found["draw"] is not None
+            assert [found[name] for name in NUMBERS] == [answer[name].item() for name in FIELDS]
+            assert [one["token_id"] for one in found["alternatives"]] == answer[
+                "alternative"
+            ].tolist()
+            assert [one["probability"] for one in found["alternatives"]] == answer[
+                "alternative_probability"
+            ].tolist()
+
+
+# What the page's record calls the fields of the core's answer.
+NUMBERS = ("token_id", "rank", "probability", "chosen_probability", "entropy")
+FIELDS = ("id", "rank", "probability", "chosen", "entropy")
+
+
+def part(start: int, settings: Settings) -> dict[str, Any]:
+    """What the page asks of the tokens that a model wrote from `start` on."""
+    return {
+        "from": start, "to": start + settings.length, "position": 0, "settings": asdict(settings),
+        "begins": "", "beyond": False,
+    }  # fmt: skip
 
 
 def test_eight_at_once_and_a_long_story_are_python_s_too(shipped: Path, engine: Engine) -> None:
@@ -178,13 +243,6 @@ def test_its_tokenizer_is_the_model_s(shipped: Path, engine: Engine) -> None:
         assert ids == model.encode(text), repr(text)
         letters = model.letters()
         assert back == "".join(map(letters.add, ids)), repr(text)
-
-
-def test_plain_javascript_writes_the_same(tiny: Path) -> None:
-    calls = [write([], "Once upon", Settings(length=100, stop_at_end=False), [1, 2])]
-    (fast,), (plain,) = answers(tiny, calls), answers(tiny, calls, plain=True)
-    assert fast == plain
-    assert [len(stream) for stream in plain["streams"]] == [100, 100]
 
 
 PROMPT = "One day a cat found a red ball in the park and ran home."

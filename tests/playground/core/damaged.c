@@ -52,8 +52,9 @@ static void tell(const char *file, uint64_t *state) {
   for (int k = 0; k < QUESTIONS; k++) {
     columns[k] = (struct Column){(int32_t)(next(state) % (uint32_t)h->ids), k % SLOTS, k / SLOTS % context, k};
     struct Question *q = questions + k;
-    q->temperature = k % 4 * 0.6, q->top_p = k % 2 ? 1 : 0.9, q->min_p = k % 3 * 0.1, q->penalty = k % 5 ? 1 : 1.3;
-    q->draw = choice_uniform(1, k), q->top_k = k % 3 * 40, q->known = k % 6 ? -1 : 0, q->alternatives = k % 11;
+    q->settings[TEMPERATURE] = k % 4 * 0.6, q->settings[TOP_P] = k % 2 ? 1 : 0.9, q->settings[MIN_P] = k % 3 * 0.1;
+    q->settings[REPETITION_PENALTY] = k % 5 ? 1 : 1.3, q->settings[TOP_K] = k % 3 * 40;
+    q->draw = choice_uniform(1, k), q->known = k % 6 ? -1 : 0, q->alternatives = k % 11;
     q->num_seen = k % 5, q->num_banned = k % 3;
     q->seen = q->banned = (uint64_t)(uintptr_t)ids;
   }

@@ -77,7 +77,13 @@ def columns_of(ids: Any, slot: int = 0, first: int = 0) -> np.ndarray:
 def questions_of(count: int, **settings: Any) -> np.ndarray:
     """Questions with neutral settings but some."""
     questions = np.zeros(count, QUESTION)
-    neutral = {"temperature": 1, "top_p": 1, "penalty": 1, "known": -1, "alternatives": 10}
+    neutral = {
+        "temperature": 1,
+        "top_p": 1,
+        "repetition_penalty": 1,
+        "known": -1,
+        "alternatives": 10,
+    }
     for name, value in (neutral | settings).items():
         questions[name] = value
     return questions

@@ -25,7 +25,7 @@ SETTINGS = st.fixed_dictionaries(
         "top_k": st.one_of(st.just(0), st.integers(1, 200)),
         "top_p": st.one_of(st.just(1.0), st.just(0.0), FRACTIONS),
         "min_p": st.one_of(st.just(0.0), FRACTIONS),
-        "penalty": st.one_of(st.just(1.0), FRACTIONS.map(lambda x: 0.5 + 1.5 * x)),
+        "repetition_penalty": st.one_of(st.just(1.0), FRACTIONS.map(lambda x: 0.5 + 1.5 * x)),
         "draw": FRACTIONS,
     }
 )
@@ -59,15 +59,18 @@ def ids_of(values: Any) -> np.ndarray:
 def choice(logits: np.ndarray, q: np.void, seen: Any, banned: Any) -> tuple[int, float]:
     """The definition, over the logits of all ids: the reference."""
     logits = logits.astype(np.float64)
-    for token in set(seen.tolist()) if q["penalty"] != 1 else ():
-        larger, smaller = logits[token] / q["penalty"], logits[token] * q["penalty"]
+    for token in set(seen.tolist()) if q["repetition_penalty"] != 1 else ():
+        larger, smaller = (
+            logits[token] / q["repetition_penalty"],
+            logits[token] * q["repetition_penalty"],
+        )
         logits[token] = np.float32(larger if logits[token] > 0 else smaller)
     order = [
         k for k in sorted(range(len(logits)), key=lambda k: (-logits[k], k)) if k not in banned
     ]
     if q["temperature"] == 0:
         return order[0], 1.0
-    order = order[: q["top_k"] or len(order)]
+    order = order[: int(q["top_k"]) or len(order)]
     weights = [math.exp((logits[k] - logits[order[0]]) / q["temperature"]) for k in order]
     total, before = sum(weights), 0.0
     kept: list[tuple[int, float]] = []
@@ -134,12 +137,12 @@ def test_the_choice_is_that_of_transformers() -> None:
             "top_k": int(draws.choice([0, 1, 5, 40, 200])),
             "top_p": float(draws.choice([1.0, 0.3, 0.9, 0.95])),
             "min_p": float(draws.choice([0.0, 0.02, 0.3])),
-            "penalty": float(draws.choice([1.0, 0.8, 1.1, 2.0])),
+            "repetition_penalty": float(draws.choice([1.0, 0.8, 1.1, 2.0])),
             "draw": float(draws.random()),
         }
         scores = torch.from_numpy(logits).double()[None]
         processors: list[Any] = [
-            logits_process.RepetitionPenaltyLogitsProcessor(settings["penalty"]),
+            logits_process.RepetitionPenaltyLogitsProcessor(settings["repetition_penalty"]),
             logits_process.TemperatureLogitsWarper(settings["temperature"]),
         ]
         if settings["top_k"]:
@@ -226,7 +229,7 @@ def test_every_machine_chooses_the_same(name: str) -> None:
         kept += [seen, banned]
         settings = {
             "temperature": draws.choice([0.0, 0.8, 2.0]), "top_k": draws.choice([0, 40]),
-            "penalty": draws.choice([1.0, 1.2]), "draw": draws.random(),
+            "repetition_penalty": draws.choice([1.0, 1.2]), "draw": draws.random(),
         }  # fmt: skip
         asked.append((some_logits(draws, 1_000), asking(settings, seen, banned)))
     expected = answers(Head(row_of))
@@ -266,7 +269,7 @@ def test_all_ids_may_be_banned_but_then_there_is_none() -> None:
     ("name", "value"),
     [
         ("temperature", -1), ("temperature", np.nan), ("top_p", 1.1), ("min_p", -0.1),
-        ("penalty", 0), ("draw", 1), ("draw", np.nan), ("top_k", -1), ("known", 50),
+        ("repetition_penalty", 0), ("draw", 1), ("draw", np.nan), ("top_k", -1), ("known", 50),
         ("known", -2), ("alternatives", 11), ("num_seen", 1), ("num_banned", -1),
     ],
 )  # fmt: skip
@@ -304,7 +307,7 @@ def odds_of(logits: list[float], rest: list[tuple[float, float]], **settings: fl
 @given(SETTINGS, st.integers(0, 2**32), st.integers(1, 100))
 def test_odds_are_those_of_the_choice(settings: dict[str, float], seed: int, ids: int) -> None:
     """Where all ids are known, what remains between draws is each id's probability."""
-    settings = settings | {"penalty": 1.0}
+    settings = settings | {"repetition_penalty": 1.0}
     logits = np.sort(np.random.default_rng(seed).normal(0, 3, ids).astype(np.float32))[::-1]
     odds = odds_of(logits.tolist(), [], **settings)
     assert odds[-1] == 0 and odds.sum() == pytest.approx(1)

@@ -11,6 +11,7 @@ import pytest
 from playground.engine.engine import Engine
 from playground.engine.next_tokens import NextTokens, bins_of_rest
 from playground.engine.stream import Stream
+from playground.model.decoder import Chunk
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Token
@@ -128,19 +129,28 @@ def test_a_story_whose_numbers_go_wrong_ends_alone(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = tokens(engine.write(PROMPT, Settings(length=20, seed=2)))
-    feed = type(engine._network).feed
+    kind = type(engine._network)
+    step, logits = kind.step, kind.logits
     wrong = engine.storyteller.encode(" dragon")[0]
 
-    def spoiled(network: Any, chunks: Any) -> Any:
-        states = feed(network, chunks).clone()
-        row = 0
-        for chunk in chunks:
-            if wrong in chunk.ids:
-                states[row : row + len(chunk.ids)] = math.nan
-            row += len(chunk.ids)
-        return states
+    def is_wrong(chunks: list[Chunk]) -> np.ndarray:
+        """Of each question whether it is about a story with that word."""
+        return np.array([wrong in chunk.ids for chunk in chunks for _ in chunk.asked], dtype=bool)
 
-    monkeypatch.setattr(type(engine._network), "feed", spoiled)
+    def spoiled_logits(network: Any, chunks: list[Chunk]) -> np.ndarray:
+        found: np.ndarray = logits(network, chunks)
+        found[is_wrong(chunks)] = math.nan
+        return found
+
+    def spoiled_step(network: Any, chunks: list[Chunk], questions: np.ndarray) -> np.ndarray:
+        found: np.ndarray = step(network, chunks, questions)
+        nothing = np.full(network.head.unique, math.nan, np.float32)
+        for number in np.flatnonzero(is_wrong(chunks)):
+            found[number] = network.head.answer(nothing, questions[number])
+        return found
+
+    monkeypatch.setattr(kind, "step", spoiled_step)
+    monkeypatch.setattr(kind, "logits", spoiled_logits)
     well = engine.write(PROMPT, Settings(length=20, seed=2))
     for settings in (Settings(length=20), Settings(length=20, top_k=0, repetition_penalty=1.5)):
         with pytest.raises(ValueError, match="no number"):

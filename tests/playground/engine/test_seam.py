@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from playground.core.library import Head
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
 from playground.engine.seam import Beginnings, is_finished
@@ -121,7 +122,10 @@ def test_the_tokens_that_spell_a_beginning() -> None:
 
 
 def test_a_word_is_finished_where_nothing_longer_is_likelier() -> None:
-    logits = np.log(np.array([0.5, 0.2, 0.2, 0.1]))
-    assert is_finished(logits, 0, np.array([1, 2]))
-    assert not is_finished(logits, 1, np.array([2, 3]))
-    assert is_finished(logits, 3, np.array([], dtype=np.int64))
+    head, logits = Head(4), np.log(np.array([0.5, 0.2, 0.2, 0.1], dtype=np.float32))
+    assert is_finished(head, logits, 0, np.array([1, 2]))
+    assert is_finished(head, logits, 1, np.array([3]))
+    assert not is_finished(head, logits, 1, np.array([2, 3]))
+    assert not is_finished(head, logits, 3, np.array([0]))
+    assert is_finished(head, logits, 3, np.array([], dtype=np.int64))
+    assert not is_finished(head, np.full(4, np.nan, np.float32), 0, np.array([1]))

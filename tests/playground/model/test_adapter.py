@@ -39,6 +39,7 @@ def told(engine: Engine) -> list[int]:
         return [token.token_id for token in stream]
 
 
+@pytest.mark.usefixtures("broken_characters")
 def test_greedy_tokens_are_those_of_the_adapted_model(adapter: Path) -> None:
     storyteller = ModelFolder.open(adapter, device="cpu")
     base = ModelFolder.open(storyteller.base, device="cpu")

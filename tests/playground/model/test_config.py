@@ -11,8 +11,15 @@ from typing import Any
 import pytest
 
 from playground.engine.engine import Engine
-from playground.model.config import context_of, ends_of, read_config
-from playground.model.families import family_of
+from playground.model.config import (
+    Config,
+    config_by_transformers,
+    config_of,
+    context_of,
+    ends_of,
+    read_config,
+)
+from playground.model.families import FAMILIES, family_of
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from tests.vocabulary import END_OF_TEXT
@@ -30,6 +37,100 @@ def change(folder: Path, name: str, **values: Any) -> None:
     content = (json.loads(file.read_text()) if file.exists() else {}) | values
     kept = {key: value for key, value in content.items() if value is not ...}
     file.write_text(json.dumps(kept), encoding="utf-8")
+
+
+FULL: dict[str, dict[str, Any]] = {  # values other than the classes' own
+    "gpt2": {"vocab_size": 99, "n_embd": 96, "n_inner": 80, "n_layer": 3, "n_head": 4,
+             "n_positions": 55, "layer_norm_epsilon": 1e-4, "tie_word_embeddings": False,
+             "bos_token_id": 3, "eos_token_id": [4, 5]},
+    "llama": {"vocab_size": 99, "hidden_size": 64, "intermediate_size": 80, "num_hidden_layers": 3,
+              "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+              "max_position_embeddings": 55, "rms_norm_eps": 1e-4, "tie_word_embeddings": True,
+              "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
+              "bos_token_id": 3, "eos_token_id": 4},
+}  # fmt: skip
+FULL["qwen3"] = FULL["llama"] | {"num_attention_heads": 32, "use_sliding_window": False}
+OLDER = [
+    {"rope_theta": 3e4, "rope_scaling": None, "rope_parameters": ...},
+    {"rope_theta": None, "rope_parameters": ...},
+    {"rope_theta": 7, "rope_parameters": ...},
+    {"rope_parameters": {"rope_theta": 3e4}},
+    {"rope_parameters": {"type": "default"}, "rope_theta": 4e4},
+    {"partial_rotary_factor": 1.0},
+]
+VARIANTS = [
+    (kind, change)
+    for kind in FAMILIES
+    for change in (
+        {},
+        *({name: missing} for name in FULL[kind] for missing in (None, ...)),
+        dict.fromkeys(FULL[kind], ...),
+        *(OLDER if kind != "gpt2" else [{"hidden_size": 192, "n_embd": ...}]),
+        *([{"layer_types": ["full_attention"] * 3}] if kind == "qwen3" else []),
+    )
+]
+
+
+@pytest.mark.parametrize(("kind", "change"), VARIANTS)
+def test_a_family_is_read_as_its_class_reads_it(
+    kind: str, change: dict[str, Any], tmp_path: Path
+) -> None:
+    values = {"model_type": kind} | FULL[kind] | change
+    kept = {name: value for name, value in values.items() if value is not ...}
+    (tmp_path / "config.json").write_text(json.dumps(kept), encoding="utf-8")
+    ours, theirs = read_config(tmp_path), config_by_transformers(tmp_path, kind)
+    assert isinstance(ours, Config)
+    assert family_of(theirs) is family_of(ours) is FAMILIES[kind]
+    assert context_of(ours) == context_of(theirs)
+    for name in FAMILIES[kind].defaults:
+        if name == "rope_parameters":
+            assert ours.rope_parameters["rope_theta"] == (
+                theirs.rope_parameters["rope_theta"] or 10_000.0
+            )
+        elif name != "layer_types":
+            assert getattr(ours, name) == getattr(theirs, name, getattr(ours, name)), name
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_the_table_s_values_are_the_classes_own(kind: str) -> None:
+    from transformers import AutoConfig
+
+    own = AutoConfig.for_model(kind)
+    computed = ("rope_parameters", "layer_types", "head_dim", "num_key_value_heads")
+    for name, value in FAMILIES[kind].defaults.items():
+        if name not in computed:
+            assert getattr(own, name, value) == value, name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden_size": "wide"}, {"vocab_size": 1.5}, {"tie_word_embeddings": 1},
+     {"num_attention_heads": 0}, {"num_hidden_layers": -1}, {"rms_norm_eps": "small"},
+     {"rope_parameters": {"rope_theta": "big"}}, {"rope_parameters": [1]}, {"rope_scaling": "x"},
+     {"head_dim": "x"},
+     {"eos_token_id": "x"}, {"eos_token_id": [1, "x"]}, {"hidden_act": 3},
+     {"layer_types": ["full_attention"]}],
+)  # fmt: skip
+def test_a_value_of_another_type_is_a_sentence(change: dict[str, Any], tmp_path: Path) -> None:
+    values = {"model_type": "qwen3"} | FULL["qwen3"] | change
+    (tmp_path / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ValueError, match="config.json cannot be used") as found:
+        read_config(tmp_path)
+    assert next(iter(change)).removesuffix("parameters") in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [("gpt2", {"activation_function": "relu"}), ("gpt2", {"scale_attn_weights": False}),
+     ("llama", {"attention_bias": True}), ("llama", {"quantization_config": {"bits": 4}}),
+     ("llama", {"rope_scaling": {"type": "linear", "factor": 2.0}}), ("gpt2", {"n_head": 32}),
+     ("llama", {"rope_parameters": {"full_attention": {"rope_theta": 7.0}}}),
+     ("llama", {"partial_rotary_factor": 0.5}), ("qwen3", {"use_sliding_window": True}),
+     ("qwen3", {"layer_types": ["full_attention", "sliding_attention", "full_attention"]})],
+)  # fmt: skip
+def test_other_shapes_are_left_to_transformers(kind: str, change: dict[str, Any]) -> None:
+    assert config_of({"model_type": kind} | FULL[kind]) is not None
+    assert config_of({"model_type": kind} | FULL[kind] | change) is None
 
 
 @pytest.mark.parametrize("missing", [None, ...])
@@ -79,7 +180,7 @@ def test_all_ends_are_ends(
     change(folder, "config.json", eos_token_id=config)
     opened = ModelFolder.open(folder, device="cpu").tokenizer
     if not tokenizer:
-        opened.eos_token = None
+        opened.eos_token_id = None
     assert ends_of(folder, read_config(folder), opened) == expected
 
 
@@ -107,8 +208,8 @@ def test_without_an_end_a_story_runs_to_its_length(
     storyteller = ModelFolder.open(folder, device="cpu")
     assert storyteller.ends == frozenset()
     with Engine(storyteller, max_streams=1) as engine:
-        head = engine._network.head
-        monkeypatch.setattr(head, "ids_of", always(head.ids_of, END_OF_TEXT))
+        step = engine._network.step
+        monkeypatch.setattr(engine._network, "step", always(step, END_OF_TEXT))
         with engine.write("A fox", Settings(temperature=0, length=9)) as stream:
             assert [token.token_id for token in stream] == [END_OF_TEXT] * 9
         assert stream.story.text == "A fox"  # nothing of <|endoftext|>
@@ -119,12 +220,12 @@ def test_without_an_end_a_story_runs_to_its_length(
 
 
 def always(function: Callable[..., Any], token_id: int) -> Callable[..., Any]:
-    """The head's answer with another id in the first place."""
+    """The decoder's step, which always chooses one id."""
 
     def changed(*arguments: Any) -> Any:
-        ids, logits = function(*arguments)
-        ids[:, 0] = token_id
-        return ids, logits
+        answers = function(*arguments)
+        answers["id"] = token_id
+        return answers
 
     return changed
 

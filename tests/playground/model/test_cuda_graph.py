@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from playground.model.cuda_graph import FEWEST, FixedBatch, fixed_rows
+from playground.model.cuda_graph import FixedBatch
 
 ROWS = 4
 
@@ -32,9 +32,3 @@ def test_what_was_answered_stays_when_more_is_asked() -> None:
     before = graph(torch.ones(1, 1))[0]
     graph(torch.full((1, 1), 2.0))
     assert before.item() == 1
-
-
-def test_only_a_gpu_fixes_the_rows() -> None:
-    assert fixed_rows(torch.device("cpu"), 32) is None
-    assert fixed_rows(torch.device("cuda"), 1) == FEWEST
-    assert fixed_rows(torch.device("cuda"), 256) == 256

@@ -9,18 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, T5ForConditionalGeneration, set_seed
 
+from playground.core.library import QUESTION
 from playground.engine.engine import Engine
-from playground.model.attention import Chunk
-from playground.model.batched_decoder import BatchedDecoder
+from playground.model.core_decoder import CoreDecoder, share_out
+from playground.model.cuda_decoder import CudaDecoder
+from playground.model.decoder import Chunk
 from playground.model.folder import ModelFolder
 from playground.model.transformers_decoder import TransformersDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story
 from tests.playground.model.tokenizers_in_the_wild import KINDS, stored
+
+pytestmark = pytest.mark.usefixtures("broken_characters")
 
 VOCABULARY = 320
 CONTEXT = 64
@@ -52,13 +57,14 @@ OWN: dict[str, tuple[str, dict[str, Any]]] = {  # decoded by our own loop
     "Llama": ("llama", LLAMA),
     "Llama, tied": ("llama", LLAMA | {"tie_word_embeddings": True}),
     "Llama with wide heads": ("llama", LLAMA | {"head_dim": 16}),
+    "Llama, grouped": ("llama", GROUPED),
     "Qwen3": ("qwen3", LLAMA | QWEN),
+    "Qwen3, grouped": ("qwen3", GROUPED | QWEN),
 }
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {  # by transformers
     "GPT-2 without a scale": ("gpt2", GPT | {"scale_attn_weights": False}),
     "GPT-2 with a scale by layer": ("gpt2", GPT | {"scale_attn_by_inverse_layer_idx": True}),
     "GPT-2 with ReLU": ("gpt2", GPT | {"activation_function": "relu"}),
-    "Llama, grouped": ("llama", GROUPED),
     "Llama with biases": ("llama", LLAMA | {"attention_bias": True}),
     "Llama with MLP biases": ("llama", LLAMA | {"mlp_bias": True}),
     "Llama with GELU": ("llama", LLAMA | {"hidden_act": "gelu"}),
@@ -68,7 +74,6 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {  # by transformers
     "Llama 3": ("llama", rope("llama3", low_freq_factor=1.0, high_freq_factor=4.0,
                               original_max_position_embeddings=32)),
     "Qwen2": ("qwen2", GROUPED),
-    "Qwen3, grouped": ("qwen3", GROUPED | QWEN),
     "Qwen3, sliding": ("qwen3", LLAMA | QWEN | {"use_sliding_window": True, "sliding_window": 8,
                                                 "max_window_layers": 0}),
     "Mistral": ("mistral", SLIDING),
@@ -186,12 +191,24 @@ def test_a_shape_tells_what_generate_tells(name: str, made: Made) -> None:
     kind, sizes = (OWN | OTHERS)[name]
     folder, model = made(kind, sizes)
     with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
-        assert isinstance(engine._network, BatchedDecoder if name in OWN else TransformersDecoder)
+        assert isinstance(engine._network, CoreDecoder if name in OWN else TransformersDecoder)
         check_against_generate(engine, model, PROMPT, LENGTH)
         # A story that begins alike: the cache goes back, or is filled anew.
         check_against_generate(engine, model, PROMPT[:-4], 8)
         assert engine.context in (CONTEXT, 2_048)  # or as many as are assumed
         assert engine.score(PROMPT).tokens[3].token_id == engine.encode(PROMPT)[3]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_gpu_s_decoder_tells_what_generate_tells(
+    name: str, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, model = made(*OWN[name])
+    monkeypatch.setattr(
+        "playground.engine.engine.open_decoder", lambda storyteller, _: CudaDecoder(storyteller)
+    )
+    with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
+        check_against_generate(engine, model, PROMPT, LENGTH)
 
 
 ODD = {  # an MLP whose rows end in the middle of a vector register, and heads of odd pairs
@@ -201,35 +218,40 @@ ODD = {  # an MLP whose rows end in the middle of a vector register, and heads o
 }
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("name", ODD)
 def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
-    name: str, threads: int, made: Made
+    name: str, workers: int, made: Made
 ) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        decoder = BatchedDecoder(ModelFolder.open(made(*ODD[name])[0], device="cpu"))
-        decoder.reserve(64, CONTEXT)
-        draws = torch.Generator().manual_seed(1)
-        stories = torch.randint(0, VOCABULARY, (64, 5), generator=draws).tolist()
-        alone = {  # of every fourth and the last one: each feed takes as long as that of them all
-            slot: torch.cat(
-                [decoder.feed([Chunk(slot, k, [token_id])]) for k, token_id in enumerate(story)]
-            )
-            for slot, story in enumerate(stories)
-            if slot % 4 == 0 or slot == 63
-        }
-        slots, states = list(alone), torch.stack(list(alone.values()))
-        decoder.reserve(64, CONTEXT)
-        at_once = decoder.feed([Chunk(slot, 0, story) for slot, story in enumerate(stories)])
-        assert torch.equal(at_once.view(64, 5, -1)[slots], states)
-        decoder.reserve(64, CONTEXT)
-        for k in range(5):
-            among = decoder.feed([Chunk(slot, k, [story[k]]) for slot, story in enumerate(stories)])
-            assert torch.equal(among[slots], states[:, k])
-    finally:
-        torch.set_num_threads(before)
+    decoder = CoreDecoder(ModelFolder.open(made(*ODD[name])[0], device="cpu"), workers)
+    draws = torch.Generator().manual_seed(1)
+    stories = torch.randint(0, VOCABULARY, (64, 5), generator=draws).tolist()
+    every = list(range(64))
+
+    def fed(slots: list[int], start: int, stop: int) -> np.ndarray:
+        """(stories, tokens) of what is answered about each token from `start` to `stop`."""
+        chunks = [Chunk(k, start, stories[k][start:stop], range(stop - start)) for k in slots]
+        questions = np.zeros(len(slots) * (stop - start), QUESTION)
+        questions["repetition_penalty"], questions["known"], questions["alternatives"] = 1, 7, 10
+        return decoder.step(chunks, questions).reshape(len(slots), stop - start)
+
+    decoder.reserve(64, CONTEXT)
+    alone = np.stack(
+        [np.concatenate([fed([slot], k, k + 1) for k in range(5)], axis=1)[0] for slot in every]
+    )
+    assert (alone["probability"] > 0).all()
+    decoder.reserve(64, CONTEXT)
+    assert fed(every, 0, 5).tobytes() == alone.tobytes()
+    decoder.reserve(64, CONTEXT)
+    for k in range(5):
+        assert fed(every, k, k + 1).tobytes() == np.ascontiguousarray(alone[:, k]).tobytes()
+
+
+def test_stories_are_shared_out_whole_and_evenly() -> None:
+    assert share_out([1], 4) == [[0]]
+    assert share_out([1] * 7, 2) == [[0, 2, 4, 6], [1, 3, 5]]
+    assert share_out([1, 64, 1, 20, 30], 2) == [[1], [4, 3, 0, 2]]
+    assert share_out([], 2) == []
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -281,7 +303,7 @@ def test_a_window_that_has_slid_is_read_again_after_a_turn(made: Made) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
-    [("num_hidden_layers", 3, "layers.2"), ("hidden_size", 64, "do not fit"),
+    [("num_hidden_layers", 3, "layers.2"), ("hidden_size", 64, "as config.json says"),
      ("num_attention_heads", 3, ""), ("vocab_size", 500, "")],
 )  # fmt: skip
 @pytest.mark.parametrize("grouped", [False, True])

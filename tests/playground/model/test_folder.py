@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -137,7 +138,7 @@ def test_weights_other_than_those_exported_are_refused(folder: Path) -> None:
 
 
 def test_facts_are_those_of_the_folder(storyteller: ModelFolder, tiny_export: Path) -> None:
-    expected = sum(weight.numel() for weight in storyteller.weights.values())
+    expected = sum(weight.size for weight in storyteller.weights.values())
     assert storyteller.facts.parameters == expected
     facts = ModelFolder.open(tiny_export).facts
     assert (facts.name, facts.corpus, facts.stories) == ("tiny", "made-up stories", 1234)
@@ -157,7 +158,7 @@ def test_the_fingerprint_is_that_of_the_content(folder: Path, storyteller: Model
 
 def test_every_id_stands_for_the_bytes_that_the_tokenizer_decodes(shipped: ModelFolder) -> None:
     pieces = [shipped.token_bytes(token_id) for token_id in range(GPT2_END + 1)]
-    decoded = shipped.tokenizer.batch_decode([[token_id] for token_id in range(GPT2_END)])
+    decoded = [shipped.tokenizer.decode([token_id]) for token_id in range(GPT2_END)]
     assert [piece.decode(errors="replace") for piece in pieces[:GPT2_END]] == decoded
     assert pieces[GPT2_END] == b""
     assert all(len(piece) > 0 for piece in pieces[:GPT2_END])
@@ -184,4 +185,4 @@ def test_half_precision_and_several_files_are_the_same_model(folder: Path, tmp_p
     whole, parts = ModelFolder.open(folder), ModelFolder.open(tmp_path / "parts")
     assert whole.weights.keys() == parts.weights.keys()
     for name, weight in whole.weights.items():
-        torch.testing.assert_close(weight.half(), parts.weights[name], rtol=0, atol=0)
+        np.testing.assert_array_equal(weight.astype(np.float16), parts.weights[name])

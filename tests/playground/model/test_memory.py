@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
 from playground.engine.engine import Engine
 from playground.model import memory
@@ -59,11 +58,11 @@ def test_a_long_context_is_shortened(export: Exporter, capsys: pytest.CaptureFix
 
 
 def test_a_container_s_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = memory.free_memory(torch.device("cpu"))
+    found = memory.free_memory("cpu")
     assert 10**7 < found < 10**14
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
     for name, content in (("max", "3000000"), ("current", "2500000"), ("stat", "inactive_file 7")):
         (tmp_path / f"memory.{name}").write_text(content)
-    assert memory.free_memory(torch.device("cpu")) == 500_007
+    assert memory.free_memory("cpu") == 500_007
     (tmp_path / "memory.max").write_text("max")
-    assert memory.free_memory(torch.device("cpu")) > 10**7
+    assert memory.free_memory("cpu") > 10**7

@@ -30,11 +30,15 @@ def change(folder: Path, made: Callable[[str, torch.Tensor], torch.Tensor]) -> N
     save_file(weights, file, {"format": "pt"})
 
 
-@pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2", "int8"])
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [("float8_e4m3fn", "F8_E4M3"), ("float8_e5m2", "F8_E5M2"), ("int8", "I8")]
+)
 def test_quantized_weights_without_a_configuration_are_refused_everywhere(
-    folder: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, dtype: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    change(folder, lambda _, weight: weight.to(getattr(torch, kind)) if weight.ndim > 1 else weight)
+    change(
+        folder, lambda _, weight: weight.to(getattr(torch, dtype)) if weight.ndim > 1 else weight
+    )
     commands = (
         lambda: generate.main([str(folder), "--device", "cpu"]),
         lambda: make_page([str(folder), str(tmp_path / "page")]),
@@ -45,6 +49,17 @@ def test_quantized_weights_without_a_configuration_are_refused_everywhere(
         assert said.err.count("\n") == 1 and f"is stored as {kind}, and config.json" in said.err
     with pytest.raises(ValueError, match=f"weight is stored as {kind}"):
         ModelFolder.open(folder, device="cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_arrays_are_the_stored_numbers(folder: Path, dtype: torch.dtype) -> None:
+    change(folder, lambda _, weight: weight.to(dtype))
+    found = ModelFolder.open(folder, device="cpu").weights
+    stored = load_file(folder / "model.safetensors")
+    assert found.keys() == stored.keys()
+    for name, weight in stored.items():
+        kind = torch.float32 if dtype == torch.bfloat16 else dtype
+        assert torch.equal(torch.from_numpy(found[name]), weight.to(kind))
 
 
 def test_weights_of_one_value_are_named(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

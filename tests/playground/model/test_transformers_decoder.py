@@ -116,7 +116,7 @@ def test_a_model_without_a_word_of_its_own_before_a_story_begins_with_a_line(
                 content[name] = None
         file.write_text(json.dumps(content))
     storyteller = ModelFolder.open(other, device="cpu")
-    assert storyteller.tokenizer.eos_token is None
+    assert storyteller.tokenizer.eos_token_id is None
     assert [storyteller.start] == storyteller.encode("\n")
     with Engine(storyteller, max_streams=1) as engine:
         assert len(engine.score(PROMPT).tokens) == len(engine.encode(PROMPT))

@@ -34,11 +34,9 @@ def engine(tiny: ModelFolder) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def shared(engine: Engine) -> Iterator[SharedStories]:
+def shared(engine: Engine) -> SharedStories:
     """What links lead to on the page."""
-    shared = SharedStories({"tiny": engine})
-    yield shared
-    shared.close()
+    return SharedStories({"tiny": engine})
 
 
 @pytest.fixture(scope="session")

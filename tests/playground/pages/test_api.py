@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import subprocess
 import urllib.error
 import urllib.request
 from typing import Any
-from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from playground.core.library import QUESTION, Head, uniform
 from playground.engine.engine import Busy, Engine
 from playground.pages.api import Api
-from playground.sampling import Settings, choose, uniform
+from playground.sampling import Settings
 from tests.paths import ROOT
 from tests.playground.pages.calls import call
 
@@ -91,12 +90,16 @@ def test_any_text_is_a_prompt(client: Client) -> None:
 def test_a_story_that_ends_at_once_is_its_prompt(client: Client, engine: Engine) -> None:
     (end,) = engine.storyteller.ends
     likeliest = engine.candidates([]).candidates
-    logits = np.array([candidate.logit for candidate in likeliest])
+    logits = np.array([candidate.logit for candidate in likeliest], dtype=np.float32)
     place = [candidate.token_id for candidate in likeliest].index(end)
-    settings = Settings()
+    settings, head, question = Settings(), Head(len(likeliest)), np.zeros(1, QUESTION)
+    question[["temperature", "top_p", "penalty", "top_k", "known"]] = (
+        settings.temperature, 1, 1, settings.top_k, -1,
+    )  # fmt: skip
 
     def ends_at_once(seed: int) -> bool:
-        return choose(logits, -math.inf, settings, uniform(seed, 0)) == (place, ANY)
+        question["draw"] = uniform(seed, 0)
+        return bool(head.answer(logits, question[0])["id"] == place)
 
     seed = next(filter(ends_at_once, range(5_000)))
     assert client.predict("", seed=seed, api_name="/generate") == ""

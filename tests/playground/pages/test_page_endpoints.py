@@ -14,7 +14,10 @@ import pytest
 from gradio_client import Client
 
 from playground.engine.engine import Engine
+from playground.engine.replay import replay
 from playground.pages import api
+from playground.sampling import Settings
+from playground.stories.permalink import Permalink, Run
 from tests.playground.pages.calls import call
 
 
@@ -79,6 +82,59 @@ def test_the_page_s_odds_and_scores(url: str, engine: Engine) -> None:
     assert found["token"]["rank"] == wanted[2].rank
     assert found["token"]["probability"] == pytest.approx(wanted[2].probability, rel=1e-4)
     assert len(found["candidates"]) == 200
+
+
+def test_a_story_s_record_has_the_draws_of_what_the_model_wrote(url: str, engine: Engine) -> None:
+    settings = Settings(length=8, seed=5, stop_at_end=False)
+    with engine.write("Once upon a time", settings) as stream:
+        told = list(stream)
+    typed = engine.encode("Once upon a time")
+    ids = [*typed, *(token.token_id for token in told)]
+    model = engine.storyteller.fingerprint[:16]
+    tokens = [(one, -1 if k < len(typed) else 0) for k, one in enumerate(ids)]
+    expected = replay(engine, Permalink(model, "tiny", (Run(settings),), tuple(tokens))).story
+    part = {
+        "from": len(typed), "to": len(ids), "position": 0, "begins": "", "beyond": False,
+        "settings": {"seed": 5, "stop_at_end": False},
+    }  # fmt: skip
+    asked = {"model": "tiny", "ids": ids, "parts": [part]}
+    ((_, (found,)),) = call(url, "page_record", asked)
+    assert found == {
+        "tokens": json.loads(expected.to_json())["tokens"], "ended": expected.ended,
+    }  # fmt: skip
+    assert [token["draw"] is None for token in found["tokens"]] == [
+        k < len(typed) for k in range(len(ids))
+    ]
+    # What the model would not have written has no draws.
+    ((_, (other,)),) = call(
+        url, "page_record", asked | {"parts": [part | {"settings": {"seed": 6}}]}
+    )
+    assert [token["token_id"] for token in other["tokens"]] == ids
+    assert other["tokens"][-1]["draw"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ids": []}, "Ids must hold a token"),
+        ({"ids": [900_000], "parts": []}, "This story holds a token, 900000"),
+        ({"model": "other"}, "There is no model 'other' here"),
+        ({"parts": 7}, "Parts must be a list of JSON objects."),
+        ({"parts": [7]}, "Parts must be a list of JSON objects."),
+        ({"parts": [{"from": 0}]}, "To must be a whole number"),
+        ({"parts": [{"from": 0, "to": 9}]}, "Parts must follow each other within the story's 3"),
+        ({"parts": [{"from": 1, "to": 1}]}, "Parts must follow each other within the story's 3"),
+        ({"parts": [{"from": 0, "to": 2}]}, "The settings of a story must be a JSON object."),
+        ({"parts": [{"from": 0, "to": 2, "settings": {"wild": 1}}]}, "There is no setting 'wild'."),
+        ({"parts": [{"from": 0, "to": 2, "settings": {}}]}, "Position must be a whole number"),
+    ],
+    ids=str,
+)
+def test_a_request_for_a_record_is_checked(url: str, changes: dict[str, Any], said: str) -> None:
+    asked = {"model": "tiny", "ids": [1, 2, 3]} | changes
+    event, problem = call(url, "page_record", asked)[-1]
+    assert event == "error"
+    assert problem["error"].startswith(said)
 
 
 @pytest.mark.parametrize(

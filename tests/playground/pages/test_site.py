@@ -27,6 +27,7 @@ def test_the_page_is_kept_to_itself(url: str) -> None:
     with urllib.request.urlopen(url) as answer:
         headers, page = answer.headers, answer.read().decode()
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
+    assert "script-src 'self' 'wasm-unsafe-eval';" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "SAMEORIGIN"
     assert "<title>Inkling" in page
@@ -66,7 +67,7 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
     assert status(stranger) == 400
 
 
-@pytest.mark.parametrize("name", ["start.js", "style.css", "text.json"])
+@pytest.mark.parametrize("name", ["start.js", "style.css", "text.json", "core.wasm"])
 def test_an_update_is_never_mixed_with_an_old_page(url: str, name: str) -> None:
     """A browser asks again for each file, and is told if it has it still."""
     with urllib.request.urlopen(f"{url}web/{name}") as answer:

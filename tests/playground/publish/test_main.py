@@ -84,7 +84,7 @@ def test_a_static_space_is_published_and_updated(
     static = ["space", "lily/tale", "--target", "static", "--export", str(folder)]
     assert command.main([*static, "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "browser/kernel.wasm" in said and "sdk: static" in said and ".inkling" in said
+    assert "web/core.wasm" in said and "sdk: static" in said and ".inkling" in said
     assert command.main(["model", str(folder), "lily/tale"]) == 0
     assert command.main(static) == 0
     said = capsys.readouterr().out

@@ -53,13 +53,11 @@ def test_its_front_matter_is_what_the_hub_reads(space: Path) -> None:
     assert (space / about["app_file"]).is_file()
 
 
-def test_it_installs_the_pytorch_of_its_hardware(space: Path) -> None:
+def test_only_a_gpu_installs_pytorch(space: Path) -> None:
     lines = (space / "requirements.txt").read_text().splitlines()
-    torch = [line for line in lines if "torch" in line]
-    if space.name.startswith("cpu"):
-        assert torch == ["--extra-index-url https://download.pytorch.org/whl/cpu", "torch>=2.8"]
-    else:
-        assert torch == ["torch>=2.8,<2.12"]
+    heavy = [line for line in lines if re.match("torch|transformers|--", line)]
+    assert heavy == ([] if space.name.startswith("cpu") else ["torch>=2.8,<2.12"])
+    assert {"tokenizers", "safetensors", "numpy"} <= {line.split(">=")[0] for line in lines}
     assert not any(re.match("gradio|spaces|huggingface", line) for line in lines)
 
 

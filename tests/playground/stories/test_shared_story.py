@@ -1,59 +1,34 @@
-"""What people are given: titles, settings in words, texts that are cut at a sentence."""
+"""What other sites are given: titles, and texts that are cut at a sentence."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 import pytest
 
-from playground.sampling import Settings
-from playground.stories.permalink import Run
-from playground.stories.shared_story import (
-    SharedStory,
-    Word,
-    beginning,
-    given,
-    how,
-    shared_story,
-    shortened,
-)
-
-
-def test_a_story_is_called_by_its_beginning_or_as_somebody_says() -> None:
-    words = [Word("The moon was lonely.\nIt sang.", by_model=True)]
-    assert shared_story(words, [], model="tiny").title == "The moon was lonely"
-    assert shared_story(words, [], model="tiny", title=" A  moon\n").title == "A moon"
-    assert shared_story([], [], model="tiny").title == "A story"
-    long = beginning("Once upon a time, there was a little fox who lived in a tree.")
-    assert long == "Once upon a time, there was a little fox who…"
-    assert len(given("x" * 500)) == 120
-    assert given("a\x00b\u202ec\ud800d") == "a b c d"
-
-
-def test_who_wrote_it(hostile: SharedStory) -> None:
-    assert hostile.byline == "Lily <b> and tiny"
-    assert replace(hostile, author="").byline == "tiny"
-    assert hostile.alternative.startswith("“My <script>")
-    assert "\n" not in hostile.alternative and len(hostile.alternative) < 700
-
-
-def test_the_settings_in_words() -> None:
-    one = Run(Settings(temperature=0.8, top_k=0, top_p=0.9, seed=7))
-    assert how([]) == "written by hand"
-    assert how([one]) == "temperature 0.8, top-k all, top-p 0.9, seed 7"
-    assert how([one, one]) == how([one])
-    other = replace(one, settings=replace(one.settings, seed=8))
-    assert how([one, other]).endswith("seed 7, and 1 more")
+from playground.stories.shared_story import SharedStory, in_one_line, shortened
 
 
 @pytest.mark.parametrize(
-    ("probability", "level"),
-    [(0.9, 0), (0.5, 0), (0.3, 1), (0.1, 2), (0.02, 3), (0.002, 4), (0, 5)],
+    ("text", "title"),
+    [
+        ("The moon was lonely.\nIt sang.", "The moon was lonely"),
+        ("a\x00b\u202ec\ud800d", "a b c d"),
+        (" \n", "A story"),
+        (
+            "Once upon a time, there was a little fox who lived in a tree.",
+            "Once upon a time, there was a little fox who…",
+        ),
+    ],
 )
-def test_surprise_has_the_levels_of_the_page(probability: float, level: int) -> None:
-    assert Word("x", True, -math.log(max(probability, 1e-12))).level == level
-    assert Word("x", True).level == 0
+def test_a_story_is_called_by_its_beginning(text: str, title: str) -> None:
+    assert SharedStory(text, "tiny", "").title == title
+
+
+def test_a_picture_says_what_is_on_it() -> None:
+    story = SharedStory('<script>alert("x")</script>\n' + "The fox ran. " * 100, "tiny", "")
+    assert story.alternative.startswith("“<script>alert")
+    assert ", a story by tiny: <script>" in story.alternative
+    assert "\n" not in story.alternative and len(story.alternative) < 700
+    assert in_one_line(" a\t b\u2028c ") == "a b c"
 
 
 def test_a_text_is_cut_at_a_sentence() -> None:

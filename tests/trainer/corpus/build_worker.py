@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 from trainer.corpus import build_store
-from trainer.corpus.read import readers
+from trainer.corpus.read import chunks
 from trainer.settings.corpus import Corpus
 
-readers.CHUNK_BYTES = 10_000
+chunks.CHUNK_BYTES = 10_000
 source, folder, killed_at = sys.argv[1:]
 
 

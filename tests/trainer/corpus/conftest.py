@@ -2,11 +2,13 @@
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from trainer.corpus.read.files import find_files
+from trainer.corpus.read.readers import read_files
 from trainer.settings.corpus import Corpus
 
 NAMES = ["Pip", "Nora", "Ben", "Ola", "Mia", "Sam", "Kim", "Lily", "Tim", "Anna"]
@@ -44,6 +46,13 @@ def write_jsonl(file: Path, texts: Iterable[str]) -> Path:
         encoding="utf-8",
     )
     return file
+
+
+def read_file(file: Path, settings: Corpus | None = None) -> Iterator[str]:
+    """Yield the stories of one file, as they stand there but for what belongs to the file."""
+    for reading in read_files(find_files(str(file)).train, settings or Corpus()):
+        for chunk in reading.chunks:
+            yield from chunk.stories()
 
 
 @pytest.fixture

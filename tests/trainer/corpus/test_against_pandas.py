@@ -23,10 +23,10 @@ import pandas
 import pytest
 import zstandard
 
-from trainer.corpus.read.files import find_files, read_file
+from trainer.corpus.read.files import find_files
 from trainer.settings.corpus import Corpus
 
-from .conftest import story
+from .conftest import read_file, story
 
 GROUPS, FILES = 20, 10  # 200 files
 PACK: dict[str, Callable[[bytes], bytes]] = {

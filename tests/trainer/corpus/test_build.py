@@ -18,7 +18,7 @@ from filelock import FileLock
 from tests.paths import ROOT
 from tests.processes import Program
 from trainer.corpus import build_store
-from trainer.corpus.read import readers
+from trainer.corpus.read import chunks
 from trainer.corpus.read.sources import SAMPLE
 from trainer.corpus.store import build, cleaning
 from trainer.corpus.store.closings import FIRST
@@ -140,7 +140,7 @@ def test_near_duplicates_go_when_asked(
 def test_the_same_bytes_for_any_number_of_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(readers, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 20_000)
     file = write_jsonl(tmp_path / "all.jsonl", (story(n % 700) for n in range(1000)))
     found = [
         build_quietly(settings(file, workers=workers, folder=str(tmp_path / str(workers))))
@@ -156,7 +156,7 @@ def test_pieces_do_not_change_the_tokens(
     file = write_jsonl(tmp_path / "all.jsonl", stories)
     found = []
     for size in (333, 5000, 10**6):
-        monkeypatch.setattr(readers, "CHUNK_BYTES", size)
+        monkeypatch.setattr(chunks, "CHUNK_BYTES", size)
         store = build_store(settings(file, folder=str(tmp_path / str(size))), progress=False)
         found.append((store.folder / "train" / "tokens.bin").read_bytes())
     assert found[0] == found[1] == found[2]
@@ -376,7 +376,7 @@ def test_a_read_only_folder(read_only: Path, inside: str) -> None:
 def test_a_source_that_breaks_late_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stories: list[str], settings: Settings
 ) -> None:
-    monkeypatch.setattr(readers, "CHUNK_BYTES", 2000)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2000)
     file = write_jsonl(tmp_path / "all.jsonl", stories)
     with file.open("ab") as stream:
         stream.write(b"no story\n")

@@ -11,11 +11,14 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from trainer.corpus.read import formats, readers, tables
-from trainer.corpus.read.files import find_files, opened_whole, read_file, understand
+from trainer.corpus.read import chunks, columns, text
+from trainer.corpus.read.files import find_files
 from trainer.corpus.read.formats import Format
 from trainer.corpus.read.packing import StoryFile
+from trainer.corpus.read.readers import read_files
 from trainer.settings.corpus import Corpus
+
+from .conftest import read_file
 
 Write = Callable[[Path, list[str]], None]
 
@@ -73,13 +76,14 @@ def flat(stories: Iterable[str]) -> list[str]:
     return [" ".join(story.split()) for story in stories]
 
 
-@pytest.mark.parametrize("chunk", [readers.CHUNK_BYTES, 1000])
+@pytest.mark.parametrize("chunk", [chunks.CHUNK_BYTES, 1000])
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_stories(
     form: str, chunk: int, tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(tables, "ROWS", 30)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(chunks, "ROWS", 30)
+    monkeypatch.setattr(columns, "ROWS", 30)
     name, write, settings = FORMS[form]
     write(tmp_path / name, stories)
     assert flat(read_file(tmp_path / name, Corpus(**settings))) == flat(stories)
@@ -149,7 +153,7 @@ def test_what_cannot_be_told_is_asked_for(
 
 
 def form_of(file: Path, **settings: str) -> Format:
-    (form,) = [understand(o, Corpus(**settings)) for o in opened_whole([StoryFile(file)])]
+    (form,) = [reading.form for reading in read_files([StoryFile(file)], Corpus(**settings))]
     return form
 
 
@@ -164,7 +168,7 @@ def test_a_parquet_file_whose_field_is_no_text(tmp_path: Path) -> None:
 def test_a_long_text_that_is_one_story_is_read_when_asked_to(tmp_path: Path) -> None:
     file = tmp_path / "novel.txt"
     file.write_text("Tom ran. " * 9000)
-    assert len(file.read_bytes()) > formats.ONE_STORY
+    assert len(file.read_bytes()) > text.ONE_STORY
     assert len(list(read_file(file, Corpus(separator="file")))) == 1
 
 

@@ -23,12 +23,12 @@ import pyarrow.parquet
 import pytest
 
 from tests.paths import ROOT
-from trainer.corpus.read import dialect
-from trainer.corpus.read.files import find_files, read_file
+from trainer.corpus.read import separated_values
+from trainer.corpus.read.files import find_files
 from trainer.corpus.read.sources import open_source
 from trainer.settings.corpus import Corpus
 
-from .conftest import story, write_jsonl
+from .conftest import read_file, story, write_jsonl
 
 STORIES = [story(number) for number in range(60)]
 SPEECH = ['"One day," said Mia. ' + text.replace("\n", " ") for text in STORIES]
@@ -217,10 +217,12 @@ def test_quotation_marks_of_the_stories_stay(end: str, tmp_path: Path) -> None:
 
 
 def test_quoting_is_judged_by_what_a_writer_would_quote() -> None:
-    assert dialect.is_quoted('a,b\n1,"He said ""hi"", and left."\n', ",")
-    assert dialect.is_quoted("a,b\n1,2\n", ",")
-    assert not dialect.is_quoted('a\tb\n1\tHe said "hi".\n', "\t")
-    assert not dialect.is_quoted('a\tb\n1\t"Hi," he said.\n2\t"Hello."\n3\t"No," she said.\n', "\t")
+    assert separated_values.is_quoted('a,b\n1,"He said ""hi"", and left."\n', ",")
+    assert separated_values.is_quoted("a,b\n1,2\n", ",")
+    assert not separated_values.is_quoted('a\tb\n1\tHe said "hi".\n', "\t")
+    assert not separated_values.is_quoted(
+        'a\tb\n1\t"Hi," he said.\n2\t"Hello."\n3\t"No," she said.\n', "\t"
+    )
 
 
 PARTS = {"train": STORIES[:40], "valid": STORIES[40:50], "test": STORIES[50:]}

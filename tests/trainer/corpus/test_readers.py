@@ -12,11 +12,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.corpus.read import readers
-from trainer.corpus.read.files import read_file
-from trainer.corpus.read.readers import cut
+from trainer.corpus.read import chunks
+from trainer.corpus.read.chunks import cut
+from trainer.corpus.read.packing import Stream
 
-from .conftest import write_jsonl
+from .conftest import read_file, write_jsonl
 
 MARK = "\n<|endoftext|>\n"
 
@@ -59,11 +59,11 @@ def test_cutting_loses_nothing_and_cuts_at_separators(size: int, separator: byte
             return part
 
     content = separator.join(b"story %d" % number * 9 for number in range(40)) + b"end"
-    before, readers.CHUNK_BYTES = readers.CHUNK_BYTES, size
+    before, chunks.CHUNK_BYTES = chunks.CHUNK_BYTES, size
     try:
-        parts = list(cut(Slow(content), separator, "stories"))
+        parts = list(cut(Stream(Slow(content).read), separator, "stories"))
     finally:
-        readers.CHUNK_BYTES = before
+        chunks.CHUNK_BYTES = before
     assert b"".join(parts) == content
     assert all(part.endswith(separator) for part in parts[:-1])
 
@@ -94,7 +94,7 @@ def test_a_line_that_is_not_utf_8_names_the_setting(tmp_path: Path) -> None:
 def test_a_broken_line_far_into_a_file_is_named_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1000)
     file = write_jsonl(tmp_path / "stories.jsonl", [f"Story {n}." for n in range(500)])
     with file.open("ab") as stream:
         stream.write(b"no story\n")

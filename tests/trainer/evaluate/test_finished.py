@@ -26,8 +26,7 @@ def store_of(validation: list[str], training: list[str]) -> Any:
 def test_all_of_it(tokenizer: PreTrainedTokenizerBase, stories: list[str], tmp_path: Path) -> None:
     model, said = tiny_llama(context=64), []
     run = Run(continue_stories=3, sample_prompts="Once|Tim", sample_length=5)
-    found = evaluate_finished(model, tokenizer, store_of(stories, stories), run, said.append)
-    kept = found.summary("the validation split")
+    kept = evaluate_finished(model, tokenizer, store_of(stories, stories), run, said.append)
     assert kept["validation"]["file"] == "the validation split"
     assert kept["validation"]["nats_per_token"] == pytest.approx(
         evaluate(model, stories, tokenizer).nats_per_token
@@ -46,12 +45,12 @@ def test_without_stories_to_continue_there_is_no_prose(
     run = Run(continue_stories=count, sample_prompts="Once", sample_length=2)
     chosen = stories if count == 0 else ["Sun."]
     found = evaluate_finished(tiny_llama(), tokenizer, store_of(chosen, []), run, lambda _: None)
-    assert found.prose == []
-    assert found.evaluation is not None
+    assert found["prose"] == []
+    assert found["validation"] is not None
 
 
 def test_without_validation_stories(tokenizer: PreTrainedTokenizerBase) -> None:
     run = Run(sample_prompts="Once", sample_length=2)
     found = evaluate_finished(tiny_llama(), tokenizer, store_of([], []), run, lambda _: None)
-    assert found.summary("none")["validation"] is None
-    assert found.prose == []
+    assert found["validation"] is None
+    assert found["prose"] == []

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 import trainer
 from tests.gpt2 import END_OF_TEXT, SIZE
+from tests.paths import ROOT
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export import transformers_folder as exporting
 from trainer.export.model_card import card, describe, write_card
@@ -133,3 +135,20 @@ def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
     assert about["license"] == "mit"
     assert about["corpus"]["name"] == "Grandmother's stories"
     assert about["software"]["inkling"] == trainer.__version__
+
+
+def test_the_hub_reads_what_the_evaluation_found(model: Any) -> None:
+    known = training(model)
+    data = ModelCard(card(Path(), known)).data
+    assert data.model_name == known["name"]
+    scores = {result.metric_type: result.metric_value for result in data.eval_results}
+    names = ("perplexity", "bits_per_byte", "nats_per_token")
+    assert scores == {name: known["validation"][name] for name in names}
+    assert {result.dataset_type for result in data.eval_results} == {"roneneldan/TinyStories"}
+    assert ModelCard(card(Path(), known | {"validation": None})).data.eval_results is None
+
+
+def test_the_shipped_card_is_the_one_that_an_export_has() -> None:
+    folder = ROOT / "models" / "storyteller"
+    known = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    assert card(folder, known) == (folder / "README.md").read_text(encoding="utf-8")

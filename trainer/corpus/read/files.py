@@ -1,11 +1,9 @@
-"""Files of stories: which ones a name stands for, how each is understood, and its stories."""
+"""Files of stories: which ones a name stands for."""
 
 from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
-import itertools
 import json
 import os
 import re
@@ -15,26 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from trainer.corpus.read.formats import (
-    KNOWN_KINDS,
-    TABLES,
-    Format,
-    kind_by_name,
-    text_of,
-    understand_text,
-)
-from trainer.corpus.read.packing import (
-    OpenFile,
-    StoryFile,
-    broken,
-    is_archive,
-    members_of,
-    open_files,
-)
-from trainer.corpus.read.readers import CHUNK_BYTES, Chunk, text_chunks
-from trainer.corpus.read.splits import Found, by_split, split_of
-from trainer.corpus.read.tables import table_chunks, understand_columns, value_chunks
-from trainer.settings.corpus import Corpus
+from trainer.corpus.read.packing import StoryFile, is_archive, members_of, unbroken
+from trainer.corpus.read.readers import FROM_THE_DISK, KNOWN_KINDS, kind_by_name
+from trainer.corpus.read.splits import Found, by_split, split_note, split_of
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # What `datasets` and clones of the Hub write beside the stories.
@@ -146,7 +127,7 @@ def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str)
             except ValueError:
                 skipped.append(shown(name / file.member))
                 continue
-            if file.member and kind in TABLES:
+            if file.member and kind in FROM_THE_DISK:
                 raise ValueError(f"{file} can be read only when it is unpacked: unpack {path}")
             stories.append((name / file.member, file))
     found = by_split(where, stories, split)
@@ -176,9 +157,7 @@ def saved_splits(folder: Path, split: str) -> Found:
     train = names if split == "all" else [split]
     apart = [name for name in validation[:1] if name in names and name not in train]
     left = ", ".join(sorted({*names} - {*train, *apart}))
-    note = f"splits of {shown(folder)}: trained on {', '.join(train)}"
-    note += f"; validated on {apart[0]}" if apart else ""
-    note += f"; left out {left} (--corpus.split all trains on everything)" if left else ""
+    note = split_note(shown(folder), ", ".join(train), "".join(apart), left)
     return Found(
         [file for name in train for file in saved_files(folder / name)],
         [file for name in apart for file in saved_files(folder / name)],
@@ -200,80 +179,9 @@ def read_saved(file: Path, key: str) -> list[Any]:
         raise ValueError(f"{file} is not what datasets wrote: save the data set again") from None
 
 
-def understand(opened: OpenFile, settings: Corpus) -> Format:
-    """Return how a file is read.
-
-    Raises:
-        ValueError: that cannot be decided; the message names the file and the setting.
-    """
-    kind = kind_by_name(opened.file.name)
-    if kind in TABLES:
-        return understand_columns(opened.file, kind, settings.field)
-    with unbroken(opened.file):
-        return understand_text(opened, settings)
-
-
-def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
-    """Yield a file in chunks.
-
-    Raises:
-        ValueError: it cannot be read to its end, or is not of the kind that its name says.
-    """
-    if form.kind in TABLES:
-        yield from table_chunks(opened.file, form)
-        return
-    read = text_chunks if form.kind in ("jsonl", "txt") else value_chunks
-    with unbroken(opened.file):
-        yield from read(text_of(opened, form), form, str(opened.file), opened.position)
-
-
-@contextlib.contextmanager
-def unbroken(file: object) -> Iterator[None]:
-    """Say in one message what goes wrong in reading a file."""
-    try:
-        yield
-    except broken() as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{file} cannot be read to its end ({reason}): fetch it again") from None
-
-
-def read_file(file: Path, settings: Corpus | None = None) -> Iterator[str]:
-    """Yield the stories of one file, as they stand there but for what belongs to the file.
-
-    Raises:
-        ValueError: the file is missing, of no known kind, or broken; the message names it.
-    """
-    settings = settings or Corpus()
-    files = find_files(str(file)).train
-    forms = [understand(opened, settings) for opened in opened_whole(files)]
-    for opened, form in zip(opened_whole(files), forms, strict=True):
-        yield from itertools.chain.from_iterable(c.stories() for c in chunks_of(opened, form))
-
-
-def opened_whole(files: Sequence[StoryFile]) -> Iterator[OpenFile]:
-    """Open one file after the other.
-
-    Raises:
-        ValueError: one cannot be opened, or not read to its end.
-    """
-    opened = open_files(files)
-    for file in files:
-        with unbroken(file):
-            yield next(opened)
-
-
-def checksum_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with readable(path), path.open("rb") as stream:
-        while part := stream.read(CHUNK_BYTES):
-            digest.update(part)
-    return digest.hexdigest()
-
-
 @contextlib.contextmanager
 def readable(name: object) -> Iterator[None]:
-    """Say in one message what goes wrong in reading an input."""
+    """Raise one message for what goes wrong in reading an input."""
     try:
         yield
     except OSError as error:

@@ -15,17 +15,19 @@ import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from trainer.corpus.read import text
+from trainer.corpus.read.chunks import CHUNK_BYTES, ROWS, Chunk
 from trainer.corpus.read.fields import WrongRowError, choose_field, survey, texts_at
 from trainer.corpus.read.files import HUB_NAME, exists
-from trainer.corpus.read.formats import Format, kind_by_name
-from trainer.corpus.read.packing import ARCHIVE
-from trainer.corpus.read.readers import CHUNK_BYTES, Chunk, Location, text_chunks
-from trainer.corpus.read.tables import ROWS, as_they_are
+from trainer.corpus.read.formats import Format
+from trainer.corpus.read.packing import ARCHIVE, OpenFile, StoryFile, Stream
+from trainer.corpus.read.readers import kind_by_name
 from trainer.settings.corpus import DEFAULT_REVISION, Corpus
 
 HUB = "roneneldan/TinyStories"
@@ -120,7 +122,7 @@ def hub_parts(wanted: DataSet, settings: Corpus) -> tuple[str, list[str], Chunks
     revision = revision_of(wanted, settings)
     if not COMMIT.fullmatch(revision):
         with one_message(wanted.name):
-            revision = newest_commit(wanted.name, revision)
+            revision, _ = locate(wanted.name, revision)
     identity = [wanted.name, revision, settings.split, settings.field]
     return wanted.name, identity, hub_reader(wanted.name, settings, settings.split, revision), None
 
@@ -138,7 +140,7 @@ def hub_reader(source: str, settings: Corpus, split: str, revision: str) -> Chun
 
     def read() -> Iterator[Chunk]:
         with one_message(name):
-            cached = cached_copy(name, revision, GPT4_FILES[split] if source == "gpt4" else "")
+            _, cached = locate(name, revision, GPT4_FILES[split] if source == "gpt4" else "")
         return stream(cached)
 
     return read
@@ -158,8 +160,9 @@ def one_message(name: str) -> Iterator[None]:
         ) from None
 
 
-def cached_copy(name: str, revision: str, file: str) -> str:
-    """Return "" if the Hub answers, else the data set or the file in its cache on this machine.
+def locate(name: str, revision: str, file: str = "") -> tuple[str, str]:
+    """Return the commit of a data set, or of its branch `revision`, and "" if the Hub answers; else
+    the commit in its cache on this machine, and the path of the data set or the file there.
 
     Asking tells at once; reading tries again for half a minute.
 
@@ -171,17 +174,17 @@ def cached_copy(name: str, revision: str, file: str) -> str:
 
     logging.set_verbosity_error()  # no warning each time it tries again
     try:
-        huggingface_hub.HfApi().dataset_info(name, revision=revision, timeout=10)
-        return ""
+        api = huggingface_hub.HfApi()
+        return str(api.dataset_info(name, revision=revision or None, timeout=10).sha), ""
     except Exception as error:
         try:
             if file:
-                return str(
-                    huggingface_hub.hf_hub_download(
-                        name, file, repo_type="dataset", revision=revision, local_files_only=True
-                    )
+                path = huggingface_hub.hf_hub_download(
+                    name, file, repo_type="dataset", revision=revision, local_files_only=True
                 )
-            return str(whole_snapshot(name, revision))
+                return revision, str(path)
+            folder = whole_snapshot(name, revision)
+            return folder.name, str(folder)
         except Exception:
             raise error from None
 
@@ -204,21 +207,6 @@ def whole_snapshot(name: str, revision: str) -> Path:
         if len({match[2] for match in shards if (match[1], match[3]) == series}) < int(series[1]):
             raise FileNotFoundError(f"{series[0]} is there in part only")
     return folder
-
-
-def newest_commit(name: str, revision: str) -> str:
-    """Return the newest commit of a data set, or of its branch `revision`; without the Hub, that in
-    its cache."""
-    import huggingface_hub
-
-    try:
-        api = huggingface_hub.HfApi()
-        return str(api.dataset_info(name, revision=revision or None, timeout=10).sha)
-    except Exception as error:
-        try:
-            return whole_snapshot(name, revision).name
-        except Exception:
-            raise error from None
 
 
 def dataset_chunks(
@@ -244,7 +232,7 @@ def dataset_chunks(
             raise FieldError(f"a row of {name} has no text in a field `{path}`") from None
         except ValueError as error:
             raise FieldError(str(error)) from None
-        yield Chunk(stories, as_they_are, Location(name), sum(map(len, stories)))
+        yield Chunk(partial(list, stories), sum(map(len, stories)))
 
 
 def gpt4_chunks(revision: str, split: str, cached: str) -> Iterator[Chunk]:
@@ -254,8 +242,9 @@ def gpt4_chunks(revision: str, split: str, cached: str) -> Iterator[Chunk]:
     name = f"datasets/{HUB}@{revision}/{GPT4_FILES[split]}"
     with contextlib.ExitStack() as stack:
         if cached:
-            stream: Any = stack.enter_context(Path(cached).open("rb"))
+            file: Any = stack.enter_context(Path(cached).open("rb"))
         else:
             files = huggingface_hub.HfFileSystem()
-            stream = stack.enter_context(files.open(name, block_size=CHUNK_BYTES))
-        yield from text_chunks(stream, Format("txt", ""), name, stream.tell)
+            file = stack.enter_context(files.open(name, block_size=CHUNK_BYTES))
+        opened = OpenFile(StoryFile(Path(name)), Stream(file.read), file)
+        yield from text.chunks_of(opened, Format("txt", ""))

@@ -9,16 +9,22 @@ read from its start to its end; nothing is unpacked to the disk.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
-import io
+import gzip
+import lzma
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from trainer.storage.checksummed_json import sha256
+
+PIECE = 2**20  # bytes
 MAGIC = {
     "gzip": re.compile(rb"\x1f\x8b"),
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
@@ -30,11 +36,39 @@ ARCHIVE = re.compile(r"\.(?:zip|tar|tar\.(?:gz|bz2|xz|zst)|tgz|tbz2?|txz)$", re.
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-class Stream(Protocol):
-    """What is read from."""
+class Stream:
+    """Bytes that are read forward, with a look ahead."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; none at the end."""
+    def __init__(self, source: Callable[[int], bytes]) -> None:
+        """`source` returns some of the next bytes, at most as many as it is asked for where that
+        matters; none at the end."""
+        self.source, self.ahead = source, b""
+
+    def look(self, size: int) -> bytes:
+        """Return the next bytes without reading past them; fewer than `size` only at the end."""
+        parts, missing = [self.ahead], size - len(self.ahead)
+        while missing > 0 and (part := self.source(missing)):
+            parts.append(part)
+            missing -= len(part)
+        self.ahead = b"".join(parts)
+        return self.ahead[:size]
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; fewer than `size` only at the end."""
+        part = self.look(size)
+        self.ahead = self.ahead[size:]
+        return part
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all that is left."""
+        while piece := self.read(PIECE):
+            yield piece
+
+
+def stream_of(pieces: Iterable[bytes]) -> Stream:
+    """Return a stream of some pieces."""
+    filled = filter(None, pieces)
+    return Stream(lambda _: next(filled, b""))
 
 
 @dataclass(frozen=True)
@@ -60,14 +94,28 @@ class OpenFile:
     Attributes:
         file: which one.
         stream: its content.
-        position: tells how many bytes of the file on the disk were read for it.
+        raw: the open file on the disk.
+        start: where it begins there, in bytes.
         compression: the name of its compression; "" if it is not compressed.
     """
 
     file: StoryFile
     stream: Stream
-    position: Callable[[], int]
+    raw: Any
+    start: int = 0
     compression: str = ""
+
+    def position(self) -> int:
+        """Return how many bytes of the file on the disk were read for it."""
+        return int(self.raw.tell()) - self.start
+
+    def checksum(self) -> str:
+        """Return the SHA-256 of the file on the disk; reading continues where it was."""
+        before = self.raw.tell()
+        self.raw.seek(0)
+        checksum = sha256(self.raw)
+        self.raw.seek(before)
+        return checksum
 
 
 def is_archive(path: Path) -> bool:
@@ -106,17 +154,17 @@ def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
         path = next(iter(members.values())).path
         if "" in members:
             with path.open("rb") as raw:
-                yield unpacked(members[""], raw, raw.tell)
+                yield unpacked(members[""], raw, raw)
         elif path.name.lower().endswith(".zip"):
             with path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
                 for name, file in members.items():
                     with archive.open(name) as member:
-                        yield unpacked(file, member, since(raw))
+                        yield unpacked(file, member, raw)
         else:
             with open_tar(path) as (tar, raw):
                 for entry in tar:
                     if entry.name in members and (content := tar.extractfile(entry)):
-                        yield unpacked(members[entry.name], content, since(raw))
+                        yield unpacked(members[entry.name], content, raw)
 
 
 def runs(files: Iterable[StoryFile]) -> list[dict[str, StoryFile]]:
@@ -132,28 +180,28 @@ def runs(files: Iterable[StoryFile]) -> list[dict[str, StoryFile]]:
     return groups
 
 
-def since(raw: Any) -> Callable[[], int]:
-    """Return what tells how far a file was read from here on."""
-    start = raw.tell()
-    return lambda: raw.tell() - start
-
-
 @contextlib.contextmanager
 def open_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, Any]]:
     """Open a tar archive, compressed or not, to be read forward."""
     with path.open("rb") as raw:
-        stream = unpacked(StoryFile(path), raw, raw.tell).stream
+        stream = unpacked(StoryFile(path), raw, raw).stream
         with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
             yield tar, raw
 
 
-def unpacked(file: StoryFile, raw: Any, position: Callable[[], int]) -> OpenFile:
-    """Return a file's content without its compression.
+def unpacked(file: StoryFile, content: Any, raw: Any) -> OpenFile:
+    """Return a file without its compression.
 
     Args:
-        raw: a stream with `peek`.
+        file: which one.
+        content: its bytes, a stream with `peek`.
+        raw: the open file on the disk.
+
+    Raises:
+        ValueError: Git LFS has not fetched it.
     """
-    start = raw.peek(len(POINTER))[: len(POINTER)]
+    before = raw.tell()
+    start = content.peek(len(POINTER))[: len(POINTER)]
     if start == POINTER:
         raise ValueError(
             f"{file} holds a pointer of Git LFS, not stories: fetch them with git lfs pull"
@@ -162,45 +210,45 @@ def unpacked(file: StoryFile, raw: Any, position: Callable[[], int]) -> OpenFile
     if not file.member and file.path.name.lower().endswith(".tgz"):
         named = "gzip"
     compression = next((name for name, magic in MAGIC.items() if magic.match(start)), named)
-    return OpenFile(file, decompressed(raw, compression), position, compression)
+    stream = Stream(decompressed(content, compression).read)
+    return OpenFile(file, stream, raw, before, compression)
 
 
-def decompressed(raw: Any, compression: str) -> Any:
-    """Return the content of a compressed stream."""
+def decompressed(content: Any, compression: str) -> Any:
+    """Return what reads the content of a compressed stream."""
     if compression == "gzip":
-        import gzip
-
         # Unlike pyarrow's reader this one passes over the zeros of a tape's padding.
-        return gzip.GzipFile(fileobj=raw)
+        return gzip.GzipFile(fileobj=content)
     if compression == "xz":
-        import lzma
-
-        return lzma.LZMAFile(raw)
+        return lzma.LZMAFile(content)
     if compression == "bzip2":
-        import bz2
-
-        return bz2.BZ2File(raw)
+        return bz2.BZ2File(content)
     if compression == "zstd":
         import pyarrow
 
         # Unlike zstandard's reader this one complains when the last frame is cut off.
-        return pyarrow.CompressedInputStream(pyarrow.PythonFile(raw, mode="r"), "zstd")
-    return raw
+        return pyarrow.CompressedInputStream(pyarrow.PythonFile(content, mode="r"), "zstd")
+    return content
 
 
-def broken() -> tuple[type[Exception], ...]:
-    """Return the errors that a damaged or locked file raises."""
-    import lzma
-    import zlib
+# What a damaged or locked file raises; RuntimeError: a zip with a password or of a compression that
+# Python does not know.
+DAMAGED = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    RuntimeError,
+)
 
-    return (
-        OSError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        RuntimeError,  # a zip with a password
-        NotImplementedError,  # a zip's compression that Python does not know
-        io.UnsupportedOperation,
-    )
+
+@contextlib.contextmanager
+def unbroken(file: object) -> Iterator[None]:
+    """Raise one message for what goes wrong in reading a file."""
+    try:
+        yield
+    except DAMAGED as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} cannot be read to its end ({reason}): fetch it again") from None

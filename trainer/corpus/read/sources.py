@@ -7,7 +7,7 @@ A source is named by the setting corpus.source:
     owner/name                  any other data set on the Hub, its split corpus.split
     sample                      the stories that ship with the project
     -                           standard input, jsonl or txt
-    stories.jsonl,more/*.txt    files, patterns and folders (formats.py says which kinds)
+    stories.jsonl,more/*.txt    files, patterns and folders (readers.py says which kinds)
 
 The identity of a source goes into the fingerprint of the store: the SHA-256 of every file, or the
 commit on the Hub.
@@ -26,19 +26,13 @@ from typing import Any
 
 from filelock import FileLock
 
-from trainer.corpus.read.detected import said
-from trainer.corpus.read.files import (
-    checksum_of,
-    chunks_of,
-    find_files,
-    opened_whole,
-    readable,
-    shown,
-    understand,
-)
+from trainer.corpus.read import splits
+from trainer.corpus.read.chunks import CHUNK_BYTES, Chunk
+from trainer.corpus.read.files import find_files, readable, shown
+from trainer.corpus.read.formats import Format
 from trainer.corpus.read.hub import Chunks, data_set, download, hub_parts
 from trainer.corpus.read.packing import StoryFile
-from trainer.corpus.read.readers import CHUNK_BYTES, Chunk
+from trainer.corpus.read.readers import read_files
 from trainer.corpus.read.splits import Found
 from trainer.settings.corpus import Corpus
 
@@ -76,78 +70,65 @@ def open_source(settings: Corpus) -> Iterator[Source]:
     """
     home = Path(settings.folder).expanduser()
     discard_copies(home)
+    wanted = None if settings.source in ("-", "sample") else data_set(settings.source)
+    found, size, identity = Found(), 0, list[Any]()
     with contextlib.ExitStack() as stack:
-        wanted = None if settings.source in ("-", "sample") else data_set(settings.source)
         if wanted and not wanted.file:
-            name, identity, train, apart = hub_parts(wanted, settings)
-            yield joined(name, identity, 0, train, apart, Found(), settings)
-            return
-        if settings.source == "-":
-            refuse_several_readers()
-            found = Found([StoryFile(stack.enter_context(spooled(home)))])
-        elif settings.source == "sample":
-            found = Found([StoryFile(SAMPLE)])
+            name, identity, train, validation = hub_parts(wanted, settings)
         else:
-            source = str(download(wanted, settings)) if wanted else settings.source
-            found = find_files(source, settings.split)
-        files = FileSource(found.train, settings)
-        names = dict.fromkeys(shown(file.path.name) for file in files.files)
-        name = {"-": "stdin", "sample": "sample"}.get(settings.source, ", ".join(names))
-        found.notes += said(files.files, files.forms)
-        yield joined(name, files.identity, files.size, files.chunks, None, found, settings)
-
-
-def joined(
-    name: str,
-    identity: list[Any],
-    size: int,
-    train: Chunks,
-    validation: Chunks | None,
-    found: Found,
-    settings: Corpus,
-) -> Source:
-    """Return a source with the validation files that the settings name, else its own."""
-    identities: dict[str, Any] = {"train": identity}
-    if settings.validation:
-        others = find_files(settings.validation, "validation")
-        found = Found(found.train, others.train, found.notes)
-    if found.validation:
-        files = FileSource(found.validation, settings)
-        identities["validation"] = files.identity
-        validation, size = files.chunks, size + files.size
-    return Source(name, identities, size, train, validation, tuple(found.notes))
+            if settings.source == "-":
+                refuse_several_readers()
+                found = Found([StoryFile(stack.enter_context(spooled(home)))])
+            elif settings.source == "sample":
+                found = Found([StoryFile(SAMPLE)])
+            else:
+                source = str(download(wanted, settings)) if wanted else settings.source
+                found = find_files(source, settings.split)
+            files, validation = FileSource(found.train, settings), None
+            found.notes += files.notes
+            identity, size, train = files.identity, files.size, files.chunks
+            names = dict.fromkeys(shown(file.path.name) for file in found.train)
+            name = {"-": "stdin", "sample": "sample"}.get(settings.source, ", ".join(names))
+        identities = {"train": identity}
+        if settings.validation:
+            found.validation = find_files(settings.validation, "validation").train
+        if found.validation:
+            files = FileSource(found.validation, settings)
+            identities["validation"], validation = files.identity, files.chunks
+            size += files.size
+        yield Source(name, identities, size, train, validation, tuple(found.notes))
 
 
 class FileSource:
-    """Files, each with how it is understood."""
+    """Files, each with how it is read and its checksum.
+
+    Attributes:
+        identity: the latter two of each file; where it lies and what it is called change no store,
+            but for the name inside an archive.
+        size: bytes of the files.
+        notes: a line for every way in which some of the files are read.
+    """
 
     def __init__(self, files: list[StoryFile], settings: Corpus) -> None:
-        self.files = files
-        self.forms = []
-        for opened in opened_whole(files):
-            self.forms.append(understand(opened, settings))
-
-    @property
-    def identity(self) -> list[dict[str, Any]]:
-        """How each file is read, and its checksum; where it lies and what it is called change no
-        store, but for the name inside an archive."""
-        checksums = {path: checksum_of(path) for path in {file.path for file in self.files}}
-        return [
-            form.to_json()
-            | {"sha256": checksums[file.path]}
-            | ({"member": file.member} if file.member else {})
-            for file, form in zip(self.files, self.forms, strict=True)
-        ]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the files."""
-        return sum(path.stat().st_size for path in {file.path for file in self.files})
+        self.files, self.settings = files, settings
+        self.identity: list[dict[str, Any]] = []
+        checksums: dict[Path, str] = {}
+        forms: dict[Format, list[StoryFile]] = {}
+        for file, reading in zip(files, read_files(files, settings), strict=True):
+            if file.path not in checksums:
+                with readable(file.path):
+                    checksums[file.path] = reading.opened.checksum()
+            content = {"sha256": checksums[file.path]}
+            content |= {"member": file.member} if file.member else {}
+            self.identity.append(reading.form.to_json() | content)
+            forms.setdefault(reading.form, []).append(file)
+        self.size = sum(path.stat().st_size for path in checksums)
+        self.notes = [f"reading {splits.shown(group)}: {form}" for form, group in forms.items()]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the chunks of one file after the other."""
-        for opened, form in zip(opened_whole(self.files), self.forms, strict=True):
-            yield from chunks_of(opened, form)
+        for reading in read_files(self.files, self.settings):
+            yield from reading.chunks
 
 
 def refuse_several_readers() -> None:

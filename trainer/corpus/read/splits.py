@@ -88,10 +88,14 @@ def by_split(where: str, files: Sequence[tuple[PurePath, StoryFile]], wanted: st
     if wanted != "train":
         validation = []
     left = [file for file in splits if file not in {*train, *validation}]
-    note = f"splits of {where}: trained on {shown(train)}"
-    note += f"; validated on {shown(validation)}" if validation else ""
-    note += f"; left out {shown(left)} (--corpus.split all trains on everything)" if left else ""
-    return Found(train, validation, [note])
+    return Found(train, validation, [split_note(where, *map(shown, (train, validation, left)))])
+
+
+def split_note(where: str, train: str, validation: str, left: str) -> str:
+    """Return a line that names what is trained on, what validates and what is left out."""
+    note = f"splits of {where}: trained on {train}"
+    note += f"; validated on {validation}" if validation else ""
+    return note + (f"; left out {left} (--corpus.split all trains on everything)" if left else "")
 
 
 def shown(files: Iterable[StoryFile]) -> str:

@@ -1,17 +1,19 @@
-"""Streams of bytes as UTF-8 with plain line ends, whatever a file has: one step after the other.
-
-A step is a generator from pieces of bytes to pieces of bytes; `Pieces` makes a stream of the last.
-"""
+"""The text of a file, whatever its encoding and line ends."""
 
 from __future__ import annotations
 
 import codecs
-import re
+import io
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
 
-from trainer.corpus.read.packing import Stream
+from trainer.corpus.read import chunks
+from trainer.corpus.read.formats import Format
+from trainer.corpus.read.packing import OpenFile, Stream, stream_of
+from trainer.settings.corpus import Corpus
 
-PIECE = 2**20  # bytes
+LOOK = 2**20  # bytes of a file's start
 MARKS = {  # byte order marks, the longer before the shorter
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -20,40 +22,6 @@ MARKS = {  # byte order marks, the longer before the shorter
     codecs.BOM_UTF16_BE: "utf-16",
 }
 SHARE_OF_ZEROS = 0.4  # of every second byte: UTF-16 of a language with Latin letters
-BOOK_START = re.compile(
-    rb"^[ \t]*\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK"
-    rb"(?:(?!\n[ \t]*\n).){0,400}?\*\*\*[^\n]*\n",
-    re.IGNORECASE | re.MULTILINE | re.DOTALL,
-)
-BOOK_END = re.compile(
-    rb"^[ \t]*(?:\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG EBOOK"
-    rb"|End of (?:the )?Project Gutenberg'?s? )",
-    re.IGNORECASE | re.MULTILINE,
-)
-HELD = 1024  # bytes in which a mark of a book may be cut off
-
-
-class Pieces:
-    """A stream of the pieces that a generator gives."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self.pieces, self.rest = pieces, b""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; none at the end."""
-        while not self.rest:
-            piece = next(self.pieces, None)
-            if piece is None:
-                return b""
-            self.rest = piece
-        part, self.rest = self.rest[:size], self.rest[size:]
-        return part
-
-
-def pieces_of(stream: Stream) -> Iterator[bytes]:
-    """Yield the content of a stream."""
-    while part := stream.read(PIECE):
-        yield part
 
 
 def encoding_of(start: bytes) -> str:
@@ -71,50 +39,86 @@ def encoding_of(start: bytes) -> str:
     return "utf-8"
 
 
-def recoded(pieces: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
-    """Yield a text of another encoding in UTF-8.
+def start_of(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, str]:
+    """Return the kind, the encoding and the line ends of a text, and its start.
 
     Raises:
-        ValueError: the text is not of this encoding.
+        ValueError: the text is not of the encoding that the settings name.
     """
-    decoder = codecs.getincrementaldecoder(encoding)()
+    start = opened.stream.look(LOOK)
+    encoding = encoding_of(start)
+    if settings.encoding != "auto":
+        encoding = codecs.lookup(settings.encoding).name.removesuffix("-sig")
+    try:
+        text = decoded(start, encoding)
+    except UnicodeError:  # UTF-16 without its mark
+        raise wrong_encoding(str(opened.file), encoding) from None
+    form = Format(kind, encoding=encoding)
+    return (replace(form, line_ends="cr") if "\r" in text and "\n" not in text else form), text
+
+
+def decoded(start: bytes, encoding: str) -> str:
+    """Return the start of a text; what is broken is an error when it is read, with its place."""
+    codec = "utf-8-sig" if encoding == "utf-8" else encoding
+    return codecs.getincrementaldecoder(codec)("replace").decode(start)
+
+
+def plain(text: str) -> str:
+    """Return a text whose lines end with \\n alone."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text_of(opened: OpenFile, form: Format, *, plain_ends: bool) -> Stream:
+    """Return the content of a file in UTF-8; with `plain_ends` its lines end with \\n alone."""
+    if form.encoding == "utf-8" and not plain_ends:
+        return opened.stream
+    return stream_of(recoded(opened.stream.pieces(), form.encoding, str(opened.file), plain_ends))
+
+
+def recoded(pieces: Iterable[bytes], encoding: str, name: str, plain_ends: bool) -> Iterator[bytes]:
+    """Yield a text in UTF-8. What is broken in UTF-8 itself stays, to be an error with its line.
+
+    Raises:
+        ValueError: the text is not of another encoding.
+    """
+    errors = "surrogateescape" if encoding == "utf-8" else "strict"
+    decoder: Any = codecs.getincrementaldecoder(encoding)(errors)
+    if plain_ends:
+        decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
     try:
         for piece in pieces:
-            yield decoder.decode(piece).encode()
-        yield decoder.decode(b"", final=True).encode()
+            yield decoder.decode(piece).encode(errors=errors)
+        yield decoder.decode(b"", final=True).encode(errors=errors)
     except UnicodeError:
         raise wrong_encoding(name, encoding) from None
 
 
+def parts_of(text: Stream, name: str) -> Iterator[str]:
+    """Yield a text in UTF-8, a few megabytes at a time.
+
+    Raises:
+        ValueError: it is of another encoding.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    try:
+        while part := text.read(chunks.CHUNK_BYTES):
+            yield decoder.decode(part)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise not_utf_8(name) from None
+
+
 def wrong_encoding(name: str, encoding: str) -> ValueError:
-    """Return what to say of a text that is of another encoding."""
+    """Return the error for a text that is of another encoding."""
     return ValueError(
         f"{name} is not {encoding}: name its encoding with --corpus.encoding, or save it as UTF-8"
     )
 
 
-def plain_line_ends(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a text whose lines end with \\n alone."""
-    held = b""
-    for piece in pieces:
-        content, held = held + piece, b""
-        if content.endswith(b"\r"):  # what follows may belong to it
-            content, held = content[:-1], b"\r"
-        yield content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    yield held.replace(b"\r", b"\n")
-
-
-def body_of_books(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what stands between the marks of Project Gutenberg: no header and no licence."""
-    rest, inside = b"", False
-    for piece in pieces:
-        rest += piece
-        while match := (BOOK_END if inside else BOOK_START).search(rest):
-            if inside:
-                yield rest[: match.start()]
-            rest, inside = rest[match.end() :], not inside
-        if inside:
-            yield rest[:-HELD]
-        rest = rest[-HELD:]
-    if inside:
-        yield rest
+def not_utf_8(name: str, line: int = 0) -> ValueError:
+    """Return the error for a text, or a line of it, in another encoding than UTF-8."""
+    where = f"line {line:,} of {name}" if line else name
+    return ValueError(
+        f"{where} is not UTF-8: name the file's encoding with --corpus.encoding, such as cp1252"
+        " (Windows) or latin-1, or save it as UTF-8"
+    )

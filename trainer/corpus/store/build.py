@@ -21,15 +21,15 @@ import os
 import re
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from trainer.corpus.read import readers
-from trainer.corpus.read.readers import Chunk
+from trainer.corpus.read import chunks
+from trainer.corpus.read.chunks import Chunk
 from trainer.corpus.read.sources import Source, open_source
 from trainer.corpus.store import cleaning, learn_tokenizer
 from trainer.corpus.store.cleaning import dropped_notes
@@ -39,6 +39,7 @@ from trainer.corpus.store.shards import is_whole
 from trainer.corpus.store.token_store import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.tokenizer.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
 from trainer.output.best_effort import to_stderr
+from trainer.output.console import say_once
 from trainer.settings.corpus import Corpus
 from trainer.storage.lock import Lock
 
@@ -67,7 +68,8 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
     try:
         with open_source(settings) as source:
             tokenizer = choose_tokenizer(settings, source, home, progress)
-            say(source.notes, progress)
+            if progress:
+                say_once(source.notes)
             recipe = recipe_of(settings, source) | {"tokenizer": tokenizer.digest}
             name = home / short_name(source.name)
             folder = named(name, fingerprint_of(recipe))
@@ -86,20 +88,14 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
             " or give another --corpus.folder"
         ) from None
     store = open_store(folder if folder.is_dir() else later)
-    say(dropped_notes(store.info["dropped"], store.info["read"]["stories"]), progress)
+    if progress:
+        say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
     return store
 
 
 def named(name: Path, fingerprint: str) -> Path:
     """Return the folder of a store."""
     return name.with_name(f"{name.name}-{fingerprint[:12]}")
-
-
-def say(notes: Iterable[str], progress: bool) -> None:
-    """Print some lines, in the first of several processes."""
-    if progress and os.environ.get("RANK", "0") in ("", "0"):
-        for note in notes:
-            to_stderr(note)
 
 
 def given_store(settings: Corpus) -> TokenStore:
@@ -109,7 +105,7 @@ def given_store(settings: Corpus) -> TokenStore:
         ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
     """
     store = open_store(Path(settings.source))
-    say(dropped_notes(store.info["dropped"], store.info["read"]["stories"]), True)
+    say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
     wanted, found = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
     fits = (
@@ -144,7 +140,7 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
     versions: dict[str, int | str] = {
         "format": FORMAT,
         "cleaning": cleaning.VERSION,
-        "reading": readers.VERSION,
+        "reading": chunks.VERSION,
     }
     if not (settings.typography and settings.markup):
         versions["line_ends"] = 1  # before, these two rules alone took them and end marks off

@@ -13,7 +13,7 @@ import re
 
 import numpy as np
 
-from trainer.corpus.read.readers import Chunk
+from trainer.corpus.read.chunks import Chunk
 from trainer.corpus.store.cleaning import CLOSED_LATER, Cleaner, Dropped
 from trainer.corpus.store.closings import LATIN_END, SENTENCE_END
 from trainer.corpus.store.near_duplicates import signatures

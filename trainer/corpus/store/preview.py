@@ -9,11 +9,9 @@ from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
-from trainer.corpus.read.detected import details
-from trainer.corpus.read.files import chunks_of, find_files, opened_whole, shown, understand
-from trainer.corpus.read.formats import LOOK, TABLES, Format, decoded, read_up_to
-from trainer.corpus.read.packing import StoryFile
-from trainer.corpus.read.text_streams import MARKS
+from trainer.corpus.read.files import find_files, shown
+from trainer.corpus.read.readers import FROM_THE_DISK, Reading, read_files
+from trainer.corpus.read.text_streams import LOOK, MARKS, decoded
 from trainer.corpus.store.cleaning import RULES, Cleaner, Dropped
 from trainer.settings.corpus import Corpus
 
@@ -33,20 +31,18 @@ def preview(settings: Corpus, *, progress: bool = True) -> str:
     parts = ["\n".join(found.notes)] if found.notes else []
     for split, files in (("train", found.train), ("validation", found.validation)):
         split = split if found.validation else ""
-        parts += ["\n".join(about(file, split, settings, progress)) for file in files]
+        readings = read_files(files, settings)
+        parts += ["\n".join(about(reading, split, settings, progress)) for reading in readings]
     return "\n\n".join(parts)
 
 
-def about(file: StoryFile, split: str, settings: Corpus, progress: bool) -> Iterator[str]:
+def about(reading: Reading, split: str, settings: Corpus, progress: bool) -> Iterator[str]:
     """Yield what there is to say of one file."""
-    (form,) = [understand(opened, settings) for opened in opened_whole([file])]
-    yield f"{shown(file)}:"
-    for name, value in (("split", split), *details(form), *packed(file, form)):
+    yield f"{shown(reading.opened.file)}:"
+    for name, value in (("split", split), *reading.form.details(), *packed(reading)):
         if value:
             yield f"  {name}: {value}"
-    opened_once = opened_whole([file])
-    chunks = (chunk for opened in opened_once for chunk in chunks_of(opened, form))
-    stories = (story for chunk in chunks for story in chunk.stories())
+    stories = (story for chunk in reading.chunks for story in chunk.stories())
     looked_at = list(
         tqdm(
             itertools.islice(stories, LOOKED_AT),
@@ -65,16 +61,16 @@ def about(file: StoryFile, split: str, settings: Corpus, progress: bool) -> Iter
         yield ""
 
 
-def packed(file: StoryFile, form: Format) -> Iterator[tuple[str, str]]:
+def packed(reading: Reading) -> Iterator[tuple[str, str]]:
     """Yield what there is around the text of a file."""
-    for opened in opened_whole([file]):
-        yield "compression", opened.compression
-        if form.kind not in TABLES:
-            start = read_up_to(opened.stream, LOOK)
-            yield "encoding", form.encoding if form.encoding == "utf-8" else ""
-            yield "byte order mark", "yes" if start.startswith(tuple(MARKS)) else ""
-            text = decoded(start, form.encoding)
-            yield "line ends", "Windows" if "\r\n" in text else "CR alone" * bool(form.line_ends)
+    form = reading.form
+    yield "compression", reading.opened.compression
+    if form.kind not in FROM_THE_DISK:
+        start = reading.opened.stream.look(LOOK)
+        yield "encoding", form.encoding if form.encoding == "utf-8" else ""
+        yield "byte order mark", "yes" if start.startswith(tuple(MARKS)) else ""
+        text = decoded(start, form.encoding)
+        yield "line ends", "Windows" if "\r\n" in text else "CR alone" * bool(form.line_ends)
 
 
 def sizes(stories: list[str]) -> str:

@@ -155,22 +155,13 @@ class TokenStore:
                 path = self.folder / name / file
                 with path.open("rb") as stream:
                     for number, shard in enumerate(table):
-                        if checksum_of(stream, shard["bytes"]) != shard["sha256"]:
+                        if checksummed_json.sha256(stream, shard["bytes"]) != shard["sha256"]:
                             raise ValueError(
                                 f"shard {number} of {path} is not what was written: "
                                 f"delete {self.folder} and build it again"
                             )
                         read += shard["bytes"]
         return read
-
-
-def checksum_of(stream: Any, num_bytes: int) -> str:
-    """SHA-256 of the next `num_bytes` of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    while num_bytes > 0 and (part := stream.read(min(num_bytes, READ_AT_ONCE))):
-        digest.update(part)
-        num_bytes -= len(part)
-    return digest.hexdigest()
 
 
 def open_store(folder: Path | str) -> TokenStore:

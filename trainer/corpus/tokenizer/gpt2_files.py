@@ -16,12 +16,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import tokenizers
+from tokenizers.models import BPE
+
 from trainer.corpus.tokenizer.tokenizer import (
     BYTE_LEVEL,
     END_OF_TEXT_MARK,
     GPT2,
     byte_characters,
     end_of_text_token,
+    json_bytes,
 )
 
 
@@ -42,31 +46,16 @@ def tokenizer_json(ranks: dict[bytes, int]) -> dict[str, Any]:
     def name(token: bytes) -> str:
         return "".join(char_of[byte] for byte in token)
 
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [end_of_text_token(len(ranks))],
-        "normalizer": None,
-        "pre_tokenizer": BYTE_LEVEL,
-        "post_processor": BYTE_LEVEL | {"trim_offsets": False},
-        "decoder": BYTE_LEVEL,
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": {name(token): rank for token, rank in ranks.items()}
-            | {END_OF_TEXT_MARK: len(ranks)},
-            "merges": [
-                [name(part) for part in merge(token, ranks)] for token in ranks if len(token) > 1
-            ],
-        },
-    }
+    described: dict[str, Any] = json.loads(tokenizers.Tokenizer(BPE(fuse_unk=False)).to_str())
+    described["added_tokens"] = [end_of_text_token(len(ranks))]
+    described["pre_tokenizer"] = described["decoder"] = BYTE_LEVEL
+    described["post_processor"] = BYTE_LEVEL | {"trim_offsets": False}
+    described["model"]["vocab"] = {name(token): rank for token, rank in ranks.items()}
+    described["model"]["vocab"][END_OF_TEXT_MARK] = len(ranks)
+    described["model"]["merges"] = [
+        [name(part) for part in merge(token, ranks)] for token in ranks if len(token) > 1
+    ]
+    return described
 
 
 def main(arguments: list[str]) -> int:
@@ -91,8 +80,7 @@ def main(arguments: list[str]) -> int:
         "tokenizer.json": tokenizer_json(dict(sorted(ranks.items(), key=lambda pair: pair[1]))),
         "tokenizer_config.json": about,
     }.items():
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        (GPT2 / file).write_text(text + "\n", encoding="utf-8")
+        (GPT2 / file).write_bytes(json_bytes(content))
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from trainer.evaluate.likelihood import Evaluation
 from trainer.evaluate.prose import Measures, Prose
@@ -59,6 +60,25 @@ def prose_table(prose: Sequence[Prose]) -> list[Row]:
         )
         rows.append(("8-word runs copied from them", *(f"{found.copied:.2%}" for found in columns)))
     return rows
+
+
+def characters_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """What `measure_characters` returned, a column for each of its rows."""
+    names = {
+        "pronoun": 'first "He" or "She" fits the person',
+        "subject": "first name that acts is the person's",
+        "role": "a dog, a brother has one name",
+    }
+    head = f"after an introduction, {rows[0]['stories']:,} stories"
+    return [
+        (head, *(row["sampling"] for row in rows)),
+        *((text, *(share(*row[name]) for row in rows)) for name, text in names.items()),
+    ]
+
+
+def share(right: int, counted: int) -> str:
+    """A share in percent with its count; nothing of nothing."""
+    return f"{right / counted:.1%} of {counted:,}" if counted else "-"
 
 
 def bleu(score: float | None) -> str:

@@ -1,0 +1,53 @@
+"""Characters that are not whole: which tokens go on with one.
+
+A token of a byte-level vocabulary may end in the middle of a character. What comes after it must go
+on with that character, or the story holds a broken one.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import numpy as np
+
+# What is well-formed: table 3-7 of the Unicode standard. The same in browser/web/characters.js.
+WHOLE = (
+    rb"[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|"
+    rb"[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|"
+    rb"\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+PART = (
+    rb"[\xc2-\xdf]|\xe0[\xa0-\xbf]?|[\xe1-\xec\xee\xef][\x80-\xbf]?|\xed[\x80-\x9f]?|"
+    rb"\xf0(?:[\x90-\xbf][\x80-\xbf]?)?|[\xf1-\xf3][\x80-\xbf]{0,2}|\xf4(?:[\x80-\x8f][\x80-\xbf]?)?"
+)
+BEGUN = re.compile(rb"(?:%s)\Z" % PART)
+WELL_FORMED = re.compile(rb"(?:%s)*(?:%s)?" % (WHOLE, PART))
+LONGEST = 3  # bytes of a character that is not whole
+
+
+def begun(text: bytes) -> bytes:
+    """Return the bytes at the end of a text with which a character begins that is not whole."""
+    found = BEGUN.search(text[-LONGEST:])
+    return found[0] if found else b""
+
+
+def goes_on(part: bytes, token: bytes) -> bool:
+    """Return whether a token goes on with the beginning of a character, and is well-formed behind
+    it."""
+    return b"\x80" <= token[:1] <= b"\xbf" and WELL_FORMED.fullmatch(part + token) is not None
+
+
+class Characters:
+    """The tokens of a vocabulary, by the characters with which they go on."""
+
+    def __init__(self, tokens: list[bytes]) -> None:
+        self._num_ids = len(tokens)
+        self._rests = {k: one for k, one in enumerate(tokens) if b"\x80" <= one[:1] <= b"\xbf"}
+        self.not_going_on = lru_cache(maxsize=1_000)(self._not_going_on)
+
+    def _not_going_on(self, part: bytes) -> np.ndarray:
+        """Return the ids that must not come after the beginning of a character: all but those that
+        go on with it and are well-formed behind it. None where the vocabulary has no such token."""
+        good = [token_id for token_id, rest in self._rests.items() if goes_on(part, rest)]
+        return np.delete(np.arange(self._num_ids if good else 0, dtype=np.int32), good)

@@ -1,0 +1,115 @@
+"""The recipe of docs/extending.md for a sampling setting, followed to the letter in a copy of the
+tree: the setting chooses in Python and on the page, and links keep it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.paths import ROOT
+from tests.recipes import follow
+
+LEAST = 0.2
+PYTHON = """
+import json, sys
+from pathlib import Path
+from playground.browser.pack import pack
+from playground.engine.engine import Engine
+from playground.engine.replay import replay
+from playground.model.folder import ModelFolder
+from playground.pages.parameters import parameter
+from playground.sampling import ROWS, Settings
+from playground.stories.permalink import Permalink, Run, decode, encode
+
+settings = Settings(temperature=1.5, top_k=0, length=40, seed=3, stop_at_end=False, epsilon=LEAST)
+with Engine(ModelFolder.open(sys.argv[1], device="cpu")) as engine:
+    stream = engine.write("Once upon a time", settings)
+    story = stream.story if list(stream) else None
+    tokens = [(i, -1) for i in story.prompt_ids] + [(one.token_id, 0) for one in story.tokens]
+    fingerprint = engine.storyteller.fingerprint
+    link = encode(Permalink(fingerprint, "model", (Run(settings),), tuple(tokens), (), "0000"))
+    again = replay(engine, decode(link))
+    Path(sys.argv[2]).write_bytes(pack(engine.storyteller).content)
+Path(sys.argv[3]).write_text(json.dumps({
+    "link": link, "ids": [one.token_id for one in story.tokens], "verdict": again.verdict,
+    "probabilities": [one.chosen_probability for one in story.tokens],
+    "default": next(parameter(row).default for row in ROWS if row.name == "epsilon"),
+    "kept": decode(link).runs[0].settings.epsilon,
+}))
+"""
+NODE = """
+import { json, openCore, web } from "./modules.js";
+const common = json("playground/web/common_tokens.json");
+const { decode, encode } = await web("permalink");
+const { SLIDERS, drawsFromAll, neutral } = await web("settings");
+const link = decode(process.argv[2], common), [run] = link.runs;
+const core = await openCore();
+console.log(JSON.stringify({
+  kept: run.settings.epsilon, same: encode(link, common) === process.argv[2],
+  slider: SLIDERS.find(({ name }) => name === "epsilon"), all: drawsFromAll(run.settings),
+  odds: core.odds({ ...neutral, temperature: 1, epsilon: LEAST }, [3, 2, 0], [[-1, 10]]),
+}));
+"""
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_sampling_setting_works_everywhere(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    left_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "playground", tree / "playground", ignore=left_out)
+    (tree / "tests" / "web").mkdir(parents=True)
+    for name in ("modules.js", "tell.js"):
+        shutil.copy(ROOT / "tests" / "web" / name, tree / "tests" / "web")
+    follow("A sampling setting", tree)
+
+    def run(*command: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            command,
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            input=stdin,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "playground.settings_table")
+    run(
+        sys.executable,
+        "-c",
+        "from playground.core.build import BUILT, LIBRARIES, WASM, build_library, build_wasm\n"
+        "from playground.core.library import library_file\n"
+        "build_wasm(BUILT / WASM)\n"
+        "build_library(LIBRARIES[library_file().name], library_file())",
+    )
+    packed, answer = tmp_path / "model.inkling", tmp_path / "answer.json"
+    model = str(ROOT / "models" / "storyteller")
+    script = PYTHON.replace("LEAST", str(LEAST))
+    run(sys.executable, "-c", script, model, str(packed), str(answer))
+    told = json.loads(answer.read_text())
+    assert len(told["ids"]) == 40
+    assert min(told["probabilities"]) >= LEAST
+    assert told["verdict"] == "Reproduced exactly."
+    assert told["kept"] == LEAST and told["default"] == 0
+    assert "--epsilon" in run(sys.executable, "-m", "playground.generate", "--help")
+
+    (tree / "tests" / "web" / "check.js").write_text(NODE.replace("LEAST", str(LEAST)))
+    node = str(Path(sys.executable).with_name("node"))
+    page = json.loads(run(node, "tests/web/check.js", told["link"]))
+    assert page["kept"] == LEAST and page["same"] and not page["all"]
+    assert page["slider"]["high"] == 0.5
+    assert page["odds"]["odds"][2] == page["odds"]["rest"] == 0 < page["odds"]["odds"][1]
+    settings = {"temperature": 1.5, "top_k": 0, "top_p": 1, "min_p": 0, "repetition_penalty": 1}
+    settings |= {"length": 40, "stop_at_end": False, "banned_words": [], "epsilon": LEAST}
+    request = {"ids": [], "text": "Once upon a time", "settings": settings, "seeds": [3]}
+    calls = json.dumps({"calls": [["write", request]]})
+    (static,) = json.loads(run(node, "tests/web/tell.js", str(packed), stdin=calls))
+    assert static["streams"] == [told["ids"]]

@@ -1,0 +1,127 @@
+"""Stories in a .txt, separated by <|endoftext|>, empty lines, line ends or another mark.
+
+Of a book of Project Gutenberg the header and the licence are left out. What the text does not
+decide is asked for by the setting's name, and never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from trainer.corpus.read import wrapped_lines
+from trainer.corpus.read.chunks import Chunk, text_chunks
+from trainer.corpus.read.formats import MARK, Format
+from trainer.corpus.read.packing import OpenFile, stream_of
+from trainer.corpus.read.text_streams import LOOK, not_utf_8, plain, start_of, text_of
+from trainer.settings.corpus import Corpus
+
+ONE_STORY = 20_000  # bytes; a longer text without marks is more than one story
+SEPARATING = 3  # times that a line without letters stands in a text that it separates
+SEPARATORS = {"mark": MARK, "line": "\n", "empty-line": "\n\n", "file": ""}
+BOOK_START = re.compile(
+    rb"^[ \t]*\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK"
+    rb"(?:(?!\n[ \t]*\n).){0,400}?\*\*\*[^\n]*\n",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
+BOOK_END = re.compile(
+    rb"^[ \t]*(?:\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG EBOOK"
+    rb"|End of (?:the )?Project Gutenberg'?s? )",
+    re.IGNORECASE | re.MULTILINE,
+)
+HELD = 1024  # bytes in which a mark of a book may be cut off
+
+
+def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
+    """Return how a text is read, and its chunks.
+
+    Raises:
+        ValueError: it is long and its separator cannot be decided; the message names the setting.
+    """
+    form, text = start_of(opened, kind, settings)
+    start = plain(text)
+    is_book = BOOK_START.search(start.encode(errors="replace")) is not None
+    if is_book:
+        start = b"".join(body_of_books([start.encode(errors="replace")])).decode(errors="replace")
+    separator = settings.separator
+    if separator == "auto":
+        if MARK not in text and len(opened.stream.look(LOOK)) >= ONE_STORY:
+            raise ValueError(no_separator(str(opened.file), start))
+        separator = "mark"
+    width = 0 if separator == "line" else wrapped_lines.width_of(start)
+    if settings.unwrap == "on":
+        width = width or wrapped_lines.WIDEST
+    elif settings.unwrap == "off":
+        width = 0
+    form = replace(form, field="", separator=separator, book=is_book, width=width)
+    return form, chunks_of(opened, form)
+
+
+def no_separator(name: str, text: str) -> str:
+    """Return the message for a long text without marks; it names a line that seems to separate."""
+    lines = Counter(line.strip() for line in text.split("\n"))
+    marks = {
+        line: count
+        for line, count in lines.items()
+        if line
+        and count >= SEPARATING
+        and (line.startswith("<") or not any(map(str.isalnum, line)))
+    }
+    ways = "--corpus.separator line, empty-line or file (the whole file is one story)"
+    if marks:
+        mark = max(marks, key=lambda line: marks[line])
+        ways = f"--corpus.separator='{mark}', which stands on {marks[mark]:,} lines, or {ways}"
+    return f"{name} has no {MARK} marks between its stories: say how they are separated with {ways}"
+
+
+def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
+    """Yield a text in chunks."""
+    is_own = form.separator not in SEPARATORS
+    by_lines = is_own or form.separator == "empty-line"
+    plain_ends = bool(by_lines or form.line_ends or form.book or form.width)
+    text = text_of(opened, form, plain_ends=plain_ends)
+    if form.book:
+        text = stream_of(body_of_books(text.pieces()))
+    separator = SEPARATORS.get(form.separator, form.separator)
+    split: Callable[[str], list[str]] = partial(split_at, separator=separator)
+    if is_own and not separator.startswith("<"):  # a line of its own
+        split = re.compile(rf"^{re.escape(separator)}[ \t]*$", re.MULTILINE).split
+        separator = f"\n{separator}\n"
+    parse = partial(parse_text, split=split, width=form.width)
+    return text_chunks(opened, text, separator.encode(), parse)
+
+
+def split_at(text: str, separator: str) -> list[str]:
+    """Return the parts of a text; all of it is one if there is no separator."""
+    return text.split(separator) if separator else [text]
+
+
+def parse_text(
+    content: bytes, name: str, line: int, split: Callable[[str], list[str]], width: int
+) -> list[str]:
+    """Return the stories of a text that `split` separates, without the line breaks of wrapping."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise not_utf_8(name, line + content.count(b"\n", 0, error.start)) from None
+    stories = [story for story in split(text) if story.strip()]
+    return [wrapped_lines.unwrapped(story, width) for story in stories] if width else stories
+
+
+def body_of_books(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what stands between the marks of Project Gutenberg: no header and no licence."""
+    rest, inside = b"", False
+    for piece in pieces:
+        rest += piece
+        while match := (BOOK_END if inside else BOOK_START).search(rest):
+            if inside:
+                yield rest[: match.start()]
+            rest, inside = rest[match.end() :], not inside
+        if inside:
+            yield rest[:-HELD]
+        rest = rest[-HELD:]
+    if inside:
+        yield rest
