@@ -137,11 +137,11 @@ INLINE eight_whole products_of_bytes(const int8_t *bytes, const int16_t *input) 
 // Four rows of sums as floats: lane l of a row is what its lanes l and l + 4 add up to.
 INLINE floats folded(const eight_whole *sum) {
   floats found;
-  UNROLLED for (int row = 0; row < 4; row++) {
+  for (int row = 0; row < 4; row++) {
     const four_whole low = __builtin_shufflevector(sum[row], sum[row], 0, 1, 2, 3);
     const four_whole high = __builtin_shufflevector(sum[row], sum[row], 4, 5, 6, 7);
     const four both = __builtin_convertvector(low + high, four);
-    UNROLLED for (int lane = 0; lane < 4; lane++) found[4 * row + lane] = both[lane];
+    for (int lane = 0; lane < 4; lane++) found[4 * row + lane] = both[lane];
   }
   return found;
 }
