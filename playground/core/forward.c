@@ -56,7 +56,7 @@ INLINE void half_tile_of_floats(const struct Matrix *m, const int kind, const fl
   UNROLLED for (int c = 0; c < columns; c++) {
     float found[2];
     store_two_sums(found, sum[c]);
-    for (int r = 0; r < 2; r++) y[c * y_stride + row + r] = m->bias ? found[r] + m->bias[row + r] : found[r];
+    UNROLLED for (int r = 0; r < 2; r++) y[c * y_stride + row + r] = m->bias ? found[r] + m->bias[row + r] : found[r];
   }
 }
 
@@ -69,13 +69,16 @@ INLINE void product_of_floats(const struct Matrix *m, const int kind, const floa
       const int left = columns - c;
       const float *from = x + c * x_stride;
       float *to = y + c * y_stride;
+#define HALF_TILES(at_once) \
+  width = at_once, half_tile_of_floats(m, kind, scale, row, from, x_stride, to, y_stride, at_once), \
+  half_tile_of_floats(m, kind, scale, row + 2, from, x_stride, to, y_stride, at_once)
 #define TILE(at_once) width = at_once, tile_of_floats(m, kind, scale, row, from, x_stride, to, y_stride, at_once)
       if (AT_ONCE >= 8 && left >= 8) {
         TILE(8);
-      } else if (AT_ONCE >= 4 && left >= 4 && HALVES_TILES) {
-        width = 4;
-        half_tile_of_floats(m, kind, scale, row, from, x_stride, to, y_stride, 4);
-        half_tile_of_floats(m, kind, scale, row + 2, from, x_stride, to, y_stride, 4);
+      } else if (HALVES_TILES && left >= 4) {
+        HALF_TILES(4);
+      } else if (HALVES_TILES && left == 3) {
+        HALF_TILES(3);
       } else if (AT_ONCE >= 4 && left >= 4) {
         TILE(4);
       } else if (left >= 2) {
@@ -84,6 +87,7 @@ INLINE void product_of_floats(const struct Matrix *m, const int kind, const floa
         TILE(1);
       }
 #undef TILE
+#undef HALF_TILES
     }
 }
 
@@ -224,7 +228,7 @@ static void score(const float *query, const float *key, size_t room, float scale
     for (int32_t n = 0; n < 4; n++) keys[n] = key + (size_t)(p + (n < left ? n : 0)) * room;
     four sum[4] = {{0}, {0}, {0}, {0}};
     for (size_t k = 0; k < room; k += 4)
-      for (int n = 0; n < 4; n++) sum[n] += load_four(query + k) * load_four(keys[n] + k);
+      UNROLLED for (int n = 0; n < 4; n++) sum[n] += load_four(query + k) * load_four(keys[n] + k);
     const four found = sums_of(join(sum)) * spread_four(scale);
     for (int32_t n = 0; n < left; n++) scores[p + n] = found[n];
   }
@@ -233,10 +237,10 @@ static void score(const float *query, const float *key, size_t room, float scale
 // Adds `count` values that lie side by side, each times its score, to sum (16 * wide).
 INLINE void add_values(const float *value, size_t room, const float *scores, int32_t count, float *sum, const int wide) {
   floats found[4];
-  for (int n = 0; n < wide; n++) found[n] = load(sum + LINE * n);
+  UNROLLED for (int n = 0; n < wide; n++) found[n] = load(sum + LINE * n);
   for (int32_t p = 0; p < count; p++, value += room)
-    for (int n = 0; n < wide; n++) found[n] += all(scores[p]) * load(value + LINE * n);
-  for (int n = 0; n < wide; n++) store(sum + LINE * n, found[n]);
+    UNROLLED for (int n = 0; n < wide; n++) found[n] += all(scores[p]) * load(value + LINE * n);
+  UNROLLED for (int n = 0; n < wide; n++) store(sum + LINE * n, found[n]);
 }
 
 // What a column's query (room.head) of one head gathers from its slot: y (width).
