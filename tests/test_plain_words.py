@@ -6,6 +6,7 @@ RETIRED is the list of words, PLACES where they are looked for: a row each.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import statistics
@@ -51,7 +52,7 @@ RETIRED = {  # a regular expression: the standard term
     r"attention within a story|story attention": "intra-document attention masking",
     r"joined anew|cut elsewhere": "random block offset per epoch",
     r"\bfed\b": "processed, prefilled",
-    r"\blone\b": "single",
+    r"\blone\b(?! surrogate)": "single",
     r"(nats|MFLOP|FLOPs|bytes|ms) an? (token|update|parameter|step)\b|bits a byte": "per",
     r"\b(one|object|text|row|launcher|process) a (line|subject|setting|machine|core)\b": "per",
     r"does not hear of the others": "without contact to the others",
@@ -115,7 +116,23 @@ def page_texts() -> dict[str, str]:
     return texts
 
 
-PLACES = {"documents": documents, "help": help_texts, "page": page_texts}
+def trainer_texts() -> dict[str, str]:
+    """The docstrings and messages of each module of the trainer."""
+    texts = {}
+    for file in sorted((ROOT / "trainer").rglob("*.py")):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        strings = (node.value for node in nodes if isinstance(node, ast.Constant))
+        found = (text for text in strings if isinstance(text, str))
+        texts[file.relative_to(ROOT).as_posix()] = "\n".join(found)
+    return texts
+
+
+PLACES = {
+    "documents": documents,
+    "help": help_texts,
+    "page": page_texts,
+    "trainer": trainer_texts,
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -143,7 +160,7 @@ def prose(text: str) -> list[str]:
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     lines = [line for line in text.splitlines() if not re.match(r"\s*(\||#|>)", line)]
     paragraphs = re.split(r"\n\s*\n|\n\s*(?:[-*]|\d+\.) ", "\n" + "\n".join(lines))
-    sentences = (part for text in paragraphs for part in re.split(r"[.!?:;]\s", text + " "))
+    sentences = (part for text in paragraphs for part in re.split(r"[.!?][\"')*]*\s", text + " "))
     return [part for part in sentences if WORDS.search(part)]
 
 

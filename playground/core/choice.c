@@ -83,8 +83,14 @@ INLINE eight_whole some(const struct Choice *c, int32_t row, eight *logits) {
 // Fills in peak, total and spread: lane l sums up rows l, l + 8, ...
 static void sum_up(struct Choice *c, double inverse) {
   float peak = -__builtin_inff();
-  for (int32_t row = 0; row < c->rows; row++)
-    if (c->counts[row] && c->logits[row] > peak) peak = c->logits[row];
+  eight peaks = all_eight(peak);
+  for (int32_t row = 0; row < c->rows; row += 8) {
+    eight logits;
+    const eight_whole counts = some(c, row, &logits), is_larger = (counts > 0) & (logits > peaks);
+    peaks = (eight)((is_larger & (eight_whole)logits) | (~is_larger & (eight_whole)peaks));
+  }
+  for (int lane = 0; lane < 8; lane++)
+    if (peaks[lane] > peak) peak = peaks[lane];
   doubles total = all_double(0), spread = all_double(0);
   for (int32_t row = 0; row < c->rows; row += 8) {
     eight logits;

@@ -11,97 +11,84 @@
 #include "model.h"
 #include "vector.h"
 
-// Columns, and tiles beside them, whose sums the registers hold.
+// AT_ONCE: columns whose sums for a tile the registers hold; WIDE: the same for values, in vectors. Where there are sixteen small registers, four columns
+// and half a tile are better than two and a whole one. More tiles at once would be more streams of memory,
+// which is three times slower.
 #if defined(__AVX512F__)
-enum { AT_ONCE = 8, TILES_OF_1 = 4, TILES_OF_2 = 4, TILES_OF_4 = 4, TILES_OF_8 = 2 };
-#elif defined(__AVX2__)
-enum { AT_ONCE = 4, TILES_OF_1 = 4, TILES_OF_2 = 2, TILES_OF_4 = 1, TILES_OF_8 = 1 };
-#elif defined(__aarch64__)
-enum { AT_ONCE = 4, TILES_OF_1 = 4, TILES_OF_2 = 2, TILES_OF_4 = 1, TILES_OF_8 = 1 };
-#else // sixteen registers of four numbers: see half_tiles_of_floats()
-#define HALF_TILES
-enum { AT_ONCE = 4, TILES_OF_1 = 1, TILES_OF_2 = 1, TILES_OF_4 = 1, TILES_OF_8 = 1 };
+enum { AT_ONCE = 8, HALVES_TILES = 0, WIDE = 4 };
+#elif defined(__AVX2__) || defined(__aarch64__)
+enum { AT_ONCE = 4, HALVES_TILES = 0, WIDE = 4 };
+#else
+enum { AT_ONCE = 4, HALVES_TILES = 1, WIDE = 2 };
 #endif
-#define MOST_TILES 4   // rows are shared out in as many tiles
 #define INTEGERS 2048  // int8 products that 32 bits hold in four lanes
 #define LARGE 65504.0f // about from here on, times HALF_SCALE is no number
 
 INLINE four biased(const struct Matrix *m, int32_t row, four x) { return m->bias ? x + load_four(m->bias + row) : x; }
 
-// Rows of y (columns, y_stride) from `row` on, a tile or several, for weights in fp16 and fp32.
-INLINE void tiles_of_floats(const struct Matrix *m, const int kind, const float scale, int32_t row, const float *x,
-                            size_t x_stride, float *y, size_t y_stride, const int tiles, const int columns) {
-  const size_t tile = 4 * (size_t)m->inputs, from = (size_t)row * m->inputs;
-  floats sum[AT_ONCE][MOST_TILES];
-  UNROLLED for (int c = 0; c < columns; c++)
-    UNROLLED for (int t = 0; t < tiles; t++) sum[c][t] = all(0);
+// Four rows of y (columns, y_stride) for weights in fp16 and fp32, which are made `scale` times larger.
+INLINE void tile_of_floats(const struct Matrix *m, const int kind, const float scale, int32_t row, const float *x,
+                           size_t x_stride, float *y, size_t y_stride, const int columns) {
+  const size_t from = (size_t)row * m->inputs;
+  floats sum[AT_ONCE];
+  UNROLLED for (int c = 0; c < columns; c++) sum[c] = all(0);
   for (int32_t k = 0; k < m->inputs; k += 4) {
-    floats weights[MOST_TILES];
-    UNROLLED for (int t = 0; t < tiles; t++) {
-      const size_t at = from + t * tile + 4 * (size_t)k;
-      weights[t] = kind == FP16 ? load_halves((const int16_t *)m->weights + at) : load((const float *)m->weights + at);
-      if (scale != 1) weights[t] *= all(scale);
-    }
-    UNROLLED for (int c = 0; c < columns; c++) {
-      const floats input = spread(load_four(x + c * x_stride + k));
-      UNROLLED for (int t = 0; t < tiles; t++) sum[c][t] += weights[t] * input;
-    }
+    const size_t at = from + 4 * (size_t)k;
+    floats weights = kind == FP16 ? load_halves((const int16_t *)m->weights + at) : load((const float *)m->weights + at);
+    if (scale != 1) weights *= all(scale);
+    UNROLLED for (int c = 0; c < columns; c++) sum[c] += weights * spread(load_four(x + c * x_stride + k));
   }
-  UNROLLED for (int c = 0; c < columns; c++)
-    UNROLLED for (int t = 0; t < tiles; t++)
-      store_four(y + c * y_stride + row + 4 * t, biased(m, row + 4 * t, sums_of(sum[c][t])));
+  UNROLLED for (int c = 0; c < columns; c++) store_four(y + c * y_stride + row, biased(m, row, sums_of(sum[c])));
 }
 
-#ifdef HALF_TILES
-// The same of one tile, two of its rows after the other two, so that the registers hold the sums of four
-// columns and each weight is read and widened once for all of them.
-INLINE void half_tiles_of_floats(const struct Matrix *m, const int kind, const float scale, int32_t row, const float *x,
-                                 size_t x_stride, float *y, size_t y_stride, const int columns) {
-  eight sum[2][AT_ONCE];
-  UNROLLED for (int half = 0; half < 2; half++) {
-    UNROLLED for (int c = 0; c < columns; c++) sum[half][c] = (eight){0};
-    for (int32_t k = 0; k < m->inputs; k += 4) {
-      const size_t at = (size_t)row * m->inputs + 4 * (size_t)k + 8 * half;
-      eight weights = kind == FP16 ? load_eight_halves((const int16_t *)m->weights + at) : load_eight((const float *)m->weights + at);
-      if (scale != 1) weights *= scale;
-      UNROLLED for (int c = 0; c < columns; c++) sum[half][c] += weights * spread_eight(load_four(x + c * x_stride + k));
-    }
+// The same for two rows of a tile.
+INLINE void half_tile_of_floats(const struct Matrix *m, const int kind, const float scale, int32_t row, const float *x,
+                                size_t x_stride, float *y, size_t y_stride, const int columns) {
+  const size_t from = (size_t)(row / 4 * 4) * m->inputs + row % 4 * 4;
+  eight sum[AT_ONCE];
+  UNROLLED for (int c = 0; c < columns; c++) sum[c] = all_eight(0);
+  for (int32_t k = 0; k < m->inputs; k += 4) {
+    const size_t at = from + 4 * (size_t)k;
+    eight weights = kind == FP16 ? load_eight_halves((const int16_t *)m->weights + at) : load_eight((const float *)m->weights + at);
+    if (scale != 1) weights *= all_eight(scale);
+    UNROLLED for (int c = 0; c < columns; c++) sum[c] += weights * spread_to_two(load_four(x + c * x_stride + k));
   }
-  UNROLLED for (int c = 0; c < columns; c++)
-    store_four(y + c * y_stride + row, biased(m, row, sums_of(joined(sum[0][c], sum[1][c]))));
+  UNROLLED for (int c = 0; c < columns; c++) {
+    float found[2];
+    store_two_sums(found, sum[c]);
+    UNROLLED for (int r = 0; r < 2; r++) y[c * y_stride + row + r] = m->bias ? found[r] + m->bias[row + r] : found[r];
+  }
 }
-#endif
 
 // y (columns, y_stride) = x (columns, x_stride) times a matrix in fp16 or fp32. Columns go in powers of
 // two, so that the compiler makes a loop for each width whose sums stay in registers.
 INLINE void product_of_floats(const struct Matrix *m, const int kind, const float scale, const float *x,
                               size_t x_stride, float *y, size_t y_stride, int columns) {
-  for (int32_t row = 0, end; row < m->rows; row = end) {
-    end = m->rows - row < 4 * MOST_TILES ? m->rows : row + 4 * MOST_TILES;
+  for (int32_t row = 0; row < m->rows; row += 4)
     for (int c = 0, width; c < columns; c += width) {
       const int left = columns - c;
       const float *from = x + c * x_stride;
       float *to = y + c * y_stride;
-      int32_t r = row;
-#define ROWS(at_once, tiles) \
-  for (; r + 4 * tiles <= end; r += 4 * tiles) tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, tiles, at_once); \
-  for (; r < end; r += 4) tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, 1, at_once);
-      if (AT_ONCE >= 8 && left >= 8) { width = 8; ROWS(8, TILES_OF_8) }
-#ifdef HALF_TILES
-      else if (left >= 3) {
-        width = left < 4 ? left : 4;
-        for (; r < end; r += 4)
-          if (width == 4) half_tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, 4);
-          else half_tiles_of_floats(m, kind, scale, r, from, x_stride, to, y_stride, 3);
+#define HALF_TILES(at_once) \
+  width = at_once, half_tile_of_floats(m, kind, scale, row, from, x_stride, to, y_stride, at_once), \
+  half_tile_of_floats(m, kind, scale, row + 2, from, x_stride, to, y_stride, at_once)
+#define TILE(at_once) width = at_once, tile_of_floats(m, kind, scale, row, from, x_stride, to, y_stride, at_once)
+      if (AT_ONCE >= 8 && left >= 8) {
+        TILE(8);
+      } else if (HALVES_TILES && left >= 4) {
+        HALF_TILES(4);
+      } else if (HALVES_TILES && left == 3) {
+        HALF_TILES(3);
+      } else if (AT_ONCE >= 4 && left >= 4) {
+        TILE(4);
+      } else if (left >= 2) {
+        TILE(2);
+      } else {
+        TILE(1);
       }
-#else
-      else if (AT_ONCE >= 4 && left >= 4) { width = 4; ROWS(4, TILES_OF_4) }
-#endif
-      else if (left >= 2) { width = 2; ROWS(2, TILES_OF_2) }
-      else { width = 1; ROWS(1, TILES_OF_1) }
-#undef ROWS
+#undef TILE
+#undef HALF_TILES
     }
-  }
 }
 
 // A tile of y for int8 weights: x (columns, x_stride) are whole numbers, `steps` what one of them is.
@@ -233,39 +220,58 @@ INLINE const float *stretch(const struct Core *core, int32_t layer, const struct
   return cached(core, layer, from < elsewhere ? core->owner[slot] : slot, which, head, from);
 }
 
+// What one query (room) thinks of `count` keys that lie side by side, four at a time.
+static void score(const float *query, const float *key, size_t room, float scale, int32_t count, float *scores) {
+  for (int32_t p = 0; p < count; p += 4) {
+    const int32_t left = count - p < 4 ? count - p : 4;
+    const float *keys[4];
+    for (int32_t n = 0; n < 4; n++) keys[n] = key + (size_t)(p + (n < left ? n : 0)) * room;
+    four sum[4] = {{0}, {0}, {0}, {0}};
+    for (size_t k = 0; k < room; k += 4)
+      UNROLLED for (int n = 0; n < 4; n++) sum[n] += load_four(query + k) * load_four(keys[n] + k);
+    const four found = sums_of(join(sum)) * spread_four(scale);
+    for (int32_t n = 0; n < left; n++) scores[p + n] = found[n];
+  }
+}
+
+// Adds `count` values that lie side by side, each times its score, to sum (16 * wide).
+INLINE void add_values(const float *value, size_t room, const float *scores, int32_t count, float *sum, const int wide) {
+  floats found[4];
+  UNROLLED for (int n = 0; n < wide; n++) found[n] = load(sum + LINE * n);
+  for (int32_t p = 0; p < count; p++, value += room)
+    UNROLLED for (int n = 0; n < wide; n++) found[n] += all(scores[p]) * load(value + LINE * n);
+  UNROLLED for (int n = 0; n < wide; n++) store(sum + LINE * n, found[n]);
+}
+
 // What a column's query (room.head) of one head gathers from its slot: y (width).
 static void attend(const struct Core *core, struct Worker *w, int32_t layer, const struct Column *column,
                    int32_t head, const float *query, float *y) {
-  const int32_t keys = column->position + 1;
+  const int32_t keys = column->position + 1, end = round_up(keys, LINE);
   const size_t room = core->room.head;
   const float scale = 1.0f / square_root((float)core->header->width);
-  float *scores = w->scores, peak = -3e38f;
-  for (int32_t p = 0, to; p < keys;) {
+  float *scores = w->scores, *sum = w->sums;
+  for (int32_t p = 0, to; p < keys; p = to) {
     const float *key = stretch(core, layer, column, 0, head, p, &to);
-    for (; p < to; p++, key += room) {
-      four sum = load_four(query) * load_four(key);
-      for (size_t k = 4; k < room; k += 4) sum += load_four(query + k) * load_four(key + k);
-      scores[p] = sum_of(sum) * scale;
-      if (scores[p] > peak) peak = scores[p];
-    }
+    score(query, key, room, scale, to - p, scores + p);
   }
-  for (int32_t p = keys; p < round_up(keys, LINE); p++) scores[p] = -3e38f;
+  for (int32_t p = keys; p < end; p++) scores[p] = -3e38f;
+  floats peaks = all(-3e38f);
+  for (int32_t p = 0; p < end; p += LINE) peaks = larger(peaks, load(scores + p));
+  const float peak = largest_of(peaks);
   double total = 0;
   for (int32_t p = 0; p < keys; p += LINE) {
     store(scores + p, exponential(load(scores + p) - all(peak)));
     for (int32_t k = p; k < p + LINE && k < keys; k++) total += scores[k];
   }
   const float inverse = (float)(1 / total);
-  for (size_t k = 0; k < room; k += LINE) {
-    floats sum = all(0);
-    for (int32_t p = 0, to; p < keys;) {
-      const float *value = stretch(core, layer, column, 1, head, p, &to) + k;
-      for (; p < to; p++, value += room) sum += all(scores[p]) * load(value);
-    }
-    float found[LINE];
-    store(found, sum * all(inverse));
-    for (size_t n = 0; n < LINE && k + n < (size_t)core->header->width; n++) y[k + n] = found[n];
+  for (size_t k = 0; k < room; k++) sum[k] = 0;
+  for (int32_t p = 0, to; p < keys; p = to) {
+    const float *value = stretch(core, layer, column, 1, head, p, &to);
+    size_t k = 0;
+    for (; k + WIDE * LINE <= room; k += WIDE * LINE) add_values(value + k, room, scores + p, to - p, sum + k, WIDE);
+    for (; k < room; k += LINE) add_values(value + k, room, scores + p, to - p, sum + k, 1);
   }
+  for (int32_t k = 0; k < core->header->width; k++) y[k] = sum[k] * inverse;
 }
 
 static void attention(const struct Core *core, struct Worker *w, int32_t number, int columns,

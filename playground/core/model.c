@@ -157,6 +157,7 @@ static void place_worker(struct Layout *layout, const struct Core *core, struct 
   w->active = place(layout, COLUMNS * room->mlp, 4);
   w->scaled = place(layout, COLUMNS * room->inputs, 4);
   w->scores = place(layout, round_up(core->context, LINE), 4);
+  w->sums = place(layout, room->head, 4);
   w->logits = place(layout, COLUMNS * room->unique, 4);
   w->whole = place(layout, COLUMNS * room->inputs, 2);
   w->steps = place(layout, COLUMNS, 4);

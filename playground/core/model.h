@@ -54,7 +54,7 @@ struct Room {
 
 // A worker's working memory; each buffer holds COLUMNS rows.
 struct Worker {
-  float *residual, *normed, *qkv, *query, *gathered, *up, *active, *scaled, *scores, *logits;
+  float *residual, *normed, *qkv, *query, *gathered, *up, *active, *scaled, *scores, *sums, *logits;
   int16_t *whole; // int8: the inputs of a product, rounded
   float *steps;   // int8: of each column
   void *choice;

@@ -34,20 +34,18 @@ typedef int32_t eight_whole __attribute__((vector_size(32)));
 #define LOADER(type, name) \
   INLINE type name(const void *from) { type x; __builtin_memcpy(&x, from, sizeof x); return x; }
 LOADER(four, load_four)
-LOADER(eight, load_eight)
 LOADER(floats, load)
+LOADER(eight, load_eight)
 INLINE void store_four(float *to, four x) { __builtin_memcpy(to, &x, sizeof x); }
 INLINE void store(float *to, floats x) { __builtin_memcpy(to, &x, sizeof x); }
 
 INLINE floats all(float x) { return (floats){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+INLINE eight all_eight(float x) { return (eight){x, x, x, x, x, x, x, x}; }
 INLINE doubles all_double(double x) { return (doubles){x, x, x, x, x, x, x, x}; }
 INLINE floats spread(four x) { // the same four numbers for each of four rows
   return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
 }
-INLINE eight spread_eight(four x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3); }
-INLINE floats joined(eight x, eight y) {
-  return __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-}
+INLINE eight spread_to_two(four x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3, 0, 1, 2, 3); }
 
 // `yes` where a mask has ones, else `no`.
 INLINE floats choose(words mask, floats yes, floats no) {
@@ -58,9 +56,21 @@ INLINE floats larger(floats x, floats y) { return choose((words)(x > y), x, y); 
 
 // The four sums of four lanes each, always (0 + 1) + (2 + 3).
 INLINE four sums_of(floats x) {
-  four a = __builtin_shufflevector(x, x, 0, 4, 8, 12), b = __builtin_shufflevector(x, x, 1, 5, 9, 13);
-  four c = __builtin_shufflevector(x, x, 2, 6, 10, 14), d = __builtin_shufflevector(x, x, 3, 7, 11, 15);
-  return (a + b) + (c + d);
+  const eight even = __builtin_shufflevector(x, x, 0, 2, 8, 10, 4, 6, 12, 14);
+  const eight odd = __builtin_shufflevector(x, x, 1, 3, 9, 11, 5, 7, 13, 15);
+  const eight pairs = even + odd; // of rows 0, 2, 1, 3
+  const four low = __builtin_shufflevector(pairs, pairs, 0, 2, 4, 6), high = __builtin_shufflevector(pairs, pairs, 1, 3, 5, 7);
+  const four sums = low + high;
+  return __builtin_shufflevector(sums, sums, 0, 2, 1, 3);
+}
+INLINE floats join(const four *x) {
+  const eight low = __builtin_shufflevector(x[0], x[1], 0, 1, 2, 3, 4, 5, 6, 7);
+  const eight high = __builtin_shufflevector(x[2], x[3], 0, 1, 2, 3, 4, 5, 6, 7);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+INLINE void store_two_sums(float *to, eight x) {
+  to[0] = (x[0] + x[1]) + (x[2] + x[3]);
+  to[1] = (x[4] + x[5]) + (x[6] + x[7]);
 }
 INLINE float sum_of(four x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 
@@ -83,16 +93,27 @@ INLINE floats load_halves(const int16_t *from) {
   __builtin_memcpy(&x, from, sizeof x);
   return __builtin_convertvector(x, floats);
 }
+INLINE eight load_eight_halves(const int16_t *from) {
+  typedef _Float16 halves __attribute__((vector_size(16)));
+  halves x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return __builtin_convertvector(x, eight);
+}
 #else
 #define HALF_SCALE 0x1p112f
-INLINE eight load_eight_halves(const int16_t *from) {
-  typedef int16_t eight_short __attribute__((vector_size(16)));
-  typedef uint32_t eight_words __attribute__((vector_size(32)));
-  eight_short x;
+INLINE floats load_halves(const int16_t *from) {
+  typedef int32_t wholes __attribute__((vector_size(64)));
+  shorts x;
   __builtin_memcpy(&x, from, sizeof x);
-  return (eight)(((eight_words)__builtin_convertvector(x, eight_whole) << 13) & 0x8fffe000u);
+  return (floats)(((words)__builtin_convertvector(x, wholes) << 13) & 0x8fffe000u);
 }
-INLINE floats load_halves(const int16_t *from) { return joined(load_eight_halves(from), load_eight_halves(from + 8)); }
+INLINE eight load_eight_halves(const int16_t *from) {
+  typedef int16_t halves __attribute__((vector_size(16)));
+  typedef uint32_t bits __attribute__((vector_size(32)));
+  halves x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return (eight)(((bits)__builtin_convertvector(x, eight_whole) << 13) & 0x8fffe000u);
+}
 #endif
 
 // Products of sixteen int8 and sixteen int16 numbers: lane l of eight has those of 2l and 2l + 1.
@@ -116,11 +137,11 @@ INLINE eight_whole products_of_bytes(const int8_t *bytes, const int16_t *input) 
 // Four rows of sums as floats: lane l of a row is what its lanes l and l + 4 add up to.
 INLINE floats folded(const eight_whole *sum) {
   floats found;
-  UNROLLED for (int row = 0; row < 4; row++) {
+  for (int row = 0; row < 4; row++) {
     const four_whole low = __builtin_shufflevector(sum[row], sum[row], 0, 1, 2, 3);
     const four_whole high = __builtin_shufflevector(sum[row], sum[row], 4, 5, 6, 7);
     const four both = __builtin_convertvector(low + high, four);
-    UNROLLED for (int lane = 0; lane < 4; lane++) found[4 * row + lane] = both[lane];
+    for (int lane = 0; lane < 4; lane++) found[4 * row + lane] = both[lane];
   }
   return found;
 }

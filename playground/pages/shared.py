@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import html
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class SharedStories:
         self.engines = engines
         self.public_url: str | None = None  # where others reach this page, with a slash at its end
         self.pictures = BoundedCache(CACHE_BYTES)
+        self.pen = threading.Lock()
         self.waiting: Counter[str] = Counter()  # pictures that are drawn, by visitor
         self.drawing: dict[str, asyncio.Task[bytes]] = {}  # by link
 
@@ -93,11 +95,16 @@ class SharedStories:
         try:
             with self.visit(name):
                 story = await run_in_threadpool(self.story, link, "")
-                data = await run_in_threadpool(preview.draw, story)
+                data = await run_in_threadpool(self.draw_alone, story)
             self.pictures.put(link, data)
             return data
         finally:
             del self.drawing[link]
+
+    def draw_alone(self, story: SharedStory) -> bytes:
+        """One picture at a time: each takes Python's lock from the thread that owns the model."""
+        with self.pen:
+            return preview.draw(story)
 
     def story(self, text: str, address: str) -> SharedStory:
         """The story of a link's text; `address` opens it. ValueError if it is none."""

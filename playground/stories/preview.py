@@ -68,15 +68,16 @@ def font(name: str, size: int, weight: int) -> Font:
     return found
 
 
+@lru_cache(2**14)
+def is_drawn(sign: str, letters: Font) -> bool:
+    """Whether a typeface has a letter or another sign."""
+    return sign == " " or bytes(letters.getmask(sign)) != bytes(letters.getmask(UNKNOWN))
+
+
 def drawable(text: str, letters: Font) -> str:
     """Return a text as a typeface draws it: emoji that it lacks are left out, and letters that it
     lacks lose their marks; "" if it lacks most of the letters."""
-    unknown = bytes(letters.getmask(UNKNOWN))
-
-    def is_drawn(sign: str) -> bool:
-        return sign == " " or bytes(letters.getmask(sign)) != unknown
-
-    signs = {sign: sign if is_drawn(sign) else "" for sign in set(text)}
+    signs = {sign: sign if is_drawn(sign, letters) else "" for sign in set(text)}
     wanted = [sign for sign in text if sign.isalnum()]
     if sum(bool(signs[sign]) for sign in wanted) <= HAS_ENOUGH * len(wanted):
         return ""

@@ -76,7 +76,7 @@ def test_a_stopped_run_goes_on_exactly(
     shutil.rmtree(folder / "export")
     shutil.rmtree(folder / "checkpoints" / "step-00000020")
     assert main([*OWN, *folders(home, "resumed")]) == 0
-    assert "going on after step 10 of 20" in capsys.readouterr().err
+    assert "resuming after step 10 of 20" in capsys.readouterr().err
     again = folder / "checkpoints" / "step-00000020" / "weights.safetensors"
     assert again.read_bytes() == whole.read_bytes()
     shutil.rmtree(folder / "export")
@@ -176,8 +176,8 @@ def test_a_finished_store_is_enough(
         ("train:100", "corpus.tokenizer train:N: N is 258"),
         ("train:70000", "to 65,536, not 70000"),
         ("train:abc", "not abc"),
-        ("nowhere.json", "corpus.tokenizer nowhere.json is no file that can be read"),
-        ("README.md", "corpus.tokenizer README.md is no tokenizer.json"),
+        ("nowhere.json", "corpus.tokenizer nowhere.json cannot be read"),
+        ("README.md", "corpus.tokenizer README.md is not a tokenizer.json"),
         ("train:50000", "corpus.tokenizer train:50000 asks for 50,000 ids, and the stories of"),
     ],
 )

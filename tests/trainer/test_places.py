@@ -47,7 +47,7 @@ def test_a_run_resumes_in_a_moved_folder_and_through_a_link_and_starts_over_ther
     capsys.readouterr()
     assert main([*command, *STOPPED, "--run.dir", str(after)]) == 0
     said = capsys.readouterr().err
-    assert "going on after step 1 of 3" in said
+    assert "resuming after step 1 of 3" in said
     assert sorted(path.name for path in disk.iterdir()) == ["step-00000001", "step-00000002"]
 
     (disk / "notes.txt").touch()  # somebody's, on the same disk
@@ -197,6 +197,6 @@ def test_a_base_and_a_teacher_may_have_another_path(
     capsys.readouterr()
     models = ["--model.init_from", str(elsewhere), "--model.teachers", str(elsewhere)]
     assert main([*command, *models]) == 0
-    assert "going on after step 1 of 3" in capsys.readouterr().err
+    assert "resuming after step 1 of 3" in capsys.readouterr().err
     assert main([*command, "--model.init_from", str(elsewhere)]) == 2
     assert f"model.teachers was {elsewhere} and is now" in capsys.readouterr().err

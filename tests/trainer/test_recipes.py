@@ -18,16 +18,7 @@ from tests.recipes import follow
 from .corpus.conftest import story
 from .small_run import SMALL
 
-STEPS = [
-    "--optim.steps",
-    "4",
-    "--run.log_every",
-    "1",
-    "--corpus.folder",
-    "data",
-    "--run.dir",
-    "run",
-]
+STEPS = ["--optim.steps", "4", "--corpus.folder", "data", "--run.dir", "run"]
 STOP = ["--run.minutes", "0.0001"]  # after an update
 RECIPES = {  # its heading in the page, and the settings of a run that uses it
     "A training setting": ["--optim.first_lr_ratio", "0.5"],
@@ -73,7 +64,7 @@ def test_a_recipe_gives_what_trains_resumes_and_exports(
     follow(recipe, tree)
     settings = RECIPES[recipe]
     said = train(tree, tmp_path, [*settings, *STOP], settings)
-    assert "going on after step 1 of 4" in said
+    assert "resuming after step 1 of 4" in said
     assert "is left out" not in said
     assert (tmp_path / "run" / "export" / "model.safetensors").is_file()
     assert (tmp_path / "run" / "export" / "README.md").is_file()
@@ -84,4 +75,4 @@ def test_a_recipe_gives_what_trains_resumes_and_exports(
 def test_a_run_of_before_resumes_when_a_setting_was_added(tree: Path, tmp_path: Path) -> None:
     train(tree, tmp_path, STOP)
     follow("A training setting", tree)
-    assert "going on after step 1 of 4" in train(tree, tmp_path, [])
+    assert "resuming after step 1 of 4" in train(tree, tmp_path, [])

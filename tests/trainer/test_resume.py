@@ -49,9 +49,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     process.send(signal.SIGINT)
     assert process.wait() == 130, process.said()
     assert "stopped; saved after step" in process.said()
-    assert "the same command goes on" in process.said()
+    assert "the same command resumes" in process.said()
     assert main(command(folder)) == 0
-    assert "going on after step" in capsys.readouterr().err
+    assert "resuming after step" in capsys.readouterr().err
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
@@ -104,5 +104,5 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(
     assert main(command(folder)) == 0
     said = capsys.readouterr().err
     assert f"the checkpoint {newest} is damaged" in said
-    assert f"going on after step {int(before.name[5:])} of 80" in said
+    assert f"resuming after step {int(before.name[5:])} of 80" in said
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()

@@ -48,12 +48,12 @@ def test_the_clock_saves_and_stops_and_the_same_command_goes_on(
 ) -> None:
     assert main([*settings, "--optim.steps", "40", "--run.minutes", "0.0001"]) == 0
     said = capsys.readouterr().err
-    assert "run.minutes 0.0001 are over; saved after step 1: the same command goes on" in said
+    assert "run.minutes 0.0001 are over; saved after step 1: the same command resumes" in said
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000001"]
     assert not (tmp_path / "run" / "export").exists()
     assert main([*settings, "--optim.steps", "40", "--run.minutes", "9"]) == 0
     said = capsys.readouterr().err
-    assert "going on after step 1 of 40" in said
+    assert "resuming after step 1 of 40" in said
     assert f"python app.py --model {tmp_path / 'run' / 'export'} opens it" in said
 
 
@@ -105,7 +105,7 @@ def test_a_wsd_run_goes_on_longer_to_the_bits_of_one_planned_so(
     assert "step-00000010" in kept  # before the last fifth, in which the rate falls
     capsys.readouterr()
     assert main([*wsd, *few, "--optim.steps", "20"]) == 0
-    assert "going on after step 10 of 20" in capsys.readouterr().err
+    assert "resuming after step 10 of 20" in capsys.readouterr().err
     whole = ["--run.dir", str(tmp_path / "whole")]
     assert main([*wsd, *few, *whole, "--optim.steps", "20"]) == 0
     name = "export/model.safetensors"

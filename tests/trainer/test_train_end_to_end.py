@@ -334,7 +334,7 @@ def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
     done = train(*SHORT, "--corpus.validation", str(few), "--model.context", "64")
     assert done.returncode == 0, done.stderr
     said = done.stderr
-    assert "none: 1 stories with 24 tokens are kept apart, fewer than one block of 64" in said
+    assert "none: 1 stories with 24 tokens are held out, fewer than one block of 64" in said
     assert "--corpus.validation" in said
     card = (tmp_path / "run" / "export" / "README.md").read_text()
     assert "| evaluated with | 1 stories of" in card
@@ -357,5 +357,5 @@ def test_a_library_upgraded_in_mid_run_is_named_with_the_way_to_go_on(
     said = capsys.readouterr().err
     assert re.search(rf"made with ftfy \d[\d.]+, now 99.0\) are in {old}", said), said
     assert main([*command, "--optim.steps", "3", "--corpus.source", str(old)]) == 0
-    assert "going on after step 1 of 3" in capsys.readouterr().err
+    assert "resuming after step 1 of 3" in capsys.readouterr().err
     assert not list((tmp_path / "data").glob("*.lock"))

@@ -104,10 +104,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         if name not in COMMANDS:
-            raise ValueError(f"{name} is no command: say build, inspect or verify")
+            raise ValueError(f"{name} is not a command: give build, inspect or verify")
         COMMANDS[name](others)
 
-    return run_command(work, "stopped; the same command goes on where it was")
+    return run_command(work, "stopped; the same command resumes where it was")
 
 
 if __name__ == "__main__":

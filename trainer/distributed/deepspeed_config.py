@@ -93,7 +93,7 @@ def load(file: Path) -> dict[str, Any]:
         settings = as_values(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"runtime.deepspeed_config names {file}, which is no JSON file that can be read "
+            f"runtime.deepspeed_config names {file}, which cannot be read as JSON "
             f"({error}): give a DeepSpeed file, or leave it empty for the shipped one"
         ) from None
     return settings if isinstance(settings, dict) else {}
@@ -118,7 +118,7 @@ def check_same_run(file: Path, settings: dict[str, Any], zero: dict[str, Any]) -
     for key in sorted({"optimizer", "scheduler"} & settings.keys()):
         raise ValueError(
             f'{file} (runtime.deepspeed_config) has a block "{key}": take it out, '
-            "the settings under optim. say how the weights move"
+            "the settings under optim. choose the optimizer"
         )
     offloads = [key for key in OFFLOAD if block(zero, key).get("device", "none") != "none"]
     offloads += [key for key in (*OFFLOAD, *OLD_OFFLOAD) if zero.get(key) is True]
@@ -136,6 +136,6 @@ def check_same_run(file: Path, settings: dict[str, Any], zero: dict[str, Any]) -
 
 
 def block(settings: dict[str, Any], key: str) -> dict[str, Any]:
-    """The settings under `key`, none if it is not there or is no block."""
+    """The settings under `key`, empty if it is missing or not a block."""
     value = settings.get(key)
     return value if isinstance(value, dict) else {}

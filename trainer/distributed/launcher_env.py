@@ -50,7 +50,7 @@ class LauncherRequest:
         deepspeed: the run is to be carried by DeepSpeed.
         zero_stage: the ZeRO stage, or None if it did not say.
         deepspeed_file: DeepSpeed's file, or empty.
-        not_used: a sentence for each of its wishes that a setting of the run decides.
+        not_used: a message for each of its options that a setting of the run decides.
     """
 
     deepspeed: bool = False

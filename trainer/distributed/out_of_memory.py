@@ -1,4 +1,4 @@
-"""A full memory, on a GPU or not, as a sentence that says what to try."""
+"""Out of memory, on a GPU or not, as a message that says what to try."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Runtime:
         self.accelerator.wait_for_everyone()
 
     def track(self, name: str, settings: dict[str, Any], step: int) -> None:
-        """Open the run called `name` in every tracker, going on after `step` updates."""
+        """Open the run called `name` in every tracker, continuing after `step` updates."""
         self.accelerator.init_trackers(
             "inkling",
             settings,

@@ -73,7 +73,7 @@ class TrainingEngine:
     def load(
         self, weights: dict[str, torch.Tensor], moments: dict[str, torch.Tensor], step: int
     ) -> None:
-        """Go on from a checkpoint taken after `step` updates, whatever engine and processes wrote
+        """Resume from a checkpoint taken after `step` updates, whatever engine and processes wrote
         it."""
         self.state.init_moments(step)
         for name, weight in self.names.items():

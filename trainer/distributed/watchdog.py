@@ -1,4 +1,4 @@
-"""Ends this process, with one sentence, when another process of the run is lost.
+"""Ends this process, with one message, when another process of the run is lost.
 
 A process that is killed closes its connections, and whoever waits for it gets an error at once. A
 machine that is cut off says nothing: gloo waits out its own timeout, NCCL for a kernel that never

@@ -35,7 +35,7 @@ def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> l
     """The stories to score.
 
     Raises:
-        ValueError: there are none.
+        ValueError: the files hold no stories.
     """
     stories = list(files(options, options.stories, cleaner))
     if not stories:
@@ -77,7 +77,7 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
     """Evaluates one model, prints the figures unless they are wanted as JSON, and returns them.
 
     Raises:
-        ValueError: one sentence on what cannot be done.
+        ValueError: one message on what cannot be done.
     """
     if options.generate < 0:
         raise ValueError(f"--generate must be 0 or more, not {options.generate}")
@@ -134,7 +134,7 @@ def run_comparison(options: argparse.Namespace) -> dict[str, Any]:
     """Compares models, prints the table unless it is wanted as JSON, and returns it.
 
     Raises:
-        ValueError: one sentence on what cannot be done.
+        ValueError: one message on what cannot be done.
     """
     if len(options.models) < 2:
         raise ValueError("compare needs two models or more: name another")

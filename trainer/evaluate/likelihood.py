@@ -156,7 +156,7 @@ def score(
 
     Args:
         model: a causal language model in fp32; it is left in the mode it came in.
-        stories: their text is scored as it stands; empty ones are passed over.
+        stories: their text is scored as it stands; empty ones are skipped.
         tokenizer: the model's own.
         stride: tokens a long story slides by (default: half the context).
         context: tokens the model may look back on (default: as many as it can).

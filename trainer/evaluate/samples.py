@@ -17,7 +17,7 @@ def write_samples(
     """A story of up to `length` tokens for each prompt, {prompt, story}, all written at once; the
     same draws every time.
 
-    `prompts` are parted by `|`. One that leaves no room in the context is cut.
+    `prompts` are separated by `|`. One that leaves no room in the context is cut.
     """
     context = decoder.config.max_position_embeddings
     asked = list(map(str.strip, prompts.split("|")))

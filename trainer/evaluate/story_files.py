@@ -18,9 +18,9 @@ def source_of(files: str, field: str = "", separator: str = "auto") -> Corpus:
     """Files as a source of stories; a copy of standard input goes to the system's folder for such.
 
     Args:
-        files: files, patterns or folders, parted by commas; - is standard input.
+        files: files, patterns or folders, separated by commas; - is standard input.
         field: field or column with the stories; empty means the one that can only be meant.
-        separator: what parts the stories of a .txt.
+        separator: what separates the stories of a .txt.
     """
     return Corpus(source=files, folder=tempfile.gettempdir(), field=field, separator=separator)
 

@@ -30,7 +30,7 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
     """Write the export in `folder` to `file`; it is there whole or not at all.
 
     Raises:
-        ValueError: the folder is no export of ours, or the package gguf is not installed.
+        ValueError: the folder is not an export of ours, or the package gguf is not installed.
     """
     try:
         import gguf
@@ -79,7 +79,7 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file() or not (folder / "tokenizer.json").is_file():
-        raise ValueError(f"{folder} is no export: it needs config.json and tokenizer.json")
+        raise ValueError(f"{folder} is not an export: it needs config.json and tokenizer.json")
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     check_computed(folder, config)
     weights: dict[str, np.ndarray] = {}

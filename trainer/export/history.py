@@ -3,7 +3,7 @@
     history.json  format 1; stages: step, tokens_seen, loss, validation_loss, stories
 
 Every stage has a story for each of `run.sample_prompts`, all with the same draws. A run that
-started from an export goes on with that one's history, and counts the tokens from its beginning.
+started from an export continues that one's history, and counts the tokens from its beginning.
 """
 
 from __future__ import annotations

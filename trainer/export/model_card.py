@@ -287,7 +287,7 @@ each prompt of the run, cut at its `run.sample_length`.
 
 
 def plain(text: str) -> str:
-    """A text whose own signs are no Markdown."""
+    """Return a text in which Markdown's own signs are escaped."""
     return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text)
 
 

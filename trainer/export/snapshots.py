@@ -5,7 +5,7 @@
                             snapshot.json       step, tokens seen, losses, sample stories
 
 GPT-2's tokenizer ships, and is not stored again; another one is in the folder as in an export's. A
-snapshot is written before the checkpoint of its step, and a run that goes on from a checkpoint
+snapshot is written before the checkpoint of its step, and a run that resumes from a checkpoint
 first drops the later ones: so a resumed run has the same ones, with the same content.
 """
 

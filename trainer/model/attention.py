@@ -26,7 +26,7 @@ FLASH, BY_ITSELF = "story", "eager"  # names of attention: our own, and what tra
 
 
 class StoryAttention:
-    """Attention within a story only.
+    """Intra-document attention masking: a token sees its own story only.
 
     Args:
         end_of_text: the id, or the slot, of the token that every story begins after.

@@ -33,7 +33,7 @@ def lowest_capability() -> tuple[int, int]:
 
 
 def why_not_used() -> str | None:
-    """Why a card that is there is not used, and the way out; None where there is nothing to say."""
+    """Why a card that is there is not used, and the remedy; None where there is nothing to say."""
     if usable_gpu():
         return None
     if torch.cuda.is_available():

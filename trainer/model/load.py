@@ -1,4 +1,4 @@
-"""Opens a stock causal language model in fp32, or says in a sentence why it does not.
+"""Opens a stock causal language model in fp32, or raises an error that says why it cannot.
 
 What may be named: an export or another transformers folder, a snapshot of a run, a run's folder
 (its export, else its newest checkpoint), a checkpoint, a model on the Hub.
@@ -59,7 +59,7 @@ def open_model(
         stores: the folder of token stores; a checkpoint's ids are those of its own.
 
     Raises:
-        ValueError: there is no such model, it lacks a part, or does not hold what its config.json
+        ValueError: the model does not exist, lacks a part, or does not hold what its config.json
             says.
     """
     folder = Path(name).expanduser()

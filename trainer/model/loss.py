@@ -32,7 +32,7 @@ class NextTokenLoss(nn.Module):
         decoder: stock transformers model whose ids are the vocabulary's slots.
         story_attention: what keeps attention inside a story; None: it sees the whole block.
         teachers: decoders over the same slots, whose predictions are learned too (teachers.py). In
-            a tuple they are no part of this module: nothing trains, saves or wraps them.
+            a tuple they are not part of this module: nothing trains, saves or wraps them.
         dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
             engine turns one around it off on CUDA, without an error, and computes in fp32.
     """
@@ -118,7 +118,7 @@ class NextTokenLoss(nn.Module):
             pairs = zip(self.teachers, taught, strict=True)
             probabilities = [self.logits(*pair).softmax(-1) for pair in pairs]
             mean = torch.stack(probabilities).mean(0)
-        padding = self.log_multiplicity == -torch.inf  # 0 x -inf is no number
+        padding = self.log_multiplicity == -torch.inf  # 0 x -inf is NaN
         expected = (mean * logits.masked_fill(padding, 0.0)).sum(-1)
         return (logits.logsumexp(-1) - expected).mean()
 

@@ -36,7 +36,7 @@ SHAPE = ("block", "num_layers", "hidden", "num_heads", "kv_heads", "intermediate
 # Of a model that looks back further no more is trained unless model.context says so: an update of
 # Qwen3's 40,960 tokens fits no small machine, and stories are shorter.
 LONGEST_CONTEXT = 1024
-# What the loss and the attention within a story rely on, by the configuration's names.
+# What the loss and intra-document attention masking rely on, by the configuration's names.
 NEEDED = {"tie_word_embeddings": True, "use_sliding_window": False, "add_cross_attention": False}
 ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # that do not depend on the context
 
@@ -48,8 +48,8 @@ def open_pretrained(
     None without one.
 
     Raises:
-        ValueError: there is no such model, the trainer cannot make its shape, or a setting asks for
-            another.
+        ValueError: the model does not exist, the trainer cannot make its shape, or a setting
+            asks for another.
     """
     name = config.model.init_from
     if not name:

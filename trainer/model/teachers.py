@@ -25,7 +25,7 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]
     """The models that model.teachers names.
 
     Raises:
-        ValueError: there is no such model, the trainer cannot make its shape, it has another
+        ValueError: a model does not exist, the trainer cannot make its shape, it has another
             tokenizer than the stories, or looks back on fewer tokens than the run.
     """
     found = []

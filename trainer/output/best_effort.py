@@ -1,4 +1,4 @@
-"""What a run can do without: its failure is one warning, and the work goes on to the next step."""
+"""What a run can do without: its failure is one warning, and the work continues."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The run: set up, resume, update, log, validate, save, finish.
 
 A run is (weights, optimizer moments, step); the learning rate, the blocks that are read and the
-dropout noise are functions of the step. So a run that was stopped goes on from its newest
+dropout noise are functions of the step. So a run that was stopped resumes from its newest
 checkpoint as if nothing had happened, on any number of processes, when the same command is given
 again.
 """
@@ -75,7 +75,7 @@ class Trainer:
         if best and not store.num_blocks("validation", self.context):
             raise ValueError(
                 "run.export_checkpoint best needs validation stories: name some with "
-                "corpus.validation, or keep some apart with corpus.validation_share"
+                "corpus.validation, or hold some out with corpus.validation_share"
             )
         self.runtime = Runtime(
             config.runtime, config.optim, self.context, config.run.tracker_names, self.folder
@@ -179,7 +179,7 @@ class Trainer:
         self.runtime.watchdog.checkpointed(found.step)
         losses = checkpoint.validation_losses(checkpoints, self.run_id)
         self.validation_losses = {step: loss for step, loss in losses.items() if step <= self.step}
-        self.say(f"going on after step {self.step:,} of {self.num_steps:,}")
+        self.say(f"resuming after step {self.step:,} of {self.num_steps:,}")
 
     def checkpoint_to_resume(self) -> Checkpoint | None:
         """The newest checkpoint of this run; of a `wsd` run that is to be longer than planned the
@@ -242,7 +242,7 @@ class Trainer:
                 if stop and not due.ends:
                     self.say(
                         f"run.minutes {self.config.run.minutes:g} are over; saved after step "
-                        f"{self.step:,}: the same command goes on"
+                        f"{self.step:,}: the same command resumes"
                     )
                     return False
         finally:

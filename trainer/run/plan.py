@@ -58,9 +58,9 @@ def validation(trainer: Trainer) -> str:
     stories, blocks = store.num_stories("validation"), store.num_blocks("validation", context)
     if not blocks:
         return (
-            f"none: {stories:,} stories with {store.num_tokens('validation'):,} tokens are kept "
-            f"apart, fewer than one block of {context}; name more with --corpus.validation, or "
-            "keep more apart with --corpus.validation_share"
+            f"none: {stories:,} stories with {store.num_tokens('validation'):,} tokens are held "
+            f"out, fewer than one block of {context}; name more with --corpus.validation, or "
+            "hold out more with --corpus.validation_share"
         )
     used = min(blocks, trainer.config.run.validate_blocks)
     return (

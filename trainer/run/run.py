@@ -63,7 +63,7 @@ def run(config: Config, start: float) -> int:
                     finish(trainer)
     except KeyboardInterrupt:
         saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
-        print(f"stopped{saved}: the same command goes on", file=sys.stderr)
+        print(f"stopped{saved}: the same command resumes", file=sys.stderr)
         return 130
     except (RuntimeError, MemoryError) as error:
         if cause := lost_connection(error):

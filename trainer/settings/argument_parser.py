@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains with a ValueError, which a command's `main` prints as one sentence."""
+    """Complains with a ValueError, which a command's `main` prints as one message."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message} (--help lists the options)")

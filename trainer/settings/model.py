@@ -59,7 +59,7 @@ class Model:
         return [name.strip() for name in self.teachers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
+        """Return what is wrong with these values, a message each."""
         sizes = ("num_layers", "hidden", "num_heads", "intermediate", "context")
         found = positive("model", {key: getattr(self, key) for key in sizes})
         for key in ("dropout", "stochastic_depth"):

@@ -70,7 +70,7 @@ class Optim:
     max_grad_norm: float = setting(1.0, "norm to which a larger gradient is clipped")
 
     def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
+        """Return what is wrong with these values, a message each."""
         found = positive(
             "optim",
             {

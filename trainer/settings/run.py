@@ -77,7 +77,7 @@ class Run:
         return [name.strip() for name in self.trackers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
+        """Return what is wrong with these values, a message each."""
         counts = ("log_every", "keep_last", "validate_blocks", "sample_length")
         found = positive("run", {key: getattr(self, key) for key in counts})
         if self.minutes < 0:

@@ -35,7 +35,7 @@ class Runtime:
     )
 
     def complaints(self) -> list[str]:
-        """What is wrong with these values, a sentence each."""
+        """Return what is wrong with these values, a message each."""
         found = positive("runtime", {"timeout": self.timeout})
         if self.micro_batch < 0:
             found.append(

@@ -7,7 +7,7 @@
                                                    of the two files and of itself
 
 A checkpoint is written beside its path, synced and renamed; then the oldest is removed. The one
-with the lowest validation loss stays. A truncated or altered one is passed over with a warning, and
+with the lowest validation loss stays. A truncated or altered one is skipped with a warning, and
 the one before it is read. One that cannot be read now (its owner forbids it, a disk is away) may be
 whole: that stops the run. Checkpoints of another run are left alone.
 """
@@ -228,7 +228,7 @@ def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
         try:
             return read(candidate)
         except DAMAGED as error:
-            to_stderr(f"the checkpoint {candidate} is damaged ({error}): it is passed over")
+            to_stderr(f"the checkpoint {candidate} is damaged ({error}): it is skipped")
         except OSError as error:
             raise ValueError(unreadable(candidate, error)) from None
     return None

@@ -17,7 +17,7 @@ MODELS = ("init_from", "teachers")
 def run_identity(
     config: Config, corpus_fingerprint: str, num_steps: int, dtype: torch.dtype
 ) -> dict[str, Any]:
-    """What the result depends on; a checkpoint with another identity is not gone on with. `dtype`
+    """What the result depends on; a checkpoint with another identity is not resumed. `dtype`
     is that of the matrix products, which runtime.precision auto leaves to the machine."""
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     settings = config.to_dict()

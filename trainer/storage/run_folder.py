@@ -81,7 +81,7 @@ def is_run(folder: Path) -> bool:
 
 
 def read_sign(folder: Path) -> dict[str, Any]:
-    """What run.json says; nothing where there is none, or none of ours.
+    """What run.json says; nothing where it is missing, or not ours.
 
     Raises:
         PermissionError: it may not be read.

@@ -407,7 +407,7 @@ def test_notes_say_how_a_source_is_read_and_what_was_dropped(
         build_store(settings(tmp_path))
         notes = capsys.readouterr().err
         assert f"splits of {tmp_path}: trained on train.jsonl; left out test.jsonl" in notes
-        assert "reading train.jsonl: a JSON value a line, field `text`" in notes
+        assert "reading train.jsonl: a JSON value per line, field `text`" in notes
         assert "note: `cut_off` dropped 2 of 42 stories (4.8%)" in notes
         assert "--corpus.complete false keeps them" in notes
 

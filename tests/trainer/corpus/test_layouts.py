@@ -298,7 +298,7 @@ def test_packed_files_in_a_folder_are_read(tmp_path: Path) -> None:
             tar.addfile(member, io.BytesIO(packed_lines(part)))
     train, _, note = split_of_source(tmp_path)
     assert train == STORIES
-    assert note == "passed over, of no known kind: notes.docx"
+    assert note == "skipped, of no known kind: notes.docx"
     assert split_of_source(f"{tmp_path}/*.*z*,{tmp_path}/e.zip,{tmp_path}/e.zip")[0] == (
         STORIES[10:] + STORIES[40:50] * 2
     )

@@ -86,7 +86,7 @@ def test_the_store_holds_its_tokenizer_and_its_stories(
 def test_it_learns_from_training_stories_only(
     tmp_path: Path, stories: list[str], settings: Settings
 ) -> None:
-    """A word that only a story kept apart has gets no token of its own."""
+    """A word that only a held-out story has gets no token of its own."""
     asked = settings(
         write_jsonl(tmp_path / "stories.jsonl", stories),
         validation=str(write_jsonl(tmp_path / "apart.jsonl", ["Zyzzyva zyzzyva. " * 30])),
@@ -197,8 +197,8 @@ def whole(**changes: Any) -> Any:
             "does not give a text back as it was",
         ),
         (whole(model={"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}), "is WordLevel"),
-        (whole(model={"type": "Unigram", "vocab": [["a", 0]]}), "is no tokenizer.json"),
-        (whole(model=None), "is no tokenizer.json"),
+        (whole(model={"type": "Unigram", "vocab": [["a", 0]]}), "is not a tokenizer.json"),
+        (whole(model=None), "is not a tokenizer.json"),
         (whole(pre_tokenizer={"type": "Abacus"}), "cannot be used"),
     ],
 )  # fmt: skip
@@ -217,10 +217,10 @@ def test_files_that_are_refused(
 
 
 def test_no_file_no_json_and_too_many_ids(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nowhere is no file that can be read: give gpt2"):
+    with pytest.raises(ValueError, match="nowhere cannot be read: give gpt2"):
         read_tokenizer("nowhere")
     (tmp_path / "merges.txt").write_text("#version: 0.2")
-    with pytest.raises(ValueError, match=r"is no tokenizer\.json of `tokenizers`"):
+    with pytest.raises(ValueError, match=r"is not a tokenizer\.json of `tokenizers`"):
         read_tokenizer(str(tmp_path / "merges.txt"))
     large = Library(models.BPE())
     large.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -62,7 +62,7 @@ def test_verify_finds_a_changed_byte(store: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [
-        (["mend"], "mend is no command"),
+        (["mend"], "mend is not a command"),
         (["build", "--optim.lr", "1"], "--optim.lr has no meaning for a corpus"),
         (["build", "--corpus.sauce", "x"], "there is no setting --corpus.sauce"),
         (["build", "--corpus.source", "missing.txt"], "there is no file missing.txt"),

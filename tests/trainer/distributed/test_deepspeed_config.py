@@ -35,8 +35,8 @@ def test_the_home_folder_has_a_short_name(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("stage: 2", "no JSON file that can be read"),
-        (b"\xff\xfe", "no JSON file that can be read"),
+        ("stage: 2", "cannot be read as JSON"),
+        (b"\xff\xfe", "cannot be read as JSON"),
         ("[2]", "must have"),
         ("{}", "must have"),
         ('{"zero_optimization": {"stage": 0}}', "stage 0 is runtime.deepspeed off"),

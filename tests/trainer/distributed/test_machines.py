@@ -188,7 +188,7 @@ def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
         assert "Traceback" not in said
     assert not (first / "export").exists()
     machines.cable("up")
-    assert "going on after step" in machines.start(first, second, more=[[], []]).end(0)[0]
+    assert "resuming after step" in machines.start(first, second, more=[[], []]).end(0)[0]
     assert (first / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 

@@ -157,7 +157,7 @@ def test_what_cannot_be_written_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words, sentence in {
-        (str(tmp_path), str(tmp_path / "x.gguf")): "is no export: it needs config.json",
+        (str(tmp_path), str(tmp_path / "x.gguf")): "is not an export: it needs config.json",
         (str(tmp_path), str(tmp_path / "x.gguf"), "--type", "q2"): "--type: invalid choice",
         (): "the following arguments are required",
     }.items():

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or it is not there; a damaged one is passed over."""
+"""A checkpoint is whole or it is not there; a damaged one is skipped."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ from trainer.corpus.read.packing import OpenFile, Stream
 VERSION = 1  # part of the fingerprint: raise it when stories or chunks are cut otherwise
 CHUNK_BYTES = 4 * 2**20  # bytes
 ROWS = 4096  # of a table, in a chunk
-LONGEST = 16 * 2**20  # bytes; what is longer is no story
+LONGEST = 16 * 2**20  # bytes; what is longer is not a story
 LONGEST_BOOK = 2**30  # bytes; of a file that is one story
 BYTE_ORDER_MARK = "\ufeff"
 

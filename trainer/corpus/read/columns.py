@@ -114,7 +114,7 @@ def chunks_of(
 
 
 def parse_column(values: Any, path: str, name: str) -> list[str]:
-    """Return the stories of a column; rows without one are passed over."""
+    """Return the stories of a column; rows without one are skipped."""
     try:
         texts = values.to_pylist()
         if path or not all(isinstance(text, str | None) for text in texts):

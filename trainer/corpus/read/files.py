@@ -89,7 +89,7 @@ def files_in(folder: Path, split: str) -> Found:
     """Return the files of stories in a folder; of one that `datasets.save_to_disk` wrote, its own.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the folder holds no such file.
     """
     if (folder / "dataset_dict.json").is_file():
         return saved_splits(folder, split)
@@ -133,7 +133,7 @@ def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str)
     found = by_split(where, stories, split)
     if skipped:
         more = f" and {len(skipped) - SKIPPED} more" if len(skipped) > SKIPPED else ""
-        found.notes.append(f"passed over, of no known kind: {', '.join(skipped[:SKIPPED])}{more}")
+        found.notes.append(f"skipped, of no known kind: {', '.join(skipped[:SKIPPED])}{more}")
     return found
 
 

@@ -9,10 +9,10 @@ from typing import Any
 MARK = "<|endoftext|>"
 DELIMITERS = {"csv": ",", "tsv": "\t"}  # the usual one of each kind
 NO_DELIMITER = "\x1f"  # the table has one column, whatever marks are in it
-KIND_NAMES = {"jsonl": "a JSON value a line", "json": "JSON values"}
+KIND_NAMES = {"jsonl": "a JSON value per line", "json": "JSON values"}
 SEPARATOR_NAMES = {
     "mark": MARK,
-    "line": "line ends: a story a line",
+    "line": "line ends: a story per line",
     "empty-line": "empty lines",
     "file": "nothing: one story",
 }
@@ -30,7 +30,7 @@ class Format:
     """How a file is read.
 
     Attributes:
-        kind: txt, jsonl (a value a line), json (values over several lines), csv, tsv, parquet or
+        kind: txt, jsonl (a value per line), json (values over several lines), csv, tsv, parquet or
             arrow.
         field: the field or column with the stories, or a path to it; "" where a row is a text.
         separator: what separates the stories of a text: mark, line, empty-line, file for nothing,

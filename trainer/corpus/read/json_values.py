@@ -1,4 +1,4 @@
-"""Stories in JSON: a value a line, or values over several lines, whatever the file is called."""
+"""Stories in JSON: a value per line, or values over several lines, whatever the file is called."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
 
 def parse_lines(content: bytes, name: str, line: int, field: str) -> list[str]:
     """Return the stories in a field of some JSON lines; lines that are empty or null there are
-    passed over."""
+    skipped."""
     stories: list[str] = []
     for number, row in enumerate(content.split(b"\n"), start=line):
         if not row.strip():

@@ -4,8 +4,8 @@ yielded.
 A kind of file is one row of READERS: its ending, and a function that looks at the start of an open
 file and returns how it is read and its chunks.
 
-    .jsonl .ndjson        an object a line, or objects over several lines
-    .json                 an array of objects or of texts, one object, or an object a line
+    .jsonl .ndjson        an object per line, or objects over several lines
+    .json                 an array of objects or of texts, one object, or an object per line
     .csv .tsv             a table, of which the delimiter, quoting and head line are detected
     .txt                  stories separated by <|endoftext|>, empty lines, line ends or another mark
     .parquet .arrow       a table; a folder of `datasets.save_to_disk` holds the latter

@@ -7,7 +7,7 @@ and the start of the next. So every block is read exactly once an epoch, and a r
 step without replaying what came before.
 
 The blocks of an epoch may also begin some tokens further on, as many as (seed, epoch) draws, so
-that stories are cut elsewhere each time; the last block then ends at the start of the split.
+that stories are split at other tokens each time; the last block then ends at the split's start.
 
 No list of blocks is kept. p_e is a Feistel network over the smallest even number of bits that
 covers the blocks, walked until it lands on a block (Black and Rogaway, "Ciphers with arbitrary

@@ -5,7 +5,7 @@ commit on the Hub), the settings of the rules, the versions of their code, and t
 So asking for a store that exists opens it, and a change of anything builds another beside it.
 
 Building has two stages, in the folder <name>.partial. The chunks of the source become shards, in
-parallel; this is nearly all of the work, and a build that was killed goes on after the shards that
+parallel; this is nearly all of the work, and a build that was killed resumes after the shards that
 are there. Then the shards are joined in their order, without duplicates; this takes
 seconds and starts anew each time. At the end the store is renamed.
 
@@ -54,7 +54,7 @@ NO_MATTER = ("folder", "workers")
 
 
 def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
-    """The store that the settings ask for, built if there is none.
+    """Return the store that the settings ask for; build it if it does not exist.
 
     Args:
         settings: the section `corpus`.

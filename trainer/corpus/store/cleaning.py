@@ -27,11 +27,11 @@ from trainer.settings.corpus import Corpus
 # Part of the fingerprint: raise it when a rule's result changes. `cut_off` knew Latin marks only at
 # first (closings.py); a store in which that makes a difference says so by itself (merge.py).
 VERSION = 1
-ROUNDS = 8  # of rewriting; a text that still changes then is no story
+ROUNDS = 8  # of rewriting; a text that still changes then is not a story
 
 # Mojibake: UTF-8 read as Windows-1252, as some of TinyStories is. There the closing quote has lost
 # its third byte (0x9D stands for nothing in Windows-1252); ftfy mends it once it is put back.
-# Quotes and dashes alone are no mojibake: none of ftfy's encodings makes whole UTF-8 of them.
+# Quotes and dashes alone are not mojibake: none of ftfy's encodings makes whole UTF-8 of them.
 COULD_BE_MOJIBAKE = re.compile("[^\x00-\x7f“”‘’–—…]")
 LOST_QUOTE = re.compile("â€(?![\x80-\xbfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™])")
 TAG = re.compile(r"<(?:!--.*?-->|!?/?[a-zA-Z][^<>]*>)", re.DOTALL)
@@ -97,7 +97,7 @@ def control(text: str) -> str:
 
 
 def typography(text: str) -> str:
-    """Plain quotes, dashes and spaces; paragraphs parted by one line break."""
+    """Plain quotes, dashes and spaces; paragraphs separated by one line break."""
     if not text.isascii() or text.encode().translate(None, NOT_REPLACED) != b"":
         text = text.replace("\r\n", "\n").translate(PLAIN)
     if "  " in text:

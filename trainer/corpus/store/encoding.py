@@ -1,6 +1,6 @@
 """Stories to token ids, in parallel: chunks of a source in, shards out.
 
-Each chunk is taken apart, cleaned and encoded by a thread. The tokenizer gets all stories of a
+Each chunk is parsed, cleaned and encoded by a thread. The tokenizer gets all stories of a
 chunk in one call and lets the other threads run meanwhile; what Python does is short beside it. A
 shard depends on its chunk, the settings and the tokenizer only, so neither the number of threads
 nor their order changes anything.
@@ -129,8 +129,8 @@ def loose_hashes(stories: list[bytes]) -> np.ndarray:
     return hashes([story.translate(LOWER_CASE, NOT_ALPHANUMERIC) for story in stories])
 
 
-def kept_apart(loose: np.ndarray, ratio: float) -> np.ndarray:
-    """Which stories belong to the part that is kept apart, by their loose hashes, so what is alike
+def held_out(loose: np.ndarray, ratio: float) -> np.ndarray:
+    """Which stories are held out, by their loose hashes, so what is alike
     but for case goes the same way: (stories,) bool."""
     found: np.ndarray = loose < np.uint64(int(ratio * 2**64))
     return found

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from trainer.corpus.read.sources import Source
 from trainer.corpus.store.cleaning import Cleaner
-from trainer.corpus.store.encoding import kept_apart, loose_hashes
+from trainer.corpus.store.encoding import held_out, loose_hashes
 from trainer.corpus.tokenizer.tokenizer import (
     BYTE_LEVEL,
     END_OF_TEXT_MARK,
@@ -85,7 +85,7 @@ def stories_to_learn_from(settings: Corpus, source: Source, progress: bool) -> I
         for chunk in itertools.islice(source.train(), 0, None, every):
             cleaned = (cleaner.clean(story, changed) for story in chunk.stories())
             stories = [story for story in cleaned if isinstance(story, str)]
-            apart = kept_apart(loose_hashes([story.encode() for story in stories]), apart_ratio)
+            apart = held_out(loose_hashes([story.encode() for story in stories]), apart_ratio)
             yield from itertools.compress(stories, ~apart)
             bar.update(chunk.size)
             num_bytes += chunk.size

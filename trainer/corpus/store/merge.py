@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from trainer.corpus.store.cleaning import CLOSED_LATER, active_rules, dropped_notes
-from trainer.corpus.store.encoding import kept_apart
+from trainer.corpus.store.encoding import held_out
 from trainer.corpus.store.hash_index import HashIndex
 from trainer.corpus.store.near_duplicates import NearDuplicates
 from trainer.corpus.store.shards import Shard, Tally
@@ -156,7 +156,7 @@ def join(
             if "validation" in files:
                 splits[part].append(shard, chosen.new(shard, part, everything))
                 continue
-            apart = kept_apart(shard.loose, settings.validation_share)
+            apart = held_out(shard.loose, settings.validation_share)
             splits["validation"].append(shard, chosen.new(shard, "validation", apart))
             splits["train"].append(shard, chosen.new(shard, "train", ~apart))
     chosen.close()

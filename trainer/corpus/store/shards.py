@@ -2,7 +2,7 @@
 is built.
 
 A shard is written beside its name, flushed to the disk and renamed, so a build that was killed
-goes on after its last one. NumPy's .npz keeps a checksum of each array and reads no pickles; a
+resumes after its last one. NumPy's .npz keeps a checksum of each array and reads no pickles; a
 shard that was damaged later is made again.
 """
 

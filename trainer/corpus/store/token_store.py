@@ -4,7 +4,7 @@
     <store>/train/tokens.bin           little-endian uint16 token ids; each story ends with
                                        <|endoftext|>, which is 50256 in GPT-2's
     <store>/train/id_counts.bin        little-endian int64: how often each id occurs
-    <store>/validation/...             the same for the stories kept apart
+    <store>/validation/...             the same for the held-out stories
     <store>/tokenizer.json             whose ids these are; absent where they are GPT-2's
 
 A store is written beside its final name and renamed once whole (build.py), so a folder with that
@@ -168,7 +168,7 @@ def open_store(folder: Path | str) -> TokenStore:
     """Open a finished store.
 
     Raises:
-        ValueError: the folder holds none, or it is damaged or of another format; one sentence.
+        ValueError: the folder does not hold one, or it is damaged, or of another format.
     """
     folder = Path(folder)
     file = folder / "store.json"
@@ -224,7 +224,7 @@ def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int)
     A block is `context` inputs and, one to the right, their targets. The last target is the next
     block's first input, so every id of the split but the first is predicted exactly once an epoch;
     cutting blocks of context + 1 ids side by side would never predict the first id of each. A block
-    that reaches the end of the split goes on at its start.
+    that reaches the end of the split continues at its start.
     """
     found = np.empty((len(starts), context + 1), dtype=np.int32)
     for row, start in enumerate(starts):

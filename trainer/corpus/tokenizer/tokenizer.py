@@ -189,13 +189,11 @@ def read_tokenizer(path: str) -> Tokenizer:
         kind, vocabulary = str(model["type"]), set(model["vocab"])
         added = {token["content"] for token in described["added_tokens"]}
     except OSError:
-        raise ValueError(
-            f"{name} is no file that can be read: give gpt2, a tokenizer.json, or {way}"
-        ) from None
+        raise ValueError(f"{name} cannot be read: give gpt2, a tokenizer.json, or {way}") from None
     except (ValueError, LookupError, TypeError):
-        raise ValueError(f"{name} is no tokenizer.json of `tokenizers`: {way}") from None
+        raise ValueError(f"{name} is not a tokenizer.json of `tokenizers`: {way}") from None
     if kind != "BPE" or not set(byte_characters().values()) <= vocabulary:
-        raise ValueError(f"{name} is {kind}, and no byte-level BPE with all 256 bytes: {way}")
+        raise ValueError(f"{name} is {kind}, not byte-level BPE with all 256 bytes: {way}")
     if END_OF_TEXT_MARK not in added:
         raise ValueError(f"{name} has no added token {END_OF_TEXT_MARK} to end a story: {way}")
     described |= {"truncation": None, "padding": None}

@@ -36,7 +36,7 @@ def check_report_folder(folder: Path) -> None:
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_report and not is_empty:
         raise ValueError(
-            f"--report {folder} would be written over, and it is no report: name a new folder"
+            f"--report {folder} would be overwritten, and it is not a report: name a new folder"
         )
 
 
