@@ -152,7 +152,8 @@ class Wasm:
 
     def room(self, size: int) -> int:
         """See `Machine`."""
-        address, end = self._end, -(-(self._end + size) // ALIGN) * ALIGN
+        address: int = self._end
+        end = -(-(address + size) // ALIGN) * ALIGN
         missing = -(-end // PAGE) - self._memory.size(self._store)
         if missing > 0:
             try:
@@ -266,8 +267,10 @@ class Head:
 
     def __init__(self, unique_of: np.ndarray | int) -> None:
         """`unique_of` is an array, or how many ids there are if each has its own row."""
-        is_shared = not isinstance(unique_of, int)
-        self.unique_of = np.asarray(unique_of if is_shared else np.arange(unique_of), np.int32)
+        is_shared = isinstance(unique_of, np.ndarray)
+        if not isinstance(unique_of, np.ndarray):
+            unique_of = np.arange(unique_of)
+        self.unique_of = np.ascontiguousarray(unique_of, np.int32)
         self.ids = len(self.unique_of)
         self.unique = int(self.unique_of.max()) + 1
         self._machine = open_machine()
@@ -297,7 +300,8 @@ class Head:
             "choice_answer", self._head, self._row(logits), questions, answers, self._room()
         )
         refuse_unsound(answers)
-        return answers[0]
+        record: np.ndarray = answers[0]
+        return record
 
     def likeliest(self, logits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The likeliest ids of logits (unique,) and their logits, (count,) int32 and float64: from

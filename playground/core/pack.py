@@ -79,8 +79,8 @@ class Packer:
         self.kv_heads = getattr(config, "num_key_value_heads", None) or self.heads
         self.width = getattr(config, "head_dim", None) or self.hidden // self.heads
         is_gpt2 = config.model_type == "gpt2"
-        self.mlp = getattr(config, "n_inner", None) if is_gpt2 else config.intermediate_size
-        self.mlp = self.mlp or 4 * self.hidden
+        mlp = getattr(config, "n_inner", None) if is_gpt2 else config.intermediate_size
+        self.mlp: int = mlp or 4 * self.hidden
         self.parts: list[bytes] = []
         self.size, self.is_exact = HEADER_SIZE, True
 

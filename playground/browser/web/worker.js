@@ -37,6 +37,7 @@ async function open({ weights, bytes, checksum, slots }) {
   const content = await fetchModel(weights, bytes, checksum, (progress) => postMessage({ progress }));
   storyteller = opened(core, content, slots);
   content.buffer.transfer?.(0); // the core has a copy: given back now, and not when memory is short
+  await turn(); // what the download has left is garbage from then on
   askForCollection();
   postMessage({ ready: true });
 }

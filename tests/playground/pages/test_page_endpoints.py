@@ -219,6 +219,13 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
     assert not any("more" in message for message in whole)
     monkeypatch.setattr(api, "TURN", 0.0)
     monkeypatch.setattr(api, "INTERVAL", 0.002)
+    step = engine._network.step
+
+    def slow_step(*arguments: Any) -> Any:
+        time.sleep(0.002)  # so that the story is not over before the first turn is
+        return step(*arguments)
+
+    monkeypatch.setattr(engine._network, "step", slow_step)
     endpoints.running[""] = api.CROWD
     ids, typed, calls, messages = [], 0, 0, asyncio.run(called(asked))
     typed = messages[0]["typed"]
