@@ -17,8 +17,8 @@ from playground.stories.permalink import Permalink, Run, other_tokenizer
 from playground.stories.story import Story, Token
 
 FROM_ALL = (
-    "Drawn from all words, where the last digit of the arithmetic can decide: another computer, "
-    "or a browser instead of the app, may go another way."
+    "Drawn from all words, where the last digit of the arithmetic can decide: a GPU, or a version "
+    "of the playground before its core, may go another way."
 )
 LENGTH_MAX = 1_000  # of a run that is written again in one go, as settings allow
 

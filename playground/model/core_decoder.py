@@ -57,16 +57,18 @@ class CoreDecoder(Decoder):
         if len(shares) == 1:
             return self._core.step(0, columns_of(chunks), questions)
         ends = list(accumulate(len(chunk.asked) for chunk in chunks))
-        answers, work = np.empty(len(questions), ANSWER), []
-        for worker, share in enumerate(shares):
+        answers, others = np.empty(len(questions), ANSWER), []
+        for worker in reversed(range(len(shares))):  # this thread's own share comes last
+            share = shares[worker]
             asked = [
                 number for k in share for number in range(ends[k] - len(chunks[k].asked), ends[k])
             ]
-            columns = columns_of([chunks[k] for k in share])
-            work.append((asked, (worker, columns, questions[asked])))
-        others = [self._threads.submit(self._core.step, *call) for _, call in work[1:]]
-        answers[work[0][0]] = self._core.step(*work[0][1])
-        for (asked, _), found in zip(work[1:], others, strict=True):
+            call = (worker, columns_of([chunks[k] for k in share]), questions[asked])
+            if worker:
+                others.append((asked, self._threads.submit(self._core.step, *call)))
+            else:
+                answers[asked] = self._core.step(*call)
+        for asked, found in others:
             answers[asked] = found.result()
         return answers
 

@@ -176,7 +176,7 @@ def test_the_bars_wait_for_the_core_and_do_without_it(browser: Browser, files: s
         own = odds.all_text_contents()
         set_field(page, "temperature", 0)
         assert odds.all_text_contents() == own
-        expect(note).to_contain_text("all others: ")
+        expect(note).to_contain_text("all other words: ")
         late[0].fulfill(path=CORE)
         expect(odds).to_have_text(["100 %"] + ["–"] * 11)
         page.unroute_all()

@@ -149,7 +149,7 @@ def test_scores_are_those_of_transformers_also_beyond_the_context(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("each_decoder")
+@pytest.mark.usefixtures("each_decoder", "broken_characters")
 def test_a_story_of_three_contexts_sees_the_window_it_should(
     each_folder: Path, opened: Opened
 ) -> None:

@@ -93,7 +93,7 @@ def test_a_story_that_ends_at_once_is_its_prompt(client: Client, engine: Engine)
     logits = np.array([candidate.logit for candidate in likeliest], dtype=np.float32)
     place = [candidate.token_id for candidate in likeliest].index(end)
     settings, head, question = Settings(), Head(len(likeliest)), np.zeros(1, QUESTION)
-    question[["temperature", "top_p", "penalty", "top_k", "known"]] = (
+    question[["temperature", "top_p", "repetition_penalty", "top_k", "known"]] = (
         settings.temperature, 1, 1, settings.top_k, -1,
     )  # fmt: skip
 

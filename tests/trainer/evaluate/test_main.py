@@ -119,7 +119,7 @@ def test_bad_input_ends_with_one_line_and_code_two(
         (["--train", "missing.txt"], "missing.txt"),
         (["--top-k", "-1"], "top-k must be 0"),
         (["--seed", "-1"], "the seed must be 0 or more"),
-        (["--report", "."], "it is no report: name a new folder"),
+        (["--report", "."], "it is not a report: name a new folder"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["--stories", "missing.txt"], "missing.txt"),
     ],

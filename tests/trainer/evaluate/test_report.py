@@ -116,5 +116,5 @@ def test_the_command_writes_a_report_and_no_other_folder_is_touched(
     other.mkdir()
     (other / "diary.txt").write_text("dear diary")
     assert main([*command, "--report", str(other)]) == 2
-    assert "it is no report: name a new folder" in capsys.readouterr().err
+    assert "it is not a report: name a new folder" in capsys.readouterr().err
     assert (other / "diary.txt").read_text() == "dear diary"
