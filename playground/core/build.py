@@ -74,7 +74,9 @@ def build_library(target: str, out: Path) -> None:
             compile_one("windows.c", "-fno-builtin")
         made = Path(folder) / out.name  # beside it, the linker for Windows leaves another file
         zig("-target", target, *LINKER[system], *objects, "-o", str(made))
-        shutil.copy(made, out)
+        # Replaced, not written over: a process that has the old one open would crash.
+        shutil.copy(made, out.with_suffix(".new"))
+        out.with_suffix(".new").replace(out)
 
 
 def zig(*arguments: str) -> None:

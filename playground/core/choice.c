@@ -189,9 +189,9 @@ static void open_rows(struct Choice *c) {
   c->num_ids = count;
 }
 
-// The next id down the ranking; -1 behind the last row that was sorted.
+// The next id down the ranking; -1 behind the last row that was sorted. A row may have lost all its ids.
 static int32_t next_id(struct Choice *c) {
-  if (c->next_id == c->num_ids) {
+  while (c->next_id == c->num_ids) {
     if (c->next_row == c->num_sorted) return -1;
     open_rows(c);
   }
@@ -275,12 +275,13 @@ static void change(struct Choice *c, const struct Question *q) {
   if (!q->num_banned && !num_seen) return;
   c->has_changes = 1;
   __builtin_memset(c->is_changed, 0, c->head->ids);
-  __builtin_memcpy(c->copy, c->logits, 4 * (size_t)c->rows);
   for (int32_t k = 0; k < q->num_banned; k++)
     if (!c->is_changed[banned[k]]) {
       c->is_changed[banned[k]] = 1;
       c->counts[row_of(c->head, banned[k])]--;
     }
+  if (!num_seen) return;
+  __builtin_memcpy(c->copy, c->logits, 4 * (size_t)c->rows);
   for (int32_t k = 0; k < num_seen; k++)
     if (!c->is_changed[seen[k]]) {
       const int32_t row = row_of(c->head, seen[k]);
@@ -297,8 +298,11 @@ static void change(struct Choice *c, const struct Question *q) {
 static int32_t choose_id(struct Choice *c, const struct Question *q, int32_t wanted, double *chosen) {
   change(c, q);
   c->inverse = q->settings[TEMPERATURE] > 0 ? 1 / q->settings[TEMPERATURE] : 1;
-  if (c->has_changes || (!q->settings[TOP_K] && c->inverse != 1)) sum_up(c, c->inverse);
-  if (c->has_changes) rank_rows(c, wanted);
+  // The ranking and the peak stay unless a penalty moves an id or the likeliest row has lost all its ids. So
+  // that bans cost nothing: a few hold in each step.
+  const int is_ranked = !c->has_changes || (c->logits != c->copy && c->counts[(int32_t)c->sorted[0]]);
+  if (!is_ranked || (!q->settings[TOP_K] && (c->has_changes || c->inverse != 1))) sum_up(c, c->inverse);
+  if (!is_ranked) rank_rows(c, wanted);
   for (;;) {
     int32_t id;
     if (q->settings[TEMPERATURE] > 0) {

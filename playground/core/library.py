@@ -268,9 +268,8 @@ class Head:
     def __init__(self, unique_of: np.ndarray | int) -> None:
         """`unique_of` is an array, or how many ids there are if each has its own row."""
         is_shared = isinstance(unique_of, np.ndarray)
-        if not isinstance(unique_of, np.ndarray):
-            unique_of = np.arange(unique_of)
-        self.unique_of = np.ascontiguousarray(unique_of, np.int32)
+        row_of = unique_of if isinstance(unique_of, np.ndarray) else np.arange(unique_of)
+        self.unique_of = row_of.astype(np.int32)
         self.ids = len(self.unique_of)
         self.unique = int(self.unique_of.max()) + 1
         self._machine = open_machine()
@@ -300,8 +299,8 @@ class Head:
             "choice_answer", self._head, self._row(logits), questions, answers, self._room()
         )
         refuse_unsound(answers)
-        record: np.ndarray = answers[0]
-        return record
+        answer: np.ndarray = answers[0]
+        return answer
 
     def likeliest(self, logits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The likeliest ids of logits (unique,) and their logits, (count,) int32 and float64: from

@@ -1,7 +1,8 @@
 """Characters that are not whole: which tokens go on with one.
 
-A token of a byte-level vocabulary may end in the middle of a character. What comes after it must go
-on with that character, or the story holds a broken one.
+A token of a byte-level vocabulary may begin and end in the middle of a character. What comes after
+the beginning of one must go on with that character, and nothing else may begin with the rest of one,
+or the story holds a broken one.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class Characters:
 
     def _not_going_on(self, part: bytes) -> np.ndarray:
         """Return the ids that must not come after the beginning of a character: all but those that
-        go on with it and are well-formed behind it. None where the vocabulary has no such token."""
+        go on with it and are well-formed behind it. None where the vocabulary has no such token.
+        After no beginning, those that begin with the rest of a character."""
+        if not part:
+            return np.array(list(self._rests), dtype=np.int32)
         good = [token_id for token_id, rest in self._rests.items() if goes_on(part, rest)]
         return np.delete(np.arange(self._num_ids if good else 0, dtype=np.int32), good)

@@ -176,16 +176,21 @@ class Sampler:
                 if not before or sequence.ids[-len(before) :] == before:
                     found.append(ids[-1])
         banned = np.array(found, dtype=np.int32) if found else NOTHING
-        if part := self._begun(sequence):
-            banned = np.union1d(banned, self._characters.not_going_on(part))
+        breaking = self._breaking(sequence)
+        banned = np.union1d(banned, breaking).astype(np.int32) if len(banned) else breaking
         if sequence.begins_with:
             banned = np.union1d(banned, self._beginnings.not_spelling(sequence.begins_with))
         return banned
 
+    def _breaking(self, sequence: Sequence) -> np.ndarray:
+        """Ids that would leave a broken character in a story."""
+        if not self._is_byte_level:
+            return NOTHING
+        return self._characters.not_going_on(self._begun(sequence))
+
     def _begun(self, sequence: Sequence) -> bytes:
         """The part of a character with which a story ends."""
-        last = self.storyteller.token_bytes(sequence.ids[-1])
-        if not self._is_byte_level or last[-1:] < b"\x80":
+        if self.storyteller.token_bytes(sequence.ids[-1])[-1:] < b"\x80":
             return b""
         tail = b""
         for token_id in reversed(sequence.ids[-LONGEST:]):

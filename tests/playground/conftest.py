@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from playground.engine.engine import Engine
-from playground.engine.sampler import Sampler
+from playground.engine.sampler import NOTHING, Sampler
 from playground.model.folder import ModelFolder
 from tests.conftest import Exporter
 from tests.exports import copy_tokenizer, make_export
@@ -43,7 +43,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def broken_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     """No rule that keeps characters whole, which transformers does not have: models of random
     weights break most of them."""
-    monkeypatch.setattr(Sampler, "_begun", lambda *_: b"")
+    monkeypatch.setattr(Sampler, "_breaking", lambda *_: NOTHING)
 
 
 def make_model(

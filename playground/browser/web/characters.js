@@ -33,10 +33,10 @@ export class Characters {
     this.known = new Map();
   }
 
-  // The ids that must not come after some ids: if these end in a part of a character, all but those that go on with it.
-  // None where the vocabulary has no such token.
+  // The ids that must not come after some ids: if these end in a part of a character, all but those that go on with it,
+  // none where the vocabulary has no such token; else those that begin with the rest of a character.
   notGoingOn(ids) {
-    if (!(this.bytesOf(ids.at(-1)).at(-1) >= REST)) return [];
+    if (!(this.bytesOf(ids.at(-1)).at(-1) >= REST)) return this.rests;
     let end = [];
     for (const id of ids.slice(-LONGEST).reverse()) {
       const bytes = this.bytesOf(id);
@@ -44,7 +44,7 @@ export class Characters {
       end = [...bytes, ...end];
     }
     const part = begun(end), key = letters(part);
-    if (!part.length) return [];
+    if (!part.length) return this.rests;
     if (!this.known.has(key)) {
       const good = new Set(this.rests.filter((id) => goesOn(part, this.bytesOf(id))));
       this.known.set(key, good.size ? this.ids.filter((id) => !good.has(id)) : []);

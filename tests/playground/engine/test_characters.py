@@ -65,6 +65,11 @@ def test_a_character_can_be_gone_on_with(text: str) -> None:
     assert begun(content) == begun(b"x" + content + b"y") == b""
 
 
+def test_nothing_begins_with_the_rest_of_a_character() -> None:
+    characters = Characters([b"a", b"\x9d", b"\xe2\x80", b"\x9che", "é".encode(), b""])
+    assert characters.not_going_on(b"").tolist() == [1, 3]
+
+
 def test_a_vocabulary_without_the_rest_of_a_character_bans_nothing() -> None:
     assert len(Characters([b"a", b"\xe2\x80", b"\xe2"]).not_going_on(b"\xe2\x80")) == 0
 
