@@ -1,8 +1,8 @@
 """Characters that are not whole: which tokens go on with one.
 
 A token of a byte-level vocabulary may begin and end in the middle of a character. What comes after
-the beginning of one must go on with that character, and nothing else may begin with the rest of one,
-or the story holds a broken one.
+the beginning of a character must go on with it, and no other token may begin with the rest of one,
+or the story holds a broken character.
 """
 
 from __future__ import annotations
