@@ -8,6 +8,7 @@ fork servers and commands inherit. Remove the folder to compile anew.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -43,10 +44,22 @@ def use_caches() -> None:
 
 
 def remove_torn_libraries(folder: Path) -> None:
-    """Remove what a killed linker left: Inductor would load it in every later run, and fail."""
+    """Remove what a killed linker left: Inductor would load it in every later run, and fail. What
+    the linker of another run is writing now looks the same, and stays."""
+    if sys.platform != "linux":
+        return
     for library in folder.glob("*/*.so"):
-        if sys.platform == "linux" and not is_whole(library):
+        if not is_whole(library) and not is_open(library):
             library.unlink(missing_ok=True)
+
+
+def is_open(file: Path) -> bool:
+    """Whether a process of this user has a file open."""
+    for handle in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if handle.samefile(file):
+                return True
+    return False
 
 
 def is_whole(library: Path) -> bool:

@@ -19,6 +19,9 @@ def test_a_torn_library_is_removed_and_a_whole_one_stays(tmp_path: Path) -> None
     for name, piece in pieces.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "kernel.so").write_bytes(piece)
+    with (tmp_path / "cut" / "kernel.so").open("ab"):  # by the linker of another run
+        remove_torn_libraries(tmp_path)
+        assert {path.parent.name for path in tmp_path.glob("*/*.so")} == {"whole", "cut"}
     remove_torn_libraries(tmp_path)
     assert [path.parent.name for path in tmp_path.glob("*/*.so")] == ["whole"]
 
