@@ -11,9 +11,9 @@
 #include "model.h"
 #include "vector.h"
 
-// AT_ONCE: columns whose sums for a tile the registers hold; WIDE: the same for values, in vectors. Where there are sixteen small registers, four columns
-// and half a tile are better than two and a whole one. More tiles at once would be more streams of memory,
-// which is three times slower.
+// AT_ONCE: columns whose sums for a tile the registers hold; WIDE: the same for values, in vectors. Where there are
+// sixteen small registers, four columns and half a tile are better than two and a whole one. More tiles at once would
+// be more streams of memory, which is three times slower.
 #if defined(__AVX512F__)
 enum { AT_ONCE = 8, HALVES_TILES = 0, WIDE = 4 };
 #elif defined(__AVX2__) || defined(__aarch64__)
@@ -370,23 +370,9 @@ static int feed(const struct Core *core, struct Worker *w, int columns, const st
   return asked;
 }
 
-void core_step(struct Core *core, int32_t worker, int32_t count, const struct Column *column,
-               const struct Question *questions, struct Answer *answers) {
-  struct Worker *w = core->worker + worker;
-  for (int32_t from = 0; from < count; from += COLUMNS) {
-    const int columns = count - from < COLUMNS ? count - from : COLUMNS;
-    feed(core, w, columns, column + from);
-    const float *logits = w->logits;
-    for (int c = 0; c < columns; c++) {
-      const int32_t question = column[from + c].question;
-      if (question < 0) continue;
-      choice_answer(&core->head, logits, questions + question, answers + question, w->choice);
-      logits += core->room.unique;
-    }
-  }
-}
-
-void core_logits(struct Core *core, int32_t worker, int32_t count, const struct Column *column, float *logits) {
+// Feeds columns; of those with a question writes the answers, or the logits where there are no answers.
+static void respond(struct Core *core, int32_t worker, int32_t count, const struct Column *column,
+                    const struct Question *questions, struct Answer *answers, float *logits) {
   struct Worker *w = core->worker + worker;
   for (int32_t from = 0; from < count; from += COLUMNS) {
     const int columns = count - from < COLUMNS ? count - from : COLUMNS;
@@ -395,8 +381,18 @@ void core_logits(struct Core *core, int32_t worker, int32_t count, const struct 
     for (int c = 0; c < columns; c++) {
       const int32_t question = column[from + c].question;
       if (question < 0) continue;
-      for (int32_t k = 0; k < core->head.unique; k++) logits[(size_t)question * core->head.unique + k] = found[k];
+      if (answers) choice_answer(&core->head, found, questions + question, answers + question, w->choice);
+      else __builtin_memcpy(logits + (size_t)question * core->head.unique, found, 4 * (size_t)core->head.unique);
       found += core->room.unique;
     }
   }
+}
+
+void core_step(struct Core *core, int32_t worker, int32_t count, const struct Column *column,
+               const struct Question *questions, struct Answer *answers) {
+  respond(core, worker, count, column, questions, answers, 0);
+}
+
+void core_logits(struct Core *core, int32_t worker, int32_t count, const struct Column *column, float *logits) {
+  respond(core, worker, count, column, 0, 0, logits);
 }

@@ -221,7 +221,7 @@ def library_file() -> Path:
 
 @cache
 def native_functions() -> dict[str, Any] | None:
-    """The functions of the library for this system and processor; None where there is none."""
+    """The functions of the library for this system and processor; None without a library."""
     file = library_file()
     if sys.maxsize < 2**32 or not file.is_file():
         return None
@@ -267,9 +267,10 @@ class Head:
 
     def __init__(self, unique_of: np.ndarray | int) -> None:
         """`unique_of` is an array, or how many ids there are if each has its own row."""
-        is_shared = isinstance(unique_of, np.ndarray)
-        row_of = unique_of if isinstance(unique_of, np.ndarray) else np.arange(unique_of)
-        self.unique_of = row_of.astype(np.int32)
+        if is_shared := isinstance(unique_of, np.ndarray):
+            self.unique_of = unique_of.astype(np.int32)
+        else:
+            self.unique_of = np.arange(unique_of, dtype=np.int32)
         self.ids = len(self.unique_of)
         self.unique = int(self.unique_of.max()) + 1
         self._machine = open_machine()

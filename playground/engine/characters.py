@@ -1,8 +1,8 @@
-"""Characters that are not whole: which tokens go on with one.
+"""Incomplete characters: which tokens continue one.
 
 A token of a byte-level vocabulary may begin and end in the middle of a character. What comes after
-the beginning of a character must go on with it, and no other token may begin with the rest of one,
-or the story holds a broken character.
+the beginning of a character must continue it, and no other token may begin with the rest of one, or
+the story holds a broken character.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ def begun(text: bytes) -> bytes:
     return found[0] if found else b""
 
 
-def goes_on(part: bytes, token: bytes) -> bool:
-    """Return whether a token goes on with the beginning of a character, and is well-formed behind
+def continues(part: bytes, token: bytes) -> bool:
+    """Return whether a token continues the beginning of a character, and is well-formed behind
     it."""
     return b"\x80" <= token[:1] <= b"\xbf" and WELL_FORMED.fullmatch(part + token) is not None
 
 
 class Characters:
-    """The tokens of a vocabulary, by the characters with which they go on."""
+    """The tokens of a vocabulary, by the characters that they continue."""
 
     def __init__(self, tokens: list[bytes]) -> None:
         self._num_ids = len(tokens)
         self._rests = {k: one for k, one in enumerate(tokens) if b"\x80" <= one[:1] <= b"\xbf"}
-        self.not_going_on = lru_cache(maxsize=1_000)(self._not_going_on)
+        self.not_continuing = lru_cache(maxsize=1_000)(self._not_continuing)
 
-    def _not_going_on(self, part: bytes) -> np.ndarray:
+    def _not_continuing(self, part: bytes) -> np.ndarray:
         """Return the ids that must not come after the beginning of a character: all but those that
-        go on with it and are well-formed behind it. None where the vocabulary has no such token.
+        continue it and are well-formed behind it. None where the vocabulary has no such token.
         After no beginning, those that begin with the rest of a character."""
         if not part:
             return np.array(list(self._rests), dtype=np.int32)
-        good = [token_id for token_id, rest in self._rests.items() if goes_on(part, rest)]
+        good = [token_id for token_id, rest in self._rests.items() if continues(part, rest)]
         return np.delete(np.arange(self._num_ids if good else 0, dtype=np.int32), good)

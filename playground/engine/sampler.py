@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from playground.core.library import QUESTION, SETTINGS, uniform
+from playground.core.library import NOTHING_LEFT, QUESTION, SETTINGS, uniform
 from playground.engine.answer import Answer
 from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
@@ -20,6 +20,7 @@ from playground.sampling import NUMBERED, Settings
 from playground.stories.story import Alternative, Token
 
 NOT_FINITE = "the model computed what is no number here: export it again, or open another one."
+NOTHING_MAY_COME = "no token may come next: take some words off banned_words."
 NOTHING = np.array([], dtype=np.int32)
 Said = Token | NextTokens | ValueError | None
 
@@ -38,16 +39,16 @@ class Sampler:
         self.storyteller = storyteller
         self._network, self._head = network, network.head
         self._labels = Labels(storyteller)
-        self._is_byte_level = storyteller.is_byte_level
+        self._characters = Characters(self._tokens) if storyteller.is_byte_level else None
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
 
     @cached_property
-    def _beginnings(self) -> Beginnings:
-        return Beginnings(self.storyteller.bytes_of_tokens(self._head.ids))
+    def _tokens(self) -> list[bytes]:
+        return self.storyteller.bytes_of_tokens(self._head.ids)
 
     @cached_property
-    def _characters(self) -> Characters:
-        return Characters(self.storyteller.bytes_of_tokens(self._head.ids))
+    def _beginnings(self) -> Beginnings:
+        return Beginnings(self._tokens)
 
     def step(self, chunks: list[Chunk], asks: list[Ask]) -> list[tuple[Sequence, Said]]:
         """Feed chunks of stories. Returns, for each token asked about in them, what a story says:
@@ -106,7 +107,7 @@ class Sampler:
     def _said(self, ask: Ask, draw: float | None, answer: Answer) -> Said:
         """What a story says, of an answer; a token that was chosen is appended to it."""
         if answer.id < 0:
-            return ValueError(NOT_FINITE)
+            return ValueError(NOTHING_MAY_COME if answer.id == NOTHING_LEFT else NOT_FINITE)
         ended = ask.known is None and self._append(ask.sequence, answer.id)
         return None if ended else self._record(ask.sequence, draw, answer)
 
@@ -163,8 +164,8 @@ class Sampler:
 
     def _banned(self, sequence: Sequence) -> np.ndarray:
         """Ids that must not come now: those that would complete a banned word, those that the model
-        folder suppresses, after a part of a character those that do not go on with it, and at a
-        seam those that do not go on as a person began."""
+        folder suppresses, those that would break a character, and at a seam those that do not
+        continue what a person began."""
         found = list(self.storyteller.suppressed)
         if not sequence.position:
             found += self.storyteller.suppressed_at_first
@@ -184,9 +185,9 @@ class Sampler:
 
     def _breaking(self, sequence: Sequence) -> np.ndarray:
         """Ids that would leave a broken character in a story."""
-        if not self._is_byte_level:
+        if self._characters is None:
             return NOTHING
-        return self._characters.not_going_on(self._begun(sequence))
+        return self._characters.not_continuing(self._begun(sequence))
 
     def _begun(self, sequence: Sequence) -> bytes:
         """The part of a character with which a story ends."""

@@ -16,5 +16,5 @@ function by(stories) {
 }
 
 // What stands below a book's title.
-export const told = ({ stories }) =>
+export const subtitle = ({ stories }) =>
   `${stories.length > 1 ? `${stories.length} stories` : "A story"} told with a small language model`;

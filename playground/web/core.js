@@ -9,7 +9,8 @@ import { SETTINGS } from "./settings_table.js";
 export const COLUMNS = 8; // tokens of a step, at most
 const HEADER = 128, COLUMN = 16, QUESTION = 168, ANSWER = 168, HEAD = 32; // bytes of the structs
 const ALIGN = 64, PAGE = 65_536;
-const KNOWN = SETTINGS.filter(({ kind, link }) => link && link < 16 && (kind === "float" || kind === "int"));
+const NUMBERS = 16, DRAW = 8 * NUMBERS, WHOLE = DRAW + 8, LISTS = WHOLE + 16; // of a question: settings, and offsets
+const KNOWN = SETTINGS.filter(({ kind, link }) => link && link < NUMBERS && (kind === "float" || kind === "int"));
 // What changes no distribution.
 const NEUTRAL = { temperature: 1 };
 // A module with one SIMD instruction: whether this browser can run the core.
@@ -106,9 +107,9 @@ class Call {
       const lists = [seen, banned].map((ids) => (ids.length ? this.put(Int32Array.from(ids)) : 0));
       const view = new DataView(this.core.buffer, at + QUESTION * k, QUESTION);
       for (const { name, link, neutral } of KNOWN) view.setFloat64(8 * link, settings[name] ?? neutral ?? 0, true);
-      view.setFloat64(128, draw, true);
-      [known, alternatives, seen.length, banned.length].forEach((value, n) => view.setInt32(136 + 4 * n, value, true));
-      lists.forEach((address, n) => view.setBigUint64(152 + 8 * n, BigInt(address), true));
+      view.setFloat64(DRAW, draw, true);
+      [known, alternatives, seen.length, banned.length].forEach((value, n) => view.setInt32(WHOLE + 4 * n, value, true));
+      lists.forEach((address, n) => view.setBigUint64(LISTS + 8 * n, BigInt(address), true));
     });
     return at;
   }
@@ -129,7 +130,7 @@ class Call {
 // A model in a core's memory. A column is [id, slot, position], a question as in Call.questions().
 export class Model {
   // `content`: a model file (core/pack.py), of which the core keeps a copy; `slots`: stories that the cache holds.
-  // Throws an Error "damaged" for a file that is none, and a RangeError where memory is short.
+  // Throws an Error "damaged" for a file that is not a model, and a RangeError where memory is short.
   constructor(core, content, slots) {
     const { wasm } = core, { size, context } = numbersOf(content);
     const file = core.floor, memory = up(file + size);

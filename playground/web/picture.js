@@ -1,7 +1,7 @@
 // A story as a picture, and the cover of a book, drawn on a canvas with the page's typefaces and, for letters that
 // these lack, the browser's.
 
-import { told } from "./book.js";
+import { subtitle } from "./book.js";
 import { surpriseLevel } from "./odds.js";
 import * as qr from "./qr.js";
 import { charactersOf, directionOf, linesOf, shortened } from "./text_lines.js";
@@ -55,7 +55,7 @@ export async function cover(book) {
   on.fillText(fitted(on, book.by, column), width / 2, top);
   on.direction = "ltr";
   on.font = sans(30, 400);
-  on.fillText(told(book), width / 2, height - 160);
+  on.fillText(subtitle(book), width / 2, height - 160);
   return png(on);
 }
 

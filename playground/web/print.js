@@ -1,7 +1,7 @@
 // A book of stories on paper, or as a PDF by the browser's own print window: it has the letters of every script and
 // text that can be searched.
 
-import { told } from "./book.js";
+import { subtitle } from "./book.js";
 import { fits, svg } from "./qr.js";
 import { paragraphs } from "./shared_story.js";
 
@@ -12,7 +12,7 @@ export function print(book) {
   if (stories.length > 1 || title !== stories[0].title) {
     const cover = add(sheet, "header");
     add(cover, "h1", title);
-    for (const line of [by, told(book)]) add(cover, "p", line, "by");
+    for (const line of [by, subtitle(book)]) add(cover, "p", line, "by");
   }
   if (stories.length > 1) {
     const contents = add(sheet, "nav");

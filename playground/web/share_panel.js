@@ -316,7 +316,7 @@ export class SharePanel {
     await this.save(make, title.trim() || first.title || "book", kind);
   }
 
-  // The book's stories for `writer.files`. Throws an Error that names the entry from which there is none.
+  // The book's stories for `writer.files`. Throws an Error that names an entry that cannot be read.
   async storiesOfBook() {
     const { stories } = this.book, { language, sharing } = this.writer, found = [];
     if (stories.length > STORIES_MAX) throw new Error(language.say("book_full", { n: stories.length, max: STORIES_MAX }));

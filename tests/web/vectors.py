@@ -20,7 +20,7 @@ import numpy as np
 import segno
 
 from playground.core.library import QUESTION, Head, uniform
-from playground.engine.characters import begun, goes_on
+from playground.engine.characters import begun, continues
 from playground.engine.seam import BLANKS, WORD
 from playground.sampling import Settings
 
@@ -114,7 +114,7 @@ def seams() -> list[list[str]]:
 
 def characters() -> dict[str, Any]:
     """Bytes in hexadecimal: [text, the part of a character at its end], and [part, token, whether
-    it goes on with it]."""
+    it continues it]."""
     ends = [b"\x00", b"\x7f", b"\x80", b"\x9f", b"\xa0", b"\xbf", b"\xc1", b"\xc2", b"\xdf"]
     ends += [b"\xe0", b"\xe2", b"\xed", b"\xef", b"\xf0", b"\xf3", b"\xf4", b"\xf5"]
     firsts = [b"", b"a", *ends, *(b"\xf0" + one for one in ends)]
@@ -123,8 +123,8 @@ def characters() -> dict[str, Any]:
     tokens = [b"", b"a", b"\xe2", *ends[2:6], b"\x9cHe", b"\x9c\xe2\x80", b"\x9c\x9c", b"\x80\x9c"]
     return {
         "begun": [[text.hex(), begun(text).hex()] for text in texts],
-        "goes_on": [
-            [part.hex(), one.hex(), goes_on(part, one)] for part in parts for one in tokens
+        "continues": [
+            [part.hex(), one.hex(), continues(part, one)] for part in parts for one in tokens
         ],
     }
 

@@ -1,5 +1,5 @@
 // Characters that are not whole, as in playground/engine/characters.py: a token may end in the middle of a
-// character, and what comes after it must go on with that character.
+// character, and what comes after it must continue that character.
 
 // What is well-formed: table 3-7 of the Unicode standard. A byte is a letter of the same number here.
 const WHOLE = "[\\x00-\\x7f]|[\\xc2-\\xdf][\\x80-\\xbf]|\\xe0[\\xa0-\\xbf][\\x80-\\xbf]|"
@@ -21,10 +21,10 @@ export function begun(bytes) {
   return bytes.slice(bytes.length - part.length);
 }
 
-// Whether a token goes on with the beginning of a character, and is well-formed behind it.
-export const goesOn = (part, token) => isRest(token) && WELL_FORMED.test(letters(part) + letters(token));
+// Whether a token continues the beginning of a character, and is well-formed behind it.
+export const continues = (part, token) => isRest(token) && WELL_FORMED.test(letters(part) + letters(token));
 
-// The tokens of a vocabulary, by the characters with which they go on. `bytesOf`: a token's bytes.
+// The tokens of a vocabulary, by the characters that they continue. `bytesOf`: a token's bytes.
 export class Characters {
   constructor(vocabulary, bytesOf) {
     this.bytesOf = bytesOf;
@@ -33,9 +33,9 @@ export class Characters {
     this.known = new Map();
   }
 
-  // The ids that must not come after some ids: if these end in a part of a character, all but those that go on with it,
+  // The ids that must not come after some ids: if these end in a part of a character, all but those that continue it,
   // none where the vocabulary has no such token; else those that begin with the rest of a character.
-  notGoingOn(ids) {
+  notContinuing(ids) {
     if (!(this.bytesOf(ids.at(-1)).at(-1) >= REST)) return this.rests;
     let end = [];
     for (const id of ids.slice(-LONGEST).reverse()) {
@@ -46,7 +46,7 @@ export class Characters {
     const part = begun(end), key = letters(part);
     if (!part.length) return this.rests;
     if (!this.known.has(key)) {
-      const good = new Set(this.rests.filter((id) => goesOn(part, this.bytesOf(id))));
+      const good = new Set(this.rests.filter((id) => continues(part, this.bytesOf(id))));
       this.known.set(key, good.size ? this.ids.filter((id) => !good.has(id)) : []);
     }
     return this.known.get(key);

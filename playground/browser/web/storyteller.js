@@ -345,7 +345,7 @@ export class Storyteller {
         if (before.every((id, k) => one.ids[one.ids.length - before.length + k] === id)) found.push(ids.at(-1));
       }
     }
-    const banned = found.concat(this.characters.notGoingOn(one.ids));
+    const banned = found.concat(this.characters.notContinuing(one.ids));
     if (!one.begins.length) return banned;
     return banned.concat(notSpelling(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id)));
   }

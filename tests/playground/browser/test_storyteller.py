@@ -105,7 +105,7 @@ def test_every_number_is_the_core_s_in_python(weights: str, engine: Engine, tmp_
 
     def after_part(ids: list[int]) -> np.ndarray:
         part = begun(b"".join(map(model.token_bytes, ids[-LONGEST:])))
-        return characters.not_going_on(part)
+        return characters.not_continuing(part)
 
     cases = list(itertools.product([*LIMITED, FROM_ALL, WILD], range(5)))
     texts = [

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from playground.engine.characters import WELL_FORMED, Characters, begun, goes_on
+from playground.engine.characters import WELL_FORMED, Characters, begun, continues
 from playground.engine.engine import Engine
 from playground.model.folder import ModelFolder
 from playground.sampling import Settings
@@ -54,24 +54,24 @@ def test_what_is_begun_is_what_can_become_a_character() -> None:
 
 
 @pytest.mark.parametrize("text", ["“", "é", "🦊", "狐", "\U0010ffff", "\ud7ff", "\ue000"])
-def test_a_character_can_be_gone_on_with(text: str) -> None:
+def test_a_character_can_be_continued(text: str) -> None:
     characters, content = Characters(TOKENS), text.encode()
     for cut in range(1, len(content)):
         part, rest = begun(content[:cut]), content[cut:]
         assert part == content[:cut]
-        allowed = set(range(len(TOKENS))) - set(characters.not_going_on(part).tolist())
-        assert allowed == {k for k, token in enumerate(TOKENS) if goes_on(part, token)}
+        allowed = set(range(len(TOKENS))) - set(characters.not_continuing(part).tolist())
+        assert allowed == {k for k, token in enumerate(TOKENS) if continues(part, token)}
         assert TOKENS.index(rest[:1]) in allowed
     assert begun(content) == begun(b"x" + content + b"y") == b""
 
 
 def test_nothing_begins_with_the_rest_of_a_character() -> None:
     characters = Characters([b"a", b"\x9d", b"\xe2\x80", b"\x9che", "é".encode(), b""])
-    assert characters.not_going_on(b"").tolist() == [1, 3]
+    assert characters.not_continuing(b"").tolist() == [1, 3]
 
 
 def test_a_vocabulary_without_the_rest_of_a_character_bans_nothing() -> None:
-    assert len(Characters([b"a", b"\xe2\x80", b"\xe2"]).not_going_on(b"\xe2\x80")) == 0
+    assert len(Characters([b"a", b"\xe2\x80", b"\xe2"]).not_continuing(b"\xe2\x80")) == 0
 
 
 @pytest.mark.parametrize("words", [(), ("fox",)])
