@@ -89,7 +89,7 @@ static void sum_up(struct Choice *c, double inverse) {
     const eight_whole counts = some(c, row, &logits), is_larger = (counts > 0) & (logits > peaks);
     peaks = (eight)((is_larger & (eight_whole)logits) | (~is_larger & (eight_whole)peaks));
   }
-  for (int lane = 0; lane < 8; lane++)
+  UNROLLED for (int lane = 0; lane < 8; lane++)
     if (peaks[lane] > peak) peak = peaks[lane];
   doubles total = all_double(0), spread = all_double(0);
   for (int32_t row = 0; row < c->rows; row += 8) {

@@ -99,9 +99,9 @@ INLINE void tile_of_bytes(const struct Matrix *m, int32_t row, const int16_t *x,
   UNROLLED for (int c = 0; c < columns; c++) lanes[c] = all(0);
   for (int32_t from = 0; from < m->inputs; from += INTEGERS) {
     const int32_t to = m->inputs - from < INTEGERS ? m->inputs : from + INTEGERS;
-    eight_whole sum[AT_ONCE][4];
+    byte_sums sum[AT_ONCE][4];
     UNROLLED for (int c = 0; c < columns; c++)
-      UNROLLED for (int r = 0; r < 4; r++) sum[c][r] = (eight_whole){0};
+      UNROLLED for (int r = 0; r < 4; r++) sum[c][r] = (byte_sums){0};
     for (int32_t k = from; k < to; k += 16)
       UNROLLED for (int r = 0; r < 4; r++)
         UNROLLED for (int c = 0; c < columns; c++)

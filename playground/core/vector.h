@@ -17,8 +17,9 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
-// Unrolls a loop over sums, which then lie in registers. For WebAssembly the compiler does not do it by itself.
-#define UNROLLED _Pragma("GCC unroll 8")
+// Unrolls a loop over sums or lanes, which then lie in registers. For WebAssembly the compiler does not do it by
+// itself, and a lane with a variable number is a detour through memory.
+#define UNROLLED _Pragma("GCC unroll 16")
 
 typedef float four __attribute__((vector_size(16)));
 typedef float floats __attribute__((vector_size(64)));
@@ -76,7 +77,7 @@ INLINE float sum_of(four x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 
 INLINE float largest_of(floats x) { // the lanes of ordinary numbers
   float found = x[0];
-  for (int lane = 1; lane < 16; lane++)
+  UNROLLED for (int lane = 1; lane < 16; lane++)
     if (x[lane] > found) found = x[lane];
   return found;
 }
@@ -116,34 +117,41 @@ INLINE eight load_eight_halves(const int16_t *from) {
 }
 #endif
 
-// Products of sixteen int8 and sixteen int16 numbers: lane l of eight has those of 2l and 2l + 1.
-INLINE eight_whole products_of_bytes(const int8_t *bytes, const int16_t *input) {
+// Products of sixteen int8 and sixteen int16 numbers, in as many sums as a register holds: whole numbers, so that
+// their order does not matter.
 #if defined(__AVX2__)
+typedef eight_whole byte_sums; // lane l has the products 2l and 2l + 1
+INLINE byte_sums products_of_bytes(const int8_t *bytes, const int16_t *input) {
   __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)bytes));
-  return (eight_whole)_mm256_madd_epi16(wide, _mm256_loadu_si256((const __m256i *)input));
-#elif defined(__wasm_simd128__)
-  v128_t x = wasm_v128_load(bytes);
-  four_whole low = (four_whole)wasm_i32x4_dot_i16x8(wasm_i16x8_extend_low_i8x16(x), wasm_v128_load(input));
-  four_whole high = (four_whole)wasm_i32x4_dot_i16x8(wasm_i16x8_extend_high_i8x16(x), wasm_v128_load(input + 8));
-  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+  return (byte_sums)_mm256_madd_epi16(wide, _mm256_loadu_si256((const __m256i *)input));
+}
+INLINE four_whole four_sums(byte_sums sum) {
+  return __builtin_shufflevector(sum, sum, 0, 1, 2, 3) + __builtin_shufflevector(sum, sum, 4, 5, 6, 7);
+}
 #else
-  eight_whole found;
-  for (int lane = 0; lane < 8; lane++)
-    found[lane] = bytes[2 * lane] * input[2 * lane] + bytes[2 * lane + 1] * input[2 * lane + 1];
+typedef four_whole byte_sums; // lane l has the products 2l, 2l + 1, 2l + 8 and 2l + 9
+INLINE byte_sums products_of_bytes(const int8_t *bytes, const int16_t *input) {
+#if defined(__wasm_simd128__)
+  v128_t x = wasm_v128_load(bytes);
+  return (byte_sums)wasm_i32x4_dot_i16x8(wasm_i16x8_extend_low_i8x16(x), wasm_v128_load(input)) +
+         (byte_sums)wasm_i32x4_dot_i16x8(wasm_i16x8_extend_high_i8x16(x), wasm_v128_load(input + 8));
+#else
+  byte_sums found;
+  for (int lane = 0; lane < 4; lane++) {
+    const int k = 2 * lane;
+    found[lane] = bytes[k] * input[k] + bytes[k + 1] * input[k + 1] + bytes[k + 8] * input[k + 8] + bytes[k + 9] * input[k + 9];
+  }
   return found;
 #endif
 }
+INLINE four_whole four_sums(byte_sums sum) { return sum; }
+#endif
 
-// Four rows of sums as floats: lane l of a row is what its lanes l and l + 4 add up to.
-INLINE floats folded(const eight_whole *sum) {
-  floats found;
-  for (int row = 0; row < 4; row++) {
-    const four_whole low = __builtin_shufflevector(sum[row], sum[row], 0, 1, 2, 3);
-    const four_whole high = __builtin_shufflevector(sum[row], sum[row], 4, 5, 6, 7);
-    const four both = __builtin_convertvector(low + high, four);
-    for (int lane = 0; lane < 4; lane++) found[4 * row + lane] = both[lane];
-  }
-  return found;
+// Four rows of sums as floats, four lanes each.
+INLINE floats folded(const byte_sums *sum) {
+  four rows[4];
+  UNROLLED for (int row = 0; row < 4; row++) rows[row] = __builtin_convertvector(four_sums(sum[row]), four);
+  return join(rows);
 }
 
 // Numbers of at most 15 bits, rounded half to even, as in exponential().
