@@ -1,6 +1,7 @@
 // The page's frame: constant markup, in which no word of a story stands. A part is found by data-part, a button's
 // deed is data-do, and the words come from text.json by data-text, data-label and data-hint.
 
+import { placesBar } from "../places.js";
 import { levelBounds, percent } from "../sampling/odds.js";
 import { PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";

@@ -1,6 +1,6 @@
 // Times, sizes and counts as a language writes them; the units are the browser's own words.
 
-const unit = (value, name, code, display = "long") =>
+const unit = (value, name, code, display = /** @type {"long" | "short"} */ ("long")) =>
   new Intl.NumberFormat(code, { style: "unit", unit: name, unitDisplay: display, maximumFractionDigits: 0 }).format(
     value,
   );
