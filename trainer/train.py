@@ -2,6 +2,7 @@
 
     accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]
     python trainer/train.py --help [--json]
+    python trainer/train.py --check [--preset NAME] [--section.key value ...]
     python trainer/train.py --run.dry_run [--json] [--preset NAME] [--section.key value ...]
 
 The run is in run.py, which imports PyTorch and transformers: that takes seconds, so help and a
@@ -32,8 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
         return print_help(json.dumps(described()) if "--json" in arguments else help_text())
     start = time.monotonic()
     try:
-        as_json = "--json" in arguments
-        config = parse([word for word in arguments if word != "--json"])
+        as_json, is_check = "--json" in arguments, "--check" in arguments
+        config = parse([word for word in arguments if word not in ("--json", "--check")])
+        if is_check:
+            return 0
         if as_json and not config.run.dry_run:
             raise ValueError("--json is for --run.dry_run and for --help: leave it out")
         from trainer.run.run import run

@@ -117,9 +117,7 @@ def columns(lines: list[Line], tokens_per_step: int | None, keys: dict[str, str]
         "tokens": [line["step"] * tokens_per_step if tokens_per_step else None for line in lines],
         "seconds": [finite(line.get("seconds")) for line in lines],
     }
-    return found | {
-        name: [finite(line.get(key)) for line in lines] for name, key in keys.items()
-    }
+    return found | {name: [finite(line.get(key)) for line in lines] for name, key in keys.items()}
 
 
 def lines_of(file: Path, points: int) -> tuple[list[Line], list[Line]]:

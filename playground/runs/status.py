@@ -5,7 +5,6 @@ Nothing is remembered between two looks, so a second tab and a restarted app see
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ PAUSED, STOPPED, FAILED, FINISHED = "paused", "stopped", "failed", "finished"
 ALIVE = (PREPARING, RUNNING, FINISHING, STOPPING)
 KILLED = -9  # the exit code of a process that the system ended
 LONGEST_INTERVAL = 600.0  # seconds between two lines of metrics, for the time that is left
-INTERVAL = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,9 @@ def status_of(run: Path) -> Status:
             state = STOPPING
         return Status(state, "", pid, about, launch)
     state, message = ended(run, about, launch)
-    if state == STOPPED and request.get("action") == "pause":
-        if is_for(request, about.get("pid"), launch.get("pid")):
-            state = PAUSED
+    if state == STOPPED and is_for(request, about.get("pid"), launch.get("pid")):
+        state = PAUSED if request.get("action") == "pause" else STOPPED
+        message = str(about.get("message", "")) if about.get("state") == STOPPED else ""
     return Status(state, message, None, about, launch)
 
 
@@ -142,9 +140,7 @@ def summary(run: Path, status: Status | None = None, tail: Tail | None = None) -
         "validation_loss": tail.newest("validation_loss"),
         "bits_per_byte": tail.newest("validation_bits_per_byte"),
         "perplexity": perplexity(run),
-        "updated": max(
-            tail.time, number(about.get("time")), number(status.launch.get("time"))
-        ),
+        "updated": max(tail.time, number(about.get("time")), number(status.launch.get("time"))),
         "model_step": model_step,
     }
 
