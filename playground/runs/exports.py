@@ -1,4 +1,4 @@
-"""Models of runs in other forms, to download, and their evaluation: each by the trainer's command."""
+"""Models of runs in other forms, to download, and their evaluation, by the trainer's commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from playground.runs import folder
 from playground.runs.errors import Missing, Refused
-from playground.runs.models import model_folder
+from playground.runs.newest_model import model_folder
 from playground.runs.status import perplexity_of, status_of
 from playground.runs.tasks import Task, last_object
 

@@ -126,7 +126,7 @@ def lines_of(file: Path, points: int) -> tuple[list[Line], list[Line]]:
         handle = open_plain(file)
     except OSError:
         return [], []
-    with os.fdopen(handle, "rb") as stream:
+    with os.fdopen(handle, "rb"):
         size = os.fstat(handle).st_size
         if not size:
             return [], []

@@ -94,8 +94,8 @@ class StorySets:
         except OSError as problem:
             kind = DiskFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else Refused
             raise kind(
-                f"{title} cannot be written to {place} ({problem.strerror}): make room, or give the "
-                "app another --runs."
+                f"{title} cannot be written to {place} ({problem.strerror}): make room, or give "
+                "the app another --runs."
             ) from None
         finally:
             with contextlib.suppress(OSError):
