@@ -68,7 +68,7 @@ class Studio:
         """All of them."""
         run, sets, read, write = "/studio/runs/{name}", "/studio/stories/{set}", "GET", "POST"
         rows: list[tuple[str, str, Answer]] = [
-            (read, "/studio/runs", self.list),
+            (read, "/studio/runs", self.list_runs),
             (write, "/studio/runs", self.start),
             (read, run, self.show),
             (read, f"{run}/curve", self.curve),
@@ -96,7 +96,7 @@ class Studio:
 
     # Runs
 
-    async def list(self, _: Request) -> Any:
+    async def list_runs(self, _: Request) -> Any:
         """All runs."""
         return await run_in_threadpool(listing, self.runs)
 
@@ -123,9 +123,10 @@ class Studio:
     async def start(self, request: Request) -> Any:
         """Start a run."""
         asked = await body_of(request)
+        name, anyway = asked.get("name"), asked.get("anyway") is True
+        await run_in_threadpool(self.training.free_path, name, anyway=anyway)
         words = await run_in_threadpool(self.words, asked)
-        anyway = asked.get("anyway") is True
-        await run_in_threadpool(self.training.start, asked.get("name"), words, anyway=anyway)
+        await run_in_threadpool(self.training.start, name, words, anyway=anyway)
         return JSONResponse({"run": await self.shown(asked["name"])}, 201, FRESH)
 
     def words(self, asked: dict[str, Any]) -> list[str]:
@@ -238,7 +239,7 @@ class Studio:
     async def stories(self, _: Request) -> Any:
         """The sets of stories that were brought."""
         return {
-            "sets": await run_in_threadpool(self.sets.list),
+            "sets": await run_in_threadpool(self.sets.all),
             "limit_bytes": self.sets.limit,
         }
 

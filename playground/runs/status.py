@@ -158,7 +158,7 @@ def preset_of(launch: dict[str, Any]) -> str:
 
 def step_now(run: Path, status: Status, tail: Tail) -> int:
     """The updates that are done; of a run that does not train, those that it would resume after."""
-    if status.is_alive and tail.lines:
+    if status.is_alive and status.state != PREPARING and tail.lines:
         return max(int(line["step"]) for line in tail.lines[-3:])
     kept = [folder.step_of(path) for path in folder.steps(run / folder.CHECKPOINTS)[-1:]]
     if status.state == FINISHED:

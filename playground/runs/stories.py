@@ -33,7 +33,7 @@ class StorySets:
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
 
-    def list(self) -> list[dict[str, Any]]:
+    def all(self) -> list[dict[str, Any]]:
         """All sets with their files."""
         try:
             entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)

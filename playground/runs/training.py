@@ -11,6 +11,7 @@ import contextlib
 import errno
 import glob
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -32,6 +33,7 @@ TRAIN = "trainer/train.py"
 NICENESS = 10  # below the page, which is then as quick as on an idle machine
 OURS = ("run.dir", "run.fresh", "run.dry_run")  # settings that this module gives
 SECONDS_TO_END = 5.0  # for a process that has released its run and is just ending
+KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 ROOM = 200 * 2**20  # bytes that a run needs at least
 
 
@@ -43,8 +45,10 @@ def words_of(preset: Any, settings: Any) -> list[str]:
     for key, value in settings.items():
         if key in OURS or key == "preset":
             raise Refused(f"{key} is given by the app: leave it out of the settings.")
-        if not isinstance(key, str) or not isinstance(value, str | int | float):
-            raise Refused(f"the setting {key!r} must have a text or a number.")
+        if not KEY.fullmatch(key):
+            raise Refused(f"there is no setting {key[:40]!r}.")
+        if not isinstance(value, str | int | float):
+            raise Refused(f"the setting {key} must have a text or a number.")
         text = str(value).lower() if isinstance(value, bool) else str(value)
         words.append(f"--{key}={text}")
     return words
@@ -115,18 +119,22 @@ class Training:
             Refused: a word is not one for a run.
         """
         with self.starting:
-            run = self.runs.path(name)
-            if os.path.lexists(run):
-                raise Conflict(
-                    f"there is something called {name} in {self.runs.folder} already: choose "
-                    "another name."
-                )
-            if (others := self.busy()) and not anyway:
-                raise Conflict(
-                    f"{others[0]} trains now, and both would be slower: pause it, or start this "
-                    "run anyway."
-                )
-            return self.launch(run, words)
+            return self.launch(self.free_path(name, anyway=anyway), words)
+
+    def free_path(self, name: Any, *, anyway: bool = False) -> Path:
+        """Where a new run of that name goes; raises as `start` does."""
+        run = self.runs.path(name)
+        if os.path.lexists(run):
+            raise Conflict(
+                f"there is something called {name} in {self.runs.folder} already: choose another "
+                "name."
+            )
+        if (others := self.busy()) and not anyway:
+            raise Conflict(
+                f"{others[0]} trains now, and both would be slower: pause it, or start this run "
+                "anyway."
+            )
+        return run
 
     def resume(self, name: Any, *, fresh: bool = False) -> Path:
         """Start the process of a run that does not train; `fresh`: from the beginning.
