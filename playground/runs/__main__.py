@@ -56,7 +56,7 @@ def parser() -> Parser:
     return found
 
 
-def add_options(one: argparse.ArgumentParser) -> None:
+def add_options(one: Parser) -> None:
     """What all commands have."""
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of runs")

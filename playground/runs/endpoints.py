@@ -131,10 +131,13 @@ class Studio:
 
     def words(self, asked: dict[str, Any]) -> list[str]:
         """The settings of a request as words, checked, with sets of stories as folders."""
-        settings = dict(asked["settings"]) if isinstance(asked.get("settings"), dict) else {}
-        for key in ("corpus.source", "corpus.validation"):
-            if isinstance(settings.get(key), str):
-                settings[key] = self.sets.source(settings[key])
+        settings = asked.get("settings", {})
+        if isinstance(settings, dict):
+            sources = ("corpus.source", "corpus.validation")
+            settings = {
+                key: self.sets.source(value) if key in sources else value
+                for key, value in settings.items()
+            }
         words = words_of(asked.get("preset", ""), settings)
         self.questions.check(words)
         return words

@@ -63,13 +63,13 @@ class StorySets:
             raise Refused(f"{place} is a link, which is not followed: remove it.")
         return place
 
-    def source(self, name: str) -> str:
+    def source(self, name: Any) -> Any:
         """A source of stories as the trainer takes it: of a set its folder, else what was given.
 
         Raises:
             Missing: there is no such set.
         """
-        if not name.startswith(PREFIX) or "," in name:
+        if not isinstance(name, str) or not name.startswith(PREFIX) or "," in name:
             return name
         place = self.path(name.removeprefix(PREFIX))
         if not place.is_dir():
