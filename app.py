@@ -277,21 +277,23 @@ def serve(options: argparse.Namespace) -> None:
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)
         start, shared = write.start(engines), SharedStories(engines)
-        owned, owner = [], None
+        places, owner = [], None
         if is_private(options):
             from playground.publish.page import PublishPage
             from playground.runs.endpoints import Studio
+            from playground.server import places as documents
             from playground.server.owner import Owner
 
             owner = Owner()
             folders = [engine.storyteller.folder for engine in engines.values()]
             studio = Studio(options.runs, owner, engines, start, options.device)
             closing.callback(studio.close)
-            owned = [*PublishPage(folders, owner).routes, *studio.routes]
+            publishing = PublishPage(folders, owner).routes
+            places = [*documents.routes(owner), *publishing, *studio.routes]
         url, public_url = site.launch(
             page,
             start,
-            [*shared.routes, *owned],
+            [*shared.routes, *places],
             host=options.host,
             owner=owner,
             trusted=trusted_proxies(options),

@@ -43,7 +43,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     space = space_page()  # on the Hub a link is the Space's own, not its frame's
     return {
         "address": f"{space}?story=" if space else None,
-        "publish": False,  # whether who asks may open the page "Publish"
+        "owner": False,  # whether who asks may open Train, Models and Publish
         "public": None,  # where others reach the page, if the app finds that out
         "models": [listed(name, engine) for name, engine in engines.items()],
         "record": record if record["model"] == first.storyteller.fingerprint else None,
