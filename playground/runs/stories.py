@@ -56,7 +56,7 @@ class StorySets:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise Refused(
                 f"{str(name)[:40]!r} cannot be the name of stories: give 1 to 64 characters: "
-                "letters, digits, dots, hyphens and underscores, the first of them a letter or a digit."
+                "letters, digits, dots, hyphens and underscores, the first a letter or a digit."
             )
         place = self.folder / name
         if place.is_symlink() or self.folder.is_symlink():
