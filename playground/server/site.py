@@ -252,7 +252,7 @@ def launch(
         max_file_size="1kb",  # the page takes no files
         app_kwargs={
             "routes": [
-                Route("/web/start_server.json", begin),
+                Route("/web/start.json", begin),
                 Route("/web/{name:path}", web),
                 *routes,
             ],

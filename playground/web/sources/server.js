@@ -10,6 +10,7 @@ export class Server {
   // `root`: address of the Gradio app, with a slash at its end.
   constructor(root) {
     this.root = root;
+    this.isServer = true;
     this.onWait = () => {}; // hears for how many seconds a busy server is waited for
   }
 
