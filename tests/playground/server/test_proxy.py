@@ -111,7 +111,7 @@ def get(address: str, *, data: bytes | None = None, **headers: str) -> tuple[int
 @pytest.mark.parametrize("name", SET_UPS)
 def test_nobody_publishes_through_a_proxy(fronts: dict[str, str], owner: Owner, name: str) -> None:
     front = fronts[name]
-    assert json.loads(get(f"{front}web/start.json")[1])["publish"] is False
+    assert json.loads(get(f"{front}web/start.json")[1])["owner"] is False
     body = b'{"kind": "model", "name": "a/b", "export": ".", "dry_run": true}'
     post = {"data": body, "X_Inkling_Publish": "1"}
     for path, options in (
