@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,19 @@ def write(page: Page, opening: str = "Once upon a time", length: int = 6) -> str
     expect(button(page, "Continue")).to_be_visible()
     expect(page.locator(".note")).to_contain_text("per second")
     return text(page)
+
+
+def show_panel(page: Page, name: str) -> None:
+    """Open a panel beside the story."""
+    page.get_by_role("tab", name=re.compile(f"^{name}")).click()
+
+
+def open_link(page: Page, link: str) -> None:
+    """Paste a link where links are opened."""
+    if not page.get_by_label("Open a link").is_visible():
+        button(page, "Your stories").click()
+    page.get_by_label("Open a link").fill(link)
+    page.get_by_label("Open a link").press("Enter")
 
 
 def asked(page: Page, kind: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from tests.browser.actions import (
     set_field,
     set_seed,
     sheet,
+    show_panel,
     text,
 )
 
@@ -95,6 +96,7 @@ def test_every_word_has_its_odds_and_turns_the_story(page: Page) -> None:
     expect(page.locator(".branches li")).to_have_count(2)
     expect(button(page, "Continue")).to_be_visible()
     assert text(page) != told
+    show_panel(page, "Branches")
     page.locator(".branches .go").first.click()
     assert text(page) == told
 
@@ -189,7 +191,7 @@ def test_another_model_reads_the_same_text(page: Page) -> None:
     told = generate(page)
     page.get_by_label("Model", exact=True).select_option("slow")
     assert text(page) == told
-    page.get_by_text("About this model").click()
+    show_panel(page, "Model")
     facts = page.locator('[data-part="facts"]')
     for fact in ("slow", "made-up stories", "12.34", "0.567"):
         expect(facts).to_contain_text(fact)

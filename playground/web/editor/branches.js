@@ -5,7 +5,9 @@ import { askName } from "./name_field.js";
 import { current, shared, textOf } from "../story/tree.js";
 
 const WORDS_SHOWN = 6; // of a branch without a name
-const TAIL = 70; // letters of what branches share that are shown beside them
+const TAIL = 120; // letters of what branches share that are shown above them
+const WORD_MAX = 30; // letters
+const IN_WORD = /^[\p{L}\p{N}\p{M}’'-]{2}$/u;
 
 // What a branch is called: its name, or the first words in which it differs from its parent.
 export function nameOf(doc, branch, language) {
@@ -103,18 +105,28 @@ export class Branches {
   }
 }
 
-// Branches side by side: the end of what they share, dimmed, and what each has by itself.
-export function showSideBySide(list, doc, ids, language, choose) {
-  const all = ids.map((id) => doc.branches[id].tokens);
-  const common = Math.min(...all.slice(1).map((tokens) => shared(all[0], tokens)), all[0].length);
-  const tail = textOf(all[0].slice(0, common)).slice(-TAIL);
+// Where texts begin to differ, at the beginning of a word: a word that is begun in the same way belongs to what differs.
+// Scripts without spaces have long words: there the place itself is taken.
+export function whereTheyPart(texts) {
+  let same = 0;
+  while (same < texts[0].length && texts.every((text) => text[same] === texts[0][same])) same += 1;
+  const isInside = texts.some((text) => IN_WORD.test(text.slice(Math.max(same - 1, 0), same + 1)));
+  if (!isInside) return same;
+  const word = texts[0].slice(0, same).search(/\S+$/u);
+  return word >= 0 && same - word <= WORD_MAX ? word : same;
+}
+
+// Branches side by side: the end of what they share, once, and of each what differs, in whole words.
+export function showSideBySide({ list, shared }, doc, ids, language, choose) {
+  const texts = ids.map((id) => textOf(doc.branches[id].tokens));
+  const at = texts.length > 1 ? whereTheyPart(texts) : 0;
+  const tail = texts[0].slice(0, at);
+  shared.textContent = tail.length > TAIL ? `…${tail.slice(-TAIL).replace(/^\S*/u, "")}` : tail;
   const items = ids.map((id, k) => {
     const item = document.createElement("li");
     const text = document.createElement("p");
-    const dim = document.createElement("span");
-    dim.className = "shared";
-    dim.textContent = tail;
-    text.append(dim, textOf(all[k].slice(common)));
+    text.textContent = texts[k].slice(at).trimStart();
+    text.dataset.ends = String(Boolean(doc.branches[id].ended));
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = language.say("choose");

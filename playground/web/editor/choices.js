@@ -42,9 +42,8 @@ export class Choices {
   open(title, ids) {
     this.writer.part("choices").hidden = false;
     this.writer.part("choices-title").textContent = this.writer.language.say(title);
-    showSideBySide(this.writer.part("choices-list"), this.writer.doc, ids, this.writer.language, (id) =>
-      this.choose(id, title === "choices"),
-    );
+    const place = { list: this.writer.part("choices-list"), shared: this.writer.part("choices-shared") };
+    showSideBySide(place, this.writer.doc, ids, this.writer.language, (id) => this.choose(id, title === "choices"));
   }
 
   close() {

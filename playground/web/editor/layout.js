@@ -6,13 +6,14 @@ import { levelBounds, percent } from "../sampling/odds.js";
 import { PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";
 import { VIEW } from "./look_closer.js";
+import { HINTS, panels } from "./panels.js";
 import { STORIES } from "./stories_panel.js";
 
 const slider = ({ name, low, high, step }) => `
   <div class="setting">
     <label for="ink-${name}" data-text="${name}"></label>
-    <output for="ink-${name}" id="ink-${name}-value"></output>
     <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
+    <output for="ink-${name}" id="ink-${name}-value"></output>
     <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
   </div>`;
 
@@ -39,6 +40,24 @@ export const CARD = `
     <p class="what" data-text="alternatives"></p>
     <ol class="bars" data-part="alternatives"></ol>
   </section>`;
+
+const NEXT = `
+      <p class="hint" data-text="next_hint"></p>
+      <ol class="bars" data-part="next"></ol>
+      <label class="switch"><input type="checkbox" id="ink-pick"><span data-text="pick"></span></label>`;
+
+const BRANCHES = `
+      <p class="hint" data-text="branches_hint"></p>
+      <ul data-part="branches"></ul>
+      <button type="button" data-do="compare" data-part="compare" data-text="compare"></button>`;
+
+const MODEL = `
+      <p data-part="kind"></p>
+      <dl data-part="facts"></dl>
+      <p data-part="api"><a href="web/api.html" data-text="api"></a></p>`;
+
+const CLOSER = `
+      <ul data-part="views"></ul>`;
 
 export const PAGE = `
 <header>
@@ -70,32 +89,28 @@ export const PAGE = `
         <p class="note" data-part="note"></p>
         <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
       </footer>
+      <div class="actions" role="toolbar" data-label="sheet">
+        <button type="button" class="primary" data-do="generate" data-part="generate"></button>
+        <button type="button" data-do="again" data-part="again" data-text="again" data-hint="again_hint"></button>
+        <button type="button" data-do="eight" data-part="eight" data-text="eight"></button>
+        <button type="button" data-do="undo" data-part="undo" data-label="undo" data-hint="undo">↶</button>
+        <button type="button" data-do="redo" data-part="redo" data-label="redo" data-hint="redo">↷</button>
+      </div>
     </article>
     ${STORIES}
     ${PANEL}
     <section class="choices" data-part="choices" hidden>
       <h2 data-part="choices-title"></h2>
       <button type="button" class="quiet close" data-do="close-choices" data-label="close">✕</button>
+      <p class="shared" data-part="choices-shared"></p>
       <ol data-part="choices-list"></ol>
     </section>
-    <div class="actions" role="toolbar" data-label="sheet">
-      <button type="button" class="primary" data-do="generate" data-part="generate"></button>
-      <button type="button" data-do="again" data-part="again" data-text="again" data-hint="again_hint"></button>
-      <button type="button" data-do="eight" data-part="eight" data-text="eight"></button>
-      <button type="button" data-do="undo" data-part="undo" data-label="undo" data-hint="undo">↶</button>
-      <button type="button" data-do="redo" data-part="redo" data-label="redo" data-hint="redo">↷</button>
-    </div>
-    <section class="branches" aria-labelledby="ink-branches" data-part="branches-room">
-      <h2 id="ink-branches" data-text="branches"></h2>
-      <p class="hint" data-text="branches_hint"></p>
-      <button type="button" class="quiet" data-do="compare" data-part="compare" data-text="compare"></button>
-      <ul data-part="branches"></ul>
-    </section>
+    <p class="hint keys" data-text="keys"></p>
     <p class="live" aria-live="polite" data-part="live"></p>
   </div>
   <aside>
     <section class="settings" aria-labelledby="ink-settings">
-      <h2 id="ink-settings" data-text="settings"></h2>
+      <div class="head"><h2 id="ink-settings" data-text="settings"></h2>${HINTS}</div>
       <div class="presets" role="group" data-label="presets">
         ${Object.keys(PRESETS)
           .map((name) => `<button type="button" data-preset="${name}" data-text="preset_${name}"></button>`)
@@ -123,25 +138,7 @@ export const PAGE = `
         <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
       </details>
     </section>
-    <section class="next" aria-labelledby="ink-next">
-      <h2 id="ink-next" data-text="next"></h2>
-      <p class="hint" data-text="next_hint"></p>
-      <ol class="bars" data-part="next"></ol>
-      <label class="switch"><input type="checkbox" id="ink-pick"><span data-text="pick"></span></label>
-    </section>
-    <div class="open-link">
-      <label for="ink-open" data-text="open_link"></label>
-      <input id="ink-open" autocomplete="off" spellcheck="false" aria-describedby="ink-open-hint">
-      <p class="hint" id="ink-open-hint" data-text="open_link_hint"></p>
-    </div>
-    <p class="hint" data-part="kind"></p>
-    <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
-    <section class="closer" aria-labelledby="ink-closer">
-      <h2 id="ink-closer" data-text="look_closer"></h2>
-      <ul data-part="views"></ul>
-    </section>
-    <p class="hint" data-text="keys"></p>
-    <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>
+    ${panels({ next: NEXT, branches: BRANCHES, model: MODEL, closer: CLOSER })}
   </aside>
   ${VIEW}
 </main>`;

@@ -12,6 +12,11 @@ export const STORIES = `
   <p class="hint" data-part="stories-hint"></p>
   <ul data-part="stories-list"></ul>
   <p class="hint" data-part="stories-note" role="status"></p>
+  <div class="open-link">
+    <label for="ink-open" data-text="open_link"></label>
+    <input id="ink-open" autocomplete="off" spellcheck="false" aria-describedby="ink-open-hint">
+    <p class="hint" id="ink-open-hint" data-text="open_link_hint"></p>
+  </div>
   <div class="row">
     <button type="button" data-stories="undo" data-part="stories-undo" data-text="undelete" hidden></button>
     <button type="button" data-stories="export" data-part="stories-export" data-text="stories_export"></button>

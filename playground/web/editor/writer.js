@@ -23,6 +23,7 @@ import { UndoHistory } from "./history.js";
 import { Language } from "./language.js";
 import { LookCloser } from "./look_closer.js";
 import { PAGE } from "./layout.js";
+import { Panels } from "./panels.js";
 import { NextWord } from "../sampling/next_word.js";
 import { Reading } from "./reading.js";
 import { repaired } from "../sampling/settings.js";
@@ -127,6 +128,7 @@ export class Writer extends HTMLElement {
       rename: (id, name) => this.stories.change((doc) => tree.renamed(doc, id, name)),
       prune: (id) => this.stories.change((doc) => tree.pruned(doc, id)),
     });
+    this.panels = new Panels(this.querySelector("aside"));
     this.views = new LookCloser(this, { list: this.part("views"), place: this.part("view") }, this.givenToViews());
     for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
     this.part("models").hidden = this.models.length < 2;
@@ -438,8 +440,9 @@ export class Writer extends HTMLElement {
     this.showTokens();
     this.showWriting();
     this.branchList.show(this.doc, this.language);
-    const several = Object.keys(this.doc.branches).length > 1;
-    this.part("branches-room").hidden = !several;
+    const count = Object.keys(this.doc.branches).length;
+    this.part("branches-count").textContent = count > 1 ? count.toLocaleString(this.language.code) : "";
+    this.part("compare").disabled = count < 2;
     this.keep();
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.atRest(), this.typing ? AT_REST : 50);

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.actions import button, on_both_screens, sheet, violations, write
+from tests.browser.actions import (
+    DAY,
+    button,
+    fresh_page,
+    on_both_screens,
+    open_page,
+    sheet,
+    show_panel,
+    violations,
+    write,
+)
 
 
 @pytest.mark.parametrize("page", [{"forced_colors": "active"}], indirect=True)
@@ -106,6 +116,7 @@ def test_the_page_speaks_the_reader_s_language(page: Page) -> None:
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
     kind = page.locator('[data-part="kind"]')
+    show_panel(page, "Modell")
     expect(kind).to_contain_text("Es hat 14.755 Geschichten gelesen")
     in_english(page)
     expect(kind).to_contain_text("read 14,755 stories until it could continue one")
@@ -115,6 +126,7 @@ def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
 
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
+    show_panel(page, "Genauer hinsehen")
     button(page, "Wie das Modell schreiben lernte").click()
     part = page.locator(".view-learning")
     slider, story, tokens = part.get_by_role("slider"), part.locator("p"), part.locator("output")
@@ -129,6 +141,7 @@ def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
     expect(story).to_have_text("Once there was")
     page.locator("#ink-model").select_option("other")  # of which nothing is known
     expect(part).to_be_hidden()
+    show_panel(page, "Look closer")
     expect(button(page, "How the model learned to write")).to_be_hidden()
     page.locator("#ink-model").select_option("tiny")
     expect(button(page, "How the model learned to write")).to_be_visible()
@@ -141,6 +154,7 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
     check("empty")
+    show_panel(page, "Look closer")
     button(page, "How the model learned to write").click()
     expect(page.get_by_role("slider", name="How the model learned to write")).to_be_visible()
     check("learned")
@@ -149,7 +163,11 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
     check("written")
     page.get_by_text("More", exact=True).click()
     page.get_by_label("Show the odds").check()
+    button(page, "What do these mean?").click()
     check("odds")
+    for panel in ("Branches", "Model", "Look closer", "The next word"):
+        show_panel(page, panel)
+        check(panel)
     page.locator(".word").nth(6).click()
     expect(page.locator(".card")).to_be_visible()
     check("card")
@@ -164,12 +182,16 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
 
 @on_both_screens
 def test_what_can_be_pressed_is_large_and_the_actions_are_in_reach(page: Page) -> None:
+    """44 pixels for a finger. For a mouse the bars, sliders and "More" are closer together."""
     write(page, length=200)
+    is_phone = page.viewport_size["width"] < 860
     small = page.evaluate(
-        """[...writer.querySelectorAll('button, select, summary, input[type=range], .switch')]
+        """least => [...writer.querySelectorAll('button, select, summary, input[type=range], .switch')]
             .filter(node => node.checkVisibility()
-              && (node.offsetHeight < 43.5 || node.offsetWidth < 43.5))
-            .map(node => node.outerHTML.slice(0, 80))"""
+              && (node.offsetHeight < Math.min(least, 43.5) || node.offsetWidth < 43.5
+                || (node.offsetHeight < 43.5 && !node.matches('.bar, [type=range], summary'))))
+            .map(node => node.outerHTML.slice(0, 80))""",
+        44 if is_phone else 26,
     )
     assert small == []
     page.evaluate("scrollTo(0, 0)")
@@ -182,3 +204,50 @@ def test_what_can_be_pressed_is_large_and_the_actions_are_in_reach(page: Page) -
     actions = page.locator(".actions").bounding_box()
     assert last and actions
     assert last["y"] + last["height"] <= actions["y"]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "es-ES"])
+def test_the_first_screen_has_what_a_writer_needs(
+    browser: Browser, files: str, locale: str
+) -> None:
+    screen = {"viewport": {"width": 1280, "height": 800}, "locale": locale}
+    with fresh_page(browser, 60_000, **screen | DAY) as page:
+        open_page(page, files)
+        sheet(page).click()
+        page.keyboard.insert_text("Once upon a time, there was a little fox who")
+        expect(page.locator(".next .bars button")).to_have_count(12)
+        for part in (
+            ".sheet",
+            ".actions",
+            ".note",
+            ".presets",
+            "#ink-length",
+            "#ink-pick",
+            ".bars",
+        ):
+            expect(page.locator(part).last).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        tabs = page.get_by_role("tab").all()
+        assert len({tab.bounding_box()["y"] for tab in tabs}) == 1  # in one line
+
+
+@on_both_screens
+def test_the_panels_are_tabs_that_arrow_keys_move_among(page: Page) -> None:
+    tabs = page.get_by_role("tab")
+    expect(page.locator('[role="tab"][tabindex="0"]')).to_have_count(1)
+    tabs.first.focus()
+    for key, chosen in (
+        ("ArrowRight", "Branches"),
+        ("End", "Look closer"),
+        ("ArrowRight", "The next word"),
+        ("ArrowLeft", "Look closer"),
+        ("ArrowLeft", "Model"),
+        ("Home", "The next word"),
+    ):
+        page.keyboard.press(key)
+        tab = page.get_by_role("tab", name=chosen)
+        expect(tab).to_be_focused()
+        expect(tab).to_have_attribute("aria-selected", "true")
+        expect(page.locator('[role="tab"][tabindex="0"]')).to_have_count(1)
+        expect(page.get_by_role("tabpanel")).to_have_count(1)
+        expect(page.get_by_role("tabpanel", name=chosen)).to_be_visible()

@@ -11,7 +11,9 @@ from tests.browser.actions import (
     button,
     fresh_page,
     link_of,
+    open_link,
     open_page,
+    show_panel,
     text,
     turn,
     write,
@@ -57,15 +59,14 @@ def test_a_link_carries_all_branches_if_it_is_asked_to(page: Page, files: str) -
     link = page.get_by_label("A link with the whole story").input_value()
     branches = page.locator(".branches .go").all_text_contents()
     button(page, "Close").click()
-    page.get_by_label("Open a link").fill(link)
-    page.get_by_label("Open a link").press("Enter")
+    open_link(page, link)
     expect(page.locator(".live")).to_contain_text("Verified: the model wrote exactly")
     assert text(page) == turned
     assert len(page.locator(".branches .go").all_text_contents()) == len(branches) == 2
+    show_panel(page, "Branches")
     page.locator(".branches .go").nth(1).click()
     assert text(page) != turned and text(page).startswith("Once upon a time")
-    page.get_by_label("Open a link").fill("https://example.org/a-page")
-    page.get_by_label("Open a link").press("Enter")
+    open_link(page, "https://example.org/a-page")
     expect(page.locator(".live")).to_contain_text("is incomplete or was changed")
 
 

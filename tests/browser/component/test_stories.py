@@ -13,6 +13,7 @@ from tests.browser.actions import (
     fresh_page,
     link_of,
     on_both_screens,
+    open_link,
     open_page,
     sheet,
     text,
@@ -137,8 +138,7 @@ def test_a_link_says_what_the_page_shows_after_a_change_of_model(page: Page) -> 
     expect(field).not_to_have_value(alone)
     link = field.input_value()
     button(page, "Close").click()
-    page.get_by_label("Open a link").fill(link)
-    page.get_by_label("Open a link").press("Enter")
+    open_link(page, link)
     expect(page.locator(".live")).to_contain_text("A person wrote all of this")
     expect(page.get_by_label("Model", exact=True)).to_have_value("other")
     assert text(page) == turned

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.actions import DAY, DESK, button, fresh_page, open_page, sheet, write
+from tests.browser.actions import (
+    DAY,
+    DESK,
+    button,
+    fresh_page,
+    open_page,
+    sheet,
+    show_panel,
+    write,
+)
 from tests.browser.component.conftest import serving
 from tests.paths import ROOT
 from tests.recipes import follow
@@ -31,6 +40,7 @@ def extended(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def test_a_view_that_the_recipe_adds_follows_the_story(extended: Page) -> None:
     page = extended
     write(page, "Once upon a time", length=6)
+    show_panel(page, "Look closer")
     button(page, "Count").click()
     view = page.locator(".view")
     expect(view.get_by_role("heading")).to_have_text("Count")
@@ -48,6 +58,7 @@ def test_a_view_that_the_recipe_adds_follows_the_story(extended: Page) -> None:
 
 def test_a_view_that_does_not_load_is_named(page: Page) -> None:
     page.route("**/learning/view.js", lambda route: route.abort())
+    show_panel(page, "Look closer")
     button(page, "How the model learned to write").click()
     expect(page.locator(".note")).to_contain_text("How the model learned to write did not load.")
     expect(page.locator(".view")).to_be_hidden()

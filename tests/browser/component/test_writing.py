@@ -11,6 +11,7 @@ from tests.browser.actions import (
     open_page,
     set_field,
     sheet,
+    show_panel,
     text,
     turn,
     until_kept,
@@ -85,6 +86,7 @@ def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
     assert asked(page, "write")[1]["seeds"] != seed
     assert text(page).startswith("Once upon a time")
     expect(page.locator(".branches li")).to_have_count(2)
+    show_panel(page, "Branches")
     page.locator(".branches .go").first.click()
     assert text(page) == told
 
@@ -172,6 +174,7 @@ def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
     other = page.context.new_page()
     open_page(other, files)
     assert text(other) == turned
+    show_panel(other, "Branches")
     other.locator(".branches .go").first.click()
     assert text(other) == told
     button(other, "New story").click()
