@@ -83,6 +83,12 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         "among them on the page (default: the newest export under runs/, else models/storyteller)",
     )
     parser.add_argument(
+        "--snapshots",
+        metavar="DIR",
+        help="snapshots of the first model, to see how it learned to write (default: those of its "
+        "run, if it is in a run's folder)",
+    )
+    parser.add_argument(
         "--base",
         metavar="DIR",
         help="the model under a LoRA adapter (default: the one that the adapter names)",
@@ -220,6 +226,16 @@ def trusted_proxies(options: argparse.Namespace) -> str:
     return "*" if ON_SPACE else "127.0.0.1,::1" if options.share else ""
 
 
+def snapshots_in(name: str) -> Path:
+    """The folder of snapshots of that name, or of a run; ValueError if it has none."""
+    from playground.folder.snapshots import FOLDER, read_snapshots
+
+    for folder in (Path(name), Path(name, FOLDER)):
+        if read_snapshots(folder):
+            return folder
+    raise ValueError(f"--snapshots {name} has no snapshots: name a run, or its folder snapshots/.")
+
+
 def opened(
     options: argparse.Namespace, names: Sequence[str | Path], closing: contextlib.ExitStack
 ) -> dict[str, "Engine"]:
@@ -236,6 +252,8 @@ def opened(
         engines[f"{name} ({named})" if name in engines else name] = closing.enter_context(
             Engine(storyteller, memory=memory)
         )
+    if options.snapshots:
+        next(iter(engines.values())).storyteller.snapshots = snapshots_in(options.snapshots)
     print(introduction(storyteller.device, options.device), file=sys.stderr, flush=True)
     return engines
 

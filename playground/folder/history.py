@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +14,11 @@ LETTERS_MAX = 4_000
 
 
 class Stage(NamedTuple):
-    """A story for the first of the prompts, and how many tokens the model had read by then."""
+    """How many tokens the model had read, its loss in nats per token then (of validation, if there
+    was one), and its story for the first of the prompts."""
 
     tokens_seen: int
+    loss: float | None
     story: str
 
 
@@ -25,7 +28,7 @@ def read_history(folder: Path) -> tuple[Stage, ...]:
     if not isinstance(stages, list):
         return ()
     found = [stage for stage in map(stage_of, stages) if stage is not None]
-    return tuple(sorted(found)[:STAGES_MAX])
+    return tuple(sorted(found, key=lambda stage: stage.tokens_seen)[:STAGES_MAX])
 
 
 def stage_of(record: Any) -> Stage | None:
@@ -36,4 +39,13 @@ def stage_of(record: Any) -> Stage | None:
         return None
     if not isinstance(tokens_seen, int) or not isinstance(story, str):
         return None
-    return Stage(tokens_seen, story[:LETTERS_MAX])
+    return Stage(tokens_seen, loss_of(record), story[:LETTERS_MAX])
+
+
+def loss_of(record: dict[str, object]) -> float | None:
+    """The loss that a record of a stage holds; None if it is not a number."""
+    for name in ("validation_loss", "loss"):
+        loss = record.get(name)
+        if isinstance(loss, (int, float)) and math.isfinite(loss):
+            return float(loss)
+    return None

@@ -23,6 +23,7 @@ from playground.folder.detokenizer import Detokenizer, IncrementalDecoder
 from playground.folder.device import choose_device
 from playground.folder.history import Stage, read_history
 from playground.folder.json_file import read_json
+from playground.folder.snapshots import snapshots_of
 from playground.folder.source import ADAPTER, find_folder, is_adapter
 from playground.folder.stored_weights import StoredWeights, check_weights
 from playground.folder.tokenizer import open_tokenizer
@@ -70,6 +71,7 @@ class ModelFolder:
         suppressed: the ids that it never writes.
         suppressed_at_first: those with which it does not begin to write a story.
         facts: for people.
+        snapshots: the folder of the snapshots that its run took, or None.
         fingerprint: SHA-256 of weights, configuration and tokenizer, in hexadecimal.
         device: where it computes, "cpu" or "cuda:0" and so on.
     """
@@ -80,10 +82,12 @@ class ModelFolder:
         device: str,
         base: str | Path | None = None,
         name: str | None = None,
+        tokenizer_of: ModelFolder | None = None,
     ) -> None:
         """`base`: of an adapter, in place of the one that it names; `name`: where training.json
-        has none."""
+        has none; `tokenizer_of`: the model whose tokenizer a folder without one has."""
         self.folder = self.base = folder
+        self.snapshots = snapshots_of(folder)
         self.device = device
         training = read_json(folder / "training.json")  # for people: it may be missing
         self.weights: Mapping[str, np.ndarray]
@@ -100,6 +104,8 @@ class ModelFolder:
             check_weights(folder, stored, is_quantized=is_quantized)
         own = any((folder / name).is_file() for name in TOKENIZERS)
         self._tokenizer_folder = folder if own else self.base
+        if not own and tokenizer_of is not None:
+            self._tokenizer_folder = tokenizer_of._tokenizer_folder
         check_tokenizer_files(self._tokenizer_folder)
         self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
         self.ends = ends_of(self.base, self.config, self.tokenizer)

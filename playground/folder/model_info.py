@@ -16,7 +16,7 @@ def described(
         "context": context,
         "stories": facts.stories,  # that it learned from, if they are known
         "facts": rows(facts, context, streams),
-        "history": facts.history,  # [tokens read, story] of each stage
+        "history": facts.history,  # [tokens read, loss, story] of each stage
     }
 
 

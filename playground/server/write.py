@@ -16,6 +16,7 @@ from playground.engine.engine import Engine
 from playground.folder.model_info import described
 from playground.server.api import Api
 from playground.server.network import space_page
+from playground.server.snapshots import Snapshots
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
 # Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
@@ -59,7 +60,7 @@ def listed(name: str, engine: Engine) -> dict[str, Any]:
         engine.context,
         engine.max_streams,
     )
-    return about | {"name": name}
+    return about | {"name": name, "snapshots": engine.storyteller.snapshots is not None}
 
 
 def build(engines: Mapping[str, Engine]) -> gr.Blocks:
@@ -67,7 +68,11 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     one that answers when none is named."""
     api = Api(engines)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
-    private: list[Any] = [api.page_write, api.page_score, api.page_record, api.page_candidates]
+    snapshots = Snapshots(api)
+    private: list[Any] = [
+        *(api.page_write, api.page_score, api.page_record, api.page_candidates),
+        *(snapshots.page_snapshots, snapshots.page_snapshot_story, snapshots.page_snapshot_score),
+    ]
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:

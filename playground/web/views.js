@@ -44,7 +44,7 @@ export const VIEWS = [
     label: "learning",
     about: "learning_about",
     wide: true,
-    exists: ({ model }) => (model.history?.length ?? 0) > 1,
+    exists: ({ model, source }) => (model.history?.length ?? 0) > 1 || (source.isServer && model.snapshots),
     load: () => import("./learning/view.js"),
   },
 ];

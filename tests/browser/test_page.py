@@ -191,7 +191,7 @@ def test_another_model_reads_the_same_text(page: Page) -> None:
     told = generate(page)
     page.get_by_label("Model", exact=True).select_option("slow")
     assert text(page) == told
-    show_panel(page, "Model")
+    show_panel(page, "The model")
     facts = page.locator('[data-part="facts"]')
     for fact in ("slow", "made-up stories", "12.34", "0.567"):
         expect(facts).to_contain_text(fact)

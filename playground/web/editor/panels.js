@@ -1,11 +1,11 @@
 // The panels beside the story, as tabs: the arrow keys, Home and End move among them and show what they reach, as the
 // ARIA pattern for tabs with automatic activation has it. Hints are there on demand.
 
-export const PANELS = { next: "next", branches: "branches", model: "model", closer: "look_closer" };
+export const PANELS = { next: "next", branches: "branches", model: "the_model", closer: "look_closer" };
 
 /**
  * Returns the tabs and their panels as HTML; the first is open.
- * @param {Record<keyof PANELS, string>} contents the panels' HTML
+ * @param {Record<string, string>} contents the panels' HTML
  */
 export const panels = (contents) => `
   <section class="panels">

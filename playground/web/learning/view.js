@@ -1,34 +1,215 @@
-// How a model learned to write: the same opening with the same draws, after more and more reading.
+// How a model learned to write: its loss over what it had read, and what it wrote at each stage. Where the server has
+// the snapshots, each writes any story with the same draws, and says how surprised it is by a sentence.
+//
+// One thing is asked for at a time: the story of the stage that is chosen, then those beside it, then the rows of the
+// strip chart. So what a person looks at comes first, and a server with three open snapshots is enough.
+
+import { newSeed } from "../sampling/settings.js";
+import { surpriseLevel } from "../sampling/odds.js";
+import { Curve } from "./curve.js";
+import { showStrip } from "./strip.js";
+
+const LENGTH = 120; // tokens of a story, at most
+const POLL = 3000; // ms between two looks for new snapshots
+const SENTENCE = /^[^.!?]*[.!?]?/u;
+
+const FRAME = `
+  <div class="now">
+    <p class="hint about" data-role="about"></p>
+    <form>
+      <label><span data-text="learning_opening"></span><input name="opening" autocomplete="off" maxlength="500"></label>
+      <button type="button" data-role="draws" data-text="learning_draws"></button>
+    </form>
+    <p class="tale" data-role="tale" lang="en" aria-live="polite"></p>
+  </div>
+  <div class="strip" data-role="strip">
+    <label><span data-text="learning_sentence"></span><input name="sentence" autocomplete="off" maxlength="200"></label>
+    <div class="scroll" tabindex="0" role="group" data-label="learning_strip"><table></table></div>
+  </div>
+  <p class="hint" data-role="note" role="status"></p>`;
 
 export class View {
   /** @param {import("../views.js").Given} given */
   constructor(given) {
     this.given = given;
-    this.slider = document.createElement("input");
-    this.tokens = document.createElement("output");
-    this.story = document.createElement("p");
-    this.slider.type = "range";
-    this.slider.min = this.slider.value = "0";
-    this.slider.dataset.label = "learning";
-    this.slider.addEventListener("input", () => this.changed());
-    this.tokens.className = "hint";
-    this.story.lang = "en";
+    this.frame = document.createElement("div");
+    this.frame.innerHTML = FRAME;
+    this.curve = new Curve((k) => this.choose(k));
+    this.frame.prepend(this.curve.element);
+    this.resized = new ResizeObserver(() => this.draw());
+    this.seed = newSeed();
+    this.found = new Map(); // answers, by what was asked
+    this.at = 0;
+    /** @type {import("./curve.js").Stage[]} */
+    this.stages = [];
+    this.field("opening").addEventListener("input", () => this.draw());
+    this.field("sentence").addEventListener("input", () => this.draw());
+    this.frame.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+    this.part("draws").addEventListener("click", () => {
+      this.seed = newSeed();
+      this.draw();
+    });
+  }
+
+  field(name) {
+    return /** @type {HTMLInputElement} */ (this.frame.querySelector(`[name="${name}"]`));
+  }
+
+  part(role) {
+    return /** @type {HTMLElement} */ (this.frame.querySelector(`[data-role="${role}"]`));
   }
 
   show(element) {
-    this.element = element;
-    element.append(this.slider, this.tokens, this.story);
+    element.append(this.frame);
+    this.model = null;
+    this.isShown = true;
+    this.resized.observe(this.curve.element);
     this.changed();
+  }
+
+  hide() {
+    this.isShown = false;
+    this.resized.disconnect();
+    clearTimeout(this.polling);
+  }
+
+  // Whether the snapshots themselves can be asked.
+  get isLive() {
+    return this.stages.some(({ step }) => step !== null);
   }
 
   changed() {
     const { language, model } = this.given;
-    language.apply(this.element);
-    this.slider.max = String(model.history.length - 1); // the value of another model's is kept within
-    const [tokens, story] = model.history[this.slider.valueAsNumber];
-    this.tokens.textContent = language.say("learning_after", { n: tokens });
-    this.story.textContent = story;
+    language.apply(this.frame);
+    this.part("tale").lang = "en";
+    if (this.model !== model) this.begin(model);
+    this.draw();
   }
 
-  hide() {}
+  // Another model: its stages, from the last one on.
+  begin(model) {
+    this.model = model;
+    this.stages = (model.history ?? []).map(([tokens, loss, story]) => ({ step: null, tokens, loss, story }));
+    this.at = Math.max(this.stages.length - 1, 0);
+    clearTimeout(this.polling);
+    if (model.snapshots && this.given.source.isServer) this.poll(model);
+    this.propose();
+  }
+
+  // What a person may change: the story as it begins now, and its first sentence.
+  propose() {
+    const said = this.given.text.trim() || this.stages.at(-1)?.story || "";
+    const sentence = (SENTENCE.exec(said)?.[0] ?? said).trim();
+    this.field("opening").value = sentence.split(/\s+/).slice(0, 5).join(" ");
+    this.field("sentence").value = sentence.slice(0, 200);
+  }
+
+  // Looks for snapshots as long as the view is shown: a run that trains adds to them.
+  async poll(model) {
+    try {
+      const { stages } = await this.given.source.once("page_snapshots", { model: model.name });
+      if (!this.isShown || this.model !== model) return;
+      if (stages.length && stages.length !== this.stages.filter(({ step }) => step !== null).length) {
+        const isLast = this.at === this.stages.length - 1;
+        const isFirst = !this.isLive;
+        this.stages = stages;
+        if (isLast || this.at >= stages.length) this.at = stages.length - 1;
+        if (isFirst && !this.field("opening").value) this.propose();
+        this.draw();
+      }
+    } catch {
+      /* it looks again */
+    }
+    if (this.isShown && this.model === model) this.polling = setTimeout(() => this.poll(model), POLL);
+  }
+
+  choose(k) {
+    this.at = k;
+    this.draw();
+  }
+
+  name({ tokens }) {
+    return tokens.toLocaleString(this.given.language.code);
+  }
+
+  // What is asked of a stage, as a key of `found`: the same wish is asked once.
+  wish(kind, stage) {
+    const { model, settings } = this.given;
+    const asked =
+      kind === "story"
+        ? {
+            text: this.field("opening").value,
+            settings: { ...settings, length: Math.min(settings.length, LENGTH) },
+            seeds: [this.seed],
+          }
+        : { text: this.field("sentence").value.trim() };
+    return JSON.stringify([`page_snapshot_${kind}`, { model: model.name, step: stage.step, ...asked }]);
+  }
+
+  draw() {
+    if (!this.isShown || !this.stages.length) return;
+    const { language } = this.given,
+      stage = this.stages[this.at];
+    const about = language.say("learning_after", { n: stage.tokens });
+    const loss = stage.loss?.toLocaleString(language.code, { maximumFractionDigits: 2 });
+    const value = loss ? `${about} ${language.say("learning_loss", { loss })}` : about;
+    this.curve.show(this.stages, this.at, language, value);
+    this.part("about").textContent = value;
+    this.frame.querySelector("form").hidden = !this.isLive;
+    this.part("strip").hidden = !this.isLive;
+    const note = this.isLive ? "" : language.say("learning_recorded");
+    if (!this.failed) this.part("note").textContent = note;
+    this.drawStory(stage);
+    if (!this.isLive) return;
+    const rows = this.stages.map((one) => ({
+      name: this.name(one),
+      tokens: this.found.get(this.wish("score", one))?.tokens ?? null,
+    }));
+    showStrip(this.frame.querySelector("table"), rows, this.at, language.code, (k) => this.choose(k));
+    this.work();
+  }
+
+  drawStory(stage) {
+    const tale = this.part("tale");
+    const story = stage.step === null ? null : this.found.get(this.wish("story", stage));
+    tale.setAttribute("aria-busy", String(stage.step !== null && !story));
+    if (stage.step === null) tale.textContent = stage.story;
+    if (!story) return; // what stood there before stays until the new one comes
+    const opening = document.createElement("b");
+    opening.textContent = story.prompt;
+    tale.replaceChildren(
+      opening,
+      ...story.tokens.map(([text, surprise]) => {
+        const word = document.createElement("span");
+        word.textContent = text;
+        word.dataset.odds = String(surpriseLevel(surprise));
+        return word;
+      }),
+    );
+  }
+
+  // The next thing to ask for, or none.
+  next() {
+    const near = [this.at, this.at + 1, this.at - 1].map((k) => this.stages[k]).filter(Boolean);
+    const wishes = near.map((stage) => this.wish("story", stage));
+    if (this.field("sentence").value.trim()) wishes.push(...this.stages.map((stage) => this.wish("score", stage)));
+    return wishes.find((wish) => !this.found.has(wish));
+  }
+
+  async work() {
+    if (this.isWorking) return;
+    this.isWorking = true;
+    this.failed = false;
+    try {
+      for (let wish = this.next(); wish && this.isShown && this.isLive; wish = this.next()) {
+        const [name, request] = JSON.parse(wish);
+        this.found.set(wish, await this.given.source.once(name, request));
+        this.draw();
+      }
+    } catch (problem) {
+      this.failed = true;
+      this.part("note").textContent = this.given.language.say("nothing", { why: problem.message });
+    }
+    this.isWorking = false;
+  }
 }

@@ -116,7 +116,7 @@ def test_the_page_speaks_the_reader_s_language(page: Page) -> None:
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
     kind = page.locator('[data-part="kind"]')
-    show_panel(page, "Modell")
+    show_panel(page, "Das Modell")
     expect(kind).to_contain_text("Es hat 14.755 Geschichten gelesen")
     in_english(page)
     expect(kind).to_contain_text("read 14,755 stories until it could continue one")
@@ -165,7 +165,7 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
     page.get_by_label("Show the odds").check()
     button(page, "What do these mean?").click()
     check("odds")
-    for panel in ("Branches", "Model", "Look closer", "The next word"):
+    for panel in ("Branches", "The model", "Look closer", "The next word"):
         show_panel(page, panel)
         check(panel)
     page.locator(".word").nth(6).click()
@@ -186,7 +186,8 @@ def test_what_can_be_pressed_is_large_and_the_actions_are_in_reach(page: Page) -
     write(page, length=200)
     is_phone = page.viewport_size["width"] < 860
     small = page.evaluate(
-        """least => [...writer.querySelectorAll('button, select, summary, input[type=range], .switch')]
+        """least => [...writer.querySelectorAll(
+              'button, select, summary, input[type=range], .switch')]
             .filter(node => node.checkVisibility()
               && (node.offsetHeight < Math.min(least, 43.5) || node.offsetWidth < 43.5
                 || (node.offsetHeight < 43.5 && !node.matches('.bar, [type=range], summary'))))
@@ -241,7 +242,7 @@ def test_the_panels_are_tabs_that_arrow_keys_move_among(page: Page) -> None:
         ("End", "Look closer"),
         ("ArrowRight", "The next word"),
         ("ArrowLeft", "Look closer"),
-        ("ArrowLeft", "Model"),
+        ("ArrowLeft", "The model"),
         ("Home", "The next word"),
     ):
         page.keyboard.press(key)

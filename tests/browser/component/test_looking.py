@@ -47,7 +47,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     button(page, "Side by side").click()
     expect(page.locator(".choices li")).to_have_count(2)
     shared = page.locator(".choices .shared").text_content()
-    assert shared and told.startswith(shared) and told[len(shared)] == " "
+    assert shared and told.startswith(shared) and shared.endswith(" ")
     page.get_by_role("button", name="Continue this one: 1").click()
     assert text(page) == told
     page.locator(".branches .prune").nth(1).click()

@@ -27,7 +27,23 @@ def test_stages_come_in_the_order_of_their_reading(tiny_export: Path, tmp_path: 
     assert ModelFolder.open(folder).facts.history == ()
     write(folder, [record(500, "Once upon"), record(20, "Onceonce")])
     stages = ModelFolder.open(folder).facts.history
-    assert stages == (Stage(20, "Onceonce"), Stage(500, "Once upon"))
+    assert stages == (Stage(20, None, "Onceonce"), Stage(500, None, "Once upon"))
+
+
+@pytest.mark.parametrize(
+    ("losses", "loss"),
+    [
+        ({"loss": 3.0, "validation_loss": 2.5}, 2.5),
+        ({"loss": 3, "validation_loss": None}, 3.0),
+        ({"loss": float("nan")}, None),
+        ({"loss": "3"}, None),
+    ],
+)
+def test_a_stage_has_the_loss_of_validation_if_there_is_one(
+    tmp_path: Path, losses: dict[str, Any], loss: float | None
+) -> None:
+    write(tmp_path, [record(20, "Once") | losses])
+    assert read_history(tmp_path) == (Stage(20, loss, "Once"),)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+// The loss of a model over what it had read, with a mark that moves along it: by pointer, or by the keys of a slider.
+
+const SVG = "http://www.w3.org/2000/svg";
+const ROOM = { left: 40, right: 18, top: 16, bottom: 30 }; // pixels around the plot
+const TICKS = 5; // of the loss, at most
+
+/**
+ * @typedef {{step: number | null, tokens: number, loss: number | null, story: string}} Stage
+ */
+
+function node(name, values, text = "") {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(values)) made.setAttribute(key, String(value));
+  made.textContent = text;
+  return made;
+}
+
+// Where the stages are in a plot of that size: the tokens on a logarithmic scale, the loss on a linear one.
+export function places(stages, width, height) {
+  const logs = stages.map(({ tokens }) => Math.log10(Math.max(tokens, 1)));
+  const first = Math.min(...logs),
+    last = Math.max(...logs);
+  const losses = stages.map(({ loss }) => loss).filter((loss) => loss !== null);
+  const low = Math.floor(Math.min(...losses, Number.MAX_VALUE)),
+    high = Math.ceil(Math.max(...losses, low + 1));
+  const x = (log) => ROOM.left + ((log - first) / (last - first || 1)) * (width - ROOM.left - ROOM.right);
+  const y = (loss) => ROOM.top + ((high - loss) / (high - low)) * (height - ROOM.top - ROOM.bottom);
+  return {
+    points: stages.map(({ loss }, k) => ({ x: x(logs[k]), y: loss === null ? height - ROOM.bottom : y(loss) })),
+    powers: Array.from({ length: Math.floor(last) - Math.ceil(first) + 1 }, (_, k) => {
+      const log = Math.ceil(first) + k;
+      return { tokens: 10 ** log, x: x(log) };
+    }),
+    losses: losses.length
+      ? Array.from({ length: high - low + 1 }, (_, k) => low + k)
+          .filter((loss) => (loss - low) % Math.ceil((high - low) / TICKS) === 0)
+          .map((loss) => ({ loss, y: y(loss) }))
+      : [],
+  };
+}
+
+export class Curve {
+  /** @param {(k: number) => void} choose a stage was chosen */
+  constructor(choose) {
+    this.element = document.createElement("div");
+    this.element.className = "curve";
+    this.slider = document.createElement("input");
+    this.slider.type = "range";
+    this.slider.min = "0";
+    this.slider.dataset.label = "learning";
+    this.plot = /** @type {SVGSVGElement} */ (node("svg", { "aria-hidden": "true" }));
+    this.element.append(this.slider, this.plot);
+    this.slider.addEventListener("input", () => choose(this.slider.valueAsNumber));
+    const nearest = ({ clientX, buttons, type }) => {
+      if (type === "pointermove" && !buttons) return;
+      const at = clientX - this.plot.getBoundingClientRect().left;
+      const distances = this.points.map(({ x }) => Math.abs(x - at));
+      choose(distances.indexOf(Math.min(...distances)));
+    };
+    this.points = [];
+    this.plot.addEventListener("pointerdown", (event) => {
+      this.plot.setPointerCapture(event.pointerId);
+      nearest(event);
+    });
+    this.plot.addEventListener("pointermove", nearest);
+  }
+
+  /**
+   * @param {Stage[]} stages
+   * @param {number} at the one that is chosen
+   * @param {{code: string, say: (key: string, values?: object) => string}} language
+   * @param {string} value what the slider says
+   */
+  show(stages, at, language, value) {
+    this.slider.max = String(stages.length - 1);
+    this.slider.value = String(at);
+    this.slider.setAttribute("aria-valuetext", value);
+    const width = Math.max(this.element.clientWidth, 200),
+      height = Math.min(300, Math.max(170, width * 0.28));
+    this.plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const { points, powers, losses } = places(stages, width, height);
+    this.points = points;
+    const short = new Intl.NumberFormat(language.code, { notation: "compact" });
+    const drawn = points.filter((_, k) => stages[k].loss !== null);
+    const line = drawn.map(({ x, y }) => `${x},${y}`).join(" ");
+    const bottom = height - ROOM.bottom;
+    const parts = [
+      ...losses.map(({ y }) => node("line", { class: "grid", x1: ROOM.left, x2: width - ROOM.right, y1: y, y2: y })),
+      ...losses.map(({ loss, y }) => node("text", { x: ROOM.left - 8, y: y + 4, "text-anchor": "end" }, String(loss))),
+      ...powers.map(({ tokens, x }) =>
+        node("text", { x, y: height - 10, "text-anchor": "middle" }, short.format(tokens)),
+      ),
+    ];
+    if (drawn.length > 1) {
+      const area = `${drawn[0].x},${bottom} ${line} ${drawn[drawn.length - 1].x},${bottom}`;
+      parts.push(node("polygon", { class: "area", points: area }), node("polyline", { class: "line", points: line }));
+    }
+    parts.push(...points.map(({ x, y }) => node("circle", { class: "dot", cx: x, cy: y, r: 4.5 })));
+    const { x, y } = points[at];
+    parts.push(node("line", { class: "here", x1: x, x2: x, y1: ROOM.top - 8, y2: bottom }));
+    parts.push(node("circle", { class: "mark", cx: x, cy: y, r: 9 }));
+    this.plot.replaceChildren(...parts);
+  }
+}

@@ -1,0 +1,53 @@
+// How surprised each snapshot was by each word of a text: snapshots down, words across.
+
+import { label } from "../sampling/bars.js";
+import { percent, surpriseLevel } from "../sampling/odds.js";
+
+/**
+ * Fills a table.
+ * @param {HTMLTableElement} table
+ * @param {{name: string, tokens: [string, number, number][] | null}[]} rows of each snapshot what it is called and the
+ *   text as it reads it, null as long as that is not known
+ * @param {number} at the row of the snapshot that is chosen
+ * @param {string} code of the language
+ * @param {(k: number) => void} choose a row was chosen
+ */
+export function showStrip(table, rows, at, code, choose) {
+  const words = rows.find(({ tokens }) => tokens)?.tokens ?? [];
+  const head = document.createElement("tr");
+  head.append(document.createElement("td"), ...words.map(([text]) => cell("th", label(text), { scope: "col" })));
+  const body = rows.map(({ name, tokens }, k) => {
+    const row = document.createElement("tr");
+    const title = cell("th", "", { scope: "row" }),
+      button = document.createElement("button");
+    button.type = "button";
+    button.className = "quiet";
+    button.textContent = name;
+    button.addEventListener("click", () => choose(k));
+    title.append(button);
+    row.classList.toggle("here", k === at);
+    row.append(
+      title,
+      ...words.map((_, place) => {
+        const found = tokens?.[place];
+        if (!found) return cell("td", "", {});
+        const probability = percent(Math.exp(-found[1]), code);
+        return cell("td", probability, {
+          "data-odds": String(surpriseLevel(found[1])),
+          title: `${label(found[0])}: ${probability}`,
+        });
+      }),
+    );
+    return row;
+  });
+  const focused = table.contains(document.activeElement) ? document.activeElement?.textContent : null;
+  table.replaceChildren(head, ...body);
+  if (focused) [...table.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
+}
+
+function cell(kind, text, values) {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  for (const [name, value] of Object.entries(values)) made.setAttribute(name, value);
+  return made;
+}
