@@ -192,7 +192,7 @@ def test_each_program_has_one_class_of_argument_parsers() -> None:
         if isinstance(node, ast.Attribute | ast.Name)
         and ast.unparse(node).endswith("ArgumentParser")
     ]
-    assert users == ["playground/command_line.py", "trainer/settings/argument_parser.py"]
+    assert users == ["playground/command_line.py", "trainer/output/console.py"]
 
 
 COMMANDS = {

@@ -23,8 +23,7 @@ from trainer.corpus.store.build import build_store
 from trainer.corpus.store.data_card import card, draw
 from trainer.corpus.store.preview import preview
 from trainer.corpus.store.token_store import open_store
-from trainer.output.best_effort import best_effort
-from trainer.output.console import run_command
+from trainer.output.console import best_effort, run_command
 from trainer.settings.command_line import parse
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import torch
 
-from trainer.distributed.deepspeed_update import DeepSpeedUpdate
 from trainer.distributed.optimizer_state import LocalState, ZeroState
-from trainer.distributed.plain_update import PlainUpdate
 from trainer.distributed.runtime import Runtime
+from trainer.distributed.updates import DataParallelUpdate, DeepSpeedUpdate
 from trainer.model.loss import NextTokenLoss
 from trainer.optim.optimizer import Optimizer
 
@@ -24,11 +23,11 @@ class TrainingEngine:
             name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
         }
         self.state: LocalState | ZeroState
-        self.compute_update: PlainUpdate | DeepSpeedUpdate
+        self.compute_update: DataParallelUpdate | DeepSpeedUpdate
         if runtime.engine == "plain":
             model.to(runtime.device)
             optimizer.to_device(runtime.device, capturable=runtime.device.type == "cuda")
-            self.compute_update = PlainUpdate(
+            self.compute_update = DataParallelUpdate(
                 model, optimizer, runtime.max_grad_norm, runtime.num_processes
             )
             self.state = LocalState(optimizer)

@@ -18,8 +18,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from trainer.output.console import run_command
-from trainer.settings.argument_parser import Parser
+from trainer.output.console import Parser, run_command
 
 
 def parser() -> Parser:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from trainer.corpus.read.sources import open_source
 from trainer.corpus.store.cleaning import Cleaner
 from trainer.evaluate.characters import measure_characters
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
@@ -19,16 +23,62 @@ from trainer.evaluate.prose import find_in_training, measure_prose, same_story
 from trainer.evaluate.report.compare import Row, compare, table
 from trainer.evaluate.report.report import check_report_folder, write_report
 from trainer.evaluate.report.tables import characters_table, figures, plain_table, prose_table
-from trainer.evaluate.story_files import cleaning_of, read_stories, source_of
 from trainer.model.device import usable_gpu
 from trainer.model.load import open_model
+from trainer.settings.corpus import Corpus
 
 
 def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = None) -> Iterator[str]:
-    """The stories of the files of that name."""
+    """Yield the stories of some files as they are to be scored, without those that the cleaner
+    drops. A copy of standard input goes to the system's folder for such.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
     settings = vars(options)
-    source = source_of(names, settings["corpus.field"], settings["corpus.separator"])
-    return read_stories(source, cleaner)
+    source = Corpus(
+        source=names,
+        folder=tempfile.gettempdir(),
+        field=settings["corpus.field"],
+        separator=settings["corpus.separator"],
+    )
+    with open_source(source) as opened:
+        chunks = opened.validation or opened.train  # of a source with splits, that to judge with
+        stories = (story for chunk in chunks() for story in chunk.stories())
+        yield from prepared(stories, opened.name, cleaner)
+
+
+def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iterator[str]:
+    """Stories without the space around them, cleaned if asked for."""
+    for number, story in enumerate(stories, start=1):
+        if any("\ud800" <= letter <= "\udfff" for letter in story):
+            raise ValueError(
+                f"story {number:,} of {name} holds half a character (a lone surrogate): mend it or "
+                "take it out"
+            )
+        cleaned = story if cleaner is None else cleaner.clean(story, Counter())
+        if isinstance(cleaned, str) and cleaned.strip():
+            yield cleaned.strip()
+
+
+def cleaning_of(folder: Path) -> Corpus:
+    """The corpus settings that a model was trained with, from its training.json; a run's is in
+    its export.
+
+    Raises:
+        ValueError: the folder has no such file, or it names no cleaning.
+    """
+    if (folder / "export").is_dir():
+        folder = folder / "export"
+    try:
+        kept = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        kept = kept["settings"]["corpus"]
+        known = {key.name for key in dataclasses.fields(Corpus)}
+        return Corpus(**{key: value for key, value in kept.items() if key in known})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise ValueError(
+            f"{folder / 'training.json'} names no rules of cleaning: leave out --clean"
+        ) from problem
 
 
 def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:

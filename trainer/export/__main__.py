@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.export.gguf import TYPES, export_gguf
-from trainer.output.console import run_command
-from trainer.settings.argument_parser import Parser
+from trainer.output.console import Parser, run_command
 
 
 def parser() -> Parser:

@@ -16,7 +16,7 @@ from typing import Any
 from trainer.export import history
 from trainer.export.model_card import CARD, write_card, write_training
 from trainer.metrics.curve import plot
-from trainer.output.best_effort import best_effort
+from trainer.output.console import best_effort
 from trainer.storage.atomic import atomic_directory, atomic_file
 
 CURVE, SNAPSHOTS = "curve.png", "snapshots"

@@ -8,7 +8,6 @@ or 8 bits in blocks of 32 with a scale each (q8_0).
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from safetensors import safe_open
 
 from trainer.corpus.tokenizer.tokenizer import pre_tokenizer_name
 from trainer.settings.blocks import BLOCKS
+from trainer.storage.atomic import atomic_file
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -41,8 +41,7 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
     if kind not in TYPES:
         raise ValueError(f"--type must be one of {', '.join(TYPES)}, not {kind!r}")
     config, weights = read_export(folder)
-    partial = file.with_name(f"{file.name}.partial")
-    try:
+    with atomic_file(file) as partial:
         writer = gguf.GGUFWriter(partial, config.model_type)
         add_shape(writer, config)
         add_tokenizer(writer, folder, config, gguf)
@@ -67,10 +66,6 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        os.replace(partial, file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     return file
 
 

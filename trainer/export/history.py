@@ -28,18 +28,17 @@ def stages(snapshots: Path, init_from: str) -> list[dict[str, Any]]:
         json.loads(file.read_text(encoding="utf-8"))
         for file in sorted(snapshots.glob("step-????????/snapshot.json"))
     ]
-    own = [without_format(record) for record in records if record.get("stories")]
+    own = [
+        {name: value for name, value in record.items() if name != "format"}  # that is the file's
+        for record in records
+        if record.get("stories")
+    ]
     before = (started_from(init_from) or {}).get("tokens_seen")
     if before is None:
         return own
     return read(Path(init_from).expanduser()) + [
         stage | {"tokens_seen": stage["tokens_seen"] + before} for stage in own
     ]
-
-
-def without_format(record: dict[str, Any]) -> dict[str, Any]:
-    """A snapshot's record as a stage: the format is the file's."""
-    return {name: value for name, value in record.items() if name != "format"}
 
 
 def read(export: Path) -> list[dict[str, Any]]:

@@ -19,8 +19,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from trainer.corpus.tokenizer.tokenizer import Tokenizer
-from trainer.export.tokenizer_files import save_tokenizer
-from trainer.export.transformers_folder import save_model
+from trainer.export.transformers_folder import save_model, save_tokenizer
 from trainer.storage.atomic import atomic_directory
 
 FORMAT = 1

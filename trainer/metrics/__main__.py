@@ -12,8 +12,7 @@ from pathlib import Path
 
 from trainer.metrics.curve import plot
 from trainer.metrics.log import METRICS, read
-from trainer.output.console import run_command
-from trainer.settings.argument_parser import Parser
+from trainer.output.console import Parser, run_command
 
 
 def main(arguments: list[str] | None = None) -> int:

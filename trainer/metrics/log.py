@@ -16,7 +16,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from trainer.output.best_effort import best_effort
+from trainer.output.console import best_effort
+from trainer.storage.atomic import atomic_file
 
 METRICS = "metrics.jsonl"
 
@@ -63,9 +64,9 @@ class MetricsLog:
         )
         if enabled:
             kept = [line for line in read(folder) if line["step"] <= start]
-            partial = self.file.with_suffix(".partial")  # a kill must not lose what is kept
-            partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-            partial.replace(self.file)
+            with atomic_file(self.file) as partial:  # a kill must not lose what is kept
+                text = "".join(json.dumps(line) + "\n" for line in kept)
+                partial.write_text(text, encoding="utf-8")
 
     def step(self) -> None:
         """One update is done."""

@@ -33,6 +33,7 @@ from trainer.corpus.store.token_store import find_store
 from trainer.corpus.tokenizer.tokenizer import FILE, GPT2, Tokenizer
 from trainer.model.build import full_decoder
 from trainer.model.compact_vocabulary import Vocabulary
+from trainer.output.console import first_line
 from trainer.settings.model import Model
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.resume import updated_settings
@@ -264,8 +265,7 @@ def open_stock(
         )
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=local)
     except Exception as problem:  # a broken file raises whatever its reader happens to raise
-        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-        raise ValueError(f"{what} {folder} does not open: {reason}") from problem
+        raise ValueError(f"{what} {folder} does not open: {first_line(problem)}") from problem
     model, report = opened
     if report["missing_keys"]:
         raise ValueError(
@@ -284,5 +284,4 @@ def on_device(
     try:
         return model.eval().to(device), tokenizer
     except (RuntimeError, AssertionError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise ValueError(f"the device {device} cannot be used: {reason}") from problem
+        raise ValueError(f"the device {device} cannot be used: {first_line(problem)}") from problem

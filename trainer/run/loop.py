@@ -38,7 +38,7 @@ from trainer.model.pretrained import copy_weights, fingerprint_of
 from trainer.model.teachers import over_slots
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate, level_steps
-from trainer.output.best_effort import best_effort
+from trainer.output.console import best_effort
 from trainer.run.batch_loader import Batches
 from trainer.run.steps import Due, steps_of
 from trainer.settings.config import Config

@@ -29,7 +29,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import trainer
-from trainer.output.best_effort import to_stderr
+from trainer.output.console import to_stderr
 from trainer.storage import checksummed_json
 from trainer.storage.atomic import atomic_directory, is_writable
 

@@ -66,7 +66,7 @@ def test_a_part_of_gpt2s(small_tokenizer: Path) -> None:
 @pytest.mark.parametrize("how", ["train:350", "train:3000"])
 def test_vocabularies_that_the_trainer_learned(how: str, tmp_path: Path) -> None:
     from trainer.corpus import build_store
-    from trainer.export.tokenizer_files import save_tokenizer
+    from trainer.export.transformers_folder import save_tokenizer
     from trainer.settings.corpus import Corpus
 
     built = build_store(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from trainer.evaluate.__main__ import main
+from trainer.evaluate.command import cleaning_of
 from trainer.evaluate.likelihood import evaluate
-from trainer.evaluate.story_files import cleaning_of
 from trainer.model.load import open_model
 
 from .conftest import ModelWriter, tiny_gpt2

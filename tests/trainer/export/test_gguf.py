@@ -22,8 +22,7 @@ from tests.trainer.llama_cpp import told_by_llama_cpp
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export.__main__ import main
 from trainer.export.model_card import describe
-from trainer.export.tokenizer_files import save_tokenizer
-from trainer.export.transformers_folder import export
+from trainer.export.transformers_folder import export, save_tokenizer
 from trainer.model.build import full_decoder, new_decoder
 from trainer.model.compact_vocabulary import Vocabulary
 from trainer.settings.blocks import BLOCKS

@@ -168,9 +168,14 @@ def only_field(columns: dict[str, Column], alone: bool) -> str:
 def listed(columns: dict[str, Column]) -> str:
     """Return the names of fields, those inside lists and objects where these hold text."""
     names = [path for path, column in columns.items() if "." not in path or column.texts]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     short = [name if len(name) <= LONG_NAME else f"{name[:LONG_NAME]}..." for name in names]
-    return f"it has {', '.join(short[:SHOWN]) or 'none'}{more}"
+    return f"it has {first_few(short, SHOWN) or 'none'}"
+
+
+def first_few(names: list[str], count: int) -> str:
+    """Return the first `count` names, and how many more there are."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
 
 
 def example(columns: dict[str, Column]) -> str:

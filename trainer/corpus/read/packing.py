@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.output.console import first_line
 from trainer.storage.checksummed_json import sha256
 
 PIECE = 2**20  # bytes
@@ -250,5 +251,5 @@ def unbroken(file: object) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ValueError(f"{file} cannot be read to its end ({reason}): fetch it again") from None

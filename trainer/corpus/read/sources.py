@@ -26,14 +26,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from trainer.corpus.read import splits
 from trainer.corpus.read.chunks import CHUNK_BYTES, Chunk
-from trainer.corpus.read.files import find_files, readable, shown
+from trainer.corpus.read.files import Found, find_files, names_of, readable, shown
 from trainer.corpus.read.formats import Format
 from trainer.corpus.read.hub import Chunks, data_set, download, hub_parts
 from trainer.corpus.read.packing import StoryFile
 from trainer.corpus.read.readers import read_files
-from trainer.corpus.read.splits import Found
 from trainer.settings.corpus import Corpus
 
 SAMPLE = Path(__file__).parents[1] / "sample.jsonl"
@@ -123,7 +121,7 @@ class FileSource:
             self.identity.append(reading.form.to_json() | content)
             forms.setdefault(reading.form, []).append(file)
         self.size = sum(path.stat().st_size for path in checksums)
-        self.notes = [f"reading {splits.shown(group)}: {form}" for form, group in forms.items()]
+        self.notes = [f"reading {names_of(group)}: {form}" for form, group in forms.items()]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the chunks of one file after the other."""

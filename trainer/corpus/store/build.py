@@ -38,9 +38,9 @@ from trainer.corpus.store.merge import closed_later, join
 from trainer.corpus.store.shards import is_whole
 from trainer.corpus.store.token_store import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.tokenizer.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
-from trainer.output.best_effort import to_stderr
-from trainer.output.console import say_once
+from trainer.output.console import say_once, to_stderr
 from trainer.settings.corpus import Corpus
+from trainer.storage.atomic import atomic_file
 from trainer.storage.lock import Lock
 
 # Covered by the source's identity and the tokenizer's checksum.
@@ -186,9 +186,8 @@ def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: boo
         with alone(file, progress):
             if not file.is_file():
                 found = learn_tokenizer.learn(settings, source, int(size), progress=progress)
-                partial = file.with_name(f"{name}.partial")
-                partial.write_bytes(found.content)
-                os.replace(partial, file)
+                with atomic_file(file) as partial:
+                    partial.write_bytes(found.content)
     return read_tokenizer(str(file))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from trainer.corpus.read.chunks import Chunk
 from trainer.corpus.store.cleaning import CLOSED_LATER, Cleaner, Dropped
 from trainer.corpus.store.closings import LATIN_END, SENTENCE_END
-from trainer.corpus.store.near_duplicates import signatures
+from trainer.corpus.store.duplicates import signatures
 from trainer.corpus.store.shards import Shard, Tally
 from trainer.corpus.tokenizer.tokenizer import Tokenizer, pre_tokenizer_name
 from trainer.settings.corpus import Corpus

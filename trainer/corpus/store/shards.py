@@ -9,12 +9,13 @@ shard that was damaged later is made again.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from trainer.storage.atomic import atomic_file
 
 EXAMPLES = 3  # kept of what each rule dropped
 EXAMPLE_END = 100  # characters of its start and of its end
@@ -87,13 +88,9 @@ class Shard:
 
     def save(self, file: Path) -> None:
         """Write the shard whole or not at all."""
-        beside = file.with_suffix(".tmp")
-        with beside.open("wb") as stream:
+        with atomic_file(file) as partial, partial.open("wb") as stream:
             tally = np.frombuffer(json.dumps(vars(self.tally)).encode(), dtype=np.uint8)
             np.savez(stream, tally=tally, **{name: getattr(self, name) for name in ARRAYS})
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, file)
 
     @classmethod
     def load(cls, file: Path) -> Shard:

@@ -17,7 +17,7 @@ from trainer.evaluate.report.coloured_story import Token, draw_stories
 from trainer.evaluate.report.tables import figures, markdown_table, prose_table
 from trainer.metrics.curve import plot
 from trainer.metrics.log import read
-from trainer.output.best_effort import best_effort
+from trainer.output.console import best_effort
 from trainer.storage import run_folder
 from trainer.storage.atomic import atomic_directory
 
