@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from trainer.model import device
 from trainer.settings.optim import Optim
 from trainer.settings.runtime import Runtime as RuntimeSettings
 
+SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 32_768  # on a GPU: 6 GB with all 50,257 ids (docs/speed.md), a quarter of a 3090
 
@@ -98,7 +99,7 @@ class Runtime:
                 f"{self.accelerator.num_processes} joined: start the run with accelerate launch or "
                 "torchrun, and the same --num_processes on every machine"
             )
-        self.watchdog.initialized()
+        self.watchdog.is_initialized = True
         self.rank = self.accelerator.process_index
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
@@ -228,3 +229,40 @@ def seed_noise(seed: int, step: int, rank: int) -> None:
     need be saved."""
     digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
     torch.manual_seed(int.from_bytes(digest, "little"))
+
+
+def compile_model(
+    model: torch.nn.Module,
+    setting: str,
+    num_steps: int,
+    runtime: Runtime,
+    say: Callable[[str], None],
+) -> bool:
+    """Compile the model if `setting` (auto, on, off) and this machine allow it; whether it was.
+
+    Raises:
+        ValueError: the setting is on, and compiling does not work here.
+    """
+    if setting == "off" or (setting == "auto" and num_steps < SHORT_RUN):
+        return False
+    if runtime.zero_stage == 3:  # its weights are empty while Dynamo traces them
+        if setting == "on":
+            raise ValueError("runtime.compile on does not work with ZeRO stage 3: use auto")
+        say("ZeRO stage 3 cannot be compiled: training goes on uncompiled")
+        return False
+    reason = device.why_not_compiled(runtime.device)
+    if runtime.any(reason is not None):  # all processes alike
+        reason = reason or "another process cannot"
+        advice = "install a C++ compiler and Python's headers (Debian: g++ and python3-dev)"
+        if setting == "on":
+            raise ValueError(
+                f"runtime.compile is on but compiling does not work here ({reason}): {advice}, or "
+                "use auto"
+            )
+        say(
+            f"compiling does not work here ({reason}): training goes on uncompiled, which is "
+            f"slower; {advice}"
+        )
+        return False
+    model.compile()
+    return True

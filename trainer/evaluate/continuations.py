@@ -174,16 +174,12 @@ def write_on(
 ) -> list[list[int]]:
     """The ids that follow each opening, `length` at most, an end-of-text token among them."""
     end = tokenizer.eos_token_id
-    width = max(len(opening.ids) for opening in openings)
-    padding = [width - len(opening.ids) for opening in openings]
-    prompts = [[end] * n + opening.ids for n, opening in zip(padding, openings, strict=True)]
+    prompts = left_padded([opening.ids for opening in openings], end, model.device)
+    width = prompts["input_ids"].shape[1]
     random = np.stack([draws(sampling, opening.number, length) for opening in openings])
     generate: Any = model.generate
     output = generate(
-        input_ids=torch.tensor(prompts, device=model.device),
-        attention_mask=torch.tensor([[0] * n + [1] * (width - n) for n in padding]).to(
-            model.device
-        ),
+        **prompts,
         generation_config=GenerationConfig(
             max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=end
         ),
@@ -191,6 +187,20 @@ def write_on(
     )
     rows: list[list[int]] = output[:, width:].tolist()
     return rows
+
+
+def left_padded(
+    rows: list[list[int]], padding: int, device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Return rows of ids as `input_ids` and `attention_mask`, both (rows, width) int64, with
+    `padding` on the left."""
+    width = max(map(len, rows))
+    ids = [[padding] * (width - len(row)) + row for row in rows]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+    return {
+        "input_ids": torch.tensor(ids, device=device),
+        "attention_mask": torch.tensor(mask, device=device),
+    }
 
 
 class FixedDraws(LogitsProcessor):

@@ -30,6 +30,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.evaluate.bootstrap import middle, resampled_sums
+from trainer.evaluate.continuations import start_token
 from trainer.evaluate.head import Head, Scored, score_logits
 from trainer.model.build import last_hidden
 
@@ -281,7 +282,7 @@ def _encode(
     """Each story as start token, ids, end-of-text token, (length + 2,) int32; the bytes of each."""
     texts = [story for story in stories if story.strip()]
     end = tokenizer.eos_token_id
-    start = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    start = start_token(tokenizer)
     sequences = []
     for first in range(0, len(texts), TEXTS_A_CALL):
         some = texts[first : first + TEXTS_A_CALL]

@@ -106,67 +106,53 @@ def write_card(folder: Path, training: dict[str, Any]) -> None:
         partial.write_text(card(folder, training), encoding="utf-8")
 
 
-def movers(optim: dict[str, Any]) -> str:
-    """Return which optimizer moved which weights, and its rate."""
+def optimizers(optim: dict[str, Any]) -> str:
+    """Return which optimizer updated which weights, and its rate."""
 
-    def moved_by(kind: str, where: str = "") -> str:
+    def described(kind: str, where: str = "") -> str:
         name = {"adamw": "AdamW"}.get(kind, kind.capitalize())
         return f"{name}{where}, {optim['muon_lr' if kind == 'muon' else 'lr']:g}"
 
     kinds = OPTIMIZERS[optim["optimizer"]]
     if kinds.inside_layers == kinds.elsewhere:
-        return moved_by(kinds.elsewhere)
-    inside = moved_by(kinds.inside_layers, " in the blocks")
-    return f"{inside}; {moved_by(kinds.elsewhere, ' elsewhere')}"
+        return described(kinds.elsewhere)
+    inside = described(kinds.inside_layers, " in the blocks")
+    return f"{inside}; {described(kinds.elsewhere, ' elsewhere')}"
 
 
 def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
     """The rows on what the model is and how it was trained."""
     corpus, settings = training["corpus"], training["settings"]
     model, optim = settings["model"], settings["optim"]
-    return [
+    kv_heads = model.get("kv_heads") or model["num_heads"]
+    grouped = f" ({kv_heads} of keys and values)" if kv_heads != model["num_heads"] else ""
+    rows = [
         ("parameters", f"{training['parameters']:,}"),
         (
             "block",
             f"{model['block']}: {model['num_layers']} layers, hidden {model['hidden']}, "
-            f"{model['num_heads']} heads{kv_heads(model)}",
+            f"{model['num_heads']} heads{grouped}",
         ),
         ("context", f"{training['context']} tokens"),
-        *started_row(training.get("started_from")),
-        *teachers_row(training["settings"]),
+    ]
+    if before := training.get("started_from"):
+        tokens = before["tokens_seen"]
+        more = f", which had trained on {tokens:,} tokens" if tokens else ""
+        rows.append(("started from", f"{before['name']}{more}"))
+    if names := model.get("teachers"):
+        share = f"{100 * optim['teacher_weight']:g} % of the loss"
+        rows.append(("taught by", f"{', '.join(names.split(','))} ({share})"))
+    return [
+        *rows,
         ("tokenizer", corpus["tokenizer"]),
         ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
         ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
         (
             "optimizer",
-            f"{movers(optim)} highest learning rate, weight decay {optim['weight_decay']:g}",
+            f"{optimizers(optim)} highest learning rate, weight decay {optim['weight_decay']:g}",
         ),
         ("dropout", f"{model['dropout']:g}"),
     ]
-
-
-def kv_heads(model: dict[str, Any]) -> str:
-    """How many heads of keys and values there are, if fewer than attention heads."""
-    number = model.get("kv_heads") or model["num_heads"]
-    return f" ({number} of keys and values)" if number != model["num_heads"] else ""
-
-
-def started_row(before: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """The row on the model that the run started from, if it did."""
-    if not before:
-        return []
-    tokens = before["tokens_seen"]
-    more = f", which had trained on {tokens:,} tokens" if tokens else ""
-    return [("started from", f"{before['name']}{more}")]
-
-
-def teachers_row(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """The row on the models whose predictions the run learned, if there were any."""
-    names = settings["model"].get("teachers")
-    if not names:
-        return []
-    weight = settings["optim"]["teacher_weight"]
-    return [("taught by", f"{', '.join(names.split(','))} ({100 * weight:g} % of the loss)")]
 
 
 def card(folder: Path, training: dict[str, Any]) -> str:

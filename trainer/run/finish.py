@@ -14,7 +14,7 @@ from trainer.evaluate.characters import measure_characters
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.prose import Prose, find_in_training, measure_prose
-from trainer.evaluate.samples import write_samples
+from trainer.evaluate.validation import write_samples
 from trainer.export.complete import complete
 from trainer.export.model_card import describe
 from trainer.export.transformers_folder import export
@@ -29,7 +29,7 @@ SAMPLED = Sampling(temperature=0.8, top_k=40, seed=0)
 def finish(trainer: Trainer) -> None:
     """Export the model; then evaluate it and complete its export, whatever of that fails."""
     weights = trainer.engine.weights()
-    trainer.runtime.watchdog.finish_collectives()
+    trainer.runtime.watchdog.is_finished = True
     if not trainer.runtime.is_main:
         return
     config, step = trainer.config, trainer.step

@@ -20,11 +20,9 @@ from transformers import PreTrainedModel
 from trainer.corpus.store.block_order import Order
 from trainer.corpus.store.token_store import TokenStore, find_store, recipe_differences
 from trainer.distributed.broadcast import agree, checkpoint_from_main, do_on_main
-from trainer.distributed.compile import compile_model
-from trainer.distributed.runtime import Runtime, seed_noise
+from trainer.distributed.runtime import Runtime, compile_model, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
-from trainer.evaluate.samples import write_samples
-from trainer.evaluate.validation import validation_loss
+from trainer.evaluate.validation import validation_loss, write_samples
 from trainer.export import snapshots
 from trainer.export.complete import is_complete
 from trainer.metrics.log import METRICS, MetricsLog
@@ -176,7 +174,7 @@ class Trainer:
             )
         self.engine.load(found.weights, found.moments, found.step)
         self.step = self.saved = found.step
-        self.runtime.watchdog.checkpointed(found.step)
+        self.runtime.watchdog.checkpoint_step = found.step
         losses = checkpoint.validation_losses(checkpoints, self.run_id)
         self.validation_losses = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"resuming after step {self.step:,} of {self.num_steps:,}")
@@ -323,7 +321,7 @@ class Trainer:
             keep = self.config.run.keep_last
             checkpoint.save(self.folder / "checkpoints", state, keep, self.steps.level_end)
         self.saved = self.step
-        self.runtime.watchdog.checkpointed(self.step)
+        self.runtime.watchdog.checkpoint_step = self.step
         self.runtime.wait()
 
     def snapshot(self, nats: torch.Tensor) -> None:

@@ -29,8 +29,9 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
         yield partial
         mode = mode_of_new_file(partial)
         for path in partial.rglob("*"):
-            if path.is_file():
-                set_mode(path, mode)
+            if path.is_file() and path.stat().st_mode & 0o777 != mode:
+                with contextlib.suppress(OSError):  # some file systems have no permissions
+                    path.chmod(mode)
             sync(path)
         sync(partial)
         if folder.exists():
@@ -97,13 +98,6 @@ def mode_of_new_file(folder: Path) -> int:
     mode = probe.stat().st_mode & 0o777
     probe.unlink()
     return mode
-
-
-def set_mode(file: Path, mode: int) -> None:
-    """Set a file's permissions, where they differ and the file system has any."""
-    if file.stat().st_mode & 0o777 != mode:
-        with contextlib.suppress(OSError):
-            file.chmod(mode)
 
 
 def sync(path: Path) -> None:

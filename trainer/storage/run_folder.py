@@ -59,18 +59,14 @@ def check(folder: Path) -> None:
         )
     if not folder.is_dir() or is_run(folder):
         return
-    others = sorted(path.name for path in folder.iterdir() if not is_the_systems(path.name))
+    names = sorted(path.name for path in folder.iterdir())  # hidden ones are nobody's work
+    others = [name for name in names if not name.startswith(".") and name != "lost+found"]
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise ValueError(
             f"run.dir {folder} is not the folder of a run and is not empty ({', '.join(others[:3])}"
             f"{more}): give the run a folder of its own; nothing there was touched"
         )
-
-
-def is_the_systems(name: str) -> bool:
-    """Whether a file is hidden or the file system's own, and so nobody's work."""
-    return name.startswith(".") or name == "lost+found"
 
 
 def is_run(folder: Path) -> bool:

@@ -59,12 +59,11 @@ def may_hold_text(kind: Any) -> bool:
 
 
 def text_or_value(value: Any) -> Any:
-    """Return bytes as the text that they are, if they are; anything else as it is."""
-    if isinstance(value, bytes):
-        with contextlib.suppress(UnicodeDecodeError):
-            return value.decode()
+    """Return bytes as the text that they are, or 0 if they are not; anything else as it is."""
+    try:
+        return as_text(value)
+    except UnicodeDecodeError:
         return 0
-    return value
 
 
 def open_table(path: Path, kind: str) -> tuple[Any, Batches, int]:

@@ -104,14 +104,11 @@ def write_report(
 
 
 def joined(parts: list[str], folder: Path) -> str:
-    """The parts of a report as its text, without those whose pictures are not in its folder."""
-    return "\n\n".join(part for part in parts if not lacks_picture(part, folder)) + "\n"
-
-
-def lacks_picture(part: str, folder: Path) -> bool:
-    """Whether a part of a report is a picture that is not in its folder."""
-    picture = re.fullmatch(r"!\[.*\]\((.+)\)", part)
-    return picture is not None and not (folder / picture[1]).is_file()
+    """Return the text of a report, without the pictures that are not in its folder."""
+    pictures = [re.fullmatch(r"!\[.*\]\((.+)\)", part) for part in parts]
+    pairs = zip(parts, pictures, strict=True)
+    kept = [part for part, picture in pairs if not picture or (folder / picture[1]).is_file()]
+    return "\n\n".join(kept) + "\n"
 
 
 def position_row(row: tuple[int, int, float, float, float]) -> tuple[str, str, str]:
