@@ -81,7 +81,7 @@ def measure_characters(
     beginnings = [str(tokenizer.decode(opening.ids[1:])) for opening in openings]
     rows = []
     for way in ways:
-        pairs = continue_stories(model, openings, tokenizer, way, progress=True)
+        pairs = continue_stories(model, openings, tokenizer, way)
         rows.append((str(way), [pair.written for pair in pairs]))
     rows.append(("true", [pair.true for pair in pairs]))
     return [

@@ -119,7 +119,6 @@ def scored(
         stride=options.stride,
         context=options.context,
         batch=options.batch,
-        progress=True,
     )
 
 
@@ -146,7 +145,7 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
         )
     ways = ways if options.temperature else ways[:1]
     continuations = [
-        (way, continue_stories(model, openings, tokenizer, way, batch=options.batch, progress=True))
+        (way, continue_stories(model, openings, tokenizer, way, batch=options.batch))
         for way in ways
         if openings
     ]

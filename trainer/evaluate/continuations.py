@@ -137,7 +137,6 @@ def continue_stories(
     sampling: Sampling,
     *,
     batch: int = 16,
-    progress: bool = False,
 ) -> list[Continuation]:
     """A continuation of each opening, in their order."""
     _, length = room_of(model)
@@ -148,7 +147,6 @@ def continue_stories(
             total=len(openings),
             desc=f"continuing ({sampling})",
             unit=" stories",
-            disable=not progress,
         ) as bar,
     ):
         by_length = sorted(openings, key=lambda opening: len(opening.ids))  # little padding

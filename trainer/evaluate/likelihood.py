@@ -150,7 +150,6 @@ def score(
     stride: int | None = None,
     context: int | None = None,
     batch: int = 16,
-    progress: bool = False,
 ) -> Likelihood:
     """Scores every token of stories that the model did not train on. All of them are held in
     memory, as token ids.
@@ -162,7 +161,6 @@ def score(
         stride: tokens a long story slides by (default: half the context).
         context: tokens the model may look back on (default: as many as it can).
         batch: windows computed at once; it moves speed and memory, not the result.
-        progress: show a bar on stderr.
 
     Raises:
         ValueError: no stories, a context or stride that does not fit, a model that is not in fp32
@@ -189,9 +187,7 @@ def score(
             "belong together"
         )
     starts = np.cumsum([0, *(len(ids) - 1 for ids in sequences)])
-    nats, confidence, correct = _score_windows(
-        model, sequences, starts, context, stride, batch, progress
-    )
+    nats, confidence, correct = _score_windows(model, sequences, starts, context, stride, batch)
     if not np.isfinite(nats).all():
         story = int(np.searchsorted(starts, np.flatnonzero(~np.isfinite(nats))[0], side="right"))
         raise ValueError(
@@ -218,7 +214,6 @@ def _score_windows(
     context: int,
     stride: int,
     batch: int,
-    progress: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nats, confidence and correctness of all tokens, each (starts[-1],)."""
     windows = [
@@ -237,11 +232,8 @@ def _score_windows(
     with (
         torch.inference_mode(),
         torch.autocast(model.device.type, enabled=False),
-        tqdm(
-            total=int(starts[-1]), desc="scoring", unit=" tokens", unit_scale=True,
-            disable=not progress,
-        ) as bar,
-    ):  # fmt: skip
+        tqdm(total=int(starts[-1]), desc="scoring", unit=" tokens", unit_scale=True) as bar,
+    ):
         head = Head.of(model)
         for first in range(0, len(windows), batch):
             some = windows[first : first + batch]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -90,16 +89,14 @@ def measure_prose(
         [pair.cut(tokenizer) for pair in continuations], [pair.true for pair in continuations]
     )
     count = len(continuations)
-    written = measure([pair.written for pair in continuations], training)
-    true = measure([pair.true for pair in continuations], training)
     return Prose(
         sampling=str(sampling),
         stories=count,
         bleu=bleu,
         bleu_signature=signature,
         ended=sum(pair.ended for pair in continuations) / count,
-        written=Measures(tokens=sum(pair.num_written for pair in continuations) / count, **written),
-        true=Measures(tokens=sum(pair.num_true for pair in continuations) / count, **true),
+        written=measure([(pair.written, pair.num_written) for pair in continuations], training),
+        true=measure([(pair.true, pair.num_true) for pair in continuations], training),
     )
 
 
@@ -115,19 +112,20 @@ def bleu_of(written: list[str], true: list[str]) -> tuple[float | None, str]:
     return float(score), str(metric.get_signature())
 
 
-def measure(texts: list[str], training: TrainingText | None) -> dict[str, Any]:
-    """All of `Measures` but the length."""
-    split = [words(text) for text in texts]
+def measure(texts: list[tuple[str, int]], training: TrainingText | None) -> Measures:
+    """Return the measures of some texts, each with the number of its tokens."""
+    split = [words(text) for text, _ in texts]
     known = copied = None
     if training is not None:
         known = part([word in training.words for text in split for word in text])
         copied = part([run in training.runs for text in split for run in runs(text, COPIED)])
-    return {
-        "distinct": tuple(distinct(split, length) for length in (1, 2, 3)),
-        "repeated": repeated(split),
-        "known": known,
-        "copied": copied,
-    }
+    return Measures(
+        tokens=sum(tokens for _, tokens in texts) / len(texts),
+        distinct=(distinct(split, 1), distinct(split, 2), distinct(split, 3)),
+        repeated=repeated(split),
+        known=known,
+        copied=copied,
+    )
 
 
 def find_in_training(

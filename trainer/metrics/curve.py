@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from trainer.metrics.log import METRICS, read
-from trainer.output.picture import new_figure
+from trainer.output.picture import drawn
 
 
 def plot(folder: Path, picture: Path) -> None:
@@ -26,20 +26,16 @@ def plot(folder: Path, picture: Path) -> None:
         raise ValueError(
             f"there is no training step in {folder / METRICS}: name the folder of a run"
         )
-    figure, axes = new_figure(8, 4.5)
-    axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
-    if validated:
-        axes.plot(
-            *zip(*validated, strict=True),
-            color="#b5482a",
-            marker="o",
-            markersize=3,
-            label="validation",
-        )
-    axes.set(xlabel="step", ylabel="nats per token", xscale="log")
     last = validated or train
-    axes.set_ylim(top=min(train[0][1], 10.0), bottom=0.9 * min(value for _, value in train + last))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(picture, dpi=110, format="png")
+    lowest, highest = min(loss for _, loss in train + last), min(train[0][1], 10.0)
+    labels = {"xlabel": "step", "ylabel": "nats per token", "xscale": "log"}
+    with drawn(picture, legend=True, ylim=(0.9 * lowest, highest), **labels) as axes:
+        axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
+        if validated:
+            axes.plot(
+                *zip(*validated, strict=True),
+                color="#b5482a",
+                marker="o",
+                markersize=3,
+                label="validation",
+            )

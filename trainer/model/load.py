@@ -81,7 +81,10 @@ def open_model(
         raise ValueError(f"there is no model folder {folder}")
     check_numbers(opened[0], name)
     check_causal(opened[0], name)
-    return on_device(*opened, device)
+    try:
+        return opened[0].eval().to(device), opened[1]
+    except (RuntimeError, AssertionError) as problem:
+        raise ValueError(f"the device {device} cannot be used: {first_line(problem)}") from problem
 
 
 def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
@@ -275,13 +278,3 @@ def open_stock(
     if tokenizer.eos_token_id is None:
         raise ValueError(f"the tokenizer in {folder} names no end-of-text token (eos_token)")
     return model, tokenizer
-
-
-def on_device(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: str
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Both, the model where it is to compute."""
-    try:
-        return model.eval().to(device), tokenizer
-    except (RuntimeError, AssertionError) as problem:
-        raise ValueError(f"the device {device} cannot be used: {first_line(problem)}") from problem

@@ -82,7 +82,7 @@ def evaluate_finished(
     found: dict[str, Any] = {"validation": None, "prose": [], "characters": [], "samples": []}
     with best_effort("the evaluation", say):
         if stories:
-            evaluation = evaluate(model, stories, tokenizer, progress=True)
+            evaluation = evaluate(model, stories, tokenizer)
             found["validation"] = evaluation.summary("the validation split")
     with best_effort("the measures of its prose", say):
         prose = measure_writing(model, tokenizer, store, stories, run.continue_stories, say)
@@ -111,8 +111,7 @@ def measure_writing(
     if not openings:
         return []
     written = [
-        (way, continue_stories(model, openings, tokenizer, way, progress=True))
-        for way in (Sampling(), SAMPLED)
+        (way, continue_stories(model, openings, tokenizer, way)) for way in (Sampling(), SAMPLED)
     ]
     say(f"looking for what it wrote in {store.num_stories('train'):,} training stories")
     texts = [text for _, pairs in written for pair in pairs for text in pair.texts]

@@ -17,7 +17,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.judge_stories": "run.evaluate_stories",
     "runtime.compact_vocabulary": "model.compact_vocabulary",
 }
-ADDED: dict[str, Any] = {
+DEFAULTS_BEFORE: dict[str, Any] = {
     "model.attention": "block",
     "model.init_from": "",
     "model.kv_heads": 0,

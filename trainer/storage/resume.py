@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from trainer.settings.config import Config
-from trainer.settings.setting import ADDED, RENAMED
+from trainer.settings.setting import DEFAULTS_BEFORE, RENAMED
 
 # Settings of [model] that name other models; a section of that name has their fingerprints.
 MODELS = ("init_from", "teachers")
@@ -75,7 +75,7 @@ def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
 def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     """An identity of an older version, as it would be written today; only keys that are wanted."""
     found = updated_settings(identity)
-    for name in ADDED:
+    for name in DEFAULTS_BEFORE:
         section, key = name.split(".")
         if key not in wanted.get(section, {}):
             found.get(section, {}).pop(key, None)
@@ -89,7 +89,7 @@ def updated_settings(identity: dict[str, Any]) -> dict[str, Any]:
         (section, before), (goes_to, after) = old.split("."), new.split(".")
         if before in found.get(section, {}):
             found.setdefault(goes_to, {})[after] = found[section].pop(before)
-    for name, before in ADDED.items():
+    for name, before in DEFAULTS_BEFORE.items():
         section, key = name.split(".")
         if section in found:
             found[section].setdefault(key, before)

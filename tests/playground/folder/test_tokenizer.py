@@ -69,9 +69,7 @@ def test_vocabularies_that_the_trainer_learned(how: str, tmp_path: Path) -> None
     from trainer.export.transformers_folder import save_tokenizer
     from trainer.settings.corpus import Corpus
 
-    built = build_store(
-        Corpus(source="sample", folder=str(tmp_path / "data"), tokenizer=how), progress=False
-    )
+    built = build_store(Corpus(source="sample", folder=str(tmp_path / "data"), tokenizer=how))
     save_tokenizer(tmp_path, built.tokenizer, 64)
     opened = check(tmp_path)
     assert opened.eos_token_id == built.tokenizer.end_of_text

@@ -25,7 +25,7 @@ from .conftest import write_jsonl
 @pytest.fixture
 def store(tmp_path: Path, stories: list[str], settings: Callable[..., Corpus]) -> TokenStore:
     file = write_jsonl(tmp_path / "stories.jsonl", stories)
-    return build_store(settings(file, validation_share=0.2), progress=False)
+    return build_store(settings(file, validation_share=0.2))
 
 
 def test_the_stories_come_back_as_they_were(store: TokenStore, stories: list[str]) -> None:
@@ -66,7 +66,7 @@ def test_an_empty_split(
     tmp_path: Path, stories: list[str], settings: Callable[..., Corpus]
 ) -> None:
     file = write_jsonl(tmp_path / "stories.jsonl", stories)
-    store = build_store(settings(file, validation_share=0), progress=False)
+    store = build_store(settings(file, validation_share=0))
     assert len(store.split("validation")) == 0
     assert store.num_blocks("validation", 8) == 0
     assert list(store.stories("validation")) == []

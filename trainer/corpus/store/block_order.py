@@ -43,14 +43,12 @@ class Order:
         self.seed = seed
         self._half_bits = max(1, -(-(num_blocks - 1).bit_length() // 2))
 
-    def blocks(self, step: int) -> np.ndarray:
-        """The blocks that a step (counted from 0) reads: (global_batch,) int64."""
-        return self.starts(step, 1, shifted=False)
-
     def starts(self, step: int, context: int, *, shifted: bool) -> np.ndarray:
-        """The tokens that a step's blocks of `context` begin at: (global_batch,) int64. With
-        `shifted`, all blocks of an epoch but the first begin further on by one number below
-        `context`."""
+        """Return the tokens at which the blocks of a step (from 0) begin: (global_batch,) int64.
+
+        With `shifted`, all blocks of an epoch begin further on by one number below `context`, but
+        for those of the first epoch.
+        """
         positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
         epochs, positions = np.divmod(positions, self.num_blocks)
         found = np.empty_like(positions)

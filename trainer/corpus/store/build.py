@@ -44,21 +44,17 @@ from trainer.storage.atomic import atomic_file
 from trainer.storage.lock import Lock
 
 # Covered by the source's identity and the tokenizer's checksum.
-ELSEWHERE = (
+COVERED_BY_SOURCE = (
     "source", "validation", "revision", "split", "field", "separator", "delimiter", "encoding",
     "unwrap", "tokenizer",
 )  # fmt: skip
 # Rules since the first version, and what they were before.
-ADDED = {"control": True, "long_stories": "drop"}
-NO_MATTER = ("folder", "workers")
+DEFAULTS_BEFORE = {"control": True, "long_stories": "drop"}
+NOT_FINGERPRINTED = ("folder", "workers")
 
 
-def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
+def build_store(settings: Corpus) -> TokenStore:
     """Return the store that the settings ask for; build it if it does not exist.
-
-    Args:
-        settings: the section `corpus`.
-        progress: show a bar, and say on stderr what happens.
 
     Raises:
         ValueError: the source cannot be read, holds no story, or the folder cannot be written; one
@@ -67,9 +63,8 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
     home = Path(settings.folder).expanduser()
     try:
         with open_source(settings) as source:
-            tokenizer = choose_tokenizer(settings, source, home, progress)
-            if progress:
-                say_once(source.notes)
+            tokenizer = choose_tokenizer(settings, source, home)
+            say_once(source.notes)
             recipe = recipe_of(settings, source) | {"tokenizer": tokenizer.digest}
             name = home / short_name(source.name)
             folder = named(name, fingerprint_of(recipe))
@@ -77,9 +72,9 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
             partial = folder.with_name(f"{folder.name}.partial")
             if not (folder.is_dir() or later.is_dir()) or partial.is_dir():
                 home.mkdir(parents=True, exist_ok=True)
-                with alone(folder, progress):
+                with build_lock(folder):
                     if not (folder.is_dir() or later.is_dir()):
-                        written = write(settings, source, recipe, tokenizer, partial, progress)
+                        written = write(settings, source, recipe, tokenizer, partial)
                         os.rename(partial / "store", named(name, written))
                     shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
@@ -87,9 +82,13 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
             f"the store in {home} cannot be written ({error.strerror or error}): make room there"
             " or give another --corpus.folder"
         ) from None
-    store = open_store(folder if folder.is_dir() else later)
-    if progress:
-        say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
+    return opened(folder if folder.is_dir() else later)
+
+
+def opened(folder: Path) -> TokenStore:
+    """Open a store and say what its rules dropped."""
+    store = open_store(folder)
+    say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
     return store
 
 
@@ -104,8 +103,7 @@ def given_store(settings: Corpus) -> TokenStore:
     Raises:
         ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
     """
-    store = open_store(Path(settings.source))
-    say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
+    store = opened(Path(settings.source))
     wanted, found = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
     fits = (
@@ -130,9 +128,9 @@ def short_name(name: str) -> str:
 def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
     """What decides the content of a store, besides the tokenizer."""
     rules = dataclasses.asdict(settings)
-    for key in (*ELSEWHERE, *NO_MATTER):
+    for key in (*COVERED_BY_SOURCE, *NOT_FINGERPRINTED):
         del rules[key]
-    for key, before in ADDED.items():
+    for key, before in DEFAULTS_BEFORE.items():
         if rules[key] == before:
             del rules[key]
     if source.validation is not None:
@@ -161,7 +159,7 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
     }
 
 
-def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: bool) -> Tokenizer:
+def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
     """The tokenizer that the settings ask for. One that is learned from the stories is kept in
     `home`, beside their store, by the name of what decides it.
 
@@ -183,24 +181,24 @@ def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: boo
     file = home / name
     if not file.is_file():
         home.mkdir(parents=True, exist_ok=True)
-        with alone(file, progress):
+        with build_lock(file):
             if not file.is_file():
-                found = learn_tokenizer.learn(settings, source, int(size), progress=progress)
+                found = learn_tokenizer.learn(settings, source, int(size))
                 with atomic_file(file) as partial:
                     partial.write_bytes(found.content)
     return read_tokenizer(str(file))
 
 
 @contextlib.contextmanager
-def alone(result: Path, progress: bool) -> Iterator[None]:
-    """Held by the one process that makes `result`; the system frees it however that one ends."""
+def build_lock(result: Path) -> Iterator[None]:
+    """Hold the lock of the one process that makes `result`, of several processes that want it; the
+    system frees it however that one ends."""
     lock = Lock(result.with_name(f".{result.name}.lock"))
     if not lock.acquire(timeout=0):
-        if progress:
-            to_stderr(
-                f"another process{lock.holder()} builds {result}: waiting for it; if its machine "
-                f"died, stop this and delete {lock.file}"
-            )
+        to_stderr(
+            f"another process{lock.holder()} builds {result}: waiting for it; if its machine died, "
+            f"stop this and delete {lock.file}"
+        )
         lock.acquire()
     try:
         yield
@@ -216,13 +214,12 @@ def write(
     recipe: dict[str, Any],
     tokenizer: Tokenizer,
     partial: Path,
-    progress: bool,
 ) -> str:
     """Write a store to partial/store, by way of partial/shards, and return its fingerprint."""
     try:
         for name in ("shards", "store"):
             (partial / name).mkdir(parents=True, exist_ok=True)
-        files = encode(settings, source, tokenizer, partial / "shards", progress)
+        files = encode(settings, source, tokenizer, partial / "shards")
         return join(settings, source.name, recipe, tokenizer, files, partial / "store")
     except (ValueError, OSError):
         shutil.rmtree(partial, ignore_errors=True)
@@ -230,7 +227,7 @@ def write(
 
 
 def encode(
-    settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path, progress: bool
+    settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path
 ) -> dict[str, list[Path]]:
     """Every chunk as a shard: the files of each part, validation first."""
     encoder = Encoder(settings, tokenizer)
@@ -252,7 +249,6 @@ def encode(
             total=source.size or None,
             unit="B",
             unit_scale=True,
-            disable=not progress,
         ) as bar,
         ThreadPoolExecutor(workers) as pool,
     ):

@@ -33,7 +33,7 @@ MAX_BYTES = 128 * 2**20  # bytes of the source that it learns from, at most
 LEAST_COUNT = 2  # of a merge; what occurs once teaches nothing
 
 
-def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tokenizer:
+def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
     """A tokenizer of `size` ids from the stories of a source.
 
     Raises:
@@ -56,7 +56,7 @@ def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tok
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    found.train_from_iterator(stories_to_learn_from(settings, source, progress), trainer)
+    found.train_from_iterator(stories_to_learn_from(settings, source), trainer)
     described["model"] = json.loads(found.to_str())["model"]
     end = len(described["model"]["vocab"])
     if end + 1 < size:
@@ -69,7 +69,7 @@ def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tok
     return Tokenizer(json_bytes(described))
 
 
-def stories_to_learn_from(settings: Corpus, source: Source, progress: bool) -> Iterator[str]:
+def stories_to_learn_from(settings: Corpus, source: Source) -> Iterator[str]:
     """The cleaned stories of the training part, of a large source those of every so many chunks."""
     cleaner, changed, num_bytes = Cleaner(settings), Counter[str](), 0
     every = max(1, source.size // MAX_BYTES)
@@ -80,7 +80,6 @@ def stories_to_learn_from(settings: Corpus, source: Source, progress: bool) -> I
         unit="B",
         unit_scale=True,
         leave=False,
-        disable=not progress,
     ) as bar:
         for chunk in itertools.islice(source.train(), 0, None, every):
             cleaned = (cleaner.clean(story, changed) for story in chunk.stories())

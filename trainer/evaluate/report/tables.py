@@ -40,13 +40,14 @@ def prose_table(prose: Sequence[Prose]) -> list[Row]:
     """How a model writes, a column each way of drawing and one for the true second halves."""
     written = [found.written for found in prose]
     columns: list[Measures] = [*written, prose[0].true]
+    bleu = "sacrebleu is not installed" if prose[0].bleu is None else "{:.2f}"
     rows: list[Row] = [
         (
             f"second halves of {prose[0].stories:,} stories",
             *(found.sampling for found in prose),
             "true",
         ),
-        ("BLEU", *(bleu(found.bleu) for found in prose), ""),
+        ("BLEU", *(bleu.format(found.bleu) for found in prose), ""),
         ("ended by itself", *(f"{found.ended:.1%}" for found in prose), ""),
         ("mean length in tokens", *(f"{found.tokens:.0f}" for found in columns)),
     ]
@@ -77,13 +78,8 @@ def characters_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def share(right: int, counted: int) -> str:
-    """A share in percent with its count; nothing of nothing."""
+    """Return a share in percent with its count; "-" without one."""
     return f"{right / counted:.1%} of {counted:,}" if counted else "-"
-
-
-def bleu(score: float | None) -> str:
-    """A BLEU score, if there is one."""
-    return "sacrebleu is not installed" if score is None else f"{score:.2f}"
 
 
 def plain_table(rows: Sequence[Row]) -> str:
