@@ -31,8 +31,7 @@ from trainer.model.build import full_decoder, new_decoder
 from trainer.model.compact_vocabulary import Vocabulary
 from trainer.model.load import give_ids, open_model, trained_ids
 from trainer.model.loss import NextTokenLoss
-from trainer.model.pretrained import copy_weights, open_pretrained, shape_of
-from trainer.model.teachers import over_slots
+from trainer.model.pretrained import copy_weights, open_pretrained, over_slots, shape_of
 from trainer.settings.command_line import parse
 from trainer.train import main
 

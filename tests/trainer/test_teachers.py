@@ -13,7 +13,7 @@ from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.model.build import full_decoder, new_decoder
 from trainer.model.compact_vocabulary import Vocabulary
 from trainer.model.loss import NextTokenLoss
-from trainer.model.teachers import open_teachers, over_slots
+from trainer.model.pretrained import open_teachers, over_slots
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
 from trainer.train import main

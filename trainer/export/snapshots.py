@@ -41,7 +41,7 @@ def save(
     Args:
         loss: nats per token on what that step read, before its update.
         validation_loss: nats per token after it, if the run was validated at that step.
-        stories: what it writes then, {prompt, story} each; see history.py.
+        stories: what it writes then, {prompt, story} each; see complete.py.
     """
     final = folder / f"step-{step:08d}"
     with atomic_directory(final) as partial:

@@ -5,7 +5,7 @@ curve.
     training.json      settings, corpus and evaluation, for programs
     README.md          the same for people, with curve.png
     snapshots/step-N/  the model on its way, if the run took some; see snapshots.py
-    history.json       what it wrote on its way; see history.py
+    history.json       what it wrote on its way; see complete.py
 
 The first two lines are written beside the folder's path and renamed, so a folder called `export`
 always has a whole model; complete.py adds the others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import sys
 import torch
 
 CUDA_WHEELS = "https://download.pytorch.org/whl"
+M_TRIM_THRESHOLD = -1  # the numbers of mallopt(3)
+M_MMAP_MAX = -4
 
 
 def usable_gpu() -> bool:
@@ -89,3 +92,21 @@ def make_deterministic() -> None:
     from torch._inductor import config as inductor
 
     inductor.deterministic = True
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory that it frees, and PyTorch ask for large pages; return False
+    where the C library is not glibc and nothing changed.
+
+    glibc gives every tensor of more than some megabytes pages of its own and returns them when it
+    is freed, so each update on a CPU asks the kernel for its activations anew, 4 KiB at a time.
+    To be called before the first large tensor: PyTorch reads its variable once.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # musl has none
+        return False
+    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))

@@ -31,7 +31,7 @@ class NextTokenLoss(nn.Module):
     Attributes:
         decoder: stock transformers model whose ids are the vocabulary's slots.
         story_attention: what keeps attention inside a story; None: it sees the whole block.
-        teachers: decoders over the same slots, whose predictions are learned too (teachers.py). In
+        teachers: decoders over the same slots, whose predictions are learned too (pretrained.py). In
             a tuple they are not part of this module: nothing trains, saves or wraps them.
         dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
             engine turns one around it off on CUDA, without an error, and computes in fp32.

@@ -32,8 +32,7 @@ from trainer.model.compact_vocabulary import Vocabulary
 from trainer.model.flops import flops_per_token, matmul_peak
 from trainer.model.load import trained_ids
 from trainer.model.loss import NextTokenLoss
-from trainer.model.pretrained import copy_weights, fingerprint_of
-from trainer.model.teachers import over_slots
+from trainer.model.pretrained import copy_weights, fingerprint_of, over_slots
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate, level_steps
 from trainer.output.console import best_effort

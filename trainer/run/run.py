@@ -19,12 +19,10 @@ from trainer.distributed import out_of_memory
 from trainer.distributed.runtime import leave_group
 from trainer.distributed.watchdog import abort, lost_connection
 from trainer.model import device
-from trainer.model.pretrained import open_pretrained, take_vocabulary
-from trainer.model.teachers import open_teachers
+from trainer.model.pretrained import open_pretrained, open_teachers, take_vocabulary
 from trainer.run.dry_run import dry_run
 from trainer.run.finish import finish
 from trainer.run.loop import Trainer
-from trainer.run.malloc import keep_freed_memory
 from trainer.run.plan import plan, table
 from trainer.settings.config import Config
 from trainer.storage import run_folder
@@ -41,7 +39,7 @@ def run(config: Config, start: float) -> int:
     try:
         run_folder.check(config.folder)
         if not device.usable_gpu():
-            keep_freed_memory()
+            device.keep_freed_memory()
         config, pretrained = open_pretrained(config)
         store_given = Path(config.corpus.source, "store.json").is_file()
         store = given_store(config.corpus) if store_given else build_store(config.corpus)
