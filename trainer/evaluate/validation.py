@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.token_store import TokenStore, gather
 from trainer.evaluate.continuations import left_padded
-from trainer.model.attention import StoryAttention
+from trainer.model.attention import DocumentMasking
 
 
 @torch.no_grad()
@@ -17,7 +17,7 @@ def validation_loss(
     store: TokenStore,
     num_blocks: int,
     context: int,
-    story_attention: StoryAttention | None,
+    document_masking: DocumentMasking | None,
 ) -> float | None:
     """Mean nats per token over the first blocks of the validation split, in fp32; None if it has
     none. Attention is as it was in training."""
@@ -26,7 +26,7 @@ def validation_loss(
     for block in range(min(num_blocks, store.num_blocks("validation", context))):
         ids = torch.from_numpy(gather(tokens, [block * context], context)).long().to(decoder.device)
         inputs = ids[:, :-1]
-        arguments = story_attention.arguments(inputs, decoder) if story_attention else {}
+        arguments = document_masking.arguments(inputs, decoder) if document_masking else {}
         logits = decoder(inputs, **arguments).logits[0].float()  # (context, ids)
         losses.append(float(functional.cross_entropy(logits, ids[0, 1:])))
     return sum(losses) / len(losses) if losses else None

@@ -25,7 +25,7 @@ BLOCKS_COUNTED_AT_ONCE = 2**16
 FLASH, BY_ITSELF = "story", "eager"  # names of attention: our own, and what transformers calls it
 
 
-class StoryAttention:
+class DocumentMasking:
     """Intra-document attention masking: a token sees its own story only.
 
     Args:
@@ -83,7 +83,7 @@ def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch:
 
 
 def attend_on_gpu(
-    decoder: PreTrainedModel, story: StoryAttention | None, dtype: torch.dtype
+    decoder: PreTrainedModel, story: DocumentMasking | None, dtype: torch.dtype
 ) -> None:
     """Choose the attention kernel of a decoder that trains on a GPU in `dtype`.
 

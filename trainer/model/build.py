@@ -21,7 +21,7 @@ import transformers
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedModel
 
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.model import Model
 
@@ -84,14 +84,14 @@ def stock_class(settings: Model) -> type[PreTrainedModel]:
 
 def new_decoder(
     settings: Model,
-    vocabulary: Vocabulary,
+    vocabulary: CompactVocabulary,
     seed: int,
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
     """A fresh model over the vocabulary's slots; the same seed gives the same weights."""
     block = BLOCKS[settings.block]
     torch.manual_seed(seed)
-    decoder = stock_class(settings)(stock_config(settings, vocabulary.num_slots, base=base))
+    decoder = stock_class(settings)(stock_config(settings, vocabulary.num_compact_ids, base=base))
     for name, weight in decoder.named_parameters():
         if name.endswith(block.residual):
             torch.nn.init.normal_(weight, std=INITIAL_STD / math.sqrt(2 * settings.num_layers))
@@ -152,7 +152,7 @@ def last_hidden(decoder: PreTrainedModel, ids: torch.Tensor, **arguments: Any) -
 
 def full_decoder(
     settings: Model,
-    vocabulary: Vocabulary,
+    vocabulary: CompactVocabulary,
     weights: dict[str, torch.Tensor],
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
@@ -171,7 +171,9 @@ def full_decoder(
     return full
 
 
-def refill(full: PreTrainedModel, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]) -> None:
+def refill(
+    full: PreTrainedModel, vocabulary: CompactVocabulary, weights: dict[str, torch.Tensor]
+) -> None:
     """Copy the trained decoder's parameters into its stock model, wherever that is."""
     table = next(name for name in weights if name.endswith(EMBEDDINGS))
     state = weights | {table: vocabulary.expand(weights[table].detach())}

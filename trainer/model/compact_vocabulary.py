@@ -24,45 +24,47 @@ MULTIPLE = 64  # rows are rounded up to this: matrix kernels run at full speed o
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class CompactVocabulary:
     """A map from the ids to the rows that are trained.
 
     Attributes:
-        slot_of_id: (ids,) int64; the row that stands for each id.
-        log_multiplicity: (num_slots,) float32; log of the number of ids that share each row.
+        compact_id_of: (ids,) int64; the row that stands for each id.
+        log_multiplicity: (num_compact_ids,) float32; log of the number of ids that share each row.
         end_of_text: the id of the token that every story begins and ends with.
     """
 
-    slot_of_id: torch.Tensor
+    compact_id_of: torch.Tensor
     log_multiplicity: torch.Tensor
     end_of_text: int
 
     @classmethod
-    def of(cls, id_counts: np.ndarray, end_of_text: int, *, compact: bool) -> Vocabulary:
+    def of(cls, id_counts: np.ndarray, end_of_text: int, *, compact: bool) -> CompactVocabulary:
         """The map for a corpus in which id i occurs `id_counts[i]` times (shape (ids,))."""
         every = np.arange(len(id_counts))
         used = np.flatnonzero(id_counts) if compact else every
         unused = np.setdiff1d(every, used)
-        num_slots = -(-(len(used) + bool(len(unused))) // MULTIPLE) * MULTIPLE
-        slot_of_id = np.empty(len(every), dtype=np.int64)
-        slot_of_id[used] = np.arange(len(used))
+        num_compact_ids = -(-(len(used) + bool(len(unused))) // MULTIPLE) * MULTIPLE
+        compact_id_of = np.empty(len(every), dtype=np.int64)
+        compact_id_of[used] = np.arange(len(used))
         if len(unused):
-            slot_of_id[unused] = len(used) + np.arange(len(unused)) % (num_slots - len(used))
-        multiplicity = np.bincount(slot_of_id, minlength=num_slots).astype(np.float32)
+            compact_id_of[unused] = len(used) + np.arange(len(unused)) % (
+                num_compact_ids - len(used)
+            )
+        multiplicity = np.bincount(compact_id_of, minlength=num_compact_ids).astype(np.float32)
         with np.errstate(divide="ignore"):
             log_multiplicity = torch.from_numpy(np.log(multiplicity))
-        return cls(torch.from_numpy(slot_of_id), log_multiplicity, end_of_text)
+        return cls(torch.from_numpy(compact_id_of), log_multiplicity, end_of_text)
 
     @property
     def num_ids(self) -> int:
         """Ids of the tokenizer, and rows of the full embedding."""
-        return len(self.slot_of_id)
+        return len(self.compact_id_of)
 
     @property
-    def num_slots(self) -> int:
+    def num_compact_ids(self) -> int:
         """Rows of the trained embedding."""
         return len(self.log_multiplicity)
 
     def expand(self, embedding: torch.Tensor) -> torch.Tensor:
-        """The trained rows (num_slots, hidden) as the full table (ids, hidden)."""
-        return embedding[self.slot_of_id.to(embedding.device)]
+        """The trained rows (num_compact_ids, hidden) as the full table (ids, hidden)."""
+        return embedding[self.compact_id_of.to(embedding.device)]

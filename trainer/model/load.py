@@ -32,7 +32,7 @@ from transformers import (
 from trainer.corpus.store.token_store import find_store
 from trainer.corpus.tokenizer.tokenizer import FILE, GPT2, Tokenizer
 from trainer.model.build import full_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.output.console import first_line
 from trainer.settings.model import Model
 from trainer.storage import checkpoint, run_folder
@@ -145,7 +145,7 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
         give_ids(first, tokenizer, store.tokenizer)
         counts, base = counts + trained_ids(first), first.config
     compact = settings["model"]["compact_vocabulary"]
-    vocabulary = Vocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
+    vocabulary = CompactVocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
     model = full_decoder(Model(**settings["model"]), vocabulary, found.weights, base)
     return model, store.tokenizer.stock()
 

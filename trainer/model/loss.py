@@ -2,7 +2,7 @@
 kernel.
 
 At hidden 256 the 50,257-way head is 73 % of a step's arithmetic and its logits most of its
-traffic; the slots of `Vocabulary` cut both to what the corpus uses. The logits of all tokens never
+traffic; the slots of `CompactVocabulary` cut both to what the corpus uses. The logits of all tokens never
 exist in fp32: compiled, the cast of the bf16 ones, the multiplicities and the log-sum-exp are one
 pass; otherwise a large head is computed for some blocks at a time, and again on the way back.
 """
@@ -18,9 +18,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from trainer.model.attention import StoryAttention
+from trainer.model.attention import DocumentMasking
 from trainer.model.build import last_hidden
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 
 AT_ONCE = 2**28  # fp32 logits of a head that is not compiled: 1 GiB
 
@@ -30,7 +30,7 @@ class NextTokenLoss(nn.Module):
 
     Attributes:
         decoder: stock transformers model whose ids are the vocabulary's slots.
-        story_attention: what keeps attention inside a story; None: it sees the whole block.
+        document_masking: what keeps attention inside a story; None: it sees the whole block.
         teachers: decoders over the same slots, whose predictions are learned too (pretrained.py). In
             a tuple they are not part of this module: nothing trains, saves or wraps them.
         dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
@@ -43,9 +43,9 @@ class NextTokenLoss(nn.Module):
     def __init__(
         self,
         decoder: PreTrainedModel,
-        vocabulary: Vocabulary,
+        vocabulary: CompactVocabulary,
         z_loss: float = 0.0,
-        story_attention: StoryAttention | None = None,
+        document_masking: DocumentMasking | None = None,
         teachers: Sequence[PreTrainedModel] = (),
         teacher_weight: float = 0.0,
     ) -> None:
@@ -53,7 +53,7 @@ class NextTokenLoss(nn.Module):
         super().__init__()
         self.z_loss = z_loss
         self.teachers, self.teacher_weight = tuple(teachers), teacher_weight
-        self.story_attention = story_attention
+        self.document_masking = document_masking
         self.decoder = decoder
         self.register_buffer("log_multiplicity", vocabulary.log_multiplicity, persistent=False)
 
@@ -88,7 +88,7 @@ class NextTokenLoss(nn.Module):
     def states(self, decoder: PreTrainedModel, inputs: torch.Tensor) -> torch.Tensor:
         """Return the states before the head of the decoder or of a teacher, whose attention stays
         inside the stories."""
-        story = self.story_attention
+        story = self.document_masking
         arguments = story.arguments(inputs, decoder) if story else {}
         return last_hidden(decoder, inputs, **arguments)
 

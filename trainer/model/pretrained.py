@@ -22,7 +22,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from trainer.corpus.tokenizer.tokenizer import MOST_IDS, Tokenizer
 from trainer.model.build import POSITIONS, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.load import drop_other_rows, give_ids, open_model
 from trainer.output.console import say_once
 from trainer.settings.blocks import BLOCKS, EMBEDDINGS
@@ -151,7 +151,7 @@ def fingerprint_of(pretrained: PreTrainedModel) -> str:
 
 
 def copy_weights(
-    pretrained: PreTrainedModel, decoder: PreTrainedModel, vocabulary: Vocabulary
+    pretrained: PreTrainedModel, decoder: PreTrainedModel, vocabulary: CompactVocabulary
 ) -> None:
     """Give a fresh decoder over the vocabulary's compact ids the weights of a full one.
 
@@ -163,7 +163,7 @@ def copy_weights(
         for name, weight in decoder.named_parameters():
             value: Any = full[name].float()
             if name.endswith(EMBEDDINGS):
-                value = weight.index_copy(0, vocabulary.slot_of_id, value)
+                value = weight.index_copy(0, vocabulary.compact_id_of, value)
             elif name.endswith(POSITIONS):
                 value = value[: len(weight)]
             weight.copy_(value)
@@ -194,8 +194,8 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]
     return found
 
 
-def over_slots(
-    models: Sequence[PreTrainedModel], vocabulary: Vocabulary, device: torch.device
+def over_compact_ids(
+    models: Sequence[PreTrainedModel], vocabulary: CompactVocabulary, device: torch.device
 ) -> list[PreTrainedModel]:
     """Teachers over the slots of a run's vocabulary, ready to predict on `device`. Rows of ids that
     share a slot are taken to be equal, as they are in our exports."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from trainer.corpus.store.block_order import Order
+from trainer.corpus.store.block_order import BlockOrder
 from trainer.corpus.store.token_store import TokenStore, find_store, recipe_differences
 from trainer.distributed.broadcast import agree, checkpoint_from_main, do_on_main
 from trainer.distributed.runtime import Runtime, compile_model, seed_noise
@@ -26,17 +26,17 @@ from trainer.evaluate.validation import validation_loss, write_samples
 from trainer.export import snapshots
 from trainer.export.complete import is_complete
 from trainer.metrics.log import METRICS, MetricsLog
-from trainer.model.attention import StoryAttention, attend_on_gpu, max_stories
+from trainer.model.attention import DocumentMasking, attend_on_gpu, max_stories
 from trainer.model.build import full_decoder, new_decoder, refill
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.flops import flops_per_token, matmul_peak
 from trainer.model.load import trained_ids
 from trainer.model.loss import NextTokenLoss
-from trainer.model.pretrained import copy_weights, fingerprint_of, over_slots
+from trainer.model.pretrained import copy_weights, fingerprint_of, over_compact_ids
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate, level_steps
 from trainer.output.console import best_effort
-from trainer.run.batch_loader import Batches
+from trainer.run.batch_loader import BatchLoader
 from trainer.run.steps import Due, steps_of
 from trainer.settings.config import Config
 from trainer.storage import checkpoint, run_folder
@@ -63,7 +63,7 @@ class Trainer:
         start = time.monotonic() if start is None else start
         self.deadline = start + 60 * config.run.minutes if config.run.minutes else math.inf
         self.context, self.global_batch = config.model.context, config.optim.global_batch
-        self.order = Order(
+        self.order = BlockOrder(
             store.num_blocks("train", self.context), self.global_batch, config.run.seed
         )
         self.steps = steps_of(config, self.order.num_blocks)
@@ -81,8 +81,8 @@ class Trainer:
         if pretrained is not None:
             counts = counts + trained_ids(pretrained)
         end, compact = store.tokenizer.end_of_text, config.model.compact_vocabulary
-        self.vocabulary = Vocabulary.of(counts, end, compact=compact)
-        self.batches = Batches(
+        self.vocabulary = CompactVocabulary.of(counts, end, compact=compact)
+        self.batches = BatchLoader(
             store, self.order, self.vocabulary, self.runtime, self.context,
             shifted=config.optim.shift_blocks,
         )  # fmt: skip
@@ -120,24 +120,26 @@ class Trainer:
         decoder = new_decoder(config.model, self.vocabulary, config.run.seed, self.base)
         if pretrained is not None:
             copy_weights(pretrained, decoder, self.vocabulary)
-        taught_by = over_slots(teachers, self.vocabulary, device)
-        story = self.story_attention()
+        taught_by = over_compact_ids(teachers, self.vocabulary, device)
+        story = self.document_masking()
         if device.type == "cuda":
             for one in (decoder, *taught_by):
                 attend_on_gpu(one, story, self.runtime.dtype)
         z_loss, weight = config.optim.z_loss, config.optim.teacher_weight
         return NextTokenLoss(decoder, self.vocabulary, z_loss, story, taught_by, weight)
 
-    def story_attention(self) -> StoryAttention | None:
+    def document_masking(self) -> DocumentMasking | None:
         """What keeps attention inside a story, if the settings ask for it."""
         if self.config.model.attention == "block":
             return None
         end = self.vocabulary.end_of_text
-        slot = int(self.vocabulary.slot_of_id[end])
+        slot = int(self.vocabulary.compact_id_of[end])
         if self.runtime.device.type != "cuda":  # it takes a mask, and all tokens need not be read
-            return StoryAttention(slot)
+            return DocumentMasking(slot)
         train = self.store.split("train")
-        return StoryAttention(slot, max_stories(train, end, self.context, self.runtime.micro_batch))
+        return DocumentMasking(
+            slot, max_stories(train, end, self.context, self.runtime.micro_batch)
+        )
 
     def say(self, sentence: str) -> None:
         """A sentence from the main process."""
@@ -356,7 +358,7 @@ class Trainer:
         if self.runtime.is_main:
             decoder = self.full(weights)
             whole = self.config.model.attention == "block"
-            story = None if whole else StoryAttention(self.vocabulary.end_of_text)
+            story = None if whole else DocumentMasking(self.vocabulary.end_of_text)
             loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
             if loss is not None and math.isfinite(loss):
                 is_best = loss < min(self.validation_losses.values(), default=math.inf)

@@ -40,15 +40,15 @@ def model(trainer: Trainer) -> str:
     """Block and parameters, those of ids that the corpus never shows included."""
     config = trainer.config.model
     weights = sum(weight.numel() for weight in trainer.model.parameters())
-    num_slots = trainer.vocabulary.num_slots
-    unseen = (trainer.vocabulary.num_ids - num_slots) * config.hidden
+    num_compact_ids = trainer.vocabulary.num_compact_ids
+    unseen = (trainer.vocabulary.num_ids - num_compact_ids) * config.hidden
     about = f"{config.block}, {weights + unseen:,} parameters"
     if config.init_from:
         about += f", starting from {config.init_from}"
     if teachers := trainer.model.teachers:
         about += f", taught by {len(teachers)} model{'s' if len(teachers) > 1 else ''}"
     if unseen:
-        about += f"; head and embedding are trained for {num_slots:,} ids, those in use"
+        about += f"; head and embedding are trained for {num_compact_ids:,} ids, those in use"
     return about
 
 

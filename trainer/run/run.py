@@ -1,6 +1,6 @@
 """A run from its settings to its export, and a sentence for whatever stops it.
 
-The token store is made, the run opened, and its folder claimed; the loop itself is in loop.py.
+The token store is made, the run opened, and its folder run_lock; the loop itself is in loop.py.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def run(config: Config, start: float) -> int:
 def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]:
     """Of several processes the main one holds the run's folder."""
     if trainer.runtime.is_main:
-        return run_folder.claimed(trainer.folder)
+        return run_folder.run_lock(trainer.folder)
     return contextlib.nullcontext()
 
 

@@ -27,7 +27,7 @@ from trainer.storage import checkpoint
 from trainer.storage.atomic import atomic_file, is_writable, tidy
 from trainer.storage.lock import Lock
 
-SIGN = "run.json"
+MARKER = "run.json"
 LOCK = ".run.lock"
 SECONDS_TO_END = 2.0  # for a run that is just ending
 FORMAT = 1
@@ -71,19 +71,19 @@ def check(folder: Path) -> None:
 
 def is_run(folder: Path) -> bool:
     """Whether a run of ours wrote the folder."""
-    return "inkling" in read_sign(folder) or any(
+    return "inkling" in read_marker(folder) or any(
         (path / checkpoint.ABOUT).is_file() for path in checkpoint.paths(folder / CHECKPOINTS)
     )
 
 
-def read_sign(folder: Path) -> dict[str, Any]:
+def read_marker(folder: Path) -> dict[str, Any]:
     """What run.json says; nothing where it is missing, or not ours.
 
     Raises:
         PermissionError: it may not be read.
     """
     try:
-        content = json.loads((folder / SIGN).read_text(encoding="utf-8"))
+        content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except PermissionError:
         raise
     except (OSError, ValueError):
@@ -92,7 +92,7 @@ def read_sign(folder: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """The folder made and its sign put there, and no other run in it until the end; it was checked
     before. What a killed run left half-written is cleared up.
 
@@ -117,23 +117,23 @@ def claimed(folder: Path) -> Iterator[None]:
             tidy(folder / name, STEPS)
         export = (folder / EXPORT).resolve()
         tidy(export.parent, glob.escape(export.name))
-        if "id" not in read_sign(folder):
-            sign(folder, checkpoint.newest_run(folder / CHECKPOINTS))
+        if "id" not in read_marker(folder):
+            write_marker(folder, checkpoint.newest_run(folder / CHECKPOINTS))
         yield
     finally:
         lock.release()
 
 
-def sign(folder: Path, run: str = "") -> None:
+def write_marker(folder: Path, run: str = "") -> None:
     """Write the sign of the run with that id; empty: of a new run."""
     content = {"format": FORMAT, "inkling": trainer.__version__, "id": run or uuid.uuid4().hex}
-    with atomic_file(folder / SIGN) as partial:
+    with atomic_file(folder / MARKER) as partial:
         partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def run_of(folder: Path) -> str:
     """The id of the run in a folder."""
-    return str(read_sign(folder).get("id", ""))
+    return str(read_marker(folder).get("id", ""))
 
 
 def clear(folder: Path, *files: str) -> None:
@@ -165,7 +165,7 @@ def clear(folder: Path, *files: str) -> None:
             f"--run.fresh cannot remove {error.filename} ({error.strerror}): remove it by hand, or "
             "give another --run.dir"
         ) from None
-    sign(folder)
+    write_marker(folder)
 
 
 def remove(folder: Path) -> None:

@@ -142,9 +142,9 @@ for name in ("datasets", "pyarrow", "ftfy", "tiktoken", "datasketch", "huggingfa
     sys.modules[name] = None
 import trainer.corpus
 from trainer.corpus.store.token_store import gather, open_store
-from trainer.corpus.store.block_order import Order
+from trainer.corpus.store.block_order import BlockOrder
 store = open_store({str(store.folder)!r})
-order = Order(store.num_blocks("train", 64), 8, 1)
+order = BlockOrder(store.num_blocks("train", 64), 8, 1)
 ids = gather(store.split("train"), order.starts(3, 64, shifted=True), 64)
 print(ids.shape, store.id_counts("train").sum() == store.num_tokens("train"))
 print(len(list(store.stories("validation", 5))))

@@ -24,7 +24,7 @@ from trainer.export.__main__ import main
 from trainer.export.model_card import describe
 from trainer.export.transformers_folder import export, save_tokenizer
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.blocks import BLOCKS
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
@@ -46,7 +46,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     shape = Model(
         block=request.param, num_layers=2, hidden=64, num_heads=2, intermediate=96, context=128
     )
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)
+    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)
     trained = new_decoder(shape, vocabulary, seed=5)
     torch.manual_seed(4)
     with torch.no_grad():

@@ -17,7 +17,7 @@ from trainer.export import transformers_folder as exporting
 from trainer.export.model_card import card, describe, write_card
 from trainer.export.transformers_folder import export
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
 
@@ -26,7 +26,7 @@ SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
+    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
     decoder = new_decoder(SHAPE, vocabulary, seed=0)
     return full_decoder(SHAPE, vocabulary, dict(decoder.named_parameters()))
 

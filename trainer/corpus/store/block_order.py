@@ -21,7 +21,7 @@ import numpy as np
 ROUNDS = 6
 
 
-class Order:
+class BlockOrder:
     """The order in which the blocks of a split are read.
 
     Args:
