@@ -21,8 +21,8 @@ from trainer.settings.command_line import help_text, parse
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command: 0 when the run is done, 2 with one sentence when it cannot be, 130 when it was
-    stopped."""
+    """Run the command: return 0 when the run is done, 2 with one message when it cannot be, 130
+    when it was stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     print_every_character()
     if "--help" in arguments or "-h" in arguments:
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def print_help() -> int:
-    """Every setting; 0, also if nobody reads to the end, as before `| head`."""
+    """Print every setting; return 0, also if nobody reads to the end, as before `| head`."""
     try:
         print(help_text(), flush=True)
     except BrokenPipeError:

@@ -29,7 +29,7 @@ def from_main(value: Any, device: torch.device) -> Any:
 
 
 def do_on_main(work: Callable[[], Result], runtime: Runtime) -> Result | None:
-    """What `work` returns to the main process, and None on the others; all processes must call.
+    """Return the result of `work` on the main process, None on the others; all processes must call.
 
     Raises:
         ValueError: on all processes, what `work` cannot do.

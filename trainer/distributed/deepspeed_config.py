@@ -31,8 +31,8 @@ DECIDED = {
 def read(
     path: str, *, micro_batch: int, accumulation: int, clip: float, stage: int | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """The settings in the file `path`, or in the shipped one when it is empty; and a note for each
-    of its settings that is not used.
+    """Return the settings in the file `path`, or in the shipped one when it is empty, and a note
+    for each of its settings that is not used.
 
     `"auto"` is what other trainers fill in: here it means DeepSpeed's own default.
 
@@ -82,7 +82,7 @@ def read(
 
 
 def load(file: Path) -> dict[str, Any]:
-    """The settings in a DeepSpeed file, their texts as values; nothing where it holds no settings.
+    """Return the settings in a DeepSpeed file, with texts as values; empty if it holds no settings.
 
     Raises:
         ValueError: there is no such JSON file.
@@ -98,8 +98,8 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def as_values(settings: Any) -> Any:
-    """Settings with true, false and whole numbers in place of texts that say these, and without
-    those that are "auto"."""
+    """Return settings with true, false and whole numbers in place of texts that say these, and
+    without those that are "auto"."""
     if isinstance(settings, dict):
         return {key: as_values(value) for key, value in settings.items() if value != "auto"}
     if isinstance(settings, str) and settings.lower() in ("true", "false"):
@@ -124,6 +124,6 @@ def of_another_run(settings: dict[str, Any], zero: dict[str, Any]) -> Iterator[s
 
 
 def block(settings: dict[str, Any], key: str) -> dict[str, Any]:
-    """The settings under `key`, empty if it is missing or not a block."""
+    """Return the settings under `key`, empty if it is missing or not a block."""
     value = settings.get(key)
     return value if isinstance(value, dict) else {}

@@ -93,7 +93,7 @@ def take_request() -> LauncherRequest:
 
 
 def not_used(said: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
-    """A sentence for each wish of a launcher that a setting of the run decides."""
+    """Yield a message for each option of a launcher that a setting of the run decides."""
     for name in names:
         nothing, setting = NOT_USED[name]
         value = said.get(name, nothing)
@@ -103,12 +103,12 @@ def not_used(said: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
 
 
 def is_true(text: str) -> bool:
-    """Whether a variable of the environment says yes."""
+    """Return whether a variable of the environment means yes."""
     return text.lower() in ("true", "1", "yes")
 
 
 def num_processes() -> int:
-    """How many processes the launcher started: WORLD_SIZE, or 1.
+    """Return how many processes the launcher started: WORLD_SIZE, or 1.
 
     Raises:
         ValueError: it is not a number.
@@ -141,7 +141,7 @@ def check_ranks() -> None:
 
 
 def wants_deepspeed(setting: str, request: LauncherRequest) -> bool:
-    """Whether DeepSpeed carries the run; `auto` leaves that to the launcher.
+    """Return whether DeepSpeed carries the run; `auto` leaves that to the launcher.
 
     Below some 500M parameters the plain engine is faster and takes less memory (docs/scaling.md).
     """
@@ -160,7 +160,7 @@ def wants_deepspeed(setting: str, request: LauncherRequest) -> bool:
 
 
 def prepare_environment_for_deepspeed() -> None:
-    """What DeepSpeed looks for: a rendezvous even for one process (else mpi4py), and ninja on
+    """Set what DeepSpeed looks for: a rendezvous even for one process (else mpi4py), and ninja on
     PATH."""
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]

@@ -112,7 +112,7 @@ class Runtime:
     def join_with_deepspeed(
         self, file: str, stage: int | None, group: InitProcessGroupKwargs
     ) -> Accelerator:
-        """Accelerate with ZeRO as the launcher's `stage` and `file`, or the shipped
+        """Return Accelerate with ZeRO as the launcher's `stage` and `file`, or the shipped
         ds_config.json, say."""
         settings, self.notes = deepspeed_config.read(
             file,
@@ -131,19 +131,19 @@ class Runtime:
         )
 
     def mean(self, value: torch.Tensor) -> float:
-        """The mean of a scalar over the processes."""
+        """Return the mean of a scalar over the processes."""
         self.watchdog.heartbeat()
         return float(self.accelerator.reduce(value.detach().float(), reduction="mean"))
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process."""
+        """Return whether the flag is true in any process."""
         if self.num_processes == 1:
             return flag
         raised = torch.tensor(float(flag), device=self.device)
         return float(self.accelerator.reduce(raised, reduction="sum")) > 0
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait for every process."""
         self.watchdog.heartbeat()
         self.accelerator.wait_for_everyone()
 
@@ -165,7 +165,7 @@ class Runtime:
 
 
 def leave_group() -> None:
-    """Leave the other processes after an error; NCCL would add a warning to its sentence."""
+    """Leave the other processes after an error; NCCL would add a warning to its message."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -173,8 +173,8 @@ def leave_group() -> None:
 def split_batch(
     global_batch: int, num_processes: int, wanted: int, *, most: int
 ) -> tuple[int, int]:
-    """(micro-batch, accumulation) so that micro-batch x accumulation x processes is the global
-    batch.
+    """Return (micro-batch, accumulation) so that micro-batch x accumulation x processes is the
+    global batch.
 
     Raises:
         ValueError: it does not split evenly.
@@ -197,14 +197,14 @@ def split_batch(
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
+    """Return bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bf16" else torch.float32
     if device.type == "cuda":
@@ -238,7 +238,8 @@ def compile_model(
     runtime: Runtime,
     say: Callable[[str], None],
 ) -> bool:
-    """Compile the model if `setting` (auto, on, off) and this machine allow it; whether it was.
+    """Compile the model if `setting` (auto, on, off) and this machine allow it; return whether it
+    was.
 
     Raises:
         ValueError: the setting is on, and compiling does not work here.

@@ -39,7 +39,8 @@ class TrainingEngine:
             )
 
     def update(self, blocks: torch.Tensor, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """One optimizer step on `blocks`, (accumulation, micro_batch, context + 1) compact ids.
+        """Make one optimizer step on `blocks`, (accumulation, micro_batch, context + 1) compact
+        ids.
 
         An update whose gradient is not finite does not happen, nor does any after it:
         `num_skipped` counts them.
@@ -57,12 +58,12 @@ class TrainingEngine:
         return int(self.optimizer.num_skipped)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The decoder's fp32 weights by name, whole, on every process; all must call."""
+        """Return the decoder's fp32 weights by name, whole, on every process; all must call."""
         return {name: self.state.weight(weight) for name, weight in self.names.items()}
 
     def moments(self) -> dict[str, torch.Tensor]:
-        """What the optimizer remembers, `<weight>.exp_avg` and, of AdamW's, `<weight>.exp_avg_sq`,
-        whole; all processes must call."""
+        """Return the optimizer's moments, whole: `<weight>.exp_avg` and, of AdamW's,
+        `<weight>.exp_avg_sq`; all processes must call."""
         return {
             f"{name}.{key}": self.state.moment(weight, key)
             for name, weight in self.names.items()

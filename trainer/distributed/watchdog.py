@@ -75,7 +75,8 @@ def abort(cause: str, is_initialized: bool, checkpoint_step: int) -> NoReturn:
 
 
 def lost_connection(error: Exception) -> str:
-    """Which connection broke, without the C++ around it; empty if the error is of another kind."""
+    """Return which connection broke, without the C++ around it; empty for an error of another
+    kind."""
     if not isinstance(error, DistError) and "gloo" not in str(error):  # gloo's have no type
         return ""
     return re.sub(r"^\[\S+\] ", "", str(error).splitlines()[0]).partition(". ")[0]

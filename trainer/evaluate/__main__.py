@@ -22,7 +22,7 @@ from trainer.output.console import Parser, run_command
 
 
 def parser() -> Parser:
-    """The command line for one model."""
+    """Return the command line for one model."""
     found = Parser(
         prog="python -m trainer.evaluate",
         description="How well a model predicts true stories: perplexity, bits per byte.",
@@ -48,7 +48,7 @@ def parser() -> Parser:
 
 
 def compare_parser() -> Parser:
-    """The command line for several models."""
+    """Return the command line for several models."""
     found = Parser(
         prog="python -m trainer.evaluate compare",
         description="Models side by side on the same stories, with paired differences.",
@@ -61,7 +61,7 @@ def compare_parser() -> Parser:
 
 
 def add_scoring_options(found: Parser) -> None:
-    """The options that both commands have."""
+    """Add the options that both commands have."""
     add = found.add_argument
     add(
         "--stories",
@@ -85,7 +85,7 @@ def add_scoring_options(found: Parser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; see `run_command` for what it returns."""
+    """Run the command and return its exit status: see `run_command`."""
     words = sys.argv[1:] if arguments is None else arguments
     return run_command(lambda: evaluate(words))
 

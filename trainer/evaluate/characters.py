@@ -69,7 +69,7 @@ def measure_characters(
     count: int,
     ways: Iterable[Sampling],
 ) -> list[dict[str, Any]]:
-    """The counts of what the model makes of the introductions in `count` of the stories.
+    """Count how the model continues the introductions in `count` of the stories.
 
     Returns:
         for each way of sampling, and for the true stories under "true", a row {sampling, stories,
@@ -94,8 +94,8 @@ def measure_characters(
 def introductions_of(
     stories: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int, longest: int
 ) -> list[Opening]:
-    """Openings of the first `count` stories that introduce a person within `longest` tokens; each
-    ends with the name."""
+    """Return the openings of the first `count` stories that introduce a person within `longest`
+    tokens; each ends with the name."""
     start = start_token(tokenizer)
     found: list[Opening] = []
     for story in stories:
@@ -114,7 +114,7 @@ def introductions_of(
 
 
 def count_characters(stories: Iterable[str]) -> Characters:
-    """The three counts over whole stories, opening and continuation together."""
+    """Return the three counts over whole stories, opening and continuation together."""
     pronouns: list[bool] = []
     subjects: list[bool] = []
     roles: list[bool] = []

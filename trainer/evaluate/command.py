@@ -49,7 +49,7 @@ def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = Non
 
 
 def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iterator[str]:
-    """Stories without the space around them, cleaned if asked for."""
+    """Yield stories without the space around them, cleaned if there is a cleaner."""
     for number, story in enumerate(stories, start=1):
         if any("\ud800" <= letter <= "\udfff" for letter in story):
             raise ValueError(
@@ -62,8 +62,8 @@ def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iter
 
 
 def cleaning_of(folder: Path) -> Corpus:
-    """The corpus settings that a model was trained with, from its training.json; a run's is in
-    its export.
+    """Return the corpus settings that a model was trained with, from its training.json; of a run
+    from its export's.
 
     Raises:
         ValueError: the folder has no such file, or it names no cleaning.
@@ -82,7 +82,7 @@ def cleaning_of(folder: Path) -> Corpus:
 
 
 def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:
-    """The stories to score.
+    """Return the stories to score.
 
     Raises:
         ValueError: the files hold no stories.
@@ -96,7 +96,7 @@ def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> l
 def opened(
     options: argparse.Namespace, name: str
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model where it is to compute, and its tokenizer."""
+    """Return a model on the device that computes, and its tokenizer."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     device = options.device
@@ -111,7 +111,7 @@ def scored(
     tokenizer: PreTrainedTokenizerBase,
     stories: list[str],
 ) -> Likelihood:
-    """The scores of all stories, as the options want them."""
+    """Score all stories as the options want."""
     return score(
         model,
         stories,
@@ -123,7 +123,7 @@ def scored(
 
 
 def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
-    """Evaluates one model, prints the figures unless they are wanted as JSON, and returns them.
+    """Evaluate one model, print the figures unless they are wanted as JSON, and return them.
 
     Raises:
         ValueError: one message on what cannot be done.
@@ -180,7 +180,7 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_comparison(options: argparse.Namespace) -> dict[str, Any]:
-    """Compares models, prints the table unless it is wanted as JSON, and returns it.
+    """Compare models, print the table unless it is wanted as JSON, and return it.
 
     Raises:
         ValueError: one message on what cannot be done.

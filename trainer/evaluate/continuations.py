@@ -78,7 +78,7 @@ class Continuation:
         return self.true, self.written
 
     def cut(self, tokenizer: PreTrainedTokenizerBase) -> str:
-        """What was written, as long as the true half at most."""
+        """Return what was written, as long as the true half at most."""
         if self.num_written <= self.num_true:
             return self.written
         ids = tokenizer(self.written, add_special_tokens=False, verbose=False)["input_ids"]
@@ -101,14 +101,15 @@ class Opening:
 
 
 def room_of(model: PreTrainedModel) -> tuple[int, int]:
-    """Tokens that an opening may have with its start token, and that are written after it."""
+    """Return how many tokens an opening may have with its start token, and how many are written
+    after it."""
     context = getattr(model.config, "max_position_embeddings", None) or 1024
     written = min(LONGEST, context // 2)
     return context - written, written
 
 
 def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id before a story."""
+    """Return the id of the token before a story."""
     start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
     return int(start)
 
@@ -116,7 +117,8 @@ def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
 def openings_of(
     model: PreTrainedModel, stories: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int
 ) -> list[Opening]:
-    """The openings of the first `count` stories that have halves and leave the model its room."""
+    """Return the openings of the first `count` stories that have halves and leave enough
+    context."""
     longest, _ = room_of(model)
     start = start_token(tokenizer)
     found: list[Opening] = []
@@ -138,7 +140,7 @@ def continue_stories(
     *,
     batch: int = 16,
 ) -> list[Continuation]:
-    """A continuation of each opening, in their order."""
+    """Return a continuation of each opening, in their order."""
     _, length = room_of(model)
     written: dict[int, list[int]] = {}
     with (
@@ -159,7 +161,7 @@ def continue_stories(
 
 
 def draws(sampling: Sampling, number: int, length: int) -> np.ndarray:
-    """The random numbers of an opening, one a token: (length,) in [0, 1)."""
+    """Return the random numbers of an opening, one per token: (length,) in [0, 1)."""
     return np.random.default_rng([sampling.seed, number]).random(length)
 
 
@@ -170,7 +172,7 @@ def write_on(
     sampling: Sampling,
     length: int,
 ) -> list[list[int]]:
-    """The ids that follow each opening, `length` at most, an end-of-text token among them."""
+    """Return the ids that follow each opening, `length` at most, with the end-of-text token."""
     end = tokenizer.eos_token_id
     prompts = left_padded([opening.ids for opening in openings], end, model.device)
     width = prompts["input_ids"].shape[1]
@@ -228,7 +230,7 @@ class FixedDraws(LogitsProcessor):
 def as_continuation(
     opening: Opening, written: list[int], tokenizer: PreTrainedTokenizerBase
 ) -> Continuation:
-    """Ids as texts."""
+    """Return the true and the written half of a story as texts."""
     decode: Any = tokenizer.decode
     end = tokenizer.eos_token_id
     ended = end in written

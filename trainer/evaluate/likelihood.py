@@ -68,7 +68,7 @@ class Evaluation:
     seconds: float
 
     def summary(self, file: str) -> dict[str, Any]:
-        """What training.json keeps of it; `file` names the stories."""
+        """Return what training.json keeps of it; `file` names the stories."""
         kept = asdict(self)
         del kept["seconds"]
         return {**kept, "file": file}
@@ -111,7 +111,7 @@ class Likelihood:
         return np.diff(self.starts)
 
     def evaluation(self) -> Evaluation:
-        """The figures over all stories."""
+        """Return the figures over all stories."""
         columns = np.stack([self.nats_of_story, self.tokens_of_story, self.bytes])
         nats, tokens, num_bytes = (float(total) for total in columns.sum(axis=1))
         drawn = resampled_sums(columns)
@@ -138,7 +138,7 @@ def evaluate(
     tokenizer: PreTrainedTokenizerBase,
     **how: Any,
 ) -> Evaluation:
-    """The figures of `score`, which says what it takes and what it raises."""
+    """Return the figures of `score`, which says what it takes and what it raises."""
     return score(model, stories, tokenizer, **how).evaluation()
 
 
@@ -151,8 +151,8 @@ def score(
     context: int | None = None,
     batch: int = 16,
 ) -> Likelihood:
-    """Scores every token of stories that the model did not train on. All of them are held in
-    memory, as token ids.
+    """Score every token of stories that the model did not train on. All of them are held in memory,
+    as token ids.
 
     Args:
         model: a causal language model in fp32; it is left in the mode it came in.
@@ -215,7 +215,7 @@ def _score_windows(
     stride: int,
     batch: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nats, confidence and correctness of all tokens, each (starts[-1],)."""
+    """Return nats, confidence and correctness of all tokens, each (starts[-1],)."""
     windows = [
         (sequence, *window)
         for sequence, ids in enumerate(sequences)
@@ -249,7 +249,8 @@ def _score_windows(
 
 
 def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Windows over `length` predictions: (start, end, first); those from first on are new in it."""
+    """Yield windows over `length` predictions: (start, end, first); those from `first` on are
+    new."""
     scored = start = 0
     while scored < length:
         end = min(start + context, length)
@@ -258,7 +259,7 @@ def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, in
 
 
 def _context(model: PreTrainedModel, wanted: int | None) -> int:
-    """Tokens to look back on: those wanted, else all that the model can."""
+    """Return how many tokens to look back on: `wanted`, else all that the model can."""
     limit = getattr(model.config, "max_position_embeddings", wanted)
     if limit is None:
         raise ValueError("the model's config.json names no context length: choose a context")
@@ -271,7 +272,8 @@ def _context(model: PreTrainedModel, wanted: int | None) -> int:
 def _encode(
     stories: Iterable[str], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Each story as start token, ids, end-of-text token, (length + 2,) int32; the bytes of each."""
+    """Return each story as start token, ids, end-of-text token, (length + 2,) int32, and the bytes
+    of each."""
     texts = [story for story in stories if story.strip()]
     end = tokenizer.eos_token_id
     start = start_token(tokenizer)
@@ -289,7 +291,7 @@ def _score_batch(
     sequences: list[np.ndarray],
     windows: list[tuple[int, int, int, int]],
 ) -> Scored:
-    """What is said of every token that is new in these windows."""
+    """Score every token that is new in these windows."""
     width = max(end - start for _, start, end, _ in windows)
     inputs = np.zeros((len(windows), width), dtype=np.int64)
     new = np.zeros((len(windows), width), dtype=bool)

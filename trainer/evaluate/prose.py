@@ -84,7 +84,8 @@ def measure_prose(
     tokenizer: PreTrainedTokenizerBase,
     training: TrainingText | None = None,
 ) -> Prose:
-    """BLEU and the measures of what was written; `training` is made by `find_in_training`."""
+    """Return BLEU and the measures of the continuations; `training` comes from
+    `find_in_training`."""
     bleu, signature = bleu_of(
         [pair.cut(tokenizer) for pair in continuations], [pair.true for pair in continuations]
     )
@@ -101,8 +102,8 @@ def measure_prose(
 
 
 def bleu_of(written: list[str], true: list[str]) -> tuple[float | None, str]:
-    """BLEU of the whole corpus and sacrebleu's signature. A training run does not fail at its end
-    for want of that package: then there is neither."""
+    """Return the BLEU of the whole corpus and sacrebleu's signature. Without that package there is
+    neither, so that a training run does not fail at its end."""
     try:
         from sacrebleu.metrics.bleu import BLEU
     except ImportError:
@@ -131,7 +132,8 @@ def measure(texts: list[tuple[str, int]], training: TrainingText | None) -> Meas
 def find_in_training(
     training: Iterable[str], texts: Iterable[str], stories: Iterable[str] = ()
 ) -> TrainingText:
-    """What of `texts` and of whole `stories` stands in the training stories.
+    """Return which words and runs of `texts`, and which whole `stories`, are in the training
+    stories.
 
     Only what is looked for is kept in memory, so the training stories may be many.
     """
@@ -152,34 +154,34 @@ def find_in_training(
 
 
 def same_story(story: str) -> Run:
-    """What two stories have in common that differ in case and punctuation only."""
+    """Return the same value for two stories that differ in case and punctuation only."""
     return tuple(words(story))
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in lower case and without punctuation."""
+    """Return the words of a text, in lower case and without punctuation."""
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
 
 
 def runs(text: list[str], length: int) -> list[Run]:
-    """All runs of `length` words, in order."""
+    """Return all runs of `length` words, in order."""
     return list(zip(*(text[first:] for first in range(length)), strict=False))
 
 
 def part(flags: list[bool]) -> float:
-    """The part that is true, 0 of nothing."""
+    """Return the part of the flags that is true; 0 without flags."""
     return sum(flags) / len(flags) if flags else 0.0
 
 
 def distinct(texts: list[list[str]], length: int) -> float:
-    """Different runs of `length` words as a part of all in all texts (distinct-n of Li et al.,
+    """Return the distinct runs of `length` words as a part of all runs (distinct-n of Li et al.,
     2016)."""
     every = [run for text in texts for run in runs(text, length)]
     return len(set(every)) / len(every) if every else 0.0
 
 
 def repeated(texts: list[list[str]]) -> float:
-    """Part of the 4-word runs that occurred before in the same text, over all texts."""
+    """Return the part of the 4-word runs that occurred before in the same text, over all texts."""
     every = [runs(text, REPEATED) for text in texts]
     total = sum(map(len, every))
     return (total - sum(len(set(some)) for some in every)) / total if total else 0.0

@@ -19,8 +19,8 @@ def validation_loss(
     context: int,
     document_masking: DocumentMasking | None,
 ) -> float | None:
-    """Mean nats per token over the first blocks of the validation split, in fp32; None if it has
-    none. Attention is as it was in training."""
+    """Return the mean nats per token over the first blocks of the validation split, in fp32, with
+    the attention of training; None if the split has no block."""
     tokens = store.split("validation")
     losses = []
     for block in range(min(num_blocks, store.num_blocks("validation", context))):

@@ -14,7 +14,7 @@ from trainer.output.console import Parser, run_command
 
 
 def parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     found = Parser(prog="python -m trainer.export", description="An export in another form.")
     forms = found.add_subparsers(dest="form", required=True, parser_class=Parser)
     gguf = forms.add_parser("gguf", help="one file for llama.cpp, Ollama, LM Studio")
@@ -25,7 +25,7 @@ def parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; see `run_command` for what it returns."""
+    """Run the command and return its exit status: see `run_command`."""
 
     def write() -> None:
         options = parser().parse_args(arguments)

@@ -30,7 +30,7 @@ HISTORY_FORMAT = 1
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether an export has all that its run could give it."""
+    """Return whether an export has everything that its run could give it."""
     return (folder / CARD).is_file()
 
 
@@ -78,7 +78,7 @@ def take_snapshots(folder: Path, snapshots: Path) -> None:
 
 
 def link(source: str, target: str) -> None:
-    """One file under two names, or a copy where the disk cannot."""
+    """Link a file under a second name, or copy it where the disk has no links."""
     try:
         os.link(source, target)
     except OSError:

@@ -70,7 +70,7 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
 
 
 def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
-    """Configuration and weights of an export."""
+    """Return the configuration and the weights of an export."""
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file() or not (folder / "tokenizer.json").is_file():
@@ -88,7 +88,7 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
 
 
 def check_computed(folder: Path, config: PretrainedConfig) -> None:
-    """Refuse a model that llama.cpp would compute in another way, or that it does not know.
+    """Refuse a model that llama.cpp does not know, or would compute in another way.
 
     Raises:
         ValueError: it is one.
@@ -112,9 +112,9 @@ def check_computed(folder: Path, config: PretrainedConfig) -> None:
 
 
 def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) -> np.ndarray:
-    """A weight in llama.cpp's order: GPT-2's matrices are stored the other way round, and in a
-    Llama it turns neighbouring values of a head where transformers turns its two halves. Keys may
-    have fewer heads than queries."""
+    """Return a weight in llama.cpp's order: GPT-2's matrices are transposed, and a Llama's rotation
+    turns neighbouring values of a head where transformers turns its two halves. Keys may have fewer
+    heads than queries."""
     if re.search(r"\.(c_attn|c_proj|c_fc)\.weight$", name):
         return np.ascontiguousarray(value.T)
     rotates_pairs = BLOCKS[config.model_type].gguf_rotates_pairs
@@ -128,7 +128,7 @@ def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) 
 
 
 def add_shape(writer: Any, config: PretrainedConfig) -> None:
-    """What llama.cpp has to know of the network."""
+    """Add the shape of the model."""
     writer.add_name(Path(str(config.name_or_path)).name)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -150,7 +150,7 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
 
 
 def add_tokenizer(writer: Any, folder: Path, config: PretrainedConfig, gguf: Any) -> None:
-    """The export's tokenizer, and that a text begins with the end-of-text token.
+    """Add the export's tokenizer, and that a text begins with the end-of-text token.
 
     Raises:
         ValueError: it splits words in a way of its own, for which llama.cpp has no name, or it is

@@ -29,8 +29,9 @@ SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
 
 
 def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> dict[str, Any]:
-    """The content of training.json: `known` holds name, preset, corpus, steps, tokens_seen and
-    validation. Names and licences are those of the settings; the Hub's TinyStories have theirs."""
+    """Return the content of training.json: `known` holds name, preset, corpus, steps,
+    tokens_seen and validation. Names and licences are those of the settings; the Hub's
+    TinyStories have theirs."""
     run = settings["run"]
     corpus = known["corpus"] | {
         "name": run["corpus_name"] or known["corpus"]["name"],
@@ -59,8 +60,8 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
 
 
 def started_from(name: str) -> dict[str, Any] | None:
-    """The model that a run started from and how many tokens it had trained on, with those of the
-    models before it; None of them where its folder does not say."""
+    """Return the model that a run started from, and how many tokens it and the models before it had
+    trained on; None if its folder does not say."""
     if not name:
         return None
     try:
@@ -73,7 +74,7 @@ def started_from(name: str) -> dict[str, Any] | None:
 
 
 def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings as they may be published: of a path that leads through somebody's folders, only
+    """Return the settings as they may be published: of a path outside the working directory only
     the file's name; names on the Hub and relative paths as they are."""
 
     found = {section: dict(keys) for section, keys in settings.items()}
@@ -84,13 +85,13 @@ def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def public_path(path: str) -> str:
-    """A path without the folders of whoever wrote it; a name on the Hub as it is."""
+    """Return a path without the folders of its author; a name on the Hub as it is."""
     leads_elsewhere = path.startswith(("~", "..")) or PurePath(path).is_absolute()
     return PurePath(path).name if leads_elsewhere else path
 
 
 def read_tiny_stories(settings: dict[str, Any]) -> bool:
-    """Whether the run learned from the Hub's data set."""
+    """Return whether the run learned from the Hub's data set."""
     return settings["corpus"]["source"] in TINY_STORIES
 
 
@@ -121,7 +122,7 @@ def optimizers(optim: dict[str, Any]) -> str:
 
 
 def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
-    """The rows on what the model is and how it was trained."""
+    """Return the rows on what the model is and how it was trained."""
     corpus, settings = training["corpus"], training["settings"]
     model, optim = settings["model"], settings["optim"]
     kv_heads = model.get("kv_heads") or model["num_heads"]
@@ -156,7 +157,7 @@ def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def card(folder: Path, training: dict[str, Any]) -> str:
-    """The model card, in the Hub's form."""
+    """Return the model card, in the Hub's form."""
     rows = [("", ""), *facts(training), *evaluated(training["validation"])]
     prose = training.get("prose") or []
     curve = (
@@ -197,7 +198,7 @@ long plots. It was not made safe for children; read along.
 
 
 def evaluated(found: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """The rows on how well it predicts."""
+    """Return the rows on how well it predicts."""
     if not found:
         return [("evaluated with", "nothing: no stories were held out, or evaluating failed")]
     return [
@@ -209,7 +210,7 @@ def evaluated(found: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def copies_much(prose: list[dict[str, Any]]) -> str:
-    """What a card says first of a model that copies more than twice what comes by chance."""
+    """Return the warning of a card whose model copies more than twice what chance gives."""
     much = [
         f"{way['written']['copied']:.1%} of its 8-word runs at {way['sampling']} stand in the "
         f"training stories, where true stories that it never read have {way['true']['copied']:.1%}"
@@ -220,7 +221,7 @@ def copies_much(prose: list[dict[str, Any]]) -> str:
 
 
 def how_it_writes(prose: list[dict[str, Any]]) -> str:
-    """The measures of its prose, as a section."""
+    """Return a section with the measures of its prose."""
     if not prose:
         return ""
     ways = [
@@ -242,7 +243,7 @@ training stories are those that come by chance.
 
 
 def characters(rows: list[dict[str, Any]]) -> str:
-    """How the model keeps its characters apart, as a paragraph and a table."""
+    """Return a paragraph and a table on how the model keeps its characters apart."""
     if not rows:
         return ""
     return f"""
@@ -253,7 +254,7 @@ It continued {rows[0]["stories"]:,} of these stories from "a girl named Lily" or
 
 
 def samples(training: dict[str, Any]) -> str:
-    """A story for each prompt, as a section."""
+    """Return a section with a story for each prompt."""
     found = training.get("samples") or []
     if not found:
         return ""
@@ -278,7 +279,7 @@ def plain(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as a quotation of Markdown."""
+    """Return a text as a quotation in Markdown."""
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
@@ -318,7 +319,7 @@ def model_index(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def world(training: dict[str, Any]) -> str:
-    """What the model learned from, with its authors or licence."""
+    """Return what the model learned from, with its authors or licence."""
     corpus = training["corpus"]
     name = f"its stories ({corpus['name']})"
     if read_tiny_stories(training["settings"]):

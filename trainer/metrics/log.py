@@ -69,7 +69,7 @@ class MetricsLog:
                 partial.write_text(text, encoding="utf-8")
 
     def step(self) -> None:
-        """One update is done."""
+        """Advance the progress bar by one update."""
         self.bar.update()
 
     def restart(self, step: int) -> None:
@@ -77,7 +77,7 @@ class MetricsLog:
         self.since, self.at = time.perf_counter(), step
 
     def train(self, step: int, nats: float, norm: float, rate: float) -> None:
-        """The loss of the steps since the last line, in nats per token, and the speed."""
+        """Log the loss since the last line, in nats per token, and the speed."""
         speed = (step - self.at) * self.tokens_per_step / (time.perf_counter() - self.since)
         bits = bits_per_byte(nats, self.bytes_per_token)
         mfu = speed * self.flops_per_token / self.peak
@@ -104,8 +104,8 @@ class MetricsLog:
         bytes_per_token: float,
         samples: list[dict[str, str]],
     ) -> None:
-        """The loss on stories that are not trained on, if there are some, and the stories of now,
-        {prompt, story} each."""
+        """Log the validation loss, if there is one, and the sample stories, {prompt, story}
+        each."""
         line: dict[str, Any] = {"step": step}
         message = f"step {step:,}: "
         if nats is not None:
@@ -116,7 +116,7 @@ class MetricsLog:
         self.message(message + (repr(samples[0]["story"]) if samples else "no sample story"))
 
     def message(self, sentence: str) -> None:
-        """A line above the progress bar."""
+        """Print a line above the progress bar."""
         if self.enabled:
             self.bar.write(sentence, file=sys.stderr)
 
@@ -141,12 +141,12 @@ class MetricsLog:
 
 
 def bits_per_byte(nats: float, bytes_per_token: float) -> float:
-    """Nats per token as bits per byte of the text, which does not depend on the tokenizer."""
+    """Return nats per token as bits per byte, which do not depend on the tokenizer."""
     return nats / math.log(2) / bytes_per_token
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics; a last line that a kill tore is left out."""
+    """Return the lines of a run's metrics, without a last line that a kill cut off."""
     file = folder / METRICS
     lines = []
     for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:

@@ -52,7 +52,7 @@ class DocumentMasking:
 
 
 def story_mask(begins: torch.Tensor) -> torch.Tensor:
-    """Whether a token sees another, (batch, 1, context, context), given where stories begin,
+    """Return whether a token sees another, (batch, 1, context, context), given where stories begin,
     (batch, context)."""
     story = begins.cumsum(1)
     same = story[:, :, None] == story[:, None, :]
@@ -60,8 +60,8 @@ def story_mask(begins: torch.Tensor) -> torch.Tensor:
 
 
 def story_bounds(begins: torch.Tensor, max_stories: int) -> torch.Tensor:
-    """Where each story of a batch begins among its tokens laid end to end, (max_stories + 1,)
-    int32; the end of the batch stands for those that are not there. `begins`: (batch, context)."""
+    """Return where each story of a batch begins among its tokens laid end to end, (max_stories +
+    1,) int32; the end of the batch stands for missing ones. `begins`: (batch, context)."""
     first = torch.zeros_like(begins)
     first[:, 0] = True  # a story does not go on in the next block
     count = (begins | first).flatten().cumsum(0)  # stories that have begun, at each token
@@ -70,8 +70,9 @@ def story_bounds(begins: torch.Tensor, max_stories: int) -> torch.Tensor:
 
 
 def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch: int) -> int:
-    """How many stories and parts of stories any `micro_batch` blocks of `tokens` can hold, which
-    `end_of_text` parts, wherever blocks begin; the split's end may go on at its start."""
+    """Return how many stories and parts of stories any `micro_batch` blocks of `tokens` can hold,
+    wherever blocks begin. `end_of_text` separates stories; the end of the split may continue at its
+    start."""
     chunk, most = BLOCKS_COUNTED_AT_ONCE * context, []
     for first in range(0, len(tokens), chunk):
         last = min(first + chunk, len(tokens)) + context
@@ -103,7 +104,8 @@ def attend_on_gpu(
 
 
 def flash_attention_works(dtype: torch.dtype) -> bool:
-    """Whether this card and this torch have the flash kernel for `dtype` (Ampere and newer)."""
+    """Return whether this GPU and this torch have the flash kernel for `dtype` (Ampere and
+    newer)."""
     return (
         dtype in (torch.bfloat16, torch.float16)
         and torch.backends.cuda.is_flash_attention_available()
@@ -124,7 +126,7 @@ def flash_attention_forward(
     max_length_q: int,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each story, as transformers calls it.
+    """Compute causal attention within each story, as transformers calls it.
 
     Args:
         query, key, value: (batch, heads, context, head_dim); keys and values may have fewer heads,

@@ -35,8 +35,8 @@ def stock_config(
     end_of_text: int | None = None,
     base: PretrainedConfig | None = None,
 ) -> PretrainedConfig:
-    """The transformers configuration of a shape, with a head of `vocabulary_size` ids; that of
-    `base` where the model starts from one."""
+    """Return the transformers configuration of a shape, with a head of `vocabulary_size` ids; that
+    of `base` if the model starts from one."""
     shared: dict[str, Any] = {
         "vocab_size": vocabulary_size,
         "bos_token_id": end_of_text,
@@ -57,15 +57,15 @@ def stock_config(
 
 
 def own_dropout(settings: Model) -> dict[str, Any]:
-    """The dropout of a class that has some itself, by its names."""
+    """Return the dropout of a class that has its own, by its names."""
     return dict.fromkeys(BLOCKS[settings.block].dropout, settings.dropout)
 
 
 def carried_over(
     base: PretrainedConfig, settings: Model, shared: dict[str, Any]
 ) -> PretrainedConfig:
-    """The configuration of a model that starts from another one: that one's, but for its ids, its
-    context and its dropout."""
+    """Return the configuration of a model that starts from another one: that one's, but for its
+    ids, context and dropout."""
     carried = copy.deepcopy(base)
     carried.update(
         shared
@@ -77,7 +77,7 @@ def carried_over(
 
 
 def stock_class(settings: Model) -> type[PreTrainedModel]:
-    """The transformers class that the shape belongs to."""
+    """Return the transformers class that the shape belongs to."""
     found: type[PreTrainedModel] = getattr(transformers, BLOCKS[settings.block].model)
     return found
 
@@ -88,7 +88,8 @@ def new_decoder(
     seed: int,
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """A fresh model over the vocabulary's slots; the same seed gives the same weights."""
+    """Return a fresh model over the vocabulary's compact ids; the same seed gives the same
+    weights."""
     block = BLOCKS[settings.block]
     torch.manual_seed(seed)
     decoder = stock_class(settings)(stock_config(settings, vocabulary.num_compact_ids, base=base))
@@ -140,7 +141,7 @@ def zero_in_training(module: torch.nn.Module, probability: float, *, whole: bool
 
 
 def last_hidden(decoder: PreTrainedModel, ids: torch.Tensor, **arguments: Any) -> torch.Tensor:
-    """The states before the head, (batch, length, hidden), of ids (batch, length).
+    """Return the states before the head, (batch, length, hidden), of ids (batch, length).
 
     Rows may be padded on the right, where a causal model cannot look; `arguments` are those of the
     decoder that say what else a token does not see.
@@ -156,7 +157,7 @@ def full_decoder(
     weights: dict[str, torch.Tensor],
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """The stock model over all ids that equals the trained one: what is sampled, evaluated and
+    """Return the stock model over all ids that equals the trained one: it is sampled, evaluated and
     exported.
 
     `weights` are the trained decoder's parameters by name; they are copied. `base` is the

@@ -39,7 +39,7 @@ class CompactVocabulary:
 
     @classmethod
     def of(cls, id_counts: np.ndarray, end_of_text: int, *, compact: bool) -> CompactVocabulary:
-        """The map for a corpus in which id i occurs `id_counts[i]` times (shape (ids,))."""
+        """Return the map for a corpus in which id i occurs `id_counts[i]` times (shape (ids,))."""
         every = np.arange(len(id_counts))
         used = np.flatnonzero(id_counts) if compact else every
         unused = np.setdiff1d(every, used)
@@ -66,5 +66,5 @@ class CompactVocabulary:
         return len(self.log_multiplicity)
 
     def expand(self, embedding: torch.Tensor) -> torch.Tensor:
-        """The trained rows (num_compact_ids, hidden) as the full table (ids, hidden)."""
+        """Return the trained rows (num_compact_ids, hidden) as the full table (ids, hidden)."""
         return embedding[self.compact_id_of.to(embedding.device)]

@@ -16,7 +16,7 @@ M_MMAP_MAX = -4
 
 
 def usable_gpu() -> bool:
-    """Whether there is a GPU and this PyTorch has kernels for it.
+    """Return whether there is a GPU and this PyTorch has kernels for it.
 
     `torch.cuda.is_available()` is also true for a card that is too old for the wheel (a GTX 10xx
     or V100 with torch 2.13), where the first kernel fails.
@@ -25,18 +25,18 @@ def usable_gpu() -> bool:
 
 
 def capability() -> tuple[int, int]:
-    """(major, minor) compute capability of the first card."""
+    """Return the (major, minor) compute capability of the first GPU."""
     return torch.cuda.get_device_capability(0)
 
 
 def lowest_capability() -> tuple[int, int]:
-    """The lowest compute capability that this PyTorch has kernels for."""
+    """Return the lowest compute capability that this PyTorch has kernels for."""
     numbers = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
     return min((int(one[1]), int(one[2])) for one in numbers if one) if any(numbers) else (0, 0)
 
 
 def why_not_used() -> str | None:
-    """Why a card that is there is not used, and the remedy; None where there is nothing to say."""
+    """Return why a GPU is not used, and the remedy; None if there is nothing to say."""
     if usable_gpu():
         return None
     if torch.cuda.is_available():
@@ -57,14 +57,14 @@ def why_not_used() -> str | None:
 
 
 def name_of(device: torch.device) -> str:
-    """What people call the device."""
+    """Return the name of a device for people."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return "the CPU" if device.type == "cpu" else str(device)
 
 
 def why_not_compiled(device: torch.device) -> str | None:
-    """Why `torch.compile` does not work here, found out by compiling two lines; None if it does.
+    """Return why `torch.compile` does not work here, by compiling two lines; None if it works.
 
     Inductor needs a C++ compiler for the CPU, and for a GPU Triton, a C compiler and Python.h.
     """

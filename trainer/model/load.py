@@ -52,7 +52,7 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|gpt2")
 def open_model(
     name: str | Path, *, device: str = "cpu", stores: str | Path = "data"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model of that name, in fp32 and ready to score, with its tokenizer.
+    """Open the model of that name, in fp32 and ready to score; return it with its tokenizer.
 
     Args:
         name: see the head of this file.
@@ -88,7 +88,7 @@ def open_model(
 
 
 def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
-    """Refuse weights that are not numbers.
+    """Refuse weights that are NaN or infinite.
 
     Raises:
         ValueError: there are some.
@@ -104,7 +104,7 @@ def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
 @torch.inference_mode()
 def check_causal(model: PreTrainedModel, name: str | Path) -> None:
     """Refuse a model whose predictions change with the tokens that follow: a masked language model
-    (BERT) looks at what comes later, and its probabilities are those of gaps.
+    (BERT) sees what comes later, and its probabilities are those of gaps.
 
     Raises:
         ValueError: it is one.
@@ -117,7 +117,7 @@ def check_causal(model: PreTrainedModel, name: str | Path) -> None:
 
 
 def model_of_run(folder: Path) -> Path:
-    """The export of a run, or its newest checkpoint while it has none."""
+    """Return the export of a run, or its newest checkpoint while it has none."""
     if (folder / run_folder.EXPORT).is_dir():
         return folder / run_folder.EXPORT
     found = sorted((folder / run_folder.CHECKPOINTS).glob("step-????????"))
@@ -127,7 +127,7 @@ def model_of_run(folder: Path) -> Path:
 
 
 def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A checkpoint as the stock model that its run would export."""
+    """Open a checkpoint as the stock model that its run would export."""
     found = checkpoint.first_intact([folder])
     if found is None:
         raise ValueError(f"the checkpoint {folder} is damaged: name another")
@@ -151,8 +151,8 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
 
 
 def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
-    """Let a model read the ids of the `wanted` tokenizer; whether its own, `tokenizer`, has others.
-    Each then gets the mean of the rows of the tokens that its own writes it with.
+    """Let a model read the ids of the `wanted` tokenizer; return whether its own, `tokenizer`, has
+    others. Each id then gets the mean of the rows of the tokens that the own one writes it with.
 
     Raises:
         ValueError: its tokenizer writes ids that it has no rows for.
@@ -181,9 +181,9 @@ def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) 
 
 
 def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
-    """Whether a model reads the ids of the `wanted` tokenizer already; then the rows behind them
-    are dropped: an embedding that was padded to a round number has some, and one whose `tokenizer`
-    got more special tokens."""
+    """Return whether a model reads the ids of the `wanted` tokenizer already. If so, drop its
+    other rows: an embedding may be padded to a round number, or its `tokenizer` have more
+    special tokens."""
     theirs, ours = tokenizer.get_vocab(), wanted.stock().get_vocab()
     has_same_ids = (
         ours.items() <= theirs.items()
@@ -196,7 +196,7 @@ def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Toke
 
 
 def trained_ids(model: PreTrainedModel) -> np.ndarray:
-    """1 for every id with a row of its own in the embedding, else 0: (vocabulary,) int64.
+    """Return 1 for every id with a row of its own in the embedding, else 0: (vocabulary,) int64.
 
     Ids that a model of ours never saw share rows, which are equal.
     """
@@ -209,7 +209,7 @@ def trained_ids(model: PreTrainedModel) -> np.ndarray:
 
 
 def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A transformers folder; a snapshot without a tokenizer has GPT-2's."""
+    """Open a transformers folder; a snapshot without a tokenizer has GPT-2's."""
     without_tokenizer = (folder / "snapshot.json").is_file() and not (folder / FILE).is_file()
     for name in ("config.json", *([] if without_tokenizer else ["tokenizer_config.json"])):
         if not (folder / name).is_file():
@@ -239,8 +239,8 @@ def check_memory(folder: Path) -> None:
 
 
 def num_weights(file: Path) -> int:
-    """Numbers in a safetensors file, by its header; 0 of a damaged one, of which is said more
-    when it is opened."""
+    """Return how many numbers a safetensors file holds, by its header; 0 if it is damaged, which
+    opening it reports."""
     try:
         with safe_open(file, framework="np") as tensors:
             names = tensors.keys()
@@ -252,7 +252,8 @@ def num_weights(file: Path) -> int:
 def open_stock(
     folder: str, tokenizer_folder: str, *, local: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A causal language model and a tokenizer that transformers knows, from folders or the Hub."""
+    """Open a causal language model and a tokenizer that transformers knows, from folders or the
+    Hub."""
     transformers.utils.logging.disable_progress_bar()  # a moment, for what is small
     what = "the model folder" if local else "the Hub's model"
     try:

@@ -58,8 +58,9 @@ class NextTokenLoss(nn.Module):
         self.register_buffer("log_multiplicity", vocabulary.log_multiplicity, persistent=False)
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean nats per token of `targets` given `inputs`, both (batch, context) slots: a scalar.
-        With teachers, a weighted mean of that and of the nats per token of what they predict.
+        """Return the mean nats per token of `targets` given `inputs`, both (batch, context) compact
+        ids: a scalar. With teachers, a weighted mean of that and of the cross-entropy with their
+        predictions.
 
         Every batch has the same number of tokens, so the mean over processes and micro-batches of
         this mean is the mean over the global batch's tokens.
@@ -69,7 +70,7 @@ class NextTokenLoss(nn.Module):
             return self.mean_nats(inputs, targets)
 
     def mean_nats(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """`forward` in whatever arithmetic is in force."""
+        """Compute `forward` in the arithmetic that is in force."""
         # Each: (batch, context, hidden)
         hidden = self.states(self.decoder, inputs)
         with torch.no_grad():
@@ -95,8 +96,8 @@ class NextTokenLoss(nn.Module):
     def nats(
         self, hidden: torch.Tensor, targets: torch.Tensor, *taught: torch.Tensor
     ) -> torch.Tensor:
-        """The loss of `targets` (batch, context) given the states before the head, those of each
-        teacher in `taught`."""
+        """Return the loss of `targets` (batch, context) given the states before the head, and those
+        of each teacher in `taught`."""
         logits = self.logits(self.decoder, hidden)
         # A target that the corpus does not use (validation may hold some) is one of those that
         # share its slot.
@@ -112,8 +113,8 @@ class NextTokenLoss(nn.Module):
     def nats_of_teachers(
         self, logits: torch.Tensor, taught: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """Mean nats per token, under `logits` (batch, context, slots), of the mean of the teachers'
-        probabilities (Hinton et al. 2015, at temperature 1)."""
+        """Return the mean nats per token, under `logits` (batch, context, compact ids), of the mean
+        of the teachers' probabilities (Hinton et al. 2015, at temperature 1)."""
         with torch.no_grad():
             pairs = zip(self.teachers, taught, strict=True)
             probabilities = [self.logits(*pair).softmax(-1) for pair in pairs]
@@ -123,6 +124,7 @@ class NextTokenLoss(nn.Module):
         return (logits.logsumexp(-1) - expected).mean()
 
     def logits(self, decoder: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
-        """(batch, context, slots) fp32 of a decoder's states before its head."""
+        """Return the logits of a decoder's states before its head: (batch, context, compact ids)
+        fp32."""
         head = cast(torch.Tensor, decoder.get_input_embeddings().weight)  # tied
         return functional.linear(hidden, head).float() + self.log_multiplicity

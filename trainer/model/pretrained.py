@@ -47,8 +47,8 @@ ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # that do not depend on 
 def open_pretrained(
     config: Config,
 ) -> tuple[Config, tuple[PreTrainedModel, PreTrainedTokenizerBase] | None]:
-    """The settings with the shape of the model to start from, and that model with its tokenizer;
-    None without one.
+    """Return the settings with the shape of the model to start from, and that model with its
+    tokenizer, or None without one.
 
     Raises:
         ValueError: the model does not exist, the trainer cannot make its shape, or a setting
@@ -87,7 +87,7 @@ def open_pretrained(
 
 
 def shape_of(stock: PretrainedConfig, name: str) -> Model:
-    """The shape of a stock model as the trainer's settings; `name` is what it is called.
+    """Return the shape of a stock model as the trainer's settings; `name` is for messages.
 
     Raises:
         ValueError: it is one that the trainer cannot train.
@@ -142,7 +142,8 @@ def take_vocabulary(
 
 
 def fingerprint_of(pretrained: PreTrainedModel) -> str:
-    """SHA-256 of its weights, in hexadecimal: a resumed run must have started from the same."""
+    """Return the SHA-256 of its weights, in hexadecimal: a resumed run must have started from the
+    same."""
     digest = hashlib.sha256()
     for name, weight in sorted(pretrained.state_dict().items()):
         digest.update(name.encode())
@@ -170,7 +171,7 @@ def copy_weights(
 
 
 def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]:
-    """The models that model.teachers names.
+    """Open the models that model.teachers names.
 
     Raises:
         ValueError: a model does not exist, the trainer cannot make its shape, it has another
@@ -197,8 +198,8 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]
 def over_compact_ids(
     models: Sequence[PreTrainedModel], vocabulary: CompactVocabulary, device: torch.device
 ) -> list[PreTrainedModel]:
-    """Teachers over the slots of a run's vocabulary, ready to predict on `device`. Rows of ids that
-    share a slot are taken to be equal, as they are in our exports."""
+    """Return teachers over the compact ids of a run's vocabulary, ready to predict on `device`.
+    Rows of ids that share a compact id are taken to be equal, as in our exports."""
     found = []
     for model in models:
         shape = shape_of(model.config, "the teacher")

@@ -57,7 +57,7 @@ def update_stack(
 def orthogonalize_partition(
     optimizer: Optimizer, partition: torch.Tensor, direction: torch.Tensor
 ) -> torch.Tensor:
-    """The elements of the orthogonalized matrices that a flat partition holds, (1, size)."""
+    """Return the elements of the orthogonalized matrices that a flat partition holds, (1, size)."""
     element_ids, shapes = optimizer.element_ids[partition], optimizer.shapes
     size = 1 + sum(shape.numel() for shape in shapes)
     whole = torch.zeros(size, device=partition.device)
@@ -73,8 +73,8 @@ def orthogonalize_partition(
 
 
 def orthogonalize(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """About the nearest matrices with orthonormal rows or columns, (count, rows, columns), scaled
-    to AdamW's length.
+    """Return about the nearest matrices with orthonormal rows or columns, (count, rows, columns),
+    scaled to AdamW's length.
 
     Five Newton-Schulz iterations bring the singular values to between 0.7 and 1.2 (Jordan 2024).
     """

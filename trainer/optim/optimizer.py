@@ -43,7 +43,7 @@ KINDS = {
 def new_optimizer(
     settings: Optim, model: nn.Module, dtype: torch.dtype = torch.float32
 ) -> Optimizer:
-    """The optimizer that the settings ask for; `dtype` is Muon's arithmetic.
+    """Return the optimizer that the settings ask for; `dtype` is Muon's arithmetic.
 
     Matrices and embeddings decay, gains and biases do not.
     """
@@ -114,7 +114,7 @@ class Optimizer(torch.optim.AdamW):
                 group["lr"], group["capturable"] = rate, True
 
     def set_rate(self, rate: float) -> None:
-        """The learning rate of the next update."""
+        """Set the learning rate of the next update."""
         for group in self.param_groups:
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)  # the same tensor in all groups

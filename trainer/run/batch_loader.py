@@ -34,8 +34,8 @@ class BatchLoader:
         self.compact_id_of = vocabulary.compact_id_of.to(runtime.device)
 
     def of(self, step: int) -> torch.Tensor:
-        """This process's blocks of a step on its device, as slots of the vocabulary: (accumulation,
-        micro_batch, context + 1); the last slot of a block is a target only."""
+        """Return this process's blocks of a step on its device, as compact ids: (accumulation,
+        micro_batch, context + 1). The last id of a block is a target only."""
         runtime = self.runtime
         count = runtime.micro_batch * runtime.accumulation
         starts = self.order.starts(step, self.context, shifted=self.shifted)

@@ -20,7 +20,7 @@ WARM_UP, MEASURED = 2, 5  # updates
 
 
 def dry_run(trainer: Trainer) -> str:
-    """The plan of a run with what a few updates of it show."""
+    """Return the plan of a run with the speed and memory of a few of its updates."""
     runtime, tokens = trainer.runtime, trainer.global_batch * trainer.context
     about = "measuring (the first update compiles)" if trainer.is_compiled else "measuring"
     steps = range(WARM_UP + MEASURED)
@@ -44,7 +44,7 @@ def dry_run(trainer: Trainer) -> str:
 
 
 def memory(device: torch.device) -> float:
-    """GiB that this process holds: at most on a GPU, or in all after its updates."""
+    """Return the GiB that this process holds: at most on a GPU, or in all after its updates."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**30
     return float(psutil.Process().memory_info().rss) / 2**30

@@ -69,8 +69,8 @@ def evaluate_finished(
     run: Run,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Evaluate a model that has ended its training, in fp32, with the settings of its run; `say`
-    tells whoever waits what takes the time, and what could not be done.
+    """Evaluate a trained model in fp32, with the settings of its run; `say` is given messages about
+    what takes time, and warnings.
 
     Returns:
         What training.json keeps of it: `validation`, the figures on the validation stories (None
@@ -106,7 +106,7 @@ def measure_writing(
     count: int,
     say: Callable[[str], None],
 ) -> list[Prose]:
-    """How the model continues `count` of the stories, greedily and sampled."""
+    """Measure how the model continues `count` of the stories, greedily and sampled."""
     openings = openings_of(model, stories, tokenizer, count)
     if not openings:
         return []

@@ -115,7 +115,7 @@ class Trainer:
     def new_model(
         self, pretrained: PreTrainedModel | None, teachers: Sequence[PreTrainedModel]
     ) -> NextTokenLoss:
-        """The decoder with its loss, as the first update finds them."""
+        """Return the decoder with its loss, as before the first update."""
         config, device = self.config, self.runtime.device
         decoder = new_decoder(config.model, self.vocabulary, config.run.seed, self.base)
         if pretrained is not None:
@@ -129,7 +129,7 @@ class Trainer:
         return NextTokenLoss(decoder, self.vocabulary, z_loss, story, taught_by, weight)
 
     def document_masking(self) -> DocumentMasking | None:
-        """What keeps attention inside a story, if the settings ask for it."""
+        """Return the masking that keeps attention inside a story, if the settings ask for it."""
         if self.config.model.attention == "block":
             return None
         end = self.vocabulary.end_of_text
@@ -142,7 +142,7 @@ class Trainer:
         )
 
     def say(self, sentence: str) -> None:
-        """A sentence from the main process."""
+        """Print a message from the main process."""
         if self.runtime.is_main:
             print(sentence, file=sys.stderr, flush=True)
 
@@ -181,8 +181,8 @@ class Trainer:
         self.say(f"resuming after step {self.step:,} of {self.num_steps:,}")
 
     def checkpoint_to_resume(self) -> Checkpoint | None:
-        """The newest checkpoint of this run; of a `wsd` run that is to be longer than planned the
-        newest from before its rate fell. None where the run starts, with run.fresh in any case.
+        """Return the newest checkpoint of this run; of a `wsd` run that is to be longer than
+        planned the newest before its rate fell. None where the run starts, and with run.fresh.
 
         Raises:
             ValueError: there are checkpoints and none can be used, or, with run.fresh, removed.
@@ -198,8 +198,8 @@ class Trainer:
         return checkpoint.newest(folder, until=level, run=run)
 
     def way_to_old_stories(self, fingerprint: str) -> str:
-        """How the store that a checkpoint learned from differs, and how to go on with it; empty if
-        it is the same or gone."""
+        """Return how the store of a checkpoint differs, and how to continue with it; empty if it is
+        the same or gone."""
         if fingerprint == self.store.fingerprint:
             return ""
         old = find_store(Path(self.config.corpus.folder).expanduser(), fingerprint)
@@ -269,7 +269,7 @@ class Trainer:
         return stop
 
     def must_stop(self, logs: bool) -> bool:
-        """Whether a signal or the clock stops the run; several processes ask each other when they
+        """Return whether a signal or the clock stops the run. Several processes agree when they
         log, which waits for all anyway."""
         stop = self.interrupted or time.monotonic() > self.deadline
         return stop if self.runtime.num_processes == 1 else logs and self.runtime.any(stop)
@@ -290,7 +290,7 @@ class Trainer:
             )
 
     def open_metrics(self) -> MetricsLog:
-        """The metrics of this run, its trackers opened and the machine's peak measured."""
+        """Open the metrics of this run and its trackers, with the machine's peak measured."""
         settings = self.config.to_dict()
         self.runtime.track(
             self.folder.name,
@@ -342,8 +342,8 @@ class Trainer:
         self.runtime.wait()
 
     def samples(self, decoder: PreTrainedModel) -> list[dict[str, str]]:
-        """A story for each of run.sample_prompts, with the same draws every time; none if writing
-        them fails."""
+        """Write a story for each of run.sample_prompts, with the same draws every time; none if
+        that fails."""
         run = self.config.run
         with best_effort("the sample stories", self.say):
             return write_samples(
@@ -368,7 +368,8 @@ class Trainer:
         return self.runtime.any(is_best)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-        """The stock model over all ids, on the run's device; made once and then refilled."""
+        """Return the stock model over all ids, on the run's device; it is made once and then
+        refilled."""
         if self.stock is None:
             self.stock = full_decoder(self.config.model, self.vocabulary, weights, self.base)
             self.stock.to(self.runtime.device)

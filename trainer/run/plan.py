@@ -10,7 +10,7 @@ from trainer.run.loop import Trainer
 
 
 def plan(trainer: Trainer) -> dict[str, str]:
-    """What a run's settings, its corpus and this machine decide, by name."""
+    """Return what the settings, the corpus and this machine decide of a run, by name."""
     config, tokens = trainer.config, trainer.global_batch * trainer.context
     corpus, batch = trainer.store.summary("train"), trainer.global_batch
     return {
@@ -28,7 +28,7 @@ def plan(trainer: Trainer) -> dict[str, str]:
 
 
 def split(trainer: Trainer) -> str:
-    """How an update's blocks are read."""
+    """Return how an update's blocks are read."""
     runtime = trainer.runtime
     return (
         f"{runtime.num_processes} x {runtime.accumulation} x {runtime.micro_batch} (processes, "
@@ -37,7 +37,7 @@ def split(trainer: Trainer) -> str:
 
 
 def model(trainer: Trainer) -> str:
-    """Block and parameters, those of ids that the corpus never shows included."""
+    """Return block and parameters, with those of ids that the corpus does not use."""
     config = trainer.config.model
     weights = sum(weight.numel() for weight in trainer.model.parameters())
     num_compact_ids = trainer.vocabulary.num_compact_ids
@@ -53,7 +53,7 @@ def model(trainer: Trainer) -> str:
 
 
 def validation(trainer: Trainer) -> str:
-    """On what the run is validated, or why it cannot be."""
+    """Return on what the run is validated, or why it cannot be."""
     store, context = trainer.store, trainer.context
     stories, blocks = store.num_stories("validation"), store.num_blocks("validation", context)
     if not blocks:
@@ -70,7 +70,7 @@ def validation(trainer: Trainer) -> str:
 
 
 def engine(trainer: Trainer) -> str:
-    """Where and how it computes."""
+    """Return where and how it computes."""
     runtime = trainer.runtime
     precision = "bf16" if runtime.dtype == torch.bfloat16 else "fp32"
     slow = "compiled (the first step takes about half a minute longer)"
@@ -82,7 +82,7 @@ def engine(trainer: Trainer) -> str:
 
 
 def writes(trainer: Trainer) -> str:
-    """What will be in the run's folder."""
+    """Return what will be in the run's folder."""
     run = trainer.config.run
     snapshots = f"{run.snapshots} snapshots, " if run.snapshots else ""
     return (
@@ -92,6 +92,6 @@ def writes(trainer: Trainer) -> str:
 
 
 def table(lines: dict[str, str]) -> str:
-    """The lines with their names in a column."""
+    """Return the lines with their names in a column."""
     width = max(map(len, lines)) + 2
     return "\n".join(f"{name:{width}}{value}" for name, value in lines.items())

@@ -29,8 +29,8 @@ from trainer.storage import run_folder
 
 
 def run(config: Config, start: float) -> int:
-    """The run, or what is left of it: 0 when it is done, 2 with one sentence when it cannot be, 130
-    when it was stopped.
+    """Carry out a run, or what is left of it: return 0 when it is done, 2 with one message when it
+    cannot be, 130 when it was stopped.
 
     Args:
         start: time.monotonic() at the command's beginning, for run.minutes.
@@ -80,14 +80,14 @@ def run(config: Config, start: float) -> int:
 
 
 def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]:
-    """Of several processes the main one holds the run's folder."""
+    """Lock the run's folder, in the main one of several processes."""
     if trainer.runtime.is_main:
         return run_folder.run_lock(trainer.folder)
     return contextlib.nullcontext()
 
 
 def sentence(error: Exception) -> str:
-    """An error as one sentence; the disk's with what to do."""
+    """Return an error as one sentence; the disk's with what to do."""
     if isinstance(error, ValueError):
         return str(error)
     cause = getattr(error, "strerror", None) or str(error)
@@ -126,7 +126,7 @@ def signals_stop(trainer: Trainer) -> Iterator[None]:
 
 
 def interrupt(trainer: Trainer) -> None:
-    """The first signal saves and stops after the step; a second one quits at once."""
+    """Save and stop after the step at the first signal; quit at once at a second one."""
     if trainer.interrupted:
         raise KeyboardInterrupt
     trainer.interrupted = True

@@ -29,7 +29,7 @@ FIELDS = {
 
 
 def parse(arguments: Sequence[str]) -> Config:
-    """The settings that a command line asks for.
+    """Return the settings that a command line asks for.
 
     Raises:
         ValueError: an unknown preset or key, a missing or ill-typed value; one sentence names all
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
 
 def contradictions(named: set[str], values: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """A complaint about each two settings of the command line that say the same thing twice."""
+    """Yield a message about each two settings of the command line that contradict each other."""
     for first, second in OVERRIDDEN.items():
         section, name = known(second)
         if {first, second} <= named and values[section].get(name):
@@ -78,7 +78,7 @@ def contradictions(named: set[str], values: dict[str, dict[str, Any]]) -> Iterat
 
 
 def decoded(key: str, text: str) -> str:
-    """A text of the command line as its UTF-8 bytes say it.
+    """Return a text of the command line, decoded as UTF-8.
 
     Where the locale does not have them, Python keeps bytes as lone surrogates, which nothing that
     reads text takes.
@@ -104,7 +104,7 @@ def decoded(key: str, text: str) -> str:
 
 
 def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(key, value) of `--key value` and `--key=value`; a flag on its own is true."""
+    """Yield (key, value) of `--key value` and `--key=value`; a flag on its own is true."""
     position = 0
     while position < len(arguments):
         word = arguments[position]
@@ -136,7 +136,7 @@ def known(key: str) -> tuple[str, str]:
 
 
 def hint(key: str) -> str:
-    """What may be meant by a setting that does not exist."""
+    """Return which setting may be meant by one that does not exist."""
     name = key.replace("-", "_").lower()
     if name in ("resume", "resume_from_checkpoint"):
         return "leave it out, the same command resumes by itself"
@@ -147,7 +147,7 @@ def hint(key: str) -> str:
 
 
 def kind(section: str, name: str) -> type:
-    """The type of a key: that of its default."""
+    """Return the type of a key: that of its default."""
     return type(FIELDS[f"{section}.{name}"].default)
 
 
@@ -176,7 +176,7 @@ def read(key: str, wanted: type, value: Any) -> Any:
 
 
 def joined(key: str, values: list[Any]) -> str:
-    """A list from YAML as the text that `key` is on a command line.
+    """Return a list from YAML as the text that `key` has on a command line.
 
     Raises:
         ValueError: it is one text, or what is in the list cannot be told apart in a text.
@@ -194,8 +194,8 @@ def joined(key: str, values: list[Any]) -> str:
 
 
 def load_preset(preset: str) -> dict[str, dict[str, Any]]:
-    """The values a preset file sets, checked like flags. A preset is a shipped name or a path to a
-    YAML file."""
+    """Return the values of a preset, a shipped name or a path to a YAML file, checked like
+    flags."""
     is_file = preset.endswith((".yaml", ".yml"))
     file = Path(preset).expanduser() if is_file else PRESETS / f"{preset}.yaml"
     try:
@@ -219,7 +219,7 @@ def load_preset(preset: str) -> dict[str, dict[str, Any]]:
 
 
 def read_yaml(content: bytes) -> tuple[Any, dict[str, int]]:
-    """The content of a YAML file, and the line in which each `section.key` stands."""
+    """Return the content of a YAML file, and the line of each `section.key`."""
     loader = yaml.SafeLoader(content)
     try:
         node = loader.get_single_node()
@@ -233,7 +233,7 @@ def read_yaml(content: bytes) -> tuple[Any, dict[str, int]]:
 
 
 def cause_of(error: yaml.YAMLError) -> str:
-    """What is wrong in a YAML file, and where."""
+    """Return what is wrong in a YAML file, and where."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(error).splitlines()[0]
@@ -242,8 +242,8 @@ def cause_of(error: yaml.YAMLError) -> str:
 
 
 def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """The settings in a preset's content; a section without keys sets nothing. `lines` says where
-    they are, for what is wrong with them."""
+    """Return the settings in a preset's content; a section without keys sets nothing. `lines` says
+    where they are, for messages."""
     if not isinstance(content, dict) or not all(
         keys is None or isinstance(keys, dict) for keys in content.values()
     ):
@@ -262,12 +262,12 @@ def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any
 
 
 def shipped_presets() -> list[str]:
-    """Names of the presets that ship with the project."""
+    """Return names of the presets that ship with the project."""
     return sorted(file.stem for file in PRESETS.glob("*.yaml"))
 
 
 def help_text() -> str:
-    """Every setting with its meaning, unit and default."""
+    """Return every setting with its meaning, unit and default."""
     lines = [
         "accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]",
         "",

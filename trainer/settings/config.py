@@ -60,7 +60,7 @@ class Config:
         return Path(self.run.dir or f"runs/{self.name}").expanduser()
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """The settings as plain values, a dictionary a section."""
+        """Return the settings as plain values, a dictionary per section."""
         return {section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS}
 
 

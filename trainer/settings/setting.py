@@ -89,14 +89,14 @@ def setting(
     choices: tuple[str, ...] = (),
     separator: str = "",
 ) -> Any:
-    """A documented field: `meaning` and `unit` are what --help prints; a text that is several has
+    """Return a documented field. --help prints `meaning` and `unit`; a text of several parts has
     the `separator` between them, and may be a list in a preset file."""
     metadata = {"meaning": meaning, "unit": unit, "choices": choices, "separator": separator}
     return field(default=default, metadata=metadata)
 
 
 def positive(section: str, values: dict[str, float]) -> list[str]:
-    """Complaints about the values that are not greater than zero."""
+    """Return complaints about the values that are not greater than zero."""
     return [
         f"{section}.{key} must be above 0, not {value}"
         for key, value in values.items()

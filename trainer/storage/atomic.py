@@ -62,7 +62,7 @@ def atomic_file(file: Path) -> Iterator[Path]:
 
 
 def beside(folder: Path) -> tuple[Path, Path]:
-    """Where the new version of a directory is written, and where its old one waits."""
+    """Return where the new version of a directory is written, and where the old one waits."""
     return folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.old")
 
 
@@ -83,13 +83,13 @@ def tidy(folder: Path, pattern: str) -> None:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether this process may make and remove names in a folder."""
+    """Return whether this process may create and remove files in a folder."""
     effective = os.access in os.supports_effective_ids
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 def mode_of_new_file(folder: Path) -> int:
-    """The permissions that a new file in a folder gets, from the umask or the folder's ACL.
+    """Return the permissions that a new file in a folder gets, from the umask or the folder's ACL.
 
     Reading the umask would set it for a moment, for all threads; so a file is made.
     """

@@ -97,7 +97,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None 
 
 
 def prune(folder: Path, run: str, step: int, keep: int, keep_step: int | None) -> None:
-    """Now that the checkpoint of `step` is whole, remove all others of its run but the newest
+    """Remove the other checkpoints of a run, now that that of `step` is whole: all but the newest
     `keep`, the one with the lowest validation loss, and that of `keep_step`.
 
     Those of later steps go, too: the run resumed from one before them, so they are damaged, or of a
@@ -135,17 +135,17 @@ def retire(path: Path) -> None:
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step is."""
+    """Return where the checkpoint of a step is."""
     return folder / f"step-{step:08d}"
 
 
 def step_of(path: Path) -> int:
-    """The step of the checkpoint in `path`."""
+    """Return the step of the checkpoint in `path`."""
     return int(path.name.removeprefix("step-"))
 
 
 def paths(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, of whatever run, in the order of their steps.
+    """Return the checkpoints in a folder, of any run, in the order of their steps.
 
     Raises:
         OSError: the folder is there and cannot be read; `Path.glob` would say that it is empty.
@@ -158,7 +158,7 @@ def paths(folder: Path) -> list[Path]:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """What checkpoint.json says.
+    """Return the content of checkpoint.json.
 
     Raises:
         ValueError: it is not as it was written.
@@ -168,8 +168,8 @@ def about(path: Path) -> dict[str, Any]:
 
 
 def belongs(path: Path, run: str) -> bool:
-    """Whether a checkpoint may be of the run with that id: it is not there, or names that run, or
-    none, or cannot be asked."""
+    """Return whether a checkpoint may be of the run with that id: it is missing or unreadable, or
+    names that run or no run."""
     try:
         owner = str(about(path).get("run", ""))
     except (*DAMAGED, OSError):
@@ -178,7 +178,7 @@ def belongs(path: Path, run: str) -> bool:
 
 
 def newest_run(folder: Path) -> str:
-    """The run of the newest checkpoint in a folder that names one; empty if none does."""
+    """Return the run that the newest checkpoint with a run names; empty if none does."""
     for path in reversed(paths(folder)):
         with contextlib.suppress(*DAMAGED, OSError):
             if owner := str(about(path).get("run", "")):
@@ -187,8 +187,8 @@ def newest_run(folder: Path) -> str:
 
 
 def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint | None:
-    """The newest checkpoint of a run that is intact, of a step up to `until`; None where the folder
-    has none at all.
+    """Return the newest intact checkpoint of a run, of a step up to `until`; None if the folder has
+    no checkpoint.
 
     Raises:
         ValueError: there are checkpoints, and none can be used, or a newer one cannot be read.
@@ -213,13 +213,13 @@ def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint 
 
 
 def best(folder: Path, run: str = "") -> Checkpoint | None:
-    """The checkpoint with the lowest validation loss that is intact, or None."""
+    """Return the intact checkpoint with the lowest validation loss, or None."""
     losses = validation_losses(folder, run)
     return first_intact(path_of(folder, step) for step in sorted(losses, key=losses.__getitem__))
 
 
 def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
-    """The first checkpoint that is neither truncated nor altered; a warning names the others.
+    """Return the first checkpoint that is neither truncated nor altered; warn of the others.
 
     Raises:
         ValueError: one cannot be read and may be whole.
@@ -235,7 +235,7 @@ def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
 
 
 def unreadable(path: Path, error: OSError) -> str:
-    """What to do about a checkpoint that cannot be read and may be whole."""
+    """Return the message for a checkpoint that cannot be read and may be whole."""
     if isinstance(error, PermissionError):
         return (
             f"the checkpoint {path} may not be read by this user ({error.strerror}): ask its owner "
@@ -249,7 +249,7 @@ def unreadable(path: Path, error: OSError) -> str:
 
 
 def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
-    """The validation loss of each checkpoint of a run that has one, by step; weights are not
+    """Return the validation loss of each checkpoint of a run that has one, by step; weights are not
     read."""
     losses = {}
     for candidate in paths(folder):
@@ -261,7 +261,7 @@ def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
 
 
 def read(path: Path) -> Checkpoint:
-    """The checkpoint in `path`.
+    """Read the checkpoint in `path`.
 
     Raises:
         ValueError: a checksum does not match.

@@ -28,7 +28,7 @@ def dumps(info: dict[str, Any]) -> str:
 
 
 def loads(text: str) -> dict[str, Any]:
-    """What `dumps` wrote.
+    """Return what `dumps` wrote.
 
     Raises:
         ValueError: the text is not as `dumps` wrote it.

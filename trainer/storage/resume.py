@@ -17,8 +17,9 @@ MODELS = ("init_from", "teachers")
 def run_identity(
     config: Config, corpus_fingerprint: str, num_steps: int, dtype: torch.dtype
 ) -> dict[str, Any]:
-    """What the result depends on; a checkpoint with another identity is not resumed. `dtype`
-    is that of the matrix products, which runtime.precision auto leaves to the machine."""
+    """Return the settings that determine the result; a checkpoint whose identity differs is not
+    resumed. `dtype` is that of the matrix products, which runtime.precision auto leaves to the
+    machine."""
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     settings = config.to_dict()
     return {
@@ -31,8 +32,8 @@ def run_identity(
 
 
 def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
-    """What changed between two identities, `section.key was A and is now B` each; settings that
-    only have another name now did not, nor models that only have another path."""
+    """Yield what differs between two identities, `section.key was A and is now B` each. A setting
+    that was only renamed does not differ, nor a model that only has another path."""
     saved, wanted = without_paths(updated(saved, wanted), wanted)
     for section in sorted(saved.keys() | wanted.keys()):
         before, after = saved.get(section, {}), wanted.get(section, {})
@@ -46,8 +47,8 @@ def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
 def without_paths(
     saved: dict[str, Any], wanted: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both without the names of models whose weights have the same fingerprints, and without the
-    fingerprints of those whose names say that they are others."""
+    """Return both without the names of models whose weights have the same fingerprints, and without
+    the fingerprints of models whose names differ already."""
     before, after = ({name: dict(keys) for name, keys in one.items()} for one in (saved, wanted))
     for key in MODELS:
         if saved.get(key) == wanted.get(key) is not None:
@@ -62,7 +63,7 @@ def without_paths(
 
 
 def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether the two are one `wsd` run that is to be longer than it was planned."""
+    """Return whether the two are one `wsd` run that is to be longer than planned."""
     before, after = saved["optim"], wanted["optim"]
     if after["schedule"] != "wsd" or not before["steps"] < after["steps"]:
         return False
@@ -73,7 +74,8 @@ def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 
 def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """An identity of an older version, as it would be written today; only keys that are wanted."""
+    """Return an identity of an older version as it would be written today, with wanted keys
+    only."""
     found = updated_settings(identity)
     for name in DEFAULTS_BEFORE:
         section, key = name.split(".")
@@ -83,7 +85,7 @@ def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def updated_settings(identity: dict[str, Any]) -> dict[str, Any]:
-    """The settings in an identity of an older version, by the names of today."""
+    """Return the settings in an identity of an older version, by today's names."""
     found: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
     for old, new in RENAMED.items():
         (section, before), (goes_to, after) = old.split("."), new.split(".")

@@ -70,14 +70,14 @@ def check(folder: Path) -> None:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run of ours wrote the folder."""
+    """Return whether a run of ours wrote the folder."""
     return "inkling" in read_marker(folder) or any(
         (path / checkpoint.ABOUT).is_file() for path in checkpoint.paths(folder / CHECKPOINTS)
     )
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """What run.json says; nothing where it is missing, or not ours.
+    """Return the content of run.json; empty if it is missing or not ours.
 
     Raises:
         PermissionError: it may not be read.
@@ -93,8 +93,8 @@ def read_marker(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """The folder made and its sign put there, and no other run in it until the end; it was checked
-    before. What a killed run left half-written is cleared up.
+    """Create the folder and its marker file, and keep other runs out of it until the block ends; it
+    was checked before. Remove what a killed run left half-written.
 
     Raises:
         ValueError: a run of another process is in it, or this user may not write there.
@@ -125,20 +125,20 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def write_marker(folder: Path, run: str = "") -> None:
-    """Write the sign of the run with that id; empty: of a new run."""
+    """Write the marker file of the run with that id; empty: of a new run."""
     content = {"format": FORMAT, "inkling": trainer.__version__, "id": run or uuid.uuid4().hex}
     with atomic_file(folder / MARKER) as partial:
         partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def run_of(folder: Path) -> str:
-    """The id of the run in a folder."""
+    """Return the id of the run in a folder."""
     return str(read_marker(folder).get("id", ""))
 
 
 def clear(folder: Path, *files: str) -> None:
-    """Remove what a run wrote, through links: its folders, and some files by name. Afterwards the
-    folder is that of a new run.
+    """Remove what a run wrote, through links: its folders, and some files by name. Then the folder
+    is that of a new run.
 
     Raises:
         ValueError: something cannot be removed, or another run has checkpoints there.
@@ -169,7 +169,7 @@ def clear(folder: Path, *files: str) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a directory, if it is there. A link to it stays, and leads to an empty one."""
+    """Remove a directory, if it is there; a link to it stays and leads to an empty one."""
     if folder.exists():
         shutil.rmtree(folder.resolve())
     if folder.is_symlink():

@@ -130,7 +130,7 @@ class FileSource:
 
 
 def refuse_several_readers() -> None:
-    """Standard input reaches one process only."""
+    """Refuse standard input in a run of several processes, of which it reaches one."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
             "corpus.source - (standard input) can be read by one process only: build the store "
@@ -141,8 +141,7 @@ def refuse_several_readers() -> None:
 
 @contextlib.contextmanager
 def spooled(folder: Path) -> Iterator[Path]:
-    """Standard input as a file, for as long as it is used: it has to be read twice, for its
-    checksum and for its stories."""
+    """Yield standard input as a file: it is read twice, for its checksum and for its stories."""
     part = read_stdin()
     suffix = "jsonl" if part.lstrip(b"\xef\xbb\xbf \n\r\t").startswith(b"{") else "txt"
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +156,7 @@ def spooled(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def held(copy: Path) -> Iterator[None]:
-    """A copy of standard input in the hands of one process, and gone afterwards.
+    """Lock a copy of standard input for one process, and delete it afterwards.
 
     Raises:
         OSError: another process has it (filelock.Timeout), or the folder is read-only.
@@ -180,7 +179,7 @@ def discard_copies(folder: Path) -> None:
 
 
 def read_stdin() -> bytes:
-    """The next part of standard input; nothing at its end."""
+    """Return the next part of standard input; nothing at its end."""
     with readable("standard input"):
         if sys.stdin is None:
             raise OSError("it is closed")

@@ -59,14 +59,14 @@ class BlockOrder:
         return found
 
     def _shift(self, epoch: int, context: int) -> int:
-        """How much further on the blocks of an epoch begin."""
+        """Return by how many tokens the blocks of an epoch are shifted."""
         if epoch == 0:
             return 0
         draws = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS + 1, np.uint64)
         return int(draws[ROUNDS] % np.uint64(context))
 
     def _permute(self, positions: np.ndarray, epoch: int) -> np.ndarray:
-        """p_epoch of some positions in [0, num_blocks), both (n,) int64."""
+        """Return p_epoch of some positions in [0, num_blocks), both (n,) int64."""
         keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS, np.uint64)
         values = positions.astype(np.uint64)
         outside = np.ones(len(values), dtype=bool)
@@ -76,7 +76,7 @@ class BlockOrder:
         return values.astype(np.int64)
 
     def _feistel(self, values: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """A permutation of [0, 4^half_bits), (n,) uint64."""
+        """Return a permutation of [0, 4^half_bits), (n,) uint64."""
         bits = np.uint64(self._half_bits)
         mask = np.uint64(2**self._half_bits - 1)
         left, right = values >> bits, values & mask
@@ -86,8 +86,8 @@ class BlockOrder:
 
 
 def scramble(values: np.ndarray) -> np.ndarray:
-    """Well mixed 64 bits of each value: the last step of SplitMix64 (Steele, Lea and Flood, 2014),
-    (n,) uint64."""
+    """Return 64 well mixed bits for each value, (n,) uint64: the last step of SplitMix64 (Steele,
+    Lea and Flood, 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: np.ndarray = values ^ (values >> np.uint64(31))

@@ -98,7 +98,7 @@ def named(name: Path, fingerprint: str) -> Path:
 
 
 def given_store(settings: Corpus) -> TokenStore:
-    """The store that corpus.source names itself.
+    """Open the store that corpus.source names.
 
     Raises:
         ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
@@ -121,12 +121,12 @@ def given_store(settings: Corpus) -> TokenStore:
 
 
 def short_name(name: str) -> str:
-    """A name as part of a folder's."""
+    """Return a name that can be part of a folder's name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "stories"
 
 
 def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
-    """What decides the content of a store, besides the tokenizer."""
+    """Return what decides the content of a store, besides the tokenizer."""
     rules = dataclasses.asdict(settings)
     for key in (*COVERED_BY_SOURCE, *NOT_FINGERPRINTED):
         del rules[key]
@@ -160,8 +160,8 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
 
 
 def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
-    """The tokenizer that the settings ask for. One that is learned from the stories is kept in
-    `home`, beside their store, by the name of what decides it.
+    """Return the tokenizer that the settings ask for. One that is learned from the stories is kept
+    in `home`, beside their store, by the name of what decides it.
 
     Raises:
         ValueError: there is no such file, or the stories are too few to learn from.
@@ -229,7 +229,7 @@ def write(
 def encode(
     settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path
 ) -> dict[str, list[Path]]:
-    """Every chunk as a shard: the files of each part, validation first."""
+    """Write every chunk as a shard; return the files of each part, validation first."""
     encoder = Encoder(settings, tokenizer)
 
     def work(chunk: Chunk, file: Path) -> int:

@@ -76,7 +76,7 @@ class Dropped:
 
 
 def mojibake(text: str) -> str:
-    """Letters that were decoded wrongly, as they were meant (ftfy)."""
+    """Return a text with characters that were decoded wrongly mended (ftfy)."""
     if text.isascii() or not COULD_BE_MOJIBAKE.search(text):
         return text
     import ftfy
@@ -85,19 +85,19 @@ def mojibake(text: str) -> str:
 
 
 def markup(text: str) -> str:
-    """HTML entities as their characters, tags taken out, and no end-of-text mark."""
+    """Return a text without tags and end-of-text marks, with HTML entities unescaped."""
     if "<" in text:
         text = TAG.sub("", BREAKING_TAG.sub("\n", text.replace(MARK, " ")))
     return html.unescape(text) if "&" in text else text
 
 
 def control(text: str) -> str:
-    """No invisible characters: controls, lone surrogates, zero-width marks."""
+    """Return a text without invisible characters: controls, lone surrogates, zero-width marks."""
     return CONTROL.sub("", text)
 
 
 def typography(text: str) -> str:
-    """Plain quotes, dashes and spaces; paragraphs separated by one line break."""
+    """Return a text with plain quotes, dashes and spaces, and one line break per paragraph."""
     if not text.isascii() or text.encode().translate(None, NOT_REPLACED) != b"":
         text = text.replace("\r\n", "\n").translate(PLAIN)
     if "  " in text:
@@ -108,20 +108,20 @@ def typography(text: str) -> str:
 
 
 def special(text: str) -> str:
-    """No characters but Latin letters, digits and the punctuation of prose."""
+    """Return a text with Latin letters, digits and the punctuation of prose only."""
     return SPECIAL.sub("", text) if has_special(text) else text
 
 
 def has_special(text: str) -> bool:
-    """A character that `special` would take out."""
+    """Return whether `special` would change a text."""
     if text.isascii():
         return text.encode().translate(None, ORDINARY_BYTES) != b""
     return SPECIAL.search(text) is not None
 
 
 def in_order(text: str) -> bool:
-    """Whether the text is such that none of the rules above changes it, by a quick look: only
-    ordinary ASCII, single spaces and line breaks, none at the ends."""
+    """Return whether none of the rules above changes a text, by a quick look: only ordinary ASCII,
+    single spaces and line breaks, none at the ends."""
     return (
         text.isascii()
         and not has_special(text)
@@ -135,18 +135,18 @@ def in_order(text: str) -> bool:
 
 
 def lower_case(text: str) -> str:
-    """Everything in lower case."""
+    """Return a text in lower case."""
     return text.lower()
 
 
 def empty(text: str) -> bool:
-    """Nothing but space."""
+    """Return whether a text is nothing but space."""
     return not text.strip()
 
 
 def foreign(text: str) -> bool:
-    """Not English: more than one character in ten is outside ASCII, or of more than 20 words fewer
-    than one in twenty is among the commonest of English."""
+    """Return whether a text is not English: more than one character in ten is outside ASCII, or of
+    more than 20 words fewer than one in twenty is among the commonest of English."""
     if not text.isascii() and 10 * len(text.encode("ascii", "ignore")) < 9 * len(text):
         return True
     num_words = text.count(" ") + text.count("\n") + 1
@@ -161,17 +161,17 @@ def foreign(text: str) -> bool:
 
 
 def cut_off(text: str) -> bool:
-    """Ends without closing punctuation, a quotation mark or an emoji."""
+    """Return whether a text ends without closing punctuation, a quotation mark or an emoji."""
     return not is_closed(text.rstrip())
 
 
 def end_mark(text: str) -> str:
-    """No end-of-text mark, which would end the story where it stands."""
+    """Return a text without end-of-text marks, which would end the story where they stand."""
     return text.replace(MARK, " ")
 
 
 def half_characters(text: str) -> str:
-    """No lone surrogates, which have no form in UTF-8."""
+    """Return a text without lone surrogates, which UTF-8 cannot hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -202,7 +202,7 @@ class Rule:
 
 
 def always(_: Corpus) -> bool:
-    """For a rule that no setting turns off."""
+    """Return True: for a rule that no setting turns off."""
     return True
 
 
@@ -298,7 +298,7 @@ def dropped_notes(dropped: Mapping[str, int], num_stories: int) -> list[str]:
 
 
 def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
-    """Names of the rules that may change a story, and of those that may drop one."""
+    """Return the names of the rules that may change a story, and of those that may drop one."""
     active = [rule for rule in RULES if rule.wanted(settings)]
     return (
         [rule.name for rule in active if rule.rewrite or rule.cuts],
@@ -319,7 +319,7 @@ class Cleaner:
         ]
 
     def clean(self, text: str, changed: Counter[str]) -> str | Dropped:
-        """The story as it is to be read, or why it is not.
+        """Return the cleaned story, or why it is dropped.
 
         `changed` counts, for each rewriting rule, the stories that it changed.
         """
@@ -341,7 +341,8 @@ class Cleaner:
         return text
 
     def rewrite(self, text: str, changed: Counter[str]) -> str | None:
-        """The text that no rewriting rule changes any more; None when there is no end to it."""
+        """Return the text once no rewriting rule changes it any more; None if that does not
+        happen."""
         used: set[str] = set()
         for _ in range(ROUNDS):
             before = text

@@ -34,7 +34,7 @@ LEAST_COUNT = 2  # of a merge; what occurs once teaches nothing
 
 
 def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
-    """A tokenizer of `size` ids from the stories of a source.
+    """Learn a tokenizer of `size` ids from the stories of a source.
 
     Raises:
         ValueError: the stories hold too few different pairs; the sentence says how many ids they
@@ -70,7 +70,8 @@ def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
 
 
 def stories_to_learn_from(settings: Corpus, source: Source) -> Iterator[str]:
-    """The cleaned stories of the training part, of a large source those of every so many chunks."""
+    """Yield the cleaned stories of the training part; of a large source those of every nth
+    chunk."""
     cleaner, changed, num_bytes = Cleaner(settings), Counter[str](), 0
     every = max(1, source.size // MAX_BYTES)
     apart_ratio = 0.0 if source.validation else settings.validation_share

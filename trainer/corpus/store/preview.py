@@ -74,7 +74,7 @@ def packed(reading: Reading) -> Iterator[tuple[str, str]]:
 
 
 def sizes(stories: list[str]) -> str:
-    """How long they are."""
+    """Return how long some stories are."""
     if not stories:
         return "nothing to read"
     lengths = sorted(map(len, stories))
@@ -82,7 +82,7 @@ def sizes(stories: list[str]) -> str:
 
 
 def what_the_rules_do(stories: Iterable[str], settings: Corpus) -> Iterator[str]:
-    """How many stories these settings keep, and which rules change and drop some."""
+    """Yield how many stories these settings keep, and which rules change and drop some."""
     cleaner, changed, dropped = Cleaner(settings), Counter[str](), Counter[str]()
     kept = 0
     for story in stories:

@@ -50,7 +50,7 @@ class Tally:
             self.examples.setdefault(reason, []).append(shown)
 
     def full(self, reason: str) -> bool:
-        """Whether there are enough examples of a reason."""
+        """Return whether there are enough examples of a reason."""
         return self.dropped[reason] >= EXAMPLES
 
     def add(self, other: Tally) -> None:
@@ -103,7 +103,7 @@ class Shard:
 
 
 def is_whole(file: Path) -> bool:
-    """Whether a shard is there and every checksum in it is right."""
+    """Return whether a shard is there and every checksum in it is right."""
     try:
         Shard.load(file)
     except Exception:  # a damaged archive has errors of many kinds

@@ -35,13 +35,13 @@ READ_AT_ONCE = 8 * 2**20  # bytes
 
 
 def fingerprint_of(recipe: dict[str, Any]) -> str:
-    """SHA-256, in hexadecimal, of everything that decides a store's content."""
+    """Return the SHA-256, in hexadecimal, of everything that decides a store's content."""
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def find_store(home: Path, fingerprint: str) -> TokenStore | None:
-    """The store with that fingerprint among those in a folder, if it is there."""
+    """Return the store with that fingerprint among those in a folder, or None."""
     for info in sorted(home.glob(f"*-{fingerprint[:12]}/store.json")):
         with contextlib.suppress(ValueError):
             store = open_store(info.parent)
@@ -51,7 +51,7 @@ def find_store(home: Path, fingerprint: str) -> TokenStore | None:
 
 
 def recipe_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """What changed between two recipes, a few words each."""
+    """Yield what changed between two recipes, a few words each."""
     for part, kind in (("versions", "made with"), ("rules", "cleaned with")):
         for key in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(key), now[part].get(key)
@@ -88,38 +88,40 @@ class TokenStore:
         return found
 
     def split(self, name: str) -> np.ndarray:
-        """The token ids of "train" or "validation": (tokens,) uint16, a read-only memory map."""
+        """Return the token ids of "train" or "validation": (tokens,) uint16, a read-only memory
+        map."""
         file = self.folder / name / "tokens.bin"
         if not self.num_tokens(name):  # nothing cannot be mapped
             return np.empty(0, dtype="<u2")
         return np.memmap(file, dtype="<u2", mode="r")
 
     def num_tokens(self, name: str) -> int:
-        """Token ids in a split, the ends of its stories among them."""
+        """Return the token ids in a split, the ends of its stories among them."""
         return int(self.info["splits"][name]["tokens"])
 
     def num_bytes(self, name: str) -> int:
-        """UTF-8 bytes of the stories of a split."""
+        """Return the UTF-8 bytes of the stories of a split."""
         return int(self.info["splits"][name]["bytes"])
 
     def bytes_per_token(self, name: str) -> float:
-        """UTF-8 bytes of the stories of a split for each of its tokens; 0 if it has none."""
+        """Return the UTF-8 bytes per token of a split; 0 if it is empty."""
         return self.num_bytes(name) / max(1, self.num_tokens(name))
 
     def num_stories(self, name: str) -> int:
-        """Stories in a split."""
+        """Return the stories in a split."""
         return int(self.info["splits"][name]["stories"])
 
     def num_blocks(self, name: str, context: int) -> int:
-        """Whole blocks in a split: see `gather`."""
+        """Return the whole blocks in a split: see `gather`."""
         return max(0, (self.num_tokens(name) - 1) // context)
 
     def id_counts(self, name: str) -> np.ndarray:
-        """How often each id occurs in a split: (ids,) int64."""
+        """Return how often each id occurs in a split: (ids,) int64."""
         return np.fromfile(self.folder / name / "id_counts.bin", dtype="<i8")
 
     def summary(self, name: str) -> dict[str, Any]:
-        """Name, fingerprint, tokenizer, stories, tokens and bytes of a split, for training.json."""
+        """Return name, fingerprint, tokenizer, stories, tokens and bytes of a split, for
+        training.json."""
         return {
             "name": self.info["name"],
             "fingerprint": self.fingerprint,
@@ -130,7 +132,7 @@ class TokenStore:
         }
 
     def stories(self, name: str, limit: int = 0) -> Iterator[str]:
-        """The first `limit` stories of a split as text; 0 means all."""
+        """Yield the first `limit` stories of a split as text; 0 means all."""
         ids, start, count, last = self.split(name), 0, 0, self.tokenizer.end_of_text
         for first in range(0, len(ids), READ_AT_ONCE):
             ends = first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)
@@ -202,7 +204,7 @@ def open_store(folder: Path | str) -> TokenStore:
 
 
 def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
-    """The tokenizer of a store, which its recipe names by a checksum.
+    """Return the tokenizer of a store, which its recipe names by a checksum.
 
     Raises:
         ValueError: it is not there.
@@ -219,7 +221,7 @@ def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
 
 
 def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
-    """The ids of the blocks that begin at some tokens: (len(starts), context + 1) int32.
+    """Return the ids of the blocks that begin at some tokens: (len(starts), context + 1) int32.
 
     A block is `context` inputs and, one to the right, their targets. The last target is the next
     block's first input, so every id of the split but the first is predicted exactly once an epoch;

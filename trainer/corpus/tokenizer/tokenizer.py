@@ -118,12 +118,12 @@ class Tokenizer:
         return tuple(found)
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text of some ids of one story, (n,)."""
+        """Return the text of some ids of one story, (n,)."""
         known = self.token_bytes
         return b"".join(known[number] for number in ids.tolist()).decode(errors="replace")
 
     def encode(self, stories: list[str]) -> np.ndarray:
-        """The ids of some stories, each with its end: (tokens,) uint16."""
+        """Return the ids of some stories, each with its end: (tokens,) uint16."""
         if self.is_gpt2:
             joined = "".join(story + END_OF_TEXT_MARK for story in stories)
             return self.tiktoken.encode_to_numpy(joined, allowed_special="all").astype("<u2")
@@ -154,7 +154,7 @@ class Tokenizer:
         return found
 
     def stock(self) -> PreTrainedTokenizerBase:
-        """As transformers has it."""
+        """Return it as a tokenizer of transformers."""
         import tokenizers
         from transformers import PreTrainedTokenizerFast
 
@@ -166,12 +166,12 @@ class Tokenizer:
 
 @functools.cache
 def gpt2() -> Tokenizer:
-    """The tokenizer that ships with the project."""
+    """Return the tokenizer that ships with the project."""
     return Tokenizer((GPT2 / FILE).read_bytes())
 
 
 def read_tokenizer(path: str) -> Tokenizer:
-    """The tokenizer of a tokenizer.json, or of a folder with one.
+    """Return the tokenizer of a tokenizer.json, or of a folder with one.
 
     What belongs to its use and not to the text is taken out: truncation, padding, templates,
     dropout.
@@ -215,7 +215,7 @@ def read_tokenizer(path: str) -> Tokenizer:
 
 
 def end_of_text_token(number: int) -> dict[str, Any]:
-    """The added token that ends a story, as tokenizer.json has it."""
+    """Return the added token that ends a story, as tokenizer.json has it."""
     return {
         "id": number,
         "content": END_OF_TEXT_MARK,
@@ -228,13 +228,13 @@ def end_of_text_token(number: int) -> dict[str, Any]:
 
 
 def json_bytes(content: dict[str, Any]) -> bytes:
-    """A tokenizer.json, in one line."""
+    """Return the content of a tokenizer.json, in one line."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def pre_tokenizer_name(described: dict[str, Any]) -> str | None:
-    """What llama.cpp calls the way in which a tokenizer.json splits a text into words; None where
-    that is neither GPT-2's, nor SmolLM's, nor our own."""
+    """Return what llama.cpp calls the way in which a tokenizer.json splits a text into words; None
+    if it is neither that of GPT-2, nor of SmolLM, nor our own."""
     stated = described["pre_tokenizer"]
     if stated == OWN_PRE_TOKENIZER:
         return "qwen35"
@@ -247,13 +247,13 @@ def pre_tokenizer_name(described: dict[str, Any]) -> str | None:
 
 
 def is_byte_level(step: dict[str, Any] | None) -> bool:
-    """Whether a pre-tokenizer is GPT-2's."""
+    """Return whether a pre-tokenizer is GPT-2's."""
     return step is not None and step["type"] == "ByteLevel" and bool(step.get("use_regex", True))
 
 
 def byte_characters() -> dict[int, str]:
-    """The printable character that stands for each byte in tokenizer.json: printable bytes of
-    Latin-1 for themselves, the others for the characters from U+0100 on."""
+    """Return the printable character that stands for each byte in tokenizer.json: printable bytes
+    of Latin-1 for themselves, for the others the characters from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = (byte for byte in range(256) if byte not in printable)
     return {byte: chr(byte) for byte in printable} | {

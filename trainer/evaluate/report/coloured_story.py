@@ -41,8 +41,7 @@ def draw_stories(file: Path, stories: Sequence[tuple[str, list[Token]]]) -> None
 
 
 def broken(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The tokens in lines: a new one where the story has one, and where the next word would not
-    fit."""
+    """Return the tokens in lines, broken where the story is and before words that would not fit."""
     lines: list[list[Token]] = [[]]
     column = 0
     for letters, nats in tokens:
@@ -65,7 +64,7 @@ def broken(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 def ground(x: float, y: float, letters: int, nats: float) -> str:
-    """The colour behind some letters."""
+    """Return the coloured rectangle behind some characters."""
     return (
         f'<rect x="{x:.1f}" y="{y - 16}" width="{letters * ADVANCE:.1f}" height="21"'
         f' fill="{SURPRISE}" fill-opacity="{0.75 * min(1.0, nats / MOST):.2f}"/>'
@@ -73,7 +72,7 @@ def ground(x: float, y: float, letters: int, nats: float) -> str:
 
 
 def text(x: float, y: float, letters: str, weight: str = "normal") -> str:
-    """Some letters; their width is given, so that every monospace face fits the colours."""
+    """Return some characters at a fixed width, so that every monospace font fits the colours."""
     return (
         f'<text x="{x:.1f}" y="{y}" textLength="{len(letters) * ADVANCE:.1f}"'
         f' lengthAdjust="spacingAndGlyphs" font-weight="{weight}" xml:space="preserve">'

@@ -45,8 +45,8 @@ class Row:
 
 
 def compare(models: Iterable[tuple[str, Likelihood]]) -> Iterator[Row]:
-    """A row a model, each as soon as it is scored; `models` are names and scores of the same
-    stories.
+    """Yield a row per model, each as soon as it is scored; `models` are names and scores of the
+    same stories.
 
     Raises:
         ValueError: the stories are not the same.
@@ -61,7 +61,7 @@ def compare(models: Iterable[tuple[str, Likelihood]]) -> Iterator[Row]:
 
 
 def difference(first: Likelihood, other: Likelihood) -> Difference:
-    """How `other` differs from `first` on the same stories."""
+    """Return how `other` differs from `first` on the same stories."""
     if not np.array_equal(first.bytes, other.bytes):
         raise ValueError("two models can only be compared by the same stories")
     bits = np.stack([other.nats_of_story - first.nats_of_story]) / math.log(2)
@@ -75,7 +75,7 @@ def difference(first: Likelihood, other: Likelihood) -> Difference:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows for people."""
+    """Return the rows as a table for a terminal."""
     lines: list[TableRow] = [
         ("model", "nats per token", "perplexity", "bits per byte", "less the first", "better on")
     ]

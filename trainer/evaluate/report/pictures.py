@@ -17,8 +17,8 @@ NUM_BINS = 10  # of the calibration curve
 
 
 def by_position(scores: Likelihood) -> list[tuple[int, int, float, float, float]]:
-    """Loss by position in the story, in bins that double: rows of first and last position (from 1),
-    mean nats per token and its 95 % interval over stories."""
+    """Return the loss by position in the story, in bins that double: rows of first and last
+    position (from 1), mean nats per token and its 95 % interval over stories."""
     longest = int(scores.tokens_of_story.max())
     first, rows = 1, []
     position = np.arange(len(scores.nats)) - np.repeat(scores.starts[:-1], scores.tokens_of_story)
@@ -47,8 +47,8 @@ def draw_positions(file: Path, rows: list[tuple[int, int, float, float, float]])
 
 
 def by_frequency(scores: Likelihood) -> list[tuple[int, int, int, float, float]]:
-    """Loss by how often a token occurs in the stories, in bins of ten times: rows of the lowest and
-    highest count, how many tokens were predicted, their mean nats, their part of all nats."""
+    """Return the loss by how often a token occurs in the stories, in bins of ten times: rows of the
+    lowest and highest count, predicted tokens, their mean nats and their part of all nats."""
     counts = np.bincount(scores.ids)[scores.ids]
     rows, low = [], 1
     while low <= counts.max():
@@ -73,7 +73,7 @@ def draw_frequencies(file: Path, rows: list[tuple[int, int, int, float, float]])
 
 
 def calibration(scores: Likelihood) -> tuple[list[tuple[float, float, int]], float]:
-    """How often the likeliest token is right, by the probability that the model gives it.
+    """Return how often the likeliest token is right, by the probability that the model gives it.
 
     Returns:
         Rows of mean probability, part that was right and number of tokens, a bin of equal width

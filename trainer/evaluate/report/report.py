@@ -112,20 +112,20 @@ def joined(parts: list[str], folder: Path) -> str:
 
 
 def position_row(row: tuple[int, int, float, float, float]) -> tuple[str, str, str]:
-    """A line of the table by position."""
+    """Return a row of the table by position."""
     first, last, nats, low, high = row
     name = f"{first:,}" if first == last else f"{first:,} to {last:,}"
     return name, f"{nats:.3f}", f"{low:.3f} to {high:.3f}"
 
 
 def frequency_row(row: tuple[int, int, int, float, float]) -> tuple[str, str, str, str]:
-    """A line of the table by frequency."""
+    """Return a row of the table by frequency."""
     low, high, count, nats, part = row
     return f"{low:,} to {high:,}", f"{count:,}", f"{nats:.3f}", f"{part:.1%}"
 
 
 def ranked(scores: Likelihood) -> np.ndarray:
-    """Numbers of the stories that are long enough (all, if none is), the easiest first."""
+    """Return the numbers of the stories that are long enough (or of all), the easiest first."""
     tokens = scores.tokens_of_story
     order = np.argsort(scores.nats_of_story / tokens, kind="stable")
     long = order[tokens[order] >= LONG_ENOUGH]
@@ -135,7 +135,7 @@ def ranked(scores: Likelihood) -> np.ndarray:
 def story(
     scores: Likelihood, number: int, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[str, list[Token]]:
-    """A story's heading and its tokens with their nats."""
+    """Return a story's heading and its tokens with their nats."""
     inside = slice(int(scores.starts[number]), int(scores.starts[number + 1]))
     ids, nats = scores.ids[inside].tolist(), scores.nats[inside].tolist()
     mean = scores.nats_of_story[number] / len(ids)
@@ -144,8 +144,7 @@ def story(
 
 
 def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBase) -> list[Token]:
-    """Tokens as texts; those that share a letter (the bytes of one) are one, with the sum of their
-    nats."""
+    """Return tokens as texts; tokens that share a character are one, with the sum of their nats."""
     decode: Any = tokenizer.decode
     found: list[Token] = []
     first, total = 0, 0.0
@@ -159,7 +158,7 @@ def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBa
 
 
 def take_curve(model: Path, picture: Path) -> None:
-    """The curve of the run, drawn from its metrics or as its export has it, if it has one."""
+    """Draw the run's curve from its metrics, or copy that of the export, if there is one."""
     if run_folder.is_run(model) and any("loss" in line for line in read(model)):
         plot(model, picture)
     elif (model / CURVE).is_file():

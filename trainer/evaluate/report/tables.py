@@ -12,7 +12,8 @@ Row = Sequence[str]
 
 
 def figures(evaluation: Evaluation, in_training: int | None = None) -> list[tuple[str, str]]:
-    """Names and values of an evaluation; `in_training` counts its stories that were trained on."""
+    """Return names and values of an evaluation; `in_training` counts its stories that were trained
+    on."""
     rows = [
         ("nats per token", spread(evaluation.nats_per_token, evaluation.nats_interval, 4)),
         ("perplexity", spread(evaluation.perplexity, evaluation.perplexity_interval, 3)),
@@ -31,13 +32,14 @@ def figures(evaluation: Evaluation, in_training: int | None = None) -> list[tupl
 
 
 def spread(value: float, interval: tuple[float, float], digits: int) -> str:
-    """A value with its interval."""
+    """Return a value with its interval."""
     low, high = interval
     return f"{value:.{digits}f} (95 %: {low:.{digits}f} to {high:.{digits}f})"
 
 
 def prose_table(prose: Sequence[Prose]) -> list[Row]:
-    """How a model writes, a column each way of drawing and one for the true second halves."""
+    """Return how a model writes, with a column per way of sampling and one for the true second
+    halves."""
     written = [found.written for found in prose]
     columns: list[Measures] = [*written, prose[0].true]
     bleu = "sacrebleu is not installed" if prose[0].bleu is None else "{:.2f}"
@@ -64,7 +66,7 @@ def prose_table(prose: Sequence[Prose]) -> list[Row]:
 
 
 def characters_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """What `measure_characters` returned, a column for each of its rows."""
+    """Return what `measure_characters` returned, a column for each of its rows."""
     names = {
         "pronoun": 'first "He" or "She" fits the person',
         "subject": "first name that acts is the person's",
@@ -83,7 +85,7 @@ def share(right: int, counted: int) -> str:
 
 
 def plain_table(rows: Sequence[Row]) -> str:
-    """Rows as columns of text for a terminal."""
+    """Return rows as a table for a terminal."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -92,7 +94,7 @@ def plain_table(rows: Sequence[Row]) -> str:
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
-    """Rows as a table of Markdown; the first is its head."""
+    """Return rows as a table of Markdown; the first is its head."""
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
