@@ -3,7 +3,7 @@
     accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]
 
 The run is in run.py, which imports PyTorch and transformers: that takes seconds, so help and a
-wrong setting come before it. The same command again goes on where a stopped run was.
+wrong setting come before it. The same command again resumes a stopped run.
 """
 
 from __future__ import annotations

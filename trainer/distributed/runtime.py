@@ -36,12 +36,12 @@ class Runtime:
 
     Attributes:
         rank, num_processes: this process among all.
-        is_main: this process writes files and speaks.
+        is_main: whether this process writes files and prints.
         device, dtype: where and in which type the matrix products run.
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         engine: "plain" or "deepspeed".
         zero_stage: 0 without DeepSpeed.
-        notes: sentences for the user about what was found and is not used.
+        notes: messages for the user about what was found and is not used.
     """
 
     def __init__(
@@ -249,7 +249,7 @@ def compile_model(
     if runtime.zero_stage == 3:  # its weights are empty while Dynamo traces them
         if setting == "on":
             raise ValueError("runtime.compile on does not work with ZeRO stage 3: use auto")
-        say("ZeRO stage 3 cannot be compiled: training goes on uncompiled")
+        say("ZeRO stage 3 cannot be compiled: training continues uncompiled")
         return False
     reason = device.why_not_compiled(runtime.device)
     if runtime.any(reason is not None):  # all processes alike
@@ -261,7 +261,7 @@ def compile_model(
                 "use auto"
             )
         say(
-            f"compiling does not work here ({reason}): training goes on uncompiled, which is "
+            f"compiling does not work here ({reason}): training continues uncompiled, which is "
             f"slower; {advice}"
         )
         return False

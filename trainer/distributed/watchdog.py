@@ -1,6 +1,6 @@
 """Ends this process, with one message, when another process of the run is lost.
 
-A process that is killed closes its connections, and whoever waits for it gets an error at once. A
+A process that is killed closes its connections, and those that wait for it get an error at once. A
 machine that is cut off says nothing: gloo waits out its own timeout, NCCL for a kernel that never
 ends, until its own watch aborts the process with a C++ stack. So a thread counts the seconds since
 this process last began an exchange with the others, and speaks before either does.
@@ -65,7 +65,7 @@ def abort(cause: str, is_initialized: bool, checkpoint_step: int) -> NoReturn:
         kept = f"the checkpoint of step {checkpoint_step:,} is kept"
     print(
         f"\nerror: {what} ({cause}); {kept}: see that every machine is up and reaches the first, "
-        "then give the same command on all of them to go on",
+        "then give the same command on all of them to resume",
         file=sys.stderr,
         flush=True,
     )

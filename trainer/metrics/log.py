@@ -115,10 +115,10 @@ class MetricsLog:
         self.write(line | {"samples": samples})
         self.message(message + (repr(samples[0]["story"]) if samples else "no sample story"))
 
-    def message(self, sentence: str) -> None:
+    def message(self, text: str) -> None:
         """Print a line above the progress bar."""
         if self.enabled:
-            self.bar.write(sentence, file=sys.stderr)
+            self.bar.write(text, file=sys.stderr)
 
     def write(self, line: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""

@@ -1,15 +1,13 @@
-"""What a token attends to while the model trains: all before it in its block, or its own story.
+"""Intra-document attention masking for training: a token sees its own story, not its whole block.
 
-A block holds the end of one story, a few whole ones and the beginning of another. Told to predict a
-story, a model never sees another one before it, so what it would learn of those is of no use. With
-`story`, attention stays inside the story: a story begins at the end-of-text token before it, as it
-does when it is evaluated or written.
+A block holds the end of one story, a few whole ones and the beginning of another. When it writes or
+is evaluated, a model never sees another story before its own, so what it would learn of those is
+of no use. A story begins at the end-of-text token before it, as in evaluation and writing.
 
 On a CPU attention takes a mask. On a GPU the flash kernel takes the bounds of the stories instead,
-and skips what lies outside; without a mask, too, when it attends to the whole block. The number of
-bounds is fixed, so that an update can be captured: those that are left over bound empty stories.
-GPT-Neo computes its attention itself, everywhere: it adds a mask to the scores, and hides what lies
-outside of a layer's window on its own.
+and skips what lies outside. The number of bounds is fixed, so that an update can be captured: those
+that are left over bound empty stories. GPT-Neo computes its attention itself, everywhere: it adds a
+mask to the scores, and hides what lies outside of a layer's window.
 """
 
 from __future__ import annotations
@@ -22,14 +20,14 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
 BLOCKS_COUNTED_AT_ONCE = 2**16
-FLASH, BY_ITSELF = "story", "eager"  # names of attention: our own, and what transformers calls it
+FLASH, EAGER = "story", "eager"  # names of attention: our own, and that of transformers
 
 
 class DocumentMasking:
     """Intra-document attention masking: a token sees its own story only.
 
     Args:
-        end_of_text: the id, or the slot, of the token that every story begins after.
+        end_of_text: the id, or compact id, of the token before every story.
         max_stories: stories and parts of stories in a micro-batch, at most: see `max_stories`. Only
             the flash kernel needs it.
     """
@@ -45,7 +43,7 @@ class DocumentMasking:
             bounds = story_bounds(begins, self.max_stories)
             return {"cu_seq_lens_q": bounds, "max_length_q": inputs.shape[1]}
         mask = story_mask(begins)
-        if attention == BY_ITSELF:
+        if attention == EAGER:
             lowest = torch.finfo(torch.float32).min
             mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, lowest)
         return {"attention_mask": mask}
@@ -63,7 +61,7 @@ def story_bounds(begins: torch.Tensor, max_stories: int) -> torch.Tensor:
     """Return where each story of a batch begins among its tokens laid end to end, (max_stories +
     1,) int32; the end of the batch stands for missing ones. `begins`: (batch, context)."""
     first = torch.zeros_like(begins)
-    first[:, 0] = True  # a story does not go on in the next block
+    first[:, 0] = True  # a story does not continue in the next row
     count = (begins | first).flatten().cumsum(0)  # stories that have begun, at each token
     wanted = torch.arange(1, max_stories + 2, device=begins.device)
     return torch.searchsorted(count, wanted, out_int32=True)
@@ -90,10 +88,10 @@ def attend_on_gpu(
 
     transformers looks for packed sequences and builds a (batch, 1, context, context) mask whenever
     it is compiled; flash attention takes none. It builds none for a name that it does not know. For
-    a GPU only: a CPU is 5 % slower without. A decoder that computes its attention itself is left
-    as it is.
+    a GPU only: a CPU is 5 % slower without the mask. A decoder that computes its attention itself
+    is not changed.
     """
-    if decoder.config._attn_implementation == BY_ITSELF:
+    if decoder.config._attn_implementation == EAGER:
         return
     if story is None:
         AttentionInterface.register("causal", sdpa_attention_forward)

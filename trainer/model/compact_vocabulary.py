@@ -1,15 +1,17 @@
-"""Which ids of the tokenizer the head has to compute.
+"""A smaller vocabulary while training: the head computes the ids that the corpus uses.
+
+A row of the smaller embedding is a *compact id*.
 
 Three million tokens of TinyStories use about 10,000 of GPT-2's 50,257. An id that never occurs is
 never a target: all that its row of the tied embedding can learn is to stay improbable, the same
-lesson for every such id. So the ids without a token in the corpus share a few rows, the *slots*
-left over when the rows are rounded up for the matrix units. With log(multiplicity) added to a
-shared slot's logit,
+lesson for every such id. So the ids without a token in the corpus share a few rows, those left
+over when the rows are rounded up for the matrix units. With log(multiplicity) added to a shared
+row's logit,
 
-    logsumexp over slots of (logit + log multiplicity)  =  logsumexp over all ids,
+    logsumexp over compact ids of (logit + log multiplicity)  =  logsumexp over all ids,
 
 exactly: training is that of a full model whose unused rows are equal. `expand` writes that full
-model down, and the export is a stock one. A slot that stands for no id at all (padding) has
+model down, and the export is a stock one. A row without any id (padding) has
 multiplicity 0, log = -inf.
 """
 
@@ -28,7 +30,7 @@ class CompactVocabulary:
     """A map from the ids to the rows that are trained.
 
     Attributes:
-        compact_id_of: (ids,) int64; the row that stands for each id.
+        compact_id_of: (ids,) int64; the row of each id.
         log_multiplicity: (num_compact_ids,) float32; log of the number of ids that share each row.
         end_of_text: the id of the token that every story begins and ends with.
     """

@@ -18,7 +18,7 @@ M_MMAP_MAX = -4
 def usable_gpu() -> bool:
     """Return whether there is a GPU and this PyTorch has kernels for it.
 
-    `torch.cuda.is_available()` is also true for a card that is too old for the wheel (a GTX 10xx
+    `torch.cuda.is_available()` is also true for a GPU that is too old for the wheel (a GTX 10xx
     or V100 with torch 2.13), where the first kernel fails.
     """
     return torch.cuda.is_available() and capability() >= lowest_capability()

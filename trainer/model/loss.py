@@ -1,10 +1,10 @@
-"""Next-token loss over the vocabulary's slots, one module so that head and loss compile into one
+"""Next-token loss over the compact vocabulary, one module so that head and loss compile into one
 kernel.
 
 At hidden 256 the 50,257-way head is 73 % of a step's arithmetic and its logits most of its
-traffic; the slots of `CompactVocabulary` cut both to what the corpus uses. The logits of all tokens never
-exist in fp32: compiled, the cast of the bf16 ones, the multiplicities and the log-sum-exp are one
-pass; otherwise a large head is computed for some blocks at a time, and again on the way back.
+traffic; `CompactVocabulary` cuts both to what the corpus uses. The logits of all tokens never exist
+in fp32: compiled, the cast of the bf16 ones, the multiplicities and the log-sum-exp are one pass;
+otherwise a large head is computed for some blocks at a time, and again in the backward pass.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ class NextTokenLoss(nn.Module):
     """A decoder with the loss it is trained on.
 
     Attributes:
-        decoder: stock transformers model whose ids are the vocabulary's slots.
-        document_masking: what keeps attention inside a story; None: it sees the whole block.
-        teachers: decoders over the same slots, whose predictions are learned too (pretrained.py). In
-            a tuple they are not part of this module: nothing trains, saves or wraps them.
+        decoder: stock transformers model over compact ids.
+        document_masking: keeps attention inside a story; None: a token sees its whole block.
+        teachers: decoders over the same compact ids, whose predictions are learned too
+            (pretrained.py). In a tuple they are not part of this module: nothing trains, saves or
+            wraps them.
         dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
             engine turns one around it off on CUDA, without an error, and computes in fp32.
     """
@@ -100,7 +101,7 @@ class NextTokenLoss(nn.Module):
         of each teacher in `taught`."""
         logits = self.logits(self.decoder, hidden)
         # A target that the corpus does not use (validation may hold some) is one of those that
-        # share its slot.
+        # share its compact id.
         shared = self.log_multiplicity[targets].mean()
         nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten()) + shared
         if taught:

@@ -24,7 +24,7 @@ ADAM_RMS = 0.2  # root mean square of AdamW's update: Liu et al. 2025
 
 
 def update(optimizer: Optimizer, group: dict[str, Any], weights: list[torch.Tensor]) -> None:
-    """Move the weights of a group: whole matrices, or one flat partition of them all."""
+    """Update the weights of a group: whole matrices, or one flat partition of them all."""
     rate = group["lr"] * (optimizer.settings.muon_lr / optimizer.settings.lr)
     for shape in dict.fromkeys(weight.shape for weight in weights):
         same_shape = [weight for weight in weights if weight.shape == shape]
@@ -34,7 +34,7 @@ def update(optimizer: Optimizer, group: dict[str, Any], weights: list[torch.Tens
 def update_stack(
     optimizer: Optimizer, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float
 ) -> None:
-    """Move weights of one shape."""
+    """Update weights of one shape."""
     momenta = [optimizer.state[weight]["exp_avg"] for weight in weights]
     momentum = optimizer.settings.muon_momentum
     skipped = optimizer.found_inf > 0

@@ -23,7 +23,7 @@ class Kind:
 
     Attributes:
         state: names of the moments of each weight.
-        update: moves those weights of a group that have a gradient; None for AdamW, which has a
+        update: updates those weights of a group that have a gradient; None for AdamW, which has a
             fused kernel in PyTorch.
         needs_matrices: whether an update needs whole matrices, of which ZeRO holds flat partitions.
     """
@@ -140,7 +140,7 @@ class Optimizer(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Move every weight that has a gradient."""
+        """Update every weight that has a gradient."""
         for group in self.param_groups:
             update = KINDS[group["kind"]].update
             if update is None:
@@ -151,5 +151,5 @@ class Optimizer(torch.optim.AdamW):
                     self.init_state(weight, 0, group["kind"])
             update(self, group, weights)
             for weight in weights:
-                weight.grad = None  # so that AdamW passes it over
+                weight.grad = None  # so that AdamW skips it
         super().step(closure)

@@ -141,10 +141,10 @@ class Trainer:
             slot, max_stories(train, end, self.context, self.runtime.micro_batch)
         )
 
-    def say(self, sentence: str) -> None:
+    def say(self, message: str) -> None:
         """Print a message from the main process."""
         if self.runtime.is_main:
-            print(sentence, file=sys.stderr, flush=True)
+            print(message, file=sys.stderr, flush=True)
 
     def resume(self) -> None:
         """Take up the newest checkpoint of this run, if there is one.

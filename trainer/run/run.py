@@ -1,4 +1,4 @@
-"""A run from its settings to its export, and a sentence for whatever stops it.
+"""A run from its settings to its export, and a message for whatever stops it.
 
 The token store is made, the run opened, and its folder run_lock; the loop itself is in loop.py.
 """
@@ -72,7 +72,7 @@ def run(config: Config, start: float) -> int:
         print(f"error: {advice}", file=sys.stderr)
         return 2
     except (ValueError, OSError, SafetensorError) as error:
-        print(f"error: {sentence(error)}", file=sys.stderr, flush=True)
+        print(f"error: {message(error)}", file=sys.stderr, flush=True)
         leave_group()
         return 2
     trainer.runtime.close()
@@ -86,8 +86,8 @@ def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]
     return contextlib.nullcontext()
 
 
-def sentence(error: Exception) -> str:
-    """Return an error as one sentence; the disk's with what to do."""
+def message(error: Exception) -> str:
+    """Return the message for an error; for one of the disk with what to do."""
     if isinstance(error, ValueError):
         return str(error)
     cause = getattr(error, "strerror", None) or str(error)

@@ -1,7 +1,7 @@
 """Presets and command line to a Config: `--preset NAME`, then `--section.key value` over it.
 
 The help is written from the settings' own documentation, so a key cannot exist without its
-sentence.
+meaning.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def parse(arguments: Sequence[str]) -> Config:
     """Return the settings that a command line asks for.
 
     Raises:
-        ValueError: an unknown preset or key, a missing or ill-typed value; one sentence names all
+        ValueError: an unknown preset or key, a missing or ill-typed value; one message names all
         of them.
     """
     preset, flags = DEFAULT_PRESET, []
@@ -179,7 +179,7 @@ def joined(key: str, values: list[Any]) -> str:
     """Return a list from YAML as the text that `key` has on a command line.
 
     Raises:
-        ValueError: it is one text, or what is in the list cannot be told apart in a text.
+        ValueError: it is one text, or its parts cannot be separated in a text.
     """
     separator: str = FIELDS[key].metadata["separator"]
     if not separator:
@@ -272,7 +272,7 @@ def help_text() -> str:
         "accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]",
         "",
         "Trains a tiny storyteller and exports it to <run.dir>/export.",
-        "Run the same command again to go on.",
+        "Run the same command again to resume.",
         "",
         f"  --preset NAME     {', '.join(shipped_presets())}, or a .yaml file",
         f"                    (default: {DEFAULT_PRESET}); its values are the defaults below",

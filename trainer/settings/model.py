@@ -40,7 +40,7 @@ class Model:
     )
     stochastic_depth: float = setting(
         0.0,
-        "probability that a sequence passes over the last block's attention, and over its MLP, in"
+        "probability that a sequence skips the last block's attention, and over its MLP, in"
         " training; rises with the layers, to keep a small corpus from being memorised",
     )
     teachers: str = setting(

@@ -54,7 +54,7 @@ class Optim:
         0.02, "part of the steps in which the learning rate rises linearly"
     )
     warmup_steps: int = setting(
-        0, "the same as a number of updates, for a run that may go on longer; 0: by the ratio"
+        0, "the same as a number of updates, for a run that may become longer; 0: by the ratio"
     )
     weight_decay: float = setting(0.1, "decoupled decay of the weight matrices")
     muon_momentum: float = setting(0.95, "momentum of Muon")

@@ -1,11 +1,11 @@
-"""A run's folder carries a sign of ours, and what is in a folder without it is left alone.
+"""A run's folder has a marker file; a folder without it is left alone.
 
     run.json       {"format": 1, "inkling": version, "id": of the run, which its checkpoints carry}:
                    written before anything else of a run
     .run.lock      held by the process that trains, which it names
 
 So `--run.dir .` in a folder where somebody keeps an `export/` of their own neither overwrites nor,
-with `--run.fresh`, removes it. Runs of versions without the sign are known by their checkpoints.
+with `--run.fresh`, removes it. Runs of versions without the marker are known by their checkpoints.
 
 `checkpoints`, `snapshots` and `export` may be symbolic links, to a larger disk for example.
 """

@@ -218,7 +218,7 @@ def unpacked(file: StoryFile, content: Any, raw: Any) -> OpenFile:
 def decompressed(content: Any, compression: str) -> Any:
     """Return what reads the content of a compressed stream."""
     if compression == "gzip":
-        # Unlike pyarrow's reader this one passes over the zeros of a tape's padding.
+        # Unlike pyarrow's reader this one skips the zeros of a tape's padding.
         return gzip.GzipFile(fileobj=content)
     if compression == "xz":
         return lzma.LZMAFile(content)

@@ -47,7 +47,7 @@ class Source:
         size: bytes that will be read; 0 where the Hub does not say.
         train: its chunks, from the start.
         validation: likewise; None when training stories have to be held out.
-        notes: how it is understood, a line each.
+        notes: how it is read, a line each.
     """
 
     name: str

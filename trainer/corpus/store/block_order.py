@@ -3,7 +3,7 @@
 Epoch e reads block p_e(0), p_e(1), ..., p_e(num_blocks - 1), where p_e is a permutation of the
 blocks drawn by (seed, e). A step reads the next `global_batch` of them, whatever the number of
 processes: each takes its slice. Where an epoch ends inside a step, the step reads the rest of it
-and the start of the next. So every block is read exactly once an epoch, and a run can go on at any
+and the start of the next. So every block is read exactly once an epoch, and a run can resume at any
 step without replaying what came before.
 
 The blocks of an epoch may also begin some tokens further on, as many as (seed, epoch) draws, so

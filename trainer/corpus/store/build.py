@@ -57,8 +57,8 @@ def build_store(settings: Corpus) -> TokenStore:
     """Return the store that the settings ask for; build it if it does not exist.
 
     Raises:
-        ValueError: the source cannot be read, holds no story, or the folder cannot be written; one
-            sentence. Nothing half-written is left.
+        ValueError: the source cannot be read, holds no story, or the folder cannot be written.
+            Nothing half-written is left.
     """
     home = Path(settings.folder).expanduser()
     try:
@@ -203,7 +203,7 @@ def build_lock(result: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if result.exists():  # whoever waits finds it; after a failure the lock still counts
+        if result.exists():  # the waiting process finds it; after a failure the lock still counts
             lock.file.unlink(missing_ok=True)
         lock.release()
 
@@ -237,7 +237,7 @@ def encode(
         shard.save(file)
         return shard.tally.stories
 
-    # Opened before the bar is drawn: if that fails, its sentence stands alone.
+    # Opened before the bar is drawn: if that fails, the message stands alone.
     readers = {"validation": source.validation, "train": source.train}
     parts = {name: chunks() for name, chunks in readers.items() if chunks}
     files: dict[str, list[Path]] = {name: [] for name in parts}

@@ -39,7 +39,7 @@ class Encoder:
         """Return the stories of a chunk that pass the rules, as ids.
 
         Raises:
-            ValueError: a line of the chunk is broken; the sentence names it.
+            ValueError: a line of the chunk is broken; the message names it.
         """
         tally = Tally()
         stories = []

@@ -37,7 +37,7 @@ def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
     """Learn a tokenizer of `size` ids from the stories of a source.
 
     Raises:
-        ValueError: the stories hold too few different pairs; the sentence says how many ids they
+        ValueError: the stories hold too few different pairs; the message says how many ids they
             give.
     """
     import tokenizers

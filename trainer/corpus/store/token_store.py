@@ -149,7 +149,7 @@ class TokenStore:
             Bytes that were read.
 
         Raises:
-            ValueError: a shard or a count is not what was written; the sentence names it.
+            ValueError: a shard or a count is not what was written; the message names it.
         """
         read = 0
         for name in SPLITS:

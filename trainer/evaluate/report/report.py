@@ -150,9 +150,9 @@ def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBa
     first, total = 0, 0.0
     for number, surprise in enumerate(nats, start=1):
         total += surprise
-        letters = decode(ids[first:number], clean_up_tokenization_spaces=False)
-        if "\ufffd" not in letters or number == len(ids):
-            found.append((letters, total))
+        text = decode(ids[first:number], clean_up_tokenization_spaces=False)
+        if "\ufffd" not in text or number == len(ids):
+            found.append((text, total))
             first, total = number, 0.0
     return found
 
