@@ -106,20 +106,11 @@ def opened(
 
 
 def scored(
-    options: argparse.Namespace,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    stories: list[str],
+    options: argparse.Namespace, model: Any, tokenizer: Any, stories: list[str]
 ) -> Likelihood:
     """Score all stories as the options want."""
-    return score(
-        model,
-        stories,
-        tokenizer,
-        stride=options.stride,
-        context=options.context,
-        batch=options.batch,
-    )
+    how = {"stride": options.stride, "context": options.context, "batch": options.batch}
+    return score(model, stories, tokenizer, **how)
 
 
 def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
     the directory that it leads to is replaced, and the link stays.
     """
     folder = folder.resolve()
-    partial, old = beside(folder)
+    partial, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "old"))
     if partial.exists():
         shutil.rmtree(partial)
     try:
@@ -59,11 +59,6 @@ def atomic_file(file: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-def beside(folder: Path) -> tuple[Path, Path]:
-    """Return where the new version of a directory is written, and where the old one waits."""
-    return folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.old")
 
 
 def tidy(folder: Path, pattern: str) -> None:

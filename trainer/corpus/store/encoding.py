@@ -105,12 +105,11 @@ class Encoder:
         (stories,) bool."""
         keep = np.ones(len(stories), dtype=bool)
         longest = self.settings.max_tokens or np.inf
-        for number in np.flatnonzero(lengths <= self.settings.min_tokens).tolist():
-            keep[number] = False
-            tally.drop("too_short", stories[number])
-        for number in np.flatnonzero(lengths - 1 >= longest).tolist():
-            keep[number] = False
-            tally.drop("too_long", stories[number])
+        too_short, too_long = lengths <= self.settings.min_tokens, lengths - 1 >= longest
+        for reason, wrong in (("too_short", too_short), ("too_long", too_long)):
+            for number in np.flatnonzero(wrong).tolist():
+                keep[number] = False
+                tally.drop(reason, stories[number])
         return keep
 
 
