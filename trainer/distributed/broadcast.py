@@ -47,21 +47,21 @@ def do_on_main(work: Callable[[], Result], runtime: Runtime) -> Result | None:
     return result
 
 
-def checkpoint_from_main(found: Checkpoint | None, device: torch.device) -> Checkpoint | None:
+def checkpoint_from_main(checkpoint: Checkpoint | None, device: torch.device) -> Checkpoint | None:
     """Return the main process's checkpoint, its tensors in memory; all processes must call."""
     if not distributed.is_initialized():
-        return found
+        return checkpoint
     shapes = {
-        kind: {name: tensor.shape for name, tensor in getattr(found, kind).items()}
-        for kind in (TENSORS if found else ())
+        kind: {name: tensor.shape for name, tensor in getattr(checkpoint, kind).items()}
+        for kind in (TENSORS if checkpoint else ())
     }
-    about = from_main(found and (found.step, found.identity, shapes), device)
+    about = from_main(checkpoint and (checkpoint.step, checkpoint.identity, shapes), device)
     if about is None:
         return None
     step, identity, shapes = about
     tensors: dict[str, dict[str, torch.Tensor]] = {kind: {} for kind in TENSORS}
     for kind, name, shape in ((k, n, shape) for k in TENSORS for n, shape in shapes[k].items()):
-        tensor = torch.empty(shape) if found is None else getattr(found, kind)[name]
+        tensor = torch.empty(shape) if checkpoint is None else getattr(checkpoint, kind)[name]
         tensor = tensor.to(device)
         distributed.broadcast(tensor, 0)
         tensors[kind][name] = tensor.cpu()

@@ -34,8 +34,8 @@ class LocalState:
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
         """Return the moment of a weight called `key`."""
-        found: torch.Tensor = self.optimizer.state[weight][key]
-        return found
+        moment: torch.Tensor = self.optimizer.state[weight][key]
+        return moment
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
         """Give a weight its value."""
@@ -98,15 +98,15 @@ class ZeroState:
         """Return a weight in fp32, whole."""
         from deepspeed.utils import safe_get_full_fp32_param
 
-        found: torch.Tensor = safe_get_full_fp32_param(weight)
-        return found
+        whole: torch.Tensor = safe_get_full_fp32_param(weight)
+        return whole
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
         """Return the moment of a weight called `key`, whole."""
         from deepspeed.utils import safe_get_full_optimizer_state
 
-        found: torch.Tensor = safe_get_full_optimizer_state(weight, key)
-        return found
+        whole: torch.Tensor = safe_get_full_optimizer_state(weight, key)
+        return whole
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
         """Give a weight its value: the copy that is multiplied with, and the one that the update

@@ -129,7 +129,7 @@ class DataParallelUpdate:
         parts = flat.split([gradient.numel() for gradient in gradients])
         torch._foreach_copy_(
             gradients,
-            [part.view_as(its) for part, its in zip(parts, gradients, strict=True)],
+            [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)],
         )
 
 

@@ -97,9 +97,9 @@ def introductions_of(
     """Return the openings of the first `count` stories that introduce a person within `longest`
     tokens; each ends with the name."""
     start = start_token(tokenizer)
-    found: list[Opening] = []
+    openings: list[Opening] = []
     for story in stories:
-        if len(found) == count:
+        if len(openings) == count:
             break
         introduction = INTRODUCTION.search(story)
         if introduction is None:
@@ -109,8 +109,8 @@ def introductions_of(
             for part in (story[: introduction.end()], story[introduction.end() :])
         )
         if len(ids) < longest and rest:
-            found.append(Opening(len(found), [start, *ids], rest))
-    return found
+            openings.append(Opening(len(openings), [start, *ids], rest))
+    return openings
 
 
 def count_characters(stories: Iterable[str]) -> Characters:

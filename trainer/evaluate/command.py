@@ -163,11 +163,11 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
             print("\n" + plain_table(characters_table(characters)))
         if options.report:
             print(f"\nthe report is in {options.report}")
-    found = {"model": options.model, "file": options.stories, "cleaned": options.clean}
-    found |= dataclasses.asdict(evaluation)
-    found |= {} if in_training is None else {"in_training": in_training}
-    found |= {"characters": characters} if characters else {}
-    return found | ({"prose": list(map(dataclasses.asdict, prose))} if prose else {})
+    result = {"model": options.model, "file": options.stories, "cleaned": options.clean}
+    result |= dataclasses.asdict(evaluation)
+    result |= {} if in_training is None else {"in_training": in_training}
+    result |= {"characters": characters} if characters else {}
+    return result | ({"prose": list(map(dataclasses.asdict, prose))} if prose else {})
 
 
 def run_comparison(options: argparse.Namespace) -> dict[str, Any]:

@@ -121,15 +121,15 @@ def openings_of(
     context."""
     longest, _ = room_of(model)
     start = start_token(tokenizer)
-    found: list[Opening] = []
+    openings: list[Opening] = []
     for story in stories:
-        if len(found) == count:
+        if len(openings) == count:
             break
         ids = tokenizer(story, add_special_tokens=False, verbose=False)["input_ids"]
         half = len(ids) // 2
         if len(ids) >= SHORTEST and half < longest:
-            found.append(Opening(len(found), [start, *ids[:half]], ids[half:]))
-    return found
+            openings.append(Opening(len(openings), [start, *ids[:half]], ids[half:]))
+    return openings
 
 
 def continue_stories(

@@ -222,7 +222,7 @@ def _score_windows(
         for window in slide(len(ids) - 1, context, stride)
     ]
     windows.sort(key=lambda window: window[1] - window[2])  # longest first: memory peaks at once
-    found = (
+    scores = (
         np.empty(starts[-1], np.float32),
         np.empty(starts[-1], np.float32),
         np.empty(starts[-1], bool),
@@ -241,11 +241,11 @@ def _score_windows(
             where = np.concatenate(
                 [np.arange(starts[s] + new, starts[s] + end) for s, _, end, new in some]
             )
-            for array, tensor in zip(found, scored, strict=True):
+            for array, tensor in zip(scores, scored, strict=True):
                 array[where] = tensor.cpu().numpy()
             bar.update(len(where))
     model.train(training)
-    return found
+    return scores
 
 
 def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:

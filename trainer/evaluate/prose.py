@@ -145,10 +145,10 @@ def find_in_training(
     met_runs: set[Run] = set()
     met_stories: set[Run] = set()
     for story in training:
-        found = words(story)
-        met_words.update(wanted_words.intersection(found))
-        met_runs.update(wanted_runs.intersection(runs(found, COPIED)))
-        if wanted_stories and (whole := tuple(found)) in wanted_stories:
+        words_of_story = words(story)
+        met_words.update(wanted_words.intersection(words_of_story))
+        met_runs.update(wanted_runs.intersection(runs(words_of_story, COPIED)))
+        if wanted_stories and (whole := tuple(words_of_story)) in wanted_stories:
             met_stories.add(whole)
     return TrainingText(frozenset(met_runs), frozenset(met_words), frozenset(met_stories))
 

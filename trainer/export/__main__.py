@@ -15,13 +15,13 @@ from trainer.output.console import Parser, run_command
 
 def parser() -> Parser:
     """Return the command line."""
-    found = Parser(prog="python -m trainer.export", description="An export in another form.")
-    forms = found.add_subparsers(dest="form", required=True, parser_class=Parser)
+    command = Parser(prog="python -m trainer.export", description="An export in another form.")
+    forms = command.add_subparsers(dest="form", required=True, parser_class=Parser)
     gguf = forms.add_parser("gguf", help="one file for llama.cpp, Ollama, LM Studio")
     gguf.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
     gguf.add_argument("file", metavar="FILE", type=Path, help="the file to write")
     gguf.add_argument("--type", default="f16", choices=TYPES, help="of the matrices (default: f16)")
-    return found
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -111,7 +111,7 @@ def history_stages(snapshots: Path, init_from: str) -> list[dict[str, Any]]:
 def stages_of(export: Path) -> list[dict[str, Any]]:
     """Return the stages that an export knows of; none where it has no history that can be read."""
     try:
-        found = json.loads((export / HISTORY).read_text(encoding="utf-8"))
-        return list(found["stages"]) if found["format"] == HISTORY_FORMAT else []
+        history = json.loads((export / HISTORY).read_text(encoding="utf-8"))
+        return list(history["stages"]) if history["format"] == HISTORY_FORMAT else []
     except (OSError, ValueError, LookupError, TypeError):
         return []

@@ -77,11 +77,11 @@ def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings as they may be published: of a path outside the working directory only
     the file's name; names on the Hub and relative paths as they are."""
 
-    found = {section: dict(keys) for section, keys in settings.items()}
+    public = {section: dict(keys) for section, keys in settings.items()}
     for section, key in (name.split(".") for name in PATHS):
-        paths = map(str.strip, str(found[section].get(key, "")).split(","))
-        found[section][key] = ",".join(map(public_path, paths))
-    return found
+        paths = map(str.strip, str(public[section].get(key, "")).split(","))
+        public[section][key] = ",".join(map(public_path, paths))
+    return public
 
 
 def public_path(path: str) -> str:
@@ -197,15 +197,15 @@ long plots. It was not made safe for children; read along.
 """
 
 
-def evaluated(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+def evaluated(evaluation: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Return the rows on how well it predicts."""
-    if not found:
+    if not evaluation:
         return [("evaluated with", "nothing: no stories were held out, or evaluating failed")]
     return [
-        ("evaluated with", f"{found['stories']:,} stories of {found['file']}"),
-        ("nats per token", spread(found["nats_per_token"], found["nats_interval"], 4)),
-        ("perplexity", spread(found["perplexity"], found["perplexity_interval"], 3)),
-        ("bits per byte", spread(found["bits_per_byte"], found["bits_interval"], 4)),
+        ("evaluated with", f"{evaluation['stories']:,} stories of {evaluation['file']}"),
+        ("nats per token", spread(evaluation["nats_per_token"], evaluation["nats_interval"], 4)),
+        ("perplexity", spread(evaluation["perplexity"], evaluation["perplexity_interval"], 3)),
+        ("bits per byte", spread(evaluation["bits_per_byte"], evaluation["bits_interval"], 4)),
     ]
 
 
@@ -255,13 +255,13 @@ It continued {rows[0]["stories"]:,} of these stories from "a girl named Lily" or
 
 def samples(training: dict[str, Any]) -> str:
     """Return a section with a story for each prompt."""
-    found = training.get("samples") or []
-    if not found:
+    written = training.get("samples") or []
+    if not written:
         return ""
     sampling = training["sampling"]
     stories = "\n\n".join(
         quoted(f"**{sample['prompt']}**{plain(sample['story'][len(sample['prompt']) :].rstrip())}")
-        for sample in found
+        for sample in written
     )
     return f"""
 ## Samples

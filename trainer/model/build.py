@@ -78,8 +78,8 @@ def carried_over(
 
 def stock_class(settings: Model) -> type[PreTrainedModel]:
     """Return the transformers class that the shape belongs to."""
-    found: type[PreTrainedModel] = getattr(transformers, BLOCKS[settings.block].model)
-    return found
+    stock: type[PreTrainedModel] = getattr(transformers, BLOCKS[settings.block].model)
+    return stock
 
 
 def new_decoder(
@@ -120,8 +120,8 @@ def add_stochastic_depth(decoder: PreTrainedModel, probability: float) -> None:
     that rises in a line to that of the last block (Huang et al. 2016). They are computed all the
     same, so nothing is saved."""
     for name, module in decoder.named_modules():
-        if found := re.search(r"\.(\d+)\.(self_attn|attn|mlp)$", name):
-            depth = (int(found[1]) + 1) / decoder.config.num_hidden_layers
+        if match := re.search(r"\.(\d+)\.(self_attn|attn|mlp)$", name):
+            depth = (int(match[1]) + 1) / decoder.config.num_hidden_layers
             zero_in_training(module, probability * depth, whole=True)
 
 
@@ -146,8 +146,8 @@ def last_hidden(decoder: PreTrainedModel, ids: torch.Tensor, **arguments: Any) -
     Rows may be padded on the right, where a causal model cannot look; `arguments` are those of the
     decoder that say what else a token does not see.
     """
-    found = decoder.base_model(input_ids=ids, use_cache=False, **arguments)
-    hidden: torch.Tensor = found.last_hidden_state
+    output = decoder.base_model(input_ids=ids, use_cache=False, **arguments)
+    hidden: torch.Tensor = output.last_hidden_state
     return hidden
 
 

@@ -32,7 +32,11 @@ def capability() -> tuple[int, int]:
 def lowest_capability() -> tuple[int, int]:
     """Return the lowest compute capability that this PyTorch has kernels for."""
     numbers = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
-    return min((int(one[1]), int(one[2])) for one in numbers if one) if any(numbers) else (0, 0)
+    return (
+        min((int(match[1]), int(match[2])) for match in numbers if match)
+        if any(numbers)
+        else (0, 0)
+    )
 
 
 def why_not_used() -> str | None:
@@ -40,9 +44,9 @@ def why_not_used() -> str | None:
     if usable_gpu():
         return None
     if torch.cuda.is_available():
-        found = ".".join(map(str, capability()))
+        version = ".".join(map(str, capability()))
         return (
-            f"{torch.cuda.get_device_name(0)} (compute capability {found}) is too old for this "
+            f"{torch.cuda.get_device_name(0)} (compute capability {version}) is too old for this "
             "PyTorch, so the CPU is used: pip install torch --index-url "
             f"{CUDA_WHEELS}/cu126 still has kernels for it"
         )

@@ -52,13 +52,13 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Return the floating-point operations per second of a large matrix product: the best of those
     that fit in about 0.2 s, measured once per process."""
     side = SIDE.get(device.type, SIDE["cuda"])
-    one = torch.randn(side, side, device=device).to(dtype)
-    product = one @ one  # the first is slower: libraries wake up
+    matrix = torch.randn(side, side, device=device).to(dtype)
+    product = matrix @ matrix  # the first is slower: libraries wake up
     begin, best = time.perf_counter(), float("inf")
     while time.perf_counter() - begin < SECONDS:
         wait(device)
         start = time.perf_counter()
-        torch.mm(one, one, out=product)
+        torch.mm(matrix, matrix, out=product)
         wait(device)
         best = min(best, time.perf_counter() - start)
     return 2 * side**3 / best

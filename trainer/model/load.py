@@ -120,25 +120,25 @@ def model_of_run(folder: Path) -> Path:
     """Return the export of a run, or its newest checkpoint while it has none."""
     if (folder / run_folder.EXPORT).is_dir():
         return folder / run_folder.EXPORT
-    found = sorted((folder / run_folder.CHECKPOINTS).glob("step-????????"))
-    if not found:
+    checkpoints = sorted((folder / run_folder.CHECKPOINTS).glob("step-????????"))
+    if not checkpoints:
         raise ValueError(f"the run in {folder} has neither an export nor a checkpoint yet")
-    return found[-1]
+    return checkpoints[-1]
 
 
 def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open a checkpoint as the stock model that its run would export."""
-    found = checkpoint.first_intact([folder])
-    if found is None:
+    saved = checkpoint.first_intact([folder])
+    if saved is None:
         raise ValueError(f"the checkpoint {folder} is damaged: name another")
-    fingerprint = found.identity["corpus"]["fingerprint"]
+    fingerprint = saved.identity["corpus"]["fingerprint"]
     store = find_store(stores, fingerprint)
     if store is None:
         raise ValueError(
             f"the checkpoint {folder} needs the token store that it learned from "
             f"(*-{fingerprint[:12]}), which is not in {stores}: it says which ids its rows are"
         )
-    settings = updated_settings(found.identity)
+    settings = updated_settings(saved.identity)
     counts, base = store.id_counts("train"), None
     if start := settings["model"]["init_from"]:
         first, tokenizer = open_model(start, stores=stores)
@@ -146,7 +146,7 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
         counts, base = counts + trained_ids(first), first.config
     compact = settings["model"]["compact_vocabulary"]
     vocabulary = CompactVocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
-    model = full_decoder(Model(**settings["model"]), vocabulary, found.weights, base)
+    model = full_decoder(Model(**settings["model"]), vocabulary, saved.weights, base)
     return model, store.tokenizer.stock()
 
 
@@ -204,8 +204,8 @@ def trained_ids(model: PreTrainedModel) -> np.ndarray:
     table = embedding.weight.detach().float().cpu().numpy()
     rows = np.ascontiguousarray(table).view(f"V{table.shape[1] * table.itemsize}")[:, 0]
     _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
-    alone: np.ndarray = counts[inverse] == 1
-    return alone.astype(np.int64)
+    is_unique: np.ndarray = counts[inverse] == 1
+    return is_unique.astype(np.int64)
 
 
 def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -177,11 +177,11 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]
         ValueError: a model does not exist, the trainer cannot make its shape, it has another
             tokenizer than the stories, or looks back on fewer tokens than the run.
     """
-    found = []
+    teachers = []
     for name in config.model.teacher_names:
-        model, its = open_model(name, stores=config.corpus.folder)
+        model, own_tokenizer = open_model(name, stores=config.corpus.folder)
         shape = shape_of(model.config, f"model.teachers {name}")
-        if not drop_other_rows(model, its, tokenizer):
+        if not drop_other_rows(model, own_tokenizer, tokenizer):
             raise ValueError(
                 f"model.teachers {name} has another vocabulary than the stories "
                 f"({tokenizer.name}): name models that were trained with the same corpus.tokenizer"
@@ -191,8 +191,8 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]
                 f"model.teachers {name} looks back on {shape.context:,} tokens and the run on "
                 f"{config.model.context:,}: lower model.context, or name another model"
             )
-        found.append(model)
-    return found
+        teachers.append(model)
+    return teachers
 
 
 def over_compact_ids(
@@ -200,10 +200,10 @@ def over_compact_ids(
 ) -> list[PreTrainedModel]:
     """Return teachers over the compact ids of a run's vocabulary, ready to predict on `device`.
     Rows of ids that share a compact id are taken to be equal, as in our exports."""
-    found = []
+    teachers = []
     for model in models:
         shape = shape_of(model.config, "the teacher")
         decoder: Any = new_decoder(shape, vocabulary, seed=0, base=model.config)
         copy_weights(model, decoder, vocabulary)
-        found.append(decoder.eval().requires_grad_(False).to(device))
-    return found
+        teachers.append(decoder.eval().requires_grad_(False).to(device))
+    return teachers

@@ -66,7 +66,7 @@ def orthogonalize_partition(
     matrices = whole[1:].split([shape.numel() for shape in shapes])
     for shape in dict.fromkeys(shapes):
         pairs = zip(matrices, shapes, strict=True)
-        same_shape = [matrix.view(shape) for matrix, its in pairs if its == shape]
+        same_shape = [matrix.view(shape) for matrix, own in pairs if own == shape]
         orthogonal = orthogonalize(torch.stack(same_shape), optimizer.dtype)
         torch._foreach_copy_(same_shape, orthogonal.unbind())
     return whole[element_ids][None]
@@ -79,13 +79,13 @@ def orthogonalize(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     Five Newton-Schulz iterations bring the singular values to between 0.7 and 1.2 (Jordan 2024).
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
-    found = matrices.mT if tall else matrices
-    found = (found / (found.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
+    result = matrices.mT if tall else matrices
+    result = (result / (result.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
     a, b, c = NEWTON_SCHULZ
     for _ in range(ITERATIONS):
-        gram = found @ found.mT
-        found = torch.baddbmm(
-            found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a
+        gram = result @ result.mT
+        result = torch.baddbmm(
+            result, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), result, beta=a
         )
-    found = found.to(matrices.dtype)
-    return (found.mT if tall else found) * (ADAM_RMS * math.sqrt(max(matrices.shape[-2:])))
+    result = result.to(matrices.dtype)
+    return (result.mT if tall else result) * (ADAM_RMS * math.sqrt(max(matrices.shape[-2:])))

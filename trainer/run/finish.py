@@ -79,23 +79,23 @@ def evaluate_finished(
         `samples`, a story for each of the run's prompts, {prompt, story}, not picked.
     """
     stories = list(store.stories("validation", run.evaluate_stories))
-    found: dict[str, Any] = {"validation": None, "prose": [], "characters": [], "samples": []}
+    results: dict[str, Any] = {"validation": None, "prose": [], "characters": [], "samples": []}
     with best_effort("the evaluation", say):
         if stories:
             evaluation = evaluate(model, stories, tokenizer)
-            found["validation"] = evaluation.summary("the validation split")
+            results["validation"] = evaluation.summary("the validation split")
     with best_effort("the measures of its prose", say):
         prose = measure_writing(model, tokenizer, store, stories, run.continue_stories, say)
-        found["prose"] = list(map(asdict, prose))
+        results["prose"] = list(map(asdict, prose))
     with best_effort("the counts of its characters", say):
-        found["characters"] = measure_characters(
+        results["characters"] = measure_characters(
             model, tokenizer, stories, run.continue_stories, (Sampling(), SAMPLED)
         )
     with best_effort("the sample stories", say):
-        found["samples"] = write_samples(
+        results["samples"] = write_samples(
             model, tokenizer, run.sample_prompts, seed=run.seed, length=run.sample_length
         )
-    return found
+    return results
 
 
 def measure_writing(

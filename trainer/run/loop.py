@@ -123,8 +123,8 @@ class Trainer:
         taught_by = over_compact_ids(teachers, self.vocabulary, device)
         story = self.document_masking()
         if device.type == "cuda":
-            for one in (decoder, *taught_by):
-                attend_on_gpu(one, story, self.runtime.dtype)
+            for model in (decoder, *taught_by):
+                attend_on_gpu(model, story, self.runtime.dtype)
         z_loss, weight = config.optim.z_loss, config.optim.teacher_weight
         return NextTokenLoss(decoder, self.vocabulary, z_loss, story, taught_by, weight)
 
@@ -155,27 +155,27 @@ class Trainer:
         agree(self.config, self.identity, self.runtime)
         checkpoints = self.folder / "checkpoints"
         self.runtime.wait()
-        found = do_on_main(self.checkpoint_to_resume, self.runtime)
+        saved = do_on_main(self.checkpoint_to_resume, self.runtime)
         self.run_id = run_folder.run_of(self.folder) if self.runtime.is_main else ""
-        found = checkpoint_from_main(found, self.runtime.device)
-        if found is None:
+        saved = checkpoint_from_main(saved, self.runtime.device)
+        if saved is None:
             return
-        longer = goes_on_longer(found.identity, self.identity)
-        changed = [] if longer else list(differences(found.identity, self.identity))
+        longer = goes_on_longer(saved.identity, self.identity)
+        changed = [] if longer else list(differences(saved.identity, self.identity))
         if changed:
             raise ValueError(
                 f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
                 "give the old ones, another --run.dir, or --run.fresh to start over"
-                + self.way_to_old_stories(found.identity["corpus"]["fingerprint"])
+                + self.way_to_old_stories(saved.identity["corpus"]["fingerprint"])
             )
-        if found.step >= self.num_steps and self.runtime.any(is_complete(self.folder / "export")):
+        if saved.step >= self.num_steps and self.runtime.any(is_complete(self.folder / "export")):
             raise ValueError(
                 f"the run in {self.folder} is finished (see {self.folder / 'export'}): "
                 "give another --run.dir, or --run.fresh to start over"
             )
-        self.engine.load(found.weights, found.moments, found.step)
-        self.step = self.saved = found.step
-        self.runtime.watchdog.checkpoint_step = found.step
+        self.engine.load(saved.weights, saved.moments, saved.step)
+        self.step = self.saved = saved.step
+        self.runtime.watchdog.checkpoint_step = saved.step
         losses = checkpoint.validation_losses(checkpoints, self.run_id)
         self.validation_losses = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"resuming after step {self.step:,} of {self.num_steps:,}")
@@ -191,10 +191,10 @@ class Trainer:
             run_folder.clear(self.folder, METRICS)
             return None
         folder, run = self.folder / "checkpoints", run_folder.run_of(self.folder)
-        found = checkpoint.newest(folder, run=run)
-        if found is None or not goes_on_longer(found.identity, self.identity):
-            return found
-        level = level_steps(self.config.optim, found.identity["optim"]["steps"])
+        newest = checkpoint.newest(folder, run=run)
+        if newest is None or not goes_on_longer(newest.identity, self.identity):
+            return newest
+        level = level_steps(self.config.optim, newest.identity["optim"]["steps"])
         return checkpoint.newest(folder, until=level, run=run)
 
     def way_to_old_stories(self, fingerprint: str) -> str:

@@ -196,9 +196,9 @@ def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint 
     every = paths(folder)
     own = [path for path in every if belongs(path, run)]
     usable = [path for path in own if until is None or step_of(path) <= until]
-    found = first_intact(reversed(usable))
-    if found is not None or not every:
-        return found
+    intact = first_intact(reversed(usable))
+    if intact is not None or not every:
+        return intact
     if not own:
         cause = "they are of another run"
     elif not usable:

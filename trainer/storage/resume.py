@@ -49,7 +49,9 @@ def without_paths(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return both without the names of models whose weights have the same fingerprints, and without
     the fingerprints of models whose names differ already."""
-    before, after = ({name: dict(keys) for name, keys in one.items()} for one in (saved, wanted))
+    before, after = (
+        {name: dict(keys) for name, keys in identity.items()} for identity in (saved, wanted)
+    )
     for key in MODELS:
         if saved.get(key) == wanted.get(key) is not None:
             drop_from = [identity.get("model", {}) for identity in (before, after)]
@@ -76,23 +78,23 @@ def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
 def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
     """Return an identity of an older version as it would be written today, with wanted keys
     only."""
-    found = updated_settings(identity)
+    settings = updated_settings(identity)
     for name in DEFAULTS_BEFORE:
         section, key = name.split(".")
         if key not in wanted.get(section, {}):
-            found.get(section, {}).pop(key, None)
-    return found
+            settings.get(section, {}).pop(key, None)
+    return settings
 
 
 def updated_settings(identity: dict[str, Any]) -> dict[str, Any]:
     """Return the settings in an identity of an older version, by today's names."""
-    found: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
+    settings: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
     for old, new in RENAMED.items():
         (section, before), (goes_to, after) = old.split("."), new.split(".")
-        if before in found.get(section, {}):
-            found.setdefault(goes_to, {})[after] = found[section].pop(before)
+        if before in settings.get(section, {}):
+            settings.setdefault(goes_to, {})[after] = settings[section].pop(before)
     for name, before in DEFAULTS_BEFORE.items():
         section, key = name.split(".")
-        if section in found:
-            found[section].setdefault(key, before)
-    return found
+        if section in settings:
+            settings[section].setdefault(key, before)
+    return settings

@@ -76,10 +76,10 @@ def find_files(names: str, split: str = "train") -> Found:
     """
     if exists(names):
         return files_of(names, split)
-    found = Found()
+    files = Found()
     for name in names.split(","):
-        found.add(files_of(name, split))
-    return found
+        files.add(files_of(name, split))
+    return files
 
 
 def local_path(name: str) -> Path:
@@ -167,10 +167,10 @@ def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str)
             if file.member and kind in FROM_THE_DISK:
                 raise ValueError(f"{file} can be read only when it is unpacked: unpack {path}")
             stories.append((name / file.member, file))
-    found = by_split(where, stories, split)
+    by_splits = by_split(where, stories, split)
     if skipped:
-        found.notes.append(f"skipped, of no known kind: {first_few(skipped, SKIPPED)}")
-    return found
+        by_splits.notes.append(f"skipped, of no known kind: {first_few(skipped, SKIPPED)}")
+    return by_splits
 
 
 def split_of(name: PurePath) -> str:
@@ -241,12 +241,12 @@ def saved_splits(folder: Path, split: str) -> Found:
             )
         split = names[0]
     train = names if split == "all" else [split]
-    apart = [name for name in validation[:1] if name in names and name not in train]
-    left = ", ".join(sorted({*names} - {*train, *apart}))
-    note = split_note(shown(folder), ", ".join(train), "".join(apart), left)
+    held_out = [name for name in validation[:1] if name in names and name not in train]
+    left = ", ".join(sorted({*names} - {*train, *held_out}))
+    note = split_note(shown(folder), ", ".join(train), "".join(held_out), left)
     return Found(
         [file for name in train for file in saved_files(folder / name)],
-        [file for name in apart for file in saved_files(folder / name)],
+        [file for name in held_out for file in saved_files(folder / name)],
         [note],
     )
 

@@ -51,12 +51,12 @@ class BlockOrder:
         """
         positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
         epochs, positions = np.divmod(positions, self.num_blocks)
-        found = np.empty_like(positions)
+        starts = np.empty_like(positions)
         for epoch in np.unique(epochs).tolist():
             here = epochs == epoch
             shift = self._shift(epoch, context) if shifted else 0
-            found[here] = self._permute(positions[here], epoch) * context + shift
-        return found
+            starts[here] = self._permute(positions[here], epoch) * context + shift
+        return starts
 
     def _shift(self, epoch: int, context: int) -> int:
         """Return by how many tokens the blocks of an epoch are shifted."""

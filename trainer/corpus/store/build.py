@@ -104,18 +104,18 @@ def given_store(settings: Corpus) -> TokenStore:
         ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
     """
     store = opened(Path(settings.source))
-    wanted, found = settings.tokenizer, store.tokenizer
+    wanted, tokenizer = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
     fits = (
-        not found.is_gpt2 and int(size) == found.size
+        not tokenizer.is_gpt2 and int(size) == tokenizer.size
         if size != wanted
-        else (found.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
+        else (tokenizer.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
     )
     if not fits:
-        way = "gpt2" if found.is_gpt2 else str(store.folder / FILE)
+        way = "gpt2" if tokenizer.is_gpt2 else str(store.folder / FILE)
         raise ValueError(
-            f"the store {store.folder} has another tokenizer ({found.name}) than corpus.tokenizer "
-            f"{wanted}: give --corpus.tokenizer {way}, or the stories themselves"
+            f"the store {store.folder} has another tokenizer ({tokenizer.name}) than "
+            f"corpus.tokenizer {wanted}: give --corpus.tokenizer {way}, or the stories themselves"
         )
     return store
 
@@ -183,9 +183,9 @@ def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
         home.mkdir(parents=True, exist_ok=True)
         with build_lock(file):
             if not file.is_file():
-                found = learn_tokenizer.learn(settings, source, int(size))
+                learned = learn_tokenizer.learn(settings, source, int(size))
                 with atomic_file(file) as partial:
-                    partial.write_bytes(found.content)
+                    partial.write_bytes(learned.content)
     return read_tokenizer(str(file))
 
 

@@ -324,10 +324,10 @@ class Cleaner:
         `changed` counts, for each rewriting rule, the stories that it changed.
         """
         if not in_order(text):
-            found = self.rewrite(text, changed)
-            if found is None:
+            rewritten = self.rewrite(text, changed)
+            if rewritten is None:
                 return Dropped("tangled")
-            text = found
+            text = rewritten
         else:
             for name, rewrite in self.on_plain_text:
                 text, before = rewrite(text), text

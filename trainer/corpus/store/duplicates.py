@@ -43,12 +43,12 @@ class HashIndex:
 
     def find(self, hashes: np.ndarray) -> np.ndarray:
         """Return the number of each hash, (n,) uint64: (n,) int64, -1 where it is new."""
-        found = np.full(len(hashes), -1, dtype=np.int64)
+        numbers_found = np.full(len(hashes), -1, dtype=np.int64)
         for keys, numbers in self._runs:
             positions = np.minimum(np.searchsorted(keys, hashes), len(keys) - 1)
             here = keys[positions] == hashes
-            found[here] = numbers[positions[here]]
-        return found
+            numbers_found[here] = numbers[positions[here]]
+        return numbers_found
 
     def add(self, hashes: np.ndarray, numbers: np.ndarray) -> None:
         """Remember hashes, (n,) uint64, that `find` does not know, none twice; with (n,) int64."""
@@ -89,8 +89,8 @@ def signatures(stories: list[bytes]) -> np.ndarray:
         words = WORD.findall(story.lower())
         starts = range(max(1, len(words) - RUN + 1))
         runs.append({b" ".join(words[start : start + RUN]) for start in starts})
-    found = MinHash.bulk(runs, num_perm=HASHES, seed=1, hashfunc=hash32)
-    return np.array([minhash.hashvalues for minhash in found]).astype("<u4")
+    minhashes = MinHash.bulk(runs, num_perm=HASHES, seed=1, hashfunc=hash32)
+    return np.array([minhash.hashvalues for minhash in minhashes]).astype("<u4")
 
 
 class NearDuplicates:
@@ -150,11 +150,11 @@ class NearDuplicates:
 
 def band_hashes(band: np.ndarray) -> np.ndarray:
     """Return a hash of each row of a band, (n, rows) uint32: (n,) uint64."""
-    found = np.full(len(band), 0xCBF29CE484222325, dtype=np.uint64)
+    hashes = np.full(len(band), 0xCBF29CE484222325, dtype=np.uint64)
     for column in band.T:  # FNV-1a, a word at a time, and a shift for its weak high bits
-        found = (found ^ column.astype(np.uint64)) * np.uint64(0x100000001B3)
-        found ^= found >> np.uint64(29)
-    return found
+        hashes = (hashes ^ column.astype(np.uint64)) * np.uint64(0x100000001B3)
+        hashes ^= hashes >> np.uint64(29)
+    return hashes
 
 
 class Filter:

@@ -89,16 +89,16 @@ class Encoder:
         One whose first sentence is too long stays as it is. `ids` (tokens,) and `lengths`
         (stories,) are as the method `ids` returns them."""
         most = self.settings.max_tokens - 1
-        found, ends = list(stories), np.cumsum(lengths)
+        shorter, ends = list(stories), np.cumsum(lengths)
         for number in np.flatnonzero(lengths - 1 > most).tolist():
             first = ends[number] - lengths[number]
             story, fits = stories[number], len(self.tokenizer.decode(ids[first:][:most]))
             cut = whole_sentences(story, fits)
             if cut:
-                found[number] = cut
+                shorter[number] = cut
                 tally.changed["shortened"] += 1
                 tally.changed[CLOSED_LATER] += cut != whole_sentences(story, fits, LATIN_END)
-        return found
+        return shorter
 
     def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
         """Return which stories have as many tokens, without their end, as the settings want:
@@ -133,5 +133,5 @@ def loose_hashes(stories: list[bytes]) -> np.ndarray:
 def held_out(loose: np.ndarray, ratio: float) -> np.ndarray:
     """Return which stories are held out, (stories,) bool, by their loose hashes: stories that
     differ in case and punctuation only go the same way."""
-    found: np.ndarray = loose < np.uint64(int(ratio * 2**64))
-    return found
+    is_out: np.ndarray = loose < np.uint64(int(ratio * 2**64))
+    return is_out

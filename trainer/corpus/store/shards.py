@@ -60,8 +60,8 @@ class Tally:
         self.changed.update(other.changed)
         self.dropped.update(other.dropped)
         for reason, stories in other.examples.items():
-            known = self.examples.setdefault(reason, [])
-            known += stories[: EXAMPLES - len(known)]
+            examples = self.examples.setdefault(reason, [])
+            examples += stories[: EXAMPLES - len(examples)]
 
 
 @dataclass

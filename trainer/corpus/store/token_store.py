@@ -84,8 +84,8 @@ class TokenStore:
     @property
     def recipe(self) -> dict[str, Any]:
         """What decided its content: source, rules, versions of code and libraries, tokenizer."""
-        found: dict[str, Any] = self.info["recipe"]
-        return found
+        recipe: dict[str, Any] = self.info["recipe"]
+        return recipe
 
     def split(self, name: str) -> np.ndarray:
         """Return the token ids of "train" or "validation": (tokens,) uint16, a read-only memory
@@ -193,12 +193,12 @@ def open_store(folder: Path | str) -> TokenStore:
     for name in SPLITS:
         for part, table in info["splits"][name]["files"].items():
             path, wanted = folder / name / part, sum(shard["bytes"] for shard in table)
-            found = path.stat().st_size if path.is_file() else -1
-            if found != wanted:
+            size = path.stat().st_size if path.is_file() else -1
+            if size != wanted:
                 raise ValueError(
                     f"{path} is missing: {again}"
-                    if found < 0
-                    else f"{path} has {found:,} bytes where {wanted:,} were written: {again}"
+                    if size < 0
+                    else f"{path} has {size:,} bytes where {wanted:,} were written: {again}"
                 )
     return TokenStore(folder, info, tokenizer_of(folder, info["recipe"]["tokenizer"]))
 
@@ -210,14 +210,14 @@ def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
         ValueError: it is not there.
     """
     file = folder / FILE
-    found = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
-    if found.digest != digest:
+    tokenizer = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
+    if tokenizer.digest != digest:
         raise ValueError(
             f"the token ids in {folder} are of another tokenizer than "
             f"{file if file.is_file() else 'GPT-2, and it has no ' + FILE}: delete {folder} and "
             "build it again"
         )
-    return found
+    return tokenizer
 
 
 def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
@@ -228,10 +228,10 @@ def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int)
     cutting blocks of context + 1 ids side by side would never predict the first id of each. A block
     that reaches the end of the split continues at its start.
     """
-    found = np.empty((len(starts), context + 1), dtype=np.int32)
+    blocks = np.empty((len(starts), context + 1), dtype=np.int32)
     for row, start in enumerate(starts):
         block = tokens[start : start + context + 1]
-        found[row, : len(block)] = block
+        blocks[row, : len(block)] = block
         if len(block) <= context:
-            found[row, len(block) :] = tokens[: context + 1 - len(block)]
-    return found
+            blocks[row, len(block) :] = tokens[: context + 1 - len(block)]
+    return blocks

@@ -76,8 +76,8 @@ class Tokenizer:
     @functools.cached_property
     def described(self) -> dict[str, Any]:
         """What tokenizer.json says."""
-        found: dict[str, Any] = json.loads(self.content)
-        return found
+        described: dict[str, Any] = json.loads(self.content)
+        return described
 
     @functools.cached_property
     def end_of_text(self) -> int:
@@ -109,18 +109,18 @@ class Tokenizer:
             for token in self.described["added_tokens"]
         }
         byte_of = {char: byte for byte, char in byte_characters().items()}
-        found = [b""] * (max(*vocabulary.values(), *added) + 1)
+        table = [b""] * (max(*vocabulary.values(), *added) + 1)
         for token, number in vocabulary.items():
             if number not in added:
-                found[number] = bytes(byte_of[char] for char in token)
+                table[number] = bytes(byte_of[char] for char in token)
         for number, text in added.items():
-            found[number] = text
-        return tuple(found)
+            table[number] = text
+        return tuple(table)
 
     def decode(self, ids: np.ndarray) -> str:
         """Return the text of some ids of one story, (n,)."""
-        known = self.token_bytes
-        return b"".join(known[number] for number in ids.tolist()).decode(errors="replace")
+        token_bytes = self.token_bytes
+        return b"".join(token_bytes[number] for number in ids.tolist()).decode(errors="replace")
 
     def encode(self, stories: list[str]) -> np.ndarray:
         """Return the ids of some stories, each with its end: (tokens,) uint16."""
@@ -149,9 +149,9 @@ class Tokenizer:
         """As the library `tokenizers` has it; a mark inside a story is plain text to it."""
         import tokenizers
 
-        found = tokenizers.Tokenizer.from_buffer(self.content)
-        found.encode_special_tokens = True
-        return found
+        backend = tokenizers.Tokenizer.from_buffer(self.content)
+        backend.encode_special_tokens = True
+        return backend
 
     def stock(self) -> PreTrainedTokenizerBase:
         """Return it as a tokenizer of transformers."""
@@ -199,10 +199,10 @@ def read_tokenizer(path: str) -> Tokenizer:
     described |= {"truncation": None, "padding": None}
     described["post_processor"] = BYTE_LEVEL | {"trim_offsets": False}
     model["dropout"] = None
-    found = Tokenizer(json_bytes(described))
+    tokenizer = Tokenizer(json_bytes(described))
     try:
-        size = found.size
-        decoded = found.decode(found.encode([PROBE])) if size <= MOST_IDS else PROBE
+        size = tokenizer.size
+        decoded = tokenizer.decode(tokenizer.encode([PROBE])) if size <= MOST_IDS else PROBE
     except Exception as error:  # the library's own are plain `Exception`s
         raise ValueError(f"{name} cannot be used ({error}): {way}") from None
     if size > MOST_IDS:
@@ -211,7 +211,7 @@ def read_tokenizer(path: str) -> Tokenizer:
         )
     if decoded != PROBE:
         raise ValueError(f"{name} does not give a text back as it was: {way}")
-    return gpt2() if found.described == gpt2().described else found
+    return gpt2() if tokenizer.described == gpt2().described else tokenizer
 
 
 def end_of_text_token(number: int) -> dict[str, Any]:

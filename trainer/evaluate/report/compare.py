@@ -52,12 +52,12 @@ def compare(models: Iterable[tuple[str, Likelihood]]) -> Iterator[Row]:
         ValueError: the stories are not the same.
     """
     first: Likelihood | None = None
-    for name, found in models:
+    for name, scores in models:
         if first is None:
-            first = found
-            yield Row(name, found.evaluation(), None)
+            first = scores
+            yield Row(name, scores.evaluation(), None)
         else:
-            yield Row(name, found.evaluation(), difference(first, found))
+            yield Row(name, scores.evaluation(), difference(first, scores))
 
 
 def difference(first: Likelihood, other: Likelihood) -> Difference:
@@ -80,14 +80,14 @@ def table(rows: list[Row]) -> str:
         ("model", "nats per token", "perplexity", "bits per byte", "less the first", "better on")
     ]
     for row in rows:
-        found, less = row.evaluation, row.difference
-        low, high = found.bits_interval
+        evaluation, less = row.evaluation, row.difference
+        low, high = evaluation.bits_interval
         lines.append(
             (
                 row.model,
-                f"{found.nats_per_token:.4f}",
-                f"{found.perplexity:.3f}",
-                f"{found.bits_per_byte:.4f} ({low:.4f} to {high:.4f})",
+                f"{evaluation.nats_per_token:.4f}",
+                f"{evaluation.perplexity:.3f}",
+                f"{evaluation.bits_per_byte:.4f} ({low:.4f} to {high:.4f})",
                 f"{less.bits_per_byte:+.4f} ({less.interval[0]:+.4f} to {less.interval[1]:+.4f})"
                 if less
                 else "-",

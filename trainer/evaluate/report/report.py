@@ -146,15 +146,15 @@ def story(
 def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBase) -> list[Token]:
     """Return tokens as texts; tokens that share a character are one, with the sum of their nats."""
     decode: Any = tokenizer.decode
-    found: list[Token] = []
+    texts: list[Token] = []
     first, total = 0, 0.0
     for number, surprise in enumerate(nats, start=1):
         total += surprise
         text = decode(ids[first:number], clean_up_tokenization_spaces=False)
         if "\ufffd" not in text or number == len(ids):
-            found.append((text, total))
+            texts.append((text, total))
             first, total = number, 0.0
-    return found
+    return texts
 
 
 def take_curve(model: Path, picture: Path) -> None:

@@ -40,28 +40,33 @@ def spread(value: float, interval: tuple[float, float], digits: int) -> str:
 def prose_table(prose: Sequence[Prose]) -> list[Row]:
     """Return how a model writes, with a column per way of sampling and one for the true second
     halves."""
-    written = [found.written for found in prose]
+    written = [measures.written for measures in prose]
     columns: list[Measures] = [*written, prose[0].true]
     bleu = "sacrebleu is not installed" if prose[0].bleu is None else "{:.2f}"
     rows: list[Row] = [
         (
             f"second halves of {prose[0].stories:,} stories",
-            *(found.sampling for found in prose),
+            *(measures.sampling for measures in prose),
             "true",
         ),
-        ("BLEU", *(bleu.format(found.bleu) for found in prose), ""),
-        ("ended by itself", *(f"{found.ended:.1%}" for found in prose), ""),
-        ("mean length in tokens", *(f"{found.tokens:.0f}" for found in columns)),
+        ("BLEU", *(bleu.format(measures.bleu) for measures in prose), ""),
+        ("ended by itself", *(f"{measures.ended:.1%}" for measures in prose), ""),
+        ("mean length in tokens", *(f"{measures.tokens:.0f}" for measures in columns)),
     ]
     for number, length in enumerate(("word", "two words", "three words")):
         name = "different words" if number == 0 else f"different runs of {length}"
-        rows.append((name, *(f"{found.distinct[number]:.1%}" for found in columns)))
-    rows.append(("4-word runs repeated", *(f"{found.repeated:.2%}" for found in columns)))
+        rows.append((name, *(f"{measures.distinct[number]:.1%}" for measures in columns)))
+    rows.append(("4-word runs repeated", *(f"{measures.repeated:.2%}" for measures in columns)))
     if prose[0].true.copied is not None:
         rows.append(
-            ("words that the training stories have", *(f"{found.known:.2%}" for found in columns))
+            (
+                "words that the training stories have",
+                *(f"{measures.known:.2%}" for measures in columns),
+            )
         )
-        rows.append(("8-word runs copied from them", *(f"{found.copied:.2%}" for found in columns)))
+        rows.append(
+            ("8-word runs copied from them", *(f"{measures.copied:.2%}" for measures in columns))
+        )
     return rows
 
 
