@@ -186,7 +186,7 @@ class Rule:
         rewrite: the text as it is to be; None for a rule that drops.
         drop: whether a text is refused. Rules with neither look at lengths (encoding.py) or at
             other stories (merge.py), or at what rewriting made of it.
-        keep: the setting that keeps what the rule drops.
+        keep: the setting of the corpus that keeps what the rule drops, with its value.
         changes_plain_text: it may change a text of which `in_order` is true.
         cuts: it changes a text when its tokens are known (encoding.py).
     """
@@ -199,11 +199,6 @@ class Rule:
     changes_plain_text: bool = False
     cuts: bool = False
     keep: str = ""
-
-
-def always(_: Corpus) -> bool:
-    """Return True: for a rule that no setting turns off."""
-    return True
 
 
 RULES = (
@@ -226,25 +221,23 @@ RULES = (
         lower_case,
         changes_plain_text=True,
     ),
-    Rule("empty", "nothing but space", always, drop=empty),
+    Rule("empty", "nothing but space", lambda _: True, drop=empty),
     Rule(
         "has_special",
         "special characters",
         lambda s: s.special == "drop",
         drop=has_special,
-        keep="--corpus.special keep",
+        keep="special keep",
     ),
-    Rule(
-        "foreign", "not English", lambda s: s.english, drop=foreign, keep="--corpus.english false"
-    ),
+    Rule("foreign", "not English", lambda s: s.english, drop=foreign, keep="english false"),
     Rule(
         "cut_off",
         "no closing punctuation",
         lambda s: s.complete,
         drop=cut_off,
-        keep="--corpus.complete false",
+        keep="complete false",
     ),
-    Rule("tangled", "markup without end", always, keep="--corpus.markup false"),
+    Rule("tangled", "markup without end", lambda _: True, keep="markup false"),
     Rule(
         "shortened",
         "max_tokens tokens or more, cut after the last sentence that fits",
@@ -252,34 +245,26 @@ RULES = (
         cuts=True,
     ),
     Rule(
-        "too_short",
-        "fewer tokens than min_tokens",
-        lambda s: s.min_tokens > 0,
-        keep="--corpus.min_tokens 0",
+        "too_short", "fewer tokens than min_tokens", lambda s: s.min_tokens > 0, keep="min_tokens 0"
     ),
-    Rule(
-        "too_long",
-        "max_tokens tokens or more",
-        lambda s: s.max_tokens > 0,
-        keep="--corpus.max_tokens 0",
-    ),
+    Rule("too_long", "max_tokens tokens or more", lambda s: s.max_tokens > 0, keep="max_tokens 0"),
     Rule(
         "in_validation",
         "in the validation part, but for case and punctuation",
         lambda s: s.decontaminate,
-        keep="--corpus.decontaminate false",
+        keep="decontaminate false",
     ),
     Rule(
         "duplicate",
         "duplicate of an earlier story, word for word",
         lambda s: s.duplicates,
-        keep="--corpus.duplicates false",
+        keep="duplicates false",
     ),
     Rule(
         "near_duplicate",
         "duplicate of an earlier story, nearly word for word",
         lambda s: s.near_duplicates > 0,
-        keep="--corpus.near_duplicates 0",
+        keep="near_duplicates 0",
     ),
 )
 NOTABLE = 0.01  # of the stories; what a rule drops beyond is said
@@ -291,7 +276,7 @@ def dropped_notes(dropped: Mapping[str, int], num_stories: int) -> list[str]:
     return [
         f"note: `{rule.name}` dropped {dropped[rule.name]:,} of {num_stories:,} stories"
         f" ({dropped[rule.name] / num_stories:.1%}): {rule.meaning}"
-        + (f"; {rule.keep} keeps them" if rule.keep else "")
+        + (f"; --corpus.{rule.keep} keeps them" if rule.keep else "")
         for rule in RULES
         if dropped.get(rule.name, 0) > NOTABLE * num_stories
     ]

@@ -40,32 +40,29 @@ def spread(value: float, interval: tuple[float, float], digits: int) -> str:
 def prose_table(prose: Sequence[Prose]) -> list[Row]:
     """Return how a model writes, with a column per way of sampling and one for the true second
     halves."""
-    written = [measures.written for measures in prose]
+    written = [way.written for way in prose]
     columns: list[Measures] = [*written, prose[0].true]
     bleu = "sacrebleu is not installed" if prose[0].bleu is None else "{:.2f}"
     rows: list[Row] = [
         (
             f"second halves of {prose[0].stories:,} stories",
-            *(measures.sampling for measures in prose),
+            *(way.sampling for way in prose),
             "true",
         ),
-        ("BLEU", *(bleu.format(measures.bleu) for measures in prose), ""),
-        ("ended by itself", *(f"{measures.ended:.1%}" for measures in prose), ""),
-        ("mean length in tokens", *(f"{measures.tokens:.0f}" for measures in columns)),
+        ("BLEU", *(bleu.format(way.bleu) for way in prose), ""),
+        ("ended by itself", *(f"{way.ended:.1%}" for way in prose), ""),
+        ("mean length in tokens", *(f"{column.tokens:.0f}" for column in columns)),
     ]
     for number, length in enumerate(("word", "two words", "three words")):
         name = "different words" if number == 0 else f"different runs of {length}"
-        rows.append((name, *(f"{measures.distinct[number]:.1%}" for measures in columns)))
-    rows.append(("4-word runs repeated", *(f"{measures.repeated:.2%}" for measures in columns)))
+        rows.append((name, *(f"{column.distinct[number]:.1%}" for column in columns)))
+    rows.append(("4-word runs repeated", *(f"{column.repeated:.2%}" for column in columns)))
     if prose[0].true.copied is not None:
         rows.append(
-            (
-                "words that the training stories have",
-                *(f"{measures.known:.2%}" for measures in columns),
-            )
+            ("words that the training stories have", *(f"{column.known:.2%}" for column in columns))
         )
         rows.append(
-            ("8-word runs copied from them", *(f"{measures.copied:.2%}" for measures in columns))
+            ("8-word runs copied from them", *(f"{column.copied:.2%}" for column in columns))
         )
     return rows
 
