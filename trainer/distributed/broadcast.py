@@ -69,11 +69,8 @@ def checkpoint_from_main(checkpoint: Checkpoint | None, device: torch.device) ->
 
 
 def agree(config: Config, identity: dict[str, Any], runtime: Runtime) -> None:
-    """See that all processes make the same run, whatever folders they read.
-
-    Raises:
-        ValueError: this process, or another, differs from the main one.
-    """
+    """See that all processes make the same run, whatever folders they read. Raises ValueError if
+    this process, or another, differs from the main one."""
     mine = config.to_dict()
     mine["run"]["dir"] = ""  # each machine may have a folder and copies of its own
     mine["corpus"] = identity["corpus"]

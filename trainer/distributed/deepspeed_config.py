@@ -83,10 +83,7 @@ def read(
 
 def load(file: Path) -> dict[str, Any]:
     """Return the settings in a DeepSpeed file, with texts as values; empty if it holds no settings.
-
-    Raises:
-        ValueError: there is no such JSON file.
-    """
+    Raises ValueError if there is no such JSON file."""
     try:
         settings = as_values(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:

@@ -61,10 +61,7 @@ class LauncherRequest:
 
 def take_request() -> LauncherRequest:
     """Read what a launcher or a default_config.yaml asked for, and drop it from the environment.
-
-    Raises:
-        ValueError: it asks DeepSpeed for what a run cannot do.
-    """
+    Raises ValueError if it asks DeepSpeed for what a run cannot do."""
     said = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(STRAY)}
     for name, engine in OTHER_ENGINES.items():
         if is_true(said.get(name, "")):
@@ -108,11 +105,8 @@ def is_true(text: str) -> bool:
 
 
 def num_processes() -> int:
-    """Return how many processes the launcher started: WORLD_SIZE, or 1.
-
-    Raises:
-        ValueError: it is not a number.
-    """
+    """Return how many processes the launcher started: WORLD_SIZE, or 1. Raises ValueError if it is
+    not a number."""
     size = os.environ.get("WORLD_SIZE", "1")
     if not size.isdecimal() or int(size) < 1:
         raise ValueError(
@@ -141,10 +135,8 @@ def check_ranks() -> None:
 
 
 def wants_deepspeed(setting: str, request: LauncherRequest) -> bool:
-    """Return whether DeepSpeed carries the run; `auto` leaves that to the launcher.
-
-    Below some 500M parameters the plain engine is faster and takes less memory (docs/scaling.md).
-    """
+    """Return whether DeepSpeed carries the run; `auto` leaves that to the launcher. Below some 500M
+    parameters the plain engine is faster and takes less memory (docs/scaling.md)."""
     if setting == "off" and request.deepspeed:
         raise ValueError(
             "the launcher asks for DeepSpeed and runtime.deepspeed is off: leave one of them out"

@@ -52,12 +52,9 @@ class Runtime:
         trackers: Sequence[str] = (),
         folder: Path | None = None,
     ) -> None:
-        """Join the other processes; `trackers` that keep files have them in `folder`.
-
-        Raises:
-            ValueError: the global batch does not split over the processes, some did not join, or
-                a tracker is not installed.
-        """
+        """Join the other processes; `trackers` that keep files have them in `folder`. Raises
+        ValueError if the global batch does not split over the processes, some did not join, or a
+        tracker is not installed."""
         check_installed(trackers)
         self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
         request = launcher_env.take_request()
@@ -174,11 +171,7 @@ def split_batch(
     global_batch: int, num_processes: int, wanted: int, *, most: int
 ) -> tuple[int, int]:
     """Return (micro-batch, accumulation) so that micro-batch x accumulation x processes is the
-    global batch.
-
-    Raises:
-        ValueError: it does not split evenly.
-    """
+    global batch. Raises ValueError if it does not split evenly."""
     per_process, rest = divmod(global_batch, num_processes)
     if rest:
         raise ValueError(
@@ -239,11 +232,7 @@ def compile_model(
     say: Callable[[str], None],
 ) -> bool:
     """Compile the model if `setting` (auto, on, off) and this machine allow it; return whether it
-    was.
-
-    Raises:
-        ValueError: the setting is on, and compiling does not work here.
-    """
+    was. Raises ValueError if the setting is on, and compiling does not work here."""
     if setting == "off" or (setting == "auto" and num_steps < SHORT_RUN):
         return False
     if runtime.zero_stage == 3:  # its weights are empty while Dynamo traces them

@@ -102,11 +102,8 @@ class DataParallelUpdate:
 
     def compute(self, blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Make one update on `blocks`, (accumulation, micro_batch, context + 1) compact ids.
-
-        Returns:
-            This process's mean nats per token, and the norm of the averaged gradient before
-            clipping.
-        """
+        Return this process's mean nats per token, and the norm of the averaged gradient before
+        clipping."""
         self.optimizer.zero_grad()  # first: a capture that broke off leaves gradients behind
         nats = torch.zeros((), device=blocks.device)
         for block in blocks:

@@ -30,11 +30,8 @@ from trainer.settings.corpus import Corpus
 
 def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = None) -> Iterator[str]:
     """Yield the stories of some files as they are to be scored, without those that the cleaner
-    drops. A copy of standard input goes to the system's folder for such.
-
-    Raises:
-        ValueError: they cannot be read.
-    """
+    drops. A copy of standard input goes to the system's folder for such. Raises ValueError if they
+    cannot be read."""
     settings = vars(options)
     source = Corpus(
         source=names,
@@ -63,11 +60,7 @@ def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iter
 
 def cleaning_of(folder: Path) -> Corpus:
     """Return the corpus settings that a model was trained with, from its training.json; of a run
-    from its export's.
-
-    Raises:
-        ValueError: the folder has no such file, or it names no cleaning.
-    """
+    from its export's. Raises ValueError if the folder has no such file, or it names no cleaning."""
     if (folder / "export").is_dir():
         folder = folder / "export"
     try:
@@ -82,11 +75,7 @@ def cleaning_of(folder: Path) -> Corpus:
 
 
 def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:
-    """Return the stories to score.
-
-    Raises:
-        ValueError: the files hold no stories.
-    """
+    """Return the stories to score. Raises ValueError if the files hold no stories."""
     stories = list(files(options, options.stories, cleaner))
     if not stories:
         raise ValueError(f"{options.stories} holds no stories")
@@ -114,11 +103,8 @@ def scored(
 
 
 def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate one model, print the figures unless they are wanted as JSON, and return them.
-
-    Raises:
-        ValueError: one message on what cannot be done.
-    """
+    """Evaluate one model, print the figures unless they are wanted as JSON, and return them. Raises
+    ValueError with a message on what cannot be done."""
     if options.generate < 0:
         raise ValueError(f"--generate must be 0 or more, not {options.generate}")
     ways = [Sampling(), Sampling(options.temperature, options.top_k, options.seed)]
@@ -171,11 +157,8 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_comparison(options: argparse.Namespace) -> dict[str, Any]:
-    """Compare models, print the table unless it is wanted as JSON, and return it.
-
-    Raises:
-        ValueError: one message on what cannot be done.
-    """
+    """Compare models, print the table unless it is wanted as JSON, and return it. Raises ValueError
+    with a message on what cannot be done."""
     if len(options.models) < 2:
         raise ValueError("compare needs two models or more: name another")
     stories = stories_of(options)

@@ -55,6 +55,9 @@ class Sampling:
         return f"{self.temperature:g}{top_k}"
 
 
+SAMPLED = Sampling(temperature=0.8, top_k=40)  # how exports, cards and sample stories are written
+
+
 @dataclass(frozen=True)
 class Continuation:
     """The second half of a story, twice.

@@ -7,7 +7,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.token_store import TokenStore, gather
-from trainer.evaluate.continuations import left_padded
+from trainer.evaluate.continuations import SAMPLED, left_padded
 from trainer.model.attention import DocumentMasking
 
 
@@ -56,8 +56,8 @@ def write_samples(
     stories = decoder.generate(  # type: ignore[operator]
         **left_padded(ids, end, decoder.device),
         do_sample=True,
-        temperature=0.8,
-        top_k=40,
+        temperature=SAMPLED.temperature,
+        top_k=SAMPLED.top_k,
         max_new_tokens=min(length, context - max(map(len, ids))),
         pad_token_id=end,
         synced_gpus=False,  # under ZeRO-3 it would wait for processes that write nothing

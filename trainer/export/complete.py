@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.export.model_card import CARD, started_from, write_card, write_training
-from trainer.metrics.curve import plot
+from trainer.metrics.log import plot
 from trainer.output.console import best_effort
 from trainer.storage.atomic import atomic_directory, atomic_file
 

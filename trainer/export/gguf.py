@@ -27,11 +27,8 @@ BLOCK = 32  # values that share a scale in q8_0
 
 
 def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
-    """Write the export in `folder` to `file`; it is there whole or not at all.
-
-    Raises:
-        ValueError: the folder is not an export of ours, or the package gguf is not installed.
-    """
+    """Write the export in `folder` to `file`; it is there whole or not at all. Raises ValueError if
+    the folder is not an export of ours, or the package gguf is not installed."""
     try:
         import gguf
     except ModuleNotFoundError:
@@ -88,11 +85,7 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
 
 
 def check_computed(folder: Path, config: PretrainedConfig) -> None:
-    """Refuse a model that llama.cpp does not know, or would compute in another way.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Refuse a model that llama.cpp does not know, or would compute in another way (ValueError)."""
     known = {name: block.gguf for name, block in BLOCKS.items() if block.gguf is not None}
     if config.model_type not in known:
         raise ValueError(
@@ -150,12 +143,9 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
 
 
 def add_tokenizer(writer: Any, folder: Path, config: PretrainedConfig, gguf: Any) -> None:
-    """Add the export's tokenizer, and that a text begins with the end-of-text token.
-
-    Raises:
-        ValueError: it splits words in a way of its own, for which llama.cpp has no name, or it is
-            not the model's.
-    """
+    """Add the export's tokenizer, and that a text begins with the end-of-text token. Raises
+    ValueError if it splits words in a way of its own, for which llama.cpp has no name, or it is not
+    the model's."""
     end_of_text = config.eos_token_id
     if not isinstance(end_of_text, int):
         raise ValueError(

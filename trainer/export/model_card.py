@@ -15,6 +15,7 @@ import yaml
 from transformers import PreTrainedModel
 
 import trainer
+from trainer.evaluate.continuations import SAMPLED
 from trainer.evaluate.prose import Measures, Prose
 from trainer.evaluate.report.tables import characters_table, markdown_table, prose_table, spread
 from trainer.settings.optim import OPTIMIZERS
@@ -25,7 +26,7 @@ FORMAT = 1
 CARD = "README.md"
 TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's data set
 TINY_STORIES_LICENSE = "cdla-sharing-1.0"
-SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
+SAMPLING = {"temperature": SAMPLED.temperature, "top_k": SAMPLED.top_k, "length": 200}
 
 
 def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> dict[str, Any]:

@@ -10,8 +10,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from trainer.metrics.curve import plot
-from trainer.metrics.log import METRICS, read
+from trainer.metrics.log import METRICS, plot, read
 from trainer.output.console import Parser, run_command
 
 

@@ -1,4 +1,4 @@
-"""The metrics of a run while it trains: a progress bar, metrics.jsonl and trackers.
+"""The metrics of a run while it trains: progress bar, metrics.jsonl, trackers and loss curve.
 
 A resumed run appends to the same file: lines after its checkpoint are dropped, so every step has
 one line.
@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from trainer.output.console import best_effort
+from trainer.output.picture import drawn
 from trainer.storage.atomic import atomic_file
 
 METRICS = "metrics.jsonl"
@@ -155,3 +156,32 @@ def read(folder: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue
     return lines
+
+
+def plot(folder: Path, picture: Path) -> None:
+    """Draw training and validation loss over the steps. Raises ValueError if the run has no metrics
+    yet."""
+    lines = read(folder)
+    train = [
+        (line["step"], line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))
+    ]
+    validated = [
+        (line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line
+    ]
+    if not train:
+        raise ValueError(
+            f"there is no training step in {folder / METRICS}: name the folder of a run"
+        )
+    last = validated or train
+    lowest, highest = min(loss for _, loss in train + last), min(train[0][1], 10.0)
+    labels = {"xlabel": "step", "ylabel": "nats per token", "xscale": "log"}
+    with drawn(picture, legend=True, ylim=(0.9 * lowest, highest), **labels) as axes:
+        axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
+        if validated:
+            axes.plot(
+                *zip(*validated, strict=True),
+                color="#b5482a",
+                marker="o",
+                markersize=3,
+                label="validation",
+            )

@@ -88,11 +88,7 @@ def open_model(
 
 
 def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
-    """Refuse weights that are NaN or infinite.
-
-    Raises:
-        ValueError: there are some.
-    """
+    """Refuse weights that are NaN or infinite (ValueError)."""
     for key, weights in model.named_parameters():
         if not torch.isfinite(weights).all():
             raise ValueError(
@@ -104,11 +100,7 @@ def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
 @torch.inference_mode()
 def check_causal(model: PreTrainedModel, name: str | Path) -> None:
     """Refuse a model whose predictions change with the tokens that follow: a masked language model
-    (BERT) sees what comes later, and its probabilities are those of gaps.
-
-    Raises:
-        ValueError: it is one.
-    """
+    (BERT) sees what comes later, and its probabilities are those of gaps (ValueError)."""
     embedding: Any = model.get_input_embeddings()
     ids = torch.arange(1, 5)[None] % len(embedding.weight)
     whole, first = (model(input_ids=part).logits[0, :2].float() for part in (ids, ids[:, :2]))
@@ -153,10 +145,7 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
 def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
     """Let a model read the ids of the `wanted` tokenizer; return whether its own, `tokenizer`, has
     others. Each id then gets the mean of the rows of the tokens that the own one writes it with.
-
-    Raises:
-        ValueError: its tokenizer writes ids that it has no rows for.
-    """
+    Raises ValueError if its tokenizer writes ids that it has no rows for."""
     if drop_other_rows(model, tokenizer, wanted):
         return False
     table = model.get_input_embeddings().weight.detach().clone()
@@ -197,9 +186,7 @@ def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Toke
 
 def trained_ids(model: PreTrainedModel) -> np.ndarray:
     """Return 1 for every id with a row of its own in the embedding, else 0: (vocabulary,) int64.
-
-    Ids that a model of ours never saw share rows, which are equal.
-    """
+    Ids that a model of ours never saw share rows, which are equal."""
     embedding: Any = model.get_input_embeddings()
     table = embedding.weight.detach().float().cpu().numpy()
     rows = np.ascontiguousarray(table).view(f"V{table.shape[1] * table.itemsize}")[:, 0]
@@ -224,11 +211,8 @@ def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
 def check_memory(folder: Path) -> None:
-    """Refuse weights that would not fit into memory in fp32, before the machine begins to swap.
-
-    Raises:
-        ValueError: they would not.
-    """
+    """Refuse weights that would not fit into memory in fp32, before the machine begins to swap
+    (ValueError)."""
     needed = 4 * sum(map(num_weights, folder.glob("*.safetensors")))
     free = psutil.virtual_memory().available
     if needed > free:

@@ -48,12 +48,8 @@ def open_pretrained(
     config: Config,
 ) -> tuple[Config, tuple[PreTrainedModel, PreTrainedTokenizerBase] | None]:
     """Return the settings with the shape of the model to start from, and that model with its
-    tokenizer, or None without one.
-
-    Raises:
-        ValueError: the model does not exist, the trainer cannot make its shape, or a setting
-            asks for another.
-    """
+    tokenizer, or None without one. Raises ValueError if the model does not exist, the trainer
+    cannot make its shape, or a setting asks for another."""
     name = config.model.init_from
     if not name:
         return config, None
@@ -87,11 +83,8 @@ def open_pretrained(
 
 
 def shape_of(stock: PretrainedConfig, name: str) -> Model:
-    """Return the shape of a stock model as the trainer's settings; `name` is for messages.
-
-    Raises:
-        ValueError: it is one that the trainer cannot train.
-    """
+    """Return the shape of a stock model as the trainer's settings; `name` is for messages. Raises
+    ValueError if it is one that the trainer cannot train."""
     if stock.model_type not in BLOCKS:
         raise ValueError(
             f"{name} is a {stock.model_type}: the trainer knows {', '.join(BLOCKS)} models"
@@ -171,12 +164,9 @@ def copy_weights(
 
 
 def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]:
-    """Open the models that model.teachers names.
-
-    Raises:
-        ValueError: a model does not exist, the trainer cannot make its shape, it has another
-            tokenizer than the stories, or looks back on fewer tokens than the run.
-    """
+    """Open the models that model.teachers names. Raises ValueError if a model does not exist, the
+    trainer cannot make its shape, it has another tokenizer than the stories, or looks back on fewer
+    tokens than the run."""
     teachers = []
     for name in config.model.teacher_names:
         model, own_tokenizer = open_model(name, stores=config.corpus.folder)

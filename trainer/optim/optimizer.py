@@ -43,10 +43,8 @@ KINDS = {
 def new_optimizer(
     settings: Optim, model: nn.Module, dtype: torch.dtype = torch.float32
 ) -> Optimizer:
-    """Return the optimizer that the settings ask for; `dtype` is Muon's arithmetic.
-
-    Matrices and embeddings decay, gains and biases do not.
-    """
+    """Return the optimizer that the settings ask for; `dtype` is Muon's arithmetic. Matrices and
+    embeddings decay, gains and biases do not."""
     kinds = OPTIMIZERS[settings.optimizer]
     groups: dict[tuple[str, float], list[nn.Parameter]] = {
         (kinds.inside_layers, settings.weight_decay): [],

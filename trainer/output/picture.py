@@ -15,11 +15,8 @@ from typing import Any
 
 
 def new_figure(width: float, height: float) -> tuple[Any, Any]:
-    """Return a figure of that size in inches and its one pair of axes.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure of that size in inches and its one pair of axes. Raises ImportError if
+    matplotlib is not installed."""
     with without_variable("MPLBACKEND"):  # matplotlib takes a second to import: only here
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.token_store import TokenStore
 from trainer.evaluate.characters import measure_characters
-from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
+from trainer.evaluate.continuations import SAMPLED, Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.prose import Prose, find_in_training, measure_prose
 from trainer.evaluate.validation import write_samples
@@ -22,8 +22,6 @@ from trainer.output.console import best_effort
 from trainer.run.loop import Trainer
 from trainer.settings.run import Run
 from trainer.storage import checkpoint, run_folder
-
-SAMPLED = Sampling(temperature=0.8, top_k=40, seed=0)
 
 
 def finish(trainer: Trainer) -> None:

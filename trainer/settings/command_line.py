@@ -29,12 +29,8 @@ FIELDS = {
 
 
 def parse(arguments: Sequence[str]) -> Config:
-    """Return the settings that a command line asks for.
-
-    Raises:
-        ValueError: an unknown preset or key, a missing or ill-typed value; one message names all
-        of them.
-    """
+    """Return the settings that a command line asks for. Raises ValueError for unknown presets and
+    keys, missing and ill-typed values; one message names all."""
     preset, flags = DEFAULT_PRESET, []
     for key, value in pairs(arguments):
         if key == "preset":
@@ -81,10 +77,8 @@ def decoded(key: str, text: str) -> str:
     """Return a text of the command line, decoded as UTF-8.
 
     Where the locale does not have them, Python keeps bytes as lone surrogates, which nothing that
-    reads text takes.
-
-    Raises:
-        ValueError: the bytes are not UTF-8, or name a file that this locale cannot open.
+    reads text takes. Raises ValueError if the bytes are not UTF-8, or name a file that this locale
+    cannot open.
     """
     try:
         text.encode()
@@ -176,11 +170,8 @@ def read(key: str, wanted: type, value: Any) -> Any:
 
 
 def joined(key: str, values: list[Any]) -> str:
-    """Return a list from YAML as the text that `key` has on a command line.
-
-    Raises:
-        ValueError: it is one text, or its parts cannot be separated in a text.
-    """
+    """Return a list from YAML as the text that `key` has on a command line. Raises ValueError if it
+    is one text, or its parts cannot be separated in a text."""
     separator: str = FIELDS[key].metadata["separator"]
     if not separator:
         raise ValueError(f"{key} must be a text, not a list")

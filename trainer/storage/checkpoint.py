@@ -62,11 +62,8 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None = None) -> Path:
     """Write a checkpoint under `folder`, and drop all older ones of its run but the newest `keep`,
-    the best, and that of `keep_step`.
-
-    Raises:
-        ValueError: another run has a checkpoint of this step there.
-    """
+    the best, and that of `keep_step`. Raises ValueError if another run has a checkpoint of this
+    step there."""
     final = path_of(folder, checkpoint.step)
     if not belongs(final, checkpoint.run):
         raise ValueError(
@@ -120,11 +117,8 @@ def prune(folder: Path, run: str, step: int, keep: int, keep_step: int | None) -
 
 
 def retire(path: Path) -> None:
-    """Remove a checkpoint at once: a kill never leaves half of one.
-
-    Raises:
-        OSError: it cannot be removed; then it is still whole.
-    """
+    """Remove a checkpoint at once: a kill never leaves half of one. Raises OSError if it cannot be
+    removed; then it is still whole."""
     if not is_writable(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     gone = path.with_name(f"{path.name}.partial")
@@ -145,11 +139,8 @@ def step_of(path: Path) -> int:
 
 
 def paths(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, of any run, in the order of their steps.
-
-    Raises:
-        OSError: the folder is there and cannot be read; `Path.glob` would say that it is empty.
-    """
+    """Return the checkpoints in a folder, of any run, in the order of their steps. Raises OSError
+    if the folder is there and cannot be read; `Path.glob` would say that it is empty."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
@@ -158,12 +149,8 @@ def paths(folder: Path) -> list[Path]:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """Return the content of checkpoint.json.
-
-    Raises:
-        ValueError: it is not as it was written.
-        OSError: it cannot be read.
-    """
+    """Return the content of checkpoint.json. Raises ValueError if it is not as it was written,
+    OSError if it cannot be read."""
     return checksummed_json.loads((path / ABOUT).read_text(encoding="utf-8"))
 
 
@@ -188,11 +175,8 @@ def newest_run(folder: Path) -> str:
 
 def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint | None:
     """Return the newest intact checkpoint of a run, of a step up to `until`; None if the folder has
-    no checkpoint.
-
-    Raises:
-        ValueError: there are checkpoints, and none can be used, or a newer one cannot be read.
-    """
+    no checkpoint. Raises ValueError if there are checkpoints, and none can be used, or a newer one
+    cannot be read."""
     every = paths(folder)
     own = [path for path in every if belongs(path, run)]
     usable = [path for path in own if until is None or step_of(path) <= until]
@@ -219,11 +203,8 @@ def best(folder: Path, run: str = "") -> Checkpoint | None:
 
 
 def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
-    """Return the first checkpoint that is neither truncated nor altered; warn of the others.
-
-    Raises:
-        ValueError: one cannot be read and may be whole.
-    """
+    """Return the first checkpoint that is neither truncated nor altered; warn of the others. Raises
+    ValueError if one cannot be read and may be whole."""
     for candidate in candidates:
         try:
             return read(candidate)
@@ -261,12 +242,8 @@ def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
 
 
 def read(path: Path) -> Checkpoint:
-    """Read the checkpoint in `path`.
-
-    Raises:
-        ValueError: a checksum does not match.
-        OSError: it cannot be read now, or by this version.
-    """
+    """Read the checkpoint in `path`. Raises ValueError if a checksum does not match, OSError if it
+    cannot be read now or by this version."""
     info = about(path)
     if info["format"] != FORMAT:
         raise OSError(

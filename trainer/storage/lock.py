@@ -24,11 +24,8 @@ class Lock:
     """The lock of one file."""
 
     def __init__(self, file: Path) -> None:
-        """Make the file, if it is not there, with the permissions that the umask gives.
-
-        Raises:
-            OSError: it cannot be made.
-        """
+        """Make the file, if it is not there, with the permissions that the umask gives. Raises
+        OSError if it cannot be made."""
         self.file = file
         self.has_locks = has_locks(file)
         if not self.has_locks:

@@ -37,11 +37,8 @@ MARK = "training.json"  # a file that every export has
 
 
 def check(folder: Path) -> None:
-    """Refuse a folder that holds something and is not a run's, or in which a link leads nowhere.
-
-    Raises:
-        ValueError: it names what is there.
-    """
+    """Refuse a folder that holds something and is not a run's, or in which a link leads nowhere
+    (ValueError)."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"run.dir {folder} is a file: give the run a folder of its own")
     for name in (CHECKPOINTS, SNAPSHOTS, EXPORT):
@@ -77,11 +74,8 @@ def is_run(folder: Path) -> bool:
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """Return the content of run.json; empty if it is missing or not ours.
-
-    Raises:
-        PermissionError: it may not be read.
-    """
+    """Return the content of run.json; empty if it is missing or not ours. Raises PermissionError if
+    it may not be read."""
     try:
         content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except PermissionError:
@@ -94,11 +88,8 @@ def read_marker(folder: Path) -> dict[str, Any]:
 @contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
     """Create the folder and its marker file, and keep other runs out of it until the block ends; it
-    was checked before. Remove what a killed run left half-written.
-
-    Raises:
-        ValueError: a run of another process is in it, or this user may not write there.
-    """
+    was checked before. Remove what a killed run left half-written. Raises ValueError if a run of
+    another process is in it, or this user may not write there."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / CHECKPOINTS, folder / SNAPSHOTS):
         if place.exists() and not is_writable(place):
@@ -138,11 +129,8 @@ def run_of(folder: Path) -> str:
 
 def clear(folder: Path, *files: str) -> None:
     """Remove what a run wrote, through links: its folders, and some files by name. Then the folder
-    is that of a new run.
-
-    Raises:
-        ValueError: something cannot be removed, or another run has checkpoints there.
-    """
+    is that of a new run. Raises ValueError if something cannot be removed, or another run has
+    checkpoints there."""
     run = run_of(folder)
     checkpoints = checkpoint.paths(folder / CHECKPOINTS)
     own = [path for path in checkpoints if checkpoint.belongs(path, run)]

@@ -39,11 +39,8 @@ class Chunk:
     size: int
 
     def stories(self) -> list[str]:
-        """Return the stories of this chunk.
-
-        Raises:
-            ValueError: a line is broken; the message names it.
-        """
+        """Return the stories of this chunk. Raises ValueError if a line is broken; the message
+        names it."""
         return list(map(tidy, self.parse()))
 
 
@@ -97,11 +94,8 @@ def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
 
 
 def value_chunks(opened: OpenFile, values: Iterable[Any], field: str) -> Iterator[Chunk]:
-    """Yield the stories in a field of some values, in chunks.
-
-    Raises:
-        ValueError: a value has no text there.
-    """
+    """Yield the stories in a field of some values, in chunks. Raises ValueError if a value has no
+    text there."""
     stories: list[str] = []
     before = 0
     for number, value in enumerate(values, start=1):

@@ -19,11 +19,8 @@ FEW = 256  # rows of a parquet file that are looked at
 
 
 def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
-    """Return which column of a parquet or Arrow file is read, and its chunks.
-
-    Raises:
-        ValueError: the file is damaged, or no column can only be meant.
-    """
+    """Return which column of a parquet or Arrow file is read, and its chunks. Raises ValueError if
+    the file is damaged, or no column can only be meant."""
     file = opened.file
     with undamaged(file, kind):
         schema, batches, num_rows = open_table(file.path, kind)

@@ -50,11 +50,8 @@ class Column:
 
 
 def texts_at(row: Any, path: str) -> list[str]:
-    """Return the texts where a path leads; none where there is null.
-
-    Raises:
-        WrongRowError: there is something else.
-    """
+    """Return the texts where a path leads; none where there is null. Raises WrongRowError if there
+    is something else."""
     if path and isinstance(row, dict) and path in row:
         row, path = row[path], ""
     if not path:

@@ -68,11 +68,8 @@ def find_files(names: str, split: str = "train") -> Found:
     folders.
 
     A name that exists as it stands is that file, whatever commas and spaces it has. The files of a
-    pattern and of a folder are sorted, and those of a split other than `split` are not trained on
-    (splits.py).
-
-    Raises:
-        ValueError: a name stands for no file, or for one of no known kind.
+    pattern and of a folder are sorted, and those of a split other than `split` are not trained on.
+    Raises ValueError if a name stands for no file, or for one of no known kind.
     """
     if exists(names):
         return files_of(names, split)
@@ -124,10 +121,7 @@ def files_of(name: str, split: str) -> Found:
 
 def files_in(folder: Path, split: str) -> Found:
     """Return the files of stories in a folder; of one that `datasets.save_to_disk` wrote, its own.
-
-    Raises:
-        ValueError: the folder holds no such file.
-    """
+    Raises ValueError if the folder holds no such file."""
     if (folder / "dataset_dict.json").is_file():
         return saved_splits(folder, split)
     if (folder / "state.json").is_file():
@@ -224,11 +218,8 @@ def split_note(where: str, train: str, validation: str, left: str) -> str:
 
 
 def saved_splits(folder: Path, split: str) -> Found:
-    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote.
-
-    Raises:
-        ValueError: it has no such split, and several others.
-    """
+    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote. Raises ValueError if it
+    has no such split, and several others."""
     names = [str(name) for name in read_saved(folder / "dataset_dict.json", "splits")]
     validation = [name for name in names if split_of(PurePath(name)) == "validation"] or ["test"]
     if split == "validation" and split not in names and validation[0] in names:

@@ -32,11 +32,8 @@ LONGEST_VALUE = 2**28  # bytes of a JSON value over several lines
 
 
 def read(opened: OpenFile, _: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
-    """Return how a file of JSON is read, and its chunks.
-
-    Raises:
-        ValueError: the field cannot be decided; the message names the setting.
-    """
+    """Return how a file of JSON is read, and its chunks. Raises ValueError if the field cannot be
+    decided; the message names the setting."""
     form, text = start_of(opened, "jsonl", settings)
     name, start = str(opened.file), plain(text).lstrip()
     values = first_values(start, name)

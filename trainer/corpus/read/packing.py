@@ -147,10 +147,8 @@ def members_of(path: Path) -> list[StoryFile]:
 
 
 def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
-    """Open one file after the other; an archive is opened once for its members.
-
-    Each file is closed when the next one is asked for.
-    """
+    """Open one file after the other, an archive once for its members. Each file is closed when the
+    next one is asked for."""
     for members in runs(files):
         path = next(iter(members.values())).path
         if "" in members:

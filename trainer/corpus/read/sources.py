@@ -156,11 +156,8 @@ def spooled(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def held(copy: Path) -> Iterator[None]:
-    """Lock a copy of standard input for one process, and delete it afterwards.
-
-    Raises:
-        OSError: another process has it (filelock.Timeout), or the folder is read-only.
-    """
+    """Lock a copy of standard input for one process, and delete it afterwards. Raises OSError if
+    another process has it (filelock.Timeout), or the folder is read-only."""
     lock = FileLock(copy.with_name(f".{copy.name}.lock"))
     lock.acquire(timeout=0)
     try:

@@ -45,11 +45,8 @@ ENDED = re.compile(r"""[.!?:;。！？।]["'”’)]*$""")
 
 
 def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
-    """Return how a text is read, and its chunks.
-
-    Raises:
-        ValueError: it is long and its separator cannot be decided; the message names the setting.
-    """
+    """Return how a text is read, and its chunks. Raises ValueError if it is long and its separator
+    cannot be decided; the message names the setting."""
     form, text = start_of(opened, kind, settings)
     start = plain(text)
     is_book = BOOK_START.search(start.encode(errors="replace")) is not None

@@ -54,12 +54,9 @@ NOT_FINGERPRINTED = ("folder", "workers")
 
 
 def build_store(settings: Corpus) -> TokenStore:
-    """Return the store that the settings ask for; build it if it does not exist.
-
-    Raises:
-        ValueError: the source cannot be read, holds no story, or the folder cannot be written.
-            Nothing half-written is left.
-    """
+    """Return the store that the settings ask for; build it if it does not exist. Raises ValueError
+    if the source cannot be read, holds no story, or the folder cannot be written. Nothing
+    half-written is left."""
     home = Path(settings.folder).expanduser()
     try:
         with open_source(settings) as source:
@@ -98,11 +95,8 @@ def named(name: Path, fingerprint: str) -> Path:
 
 
 def given_store(settings: Corpus) -> TokenStore:
-    """Open the store that corpus.source names.
-
-    Raises:
-        ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
-    """
+    """Open the store that corpus.source names. Raises ValueError if it cannot be opened, or
+    corpus.tokenizer asks for another tokenizer than its."""
     store = opened(Path(settings.source))
     wanted, tokenizer = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
@@ -161,11 +155,8 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
 
 def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
     """Return the tokenizer that the settings ask for. One that is learned from the stories is kept
-    in `home`, beside their store, by the name of what decides it.
-
-    Raises:
-        ValueError: there is no such file, or the stories are too few to learn from.
-    """
+    in `home`, beside their store, by the name of what decides it. Raises ValueError if there is no
+    such file, or the stories are too few to learn from."""
     if settings.tokenizer == "gpt2":
         return gpt2()
     size = settings.tokenizer.removeprefix("train:")

@@ -304,10 +304,8 @@ class Cleaner:
         ]
 
     def clean(self, text: str, changed: Counter[str]) -> str | Dropped:
-        """Return the cleaned story, or why it is dropped.
-
-        `changed` counts, for each rewriting rule, the stories that it changed.
-        """
+        """Return the cleaned story, or why it is dropped. `changed` counts, for each rewriting
+        rule, the stories that it changed."""
         if not in_order(text):
             rewritten = self.rewrite(text, changed)
             if rewritten is None:

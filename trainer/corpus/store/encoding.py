@@ -36,11 +36,8 @@ class Encoder:
         self.parts_at_spaces = pre_tokenizer_name(tokenizer.described) is not None
 
     def encode(self, chunk: Chunk) -> Shard:
-        """Return the stories of a chunk that pass the rules, as ids.
-
-        Raises:
-            ValueError: a line of the chunk is broken; the message names it.
-        """
+        """Return the stories of a chunk that pass the rules, as ids. Raises ValueError if a line of
+        the chunk is broken; the message names it."""
         tally = Tally()
         stories = []
         for raw in chunk.stories():

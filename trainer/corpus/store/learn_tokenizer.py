@@ -34,12 +34,8 @@ LEAST_COUNT = 2  # of a merge; what occurs once teaches nothing
 
 
 def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
-    """Learn a tokenizer of `size` ids from the stories of a source.
-
-    Raises:
-        ValueError: the stories hold too few different pairs; the message says how many ids they
-            give.
-    """
+    """Learn a tokenizer of `size` ids from the stories of a source. Raises ValueError if the
+    stories hold too few different pairs; the message says how many ids they give."""
     import tokenizers
     from tokenizers import pre_tokenizers, trainers
 

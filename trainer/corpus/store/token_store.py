@@ -143,14 +143,8 @@ class TokenStore:
                     return
 
     def verify(self) -> int:
-        """Reread every shard and compare its checksum.
-
-        Returns:
-            Bytes that were read.
-
-        Raises:
-            ValueError: a shard or a count is not what was written; the message names it.
-        """
+        """Reread every shard, compare its checksum, and return how many bytes were read. Raises
+        ValueError if a shard or a count is not what was written; the message names it."""
         read = 0
         for name in SPLITS:
             for file, table in self.info["splits"][name]["files"].items():
@@ -167,11 +161,8 @@ class TokenStore:
 
 
 def open_store(folder: Path | str) -> TokenStore:
-    """Open a finished store.
-
-    Raises:
-        ValueError: the folder does not hold one, or it is damaged, or of another format.
-    """
+    """Open a finished store. Raises ValueError if the folder does not hold one, or it is damaged,
+    or of another format."""
     folder = Path(folder)
     file = folder / "store.json"
     try:
@@ -204,11 +195,8 @@ def open_store(folder: Path | str) -> TokenStore:
 
 
 def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
-    """Return the tokenizer of a store, which its recipe names by a checksum.
-
-    Raises:
-        ValueError: it is not there.
-    """
+    """Return the tokenizer of a store, which its recipe names by a checksum. Raises ValueError if
+    it is not there."""
     file = folder / FILE
     tokenizer = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
     if tokenizer.digest != digest:

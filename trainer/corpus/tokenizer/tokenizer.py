@@ -60,11 +60,7 @@ PROBE = (
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A tokenizer.
-
-    Attributes:
-        content: of its tokenizer.json.
-    """
+    """A tokenizer, by the `content` of its tokenizer.json."""
 
     content: bytes
 
@@ -174,10 +170,8 @@ def read_tokenizer(path: str) -> Tokenizer:
     """Return the tokenizer of a tokenizer.json, or of a folder with one.
 
     What belongs to its use and not to the text is taken out: truncation, padding, templates,
-    dropout.
-
-    Raises:
-        ValueError: there is no such file, or no byte-level BPE that gives every text back.
+    dropout. Raises ValueError if there is no such file, or no byte-level BPE that gives every text
+    back.
     """
     file = Path(path).expanduser()
     file = file / FILE if file.is_dir() else file

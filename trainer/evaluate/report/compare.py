@@ -46,11 +46,7 @@ class Row:
 
 def compare(models: Iterable[tuple[str, Likelihood]]) -> Iterator[Row]:
     """Yield a row per model, each as soon as it is scored; `models` are names and scores of the
-    same stories.
-
-    Raises:
-        ValueError: the stories are not the same.
-    """
+    same stories. Raises ValueError if the stories are not the same."""
     first: Likelihood | None = None
     for name, scores in models:
         if first is None:

@@ -15,8 +15,7 @@ from trainer.evaluate.prose import Prose
 from trainer.evaluate.report import pictures
 from trainer.evaluate.report.coloured_story import Token, draw_stories
 from trainer.evaluate.report.tables import figures, markdown_table, prose_table
-from trainer.metrics.curve import plot
-from trainer.metrics.log import read
+from trainer.metrics.log import plot, read
 from trainer.output.console import best_effort
 from trainer.storage import run_folder
 from trainer.storage.atomic import atomic_directory
@@ -27,11 +26,7 @@ LONG_ENOUGH = 32  # tokens: in a shorter one a single name decides
 
 
 def check_report_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than a report.
-
-    Raises:
-        ValueError: it does.
-    """
+    """Refuse a folder that holds something else than a report (ValueError)."""
     is_report = (folder / REPORT).is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_report and not is_empty:
