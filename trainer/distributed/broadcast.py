@@ -65,7 +65,7 @@ def checkpoint_from_main(checkpoint: Checkpoint | None, device: torch.device) ->
         tensor = tensor.to(device)
         distributed.broadcast(tensor, 0)
         tensors[kind][name] = tensor.cpu()
-    return Checkpoint(step, **tensors, identity=identity)
+    return Checkpoint(step, tensors["weights"], tensors["moments"], identity)
 
 
 def agree(config: Config, identity: dict[str, Any], runtime: Runtime) -> None:

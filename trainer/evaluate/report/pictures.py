@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,11 @@ def draw_positions(file: Path, rows: list[tuple[int, int, float, float, float]])
     """Draw the loss by position, with its interval."""
     middles = [(first * last) ** 0.5 for first, last, *_ in rows]
     nats, low, high = zip(*(row[2:] for row in rows), strict=True)
-    labels = {"xlabel": "token of the story", "ylabel": "nats per token", "ylim": (0, None)}
+    labels: dict[str, Any] = {
+        "xlabel": "token of the story",
+        "ylabel": "nats per token",
+        "ylim": (0, None),
+    }
     with drawn(file, xscale="log", **labels) as axes:
         axes.fill_between(middles, low, high, color=BLUE, alpha=0.2, linewidth=0)
         axes.plot(middles, nats, color=BLUE, marker="o", markersize=4)
