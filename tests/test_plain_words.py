@@ -33,7 +33,7 @@ RETIRED = {  # a regular expression: the standard term
     r"\bparted\b|what parts\b": "separated by",
     r"\bgone on\b|\bgo(es)? on (from|again|bit)": "resume, continue",
     r"kept apart|keep more apart": "held out",
-    r"\b(is|are) none\b|that is none": "negate the verb: 'is not a ...'",
+    r"\b(is|are) (?-i:none)\b|that is (?-i:none)": "negate the verb: 'is not a ...'",
     r"\bno numbers?\b": "NaN or infinity, 'is not a number'",
     r"\bsight\b": "context window, 'the model can see'",
     r"told again|tells? (again|the same)": "written again, reproduced",
@@ -117,9 +117,11 @@ def page_texts() -> dict[str, str]:
 
 
 def trainer_texts() -> dict[str, str]:
-    """The docstrings and messages of each module of the trainer."""
+    """The docstrings and messages of each module of the trainer, and of its tests."""
     texts = {}
-    for file in sorted((ROOT / "trainer").rglob("*.py")):
+    for file in sorted(
+        [*(ROOT / "trainer").rglob("*.py"), *(ROOT / "tests/trainer").rglob("*.py")]
+    ):
         nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         strings = (node.value for node in nodes if isinstance(node, ast.Constant))
         found = (text for text in strings if isinstance(text, str))

@@ -1,4 +1,4 @@
-"""Attention within a story: a block's stories are computed as each would be alone."""
+"""Intra-document attention masking: a block's stories are computed as each would be alone."""
 
 from typing import Any
 

@@ -87,7 +87,7 @@ def test_starting_over_leaves_another_run_alone(tmp_path: Path) -> None:
     assert steps(tmp_path / "checkpoints") == [5]
 
 
-def test_a_link_that_leads_nowhere_is_told(
+def test_a_link_that_leads_nowhere_is_reported(
     small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
@@ -108,7 +108,7 @@ def test_checkpoints_without_their_run_keep_its_id(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_a_second_user_resumes_or_is_told_and_nothing_changes(
+def test_a_second_user_resumes_or_gets_a_message_and_nothing_changes(
     mode: int, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Checkpoints as older versions wrote them (0600), and in a folder that is not theirs."""

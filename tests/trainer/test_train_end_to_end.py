@@ -193,7 +193,7 @@ def test_a_wrong_setting_is_one_line_and_code_two(tmp_path: Path, train: Trainer
         (["--corpus.source", "torn.parquet"], "torn.parquet"),
     ],
 )
-def test_bad_input_is_told_and_leaves_nothing(
+def test_bad_input_is_reported_and_leaves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -326,7 +326,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: 
 
 
 @pytest.mark.slow
-def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
+def test_a_validation_that_cannot_be_is_reported_before_the_run_and_in_the_card(
     tmp_path: Path, train: Trainer
 ) -> None:
     few = tmp_path / "few.txt"

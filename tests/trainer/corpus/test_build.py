@@ -225,12 +225,12 @@ def check_kills(home: Path, many: Path, kills: int) -> None:
 
 
 @pytest.mark.process
-def test_killed_at_any_moment_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
+def test_killed_at_any_moment_it_resumes_to_the_same_store(tmp_path: Path, many: Path) -> None:
     check_kills(tmp_path, many, kills=3)
 
 
 @pytest.mark.soak
-def test_killed_twenty_times_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
+def test_killed_twenty_times_it_resumes_to_the_same_store(tmp_path: Path, many: Path) -> None:
     check_kills(tmp_path, many, kills=20)
 
 
@@ -308,7 +308,7 @@ def test_who_comes_second_says_that_it_waits(tmp_path: Path, many: Path) -> None
 
 
 def fails_to_write(source: Path, folder: Path, **options: object) -> None:
-    """The command says in one sentence that there is no writing to a folder, and leaves nothing."""
+    """The command says in one message that there is no writing to a folder, and leaves nothing."""
     words = ["--corpus.source", str(source), "--corpus.folder", str(folder)]
     done = subprocess.run(
         [sys.executable, "-m", "trainer.corpus", "build", *words],

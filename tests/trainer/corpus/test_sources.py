@@ -178,7 +178,7 @@ def test_both_versions_from_a_hub(tmp_path: Path, stories: list[str], source: st
 @pytest.mark.parametrize(
     "without", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}]
 )
-def test_without_the_hub_one_sentence_names_the_two_ways_on(
+def test_without_the_hub_one_message_names_both_remedies(
     tmp_path: Path, source: str, without: dict[str, str]
 ) -> None:
     done = build_from_hub(source, tmp_path, **without)

@@ -57,7 +57,7 @@ def test_blocks_predict_every_id_but_the_first_once(num_ids: int, context: int) 
     assert num_ids - 1 - num_blocks * context < context or num_ids == 0
 
 
-def test_a_block_at_the_end_goes_on_at_the_start() -> None:
+def test_a_block_at_the_end_continues_at_the_start() -> None:
     ids = np.arange(10, dtype=np.uint16)
     assert gather(ids, [7, 3], 5).tolist() == [[7, 8, 9, 0, 1, 2], [3, 4, 5, 6, 7, 8]]
 

@@ -3,7 +3,7 @@ the main one.
 
     runtime_worker.py FOLDER STEPS JSON-SETTINGS
 
-Goes on from the checkpoint in FOLDER when there is one, as the trainer does.
+Resumes from the checkpoint in FOLDER when there is one, as the trainer does.
 """
 
 import json

@@ -152,7 +152,7 @@ def test_q8_0_is_half_as_large(folder: Path, tmp_path: Path) -> None:
     assert sizes[1] < 0.75 * sizes[0]  # the tokenizer stays as it is
 
 
-def test_what_cannot_be_written_is_one_sentence(
+def test_what_cannot_be_written_is_one_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words, sentence in {

@@ -34,7 +34,7 @@ def test_the_stages_are_the_snapshots_that_wrote_in_the_order_of_their_steps(
     assert history_stages(tmp_path / "none", "") == []
 
 
-def test_a_run_goes_on_with_the_history_of_the_model_that_it_started_from(tmp_path: Path) -> None:
+def test_a_run_continues_the_history_of_the_model_that_it_started_from(tmp_path: Path) -> None:
     before = tmp_path / "before"
     snapshot(before / "snapshots", 10, stories=story("Once a"))
     content = {"format": 1, "stages": history_stages(before / "snapshots", "")}

@@ -62,7 +62,7 @@ def test_an_empty_folder_and_a_disk_of_its_own_will_do(tmp_path: Path) -> None:
         run_folder.check(file)
 
 
-def test_a_run_of_before_the_sign_goes_on(tmp_path: Path) -> None:
+def test_a_run_without_the_marker_resumes(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoints" / "step-00000003"
     checkpoint.mkdir(parents=True)
     (checkpoint / "checkpoint.json").write_text("{}")
