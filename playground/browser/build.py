@@ -26,10 +26,10 @@ from playground.folder.model_info import described
 
 SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
-# What only the app with its server needs.
+# What only the app with its server needs, or tsc.
 APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
-    "sources/server.js", "start_server.js", "trouble.js",
+    "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
 }  # fmt: skip
 HUB = "https://huggingface.co"
 

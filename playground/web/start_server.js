@@ -4,10 +4,10 @@ import { begin } from "./begin.js";
 import { StoryFiles } from "./share/files.js";
 import { Server } from "./sources/server.js";
 import { isLocal } from "./share/share_panel.js";
-import "./editor/writer.js";
+import { Writer } from "./editor/writer.js";
 
 const root = new URL("../", import.meta.url).href;
-const writer = document.createElement("inkling-writer");
+const writer = new Writer();
 document.body.append(writer);
 const [{ address, publish, models, record }, texts] = await Promise.all(
   ["start.json", "text.json"].map((name) => begin(`${root}web/${name}`)),

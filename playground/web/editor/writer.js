@@ -17,6 +17,7 @@ import { Popover } from "./popover.js";
 import { Choices } from "./choices.js";
 import { Core } from "../sampling/core.js";
 import { showFacts } from "./facts.js";
+import { Frame } from "./frame.js";
 import { Generation } from "./generation.js";
 import { UndoHistory } from "./history.js";
 import { Language } from "./language.js";
@@ -38,7 +39,13 @@ const CHARACTERS = 20_000,
 const AT_REST = 600; // ms without a key after which typed text is scored
 const SCORED_FIRST = 400; // characters of it
 
-class Writer extends HTMLElement {
+export class Writer extends HTMLElement {
+  /** @type {Source} */
+  source;
+  /** @type {ModelInfo[]} */
+  models;
+  frame = new Frame(this);
+
   connectedCallback() {
     this.classList.add("inkling");
   }
@@ -81,12 +88,13 @@ class Writer extends HTMLElement {
     return this.isCoreMissing ? this.language.say("core_missing") : "";
   }
 
+  // @ts-expect-error: Element.part is of a shadow tree's parts, which this element has none of
   part(name) {
-    return this.querySelector(`[data-part="${name}"]`);
+    return this.frame.part(name);
   }
 
   field(name) {
-    return this.querySelector(`#ink-${name}`);
+    return this.frame.field(name);
   }
 
   build({ api, publish, settings }) {
@@ -473,4 +481,5 @@ class Writer extends HTMLElement {
   }
 }
 
+// @ts-expect-error: as above
 customElements.define("inkling-writer", Writer);
