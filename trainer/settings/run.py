@@ -36,7 +36,7 @@ class Run:
     )
     continue_stories: int = setting(
         100,
-        "of those, whose second halves it writes for its card: BLEU, copied runs; 0 is off",
+        "of those, whose second halves it continues for the model card: BLEU, copied runs; 0 is off",
         unit="stories",
     )
     export_checkpoint: str = setting(
@@ -60,7 +60,7 @@ class Run:
         separator="|",
     )
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
-    license: str = setting("", "licence of the exported model, named in its card: mit, ...")
+    license: str = setting("", "licence of the exported model, named in the model card: mit, ...")
     corpus_name: str = setting(
         "", "how the model card calls the stories; empty: as the token store does"
     )
