@@ -36,7 +36,7 @@ class Run:
     )
     continue_stories: int = setting(
         100,
-        "of those, whose second halves it continues for the model card: BLEU, copied runs; 0 is off",
+        "of those, continued from their middle for the model card: BLEU, copied runs; 0 is off",
         unit="stories",
     )
     export_checkpoint: str = setting(
