@@ -34,15 +34,13 @@ def read(
     """Return the settings in the file `path`, or in the shipped one when it is empty, and a note
     for each of its settings that is not used.
 
-    `"auto"` is what other trainers fill in: here it means DeepSpeed's own default.
+    `"auto"` is what other trainers fill in: here it means DeepSpeed's own default. Raises
+    ValueError if there is no such JSON file, or it asks for what would not be the same run.
 
     Args:
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         clip: largest norm of the gradient.
         stage: ZeRO stage that the launcher asked for; it wins over the file's.
-
-    Raises:
-        ValueError: there is no such JSON file, or it asks for what would not be the same run.
     """
     file = Path(path).expanduser() if path else SHIPPED
     settings = load(file)

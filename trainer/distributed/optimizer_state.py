@@ -85,7 +85,7 @@ class ZeroState:
         first = 1
         for weight, shape in zip(self.optimizer.matrices, self.optimizer.shapes, strict=True):
             element_ids = torch.arange(first, first + shape.numel(), dtype=torch.int32)
-            as_floats = element_ids.view(torch.float32).view(shape)  # the same bits
+            as_floats = element_ids.view(torch.float32).view(shape)  # the same bits, not rounded
             self.set_moment(weight, "exp_avg", as_floats)
             first += shape.numel()
         for group, partition in self.partitions():

@@ -222,6 +222,7 @@ class FixedDraws(LogitsProcessor):
         count = self.sampling.top_k or scores.shape[1]
         top, tokens = scores.topk(min(count, scores.shape[1]), dim=1)
         odds = (top.double() / self.sampling.temperature).softmax(dim=1).cumsum(dim=1)
+        # The first token whose cumulative probability exceeds the row's random number.
         step = input_ids.shape[1] - self.width
         random = self.random[:, step : step + 1].contiguous().to(odds.device)
         # The last sum may fall short of 1 by rounding.

@@ -152,7 +152,8 @@ def score(
     batch: int = 16,
 ) -> Likelihood:
     """Score every token of stories that the model did not train on. All of them are held in memory,
-    as token ids.
+    as token ids. Raises ValueError for no stories, a context or stride that does not fit, a model
+    that is not in fp32 or whose probabilities are not numbers, ids that it does not know.
 
     Args:
         model: a causal language model in fp32; it is left in the mode it came in.
@@ -161,10 +162,6 @@ def score(
         stride: tokens a long story slides by (default: half the context).
         context: tokens the model may look back on (default: as many as it can).
         batch: windows computed at once; it moves speed and memory, not the result.
-
-    Raises:
-        ValueError: no stories, a context or stride that does not fit, a model that is not in fp32
-            or whose probabilities are not numbers, ids that it does not know.
     """
     began = time.perf_counter()
     context = _context(model, context)

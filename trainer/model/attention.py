@@ -75,6 +75,8 @@ def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch:
     for first in range(0, len(tokens), chunk):
         last = min(first + chunk, len(tokens)) + context
         part = np.concatenate([tokens[first:last], tokens[: max(0, last - len(tokens))]])
+        # The difference of two cumulative counts is the ends in every block, wherever it begins; of
+        # each `context` starts one block is read, so the largest of them bounds it.
         ends = np.cumsum(np.append(False, part == end_of_text), dtype=np.int32)
         blocks = ends[context:-1] - ends[: -context - 1]  # ends in the block from each token on
         most.append(np.maximum.reduceat(blocks, range(0, len(blocks), context)))

@@ -52,16 +52,14 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|gpt2")
 def open_model(
     name: str | Path, *, device: str = "cpu", stores: str | Path = "data"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Open the model of that name, in fp32 and ready to score; return it with its tokenizer.
+    """Open the model of that name, in fp32 and ready to score; return it with its tokenizer. Raises
+    ValueError if the model does not exist, lacks a part, or does not hold what its config.json
+    says.
 
     Args:
         name: see the head of this file.
         device: where it computes.
         stores: the folder of token stores; a checkpoint's ids are those of its own.
-
-    Raises:
-        ValueError: the model does not exist, lacks a part, or does not hold what its config.json
-            says.
     """
     folder = Path(name).expanduser()
     if device.startswith("mps"):
@@ -159,6 +157,7 @@ def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) 
             "was trained with"
         )
     rows = table.mean(0).repeat(wanted.size, 1)  # for what its tokenizer writes with nothing
+    # The mean of the rows starts a token near the meaning of the pieces that it is written with.
     for number, ids in enumerate(written):
         if ids:
             rows[number] = table[ids].mean(0)

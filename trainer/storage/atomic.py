@@ -34,7 +34,7 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
                     path.chmod(mode)
             sync(path)
         sync(partial)
-        if folder.exists():
+        if folder.exists():  # a directory cannot replace another that is not empty: two renames
             if old.exists():
                 shutil.rmtree(old)
             folder.rename(old)

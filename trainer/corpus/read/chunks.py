@@ -80,6 +80,7 @@ def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
     longest = LONGEST if separator else LONGEST_BOOK
     while part := stream.read(CHUNK_BYTES):
         rest += part
+        # Up to the last separator there are whole stories; what follows may be half of one.
         end = rest.rfind(separator) + len(separator) if separator else 0
         if separator and end >= len(separator):
             yield rest[:end]

@@ -101,16 +101,14 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def choose_field(name: str, columns: dict[str, Column], wanted: str, *, alone: bool = False) -> str:
-    """Return the field with the stories.
+    """Return the field with the stories. Raises ValueError if there is no such field, or several
+    may be meant; the message names them.
 
     Args:
         name: of the file, for the message.
         columns: what its fields hold.
         wanted: the setting corpus.field; "" means the one that can only be meant.
         alone: the file is one row, so that a list inside it may hold the stories.
-
-    Raises:
-        ValueError: there is no such field, or several may be meant; the message names them.
     """
     if wanted:
         given = next((path for path in columns if path.strip() == wanted), "")

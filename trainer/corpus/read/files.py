@@ -177,15 +177,13 @@ def split_of(name: PurePath) -> str:
 
 
 def by_split(where: str, files: Sequence[tuple[PurePath, StoryFile]], wanted: str) -> Found:
-    """Return the files to train on and those that validate.
+    """Return the files to train on and those that validate. Raises ValueError if there is no such
+    split, and several others.
 
     Args:
         where: the folder, pattern or archive that holds the files, for messages.
         files: each with its name inside.
         wanted: the setting corpus.split: the split to train on, or `all`.
-
-    Raises:
-        ValueError: there is no such split, and several others.
     """
     splits = {file: split_of(name) for name, file in files}
     names = sorted({split for split in splits.values() if split})

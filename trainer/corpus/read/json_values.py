@@ -117,6 +117,7 @@ def json_values(text: Iterator[str], name: str) -> Iterator[Any]:
             continue
         try:
             value, end = DECODER.raw_decode(rest, start)
+            # The next part of the text may continue a number or a word that ends this one.
             if end == len(rest) and not isinstance(value, str | dict | list):
                 raise json.JSONDecodeError("a number could go on", rest, end)
         except (ValueError, RecursionError):

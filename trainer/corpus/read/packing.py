@@ -189,15 +189,12 @@ def open_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, Any]]:
 
 
 def unpacked(file: StoryFile, content: Any, raw: Any) -> OpenFile:
-    """Return a file without its compression.
+    """Return a file without its compression. Raises ValueError if Git LFS has not fetched it.
 
     Args:
         file: which one.
         content: its bytes, a stream with `peek`.
         raw: the open file on the disk.
-
-    Raises:
-        ValueError: Git LFS has not fetched it.
     """
     before = raw.tell()
     start = content.peek(len(POINTER))[: len(POINTER)]

@@ -73,7 +73,8 @@ def join(
     files: dict[str, list[Path]],
     folder: Path,
 ) -> str:
-    """Write the splits of a store and its store.json into `folder`; return its fingerprint.
+    """Write the splits of a store and its store.json into `folder`; return its fingerprint. Raises
+    ValueError if no story is left to train on.
 
     Args:
         settings: the section `corpus`.
@@ -82,9 +83,6 @@ def join(
         tokenizer: whose ids the shards hold; kept in the store if it is not GPT-2's.
         files: the shards of "validation", if the source has such a part, and of "train".
         folder: where to; signatures of stories are kept beside it meanwhile.
-
-    Raises:
-        ValueError: no story is left to train on.
     """
     tally = Tally()
     splits = {split: Split(folder / split, tokenizer.size) for split in SPLITS}
