@@ -80,7 +80,7 @@ class BlockOrder:
         bits = np.uint64(self._half_bits)
         mask = np.uint64(2**self._half_bits - 1)
         left, right = values >> bits, values & mask
-        # Each round is its own inverse up to the order of halves, so the whole is a permutation.
+        # Each round can be undone, whatever `scramble` returns, so the whole is a permutation.
         for key in keys:
             left, right = right, left ^ (scramble(right + key) & mask)
         return (left << bits) | right
