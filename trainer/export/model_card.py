@@ -105,7 +105,7 @@ def write_training(folder: Path, training: dict[str, Any]) -> None:
 def write_card(folder: Path, training: dict[str, Any]) -> None:
     """Write the model card, which says in words what training.json says."""
     with atomic_file(folder / CARD) as partial:
-        partial.write_text(card(folder, training), encoding="utf-8")
+        partial.write_text(model_card(folder, training), encoding="utf-8")
 
 
 def optimizers(optim: dict[str, Any]) -> str:
@@ -157,7 +157,7 @@ def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def card(folder: Path, training: dict[str, Any]) -> str:
+def model_card(folder: Path, training: dict[str, Any]) -> str:
     """Return the model card, in the Hub's form."""
     rows = [("", ""), *facts(training), *evaluated(training["validation"])]
     prose = training.get("prose") or []

@@ -134,7 +134,7 @@ def take_vocabulary(
     say_once([note])
 
 
-def fingerprint_of(pretrained: PreTrainedModel) -> str:
+def weights_fingerprint(pretrained: PreTrainedModel) -> str:
     """Return the SHA-256 of its weights, in hexadecimal: a resumed run must have started from the
     same."""
     digest = hashlib.sha256()

@@ -32,7 +32,7 @@ from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.flops import flops_per_token, matmul_peak
 from trainer.model.load import trained_ids
 from trainer.model.loss import NextTokenLoss
-from trainer.model.pretrained import copy_weights, fingerprint_of, over_compact_ids
+from trainer.model.pretrained import copy_weights, over_compact_ids, weights_fingerprint
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate, level_steps
 from trainer.output.console import best_effort
@@ -88,9 +88,9 @@ class Trainer:
         )  # fmt: skip
         self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
         if pretrained is not None:
-            self.identity["init_from"] = {"weights": fingerprint_of(pretrained)}
+            self.identity["init_from"] = {"weights": weights_fingerprint(pretrained)}
         if teachers:
-            self.identity["teachers"] = {"weights": list(map(fingerprint_of, teachers))}
+            self.identity["teachers"] = {"weights": list(map(weights_fingerprint, teachers))}
         self.tokenizer = store.tokenizer.stock()
         self.base = None if pretrained is None else pretrained.config
         self.model = self.new_model(pretrained, teachers)

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 from trainer.corpus.read.fields import WrongRowError, texts_at
-from trainer.corpus.read.formats import MARK
 from trainer.corpus.read.packing import OpenFile, Stream
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 
 VERSION = 1  # part of the fingerprint: raise it when stories or chunks are cut otherwise
 CHUNK_BYTES = 4 * 2**20  # bytes
@@ -49,8 +49,8 @@ def tidy(story: str) -> str:
     if "\r" in story:
         story = story.replace("\r\n", "\n").replace("\r", "\n")
     story = story.removeprefix(BYTE_ORDER_MARK)
-    while (bare := story.strip()).startswith(MARK) or bare.endswith(MARK):
-        story = bare.removeprefix(MARK).removesuffix(MARK)
+    while (bare := story.strip()).startswith(END_OF_TEXT_MARK) or bare.endswith(END_OF_TEXT_MARK):
+        story = bare.removeprefix(END_OF_TEXT_MARK).removesuffix(END_OF_TEXT_MARK)
     return story
 
 

@@ -14,14 +14,15 @@ from dataclasses import replace
 from functools import partial
 
 from trainer.corpus.read.chunks import Chunk, text_chunks
-from trainer.corpus.read.formats import MARK, Format
+from trainer.corpus.read.formats import Format
 from trainer.corpus.read.packing import OpenFile, stream_of
 from trainer.corpus.read.text_streams import LOOK, not_utf_8, plain, start_of, text_of
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 from trainer.settings.corpus import Corpus
 
 ONE_STORY = 20_000  # bytes; a longer text without marks is more than one story
 SEPARATING = 3  # times that a line without letters stands in a text that it separates
-SEPARATORS = {"mark": MARK, "line": "\n", "empty-line": "\n\n", "file": ""}
+SEPARATORS = {"mark": END_OF_TEXT_MARK, "line": "\n", "empty-line": "\n\n", "file": ""}
 BOOK_START = re.compile(
     rb"^[ \t]*\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK"
     rb"(?:(?!\n[ \t]*\n).){0,400}?\*\*\*[^\n]*\n",
@@ -54,7 +55,7 @@ def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterato
         start = b"".join(body_of_books([start.encode(errors="replace")])).decode(errors="replace")
     separator = settings.separator
     if separator == "auto":
-        if MARK not in text and len(opened.stream.look(LOOK)) >= ONE_STORY:
+        if END_OF_TEXT_MARK not in text and len(opened.stream.look(LOOK)) >= ONE_STORY:
             raise ValueError(no_separator(str(opened.file), start))
         separator = "mark"
     width = 0 if separator == "line" else wrapped_width(start)
@@ -80,7 +81,10 @@ def no_separator(name: str, text: str) -> str:
     if marks:
         mark = max(marks, key=lambda line: marks[line])
         ways = f"--corpus.separator='{mark}', which stands on {marks[mark]:,} lines, or {ways}"
-    return f"{name} has no {MARK} marks between its stories: say how they are separated with {ways}"
+    return (
+        f"{name} has no {END_OF_TEXT_MARK} marks between its stories: say how they are separated"
+        f" with {ways}"
+    )
 
 
 def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:

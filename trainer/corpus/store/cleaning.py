@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from trainer.corpus.read.formats import MARK
 from trainer.corpus.store.closings import FIRST, is_closed
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 from trainer.settings.corpus import Corpus
 
 # Part of the fingerprint: raise it when a rule's result changes. `cut_off` knew Latin marks only at
@@ -87,7 +87,7 @@ def mojibake(text: str) -> str:
 def markup(text: str) -> str:
     """Return a text without tags and end-of-text marks, with HTML entities unescaped."""
     if "<" in text:
-        text = TAG.sub("", BREAKING_TAG.sub("\n", text.replace(MARK, " ")))
+        text = TAG.sub("", BREAKING_TAG.sub("\n", text.replace(END_OF_TEXT_MARK, " ")))
     return html.unescape(text) if "&" in text else text
 
 
@@ -167,7 +167,7 @@ def cut_off(text: str) -> bool:
 
 def end_mark(text: str) -> str:
     """Return a text without end-of-text marks, which would end the story where they stand."""
-    return text.replace(MARK, " ")
+    return text.replace(END_OF_TEXT_MARK, " ")
 
 
 def half_characters(text: str) -> str:
