@@ -31,6 +31,7 @@ APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
     "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
 }  # fmt: skip
+OWN_MACHINE = ("models/", "studio/", "train/", "vendor/")  # what trains
 HUB = "https://huggingface.co"
 
 
@@ -65,7 +66,7 @@ def page_of(
         address: what a link's text follows; None for the page's own address.
 
     Raises:
-        ValueError: the model is none that the page computes; one sentence.
+        ValueError: the page cannot compute the model; one sentence.
     """
     packed = pack(model, weights)
     checksum = checksum_of(packed.content)
@@ -76,7 +77,11 @@ def page_of(
         "model": {"weights": location, "bytes": len(packed.content), "checksum": checksum},
     }
     own = resources.files("playground")
-    files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
+    files = {
+        f"web/{path}": content
+        for path, content in read(own / "web")
+        if path not in APP_ONLY and not path.startswith(OWN_MACHINE)
+    }
     files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
     frame, trouble = (

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.read.sources import open_source
 from trainer.corpus.store.cleaning import Cleaner
+from trainer.corpus.store.token_store import open_store
 from trainer.evaluate.characters import measure_characters
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import Likelihood, score
@@ -76,7 +77,10 @@ def cleaning_of(folder: Path) -> Corpus:
 
 def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:
     """Return the stories to score. Raises ValueError if the files hold no stories."""
-    stories = list(files(options, options.stories, cleaner))
+    if Path(options.stories, "store.json").is_file():  # a token store: those it holds out
+        stories = list(open_store(options.stories).stories("validation"))
+    else:
+        stories = list(files(options, options.stories, cleaner))
     if not stories:
         raise ValueError(f"{options.stories} holds no stories")
     return stories

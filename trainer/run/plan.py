@@ -36,18 +36,22 @@ def split(trainer: Trainer) -> str:
     )
 
 
-def model(trainer: Trainer) -> str:
-    """Return block and parameters, with those of ids that the corpus does not use."""
-    config = trainer.config.model
+def num_parameters(trainer: Trainer) -> int:
+    """Return the weights of the model over all ids, with those that the corpus does not use."""
     weights = sum(weight.numel() for weight in trainer.model.parameters())
-    num_compact_ids = trainer.vocabulary.num_compact_ids
-    unseen = (trainer.vocabulary.num_ids - num_compact_ids) * config.hidden
-    about = f"{config.block}, {weights + unseen:,} parameters"
+    unseen = trainer.vocabulary.num_ids - trainer.vocabulary.num_compact_ids
+    return weights + unseen * trainer.config.model.hidden
+
+
+def model(trainer: Trainer) -> str:
+    """Return block and parameters."""
+    config, num_compact_ids = trainer.config.model, trainer.vocabulary.num_compact_ids
+    about = f"{config.block}, {num_parameters(trainer):,} parameters"
     if config.init_from:
         about += f", starting from {config.init_from}"
     if teachers := trainer.model.teachers:
         about += f", taught by {len(teachers)} model{'s' if len(teachers) > 1 else ''}"
-    if unseen:
+    if num_compact_ids < trainer.vocabulary.num_ids:
         about += f"; head and embedding are trained for {num_compact_ids:,} ids, those in use"
     return about
 
