@@ -1,6 +1,6 @@
 """A run from its settings to its export, and a message for whatever stops it.
 
-The token store is made, the run opened, and its folder run_lock; the loop itself is in loop.py.
+The token store is made, the run opened, and its folder locked; the loop itself is in loop.py.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def run(config: Config, start: float, *, as_json: bool = False) -> int:
         teachers = open_teachers(config, store.tokenizer)
         trainer = Trainer(config, store, start, pretrained and pretrained[0], teachers)
         if config.run.dry_run:
-            found = dry_run(trainer)
+            measured = dry_run(trainer)
             if trainer.runtime.is_main:
-                print(json.dumps(found.to_json()) if as_json else found.table())
+                print(json.dumps(measured.to_json()) if as_json else measured.table())
             trainer.runtime.close()
             return 0
         with alone_in_folder(trainer):
