@@ -2,7 +2,7 @@
 // deed is data-do, and the words come from text.json by data-text, data-label and data-hint.
 
 import { levelBounds, percent } from "../sampling/odds.js";
-import { PRESETS, SLIDERS } from "../sampling/settings.js";
+import { LISTS, PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";
 import { STORIES } from "./stories_panel.js";
 
@@ -11,6 +11,13 @@ const slider = ({ name, low, high, step }) => `
     <label for="ink-${name}" data-text="${name}"></label>
     <output for="ink-${name}" id="ink-${name}-value"></output>
     <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
+    <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
+  </div>`;
+
+const wordList = ({ name }) => `
+  <div class="setting">
+    <label for="ink-${name}" data-text="${name}"></label>
+    <input id="ink-${name}" autocomplete="off" aria-describedby="ink-${name}-hint">
     <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
   </div>`;
 
@@ -112,11 +119,7 @@ export const PAGE = `
           <p class="hint" id="ink-seed-hint" data-part="seed-hint" data-text="seed_hint"></p>
           <label class="switch"><input type="checkbox" id="ink-fresh" checked><span data-text="fresh_seed"></span></label>
         </div>
-        <div class="setting">
-          <label for="ink-banned" data-text="banned_words"></label>
-          <input id="ink-banned" autocomplete="off" aria-describedby="ink-banned-hint">
-          <p class="hint" id="ink-banned-hint" data-text="banned_words_hint"></p>
-        </div>
+        ${LISTS.map(wordList).join("")}
         <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
       </details>
     </section>

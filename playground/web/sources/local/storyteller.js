@@ -6,6 +6,7 @@ import { COLUMNS } from "../../sampling/core.js";
 import { Characters } from "./characters.js";
 import { nextTokens } from "./next_tokens.js";
 import { neitherLongerNor, notSpelling, seamOf } from "./seam.js";
+import { PATIENCE, WordsToUse } from "./words.js";
 
 const TEXT_MAX = 20_000,
   IDS_MAX = 50_000,
@@ -335,12 +336,16 @@ export class Storyteller {
   // The question about a story's next token.
   question(one) {
     if (one.scored < one.ids.length) return this.typedQuestion(one, one.scored);
-    const { settings } = one;
+    const { settings } = one,
+      words = this.words(one);
     return {
       settings,
       known: -1,
       draw: this.model.core.uniform(settings.seed, one.position),
-      banned: this.banned(one),
+      banned: this.banned(one, words),
+      wanted: words?.wanted(),
+      words: words?.words.size,
+      since: words?.since(one.position),
       seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first),
       alternatives: one.isFull ? BEST : 0,
     };
@@ -377,10 +382,19 @@ export class Storyteller {
     };
   }
 
-  // Ids that must not come now (engine/sampler.py).
-  banned(one) {
+  // The words that a story waits for; null if there are none.
+  words(one) {
+    const { words_to_use: wished = [] } = one.settings;
+    if (!wished.length) return null;
+    one.words ??= new WordsToUse(wished, (word) => this.bothSpellings(word), this.tokenizer.letterByLetter());
+    one.words.follow(one.ids.slice(1));
+    return one.words.missing.length && one.words.since(one.position) < PATIENCE ? one.words : null;
+  }
+
+  // Ids that must not come now (engine/sampler.py). `words`: those that the story waits for.
+  banned(one, words) {
     const found = [...this.suppressed, ...(one.position ? [] : this.suppressedAtFirst)];
-    if (one.mustGoOn) found.push(...[...this.ends].filter((id) => id < this.vocabulary));
+    if (one.mustGoOn || words) found.push(...[...this.ends].filter((id) => id < this.vocabulary));
     for (const word of one.settings.banned_words ?? []) {
       for (const ids of this.spellings(word)) {
         const before = ids.slice(0, -1);
@@ -393,15 +407,21 @@ export class Storyteller {
   }
 
   spellings(word) {
+    const { spaced, bare } = this.bothSpellings(word);
+    return [...bare, ...spaced];
+  }
+
+  // The ids of a word in three cases, with a space before it and without.
+  bothSpellings(word) {
     if (!this.spelt.has(word)) {
-      const lower = word.toLowerCase();
       const [letter = "", ...rest] = word;
-      const cases = new Set([word, lower, letter.toUpperCase() + rest.join("").toLowerCase()]);
-      const found = [...cases].flatMap((one) => ["", " "].map((space) => this.tokenizer.encode(space + one)));
-      this.spelt.set(
-        word,
-        found.filter((ids) => ids.length),
+      const cases = [
+        ...new Set([word, word.toLowerCase(), letter.toUpperCase() + rest.join("").toLowerCase()]),
+      ];
+      const [spaced, bare] = [" ", ""].map((space) =>
+        cases.map((one) => this.tokenizer.encode(space + one)).filter((ids) => ids.length),
       );
+      this.spelt.set(word, { spaced, bare });
     }
     return this.spelt.get(word);
   }
