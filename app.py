@@ -270,18 +270,19 @@ def serve(options: argparse.Namespace) -> None:
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)
         start, shared = write.start(engines), SharedStories(engines)
-        publishing, owner = [], None
+        places, owner = [], None
         if is_private(options):
             from playground.publish.page import PublishPage
+            from playground.server import places as documents
             from playground.server.owner import Owner
 
             owner = Owner()
             folders = [engine.storyteller.folder for engine in engines.values()]
-            publishing = PublishPage(folders, owner).routes
+            places = [*documents.routes(owner), *PublishPage(folders, owner).routes]
         url, public_url = site.launch(
             page,
             start,
-            [*shared.routes, *publishing],
+            [*shared.routes, *places],
             host=options.host,
             owner=owner,
             trusted=trusted_proxies(options),

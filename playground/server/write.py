@@ -54,7 +54,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     ]
     return {
         "address": f"{space}?story=" if space else None,
-        "publish": False,  # whether who asks may open the page "Publish"
+        "owner": False,  # whether who asks may open Train, Models and Publish
         "public": None,  # where others reach the page, if the app finds that out
         "models": models,
         "record": record if record["model"] == first.storyteller.fingerprint else None,
