@@ -4,7 +4,7 @@ It reads the command line, opens the models, and hands the page to Gradio. Notab
 nothing is sent anywhere and nothing is fetched (no telemetry, no fonts; of the Hub only a model
 that is asked for by its name), so it works without a network; the port is tried before the model
 is read, so that a slip is told at once; Gradio is imported late, so that `--help` and a missing
-Gradio are answered in a sentence.
+Gradio are answered with one message.
 """
 
 import argparse
@@ -130,13 +130,20 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="also answer AI assistants by the Model Context Protocol (needs the package mcp)",
     )
+    parser.add_argument(
+        "--runs",
+        metavar="DIR",
+        type=Path,
+        default=ROOT / "runs",
+        help="folder of the runs that the page shows and starts (default: runs)",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     return parser.parse_args(argv)
 
 
 def default_model() -> Path | str:
     """On a Space the Hub's model that space.json names; else the newest export under runs/, else
-    the shipped model; ValueError if there is none of them."""
+    the shipped model; ValueError if none of them exists."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
     from playground.folder.exports import exports
@@ -273,12 +280,16 @@ def serve(options: argparse.Namespace) -> None:
         places, owner = [], None
         if is_private(options):
             from playground.publish.page import PublishPage
+            from playground.runs.endpoints import Studio
             from playground.server import places as documents
             from playground.server.owner import Owner
 
             owner = Owner()
             folders = [engine.storyteller.folder for engine in engines.values()]
-            places = [*documents.routes(owner), *PublishPage(folders, owner).routes]
+            studio = Studio(options.runs, owner, engines, start, options.device)
+            closing.callback(studio.close)
+            publishing = PublishPage(folders, owner).routes
+            places = [*documents.routes(owner), *publishing, *studio.routes]
         url, public_url = site.launch(
             page,
             start,
