@@ -11,7 +11,11 @@
 #include "vector.h"
 
 #define FEW 64 // rows that are sorted at first
-#define PULL 0.05 // nats for each token since the last word to use, and each of the words
+// Of words to use, in nats: what is added to the logit of a token that begins one, by what that grows with the square of
+// the hundreds of tokens, and what one that has begun gets besides
+#define PULL 3
+#define PULL_GROWTH 3
+#define FINISH 4
 
 struct Choice {
   const struct Head *head;
@@ -284,34 +288,39 @@ static void give_row(struct Choice *c, int32_t id, double logit) {
   c->copy[c->rows++] = (float)logit;
 }
 
-// The nats that are added to the logits of wanted ids, each time that one is listed. They grow with the tokens
-// that were written without one of the words, the faster the more words there are.
-static double pull_of(const struct Question *q) {
-  return (double)q->since * (double)q->num_words * PULL;
+// Adds to the logit of an id that may be out of its row already.
+static void add_to(struct Choice *c, int32_t id, double nats) {
+  if (take_out(c, id)) give_row(c, id, c->logits[row_of(c->head, id)]);
+  for (int32_t row = c->head->unique; row < c->rows; row++) // none of an id that is banned
+    if (c->single[row - c->head->unique] == id) c->copy[row] = (float)(c->copy[row] + nats);
+}
+
+// Pulls what begins or continues a word to use, the more the more tokens were written, so that a word comes where it fits
+// while there is time. One that has begun is finished.
+static void pull(struct Choice *c, const struct Question *q) {
+  const int32_t *begins = (const int32_t *)(uintptr_t)q->begins, *continues = (const int32_t *)(uintptr_t)q->continues;
+  const double hundreds = (double)q->written / 100, nats = PULL + PULL_GROWTH * hundreds * hundreds;
+  for (int32_t k = 0; k < q->num_begins; k++) add_to(c, begins[k], nats);
+  for (int32_t k = 0; k < q->num_continues; k++) add_to(c, continues[k], 2 * nats + FINISH);
 }
 
 // Bans, penalises (Keskar et al. 2019, equation 2) and pulls ids, in this order.
 static void change(struct Choice *c, const struct Question *q) {
   const int32_t *banned = (const int32_t *)(uintptr_t)q->banned, *seen = (const int32_t *)(uintptr_t)q->seen;
-  const int32_t *wanted = (const int32_t *)(uintptr_t)q->wanted;
-  const double penalty = q->settings[REPETITION_PENALTY], pull = pull_of(q);
-  const int32_t num_seen = penalty == 1 ? 0 : q->num_seen, num_wanted = pull > 0 ? q->num_wanted : 0;
-  if (!q->num_banned && !num_seen && !num_wanted) return;
+  const double penalty = q->settings[REPETITION_PENALTY];
+  const int32_t num_seen = penalty == 1 ? 0 : q->num_seen;
+  if (!q->num_banned && !num_seen && !q->num_begins && !q->num_continues) return;
   c->has_changes = 1;
   __builtin_memset(c->is_changed, 0, c->head->ids);
   for (int32_t k = 0; k < q->num_banned; k++) take_out(c, banned[k]);
-  if (!num_seen && !num_wanted) return;
+  if (!num_seen && !q->num_begins && !q->num_continues) return;
   __builtin_memcpy(c->copy, c->logits, 4 * (size_t)c->rows);
   for (int32_t k = 0; k < num_seen; k++)
     if (take_out(c, seen[k])) {
       const double logit = c->logits[row_of(c->head, seen[k])];
       give_row(c, seen[k], logit > 0 ? logit / penalty : logit * penalty);
     }
-  for (int32_t k = 0; k < num_wanted; k++) {
-    if (take_out(c, wanted[k])) give_row(c, wanted[k], c->logits[row_of(c->head, wanted[k])]);
-    for (int32_t row = c->head->unique; row < c->rows; row++) // none of an id that is banned
-      if (c->single[row - c->head->unique] == wanted[k]) c->copy[row] = (float)(c->copy[row] + pull);
-  }
+  pull(c, q);
   c->logits = c->copy;
 }
 
@@ -377,8 +386,8 @@ static int is_sound(const struct Head *head, const struct Question *q) {
          is[MIN_P] <= 1 && is[REPETITION_PENALTY] > 0 && is[REPETITION_PENALTY] < 1e300 && is[TOP_K] >= 0 &&
          is[TOP_K] <= INT32_MAX && q->draw >= 0 && q->draw < 1 && q->known >= -1 && q->known < head->ids &&
          q->alternatives >= 0 && q->alternatives <= ALTERNATIVES && are_ids(head, q->seen, q->num_seen) &&
-         are_ids(head, q->banned, q->num_banned) && are_ids(head, q->wanted, q->num_wanted) && q->num_words >= 0 &&
-         q->since >= 0;
+         are_ids(head, q->banned, q->num_banned) && are_ids(head, q->begins, q->num_begins) &&
+         are_ids(head, q->continues, q->num_continues) && q->written >= 0;
 }
 
 void choice_answer(const struct Head *head, const float *logits, const struct Question *q, struct Answer *answer, void *room) {

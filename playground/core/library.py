@@ -37,14 +37,14 @@ HEADER = np.dtype(
     + [("epsilon", "<f4"), ("reserved", "<i4", 16)]
 )  # fmt: skip
 COLUMN = np.dtype([(name, "<i4") for name in ("id", "slot", "position", "question")])
-LISTS = ("seen", "banned", "wanted")  # of a question: ids, at addresses
+LISTS = ("seen", "banned", "begins", "continues")  # of a question: ids, at addresses
 SETTINGS = 16  # of a question, at their numbers (sampling.py)
 QUESTION = np.dtype(
     [(NUMBERED.get(number, f"setting_{number}"), "<f8") for number in range(SETTINGS)]
     + [("draw", "<f8")]
     + [(name, "<i4") for name in ("known", "alternatives")]
     + [(f"num_{name}", "<i4") for name in LISTS]
-    + [(name, "<i4") for name in ("num_words", "since", "reserved")]
+    + [("written", "<i4"), ("reserved", "<i4")]
     + [(name, "<u8") for name in LISTS]
 )
 ANSWER = np.dtype(

@@ -92,17 +92,15 @@ class Sampler:
         held: list[np.ndarray] = []
         for sequence, known in asks:
             if known is not None:
-                questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, *[0] * 9))
+                questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, *[0] * 10))
                 draws.append(None)
                 continue
             settings = sequence.settings
             draw = uniform(settings.seed, sequence.position)
-            lists = (self._seen(sequence), self._banned(sequence), self._wanted(sequence))
-            words = sequence.words
+            lists = (self._seen(sequence), self._banned(sequence), *self._wanted(sequence))
             questions.append((
                 *values(settings), draw, -1, sequence.alternatives, *map(len, lists),
-                words.num_words if words else 0, words.since(sequence.position) if words else 0, 0,
-                *map(address, lists),
+                sequence.written, 0, *map(address, lists),
             ))  # fmt: skip
             draws.append(draw)
             held += lists
@@ -156,6 +154,7 @@ class Sampler:
             return ask
         sequence.begins_with = b""
         sequence.ids += word
+        sequence.begins_at += len(word)
         if sequence.position:  # a beginning is no part of what is drawn
             sequence.position += len(word)
         return ask._replace(known=word[0])
@@ -166,10 +165,12 @@ class Sampler:
             return NOTHING
         return np.array(sequence.ids[sequence.first :], dtype=np.int32)
 
-    def _wanted(self, sequence: Sequence) -> np.ndarray:
-        """Ids that begin or continue a word that the story shall contain and does not yet."""
+    def _wanted(self, sequence: Sequence) -> tuple[np.ndarray, np.ndarray]:
+        """Ids that begin, and ids that continue, a word that the story shall contain and does not
+        yet."""
         words = self._words(sequence)
-        return np.array(words.wanted(), dtype=np.int32) if words else NOTHING
+        found = (words.begins(), words.continues()) if words else ([], [])
+        return np.array(found[0], dtype=np.int32), np.array(found[1], dtype=np.int32)
 
     def _words(self, sequence: Sequence) -> WordsToUse | None:
         """The words that a story waits for; None if there are none."""
@@ -180,7 +181,7 @@ class Sampler:
             letters = self.storyteller.letters()
             sequence.words = WordsToUse(settings.words_to_use, self._both_spellings, letters)
         sequence.words.follow(sequence.ids[1:])
-        waits = sequence.words.missing and sequence.words.since(sequence.position) < PATIENCE
+        waits = sequence.words.missing and sequence.written < PATIENCE
         return sequence.words if waits else None
 
     def _banned(self, sequence: Sequence) -> np.ndarray:

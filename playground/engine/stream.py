@@ -32,6 +32,7 @@ class Sequence:
             then stay as they were typed.
         must_go_on: the next token is not the story's end.
         words: where the words stand that it shall contain; None if there are none.
+        begins_at: index in `ids` of the first token that the model wrote in this run.
         alternatives: how many of the likeliest tokens a record holds.
         peeks: not a token is wanted but what could be one.
         slot: where the cache holds it; None while it waits.
@@ -49,6 +50,7 @@ class Sequence:
     word: tuple[int, ...] = ()
     must_go_on: bool = False
     words: WordsToUse | None = None
+    begins_at: int = 0
     alternatives: int = MAX_ALTERNATIVES
     peeks: bool = False
     out: queue.SimpleQueue[Token | NextTokens | BaseException | None] = field(
@@ -61,6 +63,11 @@ class Sequence:
     num_refilled: int = 0
     cancelled: bool = False
     ended: bool = False
+
+    @property
+    def written(self) -> int:
+        """Tokens that the model wrote in this run."""
+        return len(self.ids) - self.begins_at
 
 
 class Stream:

@@ -1,8 +1,8 @@
 """Words that a story shall contain: which of them have not come yet, and which tokens would begin
 or continue one.
 
-All of it follows from the tokens so far, so a story that is stopped and continued, or written again
-from its link, is the same. As in web/sources/local/words.js.
+All of it follows from the tokens so far and from where the model began to write on, so a story is
+written again from its link. As in web/sources/local/words.js.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from playground.folder.detokenizer import IncrementalDecoder
 
-PATIENCE = 200  # tokens without a word after which none is waited for: some cannot come
+PATIENCE = 250  # tokens that a run waits for its words: some cannot come
 SPACES, OPENERS = " \t\n\r\u00a0", "\"'([{“‘„«¿¡-"  # where a word begins without a space
 
 
@@ -39,7 +39,7 @@ class Part(NamedTuple):
 class WordsToUse:
     """Where the words of a story stand, token by token.
 
-    A word has come when it stands in the text as a whole, in any case: "dragons" is no "dragon".
+    A word has come when it stands in the text as a whole, in any case: "dragons" does not count as "dragon".
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class WordsToUse:
         self._letters = letters
         self._count = 0  # tokens so far
         self._text = ""
-        self._came: dict[str, int] = {}  # tokens up to the first place of a word
+        self._came: set[str] = set()
         self._at_end: set[str] = set()  # words that the next letters may make another word of
         self._begun: list[Part] = []
 
@@ -62,27 +62,19 @@ class WordsToUse:
         """The words that have not come yet."""
         return [word for word in self._words if word not in self._came]
 
-    @property
-    def num_words(self) -> int:
-        """How many there are in all."""
-        return len(self._words)
-
     def follow(self, ids: list[int]) -> None:
         """Read on in the tokens of a story."""
         for token_id in ids[self._count :]:
             self._add(token_id)
 
-    def since(self, position: int) -> int:
-        """Return how many of the last `position` tokens, which the model wrote, came after the last
-        word."""
-        return min(position, self._count - max(self._came.values(), default=0))
+    def begins(self) -> list[int]:
+        """Return the ids that begin a word that is missing and continue none, in rising order."""
+        return sorted({part.ids[0] for part in self._beginnings()} - set(self.continues()))
 
-    def wanted(self) -> list[int]:
-        """Return the ids that begin or continue a word that is missing, in rising order. One that
-        continues a word is there twice."""
-        begins = {part.ids[0] for part in self._beginnings()}
-        continues = {part.ids[part.count] for part in self._begun if part.word not in self._came}
-        return sorted([*begins, *continues, *continues])
+    def continues(self) -> list[int]:
+        """Return the ids that continue a word that is missing, in rising order."""
+        begun = [part for part in self._begun if part.word not in self._came]
+        return sorted({part.ids[part.count] for part in begun})
 
     def _beginnings(self) -> list[Part]:
         """Return the words that are missing and could begin here."""
@@ -110,13 +102,14 @@ class WordsToUse:
 
     def _look_for(self, word: str, start: int) -> None:
         """Note whether a word stands in the text behind `start`."""
-        end = end_of(word, self._text[start:].lower(), is_whole=not start)
+        text = self._text[start:].lower()
+        end = end_of(word, text, is_whole=not start)
         self._at_end.discard(word)
         if end is None:
-            self._came.pop(word, None)
+            self._came.discard(word)
             return
-        self._came.setdefault(word, self._count)
-        if end == len(self._text[start:].lower()):
+        self._came.add(word)
+        if end == len(text):
             self._at_end.add(word)
 
 

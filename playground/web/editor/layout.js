@@ -45,6 +45,7 @@ export const CARD = `
     <p class="hint" data-part="standing"></p>
     <p class="what" data-text="alternatives"></p>
     <ol class="bars" data-part="alternatives"></ol>
+    <button type="button" data-do="rewrite" data-part="rewrite" data-text="rewrite"></button>
   </section>`;
 
 export const PAGE = `
@@ -74,6 +75,7 @@ export const PAGE = `
       </div>
       ${CARD}
       <footer>
+        <ul class="words-to-use" data-part="words-to-use" data-label="words_to_use"></ul>
         <p class="note" data-part="note"></p>
         <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
       </footer>

@@ -6,9 +6,10 @@
 import { lengthOfFirst } from "./sentences.js";
 import { openingLength, textOf } from "./tree.js";
 
-// Parts of the sentence that proposals begin with, at most all but its last word. The more they keep, the less likely it
-// is that they part from it, so more of them are drawn.
-const KEPT = [0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1, 1];
+// Parts of the sentence that proposals begin with, at most all but its last word: first these, then, as long as none
+// fits as well as the sentence that stands there, others.
+const KEPT = [0, 0.25, 0.5, 0.75, 1],
+  KEPT_THEN = [1, 0.75, 0.5, 0.25, 0.9, 0.6, 0.35, 1, 0.8, 0.65, 0.45, 1, 0.7, 0.9];
 const WARMER = 1.2; // the least temperature of those that keep something
 const STREAMS = 8, // proposals that are drawn at once
   LENGTH = 60; // tokens of one, at most
@@ -34,7 +35,7 @@ const LEAST_END = 2; // tokens: the last word and its full stop
  * @param {Pick<Source, "write" | "score">} source
  * @param {{ model: string, tokens: Token[], from: number, to: number, settings: Settings, seed: number }} place
  * @param {AbortSignal} signal
- * @param {(proposals: Proposal[], part: number) => void} show hears what is known so far, and which part is done
+ * @param {(proposals: Proposal[]) => void} show hears what is known so far
  * @returns {Promise<Proposal[]>}
  */
 export async function rewrite(source, place, signal, show = () => {}) {
@@ -45,8 +46,9 @@ export async function rewrite(source, place, signal, show = () => {}) {
   const now = await surprisesBehind(source, place, old, behind, signal);
   const all = [];
   const most = Math.max(0, old.length - LEAST_END);
-  const kept = KEPT.map((part) => Math.round(part * most));
-  for (const [round, count] of kept.entries()) {
+  for (const [round, part] of [...KEPT, ...KEPT_THEN].entries()) {
+    if (signal.aborted || (round >= KEPT.length && all.some(({ gain }) => gain >= 0))) break;
+    const count = Math.round(part * most);
     const drawn = await sentences(source, place, count, (place.seed + round * STREAMS) % 2 ** 32, signal);
     const found = drawn.filter(({ tokens: own }) => {
       const text = textOf(own).trim();
@@ -59,8 +61,7 @@ export async function rewrite(source, place, signal, show = () => {}) {
       });
       all.push(...(await Promise.all(ranked)));
     }
-    if (signal.aborted) return best(all);
-    show(best(all), (round + 1) / kept.length);
+    show(best(all));
   }
   return best(all);
 }
@@ -72,8 +73,7 @@ const byGain = (one, other) => other.gain - one.gain;
 // The proposals that are shown: the best of each kind, and else the best.
 function best(all) {
   const ranked = all.toSorted(byGain);
-  const isOfBest = (one) =>
-    ranked.filter(({ kept }) => kept === one.kept).indexOf(one) < OF_EACH;
+  const isOfBest = (one) => ranked.filter(({ kept }) => kept === one.kept).indexOf(one) < OF_EACH;
   return [...ranked.filter(isOfBest), ...ranked.filter((one) => !isOfBest(one))].slice(0, SHOWN).sort(byGain);
 }
 
@@ -120,7 +120,9 @@ async function sentences(source, { model, tokens, from, settings }, kept, first,
     if (found.every(Boolean)) break;
   }
   stop.abort();
-  return seeds.flatMap((seed, k) => (found[k]?.length > kept ? [{ tokens: found[k], kept, run: { settings: request.settings, seed } }] : []));
+  return seeds.flatMap((seed, k) =>
+    found[k]?.length > kept ? [{ tokens: found[k], kept, run: { settings: request.settings, seed } }] : [],
+  );
 }
 
 // The tokens of the first sentence, if it has an end.

@@ -155,6 +155,7 @@ export class Storyteller {
       begins: new TextEncoder().encode(begins),
       word,
       mustGoOn,
+      beginsAt: ids.length,
       letters,
       ended: false,
     };
@@ -324,6 +325,7 @@ export class Storyteller {
     if (!one.isWordKept) return;
     one.begins = one.begins.slice(one.begins.length);
     one.ids.push(...word);
+    one.beginsAt += word.length;
     if (one.position) one.position += word.length; // a beginning is no part of what is drawn
   }
 
@@ -348,9 +350,9 @@ export class Storyteller {
       known: -1,
       draw: this.model.core.uniform(settings.seed, one.position),
       banned: this.banned(one, words),
-      wanted: words?.wanted(),
-      words: words?.words.size,
-      since: words?.since(one.position),
+      begins: words?.begins(),
+      continues: words?.continues(),
+      written: one.ids.length - one.beginsAt,
       seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first),
       alternatives: one.isFull ? BEST : 0,
     };
@@ -393,7 +395,7 @@ export class Storyteller {
     if (!wished.length) return null;
     one.words ??= new WordsToUse(wished, (word) => this.bothSpellings(word), this.tokenizer.letterByLetter());
     one.words.follow(one.ids.slice(1));
-    return one.words.missing.length && one.words.since(one.position) < PATIENCE ? one.words : null;
+    return one.words.missing.length && one.ids.length - one.beginsAt < PATIENCE ? one.words : null;
   }
 
   // Ids that must not come now (engine/sampler.py). `words`: those that the story waits for.
@@ -420,9 +422,7 @@ export class Storyteller {
   bothSpellings(word) {
     if (!this.spelt.has(word)) {
       const [letter = "", ...rest] = word;
-      const cases = [
-        ...new Set([word, word.toLowerCase(), letter.toUpperCase() + rest.join("").toLowerCase()]),
-      ];
+      const cases = [...new Set([word, word.toLowerCase(), letter.toUpperCase() + rest.join("").toLowerCase()])];
       const [spaced, bare] = [" ", ""].map((space) =>
         cases.map((one) => this.tokenizer.encode(space + one)).filter((ids) => ids.length),
       );

@@ -3,7 +3,9 @@
 
 import { beginsWord, endOf, joins } from "../../story/whole_words.js";
 
-export const PATIENCE = 200; // tokens without a word after which none is waited for: some cannot come
+export const PATIENCE = 250; // tokens that a run waits for its words: some cannot come
+
+const rising = (ids) => [...new Set(ids)].sort((one, other) => one - other);
 
 // Where the words of a story stand, token by token.
 export class WordsToUse {
@@ -13,7 +15,7 @@ export class WordsToUse {
     this.letters = letters;
     this.count = 0; // tokens so far
     this.text = "";
-    this.came = new Map(); // tokens up to the first place of each word
+    this.came = new Set();
     this.atEnd = new Set(); // words that the next letters may make another word of
     this.begun = []; // { word, ids, count }: a word that the text may go on with, `count` of its tokens are there
   }
@@ -27,17 +29,16 @@ export class WordsToUse {
     for (const id of ids.slice(this.count)) this.add(id);
   }
 
-  // How many of the last `position` tokens, which the model wrote, came after the last word.
-  since(position) {
-    return Math.min(position, this.count - Math.max(0, ...this.came.values()));
+  // The ids that begin a word that is missing and continue none, in rising order.
+  begins() {
+    const continues = this.continues();
+    return rising(this.beginnings().map(({ ids }) => ids[0])).filter((id) => !continues.includes(id));
   }
 
-  // The ids that begin or continue a word that is missing, in rising order. One that continues a word is there twice.
-  wanted() {
-    const begins = new Set(this.beginnings().map(({ ids }) => ids[0]));
+  // The ids that continue a word that is missing, in rising order.
+  continues() {
     const begun = this.begun.filter(({ word }) => !this.came.has(word));
-    const continues = new Set(begun.map(({ ids, count }) => ids[count]));
-    return [...begins, ...continues, ...continues].sort((one, other) => one - other);
+    return rising(begun.map(({ ids, count }) => ids[count]));
   }
 
   // The words that are missing and could begin here.
@@ -71,7 +72,7 @@ export class WordsToUse {
       this.came.delete(word);
       return;
     }
-    if (!this.came.has(word)) this.came.set(word, this.count);
+    this.came.add(word);
     if (end === text.length) this.atEnd.add(word);
   }
 }
