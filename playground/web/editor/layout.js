@@ -75,7 +75,7 @@ export const PAGE = `
       </div>
       ${CARD}
       <footer>
-        <ul class="words-to-use" data-part="words-to-use" data-label="words_to_use"></ul>
+        <ul class="words-to-use" data-part="words-to-use"></ul>
         <p class="note" data-part="note"></p>
         <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
       </footer>

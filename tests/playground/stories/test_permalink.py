@@ -65,7 +65,8 @@ def links(draw: st.DrawFn) -> Permalink:
         shared = draw(st.integers(0, lengths[leaves]))
         branches.append(Branch(leaves, shared, draw(st.text(max_size=15)), draw(tokens)))
         lengths.append(shared + len(branches[-1].tokens))
-    is_named = any(run.begins_with not in ("", " ") for run in its) or draw(st.booleans())
+    needs_name = (run.begins_with not in ("", " ") or run.settings.words_to_use for run in its)
+    is_named = any(needs_name) or draw(st.booleans())
     return Permalink(
         draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
         draw(st.text(max_size=15)),
