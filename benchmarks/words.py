@@ -2,9 +2,9 @@
 
     python -m benchmarks.words models/storyteller --stories 100
 
-Each story shall contain a noun, a verb and an adjective, drawn from the lists below. Printed are how
-many stories contain all three, how often a word stands in a story that contains it, how many tokens
-the stories have, and their perplexity by the model's own probabilities, without the pull.
+Each story shall contain a noun, a verb and an adjective, drawn from the lists below. Printed are
+how many stories contain all three, how often a word stands in a story that contains it, how many
+tokens the stories have, and their perplexity by the model's own probabilities, without the pull.
 """
 
 from __future__ import annotations
@@ -25,19 +25,98 @@ from playground.stories.story import Story
 
 PROMPTS = ("Once upon a time", "One day", "There was a little", "Tom and Lily", "")
 # Of the kind that TinyStories were prompted with (Eldan and Li 2023).
-NOUNS = (
-    "dragon boat cake moon garden key hat river cookie kite frog train castle bear bridge drum "
-    "apple window rabbit puddle letter star spoon farm snow rock ladder blanket ring candle "
-    "market pumpkin whistle feather squirrel telescope"
-).split()
-VERBS = (
-    "jump share hide sing climb dig paint dance laugh wait fix bake find help swim fly clean "
-    "throw carry build count cry draw whisper explore rescue"
-).split()
-ADJECTIVES = (
-    "happy brave shiny tiny loud soft angry lonely purple warm dark kind scared hungry quiet fast "
-    "sleepy proud cold silly gentle curious clumsy ancient"
-).split()
+NOUNS = [
+    "dragon",
+    "boat",
+    "cake",
+    "moon",
+    "garden",
+    "key",
+    "hat",
+    "river",
+    "cookie",
+    "kite",
+    "frog",
+    "train",
+    "castle",
+    "bear",
+    "bridge",
+    "drum",
+    "apple",
+    "window",
+    "rabbit",
+    "puddle",
+    "letter",
+    "star",
+    "spoon",
+    "farm",
+    "snow",
+    "rock",
+    "ladder",
+    "blanket",
+    "ring",
+    "candle",
+    "market",
+    "pumpkin",
+    "whistle",
+    "feather",
+    "squirrel",
+    "telescope",
+]
+VERBS = [
+    "jump",
+    "share",
+    "hide",
+    "sing",
+    "climb",
+    "dig",
+    "paint",
+    "dance",
+    "laugh",
+    "wait",
+    "fix",
+    "bake",
+    "find",
+    "help",
+    "swim",
+    "fly",
+    "clean",
+    "throw",
+    "carry",
+    "build",
+    "count",
+    "cry",
+    "draw",
+    "whisper",
+    "explore",
+    "rescue",
+]
+ADJECTIVES = [
+    "happy",
+    "brave",
+    "shiny",
+    "tiny",
+    "loud",
+    "soft",
+    "angry",
+    "lonely",
+    "purple",
+    "warm",
+    "dark",
+    "kind",
+    "scared",
+    "hungry",
+    "quiet",
+    "fast",
+    "sleepy",
+    "proud",
+    "cold",
+    "silly",
+    "gentle",
+    "curious",
+    "clumsy",
+    "ancient",
+]
 
 
 @dataclass

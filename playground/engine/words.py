@@ -39,7 +39,8 @@ class Part(NamedTuple):
 class WordsToUse:
     """Where the words of a story stand, token by token.
 
-    A word has come when it stands in the text as a whole, in any case: "dragons" does not count as "dragon".
+    A word has come when it stands in the text as a whole, in any case: "dragons" does not count as
+    "dragon".
     """
 
     def __init__(

@@ -3,8 +3,8 @@
     python -m tests.web.vectors     writes tests/web/vectors.json
 
 `test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
-`seam.test.js`, `words.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts the other
-language.
+`seam.test.js`, `words.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts
+the other language.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ QR_LENGTHS = (0, *range(1, 120, 7), *range(150, 2900, 100), 2953 - len(QR_BEFORE
 # Words to use, and texts of which each letter is a token.
 WORDS = ("fox", "Zoë", "big hen", "狐狸", "7")
 TEXTS = (
-    "The fox met foxes.", "a firefox, a FOX", "“Zoë” and ZOË", "a big hen (big) hens", "那只狐狸跑了",
-    "room 7, room 77", 'she said, "fo', "x\n\nfo", "İ fox ẞ",
+    "The fox met foxes.", "a firefox, a FOX", "“Zoë” and ZOË", "a big hen (big) hens",
+    "那只狐狸跑了", "room 7, room 77", 'she said, "fo', "x\n\nfo", "İ fox ẞ",
 )  # fmt: skip
 
 
