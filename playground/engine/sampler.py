@@ -173,7 +173,7 @@ class Sampler:
         return np.array(found[0], dtype=np.int32), np.array(found[1], dtype=np.int32)
 
     def _words(self, sequence: Sequence) -> WordsToUse | None:
-        """The words that a story waits for; None if there are none."""
+        """The words that a story waits for; None where it waits for nothing."""
         settings = sequence.settings
         if not settings.words_to_use:
             return None

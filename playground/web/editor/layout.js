@@ -43,9 +43,9 @@ export const CARD = `
     <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
     <p class="headline" data-part="headline"></p>
     <p class="hint" data-part="standing"></p>
+    <button type="button" data-do="rewrite" data-part="rewrite" data-text="rewrite"></button>
     <p class="what" data-text="alternatives"></p>
     <ol class="bars" data-part="alternatives"></ol>
-    <button type="button" data-do="rewrite" data-part="rewrite" data-text="rewrite"></button>
   </section>`;
 
 export const PAGE = `

@@ -38,12 +38,14 @@ export class Rewrite {
     this.state.set({ writing: stop });
     this.note.say(this.language.say("rewriting"));
     try {
-      const found = await rewrite(this.source, place, stop.signal, (proposals) => this.show(place, proposals));
+      const found = await rewrite(this.source, place, stop.signal, (proposals) => {
+        if (!stop.signal.aborted) this.show(place, proposals);
+      });
       this.note.say(this.language.say(found.length ? "rewritten" : "rewritten_none", { n: found.length }));
     } catch (problem) {
       this.note.say(stop.signal.aborted ? this.language.say("stopped") : this.note.why(problem));
     }
-    this.state.set({ writing: null });
+    if (this.state.now.writing === stop) this.state.set({ writing: null });
   }
 
   show(place, proposals) {
@@ -90,7 +92,8 @@ export class Rewrite {
 
   // The story with this sentence: a branch, in which a person put what comes behind it. That is read anew.
   choose({ from, to }, { tokens: own, kept, run, surprises }) {
-    if (this.state.now.writing) return;
+    this.state.now.writing?.abort(); // it looks for more
+    this.state.set({ writing: null });
     const { tokens, ended } = tree.current(this.state.now.doc);
     const [doc, number] = tree.withRun(this.state.now.doc, { ...run, begins: "", beyond: false });
     const behind = tokens.slice(to).map((token, k) => {

@@ -72,7 +72,8 @@ def choice(
 ) -> tuple[int, float]:
     """The definition, over the logits of all ids: the reference."""
     logits = logits.astype(np.float64)
-    pull = PULL + PULL_GROWTH * (q["written"] / 100) ** 2
+    hundreds = q["written"] / 100
+    pull = PULL + PULL_GROWTH * hundreds * hundreds
     for token in set(seen.tolist()) if q["repetition_penalty"] != 1 else ():
         larger, smaller = (
             logits[token] / q["repetition_penalty"],

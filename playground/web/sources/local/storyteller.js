@@ -389,7 +389,7 @@ export class Storyteller {
     };
   }
 
-  // The words that a story waits for; null if there are none.
+  // The words that a story waits for; null where it waits for nothing.
   words(one) {
     const { words_to_use: wished = [] } = one.settings;
     if (!wished.length) return null;
