@@ -287,7 +287,7 @@ def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path, trai
     (tmp_path / "others.jsonl").write_text("\n".join(stories[-10:]))
     corpus = ["--corpus.source", str(few), "--corpus.validation", str(tmp_path / "others.jsonl")]
     often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep_last", "1"]
-    # Cut elsewhere every epoch, twelve stories are not memorised in 70 steps.
+    # With a random block offset per epoch, twelve stories are not memorised in 70 steps.
     steps = ["--optim.steps", "70", "--optim.shift_blocks", "false"]
     done = train(*SHORT, *corpus, *often, *steps, "--run.export_checkpoint=best")
     assert done.returncode == 0, done.stderr
