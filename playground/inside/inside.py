@@ -1,0 +1,152 @@
+"""What a model computed before it chose a token of a story, put together: a picture of the
+computation, not an explanation of the choice.
+
+Token number p of a story was chosen from the last row of the text before it. So the attention shown
+is that row's, what a layer would have said is what the head makes of that row's state in it, and
+the tokens that are removed one at a time are those before p.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from playground.engine.batch import window_start
+from playground.engine.engine import Engine
+from playground.inside.forward import Forward
+from playground.inside.removal import Removal, removals
+from playground.model.families import family_of
+
+TOP = 5  # tokens of each layer
+WORK_MAX = 5e11  # parameters times tokens of a pass: about twenty seconds of one core
+
+
+class Pass(Protocol):
+    """What computes a model with everything on its way."""
+
+    def look(self, ids: list[int], row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Attention (layers, heads, row + 1) of token `row` of a text, and the logits
+        (layers + 1, vocabulary) that the head makes of its states, both in fp32."""
+
+
+class Said(NamedTuple):
+    """What a layer would have said.
+
+    Attributes:
+        likeliest: (token, probability) of its likeliest tokens.
+        probability: of the token that was chosen.
+        rank: of that token, 0 for the likeliest.
+    """
+
+    likeliest: list[tuple[str, float]]
+    probability: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of the choice of one token.
+
+    Attributes:
+        first: position in the story of the oldest token that the model saw; -1 where that is the
+            token before the story.
+        attention: (layers, heads, tokens) of the tokens from `first` to the one before the choice.
+        layers: what each would have said: the embeddings, then each layer.
+    """
+
+    first: int
+    attention: np.ndarray
+    layers: list[Said]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, numbers short enough to travel."""
+        return {
+            "first": self.first,
+            "attention": [
+                [[round(weight, 4) for weight in head] for head in layer]
+                for layer in self.attention.tolist()
+            ],
+            "layers": [
+                {
+                    "likeliest": [[text, round(share, 4)] for text, share in said.likeliest],
+                    "probability": round(said.probability, 6),
+                    "rank": said.rank,
+                }
+                for said in self.layers
+            ],
+        }
+
+
+class Inside:
+    """Looks into one model."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._pass: Pass
+        if family_of(engine.storyteller.config) is not None:
+            self._pass = Forward(engine.storyteller)
+            return
+        from playground.inside.transformers_pass import TransformersPass
+        from playground.model.transformers_decoder import TransformersDecoder
+
+        assert isinstance(engine.decoder, TransformersDecoder)
+        self._pass = TransformersPass(engine.decoder)
+
+    def look(self, ids: list[int], position: int, *, work: float = math.inf) -> Look:
+        """What the model computed before token `position` of a story, from 0.
+
+        Raises:
+            ValueError: there is no such token, the pass takes more `work` than that (parameters
+                times tokens) or more memory than there is, or the model cannot be looked into.
+        """
+        window, chosen, first = self._before(ids, position)
+        parameters = self.engine.storyteller.facts.parameters
+        if parameters * len(window) > work:
+            raise ValueError(
+                f"the model has {parameters:,} parameters: to look inside it after "
+                f"{len(window):,} tokens takes too long here."
+            )
+        story = [self.engine.storyteller.start, *ids]
+        whole = story[first : first + self.engine.context]  # its states serve later choices too
+        attention, logits = self._pass.look(whole, len(window) - 1)
+        layers = [self._said(row, chosen) for row in logits]
+        return Look(first - 1, attention, layers)
+
+    def removals(
+        self, ids: list[int], position: int, seconds: float = math.inf
+    ) -> Iterator[Removal]:
+        """What removing each earlier token does to token `position`; see `removal.removals`. An
+        index is a position in the story."""
+        window, chosen, first = self._before(ids, position)
+        found = removals(self.engine, window, chosen, 1 if first == 0 else 0, seconds)
+        return (Removal(index + first - 1, change) for index, change in found)
+
+    def _before(self, ids: list[int], position: int) -> tuple[list[int], int, int]:
+        """What the model saw before a token, the token, and where in the story with the token
+        before it the first one lies."""
+        if not 0 <= position < len(ids):
+            raise ValueError(
+                f"position must be a token of the story, from 0 to {len(ids) - 1}, not {position}."
+                if ids
+                else "there is no token to look at: write something first."
+            )
+        self.engine.check_ids(ids)
+        story = [self.engine.storyteller.start, *ids[:position]]
+        first = window_start(self.engine.context, len(story))
+        return story[first:], ids[position], first
+
+    def _said(self, logits: np.ndarray, chosen: int) -> Said:
+        """What a layer with these logits (vocabulary,) says."""
+        exact = logits.astype(np.float64)
+        top = np.argsort(-exact, kind="stable")[:TOP]
+        total = np.logaddexp.reduce(exact)
+        label = self.engine.storyteller.label
+        return Said(
+            [(label(int(one)), float(np.exp(exact[one] - total))) for one in top],
+            float(np.exp(exact[chosen] - total)),
+            int((exact > exact[chosen]).sum()),
+        )
