@@ -30,7 +30,7 @@ endef
 
 # An NVIDIA GPU, or a model that the core does not compute.
 define WANTS_PYTORCH
-nvidia-smi -L >/dev/null 2>&1 || { [ -n "$(MODEL)" ] && $(BIN)/python -m playground.model.libraries "$(MODEL)"; }
+nvidia-smi -L >/dev/null 2>&1 || { [ -n "$(MODEL)" ] && $(BIN)/python -m playground.folder.libraries "$(MODEL)"; }
 endef
 
 .DEFAULT_GOAL := help

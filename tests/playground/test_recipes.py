@@ -22,8 +22,8 @@ from pathlib import Path
 from playground.browser.pack import pack
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
-from playground.model.folder import ModelFolder
-from playground.pages.parameters import parameter
+from playground.folder.model_folder import ModelFolder
+from playground.server.parameters import parameter
 from playground.sampling import ROWS, Settings
 from playground.stories.permalink import Permalink, Run, decode, encode
 
@@ -45,9 +45,9 @@ Path(sys.argv[3]).write_text(json.dumps({
 """
 NODE = """
 import { json, openCore, web } from "./modules.js";
-const common = json("playground/web/common_tokens.json");
-const { decode, encode } = await web("permalink");
-const { SLIDERS, drawsFromAll, neutral } = await web("settings");
+const common = json("playground/web/story/common_tokens.json");
+const { decode, encode } = await web("story/permalink");
+const { SLIDERS, drawsFromAll, neutral } = await web("sampling/settings");
 const link = decode(process.argv[2], common), [run] = link.runs;
 const core = await openCore();
 console.log(JSON.stringify({

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, web } from "./modules.js";
 
-const { linesOf } = await web("book_lines");
-const { Sharing } = await web("sharing");
+const { linesOf } = await web("share/book_lines");
+const { Sharing } = await web("share/sharing");
 
 const [, { link, value }] = json("tests/playground/stories/permalink_vectors.json").good;
 const address = `https://example.org/s/${link}`;
@@ -15,7 +15,7 @@ const sharing = new Sharing({
     return this.models[0];
   },
 });
-sharing.commonIds = json("playground/web/common_tokens.json");
+sharing.commonIds = json("playground/web/story/common_tokens.json");
 const read = await sharing.reader();
 
 test("good lines are taken with their authors", () => {

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { json, own } from "./modules.js";
+import { json, web } from "./modules.js";
 
-const { Characters, begun, continues } = await own("characters");
+const { Characters, begun, continues } = await web("sources/local/characters");
 const { characters } = json("tests/web/vectors.json");
 const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (two) => parseInt(two, 16));
 

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { ROOT, json, openCore, web } from "./modules.js";
 
-const { Core, Model } = await web("core");
+const { Core, Model } = await web("sampling/core");
 const { fetch, WebAssembly } = globalThis;
 afterEach(() => Object.assign(globalThis, { fetch, WebAssembly }));
 
@@ -30,7 +30,7 @@ test("a question that is larger than the memory makes it grow", async () => {
 
 test("it is loaded from beside its module", async () => {
   globalThis.fetch = async (address) => {
-    assert.ok(String(address).endsWith("/web/core.wasm"));
+    assert.ok(String(address).endsWith("/web/sampling/core.wasm"));
     return new Response(code);
   };
   assert.equal((await Core.load()).uniform(0, 0), vectors.uniform[0][2]);

@@ -1,12 +1,12 @@
 // The page's story without its looks: a document, undo, and a model whose ids are made of its name, so that a
-// test sees whose they are. web/writer.js is the real one.
+// test sees whose they are. web/editor/writer.js is the real one.
 
 import { web } from "./modules.js";
 
-const tree = await web("tree");
-const { UndoHistory } = await web("history");
-const { Stories } = await web("stories");
-const { Storage } = await web("storage");
+const tree = await web("story/tree");
+const { UndoHistory } = await web("editor/history");
+const { Stories } = await web("story/stories");
+const { Storage } = await web("story/storage");
 
 export const model = (name) => ({
   name, fingerprint: name.padEnd(16, "0").repeat(4), tokenizer: `tok-${name}`, facts: [], stories: 1,

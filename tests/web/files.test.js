@@ -7,12 +7,12 @@ import { crc32 } from "node:zlib";
 import { ROOT, json, web } from "./modules.js";
 import { recordOf, storiesOf, tokensOf } from "./stories.js";
 
-const { paragraphs, sharedStory } = await web("shared_story");
-const { zip } = await web("zip");
-const { bookOf } = await web("book");
-const { fileName } = await web("file_name");
-const { StoryFiles } = await web("files");
-const { directionOf, linesOf, shortened } = await web("text_lines");
+const { paragraphs, sharedStory } = await web("story/shared_story");
+const { zip } = await web("share/zip");
+const { bookOf } = await web("share/book");
+const { fileName } = await web("share/file_name");
+const { StoryFiles } = await web("share/files");
+const { directionOf, linesOf, shortened } = await web("share/text_lines");
 
 const USUAL = { temperature: 0.8, top_k: 40, top_p: 1, min_p: 0, repetition_penalty: 1 };
 

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, web } from "./modules.js";
 
-const { Language } = await web("language");
-const { label } = await web("bars");
-const { UndoHistory } = await web("history");
-const { isLocal } = await web("share_panel");
+const { Language } = await web("editor/language");
+const { label } = await web("sampling/bars");
+const { UndoHistory } = await web("editor/history");
+const { isLocal } = await web("share/share_panel");
 
 const texts = json("playground/web/text.json");
 

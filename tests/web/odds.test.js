@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isClose, json, openCore, web } from "./modules.js";
 
-const { distribution, levelBounds, percent, surpriseLevel } = await web("odds");
+const { distribution, levelBounds, percent, surpriseLevel } = await web("sampling/odds");
 const core = await openCore();
 
 const { candidates, rest, log_total, cases } = json("tests/web/vectors.json").odds;

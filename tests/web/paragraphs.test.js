@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { web } from "./modules.js";
 
-const { paragraphsOf, textOfBlocks } = await web("paragraphs");
-const { characterAfter, characterBefore, wholeCharacters } = await web("graphemes");
+const { paragraphsOf, textOfBlocks } = await web("editor/paragraphs");
+const { characterAfter, characterBefore, wholeCharacters } = await web("editor/graphemes");
 
 const pieces = (...texts) =>
   paragraphsOf(texts.map((t) => ({ t }))).map((paragraph) => [paragraph.start, ...paragraph.pieces.map(({ k, text }) => `${k}${text}`)]);

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { web } from "./modules.js";
 
-const { Busy, checkBusy, patiently } = await web("patience");
-const { Server } = await web("server");
+const { Busy, checkBusy, patiently } = await web("sources/patience");
+const { Server } = await web("sources/server");
 
 const refused = (seconds) => new Response('{"detail":"Too many."}', { status: 429, headers: { "retry-after": seconds } });
 

@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { json, web } from "./modules.js";
 
-const { Damaged, Newer, TooLong, crc32, decode, encode, hasTokenizer, textIn } = await web("permalink");
-const { linkIn } = await web("sharing");
+const { Damaged, Newer, TooLong, crc32, decode, encode, hasTokenizer, textIn } = await web("story/permalink");
+const { linkIn } = await web("share/sharing");
 
 const vectors = json("tests/playground/stories/permalink_vectors.json");
-const common = json("playground/web/common_tokens.json");
+const common = json("playground/web/story/common_tokens.json");
 const isRefused = (problem) => problem instanceof Damaged || problem instanceof Newer;
 
 // The vectors of versions 1 and 2 say whether a person typed one space before a run's first word.

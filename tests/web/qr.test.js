@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { json, openCore, web } from "./modules.js";
 
-const { fits, modules, svg } = await web("qr");
+const { fits, modules, svg } = await web("share/qr");
 const core = await openCore();
 
 const SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";

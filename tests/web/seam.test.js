@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { json, own, web } from "./modules.js";
+import { json, web } from "./modules.js";
 
-const { neitherLongerNor, notSpelling, seamOf } = await own("seam");
-const tree = await web("tree");
+const { neitherLongerNor, notSpelling, seamOf } = await web("sources/local/seam");
+const tree = await web("story/tree");
 
 const { seams } = json("tests/web/vectors.json");
 const encode = (text) => text.match(/ ?[^ ]+|\s/g) ?? [];

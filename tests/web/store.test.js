@@ -6,9 +6,9 @@ import { Origin, Time, settled } from "./fake_browser.js";
 import { FakeWriter, idOf, model } from "./fake_writer.js";
 import { web } from "./modules.js";
 
-const tree = await web("tree");
-const { packedWithSteps, unpackedWithSteps, UndoHistory } = await web("history");
-const { Storage, scoped } = await web("storage");
+const tree = await web("story/tree");
+const { packedWithSteps, unpackedWithSteps, UndoHistory } = await web("editor/history");
+const { Storage, scoped } = await web("story/storage");
 
 const A = model("A"), B = model("B");
 let time;

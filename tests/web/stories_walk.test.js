@@ -8,8 +8,8 @@ import { Origin, Time, settled } from "./fake_browser.js";
 import { FakeWriter, model } from "./fake_writer.js";
 import { web } from "./modules.js";
 
-const { unpackedWithSteps } = await web("history");
-const tree = await web("tree");
+const { unpackedWithSteps } = await web("editor/history");
+const tree = await web("story/tree");
 
 const SEQUENCES = 200, STEPS = 12;
 const WORDS = ["fox", "moon", "home", "Once", "ran", "“hi”", "日本", "🦊", "a\nb", "sang"];

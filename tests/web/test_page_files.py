@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.pages.write import WEB
 from playground.sampling import NUMBERS
+from playground.server.write import WEB
 
 VALUE = re.compile(r"\{\w+\}")
 
@@ -21,7 +21,7 @@ def test_the_page_is_light() -> None:
 
 
 LANGUAGES = ["en", "de", "es"]
-TEXTS = [WEB / "text.json", WEB.parent / "browser/web/text.json"]
+TEXTS = [WEB / "text.json", WEB / "sources/local/text.json"]
 
 
 @pytest.mark.parametrize("file", TEXTS, ids=["page", "page without a server"])

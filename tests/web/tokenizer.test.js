@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { own } from "./modules.js";
+import { web } from "./modules.js";
 
-const { Tokenizer } = await own("tokenizer");
+const { Tokenizer } = await web("sources/local/tokenizer");
 
 const BYTES = Array.from({ length: 256 }, (_, byte) => byte);
 const of = (letter) => letter.charCodeAt(0);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, web } from "./modules.js";
 
-const tree = await web("tree");
+const tree = await web("story/tree");
 
 const token = (t, r = -1, i = t.length) => ({ t, s: 1, i, r });
 const story = (...texts) => tree.withTokens(tree.emptyDocument(), texts.map((text) => token(text)));
