@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # These load the model's libraries, which bad options need not wait for.
         from playground.engine.engine import Engine
         from playground.inside.inside import Inside
-        from playground.model.folder import ModelFolder
+        from playground.folder.model_folder import ModelFolder
 
         storyteller = ModelFolder.open(options.model, device=options.device, base=options.base)
         with Engine(storyteller, max_streams=8) as engine:
@@ -83,7 +83,10 @@ def in_words(found: dict[str, Any]) -> str:
     lines = [f"Token {found['position']}: {seen[found['position'] - first]}", ""]
     lines.append("What each layer would have said in its place, and the token's own probability")
     for number, said in enumerate(found["layers"]):
-        likeliest = "  ".join(f"{text!r} {share:.1%}" for text, share in said["likeliest"][:SHOWN])
+        shares = [(repr(text), share) for text, share in said["likeliest"][:SHOWN]]
+        if said["unlearned"] > 0.001:
+            shares = [("(tokens it never met)", said["unlearned"]), *shares]
+        likeliest = "  ".join(f"{text} {share:.1%}" for text, share in shares)
         lines.append(f"{number:>5}  {said['probability']:7.2%}   {likeliest}")
     lines += ["", "Where each layer looked (the mean of its heads)"]
     for number, heads in enumerate(found["attention"], 1):

@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 
 from playground.core.pack import epsilon_of
-from playground.model.families import FAMILIES, head_width
-from playground.model.folder import ModelFolder
+from playground.folder.families import FAMILIES, head_width
+from playground.folder.model_folder import ModelFolder
 from playground.model.memory import free_memory
 
 KEPT = 2  # texts whose states are kept: whoever looks at a story looks at several of its tokens

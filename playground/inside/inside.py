@@ -9,7 +9,8 @@ the tokens that are removed one at a time are those before p.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -19,7 +20,7 @@ from playground.engine.batch import window_start
 from playground.engine.engine import Engine
 from playground.inside.forward import Forward
 from playground.inside.removal import Removal, removals
-from playground.model.families import family_of
+from playground.folder.families import family_of
 
 TOP = 5  # tokens of each layer
 WORK_MAX = 5e11  # parameters times tokens of a pass: about twenty seconds of one core
@@ -37,12 +38,16 @@ class Said(NamedTuple):
     """What a layer would have said.
 
     Attributes:
-        likeliest: (token, probability) of its likeliest tokens.
+        likeliest: (token, probability) of its likeliest tokens, among those with a row of the head
+            to themselves.
+        unlearned: probability of all others together. Tokens that training never met share a row,
+            and early layers, which the head does not fit, often point there.
         probability: of the token that was chosen.
         rank: of that token, 0 for the likeliest.
     """
 
     likeliest: list[tuple[str, float]]
+    unlearned: float
     probability: float
     rank: int
 
@@ -73,6 +78,7 @@ class Look:
             "layers": [
                 {
                     "likeliest": [[text, round(share, 4)] for text, share in said.likeliest],
+                    "unlearned": round(said.unlearned, 4),
                     "probability": round(said.probability, 6),
                     "rank": said.rank,
                 }
@@ -118,12 +124,14 @@ class Inside:
 
     def removals(
         self, ids: list[int], position: int, seconds: float = math.inf
-    ) -> Iterator[Removal]:
+    ) -> Generator[Removal, None, None]:
         """What removing each earlier token does to token `position`; see `removal.removals`. An
         index is a position in the story."""
         window, chosen, first = self._before(ids, position)
-        found = removals(self.engine, window, chosen, 1 if first == 0 else 0, seconds)
-        return (Removal(index + first - 1, change) for index, change in found)
+        oldest = 1 if first == 0 else 0  # the token before the story stays
+        with closing(removals(self.engine, window, chosen, oldest, seconds)) as found:
+            for index, change in found:
+                yield Removal(index + first - 1, change)
 
     def _before(self, ids: list[int], position: int) -> tuple[list[int], int, int]:
         """What the model saw before a token, the token, and where in the story with the token
@@ -142,11 +150,14 @@ class Inside:
     def _said(self, logits: np.ndarray, chosen: int) -> Said:
         """What a layer with these logits (vocabulary,) says."""
         exact = logits.astype(np.float64)
-        top = np.argsort(-exact, kind="stable")[:TOP]
-        total = np.logaddexp.reduce(exact)
+        shares = np.exp(exact - np.logaddexp.reduce(exact))
+        unique_of = self.engine.decoder.head.unique_of
+        is_shared = (np.bincount(unique_of) > 1)[unique_of]
+        own = np.where(is_shared, 0, shares)
         label = self.engine.storyteller.label
         return Said(
-            [(label(int(one)), float(np.exp(exact[one] - total))) for one in top],
-            float(np.exp(exact[chosen] - total)),
+            [(label(int(k)), float(own[k])) for k in np.argsort(-own, kind="stable")[:TOP]],
+            float(shares[is_shared].sum()),
+            float(shares[chosen]),
             int((exact > exact[chosen]).sum()),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
 from playground.engine.engine import Busy, Engine
@@ -34,7 +34,7 @@ class Removal(NamedTuple):
 
 def removals(
     engine: Engine, window: list[int], chosen: int, first: int, seconds: float = math.inf
-) -> Iterator[Removal]:
+) -> Generator[Removal, None, None]:
     """Remove the tokens of `window` from `first` on, one at a time, from the nearest to the
     farthest, at most REMOVED_MAX; `chosen` is the token after the window.
 

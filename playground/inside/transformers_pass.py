@@ -12,6 +12,7 @@ from playground.model.cuda_graph import out_of_memory
 from playground.model.transformers_decoder import TransformersDecoder
 
 TOLERANCE = 1e-4  # of the largest logit, between the last layer's and the model's own
+NO_ATTENTION = "this model does not give its attention, so nobody can look at it: open another one."
 
 
 class TransformersPass:
@@ -21,6 +22,8 @@ class TransformersPass:
         shared = {id(weight): weight for weight in decoder.model.parameters()}
         self._model: Any = copy.deepcopy(decoder.model, shared)
         self._model.set_attn_implementation("eager")  # other ones do not give their weights
+        if self._model.config._attn_implementation != "eager":
+            raise ValueError(NO_ATTENTION)
         self._new_cache = decoder.new_cache
 
     @torch.inference_mode()
@@ -64,9 +67,9 @@ class TransformersPass:
 
     def _attention(self, found: Any, tokens: int) -> np.ndarray:
         """(layers, heads, tokens) of the last token; 0 for what a window leaves out."""
-        weights = found.attentions
-        if not weights or any(one is None for one in weights):
-            raise ValueError("this model has no attention to look at: open another one.")
+        weights = getattr(found, "attentions", None)
+        if not weights or any(one is None or one.ndim != 4 for one in weights):
+            raise ValueError(NO_ATTENTION)
         rows = [one[0, :, -1].float().cpu().numpy() for one in weights]
         return np.stack([np.pad(row, ((0, 0), (tokens - row.shape[1], 0))) for row in rows])
 
