@@ -137,7 +137,7 @@ def service_worker(template: str, files: Mapping[str, bytes]) -> str:
         digest.update(f"{name} {len(files[name])}\n".encode() + files[name])
     names = ["./", *sorted(name for name in files if name != "index.html")]
     return template.replace("{{VERSION}}", digest.hexdigest()[:12]).replace(
-        "{{FILES}}", json.dumps(names)
+        '["{{FILES}}"]', json.dumps(names)
     )
 
 

@@ -9,7 +9,9 @@ export async function begin(address) {
       why = "JSON";
       return await answer.json();
     }
-  } catch { /* said below */ }
+  } catch {
+    /* said below */
+  }
   const name = new URL(address).pathname.split("/").pop();
   globalThis.inklingTrouble("file", { name, why });
   throw new Error(`${name} did not load (${why})`);

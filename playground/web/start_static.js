@@ -20,7 +20,11 @@ const source = new WorkerSource(begin.model, (said) => {
 });
 // A link waits for the model, so this is over when the model has come; the page is there before.
 const begun = writer.start({
-  source, texts, models: begin.models, record: begin.record, address: begin.address,
+  source,
+  texts,
+  models: begin.models,
+  record: begin.record,
+  address: begin.address,
   files: new StoryFiles(root, source),
 });
 bar = new LoadingBar(document.body, begin.model.bytes, writer.language, () => source.open());

@@ -25,4 +25,5 @@ export async function openCore() {
 export const json = (path) => JSON.parse(readFileSync(new URL(path, ROOT), "utf-8"));
 
 // Whether two numbers are the same up to rounding.
-export const isClose = (one, other, relative) => Math.abs(one - other) <= relative * Math.max(Math.abs(one), Math.abs(other));
+export const isClose = (one, other, relative) =>
+  Math.abs(one - other) <= relative * Math.max(Math.abs(one), Math.abs(other));

@@ -18,7 +18,10 @@ const { tokenizer } = storyteller;
 
 function write(request) {
   const streams = request.seeds.map(() => []);
-  let first = null, typed = 0, ended = [], begins = "";
+  let first = null,
+    typed = 0,
+    ended = [],
+    begins = "";
   for (const message of storyteller.write(request)) {
     for (const [stream, , , own] of message.new) streams[stream].push(...own);
     first ??= message.typed; // tokens of the text, which the first stream alone has

@@ -7,7 +7,8 @@ import { storage } from "../story/storage.js";
 export class Appearance {
   constructor(writer) {
     this.writer = writer;
-    const night = storage.local.get("inkling-night"), system = matchMedia("(prefers-color-scheme: dark)");
+    const night = storage.local.get("inkling-night"),
+      system = matchMedia("(prefers-color-scheme: dark)");
     this.isChosen = night !== null; // by a person; else it is as the system has it, and changes with it
     this.showNight(this.isChosen ? night === "1" : system.matches);
     system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));

@@ -12,7 +12,9 @@ export function nameOf(doc, branch, language) {
   if (branch.name) return branch.name;
   const parent = doc.branches[branch.parent];
   const own = branch.tokens.slice(parent ? shared(parent.tokens, branch.tokens) : 0);
-  const text = textOf((own.length ? own : branch.tokens).slice(0, 24)).trim().replace(/\s+/g, " ");
+  const text = textOf((own.length ? own : branch.tokens).slice(0, 24))
+    .trim()
+    .replace(/\s+/g, " ");
   if (!text) return language.say("untitled");
   const words = text.split(" ");
   return words.length > WORDS_SHOWN ? `${words.slice(0, WORDS_SHOWN).join(" ")}…` : text;
@@ -26,7 +28,8 @@ export function ordered(doc) {
     if (!children.has(parent)) children.set(parent, []);
     children.get(parent).push(branch);
   }
-  const found = [], waiting = (children.get(null) ?? []).map((branch) => [branch, 0]).reverse();
+  const found = [],
+    waiting = (children.get(null) ?? []).map((branch) => [branch, 0]).reverse();
   while (waiting.length) {
     const [branch, depth] = waiting.pop();
     found.push([branch, depth]);
@@ -85,7 +88,11 @@ export class Branches {
   newItem(id) {
     const item = document.createElement("li");
     item.dataset.id = id;
-    for (const [name, text] of [["go", ""], ["rename", "✎"], ["prune", "✕"]]) {
+    for (const [name, text] of [
+      ["go", ""],
+      ["rename", "✎"],
+      ["prune", "✕"],
+    ]) {
       const button = document.createElement("button");
       button.type = "button";
       button.className = name;

@@ -23,10 +23,18 @@ export class Choices {
   }
 
   compare() {
-    const ids = tree.siblingsOf(this.writer.doc, this.writer.doc.current).map((branch) => branch.id).slice(0, COMPARED);
+    const ids = tree
+      .siblingsOf(this.writer.doc, this.writer.doc.current)
+      .map((branch) => branch.id)
+      .slice(0, COMPARED);
     const { parent } = this.writer.branch;
     if (ids.length < 2 && parent === null) {
-      ids.push(...tree.childrenOf(this.writer.doc, this.writer.doc.current).map((branch) => branch.id).slice(0, COMPARED - 1));
+      ids.push(
+        ...tree
+          .childrenOf(this.writer.doc, this.writer.doc.current)
+          .map((branch) => branch.id)
+          .slice(0, COMPARED - 1),
+      );
     }
     this.open("siblings", ids);
   }
@@ -35,7 +43,8 @@ export class Choices {
     this.writer.part("choices").hidden = false;
     this.writer.part("choices-title").textContent = this.writer.language.say(title);
     showSideBySide(this.writer.part("choices-list"), this.writer.doc, ids, this.writer.language, (id) =>
-      this.choose(id, title === "choices"));
+      this.choose(id, title === "choices"),
+    );
   }
 
   close() {

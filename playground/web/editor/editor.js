@@ -39,7 +39,8 @@ function newParagraph() {
 
 const isSameText = (one, other) => one.text === other.text;
 const isSameParagraph = (one, other) =>
-  !one.touched && one.pieces.length === other.pieces.length &&
+  !one.touched &&
+  one.pieces.length === other.pieces.length &&
   one.pieces.every((piece, n) => piece.text === other.pieces[n].text);
 
 // Fills a paragraph's element, that of the paragraph `old` if there is one, and keeps the spans that it shares with it.
@@ -115,7 +116,9 @@ export class Editor {
   line(step) {
     const here = this.boxOf(this.focused);
     if (!here) return this.focused;
-    let best = this.focused, distance = Infinity, line = null;
+    let best = this.focused,
+      distance = Infinity,
+      line = null;
     for (let k = this.focused + step; k >= 0 && k < this.spans.length; k += step) {
       const box = this.boxOf(k);
       if (!box || Math.abs(box.top - here.top) < box.height / 2) continue;
@@ -167,7 +170,8 @@ export class Editor {
     this.typing.notice();
     const selection = this.looking ? null : this.selection();
     const tabStop = this.spans[this.focused];
-    const old = this.paragraphs, paragraphs = paragraphsOf(tokens);
+    const old = this.paragraphs,
+      paragraphs = paragraphsOf(tokens);
     const [, end] = unchanged(old, paragraphs, isSameParagraph);
     paragraphs.forEach((paragraph, n) => {
       const fromEnd = paragraphs.length - n;
@@ -181,7 +185,7 @@ export class Editor {
     this.spans = [];
     const pieces = paragraphs.flatMap((paragraph) => paragraph.pieces);
     for (const { k, span, text } of pieces) {
-      if (k === this.spans.length || !this.spans[k].textContent.trim() && text.trim()) this.spans[k] = span;
+      if (k === this.spans.length || (!this.spans[k].textContent.trim() && text.trim())) this.spans[k] = span;
     }
     for (const piece of pieces) this.paint(piece);
     this.element.dataset.empty = tokens.length === 0;
@@ -196,7 +200,8 @@ export class Editor {
 
   // Puts paragraphs into the element, and takes out all else; what stands in its place is not moved.
   place(paragraphs) {
-    const { element } = this, wanted = new Set(paragraphs.map((paragraph) => paragraph.element));
+    const { element } = this,
+      wanted = new Set(paragraphs.map((paragraph) => paragraph.element));
     for (const node of [...element.childNodes]) if (!wanted.has(node)) node.remove();
     let at = element.firstChild;
     for (const { element: block } of paragraphs) {
@@ -206,7 +211,8 @@ export class Editor {
   }
 
   paint(piece) {
-    const token = this.tokens[piece.k], isUnseen = piece.k < this.unseen;
+    const token = this.tokens[piece.k],
+      isUnseen = piece.k < this.unseen;
     if (piece.token === token && piece.isUnseen === isUnseen) return;
     Object.assign(piece, { token, isUnseen });
     const { dataset } = piece.span;
@@ -274,11 +280,13 @@ export class Editor {
 
   // The place in the text of a point in the element. Whatever somebody else put there, it is in the same word.
   placeOf(node, offset) {
-    const { element } = this, end = this.text.length;
+    const { element } = this,
+      end = this.text.length;
     if (node === element) return this.paragraphs[offset]?.start ?? end;
     const paragraph = this.paragraphs.find((one) => one.element.contains(node));
     if (!paragraph) return end;
-    let { start: place, element: root } = paragraph, most = paragraph.text.length;
+    let { start: place, element: root } = paragraph,
+      most = paragraph.text.length;
     const word = (node.closest ? node : node.parentElement).closest(".word");
     for (const { span, text } of paragraph.pieces) {
       if (span === word) {
@@ -307,10 +315,16 @@ export class Editor {
   }
 
   select(anchor, focus) {
-    const [anchorNode, anchorOffset] = this.pointAt(anchor), [focusNode, focusOffset] = this.pointAt(focus);
+    const [anchorNode, anchorOffset] = this.pointAt(anchor),
+      [focusNode, focusOffset] = this.pointAt(focus);
     const now = getSelection();
-    if (now.anchorNode === anchorNode && now.anchorOffset === anchorOffset &&
-      now.focusNode === focusNode && now.focusOffset === focusOffset) return;
+    if (
+      now.anchorNode === anchorNode &&
+      now.anchorOffset === anchorOffset &&
+      now.focusNode === focusNode &&
+      now.focusOffset === focusOffset
+    )
+      return;
     now.setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
   }
 

@@ -7,7 +7,11 @@ export function showFacts(writer) {
   const { model, language } = writer;
   const rows = model.facts.map(([name, value, meaning]) => {
     const row = document.createElement("div");
-    for (const [tag, content] of [["dt", name], ["dd", value], ["dd", meaning]]) {
+    for (const [tag, content] of [
+      ["dt", name],
+      ["dd", value],
+      ["dd", meaning],
+    ]) {
       if (content) row.appendChild(document.createElement(tag)).textContent = content;
     }
     return row;

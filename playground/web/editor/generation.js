@@ -2,13 +2,17 @@
 
 import * as tree from "../story/tree.js";
 
-const EIGHT = 8, EIGHT_LENGTH = 40; // ways, and tokens of each
+const EIGHT = 8,
+  EIGHT_LENGTH = 40; // ways, and tokens of each
 const TYPED_MAX = 10_000; // characters that are sent with the wish to go on; more are read before, in parts
 const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
 
 // What is kept of how something was written, so that it can be written again.
 const runOf = ({ settings, seed }, request) => ({
-  settings, seed, begins: "", beyond: request.beyond_end,
+  settings,
+  seed,
+  begins: "",
+  beyond: request.beyond_end,
 });
 
 // Whether a stream says more than a person typed: `typed` tokens, and what its first new ones spell.
@@ -55,13 +59,15 @@ export class Generation {
 
   // Writes on from the end of the current branch.
   async write(wish, again) {
-    const { tokenId } = again, whole = this.writer.tokens;
+    const { tokenId } = again,
+      whole = this.writer.tokens;
     const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
     const request = this.request(before, wish, [wish.seed], { text, token_id: tokenId });
     const [doc, run] = tree.withRun(this.writer.doc, runOf(wish, request));
     this.writer.doc = doc;
     const call = tokenId === null ? "write" : "branch";
-    let tokens = this.writer.tokens, ended = false;
+    let tokens = this.writer.tokens,
+      ended = false;
     await this.follow(this.writer.source[call].bind(this.writer.source), request, (message, fresh) => {
       const [one] = fresh;
       if (message.begins_with !== undefined) {
@@ -104,7 +110,12 @@ export class Generation {
     const stop = (this.writer.writing = new AbortController());
     this.began = performance.now();
     const streams = request.seeds.map(() => []);
-    let first = 0, count = 0, typed = 0, note = "", ended = false, kept = this.began;
+    let first = 0,
+      count = 0,
+      typed = 0,
+      note = "",
+      ended = false,
+      kept = this.began;
     this.writer.card.close();
     this.writer.choices.close();
     this.writer.showWriting();
@@ -155,7 +166,8 @@ export class Generation {
     const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
     if (!(await this.writer.isScored())) return;
-    const whole = this.writer.tokens, root = this.writer.doc.current;
+    const whole = this.writer.tokens,
+      root = this.writer.doc.current;
     const [before, text] = tree.seam(whole);
     const request = this.request(before, wish, seeds, { text });
     const runs = seeds.map((seed) => {
@@ -163,7 +175,9 @@ export class Generation {
       this.writer.doc = doc;
       return run;
     });
-    let start = this.writer.doc, ids = [], first = null;
+    let start = this.writer.doc,
+      ids = [],
+      first = null;
     await this.follow(this.writer.source.write.bind(this.writer.source), request, (message, streams) => {
       ids = [];
       first ??= message.typed; // tokens of the text that the first stream alone has

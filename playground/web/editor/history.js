@@ -4,7 +4,8 @@
 import { current, packed, unpacked } from "../story/tree.js";
 
 const UNDOS = 200;
-const STEPS = 100, TOKENS = 20_000; // that are kept with a story, before and after it
+const STEPS = 100,
+  TOKENS = 20_000; // that are kept with a story, before and after it
 
 export class UndoHistory {
   constructor() {
@@ -42,7 +43,8 @@ export function packedWithSteps(doc, { past, future }) {
 
 function stepsFrom(doc, docs) {
   const steps = [];
-  let next = doc, room = TOKENS;
+  let next = doc,
+    room = TOKENS;
   for (const step of docs.toReversed().slice(0, STEPS)) {
     if (step.story !== doc.story) break;
     const value = packed(step, next);

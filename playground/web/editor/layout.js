@@ -94,12 +94,18 @@ export const PAGE = `
     <section class="settings" aria-labelledby="ink-settings">
       <h2 id="ink-settings" data-text="settings"></h2>
       <div class="presets" role="group" data-label="presets">
-        ${Object.keys(PRESETS).map((name) => `<button type="button" data-preset="${name}" data-text="preset_${name}"></button>`).join("")}
+        ${Object.keys(PRESETS)
+          .map((name) => `<button type="button" data-preset="${name}" data-text="preset_${name}"></button>`)
+          .join("")}
       </div>
-      ${SLIDERS.filter((one) => one.first).map(slider).join("")}
+      ${SLIDERS.filter((one) => one.first)
+        .map(slider)
+        .join("")}
       <details>
         <summary data-text="more"></summary>
-        ${SLIDERS.filter((one) => !one.first).map(slider).join("")}
+        ${SLIDERS.filter((one) => !one.first)
+          .map(slider)
+          .join("")}
         <div class="setting">
           <label for="ink-seed" data-text="seed"></label>
           <input id="ink-seed" inputmode="numeric" autocomplete="off" aria-describedby="ink-seed-hint">

@@ -42,7 +42,10 @@ export class Popover {
   async oddsAt(k) {
     const token = this.host.tokens[k];
     if (!this.known.has(token)) {
-      const asked = this.events.ask(token, this.host.tokens.slice(0, k).map((one) => one.i));
+      const asked = this.events.ask(
+        token,
+        this.host.tokens.slice(0, k).map((one) => one.i),
+      );
       this.known.set(token, asked);
       asked.catch(() => this.known.delete(token));
     }
@@ -83,7 +86,10 @@ export class Popover {
     const standing = mine.rank === 0 ? language.say("rank_1") : language.say("rank_n", { n: mine.rank });
     this.host.part("standing").textContent = token.r < 0 ? `${standing}, ${language.say("typed")}` : standing;
     this.bars.show(
-      rows.slice(0, ALTERNATIVES).map((row) => ({ ...row, chosen: row.id === mine.token_id })), language, missing);
+      rows.slice(0, ALTERNATIVES).map((row) => ({ ...row, chosen: row.id === mine.token_id })),
+      language,
+      missing,
+    );
     this.at = k;
     this.element.hidden = false;
     this.put(sheet.boxOf(k));
@@ -94,7 +100,8 @@ export class Popover {
   // Below the word, or above it where there is more room; what does not fit is scrolled.
   put(box) {
     if (!box) return;
-    const card = this.element, paper = card.parentNode.getBoundingClientRect();
+    const card = this.element,
+      paper = card.parentNode.getBoundingClientRect();
     const left = Math.min(box.left - paper.left, paper.width - card.offsetWidth - 8);
     card.style.left = `${Math.max(8, left)}px`;
     card.style.maxHeight = "none";

@@ -79,8 +79,7 @@ class Reader extends HTMLElement {
     else if (action === "night") {
       this.isChosen = true; // by a person; else it is as the system has it
       this.showNight(!this.night);
-    }
-    else if (action === "read") this.reading.read();
+    } else if (action === "read") this.reading.read();
     else if (action === "language") {
       this.language.code = this.language.next;
       this.showWords();
@@ -115,8 +114,7 @@ class Reader extends HTMLElement {
 
 // What could have stood where a token of a record stands, as the model's server says it.
 function candidatesOf({ token_id, probability, rank, alternatives }) {
-  const candidates = alternatives.map((one) => [
-    one.token_id, one.text, Math.log(Math.max(one.probability, 1e-12))]);
+  const candidates = alternatives.map((one) => [one.token_id, one.text, Math.log(Math.max(one.probability, 1e-12))]);
   const known = alternatives.reduce((sum, one) => sum + one.probability, 0);
   const rest = [[Math.log(Math.max(1 - known, 1e-12)), 1]];
   return { candidates, rest, log_total: 0, token: { token_id, probability, rank } };

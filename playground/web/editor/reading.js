@@ -24,7 +24,12 @@ export class Reading {
     const turn = (this.turn = {}); // what the one before still says is not heard
     this.text = sheet.text;
     this.show();
-    speak(this.text, "en", (offset) => this.turn === turn && sheet.mark(offset), () => this.turn === turn && this.stop());
+    speak(
+      this.text,
+      "en",
+      (offset) => this.turn === turn && sheet.mark(offset),
+      () => this.turn === turn && this.stop(),
+    );
   }
 
   stop() {

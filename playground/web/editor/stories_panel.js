@@ -81,7 +81,8 @@ export class StoriesPanel {
 
   async click(button) {
     if (!button) return;
-    const id = button.closest("li")?.dataset.id, { stories } = this.writer;
+    const id = button.closest("li")?.dataset.id,
+      { stories } = this.writer;
     const action = button.dataset.stories;
     if (action === "close") this.close();
     else if (action === "export") await this.attempt(() => this.export());
@@ -152,8 +153,11 @@ export class StoriesPanel {
     if (!this.isOpen) return;
     const { stories } = this.writer;
     const heads = await stories.store.list().catch(() => []);
-    this.part("hint").textContent = this.text(stories.problem === "full" ? "storage_full" : stories.problem ? "storage_none" : "stories_hint");
-    const focused = this.focused ?? (this.list.contains(document.activeElement) && document.activeElement.closest("li").dataset.id);
+    this.part("hint").textContent = this.text(
+      stories.problem === "full" ? "storage_full" : stories.problem ? "storage_none" : "stories_hint",
+    );
+    const focused =
+      this.focused ?? (this.list.contains(document.activeElement) && document.activeElement.closest("li").dataset.id);
     this.focused = undefined;
     this.list.replaceChildren(...heads.map((head) => this.item(head, head.id === stories.store.id)));
     this.part("export").disabled = !heads.length;
@@ -166,13 +170,18 @@ export class StoriesPanel {
     item.dataset.id = id;
     item.dataset.name = name;
     const begins = text.replace(/\s+/g, " ") || this.text("untitled");
-    const title = document.createElement("span"), about = document.createElement("span");
+    const title = document.createElement("span"),
+      about = document.createElement("span");
     title.className = "title";
     title.textContent = name || begins;
     about.className = "hint";
     const count = this.text("story_size", { n: size });
     about.textContent = name ? `${count}: ${begins}` : count;
-    for (const [kind, label] of [["go", ""], ["rename", "✎"], ["prune", "✕"]]) {
+    for (const [kind, label] of [
+      ["go", ""],
+      ["rename", "✎"],
+      ["prune", "✕"],
+    ]) {
       const button = document.createElement("button");
       button.type = "button";
       button.className = kind;

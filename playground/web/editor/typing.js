@@ -32,7 +32,9 @@ export class Typing {
   }
 
   listen() {
-    const { sheet: { element } } = this;
+    const {
+      sheet: { element },
+    } = this;
     element.addEventListener("beforeinput", (event) => this.before(event));
     element.addEventListener("input", () => this.after());
     element.addEventListener("compositionstart", () => {
@@ -49,7 +51,8 @@ export class Typing {
 
   // The browser is about to make an edit.
   before(event) {
-    const { sheet } = this, { inputType } = event;
+    const { sheet } = this,
+      { inputType } = event;
     if (!event.cancelable || this.isComposing) return;
     event.preventDefault();
     if (inputType === "historyUndo") sheet.events.undo();
@@ -68,15 +71,19 @@ export class Typing {
     const { sheet } = this;
     const range = event.getTargetRanges()[0];
     if (range) {
-      return wholeCharacters(sheet.text, sheet.placeOf(range.startContainer, range.startOffset),
-        sheet.placeOf(range.endContainer, range.endOffset));
+      return wholeCharacters(
+        sheet.text,
+        sheet.placeOf(range.startContainer, range.startOffset),
+        sheet.placeOf(range.endContainer, range.endOffset),
+      );
     }
     const { anchor, focus } = sheet.selection() ?? { anchor: sheet.text.length, focus: sheet.text.length };
     return wholeCharacters(sheet.text, Math.min(anchor, focus), Math.max(anchor, focus));
   }
 
   deletedBy(event) {
-    const { sheet } = this, { anchor, focus } = sheet.selection() ?? {};
+    const { sheet } = this,
+      { anchor, focus } = sheet.selection() ?? {};
     const isCaret = anchor !== undefined && anchor === focus;
     if (isCaret && event.inputType === "deleteContentBackward") return characterBefore(sheet.text, focus);
     if (isCaret && event.inputType === "deleteContentForward") return characterAfter(sheet.text, focus);
@@ -85,7 +92,9 @@ export class Typing {
 
   // Text that was dragged here, maybe from the story itself.
   drop(event) {
-    const text = textIn(event), [from, to] = this.rangeOf(event), [start, end] = this.dragged ?? [from, from];
+    const text = textIn(event),
+      [from, to] = this.rangeOf(event),
+      [start, end] = this.dragged ?? [from, from];
     this.dragged = null;
     if (text === null || (start < from && from < end)) return;
     const moved = this.sheet.text.slice(start, end);
@@ -105,18 +114,21 @@ export class Typing {
 
   // Three clicks select a paragraph, and not the line break behind it, or the next key would join it with the next one.
   selectParagraph() {
-    const { sheet } = this, { anchor, focus } = sheet.selection() ?? {};
+    const { sheet } = this,
+      { anchor, focus } = sheet.selection() ?? {};
     if (focus > anchor && sheet.text[focus - 1] === "\n") sheet.select(anchor, focus - 1);
   }
 
   // The text goes out as it is in the story.
   copy(event, transfer) {
-    const { sheet } = this, { anchor, focus } = sheet.selection() ?? {};
+    const { sheet } = this,
+      { anchor, focus } = sheet.selection() ?? {};
     if (anchor === focus) return;
     const [from, to] = [Math.min(anchor, focus), Math.max(anchor, focus)];
     transfer.setData("text/plain", sheet.text.slice(from, to));
     if (event.type !== "dragstart") event.preventDefault();
-    if (event.type === "cut" && sheet.element.isContentEditable) this.change(...wholeCharacters(sheet.text, from, to), "");
+    if (event.type === "cut" && sheet.element.isContentEditable)
+      this.change(...wholeCharacters(sheet.text, from, to), "");
   }
 
   // What changed in the element, and not by the sheet
@@ -169,11 +181,17 @@ export class Typing {
 
   // Takes over the edit that the browser made: the text of the paragraphs that are not as they were.
   read() {
-    const { sheet } = this, { element, paragraphs, text: shown } = sheet;
+    const { sheet } = this,
+      { element, paragraphs, text: shown } = sheet;
     const nodes = [...element.childNodes];
-    const [start, end] = unchanged(paragraphs, nodes, (paragraph, node) => !paragraph.touched && paragraph.element === node);
+    const [start, end] = unchanged(
+      paragraphs,
+      nodes,
+      (paragraph, node) => !paragraph.touched && paragraph.element === node,
+    );
     const changed = nodes.slice(start, nodes.length - end);
-    const from = paragraphs[start]?.start ?? shown.length, to = end ? paragraphs.at(-end).start : shown.length;
+    const from = paragraphs[start]?.start ?? shown.length,
+      to = end ? paragraphs.at(-end).start : shown.length;
     const text = textOfBlocks(changed) + (changed.length && end ? "\n" : "");
     const length = changed.length ? lengthBeforeCaret(changed) : 0;
     // What came meanwhile is kept, if it came behind the edit.

@@ -33,7 +33,8 @@ import { Stories } from "../story/stories.js";
 import { StoriesPanel } from "./stories_panel.js";
 import * as tree from "../story/tree.js";
 
-const CHARACTERS = 20_000, NEARLY = 0.9; // of a story; from which part on their number is told
+const CHARACTERS = 20_000,
+  NEARLY = 0.9; // of a story; from which part on their number is told
 const AT_REST = 600; // ms without a key after which typed text is scored
 const SCORED_FIRST = 400; // characters of it
 
@@ -99,8 +100,7 @@ class Writer extends HTMLElement {
       editAt: (k) => this.editAt(k),
     });
     this.card = new Popover(this, {
-      ask: (token, ids) =>
-        this.source.candidates({ model: this.model.name, ids, text: "", token_id: token.i }),
+      ask: (token, ids) => this.source.candidates({ model: this.model.name, ids, text: "", token_id: token.i }),
       turn: (k, row) => this.generation.turn(k, row),
       failed: (problem) => this.say(this.why(problem)),
     });
@@ -145,8 +145,7 @@ class Writer extends HTMLElement {
       // Of a double click the second is not for Stop, which has come under the pointer.
       if (!this.writing) this.generation.generate();
       else if (event.detail < 2) this.stop();
-    }
-    else if (action === "again") this.generation.again();
+    } else if (action === "again") this.generation.again();
     else if (action === "eight") this.generation.eight();
     else if (action === "undo") this.undo();
     else if (action === "redo") this.redo();
@@ -264,7 +263,8 @@ class Writer extends HTMLElement {
 
   // Text that a person typed, cut or pasted.
   edit(text) {
-    if (text.length > CHARACTERS && text.length >= this.sheet.text.length) { // what gets shorter is taken
+    if (text.length > CHARACTERS && text.length >= this.sheet.text.length) {
+      // what gets shorter is taken
       this.say(this.language.say("too_long", { max: CHARACTERS, n: text.length }));
       this.showTokens();
       return;
@@ -366,7 +366,8 @@ class Writer extends HTMLElement {
     const all = () => this.doc.branches[id]?.tokens ?? [];
     let whole = tree.textOf(all());
     for (let length = SCORED_FIRST; tree.pendingText(all()).trim() && !this.writing; length *= 4) {
-      const doc = this.doc, text = tree.firstWords(tree.pendingText(all()), length);
+      const doc = this.doc,
+        text = tree.firstWords(tree.pendingText(all()), length);
       const ids = tree.knownTokens(all()).map((token) => token.i);
       const found = await this.source.score({ model: this.model.name, ids, text });
       const tokens = found?.tokens.map(([t, s, i]) => ({ t, s, i, r: -1 })) ?? [];
@@ -402,7 +403,9 @@ class Writer extends HTMLElement {
     if (this.writing) return;
     try {
       await this.scorePending();
-    } catch { /* it is scored when the story goes on */ }
+    } catch {
+      /* it is scored when the story goes on */
+    }
     await this.nextWord.ask();
   }
 
@@ -425,7 +428,8 @@ class Writer extends HTMLElement {
   }
 
   showWriting() {
-    const writing = Boolean(this.writing), { language } = this;
+    const writing = Boolean(this.writing),
+      { language } = this;
     this.classList.toggle("writing", writing);
     this.sheet.element.setAttribute("aria-busy", String(writing));
     const written = this.tokens.length > 0 && this.tokens.at(-1).r >= 0;
@@ -433,9 +437,14 @@ class Writer extends HTMLElement {
     const button = this.part("generate");
     button.textContent = language.say(name);
     button.dataset.shows = name;
-    const off = { again: writing || !this.last, eight: writing, undo: writing || !this.history.past.length,
-      redo: writing || !this.history.future.length, new: writing || !this.tokens.length,
-      share: writing || !this.tokens.length };
+    const off = {
+      again: writing || !this.last,
+      eight: writing,
+      undo: writing || !this.history.past.length,
+      redo: writing || !this.history.future.length,
+      new: writing || !this.tokens.length,
+      share: writing || !this.tokens.length,
+    };
     for (const [part, disabled] of Object.entries(off)) this.part(part).disabled = disabled;
     this.field("model").disabled = writing; // ids are one model's
     if (writing !== this.wasWriting) {

@@ -7,15 +7,53 @@
 import { SETTINGS } from "./settings_table.js";
 
 export const COLUMNS = 8; // tokens of a step, at most
-const HEADER = 128, COLUMN = 16, QUESTION = 168, ANSWER = 168, HEAD = 32; // bytes of the structs
-const ALIGN = 64, PAGE = 65_536;
-const NUMBERS = 16, DRAW = 8 * NUMBERS, WHOLE = DRAW + 8, LISTS = WHOLE + 16; // of a question: settings, and offsets
+const HEADER = 128,
+  QUESTION = 168,
+  ANSWER = 168,
+  HEAD = 32; // bytes of the structs
+const ALIGN = 64,
+  PAGE = 65_536;
+const NUMBERS = 16,
+  DRAW = 8 * NUMBERS,
+  WHOLE = DRAW + 8,
+  LISTS = WHOLE + 16; // of a question: settings, and offsets
 const KNOWN = SETTINGS.filter(({ kind, link }) => link && link < NUMBERS && (kind === "float" || kind === "int"));
 // What changes no distribution.
 const NEUTRAL = { temperature: 1 };
 // A module with one SIMD instruction: whether this browser can run the core.
-const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0,
-  253, 15, 253, 98, 11);
+const SIMD = Uint8Array.of(
+  0,
+  97,
+  115,
+  109,
+  1,
+  0,
+  0,
+  0,
+  1,
+  5,
+  1,
+  96,
+  0,
+  1,
+  123,
+  3,
+  2,
+  1,
+  0,
+  10,
+  10,
+  1,
+  8,
+  0,
+  65,
+  0,
+  253,
+  15,
+  253,
+  98,
+  11,
+);
 
 const up = (number) => Math.ceil(number / ALIGN) * ALIGN;
 
@@ -108,7 +146,9 @@ class Call {
       const view = new DataView(this.core.buffer, at + QUESTION * k, QUESTION);
       for (const { name, link, neutral } of KNOWN) view.setFloat64(8 * link, settings[name] ?? neutral ?? 0, true);
       view.setFloat64(DRAW, draw, true);
-      [known, alternatives, seen.length, banned.length].forEach((value, n) => view.setInt32(WHOLE + 4 * n, value, true));
+      [known, alternatives, seen.length, banned.length].forEach((value, n) =>
+        view.setInt32(WHOLE + 4 * n, value, true),
+      );
       lists.forEach((address, n) => view.setBigUint64(LISTS + 8 * n, BigInt(address), true));
     });
     return at;
@@ -118,9 +158,15 @@ class Call {
   answers(at, count) {
     return Array.from({ length: count }, (_, k) => {
       const view = new DataView(this.core.buffer, at + ANSWER * k, ANSWER);
-      const whole = (offset) => view.getInt32(offset, true), real = (offset) => view.getFloat64(offset, true);
+      const whole = (offset) => view.getInt32(offset, true),
+        real = (offset) => view.getFloat64(offset, true);
       return {
-        id: whole(0), rank: whole(4), probability: real(8), chosen: real(16), logTotal: real(24), entropy: real(32),
+        id: whole(0),
+        rank: whole(4),
+        probability: real(8),
+        chosen: real(16),
+        logTotal: real(24),
+        entropy: real(32),
         alternatives: Array.from({ length: whole(40) }, (_, n) => [whole(48 + 4 * n), real(88 + 8 * n)]),
       };
     });
@@ -132,12 +178,15 @@ export class Model {
   // `content`: a model file (core/pack.py), of which the core keeps a copy; `slots`: stories that the cache holds.
   // Throws an Error "damaged" for a file that is not a model, and a RangeError where memory is short.
   constructor(core, content, slots) {
-    const { wasm } = core, { size, context } = numbersOf(content);
-    const file = core.floor, memory = up(file + size);
+    const { wasm } = core,
+      { size, context } = numbersOf(content);
+    const file = core.floor,
+      memory = up(file + size);
     core.grow(memory);
     new Uint8Array(core.buffer).set(content.subarray(0, size), file);
     if (wasm.core_check(file, size)) throw new Error("damaged");
-    const room = wasm.core_room(file, slots, context, 1) >>> 0, head = up(memory + room);
+    const room = wasm.core_room(file, slots, context, 1) >>> 0,
+      head = up(memory + room);
     if (!room) throw new RangeError("memory");
     const used = Math.min(core.buffer.byteLength, head);
     new Uint8Array(core.buffer).fill(0, memory, used); // what is grown is zero
@@ -154,13 +203,17 @@ export class Model {
 
   // The row of logits of each id.
   get uniqueOf() {
-    return this.uniqueAt ? new Int32Array(this.core.buffer, this.uniqueAt, this.ids) : Int32Array.from({ length: this.ids }, (_, id) => id);
+    return this.uniqueAt
+      ? new Int32Array(this.core.buffer, this.uniqueAt, this.ids)
+      : Int32Array.from({ length: this.ids }, (_, id) => id);
   }
 
   // Feeds up to COLUMNS columns; the answers to the questions of those that have one, null for the others.
   step(columns, questions) {
-    const call = new Call(this.core), asked = questions.filter(Boolean);
-    const at = call.columns(numbered(columns, questions)), questionsAt = call.questions(asked);
+    const call = new Call(this.core),
+      asked = questions.filter(Boolean);
+    const at = call.columns(numbered(columns, questions)),
+      questionsAt = call.questions(asked);
     const answersAt = call.room(ANSWER * asked.length);
     this.core.wasm.core_step(this.at, 0, columns.length, at, questionsAt, answersAt);
     const answers = call.answers(answersAt, asked.length);
@@ -169,24 +222,33 @@ export class Model {
 
   // Feeds up to COLUMNS columns; the logits (unique,) after each.
   logits(columns) {
-    const call = new Call(this.core), { unique } = this;
-    const at = call.columns(numbered(columns, columns)), found = call.room(4 * unique * columns.length);
+    const call = new Call(this.core),
+      { unique } = this;
+    const at = call.columns(numbered(columns, columns)),
+      found = call.room(4 * unique * columns.length);
     this.core.wasm.core_logits(this.at, 0, columns.length, at, found);
     return columns.map((_, k) => new Float32Array(this.core.buffer, found + 4 * unique * k, unique).slice());
   }
 
   // The answer to a question about logits.
   answer(logits, question) {
-    const call = new Call(this.core), { wasm } = this.core;
-    const logitsAt = call.put(logits), at = call.questions([question]), answer = call.room(ANSWER);
+    const call = new Call(this.core),
+      { wasm } = this.core;
+    const logitsAt = call.put(logits),
+      at = call.questions([question]),
+      answer = call.room(ANSWER);
     wasm.choice_answer(this.head, logitsAt, at, answer, call.room(wasm.choice_room(this.ids, this.unique)));
     return call.answers(answer, 1)[0];
   }
 
   // The likeliest ids and their logits, from the likeliest down.
   likeliest(logits, count) {
-    const call = new Call(this.core), { wasm, buffer } = this.core, most = Math.min(count, this.ids);
-    const logitsAt = call.put(logits), ids = call.room(4 * most), found = call.room(8 * most);
+    const call = new Call(this.core),
+      { wasm } = this.core,
+      most = Math.min(count, this.ids);
+    const logitsAt = call.put(logits),
+      ids = call.room(4 * most),
+      found = call.room(8 * most);
     wasm.choice_likeliest(this.head, logitsAt, most, ids, found, call.room(wasm.choice_room(this.ids, this.unique)));
     return {
       ids: [...new Int32Array(this.core.buffer, ids, most)],
@@ -215,7 +277,8 @@ function numbered(columns, questions) {
 function numbersOf(content) {
   if (content.length < HEADER) throw new Error("damaged");
   const view = new DataView(content.buffer, content.byteOffset, HEADER);
-  const size = view.getUint32(8, true), context = view.getInt32(44, true);
+  const size = view.getUint32(8, true),
+    context = view.getInt32(44, true);
   if (size > content.length) throw new Error("damaged");
   return { size, context };
 }

@@ -14,7 +14,8 @@ export class NextWord {
 
   // The bars of the next word.
   async ask() {
-    const tokens = this.writer.tokens, doc = this.writer.doc;
+    const tokens = this.writer.tokens,
+      doc = this.writer.doc;
     const request = {
       model: this.writer.model.name,
       ids: tree.knownTokens(tokens).map((token) => token.i),
@@ -26,7 +27,9 @@ export class NextWord {
       if (this.writer.doc !== doc && this.writer.tokens !== tokens) return;
       this.found = found;
       this.show();
-    } catch { /* the bars stay as they were; what a person asks for next says why */ }
+    } catch {
+      /* the bars stay as they were; what a person asks for next says why */
+    }
   }
 
   show() {

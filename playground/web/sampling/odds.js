@@ -31,7 +31,14 @@ export function distribution(core, next, settings) {
   const { candidates, rest, log_total } = next;
   const before = candidates.map(([, , logit]) => Math.exp(logit - log_total));
   const restBefore = Math.max(0, 1 - before.reduce((a, b) => a + b, 0));
-  const after = core && candidates.length ? core.odds(settings, candidates.map(([, , logit]) => logit), rest) : null;
-  const rows = candidates.map(([id, text], k) => ({ id, text, before: before[k], after: after && after.odds[k] }));
-  return { rows, restBefore, restAfter: after && after.rest };
+  const after =
+    core && candidates.length
+      ? core.odds(
+          settings,
+          candidates.map(([, , logit]) => logit),
+          rest,
+        )
+      : null;
+  const rows = candidates.map(([id, text], k) => ({ id, text, before: before[k], after: after?.odds[k] ?? null }));
+  return { rows, restBefore, restAfter: after?.rest ?? null };
 }

@@ -6,7 +6,8 @@ export const SLIDERS = SETTINGS.filter(({ step }) => step);
 
 // What changes nothing, of each setting that has such a value.
 export const neutral = Object.fromEntries(
-  SETTINGS.filter((row) => row.neutral !== null).map((row) => [row.name, row.neutral]));
+  SETTINGS.filter((row) => row.neutral !== null).map((row) => [row.name, row.neutral]),
+);
 
 const { banned_words: _, ...open } = neutral;
 export const PRESETS = {
@@ -35,7 +36,11 @@ export function seedOf(text) {
 }
 
 // The words of a text that has commas between them, of any script.
-export const wordsIn = (text) => text.split(/[,\uff0c\u3001]/).map((word) => word.trim()).filter(Boolean);
+export const wordsIn = (text) =>
+  text
+    .split(/[,\uff0c\u3001]/)
+    .map((word) => word.trim())
+    .filter(Boolean);
 
 // What was kept, with whatever is missing or out of range as it is by default.
 export function repaired(kept) {

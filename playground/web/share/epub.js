@@ -14,30 +14,50 @@ const SIGNS = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x
 export async function epub(book, text) {
   const names = ["container.xml", "package.opf", "page.xhtml", "style.css"];
   const [container, parts, frame, style] = await Promise.all(names.map((name) => text(`share/epub/${name}`)));
-  const table = JSON.parse(await text("share/languages.json")), { stories } = book;
+  const table = JSON.parse(await text("share/languages.json")),
+    { stories } = book;
   const whole = languageOf(stories.map((story) => story.text).join("\n"), table);
   const languages = stories.map((story) => languageOf(story.text, table));
-  const page = (title, body, [language, direction]) => filled(frame, { title: escaped(title), body, language, direction });
+  const page = (title, body, [language, direction]) =>
+    filled(frame, { title: escaped(title), body, language, direction });
   const picture = new Uint8Array(await (await cover(book)).arrayBuffer());
   const image = `<div class="cover"><img src="cover.png" alt="${escaped(book.title)}"/></div>`;
   const each = (make) => stories.map((story, k) => make(k + 1, story)).join("");
-  return zip([
-    ["mimetype", TYPE], // the first: that is how a reader recognises the format
-    ["META-INF/container.xml", container],
-    ["book/book.opf", filled(parts, {
-      id: uuid(), title: escaped(book.title), by: escaped(book.by), language: whole[0], direction: whole[1],
-      languages: [...new Set([whole, ...languages].map(([code]) => `<dc:language>${code}</dc:language>`))].join(""),
-      modified: `${new Date().toISOString().slice(0, 19)}Z`,
-      items: each((k) => `<item id="page${k}" href="story${k}.xhtml" media-type="application/xhtml+xml"/>`),
-      order: each((k) => `<itemref idref="page${k}"/>`),
-    })],
-    ["book/style.css", style],
-    ["book/cover.png", picture],
-    ["book/cover.xhtml", page(book.title, image, languageOf(book.title, table))],
-    ["book/contents.xhtml", page("Contents", `<nav epub:type="toc"><h1 ${ENGLISH}>Contents</h1><ol>${
-      each((k, { title }) => `<li><a href="story${k}.xhtml">${escaped(title)}</a></li>`)}</ol></nav>`, whole)],
-    ...stories.map((story, k) => [`book/story${k + 1}.xhtml`, page(story.title, body(story), languages[k])]),
-  ], TYPE);
+  return zip(
+    [
+      ["mimetype", TYPE], // the first: that is how a reader recognises the format
+      ["META-INF/container.xml", container],
+      [
+        "book/book.opf",
+        filled(parts, {
+          id: uuid(),
+          title: escaped(book.title),
+          by: escaped(book.by),
+          language: whole[0],
+          direction: whole[1],
+          languages: [...new Set([whole, ...languages].map(([code]) => `<dc:language>${code}</dc:language>`))].join(""),
+          modified: `${new Date().toISOString().slice(0, 19)}Z`,
+          items: each((k) => `<item id="page${k}" href="story${k}.xhtml" media-type="application/xhtml+xml"/>`),
+          order: each((k) => `<itemref idref="page${k}"/>`),
+        }),
+      ],
+      ["book/style.css", style],
+      ["book/cover.png", picture],
+      ["book/cover.xhtml", page(book.title, image, languageOf(book.title, table))],
+      [
+        "book/contents.xhtml",
+        page(
+          "Contents",
+          `<nav epub:type="toc"><h1 ${ENGLISH}>Contents</h1><ol>${each(
+            (k, { title }) => `<li><a href="story${k}.xhtml">${escaped(title)}</a></li>`,
+          )}</ol></nav>`,
+          whole,
+        ),
+      ],
+      ...stories.map((story, k) => [`book/story${k + 1}.xhtml`, page(story.title, body(story), languages[k])]),
+    ],
+    TYPE,
+  );
 }
 
 // A part with its places in braces filled, each once and in one pass, so that no word of a story is one.
@@ -53,9 +73,12 @@ function uuid() {
 }
 
 function body(story) {
-  const text = paragraphs(story.text).map((part) => `<p dir="auto">${escaped(part)}</p>`).join("");
+  const text = paragraphs(story.text)
+    .map((part) => `<p dir="auto">${escaped(part)}</p>`)
+    .join("");
   const how = `${escaped(`${story.model}: ${story.settings}`)}.${
-    story.link ? ` <a href="${escaped(story.link)}">Open it</a>` : ""}`;
+    story.link ? ` <a href="${escaped(story.link)}">Open it</a>` : ""
+  }`;
   return `<h1 dir="auto">${escaped(story.title)}</h1><p class="by" dir="auto">${escaped(story.byline)}</p>${text}<p class="how" ${ENGLISH}>${how}</p>`;
 }
 

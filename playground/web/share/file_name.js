@@ -7,7 +7,11 @@ const RESERVED = /^(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])$/i;
 // A title as the name of a file, without its ending: letters, marks and numbers of any script, small, with hyphens
 // between words; "story" if the title has none of them.
 export function fileName(title) {
-  const kept = title.toLowerCase().normalize("NFC").replace(/[^\p{L}\p{M}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
+  const kept = title
+    .toLowerCase()
+    .normalize("NFC")
+    .replace(/[^\p{L}\p{M}\p{N}]+/gu, "-")
+    .replace(/^-|-$/g, "");
   const name = shortened([...kept]) || "story";
   return RESERVED.test(name) ? `${name}-story` : name;
 }

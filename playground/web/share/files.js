@@ -23,7 +23,8 @@ export const KINDS = Object.keys(FORMS);
 
 const MARKUP = /([\\`*_{}[\]<>()#+.!|~^&$=:-])/g; // what Markdown could take for its own
 const escaped = (text) => text.replace(MARKUP, "\\$1");
-const SCHEMA = 2, LENGTH_MAX = 1000; // as in playground/stories/story.py and engine/replay.py
+const SCHEMA = 2,
+  LENGTH_MAX = 1000; // as in playground/stories/story.py and engine/replay.py
 const INDENT = "inkling/"; // before a module's name in the HTML file's import map
 const READER = "editor/reader.js";
 const START = `import "${INDENT}${READER}";
@@ -61,8 +62,9 @@ export class StoryFiles {
 
   // A story as a Blob; null where the print window makes the file.
   async file(kind, story) {
-    const { type, make } = FORMS[kind], made = await make(story, this);
-    return typeof made === "string" ? new Blob([made], { type: `${type};charset=utf-8` }) : made ?? null;
+    const { type, make } = FORMS[kind],
+      made = await make(story, this);
+    return typeof made === "string" ? new Blob([made], { type: `${type};charset=utf-8` }) : (made ?? null);
   }
 
   async text(name) {
@@ -71,7 +73,8 @@ export class StoryFiles {
 
   // The story with what each token could have been: what a model wrote is written again, with its draws.
   async record(story) {
-    const ids = story.tokens.map((token) => token.i), parts = [];
+    const ids = story.tokens.map((token) => token.i),
+      parts = [];
     story.tokens.forEach(({ r }, k) => {
       if (r >= 0 && parts.at(-1)?.run === r && parts.at(-1).to === k) parts.at(-1).to += 1;
       else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
@@ -82,7 +85,12 @@ export class StoryFiles {
     });
     const { tokens, ended } = await this.source.record({ model: story.model, ids, parts: asked });
     const [first = { run: -1, from: ids.length }] = parts;
-    return { first: story.runs[first.run], length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)), tokens, ended };
+    return {
+      first: story.runs[first.run],
+      length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)),
+      tokens,
+      ended,
+    };
   }
 
   // The record as JSON (docs/formats.md), with the title, the author and the link.
@@ -90,7 +98,19 @@ export class StoryFiles {
     const { first, length, tokens, ended } = await this.record(story);
     const settings = { ...defaults(), ...first?.settings, length, seed: first?.seed ?? 0 };
     const { fingerprint: model, title, author, link } = story;
-    const record = { model, settings, prompt: "", prompt_ids: [], tokens, ended, begins_with: first?.begins ?? "", schema: SCHEMA, title, author, link };
+    const record = {
+      model,
+      settings,
+      prompt: "",
+      prompt_ids: [],
+      tokens,
+      ended,
+      begins_with: first?.begins ?? "",
+      schema: SCHEMA,
+      title,
+      author,
+      link,
+    };
     return `${JSON.stringify(record, null, 1)}\n`;
   }
 
@@ -126,14 +146,21 @@ export class StoryFiles {
       add(add(footer, "p", {}), "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
     }
     add(page.body, "script", { type: "application/json", id: "record" }, asData(record));
-    add(page.body, "script", { type: "application/json", id: "texts" }, asData(JSON.parse(await this.text("text.json"))));
+    add(
+      page.body,
+      "script",
+      { type: "application/json", id: "texts" },
+      asData(JSON.parse(await this.text("text.json"))),
+    );
     add(page.body, "script", { type: "module" }, START);
     return `<!doctype html>\n${page.documentElement.outerHTML}`;
   }
 
   // The reader's module and all that it imports, as addresses that hold the whole text.
   async importMap() {
-    const found = {}, waiting = [READER], form = /(\bfrom |\bimport )"(\.[\w./-]+\.js)"/g;
+    const found = {},
+      waiting = [READER],
+      form = /(\bfrom |\bimport )"(\.[\w./-]+\.js)"/g;
     while (waiting.length) {
       const name = waiting.pop();
       if (found[INDENT + name]) continue;
@@ -166,15 +193,19 @@ function markdownFile({ title, byline, text, model, settings, link }) {
   return `# ${escaped(title)}\n\n*${escaped(byline)}*\n\n${body}\n\n---\n\n${escaped(`${model}: ${settings}`)}.${link ? ` [Open it](${link})` : ""}\n`;
 }
 
-const dataAddress = (blob) => new Promise((resolve) => {
-  const reader = new FileReader();
-  reader.onload = () => resolve(reader.result);
-  reader.readAsDataURL(blob);
-});
+const dataAddress = (blob) =>
+  new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.readAsDataURL(blob);
+  });
 
 // JSON that no HTML parser takes for anything else.
-const asData = (value) => JSON.stringify(value, (_, one) => (typeof one === "number" ? Number(one.toFixed(6)) : one))
-  .replace(/[<>&\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const asData = (value) =>
+  JSON.stringify(value, (_, one) => (typeof one === "number" ? Number(one.toFixed(6)) : one)).replace(
+    /[<>&\u0080-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 
 // A script's text as the policy names it.
 async function allowed(script) {

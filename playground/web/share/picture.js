@@ -10,21 +10,33 @@ const SHAPES = { wide: [1200, 630], tall: [1080, 1350] }; // a link's preview, a
 const CODE = { wide: 220, tall: 330 }; // pixels of the link's code, about
 const COVER = [1184, 1680]; // as A5
 // The colours of style.css by day.
-const DESK = "#f3ecdf", PAPER = "#fffdf8", INK = "#2c2823", FAINT = "#655b4e", LINE = "#d9cdb7", OWN = "#294876";
+const DESK = "#f3ecdf",
+  PAPER = "#fffdf8",
+  INK = "#2c2823",
+  FAINT = "#655b4e",
+  LINE = "#d9cdb7",
+  OWN = "#294876";
 const ODDS = [null, "#fdf3cf", "#fbe3a0", "#f8cd7c", "#f3b06a", "#ec9a6e"];
-const MARGIN = 36, PADDING = 52, LEADING = 1.5, FOOT = 76;
+const MARGIN = 36,
+  PADDING = 52,
+  LEADING = 1.5,
+  FOOT = 76;
 const SIZES = [40, 38, 36, 34, 32, 30, 28, 26, 24]; // of the story's letters, the largest that fits
 
 const serif = (size, weight) => `${weight} ${size}px 'Inkling Serif', serif`;
 const sans = (size, weight) => `${weight} ${size}px 'Inkling Sans', sans-serif`;
 
 export async function draw(story, shape, odds) {
-  const [width, height] = SHAPES[shape], isWide = shape === "wide";
+  const [width, height] = SHAPES[shape],
+    isWide = shape === "wide";
   const on = await paper(width, height, MARGIN);
-  const left = MARGIN + PADDING, whole = width - 2 * left, bottom = height - MARGIN - 30;
+  const left = MARGIN + PADDING,
+    whole = width - 2 * left,
+    bottom = height - MARGIN - 30;
   let beside = 0; // the code takes the corner from the text
   if (qr.fits(story.link)) beside = 16 + qr.draw(on, story.link, width - left + 8, bottom + 8, CODE[shape]);
-  const column = whole - (isWide ? beside : 0), floor = bottom - Math.max(FOOT, isWide ? 0 : beside);
+  const column = whole - (isWide ? beside : 0),
+    floor = bottom - Math.max(FOOT, isWide ? 0 : beside);
   const top = heading(on, story.title, left, MARGIN + 40, column);
   new Words(on, story).write({ left, top, column, height: floor - top }, odds);
   const foot = [story.author ? `${story.model} · ${story.settings}` : story.settings, story.byline];
@@ -38,7 +50,8 @@ export async function draw(story, shape, odds) {
 }
 
 export async function cover(book) {
-  const [width, height] = COVER, column = width - 2 * (2 * MARGIN + PADDING);
+  const [width, height] = COVER,
+    column = width - 2 * (2 * MARGIN + PADDING);
   const on = await paper(width, height, 2 * MARGIN);
   on.textAlign = "center";
   on.fillStyle = INK;
@@ -88,7 +101,8 @@ function titleLines(on, title, column, most) {
 
 // The title, in at most two lines; the y below it.
 function heading(on, title, left, top, column) {
-  let lines = [], size = 0;
+  let lines = [],
+    size = 0;
   for (size of [54, 46, 40]) {
     on.font = serif(size, 600);
     lines = titleLines(on, title, column, 2);
@@ -114,7 +128,8 @@ class Words {
     this.styles = []; // the same of tokens in a row that look alike: letters that join are drawn in one go
     let at = whole.trimStart().length - whole.length;
     for (const { t, s, r } of tokens) {
-      const own = r < 0, span = { from: Math.max(0, at), to: at + t.length, own, level: own || s === null ? 0 : surpriseLevel(s) };
+      const own = r < 0,
+        span = { from: Math.max(0, at), to: at + t.length, own, level: own || s === null ? 0 : surpriseLevel(s) };
       at = span.to;
       if (at <= 0) continue;
       this.spans.push(span);
@@ -126,7 +141,8 @@ class Words {
 
   // The parts of a range that look alike, [from, to, own].
   partsOf(start, end) {
-    return this.styles.filter(({ from, to }) => from < end && to > start)
+    return this.styles
+      .filter(({ from, to }) => from < end && to > start)
       .map(({ from, to, own }) => [Math.max(from, start), Math.min(to, end), own]);
   }
 
@@ -141,7 +157,8 @@ class Words {
 
   // The lines in the largest letters in which all fit; or in the smallest, cut at a sentence.
   fitting(column, height) {
-    const widthOf = (start, end) => this.widthOf(start, end), most = () => Math.floor(height / (this.size * LEADING));
+    const widthOf = (start, end) => this.widthOf(start, end),
+      most = () => Math.floor(height / (this.size * LEADING));
     const lines = () => linesOf(this.text, column, widthOf, most() + 1);
     let found = [];
     for (this.size of SIZES) {
@@ -163,11 +180,15 @@ class Words {
     on.textAlign = "left";
     this.fitting(column, height).forEach(([start, end], k) => {
       const baseline = top + Math.round(this.size * (1.1 + LEADING * k));
-      const begins = this.text.lastIndexOf("\n", start - 1) + 1, [paragraph] = this.text.slice(begins).split("\n", 1);
+      const begins = this.text.lastIndexOf("\n", start - 1) + 1,
+        [paragraph] = this.text.slice(begins).split("\n", 1);
       on.direction = directionOf(paragraph);
       // Where a part of the line begins that is `before` pixels from the line's start.
       const x = (before, width) => (on.direction === "rtl" ? left + column - before - width : left + before);
-      if (odds) this.tint(start, end, (before, width) => on.fillRect(x(before, width), baseline - this.size, width, 1.3 * this.size));
+      if (odds)
+        this.tint(start, end, (before, width) =>
+          on.fillRect(x(before, width), baseline - this.size, width, 1.3 * this.size),
+        );
       let before = 0;
       for (const [from, to, own] of this.partsOf(start, end)) {
         const width = this.widthOf(from, to); // sets the font
@@ -181,7 +202,8 @@ class Words {
   // Colours a line's words by their surprise; the space before a word has no colour.
   tint(start, end, fill) {
     for (const { from, to, level } of this.spans) {
-      const last = Math.min(to, end), text = this.text.slice(Math.max(from, start), last);
+      const last = Math.min(to, end),
+        text = this.text.slice(Math.max(from, start), last);
       if (!ODDS[level] || from >= end || to <= start || !text.trim()) continue;
       const before = this.widthOf(start, last - text.trimStart().length);
       this.on.fillStyle = ODDS[level];

@@ -7,7 +7,8 @@ import { paragraphs } from "../story/shared_story.js";
 
 // Several stories get contents and, as a book with a title of its own, a cover.
 export function print(book) {
-  const { title, by, stories } = book, sheet = document.createElement("article");
+  const { title, by, stories } = book,
+    sheet = document.createElement("article");
   sheet.className = "print";
   if (stories.length > 1 || title !== stories[0].title) {
     const cover = add(sheet, "header");
@@ -31,11 +32,15 @@ export function print(book) {
   document.title = title; // the file's name
   document.body.append(sheet);
   document.body.classList.add("printing");
-  addEventListener("afterprint", () => {
-    document.title = before;
-    document.body.classList.remove("printing");
-    sheet.remove();
-  }, { once: true });
+  addEventListener(
+    "afterprint",
+    () => {
+      document.title = before;
+      document.body.classList.remove("printing");
+      sheet.remove();
+    },
+    { once: true },
+  );
   window.print();
 }
 

@@ -11,7 +11,8 @@ import { storage } from "../story/storage.js";
 
 const AT_REST = 500; // ms without a key after which the picture is drawn again
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
-const BOOK = "inkling-book", AUTHOR = "inkling-author"; // in localStorage
+const BOOK = "inkling-book",
+  AUTHOR = "inkling-author"; // in localStorage
 
 // Whether an address leads to the computer that opens it.
 export const isLocal = (address) => LOCAL.includes(new URL(address).hostname);
@@ -105,7 +106,8 @@ export class SharePanel {
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
     this.part("made").hidden = !files;
-    const first = beginning(this.writer.sheet.text), title = this.field("title");
+    const first = beginning(this.writer.sheet.text),
+      title = this.field("title");
     if (title.placeholder !== first) title.value = ""; // another story; the same one keeps its title
     title.placeholder = first;
     this.say("");
@@ -163,17 +165,23 @@ export class SharePanel {
 
   // The story for `writer.files`.
   get story() {
-    const { tokens, doc, model } = this.writer, { title, author } = this;
-    const { name, fingerprint } = model, link = this.field("link").value;
+    const { tokens, doc, model } = this.writer,
+      { title, author } = this;
+    const { name, fingerprint } = model,
+      link = this.field("link").value;
     return sharedStory({ tokens, runs: doc.runs, model: name, fingerprint }, { title, author, link });
   }
 
   makePicture() {
-    return this.writer.files.picture(this.story, { tall: this.field("tall").checked, odds: this.field("picture-odds").checked });
+    return this.writer.files.picture(this.story, {
+      tall: this.field("tall").checked,
+      odds: this.field("picture-odds").checked,
+    });
   }
 
   async showPicture() {
-    const image = this.part("picture"), turn = (this.turn = (this.turn ?? 0) + 1);
+    const image = this.part("picture"),
+      turn = (this.turn = (this.turn ?? 0) + 1);
     image.alt = this.writer.language.say("picture_alt");
     try {
       const address = await addressOf(await this.makePicture());
@@ -308,7 +316,11 @@ export class SharePanel {
   }
 
   async saveBook(kind) {
-    const { title, stories: [first] } = this.book, { files } = this.writer;
+    const {
+        title,
+        stories: [first],
+      } = this.book,
+      { files } = this.writer;
     const make = async () => {
       const book = bookOf(await this.storiesOfBook(), title);
       return kind === "epub" ? files.epub(book) : files.print(book);
@@ -318,13 +330,18 @@ export class SharePanel {
 
   // The book's stories for `writer.files`. Throws an Error that names an entry that cannot be read.
   async storiesOfBook() {
-    const { stories } = this.book, { language, sharing } = this.writer, found = [];
-    if (stories.length > STORIES_MAX) throw new Error(language.say("book_full", { n: stories.length, max: STORIES_MAX }));
+    const { stories } = this.book,
+      { language, sharing } = this.writer,
+      found = [];
+    if (stories.length > STORIES_MAX)
+      throw new Error(language.say("book_full", { n: stories.length, max: STORIES_MAX }));
     for (const entry of stories) {
       try {
         found.push(await sharing.storyOf(entry));
       } catch (problem) {
-        throw new Error(language.say("book_story", { k: found.length + 1, why: problem.message || language.say("lost") }));
+        throw new Error(
+          language.say("book_story", { k: found.length + 1, why: problem.message || language.say("lost") }),
+        );
       }
     }
     return found;
@@ -360,28 +377,31 @@ export class SharePanel {
     const { stories } = this.book;
     this.part("book-count").textContent = stories.length ? `(${stories.length})` : "";
     for (const button of this.element.querySelectorAll("[data-book]")) button.disabled = !stories.length;
-    this.part("book-list").replaceChildren(...stories.map(({ link = "", title, author }, k) => {
-      const item = document.createElement("li");
-      const name = document.createElement("span");
-      name.textContent = [title || `…${link.slice(-24)}`, author].filter(Boolean).join(", ");
-      const remove = document.createElement("button");
-      remove.type = "button";
-      remove.className = "quiet";
-      remove.dataset.remove = String(k + 1);
-      remove.textContent = "✕";
-      remove.setAttribute("aria-label", `${this.writer.language.say("prune")}: ${name.textContent}`);
-      item.append(name, remove);
-      return item;
-    }));
+    this.part("book-list").replaceChildren(
+      ...stories.map(({ link = "", title, author }, k) => {
+        const item = document.createElement("li");
+        const name = document.createElement("span");
+        name.textContent = [title || `…${link.slice(-24)}`, author].filter(Boolean).join(", ");
+        const remove = document.createElement("button");
+        remove.type = "button";
+        remove.className = "quiet";
+        remove.dataset.remove = String(k + 1);
+        remove.textContent = "✕";
+        remove.setAttribute("aria-label", `${this.writer.language.say("prune")}: ${name.textContent}`);
+        item.append(name, remove);
+        return item;
+      }),
+    );
   }
 }
 
 // A picture's whole content as an address, which the page's policy allows.
-const addressOf = (blob) => new Promise((resolve, reject) => {
-  const reader = new FileReader();
-  reader.onload = () => resolve(reader.result);
-  reader.onerror = () => reject(reader.error);
-  reader.readAsDataURL(blob);
-});
+const addressOf = (blob) =>
+  new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
 
 const bookIn = (kept) => (Array.isArray(kept?.stories) ? kept : null);

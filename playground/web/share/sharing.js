@@ -46,7 +46,14 @@ export class Sharing {
         names.push(branch.name);
       }
     }
-    const used = [...new Set(all.flat().map((token) => token.r).filter((run) => run >= 0))];
+    const used = [
+      ...new Set(
+        all
+          .flat()
+          .map((token) => token.r)
+          .filter((run) => run >= 0),
+      ),
+    ];
     const packed = (tokens) => tokens.map((token) => [token.i, used.indexOf(token.r)]);
     return {
       model: model.fingerprint,
@@ -58,7 +65,10 @@ export class Sharing {
         const common = all.slice(0, k + 1).map((other) => tree.shared(other, tokens));
         const shared = Math.max(...common);
         return {
-          leaves: common.indexOf(shared), shared, name: names[k + 1], tokens: packed(tokens.slice(shared)),
+          leaves: common.indexOf(shared),
+          shared,
+          name: names[k + 1],
+          tokens: packed(tokens.slice(shared)),
         };
       }),
     };
@@ -81,8 +91,10 @@ export class Sharing {
   // The model that wrote a link's story, else one that reads its tokens; undefined if none does.
   modelOf(link) {
     const { models, model } = this.writer;
-    return models.find(({ fingerprint }) => fingerprint?.startsWith(link.model))
-      ?? [model, ...models].find(({ tokenizer }) => permalink.hasTokenizer(link, tokenizer));
+    return (
+      models.find(({ fingerprint }) => fingerprint?.startsWith(link.model)) ??
+      [model, ...models].find(({ tokenizer }) => permalink.hasTokenizer(link, tokenizer))
+    );
   }
 
   noModel({ name }) {
@@ -99,7 +111,8 @@ export class Sharing {
 
   // The link that somebody pasted into its field.
   async openField() {
-    const field = this.writer.field("open"), text = field.value.trim();
+    const field = this.writer.field("open"),
+      text = field.value.trim();
     if (!text || this.writer.writing) return;
     field.value = "";
     this.writer.appearance.showTitle({ isAnother: true });
@@ -115,7 +128,8 @@ export class Sharing {
       this.writer.say(this.writer.language.say(why, values));
       return;
     }
-    const reader = this.modelOf(link), known = reader.fingerprint?.startsWith(link.model);
+    const reader = this.modelOf(link),
+      known = reader.fingerprint?.startsWith(link.model);
     this.writer.field("model").value = reader.name;
     showFacts(this.writer);
     try {
@@ -139,13 +153,15 @@ export class Sharing {
   // The story of a book's entry for other people: of a `link`, or of a `story` that no link holds. Throws an Error
   // with a sentence where no model here reads it.
   async storyOf({ link: written = "", story = null, title, author }) {
-    const found = story ? { text: "", link: story } : (await this.reader())(written), { text, link } = found;
+    const found = story ? { text: "", link: story } : (await this.reader())(written),
+      { text, link } = found;
     const reader = link && this.modelOf(link);
     if (!reader) {
       const { why, values } = link ? this.noModel(link) : found;
       throw new Error(this.writer.language.say(why, values));
     }
-    const tokens = await this.read(link.tokens, [], reader.name), model = link.name || "a small language model";
+    const tokens = await this.read(link.tokens, [], reader.name),
+      model = link.name || "a small language model";
     return sharedStory({ tokens, runs: link.runs, model }, { title, author, link: text && this.address(text) });
   }
 
@@ -153,7 +169,9 @@ export class Sharing {
   async read(tokens, before, model = this.writer.model.name) {
     if (!tokens.length) return [];
     const found = await this.writer.source.score({
-      model, ids: before.map((token) => token.i), text: "",
+      model,
+      ids: before.map((token) => token.i),
+      text: "",
       given: tokens.map(([id]) => id),
     });
     return found.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
@@ -170,8 +188,14 @@ export class Sharing {
       const { settings, seed, begins, beyond } = runs[r];
       const before = tokens.slice(0, k);
       const request = {
-        ...this.writer.generation.request(before, { settings: { ...settings, length: Math.min(end - k, 1000) } }, [seed], {}),
-        begins_with: begins, beyond_end: beyond,
+        ...this.writer.generation.request(
+          before,
+          { settings: { ...settings, length: Math.min(end - k, 1000) } },
+          [seed],
+          {},
+        ),
+        begins_with: begins,
+        beyond_end: beyond,
       };
       const written = [];
       for await (const message of this.writer.source.write(request, new AbortController().signal)) {

@@ -2,11 +2,13 @@
 
 const words = new Intl.Segmenter(undefined, { granularity: "word" });
 const characters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-const SPACE_AT_END = /[^\S\u00a0\u202f]+$/, SPACE_AT_START = /^[^\S\u00a0\u202f]+/; // but no-break spaces
+const SPACE_AT_END = /[^\S\u00a0\u202f]+$/,
+  SPACE_AT_START = /^[^\S\u00a0\u202f]+/; // but no-break spaces
 // Scripts without spaces between words, and emoji: a line may end beside each of their words.
 const SPACELESS =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Extended_Pictographic}]/u;
-const OPENING = /[\p{Ps}\p{Pi}]$/u, CLOSING = /^[\p{Pe}\p{Pf}\p{Po}\p{M}ー々]/u; // ends no line, begins none
+const OPENING = /[\p{Ps}\p{Pi}]$/u,
+  CLOSING = /^[\p{Pe}\p{Pf}\p{Po}\p{M}ー々]/u; // ends no line, begins none
 const RIGHT_TO_LEFT =
   /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 const SENTENCE_END = /[.!?…]["'”’)]*(?=\s)|[。！？।؟۔]["'”’)」』]*/gu;
@@ -18,7 +20,8 @@ export const charactersOf = (text) => [...characters.segment(text)].map(({ segme
 
 // The parts of a text between which a line may end; the spaces between two are the first one's.
 export function* partsOf(text) {
-  let part = "", last = "";
+  let part = "",
+    last = "";
   for (const { segment } of words.segment(text)) {
     if (part && mayEnd(last, segment)) {
       yield part;
@@ -43,7 +46,8 @@ export function linesOf(text, column, widthOf, most = Infinity) {
   const endOf = (start, end) => start + text.slice(start, end).replace(SPACE_AT_END, "").length;
   let at = 0;
   for (const paragraph of text.split("\n")) {
-    let start = at + (SPACE_AT_START.exec(paragraph)?.[0].length ?? 0), end = start;
+    let start = at + (SPACE_AT_START.exec(paragraph)?.[0].length ?? 0),
+      end = start;
     for (const part of partsOf(paragraph.slice(start - at))) {
       if (lines.length >= most) return lines;
       const stop = end + part.length;

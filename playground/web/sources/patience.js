@@ -1,7 +1,9 @@
 // A server that is busy says after how many seconds it may be asked again ("429" with "retry-after"): the page
 // waits and asks again, for a whole class behind one address is not too much for it for long.
 
-const TRIES = 60, USUAL = 2, LONGEST = 60; // seconds
+const TRIES = 60,
+  USUAL = 2,
+  LONGEST = 60; // seconds
 
 export class Busy extends Error {
   constructor(message, seconds = USUAL) {
@@ -35,10 +37,11 @@ export async function patiently(ask, { onWait = () => {}, signal, pause = wait }
   }
 }
 
-const wait = (ms, signal) => new Promise((resolve) => {
-  const timer = setTimeout(resolve, ms);
-  signal?.addEventListener("abort", () => {
-    clearTimeout(timer);
-    resolve();
+const wait = (ms, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
   });
-});

@@ -17,10 +17,13 @@ export class Server {
   // says so before its first message.
   async *call(name, request, signal) {
     let messages = null;
-    const first = await patiently(() => {
-      messages = this.attempt(name, request, signal);
-      return messages.next();
-    }, { onWait: this.onWait, signal });
+    const first = await patiently(
+      () => {
+        messages = this.attempt(name, request, signal);
+        return messages.next();
+      },
+      { onWait: this.onWait, signal },
+    );
     try {
       for (let found = first; !found.done; found = await messages.next()) yield found.value;
     } finally {
@@ -77,7 +80,8 @@ export class Server {
   // the rest is asked for in another call, as if somebody had pressed Continue.
   async *write(request, signal) {
     const received = []; // ids of the only stream
-    let asked = request, typed = 0;
+    let asked = request,
+      typed = 0;
     while (asked) {
       let rest = null;
       for await (const message of this.call("page_write", asked, signal)) {

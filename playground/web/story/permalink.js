@@ -10,17 +10,33 @@ import { SETTINGS } from "../sampling/settings_table.js";
 // By what the runs hold, and whether the story has other branches. Versions 1 and 2 name no tokenizer, and know
 // one space, and no other text, that the model's first token begins with. Versions 5 and 6 hold settings that
 // came later.
-const VERSIONS = [[1, 2], [3, 4], [5, 6]];
-const PLAIN = 0, NAMED = 1, LATER = 2;
-const TOKENIZER_DIGITS = 4, UNKNOWN = "0000"; // hexadecimal, of the tokenizer's fingerprint
-const CLASSES = [[1, 5], [2, 8], [3, 11]]; // of common tokens: bits of the prefix, bits of the rank
+const VERSIONS = [
+  [1, 2],
+  [3, 4],
+  [5, 6],
+];
+const PLAIN = 0,
+  NAMED = 1,
+  LATER = 2;
+const TOKENIZER_DIGITS = 4,
+  UNKNOWN = "0000"; // hexadecimal, of the tokenizer's fingerprint
+const CLASSES = [
+  [1, 5],
+  [2, 8],
+  [3, 11],
+]; // of common tokens: bits of the prefix, bits of the rank
 const RARE_BITS = 20; // of any other id
-const NAME_MAX = 63, RUNS_MAX = 500, TOKENS_MAX = 10_000;
-const BRANCHES_MAX = 200, SPREAD_MAX = 50_000; // branches, and tokens of all of them written out
+const NAME_MAX = 63,
+  RUNS_MAX = 500,
+  TOKENS_MAX = 10_000;
+const BRANCHES_MAX = 200,
+  SPREAD_MAX = 50_000; // branches, and tokens of all of them written out
 const TEXT_MAX = 60_000; // letters; more are refused before they are read
 const POSSIBLE_MAX = 4_000; // parts of what somebody passes on that are tried
 const BY_NUMBER = new Map(SETTINGS.map((row) => [row.link, row]));
-const ALWAYS = [1, 2, 3, 4, 5, 6, 7], WORDS = 8, FIRST_LATER = 9; // numbers of settings: before and after a run's flags
+const ALWAYS = [1, 2, 3, 4, 5, 6, 7],
+  WORDS = 8,
+  FIRST_LATER = 9; // numbers of settings: before and after a run's flags
 const SETTINGS_MAX = 1_000; // the highest number of a setting
 
 export class Damaged extends Error {}
@@ -40,7 +56,8 @@ const check = (what, count, most) => {
 };
 
 // Whether a link's tokens are ids of the tokenizer with that fingerprint, as far as the link says.
-export const hasTokenizer = ({ tokenizer }, fingerprint = "") => tokenizer === UNKNOWN || fingerprint.startsWith(tokenizer);
+export const hasTokenizer = ({ tokenizer }, fingerprint = "") =>
+  tokenizer === UNKNOWN || fingerprint.startsWith(tokenizer);
 
 // Throws TooLong for a story that no link can hold.
 export function encode({ model, tokenizer = "", name, runs, tokens, branches = [] }, common) {
@@ -48,7 +65,11 @@ export function encode({ model, tokenizer = "", name, runs, tokens, branches = [
   check("tokens", Math.max(...lengths), TOKENS_MAX);
   check("runs", runs.length, RUNS_MAX);
   check("branches", branches.length, BRANCHES_MAX);
-  check("spread", lengths.reduce((sum, length) => sum + length, 0), SPREAD_MAX);
+  check(
+    "spread",
+    lengths.reduce((sum, length) => sum + length, 0),
+    SPREAD_MAX,
+  );
   const bits = new Writer(common);
   const kind = kindOf(tokenizer, runs);
   bits.add(VERSIONS[kind][Number(branches.length > 0)], 4);
@@ -84,7 +105,8 @@ export function decode(text, common) {
   const version = bits.take(4);
   const kind = VERSIONS.findIndex((both) => both.includes(version));
   if (kind < 0) throw new Newer();
-  const model = bits.digits(16), tokenizer = kind === PLAIN ? "" : bits.digits(TOKENIZER_DIGITS);
+  const model = bits.digits(16),
+    tokenizer = kind === PLAIN ? "" : bits.digits(TOKENIZER_DIGITS);
   const name = bits.text(6);
   const runs = Array.from({ length: bits.number(RUNS_MAX) }, () => readRun(bits, kind));
   const tokens = bits.tokens(runs.length);
@@ -96,8 +118,7 @@ export function decode(text, common) {
 // The bytes of a link's text before their checksum; null if it is not whole.
 function dataOf(text) {
   if (text.length > TEXT_MAX || !/^[\w-]+$/.test(text) || text.length % 4 === 1) return null;
-  const whole = Uint8Array.from(
-    atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+  const whole = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
   if (whole.length < 5) return null;
   const data = whole.subarray(0, -4);
   const [a, b, c, d] = whole.subarray(-4);
@@ -106,7 +127,8 @@ function dataOf(text) {
 
 // The other branches of a story that has `length` tokens.
 function readBranches(bits, runs, length) {
-  const branches = [], lengths = [length];
+  const branches = [],
+    lengths = [length];
   let spread = length;
   for (let left = bits.number(BRANCHES_MAX); left > 0; left -= 1) {
     const leaves = bits.number(branches.length);
@@ -124,7 +146,8 @@ function readBranches(bits, runs, length) {
 // chats and mails put around it or break it with. The checksum says which part is the link; where none is
 // whole, the first part, which `decode` refuses.
 export function textIn(written) {
-  let first = null, count = 0;
+  let first = null,
+    count = 0;
   for (const text of possibleTexts(written.slice(0, 4 * TEXT_MAX))) {
     if (dataOf(text)) return text;
     first ??= text;
@@ -140,10 +163,12 @@ const LETTERS = /[\w-]*/y;
 // What could be a link's text, the likeliest first.
 function* possibleTexts(written) {
   const versions = new Set([written, unescaped(written), unescaped(unescaped(written))]); // mail filters escape it
-  for (const start of [/\/s\/|[?&]story=/g, /(?<![\w-])(?=[\w-]{8})/g]) { // the shortest link has 8 characters
+  for (const start of [/\/s\/|[?&]story=/g, /(?<![\w-])(?=[\w-]{8})/g]) {
+    // the shortest link has 8 characters
     for (const version of versions) {
       for (const found of version.matchAll(start)) {
-        let text = "", at = found.index + found[0].length;
+        let text = "",
+          at = found.index + found[0].length;
         while (text.length <= TEXT_MAX) {
           const letters = matchAt(LETTERS, version, at);
           text += letters;
@@ -164,7 +189,8 @@ function matchAt(expression, text, at) {
   return expression.exec(text)?.[0] ?? "";
 }
 
-const unescaped = (text) => text.replace(/%[0-7][0-9a-f]/gi, (code) => String.fromCharCode(parseInt(code.slice(1), 16)));
+const unescaped = (text) =>
+  text.replace(/%[0-7][0-9a-f]/gi, (code) => String.fromCharCode(parseInt(code.slice(1), 16)));
 
 // What the runs of a link must hold: the first index of VERSIONS.
 function kindOf(tokenizer, runs) {
@@ -214,7 +240,8 @@ function readRun(bits, kind) {
 
 // A name of at most 63 bytes, cut between letters.
 function short(name) {
-  let found = "", length = 0;
+  let found = "",
+    length = 0;
   for (const letter of name) {
     length += new TextEncoder().encode(letter).length;
     if (length > NAME_MAX) break;
@@ -327,7 +354,9 @@ class Reader {
   }
 
   number(most) {
-    let value = 0, scale = 1, group;
+    let value = 0,
+      scale = 1,
+      group;
     do {
       group = this.take(5);
       value += (group & 15) * scale;
@@ -356,8 +385,12 @@ class Reader {
       if (!words.every((word) => word.trim() && word.length <= 100)) throw new Damaged();
       return words;
     }
-    const value = kind === "float" ? this.number(Math.round(high * 1000)) / 1000
-      : high < 2 ** 16 ? this.number(high) : this.take(32);
+    const value =
+      kind === "float"
+        ? this.number(Math.round(high * 1000)) / 1000
+        : high < 2 ** 16
+          ? this.number(high)
+          : this.take(32);
     if (value < low) throw new Damaged();
     return value;
   }
@@ -365,7 +398,8 @@ class Reader {
   tokens(runs) {
     const owners = [];
     for (let left = this.number(TOKENS_MAX); left > 0; left -= 1) {
-      const run = this.number(runs) - 1, count = this.number(TOKENS_MAX);
+      const run = this.number(runs) - 1,
+        count = this.number(TOKENS_MAX);
       if (!count || owners.length + count > TOKENS_MAX) throw new Damaged();
       for (let k = 0; k < count; k += 1) owners.push(run);
     }

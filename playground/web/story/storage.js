@@ -67,7 +67,9 @@ class Area {
       const area = this.find();
       area.removeItem(scoped(name, this.scope));
       area.removeItem(name);
-    } catch { /* it is not there either */ }
+    } catch {
+      /* it is not there either */
+    }
   }
 }
 

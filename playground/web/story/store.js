@@ -10,9 +10,13 @@
 
 import { inTime } from "./storage.js";
 
-const DATABASE = "inkling-stories", STORES = { heads: "id", bodies: "id", left: "rev", about: "name" };
-const TAB = "inkling-tab", CHANGES = "inkling-changes"; // in sessionStorage
-const OLD = "inkling", OLD_STORE = "stories", OLD_LEFT = "inkling-left"; // names of older versions
+const DATABASE = "inkling-stories",
+  STORES = { heads: "id", bodies: "id", left: "rev", about: "name" };
+const TAB = "inkling-tab",
+  CHANGES = "inkling-changes"; // in sessionStorage
+const OLD = "inkling",
+  OLD_STORE = "stories",
+  OLD_LEFT = "inkling-left"; // names of older versions
 const AT_REST = 300; // ms after a change until it is written
 const ANSWER = 60; // ms in which other tabs say which story they have open
 const REVISIONS = 8; // changes of a story that a tab remembers as its own
@@ -69,7 +73,8 @@ export class Store {
     await this.connect();
     await this.takeOver(wanted).catch((problem) => this.fail(problem)); // what is here can be read all the same
     await this.writeLeft();
-    const held = await holding, row = this.rowOf(wanted);
+    const held = await holding,
+      row = this.rowOf(wanted);
     const story = !wanted || held.has(row) ? newId() : wanted; // another one in a duplicated tab
     const unwritten = this.waiting.get(wanted);
     if (unwritten) {
@@ -145,16 +150,21 @@ export class Store {
   // Resolves to what `work` returns when all of it is written; else nothing of it is.
   transact(mode, work) {
     return new Promise((resolve, reject) => {
-      const rows = this.rows(mode), { transaction } = rows.heads;
+      const rows = this.rows(mode),
+        { transaction } = rows.heads;
       let result, failure;
       transaction.oncomplete = () => resolve(result);
       transaction.onabort = () => reject(transaction.error ?? failure);
-      work(rows).then((value) => (result = value)).catch((problem) => {
-        failure = problem;
-        try {
-          transaction.abort();
-        } catch { /* it was, for the same reason */ }
-      });
+      work(rows)
+        .then((value) => (result = value))
+        .catch((problem) => {
+          failure = problem;
+          try {
+            transaction.abort();
+          } catch {
+            /* it was, for the same reason */
+          }
+        });
     });
   }
 
@@ -168,7 +178,8 @@ export class Store {
     }
     const rows = await answer(before.transaction(OLD_STORE).objectStore(OLD_STORE).getAll());
     before.close();
-    const left = this.storage.tab.value(OLD_LEFT), own = rows.find(({ id }) => id === tab);
+    const left = this.storage.tab.value(OLD_LEFT),
+      own = rows.find(({ id }) => id === tab);
     if (left && !own) rows.push({ id: tab ?? newId(), ...left });
     else if (left && !(own.at > left.at)) Object.assign(own, left);
     rows.sort((one, other) => one.at - other.at);
@@ -197,7 +208,10 @@ export class Store {
   }
 
   forget(row, rev) {
-    this.known.set(row, this.known.get(row).filter((other) => other !== rev));
+    this.known.set(
+      row,
+      this.known.get(row).filter((other) => other !== rev),
+    );
   }
 
   // Whether this tab has read or written the story, or will.
@@ -206,7 +220,9 @@ export class Store {
   }
 
   change([story, make]) {
-    const id = this.rowOf(story), bases = this.known.get(id) ?? [], rev = newId();
+    const id = this.rowOf(story),
+      bases = this.known.get(id) ?? [],
+      rev = newId();
     this.remember(id, rev);
     return { id, rev, bases, ...make() };
   }
@@ -301,7 +317,9 @@ export class Store {
       const { left } = this.rows("readwrite");
       for (const change of changes) left.put(change);
       left.transaction.commit();
-    } catch { /* there is no database, or it is closed */ }
+    } catch {
+      /* there is no database, or it is closed */
+    }
   }
 
   // All stories
@@ -317,7 +335,8 @@ export class Store {
     await this.flush();
     const heads = this.database ? await this.heads() : [];
     for (const [story, make] of this.waiting) {
-      const id = this.rowOf(story), { text, size } = make();
+      const id = this.rowOf(story),
+        { text, size } = make();
       const known = heads.findIndex((head) => head.id === id);
       const [head] = known < 0 ? [{ name: "" }] : heads.splice(known, 1);
       heads.unshift({ ...head, id, text, size });

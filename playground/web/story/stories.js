@@ -33,7 +33,14 @@ export class Stories {
     const signed = tree.signature(this.writer.models[0]);
     const doc = isRecord ? tree.fromRecord(record, signed) : tree.emptyDocument();
     // What cannot be read is left as it is.
-    return { doc: { ...doc, story: value ? newId() : story }, past: [], future: [], settings, odds: odds ?? isRecord, isRecord };
+    return {
+      doc: { ...doc, story: value ? newId() : story },
+      past: [],
+      future: [],
+      settings,
+      odds: odds ?? isRecord,
+      isRecord,
+    };
   }
 
   // Puts a story on the page.
@@ -93,7 +100,8 @@ export class Stories {
   // The page is being left.
   leave() {
     this.keep();
-    const doc = this.keptOf(this.writer.doc), { settings, odds, history } = this.writer;
+    const doc = this.keptOf(this.writer.doc),
+      { settings, odds, history } = this.writer;
     if (doc === this.untouched && tree.hasText(doc) && !this.store.isKept(doc.story)) {
       this.store.keepTab({ story: doc.story, settings, odds, shown: packedWithSteps(doc, history) });
     }
@@ -102,7 +110,8 @@ export class Stories {
 
   keep() {
     const { writer } = this;
-    const doc = this.keptOf(writer.doc), { settings, odds } = writer;
+    const doc = this.keptOf(writer.doc),
+      { settings, odds } = writer;
     const empty = !tree.hasText(doc);
     // A database that does not answer now may do so after a reload.
     if (doc !== this.untouched || !this.problem) this.store.keepTab({ story: doc.story, settings, odds, empty });
@@ -175,7 +184,8 @@ export class Stories {
       if (!doc) continue;
       const { id, name, value } = story;
       good.push({
-        id: typeof id === "string" ? id : null, name: typeof name === "string" ? name : "",
+        id: typeof id === "string" ? id : null,
+        name: typeof name === "string" ? name : "",
         value: { doc: value.doc, settings: value.settings, odds: Boolean(value.odds) },
         ...beginning(tree.textOf(tree.current(doc).tokens)),
       });

@@ -22,8 +22,11 @@ export function emptyDocument(model = null, story = null) {
 const FINGERPRINT = 16; // hexadecimal digits that are kept of a fingerprint
 
 // Which model it is: of its own fingerprint and its tokenizer's (pages/model_info.py).
-export const signature = ({ name, fingerprint, tokenizer }) =>
-  ({ name, fingerprint: fingerprint?.slice(0, FINGERPRINT) ?? null, tokenizer: tokenizer ?? null });
+export const signature = ({ name, fingerprint, tokenizer }) => ({
+  name,
+  fingerprint: fingerprint?.slice(0, FINGERPRINT) ?? null,
+  tokenizer: tokenizer ?? null,
+});
 
 // Whether a document's ids and their surprise are of this model. Links of older versions name no tokenizer.
 export function isOf({ model }, other) {
@@ -60,7 +63,6 @@ export function seam(tokens) {
   return [tokens.slice(0, start), textOf(tokens.slice(start))];
 }
 
-
 function withBranch(doc, branch) {
   return { ...doc, branches: { ...doc.branches, [branch.id]: branch } };
 }
@@ -81,7 +83,8 @@ export function shared(one, other) {
 // How many items (of texts: characters) two lists begin with alike, and end with alike after that.
 export function unchanged(before, after, isSame = (one, other) => one === other) {
   const most = Math.min(before.length, after.length);
-  let start = 0, end = 0;
+  let start = 0,
+    end = 0;
   while (start < most && isSame(before[start], after[start])) start += 1;
   while (end < most - start && isSame(before.at(-1 - end), after.at(-1 - end))) end += 1;
   return [start, end];
@@ -90,7 +93,8 @@ export function unchanged(before, after, isSame = (one, other) => one === other)
 // How many tokens an edit keeps that leaves the first `start` characters of `text` as they were, and
 // the length of their text.
 function keptTokens(tokens, text, start) {
-  let kept = 0, length = 0;
+  let kept = 0,
+    length = 0;
   while (kept < tokens.length && tokens[kept].i !== null && length + tokens[kept].t.length <= start) {
     length += tokens[kept].t.length;
     kept += 1;
@@ -120,14 +124,16 @@ export function edited(doc, text) {
   const [start, end] = unchanged(before, text);
   const [kept, length] = keptTokens(tokens, text, start);
   const found = tokens.slice(0, kept);
-  let at = length, next = kept;
+  let at = length,
+    next = kept;
   while (next < tokens.length && at + tokens[next].t.length <= start) {
     const token = tokens[next];
     at += token.t.length;
     next += 1;
     if (token.t) found.push(token.i === null ? token : pending(token.t, token)); // it may come back as it was
   }
-  let after = tokens.length, rest = text.length;
+  let after = tokens.length,
+    rest = text.length;
   while (after > next && text.length - rest + tokens[after - 1].t.length <= end) rest -= tokens[--after].t.length;
   if (rest > at) {
     const last = at === start ? found.at(-1) : null; // what is typed letter by letter is one piece
@@ -150,10 +156,12 @@ export function firstWords(text, length) {
 // The first `length` characters of the pending text replaced by their tokens, as the model sees them. A
 // token that an edit touched and that the model sees as before is still whose it was.
 export function scored(doc, tokens, length = Infinity, id = doc.current) {
-  const { tokens: all } = doc.branches[id], known = knownTokens(all);
+  const { tokens: all } = doc.branches[id],
+    known = knownTokens(all);
   const waiting = pendingTokens(all);
   let same = 0;
-  while (same < tokens.length && waiting[same]?.was?.i === tokens[same].i && waiting[same].t === tokens[same].t) same += 1;
+  while (same < tokens.length && waiting[same]?.was?.i === tokens[same].i && waiting[same].t === tokens[same].t)
+    same += 1;
   const rest = [];
   let left = length;
   for (const token of waiting) {
@@ -211,8 +219,7 @@ export function pruned(doc, id) {
   return { ...doc, branches, current: doc.current === id ? (parent ?? Number(left[0])) : doc.current };
 }
 
-export const childrenOf = (doc, id) =>
-  Object.values(doc.branches).filter((branch) => branch.parent === id);
+export const childrenOf = (doc, id) => Object.values(doc.branches).filter((branch) => branch.parent === id);
 
 // A branch, and those that left the same one.
 export function siblingsOf(doc, id) {
@@ -222,8 +229,7 @@ export function siblingsOf(doc, id) {
 }
 
 // The document with what is now known of a run.
-export const changedRun = (doc, run, values) =>
-  ({ ...doc, runs: doc.runs.with(run, { ...doc.runs[run], ...values }) });
+export const changedRun = (doc, run, values) => ({ ...doc, runs: doc.runs.with(run, { ...doc.runs[run], ...values }) });
 
 export function withRun(doc, run) {
   return [{ ...doc, runs: [...doc.runs, run] }, doc.runs.length];
@@ -252,16 +258,27 @@ export function packed(doc, before = null) {
     const common = from ? shared(from.tokens, branch.tokens) : 0;
     const own = branch.tokens.slice(common);
     return {
-      id: branch.id, parent: branch.parent, name: branch.name, ended: branch.ended, shared: common,
+      id: branch.id,
+      parent: branch.parent,
+      name: branch.name,
+      ended: branch.ended,
+      shared: common,
       before: Boolean(same),
-      t: own.map((token) => token.t), s: own.map((token) => token.s),
-      i: own.map((token) => token.i), r: own.map((token) => token.r),
+      t: own.map((token) => token.t),
+      s: own.map((token) => token.s),
+      i: own.map((token) => token.i),
+      r: own.map((token) => token.r),
     };
   });
   const runs = before ? shared(before.runs, doc.runs) : 0;
   return {
-    format: FORMAT, current: doc.current, next: doc.next, model: doc.model, sharedRuns: runs,
-    runs: doc.runs.slice(runs), branches,
+    format: FORMAT,
+    current: doc.current,
+    next: doc.next,
+    model: doc.model,
+    sharedRuns: runs,
+    runs: doc.runs.slice(runs),
+    branches,
   };
 }
 
@@ -273,7 +290,8 @@ export function unpacked(value, before = null) {
   if (!waiting.every((kept) => isBranch(kept, before))) return null;
   for (let count = waiting.length; waiting.length && count >= 0; count -= 1) {
     for (const kept of waiting.splice(0)) {
-      const parent = branches[kept.parent], old = before?.branches[kept.id];
+      const parent = branches[kept.parent],
+        old = before?.branches[kept.id];
       if (kept.same) {
         branches[kept.id] = old;
         continue;
@@ -303,8 +321,10 @@ function isBranch(kept, before) {
 }
 
 const areTokens = ({ t, s, i, r, name }) =>
-  typeof name === "string" && [t, s, i, r].every((list) => Array.isArray(list) && list.length === t.length) &&
-  t.every((text) => typeof text === "string") && [s, i].every((list) => list.every((one) => one === null || Number.isFinite(one))) &&
+  typeof name === "string" &&
+  [t, s, i, r].every((list) => Array.isArray(list) && list.length === t.length) &&
+  t.every((text) => typeof text === "string") &&
+  [s, i].every((list) => list.every((one) => one === null || Number.isFinite(one))) &&
   r.every(Number.isInteger);
 
 // The document of a story's record (playground/stories/story.py), which this model wrote.

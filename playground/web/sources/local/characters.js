@@ -2,15 +2,18 @@
 // character, and what comes after it must continue that character.
 
 // What is well-formed: table 3-7 of the Unicode standard. A byte is a letter of the same number here.
-const WHOLE = "[\\x00-\\x7f]|[\\xc2-\\xdf][\\x80-\\xbf]|\\xe0[\\xa0-\\xbf][\\x80-\\xbf]|"
-  + "[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]{2}|\\xed[\\x80-\\x9f][\\x80-\\xbf]|"
-  + "\\xf0[\\x90-\\xbf][\\x80-\\xbf]{2}|[\\xf1-\\xf3][\\x80-\\xbf]{3}|\\xf4[\\x80-\\x8f][\\x80-\\xbf]{2}";
-const PART = "[\\xc2-\\xdf]|\\xe0[\\xa0-\\xbf]?|[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]?|\\xed[\\x80-\\x9f]?|"
-  + "\\xf0(?:[\\x90-\\xbf][\\x80-\\xbf]?)?|[\\xf1-\\xf3][\\x80-\\xbf]{0,2}|\\xf4(?:[\\x80-\\x8f][\\x80-\\xbf]?)?";
+const WHOLE =
+  "[\\x00-\\x7f]|[\\xc2-\\xdf][\\x80-\\xbf]|\\xe0[\\xa0-\\xbf][\\x80-\\xbf]|" +
+  "[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]{2}|\\xed[\\x80-\\x9f][\\x80-\\xbf]|" +
+  "\\xf0[\\x90-\\xbf][\\x80-\\xbf]{2}|[\\xf1-\\xf3][\\x80-\\xbf]{3}|\\xf4[\\x80-\\x8f][\\x80-\\xbf]{2}";
+const PART =
+  "[\\xc2-\\xdf]|\\xe0[\\xa0-\\xbf]?|[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]?|\\xed[\\x80-\\x9f]?|" +
+  "\\xf0(?:[\\x90-\\xbf][\\x80-\\xbf]?)?|[\\xf1-\\xf3][\\x80-\\xbf]{0,2}|\\xf4(?:[\\x80-\\x8f][\\x80-\\xbf]?)?";
 const BEGUN = new RegExp(`(?:${PART})$`);
 const WELL_FORMED = new RegExp(`^(?:${WHOLE})*(?:${PART})?$`);
 const LONGEST = 3; // bytes of a character that is not whole
-const REST = 0x80, REST_END = 0xc0; // bytes of a character behind its first one
+const REST = 0x80,
+  REST_END = 0xc0; // bytes of a character behind its first one
 
 const letters = (bytes) => String.fromCharCode(...bytes);
 const isRest = (bytes) => bytes[0] >= REST && bytes[0] < REST_END;
@@ -43,7 +46,8 @@ export class Characters {
       if (!bytes.length) break;
       end = [...bytes, ...end];
     }
-    const part = begun(end), key = letters(part);
+    const part = begun(end),
+      key = letters(part);
     if (!part.length) return this.rests;
     if (!this.known.has(key)) {
       const good = new Set(this.rests.filter((id) => continues(part, this.bytesOf(id))));

@@ -4,13 +4,15 @@
 import { inTime, scoped } from "../../story/storage.js";
 
 // Another page of this origin has a cache of its own: each deletes what it does not need any more.
-const OLD = "inkling-models", CACHE = scoped(OLD);
+const OLD = "inkling-models",
+  CACHE = scoped(OLD);
 const LFS = "version https://git-lfs.github.com/spec/";
 
 // Two sums over 32-bit words, as build.py makes them.
 export function checksumOf(content) {
   const words = new Uint32Array(content.buffer, content.byteOffset, Math.floor(content.length / 4));
-  let sum = 0, weighted = 0;
+  let sum = 0,
+    weighted = 0;
   for (let k = 0; k < words.length; k += 1) {
     sum = (sum + words[k]) | 0;
     weighted = (weighted + Math.imul(words[k], k + 1)) | 0;
@@ -76,7 +78,8 @@ async function download(address, bytes, onProgress) {
 async function ofOlderVersion(address) {
   try {
     if (!(await caches.has(OLD))) return undefined;
-    const old = await caches.open(OLD), found = await old.match(address);
+    const old = await caches.open(OLD),
+      found = await old.match(address);
     await old.delete(address);
     if (!(await old.keys()).length) await caches.delete(OLD);
     return found;
@@ -90,5 +93,7 @@ async function keep(cache, address, content) {
   try {
     for (const { url } of (await cache?.keys()) ?? []) if (url !== address) await cache.delete(url);
     await cache?.put(address, new Response(content));
-  } catch { /* no room: it is fetched again next time */ }
+  } catch {
+    /* no room: it is fetched again next time */
+  }
 }

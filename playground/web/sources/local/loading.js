@@ -8,7 +8,8 @@ export class LoadingBar {
     Object.assign(this, { bytes, language });
     this.element = document.createElement("div");
     this.element.className = "loading";
-    this.element.innerHTML = '<progress aria-labelledby="loading-note"></progress><p id="loading-note" role="status"></p><button type="button" hidden></button>';
+    this.element.innerHTML =
+      '<progress aria-labelledby="loading-note"></progress><p id="loading-note" role="status"></p><button type="button" hidden></button>';
     [this.bar, this.note, this.button] = this.element.children;
     this.bar.max = bytes;
     this.button.addEventListener("click", () => {

@@ -1,7 +1,8 @@
 // What could come next in a story, as page_candidates answers (engine/next_tokens.py): the likeliest tokens with
 // their logits, and all others in bins.
 
-const TOP_K_MAX = 200, REST_WIDTH = 0.25; // the likeliest that are named; of a bin of logits
+const TOP_K_MAX = 200,
+  REST_WIDTH = 0.25; // the likeliest that are named; of a bin of logits
 
 // `logits`: (model.unique,); `label`: an id's text for people; `tokenId`: of the token that stands there, or null.
 export function nextTokens(model, logits, label, tokenId) {

@@ -9,5 +9,7 @@ export async function keepOffline(root) {
       const newer = found.installing;
       newer.addEventListener("statechange", () => newer.state === "installed" && newer.postMessage("take over"));
     });
-  } catch { /* a frame of another site, a private window, a page without https: it works without */ }
+  } catch {
+    /* a frame of another site, a private window, a page without https: it works without */
+  }
 }

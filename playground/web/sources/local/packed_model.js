@@ -21,7 +21,9 @@ function behind(bytes) {
     const page = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
     const data = bytes.subarray(4 + length);
     if (data.length === page.bytes) return { page, data };
-  } catch { /* it is said below */ }
+  } catch {
+    /* it is said below */
+  }
   throw new Error("damaged");
 }
 

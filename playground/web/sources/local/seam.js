@@ -11,7 +11,9 @@ export function seamOf(text, encode, completesWord) {
   if (blanks) return { bare: text.slice(0, -blanks.length), begins: blanks, word: [] };
   const [word] = (completesWord && WORD.exec(text)) || [];
   if (!word) return { bare: text, begins: "", word: [] };
-  const bare = text.slice(0, -word.length), before = encode(bare), ids = encode(text);
+  const bare = text.slice(0, -word.length),
+    before = encode(bare),
+    ids = encode(text);
   if (!before.every((id, k) => ids[k] === id)) return { bare: text, begins: "", word: [] };
   return { bare, begins: word, word: ids.slice(before.length) };
 }
@@ -19,15 +21,17 @@ export function seamOf(text, encode, completesWord) {
 const begins = (bytes, start) => bytes.length >= start.length && start.every((byte, k) => bytes[k] === byte);
 
 // The ids that neither begin with the bytes `start` nor are a beginning of it. `bytesOf`: a token's.
-export const notSpelling = (start, vocabulary, bytesOf) => idsWhere(vocabulary, (id) => {
-  const bytes = bytesOf(id);
-  return !bytes.length || !(begins(bytes, start) || begins(start, bytes));
-});
+export const notSpelling = (start, vocabulary, bytesOf) =>
+  idsWhere(vocabulary, (id) => {
+    const bytes = bytesOf(id);
+    return !bytes.length || !(begins(bytes, start) || begins(start, bytes));
+  });
 
 // The ids of a vocabulary but those that begin with the bytes `start` and say more, and `word`.
-export const neitherLongerNor = (word, start, vocabulary, bytesOf) => idsWhere(vocabulary, (id) => {
-  const bytes = bytesOf(id);
-  return id !== word && !(bytes.length > start.length && begins(bytes, start));
-});
+export const neitherLongerNor = (word, start, vocabulary, bytesOf) =>
+  idsWhere(vocabulary, (id) => {
+    const bytes = bytesOf(id);
+    return id !== word && !(bytes.length > start.length && begins(bytes, start));
+  });
 
 const idsWhere = (vocabulary, is) => Array.from({ length: vocabulary }, (_, id) => id).filter(is);

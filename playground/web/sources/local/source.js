@@ -40,7 +40,8 @@ export class WorkerSource {
   // The messages of a call, one by one. Leaving the loop or `signal` ends it.
   async *call(name, request, signal) {
     await this.ready;
-    const call = (this.count += 1), heard = [];
+    const call = (this.count += 1),
+      heard = [];
     let wake = () => {};
     this.calls.set(call, (data) => {
       heard.push(data);

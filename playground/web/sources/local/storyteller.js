@@ -7,7 +7,9 @@ import { Characters } from "./characters.js";
 import { nextTokens } from "./next_tokens.js";
 import { neitherLongerNor, notSpelling, seamOf } from "./seam.js";
 
-const TEXT_MAX = 20_000, IDS_MAX = 50_000, STREAMS_MAX = 8;
+const TEXT_MAX = 20_000,
+  IDS_MAX = 50_000,
+  STREAMS_MAX = 8;
 const BEST = 10; // alternatives of a record
 const NOTHING_LEFT = -2; // in place of an id: every one is banned
 
@@ -35,16 +37,23 @@ export class Storyteller {
   *write(request) {
     const { ids, text, tokenId } = this.story(request);
     const { settings, seeds, opening = -1, begins_with: begins = "" } = request; // `begins`: of a link
-    if (!Array.isArray(seeds) || !seeds.length || seeds.length > STREAMS_MAX) throw new Refused(`1 to ${STREAMS_MAX} seeds`);
+    if (!Array.isArray(seeds) || !seeds.length || seeds.length > STREAMS_MAX)
+      throw new Refused(`1 to ${STREAMS_MAX} seeds`);
     const seam = tokenId === null && !begins ? this.seam(text, true) : { bare: "", begins, word: [] };
     const typed = tokenId === null ? this.tokenizer.encode(seam.bare) : [tokenId];
     const before = ids.length + typed.length;
     const position = Math.max(0, before - (opening < 0 ? before : opening));
     const all = [this.start, ...ids, ...typed];
-    const streams = seeds.map((seed, k) => this.sequence(all, k ? all.length : ids.length + 1, {
-      settings: { ...settings, seed }, count: settings.length, position, begins: seam.begins, word: seam.word,
-      mustGoOn: request.beyond_end === true,
-    }));
+    const streams = seeds.map((seed, k) =>
+      this.sequence(all, k ? all.length : ids.length + 1, {
+        settings: { ...settings, seed },
+        count: settings.length,
+        position,
+        begins: seam.begins,
+        word: seam.word,
+        mustGoOn: request.beyond_end === true,
+      }),
+    );
     yield { new: [], typed: typed.length, begins_with: seam.word.length ? "" : seam.begins };
     let isSaid = !seam.word.length; // whether the last word was finished
     for (const found of this.run(streams)) {
@@ -77,11 +86,18 @@ export class Storyteller {
     const tokens = [...this.run([one])].flatMap(([found]) => found);
     for (const { from, to, position, settings, begins, beyond } of parts) {
       const again = this.sequence([this.start, ...ids.slice(0, from)], from + 1, {
-        settings, count: to - from, position, begins, mustGoOn: beyond,
+        settings,
+        count: to - from,
+        position,
+        begins,
+        mustGoOn: beyond,
       });
       again.isFull = true;
       const found = [...this.run([again])].flatMap(([some]) => some);
-      const same = common(found.map((token) => token.token_id), ids.slice(from, to));
+      const same = common(
+        found.map((token) => token.token_id),
+        ids.slice(from, to),
+      );
       tokens.splice(from, same, ...found.slice(0, same));
       if (same < to - from) break;
     }
@@ -126,8 +142,16 @@ export class Storyteller {
     const letters = this.tokenizer.letterByLetter();
     for (const id of ids.slice(1, scored)) letters(id);
     const one = {
-      ids: [...ids], scored, settings, count, position, begins: new TextEncoder().encode(begins), word, mustGoOn,
-      letters, ended: false,
+      ids: [...ids],
+      scored,
+      settings,
+      count,
+      position,
+      begins: new TextEncoder().encode(begins),
+      word,
+      mustGoOn,
+      letters,
+      ended: false,
     };
     one.first = this.window(scored);
     this.enter(one);
@@ -219,7 +243,8 @@ export class Storyteller {
     this.prefill(first, [], first.scored - 1);
     for (const one of others) {
       const window = one.ids.slice(one.first, one.scored - 1);
-      const known = one.first === first.first ? common(first.ids.slice(first.first, first.first + first.cached), window) : 0;
+      const known =
+        one.first === first.first ? common(first.ids.slice(first.first, first.first + first.cached), window) : 0;
       if (known <= one.cached) continue;
       this.borrow(first.slot, one.slot, known);
       one.cached = known;
@@ -233,7 +258,10 @@ export class Storyteller {
       const from = one.first + one.cached;
       const count = Math.min(from + COLUMNS, end, one.first + this.context) - from;
       const columns = Array.from({ length: count }, (_, k) => this.column(one, k));
-      const answers = this.model.step(columns, columns.map((_, k) => this.typedQuestion(one, from + k + 1)));
+      const answers = this.model.step(
+        columns,
+        columns.map((_, k) => this.typedQuestion(one, from + k + 1)),
+      );
       for (const answer of answers) if (answer) found.push(this.recordOf(one, answer));
       one.scored = Math.max(one.scored, from + count + 1);
       one.cached += count;
@@ -244,7 +272,8 @@ export class Storyteller {
   // One more token of up to COLUMNS stories.
   step(some, found, indexOf) {
     this.answersOf(some).forEach(([question, answer], k) => {
-      const one = some[k], isTyped = question.known >= 0;
+      const one = some[k],
+        isTyped = question.known >= 0;
       one.cached += 1;
       if (!isTyped && this.hasEnded(one, answer.id)) return;
       found[indexOf.get(one)].push(this.recordOf(one, answer, isTyped ? null : question.draw));
@@ -308,8 +337,12 @@ export class Storyteller {
     if (one.scored < one.ids.length) return this.typedQuestion(one, one.scored);
     const { settings } = one;
     return {
-      settings, known: -1, draw: this.model.core.uniform(settings.seed, one.position), banned: this.banned(one),
-      seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first), alternatives: one.isFull ? BEST : 0,
+      settings,
+      known: -1,
+      draw: this.model.core.uniform(settings.seed, one.position),
+      banned: this.banned(one),
+      seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first),
+      alternatives: one.isFull ? BEST : 0,
     };
   }
 
@@ -329,9 +362,18 @@ export class Storyteller {
     const text = one.letters(id);
     if (!one.isFull) return { id, text, surprise: Math.max(0, -Math.log(Math.max(probability, Number.MIN_VALUE))) };
     return {
-      token_id: id, text, draw, probability, chosen_probability: chosen, rank, entropy,
-      alternatives: alternatives.map(([other, odds]) => (
-        { token_id: other, text: this.tokenizer.label(other), probability: odds })),
+      token_id: id,
+      text,
+      draw,
+      probability,
+      chosen_probability: chosen,
+      rank,
+      entropy,
+      alternatives: alternatives.map(([other, odds]) => ({
+        token_id: other,
+        text: this.tokenizer.label(other),
+        probability: odds,
+      })),
     };
   }
 
@@ -356,14 +398,19 @@ export class Storyteller {
       const [letter = "", ...rest] = word;
       const cases = new Set([word, lower, letter.toUpperCase() + rest.join("").toLowerCase()]);
       const found = [...cases].flatMap((one) => ["", " "].map((space) => this.tokenizer.encode(space + one)));
-      this.spelt.set(word, found.filter((ids) => ids.length));
+      this.spelt.set(
+        word,
+        found.filter((ids) => ids.length),
+      );
     }
     return this.spelt.get(word);
   }
 }
 
 const columns = (tokens) => [
-  tokens.map(({ text }) => text), tokens.map(({ surprise }) => thousandths(surprise)), tokens.map(({ id }) => id),
+  tokens.map(({ text }) => text),
+  tokens.map(({ surprise }) => thousandths(surprise)),
+  tokens.map(({ id }) => id),
 ];
 
 const thousandths = (number) => Math.round(number * 1000) / 1000; // it travels and is kept

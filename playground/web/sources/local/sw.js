@@ -2,9 +2,11 @@
 // built (build.py); another version is another cache, so old files are never mixed with new ones. Caches belong to
 // an origin, which may hold several pages: a name ends in the page's scope, as in web/story/storage.js.
 
-const VERSION = "{{VERSION}}", FILES = {{FILES}};
+const VERSION = "{{VERSION}}",
+  FILES = ["{{FILES}}"];
 const SCOPE = new URL(registration.scope).pathname;
-const CACHE = `inkling-${VERSION} ${SCOPE}`, MODELS = `inkling-models ${SCOPE}`;
+const CACHE = `inkling-${VERSION} ${SCOPE}`,
+  MODELS = `inkling-models ${SCOPE}`;
 
 addEventListener("install", (event) => {
   const fresh = FILES.map((file) => new Request(file, { cache: "no-cache" }));
@@ -16,9 +18,12 @@ addEventListener("install", (event) => {
 addEventListener("message", () => skipWaiting());
 
 addEventListener("activate", (event) => {
-  event.waitUntil(caches.keys()
-    .then((names) => Promise.all(names.map(async (name) => await isOld(name) && caches.delete(name))))
-    .then(() => clients.claim()));
+  event.waitUntil(
+    caches
+      .keys()
+      .then((names) => Promise.all(names.map(async (name) => (await isOld(name)) && caches.delete(name))))
+      .then(() => clients.claim()),
+  );
 });
 
 // Whether a cache is this page's, of another version. Names of older versions have no scope: such a cache is this

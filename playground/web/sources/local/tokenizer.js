@@ -5,8 +5,9 @@ const PATTERNS = {
   // GPT-2's (Radford et al. 2019)
   gpt2: `'(?:s|t|re|ve|m|ll|d)| ?\\p{L}+| ?\\p{N}+| ?[^${SPACE}\\p{L}\\p{N}]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
   // of the trainer's own vocabularies
-  own: "'(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
-    + `| ?[^${SPACE}\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${SPACE}*[\\r\\n]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
+  own:
+    "'(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}" +
+    `| ?[^${SPACE}\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${SPACE}*[\\r\\n]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
 };
 const REMEMBERED = 20_000; // words whose ids are kept
 const PAIR = 2 ** 26; // above every id
@@ -30,7 +31,8 @@ export class Tokenizer {
   // The bytes of all tokens, one behind the other: 50,000 small arrays would take ten times the memory.
   read(merges, vocabulary) {
     const { letters, made, added } = this;
-    const lengths = new Uint32Array(vocabulary), encoder = new TextEncoder();
+    const lengths = new Uint32Array(vocabulary),
+      encoder = new TextEncoder();
     for (const id of letters) lengths[id] = 1;
     for (let k = 0; k < made.length; k += 1) lengths[made[k]] = lengths[merges[2 * k]] + lengths[merges[2 * k + 1]];
     const texts = added.map(([id, text, silent]) => [id, silent ? new Uint8Array() : encoder.encode(text)]);
@@ -42,7 +44,8 @@ export class Tokenizer {
       this.bytes[this.starts[id]] = byte;
     });
     for (let k = 0; k < made.length; k += 1) {
-      const left = this.bytesOf(merges[2 * k]), at = this.starts[made[k]];
+      const left = this.bytesOf(merges[2 * k]),
+        at = this.starts[made[k]];
       this.bytes.set(left, at);
       this.bytes.set(this.bytesOf(merges[2 * k + 1]), at + left.length);
     }
@@ -62,8 +65,10 @@ export class Tokenizer {
   *parts(text) {
     let from = 0;
     while (from < text.length) {
-      let at = text.length, found = null;
-      for (const one of this.added) { // the longest first
+      let at = text.length,
+        found = null;
+      for (const one of this.added) {
+        // the longest first
         const index = text.indexOf(one[1], from);
         if (index >= 0 && index < at) [at, found] = [index, one];
       }
@@ -77,7 +82,8 @@ export class Tokenizer {
   // The place of a pair among the merges; Infinity if it is none of them.
   rank(left, right) {
     const pair = left * PAIR + right;
-    let low = 0, high = this.pairs.length;
+    let low = 0,
+      high = this.pairs.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.pairs[middle] < pair) low = middle + 1;

@@ -18,11 +18,12 @@ const TURN = 30; // ms between two messages of a call
 let storyteller = null;
 const stopped = new Set();
 
-const turn = () => new Promise((resolve) => {
-  const { port1, port2 } = new MessageChannel(); // sooner than a timer
-  port1.onmessage = resolve;
-  port2.postMessage(null);
-});
+const turn = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel(); // sooner than a timer
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
 
 // What loading and writing leave behind (40 MB of the download and of the copy for the browser's store) would
 // stay beside the model: what is computed in WebAssembly gives no cause for a garbage collection. V8 counts
@@ -57,7 +58,9 @@ function together(messages) {
 }
 
 async function write(call, request) {
-  let messages = [], until = performance.now() + TURN, isFirst = true;
+  let messages = [],
+    until = performance.now() + TURN,
+    isFirst = true;
   for (const message of storyteller.write(request)) {
     messages.push(message);
     const hasWord = message.new.length > 0;
