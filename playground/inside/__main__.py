@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prompt = typed_text(options.prompt)
         # These load the model's libraries, which bad options need not wait for.
         from playground.engine.engine import Engine
-        from playground.inside.inside import Inside
         from playground.folder.model_folder import ModelFolder
+        from playground.inside.inside import Inside
 
         storyteller = ModelFolder.open(options.model, device=options.device, base=options.base)
         with Engine(storyteller, max_streams=8) as engine:
@@ -76,10 +76,7 @@ def in_words(found: dict[str, Any]) -> str:
     """All of it as lines."""
     texts, first = found["tokens"], found["first"]
     seen = [json.dumps(text, ensure_ascii=False) for text in texts]
-    if first < 0:
-        seen = ["(start)", *seen]
-    else:
-        seen = seen[first:]
+    seen = ["(start)", *seen] if first < 0 else seen[first:]
     lines = [f"Token {found['position']}: {seen[found['position'] - first]}", ""]
     lines.append("What each layer would have said in its place, and the token's own probability")
     for number, said in enumerate(found["layers"]):

@@ -11,12 +11,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from playground.core.pack import epsilon_of
 from playground.folder.families import FAMILIES, head_width
 from playground.folder.model_folder import ModelFolder
 from playground.model.memory import free_memory
 
+Array = NDArray[np.float32]
 KEPT = 2  # texts whose states are kept: whoever looks at a story looks at several of its tokens
 ROWS = 128  # queries that are compared with the keys at once: bounds the memory of long texts
 
@@ -37,7 +39,7 @@ class Forward:
         self.layers, self.heads = config.num_hidden_layers, config.num_attention_heads
         self._kept = lru_cache(KEPT)(lambda ids: self.states(list(ids)))
 
-    def look(self, ids: list[int], row: int) -> tuple[np.ndarray, np.ndarray]:
+    def look(self, ids: list[int], row: int) -> tuple[Array, Array]:
         """See `inside.Pass`. ValueError where there is not enough memory."""
         config = self._config
         largest = max(config.vocab_size * config.hidden_size, self.heads * ROWS * len(ids) * 4)
@@ -51,7 +53,7 @@ class Forward:
         attention = self.attention(states, slice(row, row + 1))
         return attention[:, :, 0], self.logits(states[:, row])
 
-    def states(self, ids: list[int]) -> np.ndarray:
+    def states(self, ids: list[int]) -> Array:
         """(layers + 1, tokens, hidden): the embeddings of a text, then what each layer makes of
         them. A token's states depend on no later token."""
         x = fp32(self._stored[self._name(f"{self._family.table}.weight")][ids])
@@ -63,15 +65,15 @@ class Forward:
             heads = np.empty_like(queries)
             for start in range(0, len(ids), ROWS):
                 rows = slice(start, min(start + ROWS, len(ids)))
-                heads[:, rows] = attention(queries[:, rows], keys[:, : rows.stop]) @ (
-                    values[:, : rows.stop]
+                heads[:, rows] = (
+                    attention(queries[:, rows], keys[:, : rows.stop]) @ (values[:, : rows.stop])
                 )
             x = x + self._attention_output(layer, heads.swapaxes(0, 1).reshape(len(ids), -1))
             x = x + self._mlp(layer, x)
             states.append(x)
         return np.stack(states)
 
-    def attention(self, states: np.ndarray, rows: slice) -> np.ndarray:
+    def attention(self, states: Array, rows: slice) -> Array:
         """(layers, heads, rows, tokens): how much each of the `rows` of a text attends to each
         token up to the last of them; `states` are those of `states()`."""
         found = []
@@ -80,7 +82,7 @@ class Forward:
             found.append(attention(queries[:, rows], keys))
         return np.stack(found)
 
-    def logits(self, states: np.ndarray) -> np.ndarray:
+    def logits(self, states: Array) -> Array:
         """(rows, vocabulary): final norm and head applied to states (rows, hidden), of whichever
         layer they are (the logit lens, nostalgebraist 2020)."""
         is_tied = self._config.tie_word_embeddings
@@ -89,7 +91,7 @@ class Forward:
 
     # A layer
 
-    def _queries_keys_values(self, layer: int, x: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _queries_keys_values(self, layer: int, x: Array) -> tuple[Array, ...]:
         """Three of (heads, tokens, width), from states (tokens, hidden). Keys and values that
         several heads share are repeated."""
         name = f"{self._family.layers}.{layer}."
@@ -111,12 +113,12 @@ class Forward:
             np.repeat(values, shared, axis=0),
         )
 
-    def _attention_output(self, layer: int, heads: np.ndarray) -> np.ndarray:
+    def _attention_output(self, layer: int, heads: Array) -> Array:
         """(tokens, hidden): what attention adds, from its heads' (tokens, heads * width)."""
         part = "attn.c_proj" if self._config.model_type == "gpt2" else "self_attn.o_proj"
         return self._product(f"{self._family.layers}.{layer}.{part}", heads)
 
-    def _mlp(self, layer: int, x: np.ndarray) -> np.ndarray:
+    def _mlp(self, layer: int, x: Array) -> Array:
         """(tokens, hidden): what the MLP adds to states (tokens, hidden)."""
         name = f"{self._family.layers}.{layer}."
         if not self._family.gated:
@@ -129,7 +131,7 @@ class Forward:
 
     # Weights
 
-    def _read(self, name: str) -> np.ndarray:
+    def _read(self, name: str) -> Array:
         """A weight in fp32."""
         return fp32(self._stored[self._name(name)])
 
@@ -138,18 +140,18 @@ class Forward:
         whole = self._family.prefix + name
         return whole if whole in self._stored else name
 
-    def _product(self, name: str, x: np.ndarray) -> np.ndarray:
+    def _product(self, name: str, x: Array) -> Array:
         """(tokens, outputs) of (tokens, inputs). GPT-2's matrices are (inputs, outputs)."""
         weight = self._read(f"{name}.weight")
         if self._config.model_type == "gpt2":
             return x @ weight + self._read(f"{name}.bias")
         return x @ weight.T
 
-    def _by_head(self, x: np.ndarray) -> np.ndarray:
+    def _by_head(self, x: Array) -> Array:
         """(heads, tokens, width) of (tokens, heads * width)."""
         return x.reshape(len(x), -1, self._width).swapaxes(0, 1)
 
-    def _norm(self, name: str, x: np.ndarray) -> np.ndarray:
+    def _norm(self, name: str, x: Array) -> Array:
         """LayerNorm (GPT-2) or RMSNorm over the last axis."""
         gain = self._read(f"{name}.weight")
         if self._config.model_type == "gpt2":
@@ -159,12 +161,12 @@ class Forward:
         return x + self._read(f"{name}.bias") if self._config.model_type == "gpt2" else x
 
 
-def fp32(values: np.ndarray) -> np.ndarray:
+def fp32(values: Array) -> Array:
     """The same numbers in fp32."""
     return values.astype(np.float32, copy=False)
 
 
-def attention(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
+def attention(queries: Array, keys: Array) -> Array:
     """(heads, rows, tokens): softmax of the scaled products, of queries (heads, rows, width) that
     are the last rows of the keys' (heads, tokens, width). A token sees none that comes later."""
     rows, tokens = queries.shape[1], keys.shape[1]
@@ -173,13 +175,13 @@ def attention(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return softmax(np.where(is_later, np.float32(-np.inf), scores))
 
 
-def softmax(scores: np.ndarray) -> np.ndarray:
+def softmax(scores: Array) -> Array:
     """Over the last axis."""
     found = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return found / found.sum(axis=-1, keepdims=True)
 
 
-def rotated(heads: np.ndarray, base: float) -> np.ndarray:
+def rotated(heads: Array, base: float) -> Array:
     """(heads, tokens, width) with rotary positions from 0 (Su et al. 2021): a pair is the same
     place of the two halves. Angles are rounded to fp32 where transformers rounds them."""
     width = heads.shape[2]
@@ -191,12 +193,12 @@ def rotated(heads: np.ndarray, base: float) -> np.ndarray:
     return heads * np.cos(angles) + np.concatenate([-second, first], axis=2) * np.sin(angles)
 
 
-def gelu(x: np.ndarray) -> np.ndarray:
+def gelu(x: Array) -> Array:
     """The approximation with tanh that GPT-2 has (Hendrycks and Gimpel 2016)."""
     inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)
     return np.float32(0.5) * x * (1 + np.tanh(inner))
 
 
-def silu(x: np.ndarray) -> np.ndarray:
+def silu(x: Array) -> Array:
     """x times its sigmoid; the tanh form does not overflow."""
     return x * (np.float32(0.5) * (1 + np.tanh(x * np.float32(0.5))))

@@ -18,9 +18,9 @@ import numpy as np
 
 from playground.engine.batch import window_start
 from playground.engine.engine import Engine
+from playground.folder.families import family_of
 from playground.inside.forward import Forward
 from playground.inside.removal import Removal, removals
-from playground.folder.families import family_of
 
 TOP = 5  # tokens of each layer
 WORK_MAX = 5e11  # parameters times tokens of a pass: about twenty seconds of one core
@@ -125,8 +125,8 @@ class Inside:
     def removals(
         self, ids: list[int], position: int, seconds: float = math.inf
     ) -> Generator[Removal, None, None]:
-        """What removing each earlier token does to token `position`; see `removal.removals`. An
-        index is a position in the story."""
+        """What removing each earlier token does to token `position`; see `removal.removals`. The
+        positions are those in the story."""
         window, chosen, first = self._before(ids, position)
         oldest = 1 if first == 0 else 0  # the token before the story stays
         with closing(removals(self.engine, window, chosen, oldest, seconds)) as found:

@@ -24,11 +24,11 @@ class Removal(NamedTuple):
     """What removing a token does.
 
     Attributes:
-        index: of the removed token in the window.
+        position: of the removed token in the window.
         change: of the chosen token's log-probability, in nats; below 0 where it became less likely.
     """
 
-    index: int
+    position: int
     change: float
 
 

@@ -57,9 +57,7 @@ def test_a_story_longer_than_the_context(looked_into: Opener) -> None:
     assert first > 0 and removed == list(range(position - 1, first - 1, -1))
 
 
-def test_only_the_nearest_are_removed(
-    looked_into: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_nearest_are_removed(looked_into: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "REMOVED_MAX", 5)
     _, inside = looked_into("llama")
     assert [index for index, _ in inside.removals(IDS, 30)] == [29, 28, 27, 26, 25]

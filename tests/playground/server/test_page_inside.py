@@ -67,9 +67,7 @@ def test_removals_end_after_their_time(engine: Engine, monkeypatch: pytest.Monke
     assert told[-1]["removed"] == [] and told[-1]["ended"] is True
 
 
-def test_visitors_look_one_after_the_other(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_visitors_look_one_after_the_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints, inside = api.Api({"tiny": engine}), 0
     look = Inside.look
 
@@ -77,7 +75,7 @@ def test_visitors_look_one_after_the_other(
         nonlocal inside
         inside += 1
         assert inside == 1
-        found = look(*arguments, **named)
+        found: Any = look(*arguments, **named)
         inside -= 1
         return found
 
