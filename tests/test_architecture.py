@@ -74,7 +74,7 @@ DIRECTIONS = {
         "inside",
         "server generate",
         "browser",
-        "publish",
+        "publish runs",
     ),
 }
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -26,11 +26,12 @@ from playground.folder.model_info import described
 
 SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
-# What only the app with its server needs.
+# What only the app with its server needs, or tsc.
 APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
-    "sources/server.js", "start_server.js", "trouble.js",
+    "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
 }  # fmt: skip
+OWN_MACHINE = ("models/", "studio/", "train/", "vendor/")  # what trains
 HUB = "https://huggingface.co"
 
 
@@ -76,7 +77,11 @@ def page_of(
         "model": {"weights": location, "bytes": len(packed.content), "checksum": checksum},
     }
     own = resources.files("playground")
-    files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
+    files = {
+        f"web/{path}": content
+        for path, content in read(own / "web")
+        if path not in APP_ONLY and not path.startswith(OWN_MACHINE)
+    }
     files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
     frame, trouble = (

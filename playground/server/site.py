@@ -226,8 +226,8 @@ def launch(
 
     async def begin(request: Request) -> JSONResponse:
         address = start["address"] or f"{own_address(request, start['public'])}s/"
-        publish = owner is not None and owner.is_asking(request)
-        return JSONResponse({**start, "address": address, "publish": publish}, headers=FRESH)
+        is_owner = owner is not None and owner.is_asking(request)
+        return JSONResponse({**start, "address": address, "owner": is_owner}, headers=FRESH)
 
     files, built = StaticFiles(directory=WEB), StaticFiles(directory=CORE.parent)
 
@@ -252,7 +252,7 @@ def launch(
         max_file_size="1kb",  # the page takes no files
         app_kwargs={
             "routes": [
-                Route("/web/start_server.json", begin),
+                Route("/web/start.json", begin),
                 Route("/web/{name:path}", web),
                 *routes,
             ],

@@ -4,7 +4,7 @@ export async function begin(address) {
   let why = "…"; // no answer
   try {
     const answer = await fetch(address);
-    if (!answer.ok) why = answer.status;
+    if (!answer.ok) why = String(answer.status);
     else {
       why = "JSON";
       return await answer.json();

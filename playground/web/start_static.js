@@ -1,6 +1,6 @@
 // Puts the component on a page without a server, with the worker behind it.
 
-import "./editor/writer.js";
+import { Writer } from "./editor/writer.js";
 import { begin as read } from "./begin.js";
 import { StoryFiles } from "./share/files.js";
 import { LoadingBar } from "./sources/local/loading.js";
@@ -8,7 +8,7 @@ import { keepOffline } from "./sources/local/offline.js";
 import { WorkerSource } from "./sources/local/source.js";
 
 const root = new URL("../", import.meta.url);
-const writer = document.createElement("inkling-writer");
+const writer = new Writer();
 document.body.append(writer);
 const names = ["start.json", "web/text.json", "web/sources/local/text.json"];
 const [begin, texts, own] = await Promise.all(names.map((name) => read(new URL(name, root))));

@@ -45,7 +45,7 @@
   addEventListener(
     "error",
     ({ target }) => {
-      if (target?.localName === "script") sayWhy(target.src);
+      if (target instanceof HTMLScriptElement) sayWhy(target.src);
     },
     true,
   );

@@ -9,6 +9,7 @@ export class Appearance {
     this.writer = writer;
     const night = storage.local.get("inkling-night"),
       system = matchMedia("(prefers-color-scheme: dark)");
+    this.isAnother = false; // whether the page's first story is there no more
     this.isChosen = night !== null; // by a person; else it is as the system has it, and changes with it
     this.showNight(this.isChosen ? night === "1" : system.matches);
     system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));

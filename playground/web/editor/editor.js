@@ -307,7 +307,7 @@ export class Editor {
     const { element, start } = this.paragraphs.findLast((paragraph) => paragraph.start <= place);
     const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
     let left = place - start;
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (let node = /** @type {Text} */ (walker.nextNode()); node; node = /** @type {Text} */ (walker.nextNode())) {
       if (left <= node.length) return [node, left];
       left -= node.length;
     }
@@ -338,7 +338,7 @@ export class Editor {
     const { focusNode, focusOffset } = getSelection();
     const range = document.createRange();
     range.setStart(focusNode, focusOffset);
-    const element = focusNode.closest ? focusNode : focusNode.parentElement;
+    const element = focusNode instanceof Element ? focusNode : focusNode.parentElement;
     const { top, bottom } = range.getClientRects()[0] ?? element.getBoundingClientRect();
     const { offsetTop, height } = visualViewport; // a phone's keyboard takes a part
     const covered = parseFloat(getComputedStyle(document.documentElement).scrollPaddingBottom) || 0;

@@ -1,6 +1,7 @@
 // The page's frame: constant markup, in which no word of a story stands. A part is found by data-part, a button's
 // deed is data-do, and the words come from text.json by data-text, data-label and data-hint.
 
+import { placesBar } from "../places.js";
 import { levelBounds, percent } from "../sampling/odds.js";
 import { PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";
@@ -41,6 +42,7 @@ export const CARD = `
 export const PAGE = `
 <header>
   <div class="brand"><h1>Inkling</h1><p data-text="tagline"></p></div>
+  ${placesBar("write")}
   <div class="tools">
     <div class="field" data-part="models"><label for="ink-model" data-text="model"></label><select id="ink-model"></select></div>
     <button type="button" data-do="night" data-part="night"></button>
@@ -140,6 +142,5 @@ export const PAGE = `
     </details>
     <p class="hint" data-text="keys"></p>
     <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>
-    <p class="hint" data-part="publish"><a href="publish" data-text="publish"></a></p>
   </aside>
 </main>`;

@@ -6,6 +6,7 @@
 // there; `texts`: text.json. What settings make of the odds is not known here, so the bars are the model's own.
 
 import { Popover } from "./popover.js";
+import { Frame } from "./frame.js";
 import { Language } from "./language.js";
 import { CARD, ODDS, titleLegend } from "./layout.js";
 import { Reading } from "./reading.js";
@@ -28,6 +29,8 @@ const FRAME = `
   </article>`;
 
 class Reader extends HTMLElement {
+  frame = new Frame(this);
+
   connectedCallback() {
     this.classList.add("inkling");
   }
@@ -51,8 +54,11 @@ class Reader extends HTMLElement {
     this.sheet.show(this.tokens);
     this.sheet.setLooking(true);
     this.reading = new Reading(this);
-    this.addEventListener("click", (event) => this.click(event.target.closest("button")?.dataset.do));
-    this.querySelector("#ink-odds").addEventListener("change", (event) => this.setOdds(event.target.checked));
+    this.addEventListener("click", (event) =>
+      this.click(/** @type {Element} */ (event.target).closest("button")?.dataset.do),
+    );
+    const odds = this.frame.field("odds");
+    odds.addEventListener("change", () => this.setOdds(odds.checked));
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       if (this.card.isOpen) this.card.close(true);
@@ -66,8 +72,9 @@ class Reader extends HTMLElement {
     this.setAttribute("ready", "");
   }
 
+  // @ts-expect-error: as in writer.js
   part(name) {
-    return this.querySelector(`[data-part="${name}"]`);
+    return this.frame.part(name);
   }
 
   settingsOf() {
@@ -87,7 +94,7 @@ class Reader extends HTMLElement {
   }
 
   setOdds(on) {
-    this.querySelector("#ink-odds").checked = on;
+    this.frame.field("odds").checked = on;
     this.classList.toggle("odds", on);
     this.part("legend").hidden = !on;
   }
@@ -120,4 +127,5 @@ function candidatesOf({ token_id, probability, rank, alternatives }) {
   return { candidates, rest, log_total: 0, token: { token_id, probability, rank } };
 }
 
+// @ts-expect-error: as in writer.js
 customElements.define("inkling-reader", Reader);

@@ -9,7 +9,7 @@
 // gives a worker. `models`: see pages/model_info.py; `texts`: text.json;
 // `address`: what a link's text follows, if not this page's own; `files`: what makes pictures and files of a story
 // (files.js), or null; `record`: a story's record to begin with; `api`: whether web/api.html
-// shows how programs ask; `publish`: whether the page at publish is there.
+// shows how programs ask; `isOwner`: whether the other places of the app (places.js) are there.
 
 import { Appearance } from "./appearance.js";
 import { Branches } from "./branches.js";
@@ -17,6 +17,7 @@ import { Popover } from "./popover.js";
 import { Choices } from "./choices.js";
 import { Core } from "../sampling/core.js";
 import { showFacts } from "./facts.js";
+import { Frame } from "./frame.js";
 import { Generation } from "./generation.js";
 import { UndoHistory } from "./history.js";
 import { Language } from "./language.js";
@@ -38,12 +39,18 @@ const CHARACTERS = 20_000,
 const AT_REST = 600; // ms without a key after which typed text is scored
 const SCORED_FIRST = 400; // characters of it
 
-class Writer extends HTMLElement {
+export class Writer extends HTMLElement {
+  /** @type {Source} */
+  source;
+  /** @type {ModelInfo[]} */
+  models;
+  frame = new Frame(this);
+
   connectedCallback() {
     this.classList.add("inkling");
   }
 
-  async start({ source, models, texts, record = null, address = null, files = null, api = false, publish = false }) {
+  async start({ source, models, texts, record = null, address = null, files = null, api = false, isOwner = false }) {
     Object.assign(this, { source, models, record, address, files });
     source.onWait = (seconds) => this.sayBusy(seconds);
     const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
@@ -55,7 +62,7 @@ class Writer extends HTMLElement {
     this.stories = new Stories(this);
     this.store = this.stories.store;
     const kept = await this.stories.load(record);
-    this.build({ api, publish, settings: kept.settings });
+    this.build({ api, isOwner, settings: kept.settings });
     this.loadCore();
     if (kept.isRecord) this.say(this.language.say("first_story"));
     this.setOdds(Boolean(kept.odds));
@@ -81,15 +88,16 @@ class Writer extends HTMLElement {
     return this.isCoreMissing ? this.language.say("core_missing") : "";
   }
 
+  // @ts-expect-error: Element.part is of a shadow tree's parts, which this element has none of
   part(name) {
-    return this.querySelector(`[data-part="${name}"]`);
+    return this.frame.part(name);
   }
 
   field(name) {
-    return this.querySelector(`#ink-${name}`);
+    return this.frame.field(name);
   }
 
-  build({ api, publish, settings }) {
+  build({ api, isOwner, settings }) {
     this.sheet = new Editor(this.part("sheet"), {
       edit: (text) => this.edit(text),
       undo: () => this.undo(),
@@ -120,7 +128,7 @@ class Writer extends HTMLElement {
     for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
     this.part("models").hidden = this.models.length < 2;
     this.part("api").hidden = !api;
-    this.part("publish").hidden = !publish;
+    this.part("places").hidden = !isOwner;
     this.panel.show();
     this.addEventListener("click", (event) => this.click(event));
     this.addEventListener("input", (event) => this.input(event));
@@ -473,4 +481,5 @@ class Writer extends HTMLElement {
   }
 }
 
+// @ts-expect-error: as above
 customElements.define("inkling-writer", Writer);

@@ -15,11 +15,13 @@ export class Bars {
     this.list = list;
     this.choose = choose;
     this.rows = [];
+    this.note = document.createElement("li");
+    this.note.className = "others";
   }
 
   // Shows [{ text, before, after, chosen }] and a sentence below them. `after` is null where only `before` is known.
   show(rows, language, note = "") {
-    while (this.rows.length < rows.length) this.rows.push(this.newRow(this.rows.length));
+    while (this.rows.length < rows.length) this.rows.push(this.newRow());
     while (this.rows.length > rows.length) this.rows.pop().item.remove();
     const most = Math.max(1e-9, ...rows.flatMap((row) => [row.before, row.after]));
     rows.forEach((row, k) => {
@@ -39,8 +41,6 @@ export class Bars {
   }
 
   showNote(note) {
-    this.note ??= document.createElement("li");
-    this.note.className = "others";
     this.note.textContent = note;
     if (note) this.list.append(this.note);
     else this.note.remove();
@@ -62,7 +62,7 @@ export class Bars {
     const after = part("span", "after", track);
     const odds = part("span", "odds", button);
     button.addEventListener("click", () => this.choose(button.row));
-    if (this.note?.parentNode) this.list.insertBefore(item, this.note);
+    if (this.note.parentNode) this.list.insertBefore(item, this.note);
     else this.list.append(item);
     return { item, button, name, odds, before, after };
   }

@@ -191,13 +191,16 @@ export class Model {
     const used = Math.min(core.buffer.byteLength, head);
     new Uint8Array(core.buffer).fill(0, memory, used); // what is grown is zero
     core.grow(head + HEAD);
-    Object.assign(this, { core, size, context });
+    this.core = core;
+    this.size = size;
+    this.context = context;
     this.at = wasm.core_open(file, memory, slots, context, 1);
     this.head = head;
     wasm.core_head(this.at, head);
     core.floor = up(head + HEAD);
     const view = new DataView(core.buffer, head, HEAD);
-    [this.ids, this.unique] = [0, 4].map((offset) => view.getInt32(offset, true));
+    this.ids = view.getInt32(0, true);
+    this.unique = view.getInt32(4, true); // rows of logits
     this.uniqueAt = Number(view.getBigUint64(8, true));
   }
 

@@ -122,6 +122,7 @@ function heading(on, title, left, top, column) {
 class Words {
   constructor(on, { tokens }) {
     this.on = on;
+    this.size = SIZES[0]; // of the letters
     const whole = tokens.map(({ t }) => t).join("");
     this.text = whole.trim();
     this.spans = []; // of each token, { from, to, own, level }

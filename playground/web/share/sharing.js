@@ -20,6 +20,7 @@ export function linkIn(address) {
 export class Sharing {
   constructor(writer) {
     this.writer = writer;
+    this.commonIds = null;
   }
 
   async common() {

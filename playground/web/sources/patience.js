@@ -21,7 +21,11 @@ export async function checkBusy(answer) {
   throw new Busy(detail, Number.isFinite(seconds) ? seconds : USUAL);
 }
 
-// What `ask` answers, asked again while it throws Busy. `onWait` hears for how many seconds, and 0 when it is over.
+/**
+ * What `ask` answers, asked again while it throws Busy. `onWait` hears for how many seconds, and 0 when it is over.
+ * @param {() => Promise<any>} ask
+ * @param {{ onWait?: (seconds: number) => void, signal?: AbortSignal, pause?: typeof wait }} how
+ */
 export async function patiently(ask, { onWait = () => {}, signal, pause = wait } = {}) {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -37,6 +41,7 @@ export async function patiently(ask, { onWait = () => {}, signal, pause = wait }
   }
 }
 
+/** @returns {Promise<void>} */
 const wait = (ms, signal) =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);

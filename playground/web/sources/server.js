@@ -6,11 +6,13 @@ import { Busy, checkBusy, patiently } from "./patience.js";
 export class Refused extends Error {}
 export class Lost extends Error {}
 
+/** @implements {Source} */
 export class Server {
   // `root`: address of the Gradio app, with a slash at its end.
   constructor(root) {
     this.root = root;
-    this.onWait = () => {}; // hears for how many seconds a busy server is waited for
+    /** @type {Source["onWait"]} */
+    this.onWait = () => {};
   }
 
   // The messages of an endpoint, one by one. Leaving the loop or `signal` ends the call. A server that is busy

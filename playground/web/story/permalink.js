@@ -47,7 +47,9 @@ export class Newer extends Error {}
 export class TooLong extends Error {
   constructor(what, count, most) {
     super(`${count} ${what} of at most ${most}`);
-    Object.assign(this, { what, count, most });
+    this.what = what;
+    this.count = count;
+    this.most = most;
   }
 }
 

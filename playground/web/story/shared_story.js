@@ -6,8 +6,12 @@ const TITLE_MAX = 48; // characters of a title that is made of a story's beginni
 const GIVEN_MAX = 120; // characters of a title or a name that somebody types
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu;
 
-// `tokens`: { t, s, i, r } each, `runs`: by their `r`; `model`: its name. Without a title the story is called by its
-// beginning.
+/**
+ * `model`: its name. Without a title the story is called by its beginning.
+ * @param {{ tokens: Token[], runs: Run[], model: string, fingerprint?: string }} written
+ * @param {{ title?: string, author?: string, link?: string }} named
+ * @returns {SharedStory}
+ */
 export function sharedStory({ tokens, runs, model, fingerprint }, { title, author, link }) {
   const used = [...new Set(tokens.map((token) => token.r).filter((run) => run >= 0))];
   const text = tokens

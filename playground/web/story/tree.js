@@ -1,11 +1,7 @@
 // A story with all its branches, and nothing of the page.
 //
-// A token is { t: text, s: surprise in nats or null, i: id or null, r: run }. What a person typed
-// has run -1; a run is { settings, seed }, kept once in `runs`. Text that nobody has scored yet, the
+// types.d.ts says what a document, a branch, a token and a run hold. Text that nobody has scored yet, the
 // pending text, is tokens without id at the end, in any pieces.
-//
-// A document's ids are of its `model`, { name, fingerprint, tokenizer }, as `signature` makes it. Its `story` says
-// which of the kept stories it is (store.js). Either is null where nothing is known of it.
 //
 // Every branch holds all its tokens; branches share the token objects, so what two have in common is
 // found by identity. A document is never changed, each function returns another one: that is all that
@@ -13,34 +9,52 @@
 
 export const FORMAT = 1;
 
+/** @returns {Branch} */
 const branchOf = (id, parent, tokens, name = "") => ({ id, parent, tokens, name, ended: false });
 
+/**
+ * @param {Signature | null} model
+ * @param {string | null} story
+ * @returns {StoryDocument}
+ */
 export function emptyDocument(model = null, story = null) {
   return { branches: { 1: branchOf(1, null, []) }, current: 1, next: 2, runs: [], model, story };
 }
 
 const FINGERPRINT = 16; // hexadecimal digits that are kept of a fingerprint
 
-// Which model it is: of its own fingerprint and its tokenizer's (pages/model_info.py).
+/**
+ * Which model it is: of its own fingerprint and its tokenizer's (folder/model_info.py).
+ * @param {ModelInfo | Signature} model
+ * @returns {Signature}
+ */
 export const signature = ({ name, fingerprint, tokenizer }) => ({
   name,
   fingerprint: fingerprint?.slice(0, FINGERPRINT) ?? null,
   tokenizer: tokenizer ?? null,
 });
 
-// Whether a document's ids and their surprise are of this model. Links of older versions name no tokenizer.
+/**
+ * Whether a document's ids and their surprise are of this model. Links of older versions name no tokenizer.
+ * @param {StoryDocument} doc
+ * @param {ModelInfo} other
+ */
 export function isOf({ model }, other) {
   const { fingerprint, tokenizer } = signature(other);
   if (!model?.fingerprint || model.fingerprint !== fingerprint) return false;
   return !model.tokenizer || !tokenizer || model.tokenizer === tokenizer;
 }
 
+/** @param {StoryDocument} doc */
 export const hasText = (doc) => Object.values(doc.branches).some(({ tokens }) => tokens.length > 0);
 
+/** @param {StoryDocument} doc */
 export const current = (doc) => doc.branches[doc.current];
 
+/** @param {Token[]} tokens */
 export const textOf = (tokens) => tokens.map((token) => token.t).join("");
 
+/** @param {Token[]} tokens */
 export function knownTokens(tokens) {
   const first = tokens.findIndex((token) => token.i === null);
   return first < 0 ? tokens : tokens.slice(0, first);
@@ -63,11 +77,20 @@ export function seam(tokens) {
   return [tokens.slice(0, start), textOf(tokens.slice(start))];
 }
 
+/**
+ * @param {StoryDocument} doc
+ * @param {Branch} branch
+ * @returns {StoryDocument}
+ */
 function withBranch(doc, branch) {
   return { ...doc, branches: { ...doc.branches, [branch.id]: branch } };
 }
 
-// The document with other tokens in its current branch.
+/**
+ * The document with other tokens in its current branch.
+ * @param {StoryDocument} doc
+ * @param {Token[]} tokens
+ */
 export function withTokens(doc, tokens, ended = false) {
   return withBranch(doc, { ...current(doc), tokens, ended });
 }
@@ -112,11 +135,13 @@ function keptTokens(tokens, text, start) {
   return [kept, length];
 }
 
-const pending = (t, was) => ({ t, s: null, i: null, r: -1, ...(was && { was }) });
+/** @returns {Token} */
+const pending = (t, was = null) => ({ t, s: null, i: null, r: -1, ...(was && { was }) });
 
 // The document after an edit of the current branch's text. What stands before the edit keeps its
 // tokens, down to the beginning of the word that it touches; all after it is pending text. That keeps
 // its pieces, so that the page need not show it anew.
+/** @param {StoryDocument} doc */
 export function edited(doc, text) {
   const { tokens } = current(doc);
   const before = textOf(tokens);
@@ -155,6 +180,10 @@ export function firstWords(text, length) {
 
 // The first `length` characters of the pending text replaced by their tokens, as the model sees them. A
 // token that an edit touched and that the model sees as before is still whose it was.
+/**
+ * @param {StoryDocument} doc
+ * @param {Token[]} tokens
+ */
 export function scored(doc, tokens, length = Infinity, id = doc.current) {
   const { tokens: all } = doc.branches[id],
     known = knownTokens(all);
@@ -186,7 +215,12 @@ function withAlike(doc, known, id) {
   return { ...doc, branches };
 }
 
-// The document for another model: all its text, and no token of it is known.
+/**
+ * The document for another model: all its text, and no token of it is known.
+ * @param {StoryDocument} doc
+ * @param {Signature} model
+ * @returns {StoryDocument}
+ */
 export function rebased(doc, model) {
   const branches = {};
   for (const branch of Object.values(doc.branches)) {
@@ -196,17 +230,27 @@ export function rebased(doc, model) {
   return { ...doc, branches, runs: [], model };
 }
 
-// A new branch of the current one, with these tokens; it becomes the current one.
+/**
+ * A new branch of the current one, with these tokens; it becomes the current one.
+ * @param {StoryDocument} doc
+ * @param {Token[]} tokens
+ * @returns {StoryDocument}
+ */
 export function branched(doc, tokens, name = "") {
   const branch = branchOf(doc.next, doc.current, tokens, name);
   return { ...withBranch(doc, branch), current: branch.id, next: doc.next + 1 };
 }
 
+/** @returns {StoryDocument} */
 export const selected = (doc, id) => ({ ...doc, current: id });
 
 export const renamed = (doc, id, name) => withBranch(doc, { ...doc.branches[id], name });
 
-// Without a branch; those that left it belong to the one that it left.
+/**
+ * Without a branch; those that left it belong to the one that it left.
+ * @param {StoryDocument} doc
+ * @returns {StoryDocument}
+ */
 export function pruned(doc, id) {
   const { parent } = doc.branches[id];
   const branches = {};
@@ -219,6 +263,7 @@ export function pruned(doc, id) {
   return { ...doc, branches, current: doc.current === id ? (parent ?? Number(left[0])) : doc.current };
 }
 
+/** @param {StoryDocument} doc */
 export const childrenOf = (doc, id) => Object.values(doc.branches).filter((branch) => branch.parent === id);
 
 // A branch, and those that left the same one.
@@ -228,14 +273,28 @@ export function siblingsOf(doc, id) {
   return parent === null ? all : [doc.branches[parent], ...all];
 }
 
-// The document with what is now known of a run.
+/**
+ * The document with what is now known of a run.
+ * @param {StoryDocument} doc
+ * @param {number} run
+ * @param {Partial<Run>} values
+ * @returns {StoryDocument}
+ */
 export const changedRun = (doc, run, values) => ({ ...doc, runs: doc.runs.with(run, { ...doc.runs[run], ...values }) });
 
+/**
+ * @param {StoryDocument} doc
+ * @param {Run} run
+ * @returns {[StoryDocument, number]} and the run's index.
+ */
 export function withRun(doc, run) {
   return [{ ...doc, runs: [...doc.runs, run] }, doc.runs.length];
 }
 
-// Tokens that stand before the first one that a model wrote: the beginning, which no draw counts.
+/**
+ * Tokens that stand before the first one that a model wrote: the beginning, which no draw counts.
+ * @param {Token[]} tokens
+ */
 export function openingLength(tokens) {
   const first = tokens.findIndex((token) => token.r >= 0);
   return first < 0 ? -1 : first;
@@ -282,7 +341,10 @@ export function packed(doc, before = null) {
   };
 }
 
-// The document in such a value, or null if it is not one.
+/**
+ * The document in such a value, or null if it is not one.
+ * @returns {StoryDocument | null}
+ */
 export function unpacked(value, before = null) {
   if (value?.format !== FORMAT || !Array.isArray(value.branches) || !Array.isArray(value.runs)) return null;
   const branches = {};

@@ -5,12 +5,16 @@ const MB = 1e6;
 export class LoadingBar {
   // `language`: the page's words; `again` starts it once more.
   constructor(parent, bytes, language, again) {
-    Object.assign(this, { bytes, language });
+    this.bytes = bytes;
+    this.language = language;
+    this.said = 0; // when, in ms
     this.element = document.createElement("div");
     this.element.className = "loading";
     this.element.innerHTML =
       '<progress aria-labelledby="loading-note"></progress><p id="loading-note" role="status"></p><button type="button" hidden></button>';
-    [this.bar, this.note, this.button] = this.element.children;
+    this.bar = this.element.querySelector("progress");
+    this.note = this.element.querySelector("p");
+    this.button = this.element.querySelector("button");
     this.bar.max = bytes;
     this.button.addEventListener("click", () => {
       this.button.hidden = true;
@@ -26,7 +30,7 @@ export class LoadingBar {
     this.bar.value = progress;
     const values = { done: (progress / MB).toFixed(1), all: (this.bytes / MB).toFixed(1) };
     const text = this.language.say("model_loading", values);
-    if (progress === 0 || progress === this.bytes || performance.now() - (this.said ?? 0) > 1000) {
+    if (progress === 0 || progress === this.bytes || performance.now() - this.said > 1000) {
       this.note.textContent = text; // a screen reader is not told every packet
       this.said = performance.now();
     }

@@ -4,6 +4,7 @@ export class Refused extends Error {}
 
 const SLOTS = 10; // stories in the cache: eight at once, one to look at, one to go back to
 
+/** @implements {Source} */
 export class WorkerSource {
   // `model`: { weights, bytes, checksum }; `onStatus` hears what the worker says of its loading.
   constructor(model, onStatus) {
@@ -16,6 +17,7 @@ export class WorkerSource {
 
   open() {
     this.worker?.terminate();
+    /** @type {Promise<void>} */
     this.ready = new Promise((resolve, reject) => {
       this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
       this.worker.onmessage = ({ data }) => {
@@ -42,12 +44,12 @@ export class WorkerSource {
     await this.ready;
     const call = (this.count += 1),
       heard = [];
-    let wake = () => {};
+    let wake = (_) => {};
     this.calls.set(call, (data) => {
       heard.push(data);
-      wake();
+      wake(null);
     });
-    signal?.addEventListener("abort", () => wake());
+    signal?.addEventListener("abort", () => wake(null));
     this.worker.postMessage({ call, name, request });
     try {
       for (;;) {

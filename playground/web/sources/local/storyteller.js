@@ -19,7 +19,11 @@ export class Storyteller {
   // `model`: the core's, with `slots` slots; `page`: what the page knows of it (pack.py).
   constructor(model, tokenizer, page, slots) {
     const { start, ends, suppressed = [], suppressed_at_first: suppressedAtFirst = [] } = page;
-    Object.assign(this, { model, tokenizer, start, suppressed, suppressedAtFirst });
+    this.model = model;
+    this.tokenizer = tokenizer;
+    this.start = start;
+    this.suppressed = suppressed;
+    this.suppressedAtFirst = suppressedAtFirst;
     this.context = model.context;
     this.vocabulary = model.ids;
     this.ends = new Set(ends);
@@ -237,7 +241,8 @@ export class Storyteller {
   }
 
   // Stories that begin alike: the first one's beginning is fed, and the others read it there.
-  share([first, ...others]) {
+  share(sequences) {
+    const [first, ...others] = sequences;
     if (!others.length) return;
     this.own(first.slot);
     this.prefill(first, [], first.scored - 1);

@@ -4,25 +4,26 @@
 
 const VERSION = "{{VERSION}}",
   FILES = ["{{FILES}}"];
-const SCOPE = new URL(registration.scope).pathname;
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (globalThis));
+const SCOPE = new URL(worker.registration.scope).pathname;
 const CACHE = `inkling-${VERSION} ${SCOPE}`,
   MODELS = `inkling-models ${SCOPE}`;
 
-addEventListener("install", (event) => {
+worker.addEventListener("install", (event) => {
   const fresh = FILES.map((file) => new Request(file, { cache: "no-cache" }));
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)));
 });
 
 // A page asks for it once it is loaded (offline.js): a change of workers while files are on their way
 // mixes two versions, and Chromium has been seen to wait for ever for the script of a page's worker.
-addEventListener("message", () => skipWaiting());
+worker.addEventListener("message", () => worker.skipWaiting());
 
-addEventListener("activate", (event) => {
+worker.addEventListener("activate", (event) => {
   event.waitUntil(
     caches
       .keys()
       .then((names) => Promise.all(names.map(async (name) => (await isOld(name)) && caches.delete(name))))
-      .then(() => clients.claim()),
+      .then(() => worker.clients.claim()),
   );
 });
 
@@ -30,12 +31,13 @@ addEventListener("activate", (event) => {
 // page's if it holds its address.
 async function isOld(name) {
   if (!name.startsWith("inkling-") || name === CACHE || name === MODELS) return false;
-  if (/^inkling-[0-9a-f]{12}$/.test(name)) return Boolean(await (await caches.open(name)).match(registration.scope));
+  if (/^inkling-[0-9a-f]{12}$/.test(name))
+    return Boolean(await (await caches.open(name)).match(worker.registration.scope));
   return name.endsWith(` ${SCOPE}`);
 }
 
 // The newest page where there is a connection; its files, which a version pins, from the cache.
-addEventListener("fetch", (event) => {
+worker.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || new URL(request.url).origin !== location.origin) return;
   if (request.url.endsWith(".inkling")) return; // the worker keeps the model by itself
