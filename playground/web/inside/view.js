@@ -7,7 +7,8 @@ import { percent } from "../sampling/odds.js";
 import { ATTENTION, CHANGES, EVERY, level, Looked, times } from "./looked.js";
 
 const AT_REST = 150; // ms without another choice after which the server is asked
-const MATTERED = 8; // tokens in the list of those that mattered
+const MATTERED = 6; // tokens in the list of those that mattered
+const LEAST = 3; // tokens of a layer, however unlikely they are
 
 const PARTS = `
   <p class="hint" data-text="inside_note"></p>
@@ -163,6 +164,7 @@ export class View {
       span.id = `ink-inside-${k}`;
       span.dataset.position = String(k);
       span.textContent = token.t || "·";
+      if (!token.t.trim()) span.setAttribute("aria-label", label(token.t));
       span.setAttribute("aria-selected", String(k === this.position));
       return span;
     });
@@ -179,7 +181,7 @@ export class View {
     this.part("state").textContent = !token
       ? this.say("inside_empty")
       : this.say(look ? "inside_before" : "inside_waits", { word: label(token.t) });
-    this.part("own").textContent = token ? `“${label(token.t)}”` : "";
+    this.part("own").textContent = token ? label(token.t) : "";
     if (!look) {
       for (const span of this.text.children) span.removeAttribute("data-level");
       this.part("start").removeAttribute("data-level");
@@ -278,15 +280,15 @@ export class View {
       head.textContent = k ? String(k) : this.say("inside_embedding");
       const words = likeliest.map(([text, share]) => [label(text), share, ""]);
       if (unlearned >= 0.001) words.unshift([this.say("inside_unlearned"), unlearned, "unlearned"]);
-      for (const [text, share, kind] of words.filter(([, share], place) => share >= 0.001 || !place)) {
+      for (const [text, share, kind] of words.filter(([, share], place) => share >= 0.001 || place < LEAST)) {
         const word = document.createElement("span");
         const name = document.createElement("b");
         word.className = kind;
         name.textContent = text;
-        word.append(name, ` ${percent(share, this.language)}`);
+        word.append(name, ` ${shareOf(share, this.language)}`);
         said.append(word, " ");
       }
-      own.textContent = percent(probability, this.language);
+      own.textContent = shareOf(probability, this.language);
       own.title = this.say("inside_rank", { n: rank + 1 });
       row.append(head, said, own);
       return row;
@@ -294,3 +296,6 @@ export class View {
     this.part("lens").replaceChildren(...rows);
   }
 }
+
+// A probability of the table: early layers are often so far off that "1 : 90,000" says no more.
+const shareOf = (share, language) => (share < 0.0001 ? `< ${percent(0.0001, language)}` : percent(share, language));
