@@ -127,6 +127,7 @@ class Engine:
         beyond_end: bool = False,
         begins_with: str = "",
         completes_word: bool = False,
+        written: int = 0,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Continue the tokens of a story and what a person typed after them.
@@ -143,6 +144,7 @@ class Engine:
             position: of the first new token among the story's draws.
             token_id: a token that was chosen after the text.
             beyond_end: the story was at its end, and goes on all the same.
+            written: tokens at the end of `ids` that the model wrote in the same go.
             alternatives: how many of the likeliest tokens a record holds, ten at most.
 
         Raises:
@@ -161,6 +163,7 @@ class Engine:
             position=position,
             seam=seam,
             must_go_on=beyond_end,
+            written=written,
             alternatives=alternatives,
         )
 
@@ -355,6 +358,7 @@ class Engine:
         seam: Seam | None = None,
         must_go_on: bool = False,
         of_prompt: int = 0,
+        written: int = 0,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Continue a story and some tokens after it, which a person chose. The draws continue at
@@ -374,6 +378,7 @@ class Engine:
             begins_with=seam.begins.encode() if seam else b"",
             word=seam.word if seam else (),
             must_go_on=must_go_on,
+            begins_at=len(ids) + len(typed) - written,
             alternatives=alternatives,
         )
         return self._enter(sequence, replace(story, ended=False), of_prompt)

@@ -177,8 +177,9 @@ def attention(queries: Array, keys: Array) -> Array:
 
 def softmax(scores: Array) -> Array:
     """Over the last axis."""
-    found = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return found / found.sum(axis=-1, keepdims=True)
+    found: Array = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    found /= found.sum(axis=-1, keepdims=True)
+    return found
 
 
 def rotated(heads: Array, base: float) -> Array:
@@ -190,15 +191,19 @@ def rotated(heads: Array, base: float) -> Array:
     angles = np.arange(heads.shape[1], dtype=np.float32)[:, None] * frequencies
     angles = np.concatenate([angles, angles], axis=1)
     first, second = np.split(heads, 2, axis=2)
-    return heads * np.cos(angles) + np.concatenate([-second, first], axis=2) * np.sin(angles)
+    turned = np.concatenate([-second, first], axis=2)
+    found: Array = heads * np.cos(angles) + turned * np.sin(angles)
+    return found
 
 
 def gelu(x: Array) -> Array:
     """The approximation with tanh that GPT-2 has (Hendrycks and Gimpel 2016)."""
     inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)
-    return np.float32(0.5) * x * (1 + np.tanh(inner))
+    found: Array = np.float32(0.5) * x * (1 + np.tanh(inner))
+    return found
 
 
 def silu(x: Array) -> Array:
     """x times its sigmoid; the tanh form does not overflow."""
-    return x * (np.float32(0.5) * (1 + np.tanh(x * np.float32(0.5))))
+    found: Array = x * (np.float32(0.5) * (1 + np.tanh(x * np.float32(0.5))))
+    return found

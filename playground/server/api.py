@@ -235,6 +235,7 @@ class Api:
                     beyond_end=asked.get("beyond_end") is True,
                     begins_with=begins_with,
                     completes_word=True,
+                    written=whole(asked.get("written", 0), "written"),
                     alternatives=0,
                 )
                 streams.append(held.enter_context(stream))

@@ -81,7 +81,7 @@ def test_visitors_look_one_after_the_other(engine: Engine, monkeypatch: pytest.M
 
     monkeypatch.setattr(Inside, "look", watched)
 
-    async def together() -> list[Any]:
+    async def together() -> Any:
         return await asyncio.gather(*(messages(endpoints, position=k) for k in range(1, 6)))
 
     found = asyncio.run(together())
