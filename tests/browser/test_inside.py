@@ -12,7 +12,7 @@ def test_a_choice_is_looked_into(page: Page) -> None:
     write(page, "Once upon a time", length=12)
     button(page, "Inside the model").click()
     view = page.locator(".view-inside")
-    tokens, state = view.get_by_role("option"), view.get_by_role("status")
+    tokens, state = view.locator('[role="option"]'), view.get_by_role("status")
     rows = view.locator("tbody tr")
     expect(rows).to_have_count(3)  # the input and two layers
     expect(view.locator('[data-part="inside-progress"]')).not_to_contain_text("tried …")

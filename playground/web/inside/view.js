@@ -53,11 +53,14 @@ export class View {
     this.element = element;
     element.innerHTML = PARTS; // constant: no word of a story is in it
     this.text = this.part("text");
-    this.text.addEventListener("click", ({ target }) => this.choose(Number(target.dataset.position ?? NaN)));
+    this.text.addEventListener("click", ({ target }) => {
+      this.choose(Number(/** @type {HTMLElement} */ (target).dataset.position ?? NaN));
+    });
     this.text.addEventListener("keydown", (event) => this.key(event));
     for (const name of ["colour", "layer", "head"]) {
-      this.field(name).addEventListener("change", ({ target }) => {
-        this[name] = name === "colour" ? target.value : Number(target.value);
+      const field = this.field(name);
+      field.addEventListener("change", () => {
+        this[name] = name === "colour" ? field.value : Number(field.value);
         this.draw();
       });
     }
@@ -248,12 +251,13 @@ export class View {
       const row = document.createElement("li"),
         name = document.createElement("b"),
         track = document.createElement("span"),
+        bar = document.createElement("i"),
         said = document.createElement("span");
       name.textContent = label(this.known[position].t);
       track.className = "track";
-      track.append(document.createElement("i"));
-      track.firstElementChild.classList.toggle("against", change > 0);
-      track.firstElementChild.style.width = `${(100 * Math.abs(change)) / most}%`;
+      track.append(bar);
+      bar.classList.toggle("against", change > 0);
+      bar.style.width = `${(100 * Math.abs(change)) / most}%`;
       said.textContent = this.change(change);
       row.append(name, track, said);
       return row;
