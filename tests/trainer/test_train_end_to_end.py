@@ -238,7 +238,7 @@ def test_a_full_disk_leaves_the_checkpoints_whole_and_no_export(
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
     assert {file.name for file in small_disk.iterdir()} <= {
-        *("run.json", ".run.lock", "checkpoints", "metrics.jsonl", "curve.png")
+        *("run.json", ".run.lock", "checkpoints", "metrics.jsonl", "curve.png", "state.json")
     }
     saved = list((small_disk / "checkpoints").iterdir())
     assert [folder.name for folder in saved] == ["step-00000002"]
