@@ -70,8 +70,14 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
     snapshots = Snapshots(api)
     private: list[Any] = [
-        *(api.page_write, api.page_score, api.page_record, api.page_candidates),
-        *(snapshots.page_snapshots, snapshots.page_snapshot_story, snapshots.page_snapshot_score),
+        api.page_write,
+        api.page_score,
+        api.page_record,
+        api.page_candidates,
+        api.page_inside,
+        snapshots.page_snapshots,
+        snapshots.page_snapshot_story,
+        snapshots.page_snapshot_score,
     ]
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
