@@ -106,8 +106,10 @@ class ModelFolder:
         self._tokenizer_folder = folder if own else self.base
         if not own and tokenizer_of is not None:
             self._tokenizer_folder = tokenizer_of._tokenizer_folder
-        check_tokenizer_files(self._tokenizer_folder)
-        self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
+            self.tokenizer = tokenizer_of.tokenizer
+        else:
+            check_tokenizer_files(self._tokenizer_folder)
+            self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
         self.ends = ends_of(self.base, self.config, self.tokenizer)
         self.start = start_of(self.base, self.tokenizer)
         ids = range(self.config.get_text_config(decoder=True).vocab_size)

@@ -32,7 +32,7 @@ class Snapshot(NamedTuple):
 
 def snapshots_of(model: Path) -> Path | None:
     """The folder of a model's snapshots: in its own, or in that of the run which it belongs to;
-    None if there is none."""
+    None where it has no such folder."""
     if (model / FOLDER).is_dir():
         return model / FOLDER
     for above in model.resolve().parents[:ABOVE]:

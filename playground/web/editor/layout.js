@@ -114,7 +114,6 @@ export const PAGE = `
       <p class="shared" data-part="choices-shared"></p>
       <ol data-part="choices-list"></ol>
     </section>
-    <p class="hint keys" data-text="keys"></p>
     <p class="live" aria-live="polite" data-part="live"></p>
   </div>
   <aside>
@@ -142,6 +141,7 @@ export const PAGE = `
         ${LISTS.map(wordList).join("")}
         <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
       </details>
+      <p class="hint" data-text="keys"></p>
     </section>
     ${panels({ next: NEXT, branches: BRANCHES, model: MODEL, closer: CLOSER })}
   </aside>

@@ -3,6 +3,8 @@
 import { label } from "../sampling/bars.js";
 import { percent, surpriseLevel } from "../sampling/odds.js";
 
+const RARE = 0.001; // below which a cell says no more; its title does
+
 /**
  * Fills a table.
  * @param {HTMLTableElement} table
@@ -32,7 +34,8 @@ export function showStrip(table, rows, at, code, choose) {
         const found = tokens?.[place];
         if (!found) return cell("td", "", {});
         const probability = percent(Math.exp(-found[1]), code);
-        return cell("td", probability, {
+        const isRare = Math.exp(-found[1]) < RARE;
+        return cell("td", isRare ? `< ${percent(RARE, code)}` : probability, {
           "data-odds": String(surpriseLevel(found[1])),
           title: `${label(found[0])}: ${probability}`,
         });

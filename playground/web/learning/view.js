@@ -10,6 +10,7 @@ import { Curve } from "./curve.js";
 import { showStrip } from "./strip.js";
 
 const LENGTH = 120; // tokens of a story, at most
+const FIRST = 32; // of its beginning, which is asked for by itself, since it is there sooner
 const POLL = 3000; // ms between two looks for new snapshots
 const SENTENCE = /^[^.!?]*[.!?]?/u;
 
@@ -110,7 +111,7 @@ export class View {
       const { stages } = await this.given.source.once("page_snapshots", { model: model.name });
       if (!this.isShown || this.model !== model) return;
       if (stages.length && stages.length !== this.stages.filter(({ step }) => step !== null).length) {
-        const isLast = this.at === this.stages.length - 1;
+        const isLast = this.at >= this.stages.length - 1; // or nothing was there
         const isFirst = !this.isLive;
         this.stages = stages;
         if (isLast || this.at >= stages.length) this.at = stages.length - 1;
@@ -133,13 +134,13 @@ export class View {
   }
 
   // What is asked of a stage, as a key of `found`: the same wish is asked once.
-  wish(kind, stage) {
+  wish(kind, stage, length = LENGTH) {
     const { model, settings } = this.given;
     const asked =
       kind === "story"
         ? {
             text: this.field("opening").value,
-            settings: { ...settings, length: Math.min(settings.length, LENGTH) },
+            settings: { ...settings, length: Math.min(settings.length, length) },
             seeds: [this.seed],
           }
         : { text: this.field("sentence").value.trim() };
@@ -171,7 +172,8 @@ export class View {
 
   drawStory(stage) {
     const tale = this.part("tale");
-    const story = stage.step === null ? null : this.found.get(this.wish("story", stage));
+    const [beginning, whole] = [FIRST, LENGTH].map((length) => this.found.get(this.wish("story", stage, length)));
+    const story = stage.step === null ? null : (whole ?? beginning);
     tale.setAttribute("aria-busy", String(stage.step !== null && !story));
     if (stage.step === null) tale.textContent = stage.story;
     if (!story) return; // what stood there before stays until the new one comes
@@ -191,8 +193,14 @@ export class View {
   // The next thing to ask for, or none.
   next() {
     const near = [this.at, this.at + 1, this.at - 1].map((k) => this.stages[k]).filter(Boolean);
-    const wishes = near.map((stage) => this.wish("story", stage));
-    if (this.field("sentence").value.trim()) wishes.push(...this.stages.map((stage) => this.wish("score", stage)));
+    const whole = near.map((stage) => this.wish("story", stage));
+    const wishes = this.found.has(whole[0]) ? whole : [this.wish("story", near[0], FIRST), ...whole];
+    if (this.field("sentence").value.trim()) {
+      // The nearest last: they are open afterwards.
+      const far = this.stages.map((stage, k) => ({ stage, distance: Math.abs(k - this.at) }));
+      far.sort((one, other) => other.distance - one.distance);
+      wishes.push(...far.map(({ stage }) => this.wish("score", stage)));
+    }
     return wishes.find((wish) => !this.found.has(wish));
   }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -126,18 +128,29 @@ def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
 
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
-    show_panel(page, "Genauer hinsehen")
+    show_panel(page, "Genauer")
     button(page, "Wie das Modell schreiben lernte").click()
     part = page.locator(".view-learning")
-    slider, story, tokens = part.get_by_role("slider"), part.locator("p"), part.locator("output")
+    slider, story, tokens = (
+        part.get_by_role("slider"),
+        part.locator(".tale"),
+        part.locator(".about"),
+    )
+    expect(story).to_have_text("Once there was")
+    slider.press("Home")
     expect(story).to_have_text("Once <b>ttt")  # text, no markup
-    expect(tokens).to_have_text("Derselbe Anfang, nachdem das Modell 4.096 Tokens gelesen hatte:")
+    expect(tokens).to_have_text(
+        "Derselbe Anfang, nachdem das Modell 4.096 Tokens gelesen hatte. Verlust: 10,5."
+    )
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("Verlust: 10,5."))
     slider.press("ArrowRight")
     expect(story).to_have_text("Once upon a time")
+    part.locator("circle.dot").first.click(force=True)
+    expect(story).to_have_text("Once <b>ttt")
     slider.press("End")
     expect(story).to_have_text("Once there was")
     in_english(page)
-    expect(tokens).to_have_text("The same opening, after the model had read 50,000,000 tokens:")
+    expect(tokens).to_have_text("The same opening, after the model had read 50,000,000 tokens.")
     expect(story).to_have_text("Once there was")
     page.locator("#ink-model").select_option("other")  # of which nothing is known
     expect(part).to_be_hidden()

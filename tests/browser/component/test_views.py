@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from tests.browser.actions import (
     DESK,
     button,
     fresh_page,
+    on_both_screens,
     open_page,
     sheet,
     show_panel,
+    violations,
     write,
 )
 from tests.browser.component.conftest import serving
@@ -62,3 +65,67 @@ def test_a_view_that_does_not_load_is_named(page: Page) -> None:
     button(page, "How the model learned to write").click()
     expect(page.locator(".note")).to_contain_text("How the model learned to write did not load.")
     expect(page.locator(".view")).to_be_hidden()
+
+
+# A server with three snapshots, whose stories and surprises are made of the step.
+SERVER = """() => {
+  const calls = window.calls = [];
+  const stageOf = (step) => ({ step, tokens: step * 1000, loss: 9 / step + 1, story: "told" });
+  let stages = [1, 20, 300].map(stageOf);
+  window.take = (step) => stages = [...stages, stageOf(step)];
+  Object.assign(writer.source, { isServer: true, async once(name, request) {
+    calls.push([name, request]);
+    if (name === "page_snapshots") return { stages };
+    const words = (request.text ?? "").split(" ");
+    const scored = words.map((word) => [` ${word}`, 9 / request.step, 1]);
+    if (name === "page_snapshot_score") return { tokens: scored };
+    const { length } = request.settings, seed = request.seeds[0] % 7;
+    const told = Array.from({ length }, (_, k) => [` ${request.step}-${seed}-${k}`, 1, k]);
+    return { prompt: request.text, tokens: told };
+  } });
+  writer.model.snapshots = true;
+  writer.model.history = [];
+}"""
+SEEDS = "calls.filter(([name]) => name.endsWith('story')).map(([, { seeds }]) => seeds[0])"
+
+
+@on_both_screens
+def test_every_snapshot_writes_the_story_with_the_same_draws(page: Page) -> None:
+    page.evaluate(SERVER)
+    sheet(page).click()
+    page.keyboard.insert_text("A fox ran home. It sang.")
+    show_panel(page, "Look closer")
+    button(page, "How the model learned to write").click()
+    view = page.locator(".view-learning")
+    slider, tale = view.get_by_role("slider"), view.locator(".tale")
+    expect(tale).to_contain_text("A fox ran home. 300-")
+    slider.press("ArrowLeft")
+    expect(tale).to_contain_text("A fox ran home. 20-")
+    view.get_by_label("Opening of the story").fill("Tom")
+    expect(tale).to_contain_text("Tom 20-")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("20,000 tokens.*Loss: 1.45"))
+    assert len({*page.evaluate(SEEDS)}) == 1
+    button(page, "Other draws").click()
+    page.wait_for_function(f"new Set({SEEDS}).size === 2")
+    # The strip chart: a row for each snapshot, a column for each word.
+    rows = view.locator("table tr")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(0).locator("th")).to_have_text(["A", "fox", "ran", "home."])
+    expect(rows.nth(1).locator("td")).to_have_text(["< 0.1 %"] * 4)
+    expect(rows.nth(2).locator("td")).to_have_text(["64 %"] * 4)
+    expect(rows.nth(3).locator("td")).to_have_text(["97 %"] * 4)
+    rows.nth(1).get_by_role("button").click()
+    expect(tale).to_contain_text("Tom 1-")
+    # One that the run takes now appears, and the choice stays.
+    page.evaluate("take(4000)")
+    expect(rows).to_have_count(5)
+    expect(rows.nth(4).locator("td").first).to_have_text("100 %")
+    expect(tale).to_contain_text("Tom 1-")
+    assert violations(page, "inkling-writer") == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # Closed, it asks for nothing more.
+    page.keyboard.press("Escape")
+    expect(view).to_be_hidden()
+    count = page.evaluate("calls.length")
+    page.wait_for_timeout(3500)  # longer than the view waits between two looks
+    assert page.evaluate("calls.length") == count
