@@ -130,6 +130,13 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="also answer AI assistants by the Model Context Protocol (needs the package mcp)",
     )
+    parser.add_argument(
+        "--runs",
+        metavar="DIR",
+        type=Path,
+        default=ROOT / "runs",
+        help="folder of the runs that the page shows and starts (default: runs)",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     return parser.parse_args(argv)
 
@@ -273,12 +280,16 @@ def serve(options: argparse.Namespace) -> None:
         places, owner = [], None
         if is_private(options):
             from playground.publish.page import PublishPage
+            from playground.runs.endpoints import Studio
             from playground.server import places as documents
             from playground.server.owner import Owner
 
             owner = Owner()
             folders = [engine.storyteller.folder for engine in engines.values()]
-            places = [*documents.routes(owner), *PublishPage(folders, owner).routes]
+            studio = Studio(options.runs, owner, engines, start, options.device)
+            closing.callback(studio.close)
+            publishing = PublishPage(folders, owner).routes
+            places = [*documents.routes(owner), *publishing, *studio.routes]
         url, public_url = site.launch(
             page,
             start,

@@ -67,7 +67,7 @@ DIRECTIONS = {
         "engine",
         "server generate",
         "browser",
-        "publish",
+        "publish runs",
     ),
 }
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -305,7 +305,7 @@ class Api:
         """While it lasts one more of the visitor's stories is written: at most half of all, so that
         nobody can keep the others out."""
         name = visitor(request)
-        most = max(STREAMS_MAX, max(one.max_streams for one in self.engines.values()) // 2)
+        most = max(STREAMS_MAX, max(one.max_streams for one in list(self.engines.values())) // 2)
         if name and self.running[name] >= most:
             raise Busy(f"You have {most} stories under way: wait for one of them.")
         with one_more(self.running, name):

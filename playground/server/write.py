@@ -41,24 +41,25 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
     space = space_page()  # on the Hub a link is the Space's own, not its frame's
-    models = [
-        described(
-            engine.storyteller.facts,
-            engine.storyteller.fingerprint,
-            engine.storyteller.tokenizer_fingerprint,
-            engine.context,
-            engine.max_streams,
-        )
-        | {"name": name}
-        for name, engine in engines.items()
-    ]
     return {
         "address": f"{space}?story=" if space else None,
         "owner": False,  # whether who asks may open Train, Models and Publish
         "public": None,  # where others reach the page, if the app finds that out
-        "models": models,
+        "models": [listed(name, engine) for name, engine in engines.items()],
         "record": record if record["model"] == first.storyteller.fingerprint else None,
     }
+
+
+def listed(name: str, engine: Engine) -> dict[str, Any]:
+    """What the component begins with, of one model."""
+    about = described(
+        engine.storyteller.facts,
+        engine.storyteller.fingerprint,
+        engine.storyteller.tokenizer_fingerprint,
+        engine.context,
+        engine.max_streams,
+    )
+    return about | {"name": name}
 
 
 def build(engines: Mapping[str, Engine]) -> gr.Blocks:

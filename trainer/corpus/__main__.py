@@ -1,27 +1,28 @@
 """The corpus on the command line.
 
     python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
-    python -m trainer.corpus inspect FILE ... [--corpus.key value ...]
+    python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
     python -m trainer.corpus inspect STORE [--write FILE.md]
     python -m trainer.corpus verify STORE
 
 `inspect FILE` says how files or folders of stories are understood, what the rules make of them, and
-shows three stories. `build` makes the token store that a run with the same settings would make, or
-finds it. `inspect STORE` prints its data card, and writes it with a picture beside it. `verify`
-rereads every checksum.
+shows three stories; with --json for programs, an object a line. `build` makes the token store that
+a run with the same settings would make, or finds it. `inspect STORE` prints its data card, and
+writes it with a picture beside it. `verify` rereads every checksum.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import sys
 import time
 from pathlib import Path
 
 from trainer.corpus.store.build import build_store
 from trainer.corpus.store.data_card import card, draw
-from trainer.corpus.store.preview import preview
+from trainer.corpus.store.preview import preview, preview_json
 from trainer.corpus.store.token_store import open_store
 from trainer.output.best_effort import best_effort
 from trainer.output.console import run_command
@@ -73,9 +74,10 @@ def inspect(arguments: list[str]) -> None:
 
 def inspect_files(files: list[str], settings: list[str]) -> None:
     """Prints how files of stories are understood."""
-    config = parse(settings).corpus
+    config = parse([word for word in settings if word != "--json"]).corpus
     for file in files:
-        print(preview(dataclasses.replace(config, source=file)))
+        source = dataclasses.replace(config, source=file)
+        print(json.dumps(preview_json(source)) if "--json" in settings else preview(source))
 
 
 def verify(arguments: list[str]) -> None:
