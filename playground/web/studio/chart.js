@@ -34,7 +34,8 @@ export class Chart {
    * @param {{ axis: string, isLog: boolean, kinds?: string[] }} options
    */
   show(curves, options) {
-    Object.assign(this, { curves, options });
+    this.curves = curves;
+    this.options = options;
     this.draw();
   }
 

@@ -51,7 +51,12 @@ export class RunView {
    * @param {string} name
    */
   constructor(place, name) {
-    Object.assign(this, { place, name, run: null, curveOf: "", busy: "", shown: "" });
+    this.place = place;
+    this.name = name;
+    this.run = null;
+    this.curveOf = "";
+    this.busy = "";
+    this.shown = "";
     this.path = `runs/${encodeURIComponent(name)}`;
     this.chart = new Chart(place, place.part("chart"));
     setText(place.part("name"), name);
@@ -161,16 +166,18 @@ export class RunView {
     const key = JSON.stringify(settings);
     if (key === this.settingsOf) return;
     this.settingsOf = key;
-    this.place.part("settings").replaceChildren(
-      ...Object.entries(flat(settings)).map(([name, value]) =>
-        make(
-          "tr",
-          { className: given.includes(name) ? "given" : "" },
-          make("th", { scope: "row", textContent: name }),
-          make("td", { textContent: value === "" ? "–" : String(value) }),
+    this.place
+      .part("settings")
+      .replaceChildren(
+        ...Object.entries(flat(settings)).map(([name, value]) =>
+          make(
+            "tr",
+            { className: given.includes(name) ? "given" : "" },
+            make("th", { scope: "row", textContent: name }),
+            make("td", { textContent: value === "" ? "–" : String(value) }),
+          ),
         ),
-      ),
-    );
+      );
   }
 
   async askCurve() {
