@@ -1,4 +1,4 @@
-// What is known of a model: what kind it is in a sentence for a child, and a row of name, value and meaning
+// What is known of a model: what kind it is for a child, and a row of name, value and meaning
 // for each fact.
 
 import { showLearning } from "./learning.js";

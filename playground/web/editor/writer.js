@@ -318,7 +318,7 @@ export class Writer extends HTMLElement {
     this.look(on);
   }
 
-  // A word's card; it is never over the panel that shares the story.
+  // The popover of a word; it is never over the panel that shares the story.
   lookAt(k, opened) {
     if (opened) this.sharePanel.close();
     if (!this.sharePanel.isOpen) this.card.open(k, opened);
