@@ -42,7 +42,7 @@ class Models {
     this.compared = "";
     this.chart = new Chart(place, place.part("chart"));
     this.chosen = chosenIn(location.search);
-    for (const control of ["axis", "log"]) place.part(control).addEventListener("change", () => this.drawCurves());
+    for (const control of ["axis", "is-log"]) place.part(control).addEventListener("change", () => this.drawCurves());
     place.part("clear").addEventListener("click", () => this.choose([]));
     addEventListener("popstate", () => {
       this.chosen = chosenIn(location.search);
@@ -56,7 +56,7 @@ class Models {
     const { place } = this;
     try {
       const { models } = await get("models");
-      place.part("open").replaceChildren(...models.map((model) => this.openModel(model)));
+      place.part("open").replaceChildren(...models.filter(({ run }) => !run).map((model) => this.openModel(model)));
     } catch (problem) {
       place.refuse(problem);
     }
@@ -162,11 +162,11 @@ class Models {
     const key = JSON.stringify([
       curves.map(({ name, stamp }) => [name, stamp]),
       place.part("axis").value,
-      place.part("log").checked,
+      place.part("is-log").checked,
     ]);
     if (key === this.compared) return;
     this.compared = key;
-    this.chart.show(curves, { axis: place.part("axis").value, isLog: place.part("log").checked });
+    this.chart.show(curves, { axis: place.part("axis").value, isLog: place.part("is-log").checked });
   }
 
   showDifferences() {

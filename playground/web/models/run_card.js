@@ -95,7 +95,7 @@ export class RunCard {
 
   showButtons() {
     const { place, run } = this;
-    const wanted = buttons({ can: [...run.can, ...(run.can.includes("export") ? ["publish"] : [])] }, SHOWN);
+    const wanted = buttons({ can: [...run.can, ...(run.state === "finished" ? ["publish"] : [])] }, SHOWN);
     const shown = JSON.stringify(wanted);
     if (shown !== this.shown) {
       this.shown = shown;

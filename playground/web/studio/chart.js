@@ -69,7 +69,7 @@ export class Chart {
       cursor: { points: { size: 7 }, drag: { x: true, y: false } },
       scales: { x: { time: false }, y: { distr: isLog ? 3 : 1 } },
       axes: [
-        { ...look, font, space: 80, values: (_, ticks) => ticks.map(atX) },
+        { ...look, font, size: 34, space: 80, values: (_, ticks) => ticks.map(atX) },
         {
           ...look,
           font,
@@ -103,5 +103,5 @@ export const CHART_CONTROLS = `
         <option value="tokens" data-text="axis_tokens"></option>
         <option value="seconds" data-text="axis_seconds"></option>
       </select></label>
-    <label class="switch"><input type="checkbox" data-part="log"><span data-text="logarithmic"></span></label>
+    <label class="switch"><input type="checkbox" data-part="is-log"><span data-text="logarithmic"></span></label>
   </div>`;

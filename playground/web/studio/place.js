@@ -78,6 +78,14 @@ export class Place {
     return this.root.querySelector(`[data-part="${name}"]`);
   }
 
+  /**
+   * @param {string} selector
+   * @returns {any[]}
+   */
+  all(selector) {
+    return [...this.root.querySelectorAll(selector)];
+  }
+
   /** @param {boolean} isNight */
   showNight(isNight) {
     this.isNight = isNight;

@@ -25,7 +25,7 @@ export function lengths({ seconds, steps, epochs }) {
 /**
  * Returns the length of a number of updates.
  * @param {{ seconds: number, steps: number, epochs: number }} estimate
- * @param {number} steps 0: the estimate's own
+ * @param {number} count of updates; 0: the estimate's own
  */
 export const lengthOf = ({ seconds, steps, epochs }, count) =>
   count

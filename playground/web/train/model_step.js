@@ -11,6 +11,11 @@ const REST = 900; // ms after the last change, before it is measured
 // What stands elsewhere on the page, or in the run's name.
 const ELSEWHERE = ["corpus.source", "model.init_from", "optim.steps", "run.dir", "run.fresh", "run.dry_run"];
 
+// The presets that the page has words for, the quickest first.
+const ORDER = ["smoke", "pocket", "storyteller", "seed"];
+const rank = ({ name }) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+const byOrder = (one, other) => rank(one) - rank(other);
+
 export const MODEL = `
 <div class="pair">
   <label for="base" data-text="begin_with"></label>
@@ -65,7 +70,7 @@ export class ModelStep {
   buildPresets() {
     const { place, run } = this;
     place.part("presets").append(
-      ...run.table.presets.map(({ name, about }) => {
+      ...[...run.table.presets].sort(byOrder).map(({ name, about }) => {
         const radio = make("input", { type: "radio", name: "preset", value: name });
         radio.addEventListener("change", () => run.change({ preset: name, steps: 0 }));
         return make(
@@ -73,7 +78,7 @@ export class ModelStep {
           { className: "card-choice" },
           radio,
           make("b", { textContent: name }),
-          make("span", { className: "hint", textContent: about }),
+          make("span", { className: "hint", textContent: ORDER.includes(name) ? place.say(`preset_${name}`) : about }),
           make("span", { className: "cost", "data-cost": name }),
         );
       }),
@@ -129,10 +134,10 @@ export class ModelStep {
   show() {
     const { place, run } = this,
       { draft } = run;
-    for (const radio of place.root.querySelectorAll('[name="preset"]')) radio.checked = radio.value === draft.preset;
+    for (const radio of place.all('[name="preset"]')) radio.checked = radio.value === draft.preset;
     place.part("presets").hidden = Boolean(draft.base);
     for (const setting of run.table.settings) {
-      const field = place.root.querySelector(`[data-key="${setting.key}"]`);
+      const [field] = place.all(`[data-key="${setting.key}"]`);
       if (!field || field === document.activeElement) continue;
       const value = current(setting, run.preset, draft.given);
       if (setting.type === "bool") field.checked = value;

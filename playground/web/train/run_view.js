@@ -62,7 +62,7 @@ export class RunView {
     setText(place.part("name"), name);
     place.part("like").href = `train?${new URLSearchParams({ like: name })}`;
     document.title = `Inkling: ${name}`;
-    for (const control of ["axis", "log"]) place.part(control).addEventListener("change", () => this.drawCurve());
+    for (const control of ["axis", "is-log"]) place.part(control).addEventListener("change", () => this.drawCurve());
     place.part("buttons").addEventListener("click", (event) => this.press(event.target.closest("button")));
     this.look = poll(() => this.ask(), POLL);
   }
@@ -97,11 +97,11 @@ export class RunView {
 
   show(run) {
     const { place } = this,
-      { say, code } = { say: (key, values) => place.say(key, values), code: place.code };
-    if (this.run && this.run.state !== run.state) place.tell(`${run.name}: ${say(`state_${run.state}`)}`);
+      { code } = place;
+    if (this.run && this.run.state !== run.state) place.tell(`${run.name}: ${place.say(`state_${run.state}`)}`);
     this.run = run;
     const state = place.part("state");
-    setText(state, say(`state_${run.state}`));
+    setText(state, place.say(`state_${run.state}`));
     state.dataset.tone = toneOf(run.state);
     const message = place.part("message");
     setText(message, run.message);
@@ -195,7 +195,7 @@ export class RunView {
     const isEmpty = !this.curve.train.step.length && !this.curve.validation.step.length;
     place.part("no-curve").hidden = !isEmpty;
     place.part("chart").hidden = isEmpty;
-    const options = { axis: place.part("axis").value, isLog: place.part("log").checked };
+    const options = { axis: place.part("axis").value, isLog: place.part("is-log").checked };
     this.chart.show([{ name: this.name, ...this.curve }], options);
   }
 }

@@ -58,7 +58,7 @@ export class StoriesStep {
     for (const radio of this.kinds)
       radio.addEventListener("change", () => run.change({ kind: /** @type {any} */ (radio).value }));
     for (const name of ["hub", "path"]) {
-      const field = place.root.querySelector(`#${name}`);
+      const [field] = place.all(`#${name}`);
       field.value = run.draft[name];
       field.addEventListener("change", () => run.change({ [name]: field.value.trim() }));
     }
@@ -86,7 +86,7 @@ export class StoriesStep {
   }
 
   get kinds() {
-    return this.place.root.querySelectorAll('[name="kind"]');
+    return this.place.all('[name="kind"]');
   }
 
   listenToDrops(box) {
@@ -101,7 +101,7 @@ export class StoriesStep {
   show() {
     const { draft } = this.run;
     for (const radio of this.kinds) radio.checked = radio.value === draft.kind;
-    for (const part of this.place.root.querySelectorAll("[data-kind]")) part.hidden = part.dataset.kind !== draft.kind;
+    for (const part of this.place.all("[data-kind]")) part.hidden = part.dataset.kind !== draft.kind;
     this.showSets();
     this.read();
   }
