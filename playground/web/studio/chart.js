@@ -2,7 +2,7 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { joined, logTicks } from "./curve.js";
-import { compact, duration, fixed } from "./values.js";
+import { compact, duration, exact, fixed } from "./values.js";
 
 const HUES = [1, 2, 3, 4, 5, 6].map((number) => `--curve-${number}`);
 const HEIGHT = 300; // px
@@ -74,7 +74,7 @@ export class Chart {
           ...look,
           font,
           size: 52,
-          values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : fixed(tick, code, tick % 1 ? 1 : 0))),
+          values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : exact(tick, code))),
           ...(isLog ? { splits: (_, __, low, high) => logTicks(low, high), filter: (_, ticks) => ticks } : {}),
         },
       ],

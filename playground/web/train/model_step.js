@@ -1,7 +1,7 @@
 // The second step: which model, how large, for how long, as a dry run measured on this machine.
 
 import { make, setText } from "../studio/make.js";
-import { follow, post } from "../studio/server.js";
+import { cancel, follow, post } from "../studio/server.js";
 import { compact, duration, fixed, size } from "../studio/values.js";
 import { current, giving, sections, valueFrom } from "../studio/settings.js";
 import { requestOf, sourceOf } from "./draft.js";
@@ -40,6 +40,8 @@ export class ModelStep {
     this.estimates = new Map();
     this.asked = "";
     this.turn = 0;
+    this.task = null;
+    addEventListener("pagehide", () => this.stopMeasuring());
     this.timer = 0;
     this.commandOf = "";
     const { place } = this;
@@ -196,7 +198,7 @@ export class ModelStep {
   async stopMeasuring() {
     const { task } = this;
     this.task = null;
-    if (task) await post(`tasks/${task}/cancel`).catch(() => {});
+    await cancel(task);
   }
 
   showEstimate(estimate) {

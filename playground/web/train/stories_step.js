@@ -1,7 +1,7 @@
 // The first step: which stories, and how they are read.
 
 import { make, setText } from "../studio/make.js";
-import { follow, get, post, put } from "../studio/server.js";
+import { cancel, follow, get, post, put } from "../studio/server.js";
 import { askForName } from "../studio/ask.js";
 import { compact, size } from "../studio/values.js";
 import { KINDS, readingOf } from "./draft.js";
@@ -54,6 +54,8 @@ export class StoriesStep {
     this.asked = "";
     this.timer = 0;
     this.turn = 0;
+    this.task = null;
+    addEventListener("pagehide", () => cancel(this.task));
     const { place } = this;
     for (const radio of this.kinds)
       radio.addEventListener("change", () => run.change({ kind: /** @type {any} */ (radio).value }));
@@ -191,7 +193,7 @@ export class StoriesStep {
   async askReading(reading, turn) {
     const box = this.place.part("reading");
     try {
-      if (this.task) post(`tasks/${this.task}/cancel`).catch(() => {});
+      cancel(this.task);
       const { task } = await post("inspect", reading);
       this.task = task.id;
       const result = await follow(task);

@@ -29,6 +29,7 @@ export function setName(path) {
   const [first] = path.split("/").filter(Boolean);
   const plain = (first ?? "")
     .normalize("NFD")
+    .replace(/\p{M}/gu, "")
     .replace(/\.[a-z.]+$/i, "")
     .replace(/[^A-Za-z0-9._-]+/g, "-")
     .replace(/^[^A-Za-z0-9]+|-+$/g, "");
