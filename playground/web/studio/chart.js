@@ -67,7 +67,7 @@ export class Chart {
       ...this.size,
       legend: { live: true },
       cursor: { points: { size: 7 }, drag: { x: true, y: false } },
-      scales: { x: { time: false }, y: { distr: isLog ? 3 : 1 } },
+      scales: { x: { time: false }, y: isLog ? { distr: 3, range: (_, low, high) => [low / 1.04, high * 1.04] } : {} },
       axes: [
         { ...look, font, size: 34, space: 80, values: (_, ticks) => ticks.map(atX) },
         {

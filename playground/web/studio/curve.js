@@ -56,8 +56,8 @@ function evenTicks(low, high, most) {
   const rough = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((digit) => digit * power).find((size) => size >= rough);
-  const first = Math.ceil(low / step);
-  const count = Math.floor(high / step) - first + 1;
+  const first = Math.ceil(low / step - 1e-9);
+  const count = Math.floor(high / step + 1e-9) - first + 1;
   return Array.from({ length: Math.max(0, count) }, (_, k) => Number(((first + k) * step).toPrecision(6)));
 }
 

@@ -58,7 +58,7 @@ export class NewRun {
       this.table = table;
       this.models = models.models;
       if (like !== null) await this.copy(like);
-      if (!table.presets.some(({ name }) => name === this.draft.preset)) this.draft.preset = "pocket";
+      if (!table.presets.some(({ name }) => name === this.draft.preset)) this.draft.preset = "smoke";
       this.stories = new StoriesStep(this, stories);
       this.model = new ModelStep(this);
       this.changed();
