@@ -168,7 +168,7 @@ def test_a_model_is_trained_from_pasted_stories(
     reading = page.locator("[data-part=reading]")
     expect(reading.locator("dd").first).to_have_text("48", timeout=WAIT)
     expect(reading).to_contain_text("Once upon a time, a cat found a ball.")
-    assert (runs.parent / "stories" / "tales" / "pasted.txt").is_file()
+    assert (runs.parent / "stories" / "tales" / "pasted.jsonl").is_file()
     page.get_by_label("smoke").check()
     page.get_by_text("Advanced settings").click()
     for section in ("Run:", "Stories:", "Model:", "Optimizer"):

@@ -11,7 +11,7 @@ const { joined, logTicks, sparkline } = await web("studio/curve");
 const { current, differences, givenOf, giving, sections, valueFrom } = await web("studio/settings");
 const { draftLike, emptyDraft, freeName, readingOf, repaired, requestOf, sourceOf } = await web("train/draft");
 const { lengthOf, lengths } = await web("train/lengths");
-const { fileName, plan, setName } = await web("train/upload");
+const { fileName, linesOf, plan, setName } = await web("train/upload");
 const { chosenIn, withChosen } = await web("models/chosen");
 
 const texts = json("playground/web/studio/text.json");
@@ -266,6 +266,15 @@ test("of what is dropped, stories are taken under names that a set may have", ()
   assert.equal(setName("/My Tales/one.txt"), "My-Tales");
   assert.equal(setName("Märchen.txt"), "Marchen");
   assert.equal(setName("童话.txt"), "my-stories");
+});
+
+test("pasted text is a story between two empty lines", () => {
+  const lines = linesOf("One \"day\".\nThe end.\n\n \r\n\r\n Two.  \n");
+  assert.deepEqual(
+    lines.trim().split("\n").map((line) => JSON.parse(line)),
+    [{ text: 'One "day".\nThe end.' }, { text: "Two." }],
+  );
+  assert.equal(linesOf(" \n\n "), "");
 });
 
 test("which runs are compared stands in the address", () => {

@@ -90,7 +90,7 @@ class Models {
       this.show(found);
       await this.askChosen();
     } catch (problem) {
-      this.place.refuse(problem);
+      this.place.lose(problem);
     }
   }
 

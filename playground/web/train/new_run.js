@@ -160,7 +160,7 @@ export class NewRun {
       ({ runs: this.runs } = await get("runs"));
       this.place.back();
     } catch (problem) {
-      if (problem.status === 0) this.place.refuse(problem);
+      this.place.lose(problem);
       return;
     }
     if (!this.isNamed && this.names.includes(this.draft.name)) this.changed();

@@ -73,7 +73,7 @@ export class RunView {
       this.place.back();
       await this.askCurve();
     } catch (problem) {
-      this.place.refuse(problem);
+      this.place.lose(problem);
     }
   }
 

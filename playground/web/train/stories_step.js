@@ -5,7 +5,7 @@ import { cancel, follow, get, post, put } from "../studio/server.js";
 import { askForName } from "../studio/ask.js";
 import { compact, size } from "../studio/values.js";
 import { KINDS, readingOf } from "./draft.js";
-import { filesOf, plan, setName } from "./upload.js";
+import { filesOf, linesOf, plan, setName } from "./upload.js";
 
 const REST = 500; // ms after the last change, before stories are read
 
@@ -162,7 +162,7 @@ export class StoriesStep {
     if (!field.value.trim()) return;
     const set = setName(name);
     const isSent = await this.place.attempt(async () => {
-      await put(`stories/${set}/pasted.txt`, field.value);
+      await put(`stories/${set}/pasted.jsonl`, linesOf(field.value));
     });
     if (!isSent) return;
     field.value = "";

@@ -24,6 +24,18 @@ export function fileName(path) {
   return plain.slice(-64).replace(/^[^\p{L}\p{N}]+/u, "") || "stories.txt";
 }
 
+/**
+ * Returns pasted text as JSON Lines: a story for each part between empty lines.
+ * @param {string} text
+ */
+export const linesOf = (text) =>
+  text
+    .split(/\r?\n[^\S\n]*\r?\n/)
+    .map((story) => story.trim())
+    .filter(Boolean)
+    .map((story) => `${JSON.stringify({ text: story })}\n`)
+    .join("");
+
 /** The name of a set of stories, from that of a folder or file: "my-stories". */
 export function setName(path) {
   const [first] = path.split("/").filter(Boolean);
