@@ -20,6 +20,7 @@ import pytest
 import app
 import playground.browser.__main__
 import playground.generate
+import playground.inside.__main__
 import playground.publish.__main__
 import trainer.corpus.__main__
 import trainer.evaluate.__main__
@@ -75,6 +76,7 @@ COMMANDS: dict[str, Callable[[list[str]], object]] = {
     "app.py": app.command_line,
     "playground.browser": playground.browser.__main__.main,
     "playground.generate": playground.generate.main,
+    "playground.inside": playground.inside.__main__.main,
     "playground.publish": playground.publish.__main__.main,
     "trainer.corpus": trainer.corpus.__main__.main,
     "trainer.evaluate": trainer.evaluate.__main__.main,
@@ -125,7 +127,7 @@ def page_texts() -> dict[str, str]:
 def code_texts() -> dict[str, str]:
     """The docstrings, messages and comments of each Python module."""
     texts = {}
-    for folder in ("trainer", "playground", "benchmarks"):
+    for folder in ("trainer", "playground", "benchmarks", "tests/trainer"):
         for file in [ROOT / "app.py", *sorted((ROOT / folder).rglob("*.py"))]:
             source = file.read_text(encoding="utf-8")
             nodes = ast.walk(ast.parse(source))

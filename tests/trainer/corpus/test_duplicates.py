@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.corpus.store.hash_index import HashIndex
-from trainer.corpus.store.near_duplicates import NearDuplicates, signatures
+from trainer.corpus.store.duplicates import HashIndex, NearDuplicates, signatures
 
 batches = st.lists(st.lists(st.integers(0, 60), max_size=30), max_size=12)
 
@@ -34,12 +33,12 @@ def words(start: int, count: int) -> bytes:
 def test_near_duplicates_are_found_and_others_are_not(tmp_path: Path) -> None:
     near = NearDuplicates(0.7, tmp_path / "signatures")
     first = [words(0, 200), words(1000, 200), b"The end.", b""]
-    assert near.new(signatures(first)).tolist() == [True] * 4
+    assert near.keep_mask(signatures(first)).tolist() == [True] * 4
     one_word = words(1000, 200).replace(b"w1100", b"cat")  # 191 of 201 five-word runs in common
     half = words(100, 200)  # 96 of 296 in common with the first
     second = [one_word, half, words(5000, 200), words(5000, 199), words(0, 200).upper()]
-    assert near.new(signatures(second)).tolist() == [False, True, True, False, False]
-    near.close()
+    assert near.keep_mask(signatures(second)).tolist() == [False, True, True, False, False]
+    near.file.close()
 
 
 def test_what_is_near_does_not_depend_on_how_stories_are_grouped(
@@ -50,8 +49,8 @@ def test_what_is_near_does_not_depend_on_how_stories_are_grouped(
     found = []
     for size in (1, 7, 1000):
         near = NearDuplicates(0.6, tmp_path / f"signatures-{size}")
-        parts = [near.new(signatures(data[n : n + size])) for n in range(0, len(data), size)]
+        parts = [near.keep_mask(signatures(data[n : n + size])) for n in range(0, len(data), size)]
         found.append(np.concatenate(parts).tolist())
-        near.close()
+        near.file.close()
     assert found[0] == found[1] == found[2]
     assert sum(found[0][len(stories) :]) < 10  # of 67

@@ -1,6 +1,7 @@
-"""Writes the GPT-2 tokenizer that ships with the project: the files in gpt2/.
+"""The GPT-2 tokenizer that ships with the project, written anew: the files in
+trainer/corpus/tokenizer/gpt2.
 
-    python -m trainer.corpus.tokenizer.gpt2_files gpt2.tiktoken
+    python -m tests.trainer.corpus.write_gpt2_tokenizer gpt2.tiktoken
 
 makes them from the rank file inside the registry package openai-whisper
 (whisper/assets/gpt2.tiktoken, MIT): a line a token, its bytes in base64 and its rank. Ranks are the

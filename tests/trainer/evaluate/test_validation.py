@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from trainer.evaluate.samples import write_samples
+from trainer.evaluate.validation import write_samples
 
 
 @pytest.fixture(scope="module")

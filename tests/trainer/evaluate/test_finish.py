@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from trainer.evaluate.finished import evaluate_finished
 from trainer.evaluate.likelihood import evaluate
+from trainer.run.finish import evaluate_finished
 from trainer.settings.run import Run
 
 from .conftest import tiny_llama
