@@ -269,9 +269,12 @@ test("of what is dropped, stories are taken under names that a set may have", ()
 });
 
 test("pasted text is a story between two empty lines", () => {
-  const lines = linesOf("One \"day\".\nThe end.\n\n \r\n\r\n Two.  \n");
+  const lines = linesOf('One "day".\nThe end.\n\n \r\n\r\n Two.  \n');
   assert.deepEqual(
-    lines.trim().split("\n").map((line) => JSON.parse(line)),
+    lines
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
     [{ text: 'One "day".\nThe end.' }, { text: "Two." }],
   );
   assert.equal(linesOf(" \n\n "), "");

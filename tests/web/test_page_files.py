@@ -54,7 +54,7 @@ def test_every_text_is_used() -> None:
     files = [*WEB.rglob("*.js"), *WEB.parent.glob("server/*.py")]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     made = re.compile(
-        r"(opening_\d|preset_\w+|\w+_hint|link_too_long_\w+)$"
+        r"(opening_\d|place_\w+|preset_\w+|\w+_hint|link_too_long_\w+)$"
     )  # keys that are put together
     names = {row.name for row in NUMBERS}
     unused = [
