@@ -71,6 +71,7 @@ export class Writer extends HTMLElement {
     if (kept.isRecord) this.say(this.language.say("first_story"));
     this.setOdds(Boolean(kept.odds));
     this.stories.show(kept);
+    this.selectModel(new URLSearchParams(location.search).get("model")); // as Train and Models open this page
     this.setAttribute("ready", "");
     const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
@@ -369,6 +370,13 @@ export class Writer extends HTMLElement {
     this.appearance.showTitle({ isAnother: true });
     this.act(tree.edited(this.stories.newDocument(), text));
     this.editAt(this.tokens.length - 1);
+  }
+
+  // Changes to a model by its name, if it is here.
+  selectModel(name) {
+    if (name === this.model.name || !this.models.some((model) => model.name === name)) return;
+    this.field("model").value = name;
+    this.changeModel();
   }
 
   changeModel() {
