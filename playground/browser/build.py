@@ -130,7 +130,7 @@ def index(html: str, trouble: str) -> str:
     html = html.replace('<script src="web/trouble.js"></script>', f"<script>\n{trouble}</script>")
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace("web/start_server.js", "web/start_static.js")
-    style = '<link rel="stylesheet" href="web/style/style.css">'
+    style = '<link rel="stylesheet" href="web/style/base.css">'
     own = '<link rel="stylesheet" href="web/style/loading.css">'
     return html.replace(style, f"{style}\n  {own}")
 

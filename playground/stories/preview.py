@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from playground.stories.shared_story import SharedStory, in_one_line, shortened
 
 SIZE = (1200, 630)  # pixels: what Open Graph and Twitter show
-# The colours of web/style/style.css by day.
+# The colours of web/style/base.css by day.
 DESK, PAPER, INK, FAINT, LINE = "#f3ecdf", "#fffdf8", "#2c2823", "#655b4e", "#d9cdb7"
 MARGIN, PADDING = 36, 52
 TITLE, BODY, FOOT = 54, 34, 26  # pixels: sizes of the letters

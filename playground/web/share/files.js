@@ -27,6 +27,7 @@ const SCHEMA = 2,
   LENGTH_MAX = 1000; // as in playground/stories/story.py and engine/replay.py
 const INDENT = "inkling/"; // before a module's name in the HTML file's import map
 const READER = "editor/reader.js";
+const STYLES = ["base", "editor", "popover", "pages"];
 const START = `import "${INDENT}${READER}";
 const read = (name) => JSON.parse(document.getElementById(name).textContent);
 const reader = document.createElement("inkling-reader");
@@ -175,7 +176,7 @@ export class StoryFiles {
 
   // The page's style with its typefaces.
   async style() {
-    let text = await this.text("style/style.css");
+    let text = (await Promise.all(STYLES.map((name) => this.text(`style/${name}.css`)))).join("\n");
     for (const [, name] of [...text.matchAll(/url\("\.\.\/(fonts\/[\w-]+\.woff2)"\)/g)]) {
       const font = await (await fetch(new URL(`web/${name}`, this.root))).blob();
       text = text.replace(`../${name}`, await dataAddress(new Blob([font], { type: "font/woff2" })));

@@ -9,7 +9,7 @@ import { charactersOf, directionOf, linesOf, shortened } from "./text_lines.js";
 const SHAPES = { wide: [1200, 630], tall: [1080, 1350] }; // a link's preview, a phone's screen
 const CODE = { wide: 220, tall: 330 }; // pixels of the link's code, about
 const COVER = [1184, 1680]; // as A5
-// The colours of style.css by day.
+// The colours of style/base.css by day.
 const DESK = "#f3ecdf",
   PAPER = "#fffdf8",
   INK = "#2c2823",

@@ -68,7 +68,7 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["start_server.js", "style/style.css", "text.json", "sampling/core.wasm"]
+    "name", ["start_server.js", "style/base.css", "text.json", "sampling/core.wasm"]
 )
 def test_an_update_is_never_mixed_with_an_old_page(url: str, name: str) -> None:
     """A browser asks again for each file, and is told if it has it still."""
