@@ -8,13 +8,13 @@ so true stories that the model never read hold such runs too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from trainer.corpus.store.run_filter import words
 from trainer.evaluate.continuations import Continuation, Sampling
 
 REPEATED = 4  # words
@@ -156,11 +156,6 @@ def find_in_training(
 def same_story(story: str) -> Run:
     """What two stories have in common that differ in case and punctuation only."""
     return tuple(words(story))
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, in lower case and without punctuation."""
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
 
 
 def runs(text: list[str], length: int) -> list[Run]:
