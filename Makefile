@@ -4,11 +4,15 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PINS := pyproject.toml requirements.txt constraints.txt
+PAGE_PINS := tests/web/package-lock.json
 # Python compiles what it imports, and keeps it; compiling all that pip brings takes another minute.
 unexport PYTHONDONTWRITEBYTECODE # in containers: each of the tests' processes would compile torch anew
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile -c constraints.txt
 
-STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/codespell
+PAGE_TOOLS := tests/web/node_modules/.bin
+STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/codespell && \
+	$(PAGE_TOOLS)/biome lint --error-on-warnings && $(PAGE_TOOLS)/biome format && \
+	$(PAGE_TOOLS)/tsc -p tests/web && $(PAGE_TOOLS)/tsc -p tests/web/tsconfig.worker.json
 NODE_TESTS := $(BIN)/node --test --test-timeout=60000 --test-reporter=dot "tests/web/*.test.js"
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # mypy keeps one core busy for a minute when it has no cache yet: it runs beside the tests.
@@ -30,7 +34,7 @@ endef
 
 # An NVIDIA GPU, or a model that the core does not compute.
 define WANTS_PYTORCH
-nvidia-smi -L >/dev/null 2>&1 || { [ -n "$(MODEL)" ] && $(BIN)/python -m playground.model.libraries "$(MODEL)"; }
+nvidia-smi -L >/dev/null 2>&1 || { [ -n "$(MODEL)" ] && $(BIN)/python -m playground.folder.libraries "$(MODEL)"; }
 endef
 
 .DEFAULT_GOAL := help
@@ -71,7 +75,7 @@ bench: $(VENV)/.bench ## run every benchmark beside its peers
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 clean: ## remove what make installed
-	rm -rf $(VENV) *.egg-info
+	rm -rf $(VENV) *.egg-info tests/web/node_modules
 
 $(VENV)/.play: $(PINS) | $(BIN)/python
 	@echo "Installing the playground into $(VENV); the first time takes a minute."
@@ -88,9 +92,10 @@ $(VENV)/.train: $(PINS) | $(BIN)/python
 	$(INSTALL) -e ".[train]"
 	@touch $(VENV)/.models $@
 
-$(VENV)/.dev: $(PINS) | $(BIN)/python
+$(VENV)/.dev: $(PINS) $(PAGE_PINS) | $(BIN)/python
 	@echo "Installing everything into $(VENV); the first time takes a few minutes."
 	$(INSTALL) -e ".[play,train,dev]"
+	PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix tests/web --silent # the linter of the page's JavaScript
 	@touch $(VENV)/.play $(VENV)/.models $(VENV)/.train $@
 
 $(VENV)/.bench: $(PINS) | $(BIN)/python

@@ -139,7 +139,7 @@ def default_model() -> Path | str:
     the shipped model; ValueError if there is none of them."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
-    from playground.model.exports import exports
+    from playground.folder.exports import exports
 
     for folder in exports(ROOT):
         return folder
@@ -200,7 +200,7 @@ def say_where(url: str, others: list[str]) -> None:
 
 def is_private(options: argparse.Namespace) -> bool:
     """Whether nobody but the person at this computer can reach the page."""
-    from playground.pages.network import LOCAL
+    from playground.server.network import LOCAL
 
     return options.host.strip("[]") in LOCAL and not options.share and not ON_SPACE
 
@@ -218,8 +218,8 @@ def opened(
 ) -> dict[str, "Engine"]:
     """The models by the names that they go by on the page; `closing` ends them."""
     from playground.engine.engine import Engine
-    from playground.model.device import introduction
-    from playground.model.folder import ModelFolder
+    from playground.folder.device import introduction
+    from playground.folder.model_folder import ModelFolder
 
     engines: dict[str, Engine] = {}
     for named in names:
@@ -260,8 +260,8 @@ def serve(options: argparse.Namespace) -> None:
         ) from None
     if options.mcp:
         check_mcp()
-    from playground.pages import network, site, write
-    from playground.pages.shared import SharedStories
+    from playground.server import network, site, write
+    from playground.server.shared import SharedStories
 
     with contextlib.ExitStack() as closing:
         engines = opened(options, names, closing)
@@ -272,8 +272,8 @@ def serve(options: argparse.Namespace) -> None:
         start, shared = write.start(engines), SharedStories(engines)
         publishing, owner = [], None
         if is_private(options):
-            from playground.pages.owner import Owner
             from playground.publish.page import PublishPage
+            from playground.server.owner import Owner
 
             owner = Owner()
             folders = [engine.storyteller.folder for engine in engines.values()]

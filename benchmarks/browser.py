@@ -36,7 +36,7 @@ sys.path.insert(0, str(ROOT))
 
 from playground.browser.build import page_of, write  # noqa: E402
 from playground.core.pack import unique_rows  # noqa: E402
-from playground.model.folder import ModelFolder  # noqa: E402
+from playground.folder.model_folder import ModelFolder  # noqa: E402
 
 PACKAGES = (
     "onnxruntime-web@1.30.0", "@huggingface/transformers@4.3.1", "@wllama/wllama@3.13.0",

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from playground.browser.build import page_of, write  # noqa: E402
-from playground.model.folder import ModelFolder  # noqa: E402
+from playground.folder.model_folder import ModelFolder  # noqa: E402
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE = {"width": 390, "height": 844}

@@ -84,7 +84,7 @@ def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
     from playground.core.library import MAX_ALTERNATIVES
     from playground.engine import sampler
     from playground.engine.engine import Engine
-    from playground.model.folder import ModelFolder
+    from playground.folder.model_folder import ModelFolder
     from playground.sampling import Settings
     from playground.stories.story import Story, Token
 
@@ -115,8 +115,8 @@ def core(model: Path, streams: int) -> Iterator[Run]:
 
     from playground.core.library import COLUMN, QUESTION, Core, uniform
     from playground.core.pack import pack
+    from playground.folder.model_folder import ModelFolder
     from playground.model.core_decoder import usable_cores
-    from playground.model.folder import ModelFolder
 
     storyteller = ModelFolder.open(model, device="cpu")
     workers = min(streams, usable_cores())
@@ -326,7 +326,7 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
     from transformers import AutoModelForCausalLM
 
     from playground.engine.engine import Engine
-    from playground.model.folder import ModelFolder
+    from playground.folder.model_folder import ModelFolder
     from playground.sampling import Settings
 
     texts = prompts(model, count, PROMPT)

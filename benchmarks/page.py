@@ -60,7 +60,7 @@ BARS = """(k) => {
   return performance.now() - start;
 }"""
 TREE = """async () => {
-  const tree = await import(new URL("web/tree.js", document.baseURI));
+  const tree = await import(new URL("web/story/tree.js", document.baseURI));
   const word = (_, k) => ({ t: ` word${k}`, s: k % 7, i: k, r: 0 });
   const words = (length) => Array.from({ length }, word);
   let doc = tree.emptyDocument();
@@ -83,7 +83,7 @@ TREE = """async () => {
 }"""
 # A story of 5,000 tokens, with a paragraph break after every `breaks` of them; 0 means none.
 LONG = """async (breaks) => {
-  const tree = await import(new URL("web/tree.js", document.baseURI));
+  const tree = await import(new URL("web/story/tree.js", document.baseURI));
   const words = ["Once", " upon", " a", " time", " he", " was", " red", " fox", "."];
   const text = (k) => (breaks && k % breaks === breaks - 1 ? "\\n" : words[k % 9]);
   const token = (_, k) => ({ t: text(k), s: k % 7, i: 10 + k % 9, r: 0 });

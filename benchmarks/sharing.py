@@ -36,7 +36,7 @@ sys.path.insert(0, str(ROOT))
 
 from playground.engine.engine import Engine  # noqa: E402
 from playground.engine.replay import replay  # noqa: E402
-from playground.model.folder import ModelFolder  # noqa: E402
+from playground.folder.model_folder import ModelFolder  # noqa: E402
 from playground.sampling import Settings  # noqa: E402
 from playground.stories.permalink import Permalink, Run, decode, encode  # noqa: E402
 

@@ -78,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # These load torch, which bad options need not wait for.
         from playground.engine.engine import Engine
         from playground.engine.replay import replay
-        from playground.model.device import introduction
-        from playground.model.folder import ModelFolder
+        from playground.folder.device import introduction
+        from playground.folder.model_folder import ModelFolder
 
         storyteller = ModelFolder.open(folder, device=device, base=base)
         print(introduction(storyteller.device, device), file=sys.stderr, flush=True)

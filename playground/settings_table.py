@@ -1,4 +1,4 @@
-"""The table of settings in sampling.py for the page: web/settings_table.js.
+"""The table of settings in sampling.py for the page: web/sampling/settings_table.js.
 
 python -m playground.settings_table     writes it anew
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playground.sampling import ROWS, Row
 
-FILE = Path(__file__).parent / "web" / "settings_table.js"
+FILE = Path(__file__).parent / "web" / "sampling" / "settings_table.js"
 KINDS = {int: "int", float: "float", bool: "bool", tuple: "words"}
 
 

@@ -24,17 +24,17 @@ FILES = sorted(
 
 # A library, and the only places that may import it.
 IMPORTERS = {
-    "gradio": ("app.py", "playground/pages/"),
+    "gradio": ("app.py", "playground/server/"),
     "datasets": ("trainer/corpus/read/hub.py",),
     "deepspeed": ("trainer/distributed/",),
     "huggingface_hub": (
         "trainer/corpus/read/hub.py",
         "playground/publish/",
-        "playground/model/hub.py",
+        "playground/folder/hub.py",
     ),
-    "peft": ("playground/model/adapter.py",),
+    "peft": ("playground/folder/adapter.py",),
     "accelerate": ("trainer/distributed/",),
-    "spaces": ("app.py", "playground/pages/"),
+    "spaces": ("app.py", "playground/server/"),
     "trainer": ("trainer/",),
     "playground": ("app.py", "playground/"),
 }
@@ -61,10 +61,11 @@ DIRECTIONS = {
         "sentences command_line",
         "sampling",
         "core",
+        "folder",
         "model",
         "stories settings_table",
         "engine",
-        "pages generate",
+        "server generate",
         "browser",
         "publish",
     ),

@@ -44,7 +44,7 @@ ELSEWHERE = {  # a command's start: why it is not run here
     "source": "the tests run in the environment",
     "make": "the target is looked up; CI runs `make test`",
     ".venv/bin/pre-commit": "it changes the repository",
-    "EVENT=$(curl": "tests/playground/pages/test_api.py runs it",
+    "EVENT=$(curl": "tests/playground/server/test_api.py runs it",
     "curl": "the same",
     "python -m http.server": "tests/browser/static/test_static_page.py serves the same folder",
     "sbatch": "tests/trainer/distributed/test_machines.py runs the script",

@@ -106,7 +106,7 @@ def help_texts() -> dict[str, str]:
 
 def page_texts() -> dict[str, str]:
     """The page's English texts, a line each, and its HTML."""
-    places = ("playground/web/text.json", "playground/browser/web/text.json")
+    places = ("playground/web/text.json", "playground/web/sources/local/text.json")
     texts = {}
     for place in places:
         words = json.loads((ROOT / place).read_text(encoding="utf-8"))["en"]

@@ -1,7 +1,7 @@
 // Our worker, with the odds of every word.
 // IDS, PROMPT, LENGTH and the model's sizes are put before this by benchmarks/browser.py.
 
-import { WorkerSource } from "./browser/source.js";
+import { WorkerSource } from "./web/sources/local/source.js";
 const { model, models } = await (await fetch("start.json")).json();
 const source = new WorkerSource(model, () => {});
 const settings = { temperature: 0, top_k: 40, top_p: 1, min_p: 0, repetition_penalty: 1,

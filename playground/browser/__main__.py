@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playground.browser import WEIGHTS
 from playground.command_line import Parser, use_utf8
-from playground.model.hub import is_name
+from playground.folder.hub import is_name
 
 
 def parser() -> Parser:
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
         )
     # They import PyTorch and transformers, which takes seconds: a slip is told before.
     from playground.browser.build import page_of, write, write_weights
-    from playground.model.folder import ModelFolder
+    from playground.folder.model_folder import ModelFolder
 
     model = ModelFolder.open(options.export, device="cpu")
     page = page_of(model, weights=options.weights, weights_from=options.weights_from)

@@ -2,8 +2,8 @@
 
 index.html  sw.js  start.json  README.md  .nojekyll
 model-CHECKSUM.inkling          the packed weights (pack.py)
-web/                            the app's own component, core.wasm
-browser/                        the worker, the tokenizer, the scheduler of the stories
+web/                            the page as the app has it, core.wasm, and in web/sources/local/
+                                what computes in the browser: worker, tokenizer, scheduler
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from playground.browser.pack import Packed, pack
-from playground.model.folder import ModelFolder
-from playground.pages.model_info import described
+from playground.folder.model_folder import ModelFolder
+from playground.folder.model_info import described
 
 SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
-# What only the app with its server needs.
+# What only the app with its server needs, or tsc.
 APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
-    "server.js", "start.js", "trouble.js",
+    "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
 }  # fmt: skip
 HUB = "https://huggingface.co"
 
@@ -77,14 +77,13 @@ def page_of(
     }
     own = resources.files("playground")
     files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
-    files |= {f"browser/{path}": content for path, content in read(own / "browser" / "web")}
-    files["web/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
+    files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
     frame, trouble = (
         (own / "web" / name).read_text(encoding="utf-8") for name in ("index.html", "trouble.js")
     )
     files["index.html"] = index(frame, trouble).encode()
-    files["sw.js"] = service_worker(files.pop("browser/sw.js").decode(), files).encode()
+    files["sw.js"] = service_worker(files.pop("web/sources/local/sw.js").decode(), files).encode()
     files[".nojekyll"] = b""  # GitHub Pages takes the folder as it is
     files[SIGN] = json.dumps({"model": model.facts.name, "weights": weights}).encode()
     if weights_from is None:
@@ -125,9 +124,9 @@ def index(html: str, trouble: str) -> str:
     that says why a page does not begin is inside: it works where no other script is let in."""
     html = html.replace('<script src="web/trouble.js"></script>', f"<script>\n{trouble}</script>")
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
-    html = html.replace('src="web/start.js"', 'src="browser/start.js"')
-    style = '<link rel="stylesheet" href="web/style.css">'
-    own = '<link rel="stylesheet" href="browser/loading.css">'
+    html = html.replace("web/start_server.js", "web/start_static.js")
+    style = '<link rel="stylesheet" href="web/style/style.css">'
+    own = '<link rel="stylesheet" href="web/style/loading.css">'
     return html.replace(style, f"{style}\n  {own}")
 
 
@@ -138,7 +137,7 @@ def service_worker(template: str, files: Mapping[str, bytes]) -> str:
         digest.update(f"{name} {len(files[name])}\n".encode() + files[name])
     names = ["./", *sorted(name for name in files if name != "index.html")]
     return template.replace("{{VERSION}}", digest.hexdigest()[:12]).replace(
-        "{{FILES}}", json.dumps(names)
+        '["{{FILES}}"]', json.dumps(names)
     )
 
 

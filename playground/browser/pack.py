@@ -5,7 +5,7 @@
     JSON      what the page knows besides: the tokenizer, the ids that start and end a story
     ids       arrays, each described in the JSON by {offset, count, size}
 
-web/packed_model.js reads it.
+web/sources/local/packed_model.js reads it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 
 from playground.browser.tokenizer_table import tokenizer_table
 from playground.core import pack as core
-from playground.model.families import family_of
-from playground.model.folder import ModelFolder
+from playground.folder.families import family_of
+from playground.folder.model_folder import ModelFolder
 
 
 class Packed(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from playground.model.detokenizer import LETTER_TO_BYTE
-from playground.model.folder import ModelFolder
+from playground.folder.detokenizer import LETTER_TO_BYTE
+from playground.folder.model_folder import ModelFolder
 
 # What stands in tokenizer.json for the two ways of parting a text into words that the trainer uses
-# (trainer/corpus/tokenizer/tokenizer.py); web/tokenizer.js has the expressions.
+# (trainer/corpus/tokenizer/tokenizer.py); web/sources/local/tokenizer.js has the expressions.
 OWN_PATTERN = (
     r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"
     r"|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -7,7 +7,7 @@
 // Memory belongs to the caller: the core allocates none. Every size in a model file is checked
 // before memory is touched.
 //
-// Used by library.py (ctypes, or wasmtime where no library fits) and web/core.js.
+// Used by library.py (ctypes, or wasmtime where no library fits) and web/sampling/core.js.
 
 #ifndef CORE_H
 #define CORE_H

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-# What is well-formed: table 3-7 of the Unicode standard. The same in browser/web/characters.js.
+# What is well-formed: table 3-7 of the Unicode standard. As in web/sources/local/characters.js.
 WHOLE = (
     rb"[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|"
     rb"[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|"

@@ -17,9 +17,9 @@ from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
 from playground.engine.seam import BLANKS, WORD, Seam
 from playground.engine.stream import Sequence, Stream
+from playground.folder.detokenizer import IncrementalDecoder
+from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Decoder, make_room, open_decoder, try_out
-from playground.model.detokenizer import IncrementalDecoder
-from playground.model.folder import ModelFolder
 from playground.model.memory import SLOTS_PER_STORY
 from playground.sampling import TOP_K_MAX, Settings
 from playground.stories.story import Story

@@ -14,8 +14,8 @@ from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
 from playground.engine.seam import Beginnings, is_finished
 from playground.engine.stream import Sequence
+from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Chunk, Decoder
-from playground.model.folder import ModelFolder
 from playground.sampling import NUMBERED, Settings
 from playground.stories.story import Alternative, Token
 

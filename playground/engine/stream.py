@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.next_tokens import NextTokens
-from playground.model.detokenizer import IncrementalDecoder
+from playground.folder.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
 

@@ -1,1 +1,1 @@
-"""A model folder, opened and computed: weights, tokenizer, forward pass, candidates."""
+"""The forward pass: the core on a CPU, PyTorch on a GPU, transformers for other shapes."""

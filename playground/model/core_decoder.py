@@ -15,9 +15,9 @@ import numpy as np
 
 from playground.core.library import ALIGN, ANSWER, COLUMN, Core, room
 from playground.core.pack import pack
-from playground.model.config import context_of
+from playground.folder.config import context_of
+from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Chunk, Decoder
-from playground.model.folder import ModelFolder
 
 
 class CoreDecoder(Decoder):

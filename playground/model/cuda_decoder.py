@@ -22,12 +22,12 @@ from torch.nn import functional
 
 from playground.core.library import Head
 from playground.core.pack import unique_rows
-from playground.model.config import context_of
+from playground.folder.config import context_of
+from playground.folder.families import Family, family_of, head_width
+from playground.folder.model_folder import ModelFolder
 from playground.model.cuda_graph import FixedBatch, out_of_memory
 from playground.model.cuda_layers import Layer, Norm, read_layer
 from playground.model.decoder import Chunk, Decoder
-from playground.model.families import Family, family_of, head_width
-from playground.model.folder import ModelFolder
 from playground.model.memory import SLOTS_PER_STORY
 from playground.sentences import first_line
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from playground.core.library import ANSWER, QUESTION, Head
-from playground.model.families import family_of
-from playground.model.folder import ModelFolder
+from playground.folder.families import family_of
+from playground.folder.model_folder import ModelFolder
 from playground.model.memory import SLOTS_PER_STORY, free_memory, room_for
 from playground.sentences import first_line
 

@@ -22,7 +22,7 @@ from playground.publish.staging import Say, Staging
 from playground.sentences import first_line
 
 if TYPE_CHECKING:
-    from playground.model.folder import ModelFolder
+    from playground.folder.model_folder import ModelFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 COSTS = {name: one.cost for name, one in space_repo.TARGETS.items()} | {"static": static_repo.COST}
@@ -79,7 +79,7 @@ def checked_name(name: str) -> str:
 
 def stage_model(options: argparse.Namespace) -> Staging:
     """A model's repository; a card without sample stories gets some that the model writes now."""
-    from playground.model.folder import ModelFolder
+    from playground.folder.model_folder import ModelFolder
 
     folder: Path = options.export
     if not folder.is_dir():

@@ -4,11 +4,16 @@ const POLL = 500; // ms
 const part = (id) => document.getElementById(id);
 
 async function ask(name, values) {
-  const answer = await fetch(`publish/${name}`, values === undefined ? {} : {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Inkling-Publish": "1" },
-    body: JSON.stringify(values),
-  });
+  const answer = await fetch(
+    `publish/${name}`,
+    values === undefined
+      ? {}
+      : {
+          method: "POST",
+          headers: { "Content-Type": "application/json", "X-Inkling-Publish": "1" },
+          body: JSON.stringify(values),
+        },
+  );
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.detail);
   return found;

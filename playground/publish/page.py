@@ -22,10 +22,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from playground.model.exports import exports
-from playground.pages.owner import Handler, Owner
+from playground.folder.exports import exports
 from playground.publish.__main__ import ROOT, parser
 from playground.sentences import capitalized
+from playground.server.owner import Handler, Owner
 
 HERE = Path(__file__).parent
 HEADER = "x-inkling-publish"

@@ -20,9 +20,8 @@ DESCRIPTION_MAX = 60
 WANTED = re.compile(
     r"app\.py|LICENSE"
     r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
-    r"|playground/web/(?:fonts/)?[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg)"
+    r"|playground/web/(?:[\w-]+/)*[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg|opf|xhtml|xml)"
     r"|playground/core/built/[\w.-]+\.(?:so|wasm)"  # a Space is a Linux
-    r"|playground/web/epub/[\w.-]+\.(?:css|opf|xhtml|xml)"
 )
 
 

@@ -23,7 +23,7 @@ def stage(name: str, export: str, model: str, weights: str) -> Staging:
     """
     # They import PyTorch and transformers, which takes seconds: a slip is told before.
     from playground.browser.build import page_of
-    from playground.model.folder import ModelFolder
+    from playground.folder.model_folder import ModelFolder
 
     page = page_of(
         ModelFolder.open(export, device="cpu"),

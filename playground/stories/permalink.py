@@ -1,9 +1,9 @@
-"""A story in a link, and back: docs/permalink.md has the bits, web/permalink.js does the same.
+"""A story in a link, and back, as docs/permalink.md describes and web/story/permalink.js does too.
 
 A link holds what a story was made from (model, settings, seeds) and the ids of its tokens with who
 wrote each. With the first the story can be written again, with the second compared: so a reader
 knows whether the model really said so. Token ids are short where they are common in stories
-(web/common_tokens.json).
+(web/story/common_tokens.json).
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ def read_run(bits: Reader, kind: int) -> Run:
 @lru_cache(1)
 def common_tokens() -> list[int]:
     """The ids that stories use most, the commonest first: part of the format, it never changes."""
-    file = resources.files("playground").joinpath("web", "common_tokens.json")
+    file = resources.files("playground").joinpath("web", "story", "common_tokens.json")
     ids: list[int] = json.loads(file.read_text(encoding="utf-8"))
     return ids
 

@@ -1,7 +1,7 @@
 """The picture that chats show of a story's link: its title, its first lines and its model.
 
 Drawn with the page's typefaces, which have Latin letters. The page itself draws better ones, of
-every script (web/picture.js).
+every script (web/share/picture.js).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from playground.stories.shared_story import SharedStory, in_one_line, shortened
 
 SIZE = (1200, 630)  # pixels: what Open Graph and Twitter show
-# The colours of web/style.css by day.
+# The colours of web/style/style.css by day.
 DESK, PAPER, INK, FAINT, LINE = "#f3ecdf", "#fffdf8", "#2c2823", "#655b4e", "#d9cdb7"
 MARGIN, PADDING = 36, 52
 TITLE, BODY, FOOT = 54, 34, 26  # pixels: sizes of the letters

@@ -1,4 +1,4 @@
-"""A link as a QR code for the terminal; the page draws its own (web/qr.js)."""
+"""A link as a QR code for the terminal; the page draws its own (web/share/qr.js)."""
 
 from __future__ import annotations
 

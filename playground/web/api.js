@@ -18,9 +18,11 @@ for (const [name, { description, parameters }] of Object.entries(endpoints)) {
   const list = document.createElement("ul");
   for (const { parameter_name, python_type, parameter_has_default, parameter_default } of parameters) {
     const value = parameter_has_default ? `, ${JSON.stringify(parameter_default)} if not given` : "";
-    list.append(Object.assign(document.createElement("li"), {
-      textContent: `${parameter_name}: ${python_type.type}${value}`,
-    }));
+    list.append(
+      Object.assign(document.createElement("li"), {
+        textContent: `${parameter_name}: ${python_type.type}${value}`,
+      }),
+    );
   }
   section.append(list);
   document.querySelector("#endpoints").append(section);

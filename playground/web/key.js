@@ -2,7 +2,7 @@
 
 document.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const typed = document.querySelector("#key").value.trim();
+  const typed = /** @type {HTMLInputElement} */ (document.querySelector("#key")).value.trim();
   const key = /[?&]key=([^&\s]+)/.exec(typed)?.[1] ?? typed; // the whole address may be pasted
   location.replace(`${location.pathname}?${new URLSearchParams({ key })}`);
 });

@@ -19,7 +19,8 @@
       file: "{name} no se cargó ({why}). Vuelve a cargar la página. Si no sirve, Inkling se cerró o faltan archivos de la página.",
     },
   };
-  const wanted = navigator.language.slice(0, 2), code = wanted in WORDS ? wanted : "en";
+  const wanted = navigator.language.slice(0, 2),
+    code = wanted in WORDS ? wanted : "en";
 
   function say(name, values = {}) {
     const note = document.createElement("p");
@@ -41,8 +42,12 @@
     return say("file", { name, why: answer && !answer.ok ? answer.status : "…" });
   }
 
-  addEventListener("error", ({ target }) => {
-    if (target?.localName === "script") sayWhy(target.src);
-  }, true);
+  addEventListener(
+    "error",
+    ({ target }) => {
+      if (target instanceof HTMLScriptElement) sayWhy(target.src);
+    },
+    true,
+  );
   globalThis.inklingTrouble = say;
 })();

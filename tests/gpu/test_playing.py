@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story
 from tests.paths import ROOT

@@ -16,7 +16,7 @@ import torch
 
 from playground.engine.engine import Engine
 from playground.engine.sampler import NOTHING, Sampler
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from tests.conftest import Exporter
 from tests.exports import copy_tokenizer, make_export
 from tests.paths import ROOT

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.model import libraries
-from playground.model.folder import ModelFolder
+from playground.folder import libraries
+from playground.folder.model_folder import ModelFolder
 from playground.publish import hub as client
 from tests.paths import ROOT
 from tests.processes import free_port
@@ -20,7 +20,7 @@ from tests.processes import free_port
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 OPEN = """
 import sys
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 model = ModelFolder.open(sys.argv[1])
 ids = model.encode("Once upon a time")
 assert model.decode(ids) == "Once upon a time"

@@ -1,5 +1,7 @@
-"""The recipe of docs/extending.md for a sampling setting, followed to the letter in a copy of the
-tree: the setting chooses in Python and on the page, and links keep it."""
+"""The recipes of docs/extending.md for the playground, followed in a copy of the tree.
+
+A sampling setting chooses in Python and on the page, and links keep it; a form of a story is saved.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,8 +25,8 @@ from pathlib import Path
 from playground.browser.pack import pack
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
-from playground.model.folder import ModelFolder
-from playground.pages.parameters import parameter
+from playground.folder.model_folder import ModelFolder
+from playground.server.parameters import parameter
 from playground.sampling import ROWS, Settings
 from playground.stories.permalink import Permalink, Run, decode, encode
 
@@ -45,9 +48,9 @@ Path(sys.argv[3]).write_text(json.dumps({
 """
 NODE = """
 import { json, openCore, web } from "./modules.js";
-const common = json("playground/web/common_tokens.json");
-const { decode, encode } = await web("permalink");
-const { SLIDERS, drawsFromAll, neutral } = await web("settings");
+const common = json("playground/web/story/common_tokens.json");
+const { decode, encode } = await web("story/permalink");
+const { SLIDERS, drawsFromAll, neutral } = await web("sampling/settings");
 const link = decode(process.argv[2], common), [run] = link.runs;
 const core = await openCore();
 console.log(JSON.stringify({
@@ -56,31 +59,62 @@ console.log(JSON.stringify({
   odds: core.odds({ ...neutral, temperature: 1, epsilon: LEAST }, [3, 2, 0], [[-1, 10]]),
 }));
 """
+FORM = """
+import { web } from "./modules.js";
+const { KINDS, StoryFiles } = await web("share/files");
+const { PANEL } = await web("share/share_panel");
+const tokens = [{ t: 'One "day",', s: 1.5, i: 1, r: -1 }, { t: "\\nhe", s: 0.25, i: 2, r: 0 }];
+const file = await new StoryFiles("https://example.org/", null).file("csv", { tokens });
+console.log(JSON.stringify({
+  kinds: KINDS, button: PANEL.includes('data-file="csv"'), type: file.type, text: await file.text(),
+}));
+"""
+NODE_COMMAND = str(Path(sys.executable).with_name("node"))
 
 
-@pytest.mark.process
-@pytest.mark.slow
-def test_a_sampling_setting_works_everywhere(tmp_path: Path) -> None:
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the playground, and of what its tests in Node import."""
     tree = tmp_path / "tree"
     left_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "playground", tree / "playground", ignore=left_out)
     (tree / "tests" / "web").mkdir(parents=True)
     for name in ("modules.js", "tell.js"):
         shutil.copy(ROOT / "tests" / "web" / name, tree / "tests" / "web")
+    return tree
+
+
+def run_in(tree: Path, *command: str, stdin: str = "") -> str:
+    done = subprocess.run(
+        command,
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        input=stdin,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.process
+def test_a_form_of_a_story_is_a_file_and_a_row(tree: Path) -> None:
+    follow("A form in which a story is saved", tree)
+    (tree / "tests" / "web" / "check.js").write_text(FORM, encoding="utf-8")
+    page = json.loads(run_in(tree, NODE_COMMAND, "tests/web/check.js"))
+    assert page["kinds"][-1] == "csv" and page["button"]
+    assert page["type"] == "text/csv;charset=utf-8"
+    assert page["text"] == 'token,nats\r\n"One ""day"",",1.5\r\n"\nhe",0.25'
+    # The page without a server gets the file too.
+    script = "from playground.browser.build import *; print(*dict(read(Path('playground/web'))))"
+    assert "share/csv.js" in run_in(tree, sys.executable, "-c", script).split()
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_sampling_setting_works_everywhere(tree: Path, tmp_path: Path) -> None:
     follow("A sampling setting", tree)
-
-    def run(*command: str, stdin: str = "") -> str:
-        done = subprocess.run(
-            command,
-            cwd=tree,
-            env=os.environ | {"PYTHONPATH": str(tree)},
-            input=stdin,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
+    run = partial(run_in, tree)
     run(sys.executable, "-m", "playground.settings_table")
     run(
         sys.executable,
@@ -102,8 +136,7 @@ def test_a_sampling_setting_works_everywhere(tmp_path: Path) -> None:
     assert "--epsilon" in run(sys.executable, "-m", "playground.generate", "--help")
 
     (tree / "tests" / "web" / "check.js").write_text(NODE.replace("LEAST", str(LEAST)))
-    node = str(Path(sys.executable).with_name("node"))
-    page = json.loads(run(node, "tests/web/check.js", told["link"]))
+    page = json.loads(run(NODE_COMMAND, "tests/web/check.js", told["link"]))
     assert page["kept"] == LEAST and page["same"] and not page["all"]
     assert page["slider"]["high"] == 0.5
     assert page["odds"]["odds"][2] == page["odds"]["rest"] == 0 < page["odds"]["odds"][1]
@@ -111,5 +144,5 @@ def test_a_sampling_setting_works_everywhere(tmp_path: Path) -> None:
     settings |= {"length": 40, "stop_at_end": False, "banned_words": [], "epsilon": LEAST}
     request = {"ids": [], "text": "Once upon a time", "settings": settings, "seeds": [3]}
     calls = json.dumps({"calls": [["write", request]]})
-    (static,) = json.loads(run(node, "tests/web/tell.js", str(packed), stdin=calls))
+    (static,) = json.loads(run(NODE_COMMAND, "tests/web/tell.js", str(packed), stdin=calls))
     assert static["streams"] == [told["ids"]]

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from tests.gpt2 import END_OF_TEXT, SIZE
 from tests.playground.model.test_decoder import check_against_generate
 from tests.trainer.foreign import (

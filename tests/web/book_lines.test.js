@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, web } from "./modules.js";
 
-const { linesOf } = await web("book_lines");
-const { Sharing } = await web("sharing");
+const { linesOf } = await web("share/book_lines");
+const { Sharing } = await web("share/sharing");
 
 const [, { link, value }] = json("tests/playground/stories/permalink_vectors.json").good;
 const address = `https://example.org/s/${link}`;
@@ -15,12 +15,15 @@ const sharing = new Sharing({
     return this.models[0];
   },
 });
-sharing.commonIds = json("playground/web/common_tokens.json");
+sharing.commonIds = json("playground/web/story/common_tokens.json");
 const read = await sharing.reader();
 
 test("good lines are taken with their authors", () => {
   const { good, bad } = linesOf(`${address} Tom B.\n\n<${address}>, Zoë\n${link}\n(${address}) — Mia\n`, read);
-  assert.deepEqual(good.map(({ author }) => author), ["Tom B.", "Zoë", "", "Mia"]);
+  assert.deepEqual(
+    good.map(({ author }) => author),
+    ["Tom B.", "Zoë", "", "Mia"],
+  );
   assert.ok(good.every((one) => one.link === link));
   assert.deepEqual(bad, []);
 });
@@ -28,21 +31,33 @@ test("good lines are taken with their authors", () => {
 test("a bad line is told with its number and spoils no other", () => {
   const wrong = address.slice(0, -9);
   const { good, bad } = linesOf(`${address} Tom\nhttps://example.org/nothing Ann\n${address}\n${wrong}`, read);
-  assert.deepEqual(good.map(({ author }) => author), ["Tom", ""]);
-  assert.deepEqual(bad.map(({ number, line, why }) => [number, line, why]), [
-    [2, "https://example.org/nothing Ann", "link_damaged"], [4, wrong, "link_damaged"],
-  ]);
+  assert.deepEqual(
+    good.map(({ author }) => author),
+    ["Tom", ""],
+  );
+  assert.deepEqual(
+    bad.map(({ number, line, why }) => [number, line, why]),
+    [
+      [2, "https://example.org/nothing Ann", "link_damaged"],
+      [4, wrong, "link_damaged"],
+    ],
+  );
 });
 
 test("a link that a mail broke into lines is one", () => {
   const broken = address.replace(/.{70}/g, "$&\n");
-  assert.deepEqual(linesOf(`${broken} Tom\n${address} Ann`, read).good.map(({ author }) => author), ["Tom", "Ann"]);
+  assert.deepEqual(
+    linesOf(`${broken} Tom\n${address} Ann`, read).good.map(({ author }) => author),
+    ["Tom", "Ann"],
+  );
 });
 
 test("a link of a model with other tokens is no line of the book", () => {
   const { good } = json("tests/playground/stories/permalink_vectors.json");
   const other = good.find((one) => one.value.tokenizer === "ffff");
-  const { bad: [one] } = linesOf(other.link, read);
+  const {
+    bad: [one],
+  } = linesOf(other.link, read);
   assert.deepEqual([one.number, one.why, one.values], [1, "link_tokenizer", { name: "Füchslein" }]);
   const same = good.find((one) => one.value.tokenizer === "0a1b");
   assert.equal(linesOf(same.link, read).good.length, 1);

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
 import { ROOT, json, openCore, web } from "./modules.js";
 
-const { Core, Model } = await web("core");
+const { Core, Model } = await web("sampling/core");
 const { fetch, WebAssembly } = globalThis;
 afterEach(() => Object.assign(globalThis, { fetch, WebAssembly }));
 
@@ -19,7 +19,8 @@ test("the draws are Python's to the last bit", async () => {
 });
 
 test("a question that is larger than the memory makes it grow", async () => {
-  const core = await openCore(), before = core.buffer.byteLength;
+  const core = await openCore(),
+    before = core.buffer.byteLength;
   const rest = Array.from({ length: before / 8 }, (_, k) => [-3 - k / before, 1]);
   const settings = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
   const { odds, rest: others } = core.odds(settings, [2, 1], rest);
@@ -30,7 +31,7 @@ test("a question that is larger than the memory makes it grow", async () => {
 
 test("it is loaded from beside its module", async () => {
   globalThis.fetch = async (address) => {
-    assert.ok(String(address).endsWith("/web/core.wasm"));
+    assert.ok(String(address).endsWith("/web/sampling/core.wasm"));
     return new Response(code);
   };
   assert.equal((await Core.load()).uniform(0, 0), vectors.uniform[0][2]);
@@ -42,7 +43,10 @@ test("a browser without SIMD fetches nothing", async () => {
   await assert.rejects(Core.load(), { message: "simd" });
 });
 
-for (const [why, answer] of [["nothing", async () => Promise.reject(new TypeError("offline"))], ["404", async () => new Response("", { status: 404 })]]) {
+for (const [why, answer] of [
+  ["nothing", async () => Promise.reject(new TypeError("offline"))],
+  ["404", async () => new Response("", { status: 404 })],
+]) {
   test(`where the file does not come (${why}), it says so`, async () => {
     globalThis.fetch = answer;
     await assert.rejects(Core.load(), { message: "network" });
@@ -50,7 +54,9 @@ for (const [why, answer] of [["nothing", async () => Promise.reject(new TypeErro
 }
 
 for (const [what, content] of [
-  ["nothing", new Uint8Array(0)], ["a text", new TextEncoder().encode("INKLING2".repeat(40))], ["zeros", new Uint8Array(4096)],
+  ["nothing", new Uint8Array(0)],
+  ["a text", new TextEncoder().encode("INKLING2".repeat(40))],
+  ["zeros", new Uint8Array(4096)],
 ]) {
   test(`${what} is not a model`, async () => {
     const core = await openCore();

@@ -61,7 +61,8 @@ class Transaction {
     if (this.page.isGone && !this.isCommitted && !this.isOver) this.abort();
     const next = this.isOver ? null : this.work.shift();
     if (next) {
-      const [request, act] = next, result = act();
+      const [request, act] = next,
+        result = act();
       if (!this.page.isGone) request.finish(result);
     } else if (!this.isOver) this.end();
     if (this.isOver) {
@@ -118,7 +119,8 @@ export class Origin {
 
   // What a page in a tab sees, as `globalThis` has it; `session` is the tab's own storage.
   page(session = new Map()) {
-    const origin = this, page = { origin, isGone: false, session };
+    const origin = this,
+      page = { origin, isGone: false, session };
     const open = (name) => {
       const request = new Request();
       const reply = () => {
@@ -173,7 +175,10 @@ export class Origin {
       }
     }
     return Object.assign(page, {
-      indexedDB: { open }, BroadcastChannel, localStorage: area(this.local), sessionStorage: area(session),
+      indexedDB: { open },
+      BroadcastChannel,
+      localStorage: area(this.local),
+      sessionStorage: area(session),
     });
   }
 }

@@ -1,21 +1,24 @@
 // The page's story without its looks: a document, undo, and a model whose ids are made of its name, so that a
-// test sees whose they are. web/writer.js is the real one.
+// test sees whose they are. web/editor/writer.js is the real one.
 
 import { web } from "./modules.js";
 
-const tree = await web("tree");
-const { UndoHistory } = await web("history");
-const { Stories } = await web("stories");
-const { Storage } = await web("storage");
+const tree = await web("story/tree");
+const { UndoHistory } = await web("editor/history");
+const { Stories } = await web("story/stories");
+const { Storage } = await web("story/storage");
 
 export const model = (name) => ({
-  name, fingerprint: name.padEnd(16, "0").repeat(4), tokenizer: `tok-${name}`, facts: [], stories: 1,
+  name,
+  fingerprint: name.padEnd(16, "0").repeat(4),
+  tokenizer: `tok-${name}`,
+  facts: [],
+  stories: 1,
 });
 
 export const idOf = (name, text) => [...name, ...text].reduce((sum, one) => (sum * 31 + one.codePointAt(0)) % 4000, 7);
 
-const tokensOf = (name, text, run) =>
-  (text.match(/\s*\S+/g) ?? []).map((t) => ({ t, s: 1, i: idOf(name, t), r: run }));
+const tokensOf = (name, text, run) => (text.match(/\s*\S+/g) ?? []).map((t) => ({ t, s: 1, i: idOf(name, t), r: run }));
 
 const nothing = { replaceChildren() {} };
 
@@ -131,7 +134,10 @@ export class FakeWriter {
 
   // Ids that are not of the model that would sign a link.
   get foreign() {
-    const { doc, model: { name } } = this;
+    const {
+      doc,
+      model: { name },
+    } = this;
     const all = Object.values(doc.branches).flatMap(({ tokens }) => tree.knownTokens(tokens));
     if (tree.hasText(doc) && !tree.isOf(doc, this.model)) return ["the document"];
     return all.filter(({ t, i }) => i !== idOf(name, t)).map(({ t }) => t);

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { own } from "./modules.js";
+import { web } from "./modules.js";
 
-const { checksumOf, fetchModel } = await own("fetch_model");
+const { checksumOf, fetchModel } = await web("sources/local/fetch_model");
 const { fetch } = globalThis;
 afterEach(() => Object.assign(globalThis, { fetch }));
 

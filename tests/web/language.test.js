@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, web } from "./modules.js";
 
-const { Language } = await web("language");
-const { label } = await web("bars");
-const { UndoHistory } = await web("history");
-const { isLocal } = await web("share_panel");
+const { Language } = await web("editor/language");
+const { label } = await web("sampling/bars");
+const { UndoHistory } = await web("editor/history");
+const { isLocal } = await web("share/share_panel");
 
 const texts = json("playground/web/text.json");
 
@@ -55,6 +55,7 @@ test("undo goes back and redo forward, and a new step forgets what was undone", 
 });
 
 test("an address of this computer is local", () => {
-  for (const address of ["http://localhost:7860/", "http://127.0.0.1/s/x", "http://[::1]:7860/"]) assert.ok(isLocal(address));
+  for (const address of ["http://localhost:7860/", "http://127.0.0.1/s/x", "http://[::1]:7860/"])
+    assert.ok(isLocal(address));
   for (const address of ["http://192.168.1.5:7860/", "https://localhost.example.org/"]) assert.ok(!isLocal(address));
 });

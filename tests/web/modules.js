@@ -1,29 +1,23 @@
-// The page's modules for tests in Node: `web("tree")` is playground/web/tree.js, and `own("tokenizer")` is
-// playground/browser/web/tokenizer.js, which a page without a server has besides.
-//
-// Served, the second folder lies beside the first as browser/, so its modules import "../web/NAME". This
-// resolves such a path to where the file lies.
+// The page's modules for tests in Node: `web("story/tree")` is playground/web/story/tree.js.
 
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 
 export const ROOT = new URL("../../", import.meta.url);
-const WEB = new URL("playground/web/", ROOT), OWN = new URL("playground/browser/web/", ROOT);
 
+// No package.json says that these are modules.
 registerHooks({
   resolve(specifier, context, next) {
-    const isServed = context.parentURL?.startsWith(OWN.href) && specifier.startsWith("../web/");
-    const resolved = next(isServed ? new URL(specifier.slice("../web/".length), WEB).href : specifier, context);
+    const resolved = next(specifier, context);
     return resolved.url.endsWith(".js") ? { ...resolved, format: "module" } : resolved;
   },
 });
 
-export const web = (name) => import(new URL(`${name}.js`, WEB));
-export const own = (name) => import(new URL(`${name}.js`, OWN));
+export const web = (path) => import(new URL(`playground/web/${path}.js`, ROOT));
 
 // The core that the page has.
 export async function openCore() {
-  const { Core } = await web("core");
+  const { Core } = await web("sampling/core");
   return Core.open(readFileSync(new URL("playground/core/built/core.wasm", ROOT)));
 }
 
@@ -31,4 +25,5 @@ export async function openCore() {
 export const json = (path) => JSON.parse(readFileSync(new URL(path, ROOT), "utf-8"));
 
 // Whether two numbers are the same up to rounding.
-export const isClose = (one, other, relative) => Math.abs(one - other) <= relative * Math.max(Math.abs(one), Math.abs(other));
+export const isClose = (one, other, relative) =>
+  Math.abs(one - other) <= relative * Math.max(Math.abs(one), Math.abs(other));

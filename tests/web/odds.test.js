@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isClose, json, openCore, web } from "./modules.js";
 
-const { distribution, levelBounds, percent, surpriseLevel } = await web("odds");
+const { distribution, levelBounds, percent, surpriseLevel } = await web("sampling/odds");
 const core = await openCore();
 
 const { candidates, rest, log_total, cases } = json("tests/web/vectors.json").odds;
@@ -29,7 +29,11 @@ for (const { settings, drawn } of cases) {
 }
 
 test("at temperature 0 the likeliest has all", () => {
-  const { rows, restAfter } = distribution(core, { candidates, rest, log_total }, { temperature: 0, top_k: 0, top_p: 1, min_p: 0 });
+  const { rows, restAfter } = distribution(
+    core,
+    { candidates, rest, log_total },
+    { temperature: 0, top_k: 0, top_p: 1, min_p: 0 },
+  );
   assert.deepEqual([rows[0].after, rows[1].after, restAfter], [1, 0, 0]);
 });
 
@@ -45,7 +49,10 @@ test("without the core the model's own odds are there", () => {
 });
 
 test("a word's surprise has six levels", () => {
-  assert.deepEqual([1, 0.5, 0.49, 0.2, 0.1, 0.03, 0.005, 0.0001].map((p) => surpriseLevel(-Math.log(p))), [0, 0, 1, 1, 2, 3, 4, 5]);
+  assert.deepEqual(
+    [1, 0.5, 0.49, 0.2, 0.1, 0.03, 0.005, 0.0001].map((p) => surpriseLevel(-Math.log(p))),
+    [0, 0, 1, 1, 2, 3, 4, 5],
+  );
   assert.equal(levelBounds.length, 5);
 });
 

@@ -4,19 +4,32 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { web } from "./modules.js";
 
-const { paragraphsOf, textOfBlocks } = await web("paragraphs");
-const { characterAfter, characterBefore, wholeCharacters } = await web("graphemes");
+const { paragraphsOf, textOfBlocks } = await web("editor/paragraphs");
+const { characterAfter, characterBefore, wholeCharacters } = await web("editor/graphemes");
 
 const pieces = (...texts) =>
-  paragraphsOf(texts.map((t) => ({ t }))).map((paragraph) => [paragraph.start, ...paragraph.pieces.map(({ k, text }) => `${k}${text}`)]);
+  paragraphsOf(texts.map((t) => ({ t }))).map((paragraph) => [
+    paragraph.start,
+    ...paragraph.pieces.map(({ k, text }) => `${k}${text}`),
+  ]);
 
 test("a line break ends a paragraph and belongs to it", () => {
   assert.deepEqual(pieces(), [[0]]);
   assert.deepEqual(pieces("Once", " upon"), [[0, "0Once", "1 upon"]]);
-  assert.deepEqual(pieces("Once", "\n", "Two"), [[0, "0Once", "1\n"], [5, "2Two"]]);
+  assert.deepEqual(pieces("Once", "\n", "Two"), [
+    [0, "0Once", "1\n"],
+    [5, "2Two"],
+  ]);
   assert.deepEqual(pieces("Once", "\n"), [[0, "0Once", "1\n"], [5]]); // to be written into
-  assert.deepEqual(pieces(".\n\nTwo", " x"), [[0, "0.\n"], [2, "0\n"], [3, "0Two", "1 x"]]);
-  assert.deepEqual(pieces("a\n", "", "“"), [[0, "0a\n"], [2, "1", "2“"]]); // the first half of a mark
+  assert.deepEqual(pieces(".\n\nTwo", " x"), [
+    [0, "0.\n"],
+    [2, "0\n"],
+    [3, "0Two", "1 x"],
+  ]);
+  assert.deepEqual(pieces("a\n", "", "“"), [
+    [0, "0a\n"],
+    [2, "1", "2“"],
+  ]); // the first half of a mark
 });
 
 test("what the browser made of a paragraph is read in lines", () => {
@@ -33,7 +46,8 @@ test("what the browser made of a paragraph is read in lines", () => {
 
 test("a character of several parts is deleted whole", () => {
   for (const character of ["🦊", "👨‍👩‍👧‍👦", "🇩🇪", "👍🏽", "❤️", "1️⃣", "e\u0301"]) {
-    const text = `a${character}b`, end = 1 + character.length;
+    const text = `a${character}b`,
+      end = 1 + character.length;
     assert.deepEqual(characterAfter(text, 1), [1, end], character);
     if (character !== "e\u0301") assert.deepEqual(characterBefore(text, end), [1, end], character);
     for (let at = 2; at < end; at += 1) {

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { web } from "./modules.js";
 
-const { Busy, checkBusy, patiently } = await web("patience");
-const { Server } = await web("server");
+const { Busy, checkBusy, patiently } = await web("sources/patience");
+const { Server } = await web("sources/server");
 
-const refused = (seconds) => new Response('{"detail":"Too many."}', { status: 429, headers: { "retry-after": seconds } });
+const refused = (seconds) =>
+  new Response('{"detail":"Too many."}', { status: 429, headers: { "retry-after": seconds } });
 
 test("a refusal says for how long", async () => {
   await checkBusy(new Response("{}"));
@@ -18,7 +19,8 @@ test("a refusal says for how long", async () => {
 });
 
 test("it is asked again after that time, and not for ever", async () => {
-  const waited = [], told = [];
+  const waited = [],
+    told = [];
   const options = { onWait: (n) => told.push(n), pause: async (ms) => waited.push(ms) };
   let left = 3;
   const ask = async () => {
@@ -29,17 +31,29 @@ test("it is asked again after that time, and not for ever", async () => {
   assert.equal(await patiently(ask, options), "there");
   assert.deepEqual(told, [4, 4, 0]);
   assert.ok(waited.every((ms) => ms >= 4000 && ms < 5000));
-  await assert.rejects(patiently(async () => { throw new Busy("Too many."); }, options), { message: "Too many." });
-  await assert.rejects(patiently(async () => { throw new Error("other"); }, options), { message: "other" });
+  await assert.rejects(
+    patiently(async () => {
+      throw new Busy("Too many.");
+    }, options),
+    { message: "Too many." },
+  );
+  await assert.rejects(
+    patiently(async () => {
+      throw new Error("other");
+    }, options),
+    { message: "other" },
+  );
 });
 
 // A server whose first answers refuse, by status or as an event.
 function serverThat(...answers) {
-  const server = new Server("http://x.example/"), told = [];
+  const server = new Server("http://x.example/"),
+    told = [];
   server.onWait = (n) => told.push(n);
-  globalThis.fetch = async (_, { method }) => (method === "POST" && answers[0] instanceof Response
-    ? answers.shift()
-    : new Response(method === "POST" ? '{"event_id":"e"}' : answers.shift()));
+  globalThis.fetch = async (_, { method }) =>
+    method === "POST" && answers[0] instanceof Response
+      ? answers.shift()
+      : new Response(method === "POST" ? '{"event_id":"e"}' : answers.shift());
   return [server, told];
 }
 const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;

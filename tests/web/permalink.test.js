@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { crc32 as zlibCrc32 } from "node:zlib";
 import { json, web } from "./modules.js";
 
-const { Damaged, Newer, TooLong, crc32, decode, encode, hasTokenizer, textIn } = await web("permalink");
-const { linkIn } = await web("sharing");
+const { Damaged, Newer, TooLong, crc32, decode, encode, hasTokenizer, textIn } = await web("story/permalink");
+const { linkIn } = await web("share/sharing");
 
 const vectors = json("tests/playground/stories/permalink_vectors.json");
-const common = json("playground/web/common_tokens.json");
+const common = json("playground/web/story/common_tokens.json");
 const isRefused = (problem) => problem instanceof Damaged || problem instanceof Newer;
 
 // The vectors of versions 1 and 2 say whether a person typed one space before a run's first word.
@@ -68,7 +68,8 @@ test("what no link can hold is refused", () => {
 });
 
 test("what is too much for a link has its own reason", () => {
-  const [{ value }] = vectors.good, tokens = (count, id) => Array.from({ length: count }, () => [id, -1]);
+  const [{ value }] = vectors.good,
+    tokens = (count, id) => Array.from({ length: count }, () => [id, -1]);
   const reason = (change) => {
     try {
       return encode({ ...value, ...change }, common);
@@ -78,8 +79,16 @@ test("what is too much for a link has its own reason", () => {
   };
   const branch = { leaves: 0, shared: 0, name: "", tokens: tokens(9_000, 1) };
   assert.deepEqual(reason({ tokens: tokens(15_000, 1) }), ["tokens", 15_000, 10_000]);
-  assert.deepEqual(reason({ runs: Array.from({ length: 510 }, () => vectors.good[1].value.runs[0]) }), ["runs", 510, 500]);
-  assert.deepEqual(reason({ branches: Array.from({ length: 206 }, () => ({ ...branch, tokens: [] })) }), ["branches", 206, 200]);
+  assert.deepEqual(reason({ runs: Array.from({ length: 510 }, () => vectors.good[1].value.runs[0]) }), [
+    "runs",
+    510,
+    500,
+  ]);
+  assert.deepEqual(reason({ branches: Array.from({ length: 206 }, () => ({ ...branch, tokens: [] })) }), [
+    "branches",
+    206,
+    200,
+  ]);
   assert.deepEqual(reason({ branches: Array.from({ length: 6 }, () => branch) }), ["spread", 54_000, 50_000]);
   assert.deepEqual(reason({ tokens: tokens(1, 2 ** 20) }), ["id", 2 ** 20, 2 ** 20 - 1]);
   const rare = Array.from({ length: 4 }, () => ({ ...branch, tokens: tokens(9_000, 600_000) }));

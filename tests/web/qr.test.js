@@ -5,18 +5,21 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { json, openCore, web } from "./modules.js";
 
-const { fits, modules, svg } = await web("qr");
+const { fits, modules, svg } = await web("share/qr");
 const core = await openCore();
 
 const SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 const BEFORE = "https://example.org/?story=";
-const linkOf = (length) => BEFORE + Array.from({ length }, (_, k) => SIGNS[Math.floor(64 * core.uniform(length, k))]).join("");
+const linkOf = (length) =>
+  BEFORE + Array.from({ length }, (_, k) => SIGNS[Math.floor(64 * core.uniform(length, k))]).join("");
 
 test("the modules are segno's", () => {
   const codes = json("tests/web/vectors.json").qr;
   assert.ok(codes.length > 40);
   for (const [length, digest] of codes) {
-    const rows = modules(linkOf(length)).map((row) => row.join("")).join("\n");
+    const rows = modules(linkOf(length))
+      .map((row) => row.join(""))
+      .join("\n");
     assert.equal(createHash("sha256").update(rows).digest("hex"), digest, `${length} characters`);
   }
 });

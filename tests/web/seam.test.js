@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { json, own, web } from "./modules.js";
+import { json, web } from "./modules.js";
 
-const { neitherLongerNor, notSpelling, seamOf } = await own("seam");
-const tree = await web("tree");
+const { neitherLongerNor, notSpelling, seamOf } = await web("sources/local/seam");
+const tree = await web("story/tree");
 
 const { seams } = json("tests/web/vectors.json");
 const encode = (text) => text.match(/ ?[^ ]+|\s/g) ?? [];
@@ -23,14 +23,18 @@ test("without the wish a word stays whole", () => {
 });
 
 test("only tokens that spell what was typed may come", () => {
-  const tokens = ["", " ", " t", " ti", " time", " tin", " a", "time", "\t"].map((text) => new TextEncoder().encode(text));
-  const start = new TextEncoder().encode(" ti"), bytesOf = (id) => tokens[id];
+  const tokens = ["", " ", " t", " ti", " time", " tin", " a", "time", "\t"].map((text) =>
+    new TextEncoder().encode(text),
+  );
+  const start = new TextEncoder().encode(" ti"),
+    bytesOf = (id) => tokens[id];
   assert.deepEqual(neitherLongerNor(3, start, 9, bytesOf), [0, 1, 2, 6, 7, 8]);
   assert.deepEqual(notSpelling(start, 9, bytesOf), [0, 6, 7, 8]);
 });
 
 test("a word that a person wrote last is given to the model again", () => {
-  const typed = (t) => ({ t, s: 1, i: 5, r: -1 }), told = (t) => ({ t, s: 1, i: 5, r: 0 });
+  const typed = (t) => ({ t, s: 1, i: 5, r: -1 }),
+    told = (t) => ({ t, s: 1, i: 5, r: 0 });
   const pending = (t) => ({ t, s: null, i: null, r: -1 });
   const seam = (...tokens) => {
     const [before, text] = tree.seam(tokens);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { web } from "./modules.js";
 
-const { PRESETS, SEED_END, SLIDERS, defaults, newSeed, repaired, seedOf, wordsIn } = await web("settings");
+const { PRESETS, SEED_END, SLIDERS, defaults, newSeed, repaired, seedOf, wordsIn } = await web("sampling/settings");
 
 test("the presets are settings", () => {
   const sliders = new Map(SLIDERS.map((slider) => [slider.name, slider]));

@@ -6,11 +6,12 @@ import { Origin, Time, settled } from "./fake_browser.js";
 import { FakeWriter, idOf, model } from "./fake_writer.js";
 import { web } from "./modules.js";
 
-const tree = await web("tree");
-const { packedWithSteps, unpackedWithSteps, UndoHistory } = await web("history");
-const { Storage, scoped } = await web("storage");
+const tree = await web("story/tree");
+const { packedWithSteps, unpackedWithSteps, UndoHistory } = await web("editor/history");
+const { Storage, scoped } = await web("story/storage");
 
-const A = model("A"), B = model("B");
+const A = model("A"),
+  B = model("B");
 let time;
 beforeEach(() => (time = new Time()));
 
@@ -51,7 +52,8 @@ test("New story, one letter and a reload leave the old story in the list", async
 
 test("a link opened in the same tab, and two closed tabs, leave all stories", async () => {
   const origin = new Origin();
-  const first = await opened(origin.page()), second = await opened(origin.page());
+  const first = await opened(origin.page()),
+    second = await opened(origin.page());
   first.write("one");
   second.write("two");
   second.open("A", " three");
@@ -76,7 +78,10 @@ test("more than thirty stories are all kept, in the order of their use, whatever
   } finally {
     Date.now = clock;
   }
-  assert.deepEqual(await texts(await opened(tab.page.origin.page())), Array.from({ length: 40 }, (_, k) => `story ${39 - k}`));
+  assert.deepEqual(
+    await texts(await opened(tab.page.origin.page())),
+    Array.from({ length: 40 }, (_, k) => `story ${39 - k}`),
+  );
 });
 
 test("undo and redo survive a reload, within a bound", async () => {
@@ -101,7 +106,12 @@ test("undo and redo survive a reload, within a bound", async () => {
   assert.equal(value.past.length, 100);
   assert.deepEqual(unpackedWithSteps(value, null).past, history.past.slice(-100));
   const long = Array.from({ length: 9000 }, (_, k) => ({ t: ` ${k}`, s: 1, i: k, r: -1 }));
-  history.past = [0, 1, 2, 3].map((id) => tree.withTokens(doc, long.map((token) => ({ ...token, i: id }))));
+  history.past = [0, 1, 2, 3].map((id) =>
+    tree.withTokens(
+      doc,
+      long.map((token) => ({ ...token, i: id })),
+    ),
+  );
   assert.equal(packedWithSteps(doc, history).past.length, 2); // 18,000 of at most 20,000 tokens
 });
 
@@ -125,7 +135,10 @@ test("another model reads the same text anew, and the model that wrote it finds 
   tab.write("Once upon");
   tab.generate(" a fox");
   const before = words(tab);
-  assert.deepEqual(before.map(([, , run]) => run), [-1, -1, 0, 0]);
+  assert.deepEqual(
+    before.map(([, , run]) => run),
+    [-1, -1, 0, 0],
+  );
   tab = await reloaded(tab, [B]);
   assert.equal(tab.text, "Once upon a fox");
   assert.ok(tab.said.includes("model_away"));
@@ -199,23 +212,34 @@ test("all stories become a file, and come back from it once", async () => {
   tab.begin("“日本”");
   await written(tab);
   const file = await tab.stories.exported();
-  assert.deepEqual(JSON.parse(file).stories.map(({ text }) => text), ["“日本”", "Once upon a fox"]);
+  assert.deepEqual(
+    JSON.parse(file).stories.map(({ text }) => text),
+    ["“日本”", "Once upon a fox"],
+  );
   assert.deepEqual(await tab.stories.imported(file), { added: 0, unreadable: 0 });
   const other = await opened(new Origin().page());
   assert.deepEqual(await other.stories.imported(file), { added: 2, unreadable: 0 });
   assert.deepEqual(await texts(other), ["“日本”", "Once upon a fox"]);
   await other.stories.open((await other.stories.store.list())[1].id);
-  assert.deepEqual(words(other).map(([, , run]) => run), [-1, -1, 0, 0]);
+  assert.deepEqual(
+    words(other).map(([, , run]) => run),
+    [-1, -1, 0, 0],
+  );
   const broken = JSON.parse(file);
   broken.stories[0].value.doc.branches[0].t = [5];
   assert.deepEqual(await other.stories.imported(JSON.stringify(broken)), { added: 0, unreadable: 1 });
-  for (const wrong of ["", "[]", "{}", '{"inkling":"stories"}']) assert.equal(await other.stories.imported(wrong), null);
+  for (const wrong of ["", "[]", "{}", '{"inkling":"stories"}'])
+    assert.equal(await other.stories.imported(wrong), null);
 });
 
 test("stories of the old names are taken over by every page of the origin, once", async () => {
   const origin = new Origin();
   const page = origin.page(new Map([["inkling", "7-7"]]));
-  const old = await new Storage("/", page).database("inkling", (database) => database.createObjectStore("stories", { keyPath: "id" }), false);
+  const old = await new Storage("/", page).database(
+    "inkling",
+    (database) => database.createObjectStore("stories", { keyPath: "id" }),
+    false,
+  );
   const doc = tree.packed(tree.edited(tree.emptyDocument(), "an old story"));
   delete doc.model; // the format of then
   delete doc.sharedRuns;
@@ -255,8 +279,15 @@ const denied = () => {
 
 test("storage that is denied or missing: the page works, and says it once", async () => {
   for (const broken of [
-    Object.defineProperties({}, Object.fromEntries(
-      ["indexedDB", "localStorage", "sessionStorage", "BroadcastChannel"].map((name) => [name, { get: denied, configurable: true }]))),
+    Object.defineProperties(
+      {},
+      Object.fromEntries(
+        ["indexedDB", "localStorage", "sessionStorage", "BroadcastChannel"].map((name) => [
+          name,
+          { get: denied, configurable: true },
+        ]),
+      ),
+    ),
     {},
   ]) {
     const origin = new Origin();
@@ -327,7 +358,10 @@ test("a full storage is said once, and nothing of the page is lost when there is
   assert.deepEqual(tab.said, ["storage_full"]);
   tab = await reloaded(tab);
   assert.equal(tab.text, "Once upon a");
-  assert.deepEqual(JSON.parse(await tab.stories.exported()).stories.map(({ text }) => text), ["Once upon a"]);
+  assert.deepEqual(
+    JSON.parse(await tab.stories.exported()).stories.map(({ text }) => text),
+    ["Once upon a"],
+  );
   origin.room = Infinity;
   await written(tab);
   assert.deepEqual(await texts(tab), ["Once upon a"]);

@@ -10,16 +10,33 @@ export function tokensOf(text) {
 }
 
 // `sharedStory`: of shared_story.js.
-export const storiesOf = (rows, sharedStory, link = "https://example.org/?story=x") => rows.map(([title, author, text]) =>
-  sharedStory({
-    tokens: tokensOf(text), runs: [{ settings: USUAL, seed: 7, begins: "", beyond: false }], model: "tiny", fingerprint: "0123",
-  }, { title, author, link }));
+export const storiesOf = (rows, sharedStory, link = "https://example.org/?story=x") =>
+  rows.map(([title, author, text]) =>
+    sharedStory(
+      {
+        tokens: tokensOf(text),
+        runs: [{ settings: USUAL, seed: 7, begins: "", beyond: false }],
+        model: "tiny",
+        fingerprint: "0123",
+      },
+      { title, author, link },
+    ),
+  );
 
 // What a source says of a story's tokens (`tokens`: of tokensOf).
 export const recordOf = (tokens) => ({
   ended: false,
   tokens: tokens.map(({ t, i, r }) => ({
-    token_id: i, text: t, draw: r < 0 ? null : 0.5, probability: 0.25, chosen_probability: r < 0 ? 1 : 0.3, rank: 1, entropy: 2,
-    alternatives: [{ token_id: i + 1, text: " other", probability: 0.5 }, { token_id: i, text: t, probability: 0.25 }],
+    token_id: i,
+    text: t,
+    draw: r < 0 ? null : 0.5,
+    probability: 0.25,
+    chosen_probability: r < 0 ? 1 : 0.3,
+    rank: 1,
+    entropy: 2,
+    alternatives: [
+      { token_id: i + 1, text: " other", probability: 0.5 },
+      { token_id: i, text: t, probability: 0.25 },
+    ],
   })),
 });

@@ -8,10 +8,11 @@ import { Origin, Time, settled } from "./fake_browser.js";
 import { FakeWriter, model } from "./fake_writer.js";
 import { web } from "./modules.js";
 
-const { unpackedWithSteps } = await web("history");
-const tree = await web("tree");
+const { unpackedWithSteps } = await web("editor/history");
+const tree = await web("story/tree");
 
-const SEQUENCES = 200, STEPS = 12;
+const SEQUENCES = 200,
+  STEPS = 12;
 const WORDS = ["fox", "moon", "home", "Once", "ran", "“hi”", "日本", "🦊", "a\nb", "sang"];
 const time = new Time();
 const clock = Date.now;
@@ -74,7 +75,8 @@ class World {
       this.note(tab);
       const waiting = [...tab.texts].filter(([story]) => store.waiting.has(story));
       tab.stories.leave();
-      if (this.origin.room) this.left.push(...waiting.map(([story, text]) => [store.known.get(store.rowOf(story)).at(-1), text]));
+      if (this.origin.room)
+        this.left.push(...waiting.map(([story, text]) => [store.known.get(store.rowOf(story)).at(-1), text]));
     }
     tab.page.isGone = true;
     this.tabs.splice(this.tabs.indexOf(tab), 1);
@@ -83,7 +85,8 @@ class World {
 
   // Each step returns what it did, in a word.
   get steps() {
-    const tab = this.pick(this.tabs), { store } = tab.stories;
+    const tab = this.pick(this.tabs),
+      { store } = tab.stories;
     return {
       write: () => tab.write(tab.text + this.words()),
       writeBefore: () => tab.write(this.words() + tab.text),
@@ -144,7 +147,8 @@ class World {
 
   async reload(tab, models = tab.models) {
     await this.leave(tab);
-    const { text, doc } = tab, { untouched } = tab.stories;
+    const { text, doc } = tab,
+      { untouched } = tab.stories;
     const again = await this.openTab(tab.page.session, models);
     for (const [story, words] of tab.texts) again.texts.set(tab.stories.store.rowOf(story), words);
     // What a tab shows after a reload is what it showed before, also while nothing can be written.
@@ -195,7 +199,8 @@ class World {
   async walk() {
     await this.openTab();
     for (let k = 0; k < STEPS; k += 1) {
-      const { steps } = this, name = this.pick(Object.keys(steps));
+      const { steps } = this,
+        name = this.pick(Object.keys(steps));
       this.log.push(name);
       await steps[name]();
       if (this.random() < 0.7) time.pass(300);

@@ -5,11 +5,11 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ROOT, web } from "./modules.js";
 
-const { languageOf } = await web("story_language");
+const { languageOf } = await web("story/story_language");
 const read = (path) => JSON.parse(readFileSync(new URL(path, ROOT), "utf8"));
 
 for (const [text, code, direction] of read("tests/web/story_languages.json")) {
   test(`${code}: ${text}`, () => {
-    assert.deepEqual(languageOf(text, read("playground/web/languages.json")), [code, direction]);
+    assert.deepEqual(languageOf(text, read("playground/web/share/languages.json")), [code, direction]);
   });
 }

@@ -6,11 +6,11 @@
 // stream, "record" a story's record, "encode" [ids, text] of each text, "candidates" what the bars are made of.
 
 import { readFileSync } from "node:fs";
-import { openCore, own } from "./modules.js";
+import { openCore, web } from "./modules.js";
 
 const SLOTS = 10; // as in source.js
 
-const { opened } = await own("packed_model");
+const { opened } = await web("sources/local/packed_model");
 
 const { calls } = JSON.parse(readFileSync(0, "utf-8"));
 const storyteller = opened(await openCore(), new Uint8Array(readFileSync(process.argv[2])), SLOTS);
@@ -18,7 +18,10 @@ const { tokenizer } = storyteller;
 
 function write(request) {
   const streams = request.seeds.map(() => []);
-  let first = null, typed = 0, ended = [], begins = "";
+  let first = null,
+    typed = 0,
+    ended = [],
+    begins = "";
   for (const message of storyteller.write(request)) {
     for (const [stream, , , own] of message.new) streams[stream].push(...own);
     first ??= message.typed; // tokens of the text, which the first stream alone has

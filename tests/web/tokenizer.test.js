@@ -3,18 +3,28 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { own } from "./modules.js";
+import { web } from "./modules.js";
 
-const { Tokenizer } = await own("tokenizer");
+const { Tokenizer } = await web("sources/local/tokenizer");
 
 const BYTES = Array.from({ length: 256 }, (_, byte) => byte);
 const of = (letter) => letter.charCodeAt(0);
 // "th", "the", " t", "an", "and" as ids 256 to 260; "<|end|>" and a silent "<|pad|>".
 const MERGES = [of("t"), of("h"), 256, of("e"), of(" "), of("t"), of("a"), of("n"), 259, of("d")];
-const tokenizer = (pattern = "gpt2") => new Tokenizer({
-  pattern, letters: BYTES, merges: MERGES, made: [256, 257, 258, 259, 260],
-  added: [[261, "<|end|>", false], [262, "<|pad|>", true]],
-}, 263);
+const tokenizer = (pattern = "gpt2") =>
+  new Tokenizer(
+    {
+      pattern,
+      letters: BYTES,
+      merges: MERGES,
+      made: [256, 257, 258, 259, 260],
+      added: [
+        [261, "<|end|>", false],
+        [262, "<|pad|>", true],
+      ],
+    },
+    263,
+  );
 
 test("pairs are merged in the order of the table", () => {
   const { encode } = tokenizer();
@@ -37,8 +47,27 @@ test("added tokens are found before a text is split", () => {
 
 test("words are split as the pattern says", () => {
   const words = (pattern, text) => [...text.matchAll(tokenizer(pattern).words)].map(([word]) => word);
-  assert.deepEqual(words("gpt2", "don't  stop 12 cats!!\n\n"), ["don", "'t", " ", " stop", " 12", " cats", "!!", "\n\n"]);
-  assert.deepEqual(words("own", "don't  stop 12 cats!!\n\n"), ["don", "'t", " ", " stop", " ", "1", "2", " cats", "!!\n\n"]);
+  assert.deepEqual(words("gpt2", "don't  stop 12 cats!!\n\n"), [
+    "don",
+    "'t",
+    " ",
+    " stop",
+    " 12",
+    " cats",
+    "!!",
+    "\n\n",
+  ]);
+  assert.deepEqual(words("own", "don't  stop 12 cats!!\n\n"), [
+    "don",
+    "'t",
+    " ",
+    " stop",
+    " ",
+    "1",
+    "2",
+    " cats",
+    "!!\n\n",
+  ]);
   assert.deepEqual(words("gpt2", "a\u0085b\ufeffc"), ["a", "\u0085", "b", "\ufeff", "c"]); // Rust's \s, not JavaScript's
 });
 

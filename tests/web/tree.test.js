@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, web } from "./modules.js";
 
-const tree = await web("tree");
+const tree = await web("story/tree");
 
 const token = (t, r = -1, i = t.length) => ({ t, s: 1, i, r });
-const story = (...texts) => tree.withTokens(tree.emptyDocument(), texts.map((text) => token(text)));
+const story = (...texts) =>
+  tree.withTokens(
+    tree.emptyDocument(),
+    texts.map((text) => token(text)),
+  );
 const textOf = (doc) => tree.textOf(tree.current(doc).tokens);
 const branch = (doc, tokens) => tree.branched(doc, tokens);
 
@@ -55,25 +59,48 @@ test("a deleted end leaves tokens and nothing pending", () => {
 
 test("pending text is replaced by its tokens", () => {
   const doc = tree.scored(tree.edited(story("Once"), "Once upon a"), [token(" upon"), token(" a")]);
-  assert.deepEqual(tree.current(doc).tokens.map(({ t }) => t), ["Once", " upon", " a"]);
+  assert.deepEqual(
+    tree.current(doc).tokens.map(({ t }) => t),
+    ["Once", " upon", " a"],
+  );
   assert.equal(tree.pendingText(tree.current(doc).tokens), "");
 });
 
 test("an edit at the beginning keeps the pieces of what follows", () => {
   const doc = tree.edited(story("Once", " upon", " a", " time"), "Onces upon a time");
   const { tokens } = tree.current(doc);
-  assert.deepEqual(tokens.map(({ t, i, r }) => [t, i, r]), 
-    [["Once", null, -1], ["s", null, -1], [" upon", null, -1], [" a", null, -1], [" time", null, -1]]);
+  assert.deepEqual(
+    tokens.map(({ t, i, r }) => [t, i, r]),
+    [
+      ["Once", null, -1],
+      ["s", null, -1],
+      [" upon", null, -1],
+      [" a", null, -1],
+      [" time", null, -1],
+    ],
+  );
   const again = tree.current(tree.edited(doc, "Onces! upon a time")).tokens;
-  assert.deepEqual(again.map(({ t }) => t), ["Once", "s!", " upon", " a", " time"]);
+  assert.deepEqual(
+    again.map(({ t }) => t),
+    ["Once", "s!", " upon", " a", " time"],
+  );
   assert.ok([0, 2, 3, 4].every((k) => again[k] === tokens[k]));
 });
 
 test("what was changed is scored first, and the rest stays pending", () => {
   const doc = tree.edited(story("Once", " upon", " a", " time"), "Onces upon a time");
   const part = tree.scored(doc, [token("On"), token("ces"), token(" upo")], "Onces upo".length);
-  assert.deepEqual(tree.current(part).tokens.map(({ t, i }) => [t, i === null]), [
-    ["On", false], ["ces", false], [" upo", false], ["n", true], [" a", true], [" time", true]]);
+  assert.deepEqual(
+    tree.current(part).tokens.map(({ t, i }) => [t, i === null]),
+    [
+      ["On", false],
+      ["ces", false],
+      [" upo", false],
+      ["n", true],
+      [" a", true],
+      [" time", true],
+    ],
+  );
   assert.equal(textOf(part), "Onces upon a time");
   assert.equal(tree.pendingText(tree.current(part).tokens), "n a time");
   assert.equal(tree.firstWords("One two  three\n", 5), "One two");
@@ -96,12 +123,24 @@ test("a model's word that comes back as it was is the model's still", () => {
 
 test("no edit leaves half a character", () => {
   const halves = story(".", "", "“"); // two tokens of one quotation mark
-  assert.deepEqual(tree.current(tree.edited(halves, ".")).tokens.map(({ t }) => t), ["."]);
+  assert.deepEqual(
+    tree.current(tree.edited(halves, ".")).tokens.map(({ t }) => t),
+    ["."],
+  );
   const joined = story("Said", " ", "“"); // the first half with the space before it
   const { tokens } = tree.current(tree.edited(joined, "Said "));
-  assert.deepEqual(tokens.map(({ t, i }) => [t, i === null]), [["Said", false], [" ", true]]);
+  assert.deepEqual(
+    tokens.map(({ t, i }) => [t, i === null]),
+    [
+      ["Said", false],
+      [" ", true],
+    ],
+  );
   const cut = tree.edited(story("Once", ""), "Once more"); // a story stopped within a character
-  assert.deepEqual(tree.current(cut).tokens.map(({ t }) => t), ["Once", " more"]);
+  assert.deepEqual(
+    tree.current(cut).tokens.map(({ t }) => t),
+    ["Once", " more"],
+  );
 });
 
 test("a branch shares the tokens that it begins with", () => {
@@ -111,9 +150,18 @@ test("a branch shares the tokens that it begins with", () => {
   assert.equal(tree.shared(branches[1].tokens, branches[2].tokens), 2);
   assert.equal(tree.shared(branches[2].tokens, branches[3].tokens), 3);
   assert.equal(tree.shared(branches[1].tokens, branches[4].tokens), 1);
-  assert.deepEqual(tree.childrenOf(doc, 1).map(({ id }) => id), [2, 4]);
-  assert.deepEqual(tree.siblingsOf(doc, 4).map(({ id }) => id), [1, 2, 4]);
-  assert.deepEqual(tree.siblingsOf(doc, 1).map(({ id }) => id), [1]);
+  assert.deepEqual(
+    tree.childrenOf(doc, 1).map(({ id }) => id),
+    [2, 4],
+  );
+  assert.deepEqual(
+    tree.siblingsOf(doc, 4).map(({ id }) => id),
+    [1, 2, 4],
+  );
+  assert.deepEqual(
+    tree.siblingsOf(doc, 1).map(({ id }) => id),
+    [1],
+  );
 });
 
 test("a removed branch gives its children to its parent", () => {
@@ -156,7 +204,11 @@ test("whole quarters of the context slide out of sight", () => {
 });
 
 test("what is kept is what was there", () => {
-  const [withRun] = tree.withRun(tree.renamed(family(), 3, "Home"), { settings: { temperature: 1 }, seed: 5, begins: " f" });
+  const [withRun] = tree.withRun(tree.renamed(family(), 3, "Home"), {
+    settings: { temperature: 1 },
+    seed: 5,
+    begins: " f",
+  });
   const doc = tree.withTokens(withRun, tree.current(withRun).tokens, true);
   const value = structuredClone(tree.packed(doc)); // as the browser's database keeps it
   const back = tree.unpacked(value);
@@ -173,7 +225,14 @@ test("a parent that was made after its child is found", () => {
 });
 
 test("what is not a story is null", () => {
-  for (const wrong of [undefined, null, {}, { format: 0, branches: [] }, { format: 1 }, { format: 1, branches: [], current: 1 }]) {
+  for (const wrong of [
+    undefined,
+    null,
+    {},
+    { format: 0, branches: [] },
+    { format: 1 },
+    { format: 1, branches: [], current: 1 },
+  ]) {
     assert.equal(tree.unpacked(wrong), null);
   }
 });
@@ -183,7 +242,10 @@ test("a record becomes a document", () => {
   const doc = tree.fromRecord(record);
   const { tokens } = tree.current(doc);
   assert.equal(tree.textOf(tokens), record.tokens.map(({ text }) => text).join(""));
-  assert.deepEqual(tokens.map(({ r }) => r), record.tokens.map(({ draw }) => (draw === null ? -1 : 0)));
+  assert.deepEqual(
+    tokens.map(({ r }) => r),
+    record.tokens.map(({ draw }) => (draw === null ? -1 : 0)),
+  );
   assert.equal(doc.runs[0].seed, record.settings.seed);
   assert.equal("seed" in doc.runs[0].settings, false);
   assert.equal(Math.exp(-tokens[3].s).toFixed(9), record.tokens[3].probability.toFixed(9));

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from playground.pages.write import CORE, WEB
+from playground.server.write import CORE, WEB
 from tests.browser.actions import DAY, DESK, fresh_page, open_page
 from tests.paths import ROOT
 
@@ -21,7 +21,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         name = path.split("?")[0].lstrip("/")
-        if name == "web/core.wasm":
+        if name == "web/sampling/core.wasm":
             return str(CORE)
         for start, folder in (("web/", WEB), ("tests/", ROOT / "tests" / "web")):
             if name.startswith(start):

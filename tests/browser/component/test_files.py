@@ -29,8 +29,8 @@ JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 XHTML = "{http://www.w3.org/1999/xhtml}"
 SHAPES = {False: (1200, 630), True: (1080, 1350)}
 STORIES = """async () => {
-  const { bookOf } = await import("/web/book.js");
-  const { sharedStory } = await import("/web/shared_story.js");
+  const { bookOf } = await import("/web/share/book.js");
+  const { sharedStory } = await import("/web/story/shared_story.js");
   const { storiesOf, tokensOf } = await import("/tests/stories.js");
   const rows = await (await fetch("/tests/stories.json")).json();
   window.stories = storiesOf(rows, sharedStory);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from playground.pages.write import CORE
+from playground.server.write import CORE
 from tests.browser.actions import (
     asked,
     button,
@@ -306,7 +306,7 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
 def test_a_tree_of_500_branches_is_shown(page: Page) -> None:
     shown = page.evaluate(
         """async () => {
-          const tree = await import('./web/tree.js');
+          const tree = await import('./web/story/tree.js');
           let doc = tree.emptyDocument();
           const word = (_, k) => ({ t: ` word${k}`, s: k % 7, i: k, r: 0 });
           const words = length => Array.from({ length }, word);

@@ -238,7 +238,7 @@ def test_no_half_character_is_left(page: Page) -> None:
     # Tokens end within the character.
     parts = ["a", "👨", "\u200d👩", "\u200d👧", "b"]
     cut = """async (parts) => {
-      const tree = await import('./web/tree.js');
+      const tree = await import('./web/story/tree.js');
       const tokens = parts.map((t, k) => ({ t, s: 1, i: k, r: 0 }));
       writer.act(tree.withTokens(writer.doc, tokens));
     }"""

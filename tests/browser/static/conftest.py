@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from playground.browser.__main__ import main
 from playground.browser.build import page_of, write
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from tests.browser.actions import fresh_page
 from tests.browser.static.site import SHIPPED, opened, served
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from playground.browser.build import page_of, write
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.permalink import decode, text_of
 from tests.browser.actions import (
@@ -270,7 +270,7 @@ def test_a_browser_without_simd_says_so_and_fetches_no_model(browser: Browser, t
     context = browser.new_context(locale="en-GB", service_workers="block")
     asked: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
-    code = (tiny / "web" / "core.js").read_text(encoding="utf-8")
+    code = (tiny / "web" / "sampling" / "core.js").read_text(encoding="utf-8")
     assert "WebAssembly?.validate(SIMD)" in code
     code = code.replace("WebAssembly?.validate(SIMD)", "WebAssembly?.validate(SIMD.slice(1))")
     context.route("**/core.js", functools.partial(answer_with, code))

@@ -12,7 +12,7 @@ import pytest
 
 from playground.browser.__main__ import main
 from playground.browser.build import checksum_of, page_of, write
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from tests.paths import ROOT
 
 pytestmark = pytest.mark.slow  # models with GPT-2's whole vocabulary
@@ -40,7 +40,7 @@ def test_a_folder_is_made_and_made_again(
     assert "files" in said
     assert "export is not in fp16" in said
     made = files_of(out)
-    assert {"index.html", "sw.js", "start.json", ".nojekyll", "web/core.wasm"} <= made
+    assert {"index.html", "sw.js", "start.json", ".nojekyll", "web/sampling/core.wasm"} <= made
     start = json.loads((out / "start.json").read_text(encoding="utf-8"))
     content = (out / start["model"]["weights"]).read_bytes()
     assert start["model"]["bytes"] == len(content)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from playground.browser.pack import pack
 from playground.browser.tokenizer_table import OWN_PATTERN, pattern_of
 from playground.core.library import Core
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from trainer.corpus.tokenizer.tokenizer import BYTE_LEVEL, OWN_PRE_TOKENIZER, PATTERN
 
 pytestmark = pytest.mark.slow  # models with GPT-2's whole vocabulary

@@ -21,7 +21,7 @@ from playground.browser.pack import pack
 from playground.core.library import Core
 from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from tests.paths import ROOT
 from tests.playground.browser.javascript import answers, write

@@ -10,7 +10,7 @@ import pytest
 
 from playground.engine.characters import WELL_FORMED, Characters, begun, continues
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 
 # Of every kind of byte that UTF-8 tells apart, the ends of its range.

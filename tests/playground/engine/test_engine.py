@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from playground.engine.engine import Engine
+from playground.folder.model_folder import ModelFolder
 from playground.model.core_decoder import CoreDecoder
 from playground.model.cuda_decoder import CudaDecoder
-from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
 from tests.playground.conftest import CONTEXT

@@ -11,8 +11,8 @@ import pytest
 from playground.engine.engine import Engine
 from playground.engine.next_tokens import NextTokens, bins_of_rest
 from playground.engine.stream import Stream
+from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Chunk
-from playground.model.folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Token
 from tests.gpt2 import SIZE

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story
 from tests.conftest import Exporter

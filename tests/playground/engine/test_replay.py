@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.permalink import Permalink, Run, decode, encode
 from tests.playground.conftest import OWN_ROWS

@@ -11,7 +11,7 @@ import pytest
 
 from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from tests.vocabulary import END_OF_TEXT
 

@@ -16,14 +16,14 @@ from transformers import AutoConfig, AutoModelForCausalLM, T5ForConditionalGener
 
 from playground.core.library import QUESTION
 from playground.engine.engine import Engine
+from playground.folder.model_folder import ModelFolder
 from playground.model.core_decoder import CoreDecoder, share_out
 from playground.model.cuda_decoder import CudaDecoder
 from playground.model.decoder import Chunk
-from playground.model.folder import ModelFolder
 from playground.model.transformers_decoder import TransformersDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story
-from tests.playground.model.tokenizers_in_the_wild import KINDS, stored
+from tests.playground.folder.tokenizers_in_the_wild import KINDS, stored
 
 pytestmark = pytest.mark.usefixtures("broken_characters")
 

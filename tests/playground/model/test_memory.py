@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from playground.engine.engine import Engine
+from playground.folder.model_folder import ModelFolder
 from playground.model import memory
-from playground.model.folder import ModelFolder
 from playground.model.memory import Room, room_for
 from playground.sampling import Settings
 from tests.conftest import Exporter

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, set_seed
 
 from playground.engine.engine import Engine
-from playground.model.families import family_of
-from playground.model.folder import ModelFolder
+from playground.folder.families import family_of
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from tests.exports import copy_tokenizer
 from tests.vocabulary import END_OF_TEXT, SIZE

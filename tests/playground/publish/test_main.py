@@ -33,7 +33,7 @@ def test_a_dry_run_sends_nothing(
     said = capsys.readouterr().out
     for part in (
         "app.py",
-        "playground/web/writer.js",
+        "playground/web/editor/writer.js",
         "short_description",
         "trainer/: not on the list",
     ):
@@ -86,7 +86,7 @@ def test_a_static_space_is_published_and_updated(
     static = ["space", "lily/tale", "--target", "static", "--export", str(folder)]
     assert command.main([*static, "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "web/core.wasm" in said and "sdk: static" in said and ".inkling" in said
+    assert "web/sampling/core.wasm" in said and "sdk: static" in said and ".inkling" in said
     assert command.main(["model", str(folder), "lily/tale"]) == 0
     assert command.main(static) == 0
     said = capsys.readouterr().out

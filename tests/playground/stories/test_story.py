@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.story import Story
 

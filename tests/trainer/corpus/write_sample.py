@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from playground.engine.engine import Engine
-from playground.model.folder import ModelFolder
+from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from tests.paths import ROOT
 from trainer.evaluate.prose import runs, words

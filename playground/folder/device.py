@@ -1,0 +1,133 @@
+"""Where a model computes: the choice of the device, and what to say about it.
+
+PyTorch is imported only where the driver of an NVIDIA GPU answers, or a GPU is asked for.
+trainer/model/device.py asks the same of a run; neither half imports the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import re
+import shutil
+import sys
+from functools import cache
+
+from playground.folder.libraries import INSTALL
+
+CUDA_WHEELS = "https://download.pytorch.org/whl"
+DRIVERS = ("nvcuda.dll",) if sys.platform == "win32" else ("libcuda.so.1", "libcuda.so")
+
+
+def choose_device(device: str) -> str:
+    """The device of that name, "cpu" or "cuda:0" and so on; "auto" is a GPU when there is one that
+    can be used.
+
+    Raises:
+        ValueError: this machine has no such device, or its card cannot be used.
+    """
+    if device == "cpu":
+        return device
+    is_cuda = re.fullmatch(r"cuda(:\d{1,3})?", device) is not None
+    if not is_cuda and device != "auto":
+        raise ValueError(no_device(device))
+    gpus = usable_gpus()
+    if device == "auto":
+        return "cuda:0" if gpus else "cpu"
+    number = int(device.partition(":")[2] or 0)
+    if number < gpus:
+        return f"cuda:{number}"
+    reason = None if gpus else why_not_used()
+    raise ValueError(
+        f"the device {device!r} cannot be used: {reason}." if reason else no_device(device)
+    )
+
+
+def no_device(device: str) -> str:
+    """What is said of a device that is not there."""
+    gpu = ", cuda" if usable_gpus() else ""
+    return f"there is no device {device!r} on this machine: use auto{gpu} or cpu."
+
+
+@cache
+def driver_gpus() -> int:
+    """How many NVIDIA GPUs the driver lets this process see; 0 where there is no driver."""
+    for name in DRIVERS:
+        with contextlib.suppress(OSError, AttributeError):
+            driver, count = ctypes.CDLL(name), ctypes.c_int()
+            if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+                return count.value
+            return 0
+    return 0
+
+
+def has_torch() -> bool:
+    """Whether PyTorch is installed; it is not imported."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def usable_gpus() -> int:
+    """How many GPUs this process can compute on.
+
+    None on a Space with ZeroGPU: `spaces` answers there as if there were a card, but one exists
+    only inside a function marked @spaces.GPU, in a process forked for each call, and the engine is
+    a thread with a cache that lives on. Such a Space writes on its CPU.
+
+    None with a card that is too old for this PyTorch, where the first kernel would fail.
+    """
+    if "SPACES_ZERO_GPU" in os.environ or not driver_gpus() or not has_torch():
+        return 0
+    import torch
+
+    if not torch.cuda.is_available():
+        return 0
+    is_new = torch.cuda.get_device_capability(0) >= lowest_capability()
+    return torch.cuda.device_count() if is_new else 0
+
+
+def lowest_capability() -> tuple[int, int]:
+    """The lowest compute capability that this PyTorch has kernels for."""
+    import torch
+
+    numbers = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
+    return min((int(one[1]), int(one[2])) for one in numbers if one) if any(numbers) else (0, 0)
+
+
+def why_not_used() -> str | None:
+    """Why a card that is there is not used, and the way out; None where there is nothing to say."""
+    if "SPACES_ZERO_GPU" in os.environ or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return None
+    wheels = "cu130" if sys.platform == "win32" else "cu126"
+    if not driver_gpus():
+        if shutil.which("nvidia-smi") is None:
+            return None
+        return "there is an NVIDIA card but its driver does not answer: update the NVIDIA driver"
+    if not has_torch():
+        return f"there is an NVIDIA card, which needs PyTorch: {INSTALL}"
+    if usable_gpus():
+        return None
+    import torch
+
+    if torch.cuda.is_available():
+        return (
+            f"{torch.cuda.get_device_name(0)} is too old for this PyTorch: pip install torch "
+            f"--index-url {CUDA_WHEELS}/cu126 still has kernels for it"
+        )
+    driver = "" if torch.version.cuda is None else "update the NVIDIA driver, or "
+    return (
+        "there is an NVIDIA card but this PyTorch cannot reach it: "
+        f"{driver}pip install torch --index-url {CUDA_WHEELS}/{wheels}"
+    )
+
+
+def introduction(device: str, asked: str) -> str:
+    """One line on where stories are written, and why not on a card that is there, unless the CPU
+    was asked for."""
+    if device != "cpu":
+        import torch
+
+        return f"writing on {torch.cuda.get_device_name(device)}"
+    reason = None if asked == "cpu" else why_not_used()
+    return "writing on the CPU" + (f" ({reason})" if reason else "")

@@ -1,0 +1,300 @@
+"""Opens an export, checks it, and holds what the decode loop needs of it.
+
+An export is a standard transformers folder. Weights are read from safetensors only; nothing is run
+that a folder brings along. What else may be named as a model is in source.py; who computes it is
+decided in decoder.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from playground.folder.config import context_of, ends_of, read_config, start_of, suppressed_of
+from playground.folder.detokenizer import Detokenizer, IncrementalDecoder
+from playground.folder.device import choose_device
+from playground.folder.history import Stage, read_history
+from playground.folder.json_file import read_json
+from playground.folder.source import ADAPTER, find_folder, is_adapter
+from playground.folder.stored_weights import StoredWeights, check_weights
+from playground.folder.tokenizer import open_tokenizer
+from playground.folder.tokenizer_fingerprint import tokenizer_fingerprint
+
+TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
+LFS = b"version https://git-lfs.github.com/spec/"
+MARKS = ("\n", ".")  # to write before a text that does not begin one, in the order they are tried
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What there is to know about a model; None where its folder does not say. `ends`: whether a
+    token of it ends a story; `history`: what it wrote while it learned."""
+
+    name: str
+    parameters: int
+    context: int
+    vocabulary: int
+    corpus: str
+    stories: int | None = None
+    corpus_tokens: int | None = None
+    tokens_seen: int | None = None
+    perplexity: float | None = None
+    bits_per_byte: float | None = None
+    license: str | None = None
+    ends: bool = True
+    history: tuple[Stage, ...] = ()
+
+
+class ModelFolder:
+    """A model folder that was found good.
+
+    Attributes:
+        folder: where it is; an adapter's, where it is one.
+        base: where the model is that an adapter changes; else the same.
+        config: its configuration: a `config.Config` where the core computes the model, else an
+            object of transformers' own class. Attributes have transformers' names.
+        weights: its arrays by name, as they are stored (bf16 as fp32), read when they are asked
+            for (`stored_weights.StoredWeights`); of an adapter a dict of the merged ones.
+        tokenizer: the folder's own, a `tokenizer.Tokenizer`. Vocabulary, merges and added tokens
+            are in `json.loads(tokenizer.backend_tokenizer.to_str())`.
+        ends: the ids that end a story; none, and every story runs to its length.
+        start: the id before a story.
+        suppressed: the ids that it never writes.
+        suppressed_at_first: those with which it does not begin to write a story.
+        facts: for people.
+        fingerprint: SHA-256 of weights, configuration and tokenizer, in hexadecimal.
+        device: where it computes, "cpu" or "cuda:0" and so on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        device: str,
+        base: str | Path | None = None,
+        name: str | None = None,
+    ) -> None:
+        """`base`: of an adapter, in place of the one that it names; `name`: where training.json
+        has none."""
+        self.folder = self.base = folder
+        self.device = device
+        training = read_json(folder / "training.json")  # for people: it may be missing
+        self.weights: Mapping[str, np.ndarray]
+        if is_adapter(folder):
+            from playground.folder.adapter import base_of, merged_weights
+
+            self.base = base_of(folder, base)
+            self.config = read_config(self.base)
+            self.weights = merged_weights(folder, self.base)
+        else:
+            self.config = read_config(folder)
+            self.weights = stored = stored_weights(folder, training)
+            is_quantized = getattr(self.config, "quantization_config", None) is not None
+            check_weights(folder, stored, is_quantized=is_quantized)
+        own = any((folder / name).is_file() for name in TOKENIZERS)
+        self._tokenizer_folder = folder if own else self.base
+        check_tokenizer_files(self._tokenizer_folder)
+        self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
+        self.ends = ends_of(self.base, self.config, self.tokenizer)
+        self.start = start_of(self.base, self.tokenizer)
+        ids = range(self.config.get_text_config(decoder=True).vocab_size)
+        self.suppressed = suppressed_of(self.base, "suppress_tokens", ids)
+        self.suppressed_at_first = suppressed_of(self.base, "begin_suppress_tokens", ids)
+        self.fingerprint = fingerprint_of(folder, self.base)
+        self.facts = facts_of(
+            name or folder.resolve().name, self.config, self.weights, training,
+            ends=bool(self.ends), history=read_history(folder),
+        )  # fmt: skip
+        self._detokenizer = Detokenizer(self.tokenizer, self.ends)
+
+    @classmethod
+    def open(
+        cls, name: str | Path, *, device: str = "auto", base: str | Path | None = None
+    ) -> ModelFolder:
+        """The model of that name: a folder, or a repository on the Hub. `base` is the model that a
+        LoRA adapter changes, if it is not the one that the adapter names.
+
+        Raises:
+            ValueError: the folder is missing, incomplete or damaged; one sentence.
+        """
+        return cls(find_folder(name), choose_device(device), base, Path(name).resolve().name)
+
+    def encode(self, text: str, *, begins: bool = True) -> list[int]:
+        """The ids of a text, without the token before a story. One that does not begin the story
+        gets no space before it where a tokenizer puts one before every text."""
+        if begins or not self._begins_with_space:
+            return self._ids(text)
+        found = self._ids_after_mark(text)
+        return self._ids(text) if found is None else found
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """Which tokenizer the ids are of (tokenizer_fingerprint.py), in hexadecimal."""
+        file = self._tokenizer_folder / "tokenizer.json"
+        if file.is_file():
+            return tokenizer_fingerprint(file)
+        backend = self.tokenizer.backend_tokenizer
+        if backend is None:  # one that transformers computes in Python
+            content = json.dumps({"model": {"vocab": self.tokenizer.get_vocab()}})
+        else:
+            content = backend.to_str()
+        return tokenizer_fingerprint(content.encode())
+
+    @property
+    def is_byte_level(self) -> bool:
+        """Whether tokens are strings of bytes, whatever is around them."""
+        return self._detokenizer.is_byte_level
+
+    @cached_property
+    def joins_spaces(self) -> bool:
+        """Whether the space before a word is a part of it, and none by itself."""
+        return self.token_bytes((self._ids("a a") or [-1])[-1]).startswith(b" ")
+
+    @cached_property
+    def _begins_with_space(self) -> bool:
+        return self._ids_after_mark("a") not in (None, self._ids("a"))
+
+    def _ids_after_mark(self, text: str) -> list[int] | None:
+        """The ids of a text after another; None if it cannot be parted from what is before."""
+        for mark in MARKS:
+            before, both = self._ids(mark), self._ids(mark + text)
+            if before and both[: len(before)] == before:
+                return both[len(before) :]
+        return None
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text)
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of some ids; letters that are not whole become question marks in a diamond."""
+        return self._detokenizer.text(ids)
+
+    def letters(self) -> IncrementalDecoder:
+        """A story's text, token by token."""
+        return self._detokenizer.stream()
+
+    def label(self, token_id: int) -> str:
+        """One token for people: its text, or its bytes in angle brackets if they are no text."""
+        piece = self.token_bytes(token_id)
+        try:
+            return piece.decode()
+        except UnicodeDecodeError:
+            return f"<{piece.hex(' ')}>"
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The UTF-8 bytes that a token adds after another word; none for the story's end."""
+        return self._detokenizer.token_bytes(token_id)
+
+    def bytes_of_tokens(self, count: int) -> list[bytes]:
+        """`token_bytes` of the first `count` ids."""
+        return self._detokenizer.bytes_of_tokens(count)
+
+
+def check_tokenizer_files(folder: Path) -> None:
+    """ValueError if a folder has no file of a tokenizer, or a note in its place."""
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ValueError(f"{folder} has no tokenizer: copy tokenizer.json into it.")
+    for name in TOKENIZERS:
+        check_not_pointer(folder / name)
+
+
+def stored_weights(folder: Path, training: dict[str, Any]) -> StoredWeights:
+    """All tensors of the folder's safetensors: those that were exported, if `training` says
+    which."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ValueError(f"{folder} has no weights: model.safetensors is missing.")
+    exported = part(training.get("files"))
+    for file in files:
+        check_not_pointer(file)
+        if file.name in exported and exported[file.name] != sha256(file):
+            raise ValueError(f"{file} is not what was exported: copy or export the model again.")
+    return StoredWeights(files)
+
+
+def check_not_pointer(file: Path) -> None:
+    """ValueError if Git LFS has left a note in a file's place."""
+    with contextlib.suppress(OSError), file.open("rb") as content:
+        if content.read(len(LFS)) == LFS:
+            raise ValueError(
+                f"{file} is a Git LFS pointer, a note of where the file is: fetch the file itself "
+                "with `git lfs install && git lfs pull` in the repository."
+            )
+
+
+def sha256(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fingerprint_of(folder: Path, base: Path) -> str:
+    """SHA-256 of all that decides what a model says."""
+    digest = hashlib.sha256()
+    names = ("config.json", "tokenizer.json", ADAPTER)
+    for where in [folder] if base == folder else [base, folder]:
+        for file in [*sorted(where.glob("*.safetensors")), *(where / name for name in names)]:
+            if file.is_file():
+                digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+                with file.open("rb") as content:
+                    while chunk := content.read(1 << 20):
+                        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def facts_of(
+    name: str,
+    config: Any,
+    weights: Mapping[str, np.ndarray],
+    training: dict[str, Any],
+    *,
+    ends: bool,
+    history: tuple[Stage, ...],
+) -> ModelInfo:
+    """What training.json and history.json say, and what the weights show by themselves."""
+    corpus, evaluation = part(training.get("corpus")), part(training.get("validation"))
+    seen = known(training, "tokens_seen", int)
+    before = known(part(training.get("started_from")), "tokens_seen", int)
+    return ModelInfo(
+        name=known(training, "name", str) or name,
+        parameters=parameters_of(weights),
+        context=context_of(config),
+        vocabulary=int(config.get_text_config(decoder=True).vocab_size),
+        corpus=known(corpus, "name", str) or "",
+        ends=ends,
+        history=history,
+        stories=known(corpus, "stories", int),
+        corpus_tokens=known(corpus, "tokens", int),
+        tokens_seen=seen if seen is None else seen + (before or 0),
+        perplexity=known(evaluation, "perplexity", (int, float)),
+        bits_per_byte=known(evaluation, "bits_per_byte", (int, float)),
+        license=known(training, "license", str),
+    )
+
+
+def parameters_of(weights: Mapping[str, np.ndarray]) -> int:
+    """How many numbers there are."""
+    if isinstance(weights, StoredWeights):
+        return sum(place.size for place in weights.places.values())
+    return sum(array.size for array in weights.values())
+
+
+def known(values: dict[str, Any], name: str, kind: Any) -> Any:
+    """A value of its kind, or None."""
+    value = values.get(name)
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None
+
+
+def part(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}

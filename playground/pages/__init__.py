@@ -1,1 +1,0 @@
-"""The pages of the playground: the only rooms, with app.py, that know Gradio."""

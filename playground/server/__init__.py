@@ -1,0 +1,1 @@
+"""The server: the only package, with app.py, that knows Gradio."""

@@ -1,0 +1,403 @@
+"""What the playground answers: a story, its odds and its branches, by name over HTTP.
+
+`generate`, `stories`, `score`, `candidates` and `branch` are for people who write programs; the
+three whose name begins with `page_` are for the page's own component, which holds the story itself.
+So the server keeps nothing of a visitor, and a restart loses nothing.
+
+New words go out at most every 35 ms, since Gradio takes 1 to 1.5 ms for a message, and less often
+when many visitors write, so that the web part does not take the processor from the model. What a
+visitor sends is checked here: anybody can call.
+"""
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+from playground.engine import replay
+from playground.engine.engine import Busy, Engine
+from playground.engine.seam import Seam
+from playground.engine.stream import Stream
+from playground.sampling import ROWS, WORD_MAX, Settings, instead
+from playground.sentences import capitalized
+from playground.server import zero_gpu
+from playground.server.parameters import with_settings
+from playground.server.visitors import one_more, visitor
+from playground.stories.permalink import Run
+from playground.stories.story import Story
+
+INTERVAL = 0.035  # seconds between two messages to one visitor
+INTERVAL_PER_VISITOR = 0.005  # added to it for every other story that is being written
+POLL = 0.004  # seconds between two looks for words that have not come yet
+PROMPT_MAX = 20_000  # characters
+STREAMS_MAX = 8  # continuations in one call
+CROWD, TURN = 4, 2.0  # stories of a visitor from which on they take turns, and seconds of a turn
+IDS_MAX = 50_000  # tokens of a story that goes on
+COUNT_MAX = 32  # stories of one prompt
+
+
+class Api:
+    """The endpoints, for several models by name."""
+
+    def __init__(self, engines: Mapping[str, Engine]) -> None:
+        self.engines = engines
+        self.running: Counter[str] = Counter()  # stories under way, by visitor
+        self.write_on_gpu = zero_gpu.on_gpu() if zero_gpu.available() else None
+
+    def engine(self, model: Any) -> Engine:
+        """The model of that name, or the first for None; ValueError for a name that is not here."""
+        name = next(iter(self.engines)) if model is None else model
+        if not isinstance(name, str) or name not in self.engines:
+            raise ValueError(
+                f"There is no model {str(name)[:50]!r} here: choose from {', '.join(self.engines)}."
+            )
+        return self.engines[name]
+
+    # For programs
+
+    @with_settings
+    async def generate(
+        self,
+        prompt: str,
+        settings: dict[str, Any],
+        model: str | None = None,
+        request: gr.Request | None = None,
+    ) -> AsyncIterator[str]:
+        """Write a story: streams the text so far, prompt included; the last value is all of it.
+
+        Args:
+            prompt: how the story begins, at most 20,000 characters; may be empty.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            checked = Settings(**settings)
+            prompt = checked_text(prompt)
+            engine = self.engine(model)
+            with (
+                self.visit(request),
+                engine.write(prompt, checked, completes_word=True, alternatives=0) as stream,
+            ):
+                async for _ in self.batches([stream]):
+                    yield max(prompt, stream.story.text, key=len)  # its last word comes by itself
+                if not stream.story.tokens:  # it ended at once, and all of it is the prompt
+                    yield stream.story.text
+
+    @with_settings
+    async def stories(
+        self,
+        prompt: str,
+        settings: dict[str, Any],
+        model: str | None = None,
+        count: int = 8,
+        request: gr.Request | None = None,
+    ) -> AsyncIterator[list[str]]:
+        """Write several stories of one prompt at once, of the seed and those that follow it:
+        streams the texts so far; the last value is all of them. On a Space with ZeroGPU they are
+        written on a GPU.
+
+        Args:
+            prompt: how the stories begin, at most 20,000 characters; may be empty.
+            model: a name from the page's list; none for the first.
+            count: how many, 1 to 32.
+        """
+        with refusals(), ExitStack() as held:
+            checked = Settings(**settings)
+            prompt = checked_text(prompt)
+            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COUNT_MAX:
+                raise ValueError(
+                    f"count must be a whole number from 1 to {COUNT_MAX}, {instead(count)}."
+                )
+            engine = self.engine(model)
+            for _ in range(count):
+                held.enter_context(self.visit(request))
+            if self.write_on_gpu is None:
+                texts = zero_gpu.write(engine, prompt, checked, count)
+            else:
+                folder = str(engine.storyteller.folder)
+                texts = self.write_on_gpu(folder, prompt, checked, count)
+            held.callback(texts.close)
+            async for found in iterate_in_threadpool(texts):
+                yield found
+
+    def score(self, text: str, model: str | None = None) -> dict[str, Any]:
+        """The record of a text that a person wrote: of every token its probability, its rank and
+        the ten likeliest tokens in its place.
+
+        Args:
+            text: at most 20,000 characters.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            return self.engine(model).score(checked_text(text)).to_values()
+
+    def candidates(
+        self, prompt: str, count: int = 10, model: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The likeliest next tokens after a text, from the likeliest down, each with its
+        probability.
+
+        Args:
+            prompt: the text so far, at most 20,000 characters.
+            count: how many, 1 to 200.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 200:
+                raise ValueError(f"count must be a whole number from 1 to 200, {instead(count)}.")
+            found = self.engine(model).candidates([], checked_text(prompt))
+            return [
+                {
+                    "token_id": one.token_id,
+                    "text": one.text,
+                    "probability": math.exp(one.logit - found.log_total),
+                }
+                for one in found.candidates[:count]
+            ]
+
+    async def branch(
+        self,
+        story: dict[str, Any] | str,
+        position: int,
+        token_id: int,
+        length: int | None = None,
+        model: str | None = None,
+        request: gr.Request | None = None,
+    ) -> dict[str, Any]:
+        """The record of a story that turns at one of its tokens: what is before stays, another
+        token stands there, and the model goes on from it.
+
+        Args:
+            story: a record, as `score` and this endpoint give it, or its JSON text.
+            position: which of its tokens is replaced, from 0.
+            token_id: the id in its place, for instance one of its alternatives.
+            length: tokens to write after it; none for as many as the record's settings say.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            before = Story.from_json(story) if isinstance(story, str) else Story.from_values(story)
+            values = asdict(before.settings) | ({} if length is None else {"length": length})
+            engine = self.engine(model)
+            with (
+                self.visit(request),
+                engine.branch(
+                    before,
+                    whole(position, "position"),
+                    whole(token_id, "token_id"),
+                    Settings(**values),
+                ) as stream,
+            ):
+                async for _ in self.batches([stream]):
+                    pass
+                return stream.story.to_values()
+
+    # For the page
+
+    async def page_write(
+        self, asked: dict[str, Any], request: gr.Request | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Go on from a story in one or several ways: messages of new (text, surprise, id)."""
+        with refusals(), ExitStack() as held:
+            engine, ids, text = self.story_of(asked)
+            settings, seeds = settings_of(asked)
+            token_id = chosen_of(asked)
+            begins_with = checked_text(asked.get("begins_with", ""))[:WORD_MAX]  # of a link
+            seam = Seam("", begins_with)
+            if token_id is None and not begins_with:
+                seam = engine.seam(text, begins=not ids, completes_word=True)
+            typed = engine.encode(seam.bare, begins=not ids) if token_id is None else [token_id]
+            # What a person wrote before the model's first token is no part of what is drawn: the
+            # same seed tells the same story here as in the terminal, and from a link.
+            opening = whole(asked.get("opening", -1), "opening", -1)
+            if opening < 0:
+                opening = len(ids) + len(typed)
+            position = len(ids) + len(typed) - opening
+            streams = []
+            for number, seed in enumerate(seeds):
+                held.enter_context(self.visit(request))
+                first = number == 0  # what was typed is scored once
+                stream = engine.extend(
+                    ids if first else [*ids, *typed],
+                    text if first else text[len(seam.bare) :],
+                    Settings(**settings | {"seed": seed}),
+                    position=max(0, position),
+                    token_id=token_id if first else None,
+                    beyond_end=asked.get("beyond_end") is True,
+                    begins_with=begins_with,
+                    completes_word=True,
+                    alternatives=0,
+                )
+                streams.append(held.enter_context(stream))
+            num_typed = len(typed)
+            yield {"new": [], "typed": num_typed, "begins_with": "" if seam.word else seam.begins}
+            until, count, wanted = time.monotonic() + TURN, 0, Settings(**settings).length
+            async for batch in self.batches(streams):
+                new = [[k, *columns(one)] for k, one in enumerate(batch) if one]
+                message: dict[str, Any] = {"new": new}
+                if seam.word and count <= len(typed) < count + len(batch[0]):
+                    # The first token after the bare text says whether the last word was finished.
+                    is_finished = batch[0][len(typed) - count].draw is None
+                    num_typed += len(seam.word) if is_finished else 0
+                    message |= {
+                        "typed": num_typed,
+                        "begins_with": "" if is_finished else seam.begins,
+                    }
+                yield message
+                count += len(batch[0])
+                spelt = len(seam.begins.encode())  # tokens at most
+                part = len(streams) == 1 and spelt < count - num_typed < wanted
+                if part and not streams[0].done and self.crowds(request, until):
+                    yield {"new": [], "more": True}
+                    return
+            yield {"new": [], "ended": [stream.story.ended for stream in streams]}
+
+    def page_score(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """A text after a story, or tokens that are `given`: each as (text, surprise, id)."""
+        with refusals():
+            engine, ids, text = self.story_of(asked)
+            if "given" in asked:
+                _, new, _ = self.story_of(asked | {"ids": asked["given"]})
+            else:
+                new = engine.encode(engine.seam(text, begins=not ids).bare, begins=not ids)
+            tokens = engine.score_ids(new, after=ids, alternatives=0).tokens if new else ()
+            return {"tokens": list(zip(*columns(tokens), strict=True))}
+
+    async def page_record(
+        self, asked: dict[str, Any], request: gr.Request | None = None
+    ) -> dict[str, Any]:
+        """The record of a story's tokens. `parts`: what a model wrote of them, each {from, to,
+        position, settings, begins, beyond}, is written again and has its draws."""
+        with refusals(), self.visit(request):
+            engine, ids, _ = self.story_of(asked)
+            if not ids:
+                raise ValueError("ids must hold a token: an empty story has no record.")
+            parts = parts_of(asked, len(ids))
+            found = await run_in_threadpool(replay.record, engine, ids, parts)
+            ended = ids[-1] in engine.storyteller.ends
+            return {"tokens": [token.to_values() for token in found.tokens], "ended": ended}
+
+    def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What could come next in a story, and what is known of the token that did."""
+        with refusals():
+            engine, ids, text = self.story_of(asked)
+            return engine.candidates(ids, text, chosen_of(asked)).to_json()
+
+    # What they share
+
+    def story_of(self, asked: Any) -> tuple[Engine, list[int], str]:
+        """The model, the tokens and the typed text of a page's request."""
+        if not isinstance(asked, dict):
+            raise ValueError("The request must be a JSON object.")
+        ids = asked.get("ids")
+        if not isinstance(ids, list) or len(ids) > IDS_MAX:
+            raise ValueError(f"ids must be a list of at most {IDS_MAX:,} tokens.")
+        ids = [whole(token_id, "ids") for token_id in ids]
+        return self.engine(asked.get("model")), ids, checked_text(asked.get("text", ""))
+
+    @contextmanager
+    def visit(self, request: gr.Request | None) -> Iterator[None]:
+        """While it lasts one more of the visitor's stories is written: at most half of all, so that
+        nobody can keep the others out."""
+        name = visitor(request)
+        most = max(STREAMS_MAX, max(one.max_streams for one in self.engines.values()) // 2)
+        if name and self.running[name] >= most:
+            raise Busy(f"You have {most} stories under way: wait for one of them.")
+        with one_more(self.running, name):
+            yield
+
+    def crowds(self, request: gr.Request | None, until: float) -> bool:
+        """Whether a story has had its turn, of a visitor who has so many under way that a browser,
+        which keeps six connections to a server, lets other tabs wait for one. The page then asks
+        for the rest in another call."""
+        return time.monotonic() > until and self.running[visitor(request)] >= CROWD
+
+    async def batches(self, streams: list[Stream]) -> AsyncIterator[list[list[Any]]]:
+        """The new tokens of streams until all are done, the first ones at once."""
+        while not all(stream.done for stream in streams):
+            found = [stream.take() for stream in streams]
+            if not any(found):
+                await asyncio.sleep(POLL)
+                continue
+            yield found
+            others = self.running.total() - len(streams)
+            await asyncio.sleep(INTERVAL + INTERVAL_PER_VISITOR * max(0, others))
+
+
+def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
+    """Texts, surprises in nats and ids of tokens."""
+    return (
+        [token.text for token in tokens],
+        [round(token.surprise, 3) for token in tokens],
+        [token.token_id for token in tokens],
+    )
+
+
+def settings_of(asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    """The settings of a page's request, checked, and the seeds."""
+    values, seeds = asked.get("settings"), asked.get("seeds")
+    if not isinstance(values, dict) or not values.keys() <= {row.name for row in ROWS}:
+        raise ValueError("settings must be a JSON object of known settings.")
+    if not isinstance(seeds, list) or not 1 <= len(seeds) <= STREAMS_MAX:
+        raise ValueError(f"seeds must be a list of 1 to {STREAMS_MAX} numbers.")
+    for seed in seeds:
+        Settings(**values | {"seed": seed})
+    return values, seeds
+
+
+def parts_of(asked: dict[str, Any], count: int) -> list[replay.Part]:
+    """What a model wrote of a story of `count` tokens, in a page's request."""
+    parts, found, end = asked.get("parts", []), [], 0
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise ValueError("parts must be a list of JSON objects.")
+    for part in parts:
+        start, stop = (whole(part.get(name), name) for name in ("from", "to"))
+        if not end <= start < stop <= count:
+            raise ValueError(f"parts must follow each other within the story's {count:,} tokens.")
+        settings = Settings.from_json(part.get("settings"))
+        run = Run(
+            settings, checked_text(part.get("begins", ""))[:WORD_MAX], part.get("beyond") is True
+        )
+        found.append(replay.Part(start, stop, whole(part.get("position"), "position"), run))
+        end = stop
+    return found
+
+
+def chosen_of(asked: dict[str, Any]) -> int | None:
+    """The token that a person chose, in a page's request."""
+    return None if asked.get("token_id") is None else whole(asked["token_id"], "token_id")
+
+
+def whole(value: Any, name: str, least: int = 0) -> int:
+    """A whole number, or a sentence that names it."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        raise ValueError(f"{name} must be a whole number, {instead(value)}.")
+    return value
+
+
+def checked_text(text: Any) -> str:
+    """A text of a length that a page can carry; ValueError if it is none."""
+    if not isinstance(text, str):
+        raise ValueError("The prompt must be text.")
+    if len(text) > PROMPT_MAX:
+        raise ValueError(
+            f"The prompt has {len(text):,} characters; {PROMPT_MAX:,} are the most: shorten it."
+        )
+    return text
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What cannot be done is one sentence to the visitor, and no traceback in the log."""
+    try:
+        yield
+    except Busy as problem:  # the page asks again when it reads this title
+        text = capitalized(str(problem))
+        raise gr.Error(text, title="Busy", print_exception=False) from None
+    except (ValueError, RuntimeError) as problem:
+        raise gr.Error(capitalized(str(problem)), print_exception=False) from None

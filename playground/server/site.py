@@ -1,0 +1,270 @@
+"""How the page is served: its files, what it may load, who may ask, and what is closed.
+
+Our page stands where Gradio's own would. Gradio's server is open for more than is needed here: a
+layer before it adds the headers with which a browser keeps a page, and closes the rest.
+"""
+
+import html
+import inspect
+import json
+import mimetypes
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import gradio as gr
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playground.server.mcp_answers import answer_in_json
+from playground.server.network import LOCAL, own_address
+from playground.server.owner import Owner
+from playground.server.proxies import Proxies, checked_root
+from playground.server.write import CORE, VISITORS_MAX, WEB, html_of_page
+
+BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
+CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
+CALL = re.compile(r"/gradio_api/(?:call|run|api)/(\w+)$")
+CALL_BY_NAME = re.compile(r"/gradio_api/call/v2/(\w+)$")
+ON_SPACE = "SPACE_ID" in os.environ
+
+# A browser asks whether a file has changed: a new script never runs on an old page.
+FRESH = {"cache-control": "no-cache"}
+# Nothing comes from elsewhere, and no script that is not a file of ours runs. core.wasm may be.
+CONTENT = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; base-uri 'self'; "
+    "form-action 'none'; object-src 'none'; frame-ancestors "
+)
+HEADERS = {
+    "content-security-policy": CONTENT
+    + ("'self' https://huggingface.co https://*.hf.space" if ON_SPACE else "'self'"),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    **({} if ON_SPACE else {"x-frame-options": "SAMEORIGIN"}),
+}
+
+
+Parameters = dict[str, bool]  # of an endpoint: whether each has a default, by name
+
+
+class Guard:
+    """Answers with the page, closes what it does not need, limits what is sent, and adds the
+    headers."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        endpoints: Mapping[str, Parameters],
+        start: Mapping[str, Any],
+        owner: Owner | None,
+    ) -> None:
+        """`endpoints`: the parameters of each; `start` and `owner`: see `launch`."""
+        self.app, self.endpoints, self.start, self.owner = app, endpoints, start, owner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *added]
+            await send(message)
+
+        path = path_of(scope).rstrip("/")
+        answer: Response
+        if not path and scope["method"] in ("GET", "HEAD"):
+            request = Request(scope)
+            entrance = self.owner and self.owner.entrance(request)
+            answer = entrance or index(own_address(request, self.start["public"]))
+        elif path.endswith(CLOSED):
+            answer = JSONResponse({"detail": "There is no such address here."}, 404)
+        elif scope["method"] != "POST":
+            await self.app(scope, receive, send_with_headers)
+            return
+        elif (body := await body_of(scope, receive)) is None:
+            answer = JSONResponse({"detail": f"A request has at most {BODY_MAX:,} bytes."}, 413)
+        else:
+            complaint = self.complaint(path, body)
+            if not complaint:
+                await self.app(scope, again(body, receive), send_with_headers)
+                return
+            answer = JSONResponse({"detail": complaint}, 422)
+        await answer(scope, receive, send_with_headers)
+
+    def complaint(self, path: str, body: bytes) -> str:
+        """What is wrong with a call, in a sentence; Gradio would print its body and a traceback."""
+        by_name = CALL_BY_NAME.search(path)
+        if by_name is not None and by_name[1] in self.endpoints:
+            return complaint_by_name(by_name[1], self.endpoints[by_name[1]], body)
+        found = CALL.search(path)
+        if found is None or found[1] not in self.endpoints:
+            return ""
+        parameters = self.endpoints[found[1]]
+        try:
+            values = json.loads(body)["data"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            values = None
+        if isinstance(values, list) and len(values) == len(parameters):
+            return ""
+        return (
+            f'{found[1]} takes a JSON object with "data", a list of {len(parameters)} values '
+            f"({', '.join(parameters)}); call/v2/{found[1]} takes them by name, and only some."
+        )
+
+
+def complaint_by_name(name: str, parameters: Parameters, body: bytes) -> str:
+    """Return what is wrong with a call of an endpoint by parameter name; empty if it is valid."""
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        return f"{name} takes a JSON object of its parameters: {', '.join(parameters)}."
+    # Gradio itself takes the last one away.
+    for unknown in values.keys() - parameters.keys() - {"oauth_token"}:
+        return f"{name} has no parameter {unknown[:50]!r}; it has {', '.join(parameters)}."
+    for needed, has_default in parameters.items():
+        if needed not in values and not has_default:
+            return f"{name} needs the parameter {needed!r}."
+    return ""
+
+
+async def body_of(scope: Scope, receive: Receive) -> bytes | None:
+    """The body of a request, with or without a Content-Length; None beyond BODY_MAX bytes."""
+    length = Headers(scope=scope).get("content-length", "0")
+    if not length.isdigit() or int(length) > BODY_MAX:
+        return None
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > BODY_MAX:
+            return None
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """What a request is received from once its body was read."""
+    given = False
+
+    async def first_the_body() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return first_the_body
+
+
+def path_of(scope: Scope) -> str:
+    """The path below the root path, which a proxy has taken off or not."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(root) :] if path == root or path.startswith(f"{root}/") else path
+
+
+def parameters_of(page: gr.Blocks) -> dict[str, Parameters]:
+    """The parameters that each endpoint takes, in their order."""
+    return {
+        str(function.api_name): {
+            name: parameter.default is not inspect.Parameter.empty
+            for name, parameter in inspect.signature(function.fn).parameters.items()
+            if name != "request"  # Gradio's own
+        }
+        for function in page.fns.values()
+        if function.fn is not None
+    }
+
+
+def index(base: str) -> HTMLResponse:
+    """The page at `base`, with the address of its preview picture, which other sites want whole."""
+    picture = html.escape(f"{base}web/preview.png")
+    page = html_of_page().replace('content="web/preview.png"', f'content="{picture}"')
+    return HTMLResponse(page, headers=FRESH)
+
+
+def launch(
+    page: gr.Blocks,
+    start: dict[str, Any],
+    routes: Sequence[Route] = (),
+    *,
+    host: str | None = None,
+    owner: Owner | None = None,
+    trusted: str = "",
+    **options: Any,
+) -> tuple[str, str | None]:
+    """Serve the page and return its address on this machine and the public one, if there is one.
+    `start` is what the component begins with; `routes` are more addresses to answer; `owner`: whose
+    pages are among them, None for nobody's; `trusted`: the proxies that are believed (proxies.py);
+    `options` are Gradio's.
+
+    A page that only this machine is to see answers to this machine's names only, so that no other
+    site can reach it through a name of its own. A proxy that is named brings names of its own.
+
+    Raises:
+        ValueError: GRADIO_ROOT_PATH cannot be used.
+    """
+    host = host and host.strip("[]")
+    is_local = host is None or host in LOCAL
+    root = checked_root(os.environ.get("GRADIO_ROOT_PATH", ""))
+    is_closed = is_local and not options.get("share") and not trusted
+    names = {*LOCAL, urlsplit(root).hostname or "localhost"} if is_closed else None
+    mimetypes.add_type("text/javascript", ".js")  # on Windows any program may have changed it
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn's own middleware leaves it to proxies.py
+
+    async def begin(request: Request) -> JSONResponse:
+        address = start["address"] or f"{own_address(request, start['public'])}s/"
+        publish = owner is not None and owner.is_asking(request)
+        return JSONResponse({**start, "address": address, "publish": publish}, headers=FRESH)
+
+    files, built = StaticFiles(directory=WEB), StaticFiles(directory=CORE.parent)
+
+    async def web(request: Request) -> Response:  # a Mount goes astray below a proxy's path
+        name = request.path_params["name"]
+        is_core = name == f"sampling/{CORE.name}"
+        answer = await (
+            built.get_response(CORE.name, request.scope)
+            if is_core
+            else files.get_response(name, request.scope)
+        )
+        answer.headers.update(FRESH)
+        return answer
+
+    served = page.launch(
+        server_name=f"[{host}]" if host and ":" in host else host,
+        favicon_path=str(WEB / "icon-192.png"),
+        max_threads=VISITORS_MAX,
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        max_file_size="1kb",  # the page takes no files
+        app_kwargs={
+            "routes": [
+                Route("/web/start_server.json", begin),
+                Route("/web/{name:path}", web),
+                *routes,
+            ],
+            "middleware": [
+                Middleware(Proxies, trusted=trusted, root=root, names=names),
+                Middleware(Guard, endpoints=parameters_of(page), start=start, owner=owner),
+            ],
+        },
+        root_path="",  # it is proxies.py that knows it; Gradio takes it as it is, slash or not
+        prevent_thread_lock=True,
+        quiet=True,
+        **options,
+    )
+    answer_in_json(page)
+    return served[1], served[2]

@@ -1,0 +1,82 @@
+"""The page on which stories are written: what its component is given, and the endpoints it asks.
+
+Everything that a visitor sees and does is in web/editor/writer.js, which holds the story itself
+and runs without a server too. Gradio brings the server, the queue, the API, and a Space's frame.
+"""
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground.engine.engine import Engine
+from playground.folder.model_info import described
+from playground.server.api import Api
+from playground.server.network import space_page
+
+VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
+# Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
+QUEUE_POLL = 0.01
+WEB = Path(str(resources.files("playground").joinpath("web")))
+CORE = WEB.parent / "core" / "built" / "core.wasm"
+
+
+def texts() -> dict[str, dict[str, str]]:
+    """All words of the page, by language."""
+    found: dict[str, dict[str, str]] = json.loads((WEB / "text.json").read_text(encoding="utf-8"))
+    return found
+
+
+def html_of_page() -> str:
+    """The page's frame, in which web/start_server.js puts the component."""
+    return (WEB / "index.html").read_text(encoding="utf-8")
+
+
+def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
+    """What the component begins with: the models, and the story that is there before anything is
+    written, if the first of them wrote it."""
+    record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
+    first = next(iter(engines.values()))
+    space = space_page()  # on the Hub a link is the Space's own, not its frame's
+    models = [
+        described(
+            engine.storyteller.facts,
+            engine.storyteller.fingerprint,
+            engine.storyteller.tokenizer_fingerprint,
+            engine.context,
+            engine.max_streams,
+        )
+        | {"name": name}
+        for name, engine in engines.items()
+    ]
+    return {
+        "address": f"{space}?story=" if space else None,
+        "publish": False,  # whether who asks may open the page "Publish"
+        "public": None,  # where others reach the page, if the app finds that out
+        "models": models,
+        "record": record if record["model"] == first.storyteller.fingerprint else None,
+    }
+
+
+def build(engines: Mapping[str, Engine]) -> gr.Blocks:
+    """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
+    one that answers when none is named."""
+    api = Api(engines)
+    named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
+    private: list[Any] = [api.page_write, api.page_score, api.page_record, api.page_candidates]
+    page: gr.Blocks
+    with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
+        for endpoint in [*named, *private]:
+            gr.api(
+                endpoint,
+                api_name=endpoint.__name__,
+                api_visibility="public" if endpoint in named else "undocumented",
+                concurrency_limit=VISITORS_MAX,
+                concurrency_id=endpoint.__name__,
+            )
+    page.queue(max_size=VISITORS_MAX, status_update_rate=5)
+    page._queue.sleep_when_free = QUEUE_POLL
+    return page

@@ -1,0 +1,145 @@
+// The page's frame: constant markup, in which no word of a story stands. A part is found by data-part, a button's
+// deed is data-do, and the words come from text.json by data-text, data-label and data-hint.
+
+import { levelBounds, percent } from "../sampling/odds.js";
+import { PRESETS, SLIDERS } from "../sampling/settings.js";
+import { PANEL } from "../share/share_panel.js";
+import { STORIES } from "./stories_panel.js";
+
+const slider = ({ name, low, high, step }) => `
+  <div class="setting">
+    <label for="ink-${name}" data-text="${name}"></label>
+    <output for="ink-${name}" id="ink-${name}-value"></output>
+    <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
+    <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
+  </div>`;
+
+// The switch of the words' colours, and what they mean.
+export const ODDS = `
+  <label class="switch"><input type="checkbox" id="ink-odds"><span data-text="odds" data-hint="odds_hint"></span></label>
+  <p class="legend" data-part="legend"><span data-text="legend_expected"></span>
+    ${[0, 1, 2, 3, 4, 5].map((k) => `<i data-odds="${k}"></i>`).join("")}
+    <span data-text="legend_surprise"></span></p>`;
+
+// Each colour says from which probability on it stands.
+export function titleLegend(root, code) {
+  root.querySelectorAll(".legend i").forEach((mark, k) => {
+    const least = percent(levelBounds[k] ?? 0, code);
+    mark.title = k < levelBounds.length ? `≥ ${least}` : `< ${percent(levelBounds.at(-1), code)}`;
+  });
+}
+
+export const CARD = `
+  <section class="card" data-part="card" role="dialog" data-label="card" hidden>
+    <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
+    <p class="headline" data-part="headline"></p>
+    <p class="hint" data-part="standing"></p>
+    <p class="what" data-text="alternatives"></p>
+    <ol class="bars" data-part="alternatives"></ol>
+  </section>`;
+
+export const PAGE = `
+<header>
+  <div class="brand"><h1>Inkling</h1><p data-text="tagline"></p></div>
+  <div class="tools">
+    <div class="field" data-part="models"><label for="ink-model" data-text="model"></label><select id="ink-model"></select></div>
+    <button type="button" data-do="night" data-part="night"></button>
+    <button type="button" data-do="language" data-part="language"></button>
+  </div>
+</header>
+<main>
+  <div class="story">
+    <article class="paper">
+      <div class="ruler">
+        ${ODDS}
+        <button type="button" class="quiet" data-do="new" data-part="new" data-text="new"></button>
+        <button type="button" class="quiet" data-do="stories" data-part="open-stories" data-text="stories"></button>
+        <button type="button" class="quiet" data-do="edit" data-part="edit" data-text="edit"></button>
+        <button type="button" class="quiet" data-do="share" data-part="share" data-text="share"></button>
+        <button type="button" class="quiet" data-do="read" data-part="read" data-text="read"></button>
+      </div>
+      <div class="sheet" data-part="sheet" data-label="sheet" spellcheck="false"></div>
+      <div class="openings" role="group" data-label="openings">
+        ${[1, 2, 3, 4].map((k) => `<button type="button" data-opening="${k}" data-text="opening_${k}" lang="en"></button>`).join("")}
+      </div>
+      ${CARD}
+      <footer>
+        <p class="note" data-part="note"></p>
+        <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
+      </footer>
+    </article>
+    ${STORIES}
+    ${PANEL}
+    <section class="choices" data-part="choices" hidden>
+      <h2 data-part="choices-title"></h2>
+      <button type="button" class="quiet close" data-do="close-choices" data-label="close">✕</button>
+      <ol data-part="choices-list"></ol>
+    </section>
+    <div class="actions" role="toolbar" data-label="sheet">
+      <button type="button" class="primary" data-do="generate" data-part="generate"></button>
+      <button type="button" data-do="again" data-part="again" data-text="again" data-hint="again_hint"></button>
+      <button type="button" data-do="eight" data-part="eight" data-text="eight"></button>
+      <button type="button" data-do="undo" data-part="undo" data-label="undo" data-hint="undo">↶</button>
+      <button type="button" data-do="redo" data-part="redo" data-label="redo" data-hint="redo">↷</button>
+    </div>
+    <section class="branches" aria-labelledby="ink-branches" data-part="branches-room">
+      <h2 id="ink-branches" data-text="branches"></h2>
+      <p class="hint" data-text="branches_hint"></p>
+      <button type="button" class="quiet" data-do="compare" data-part="compare" data-text="compare"></button>
+      <ul data-part="branches"></ul>
+    </section>
+    <p class="live" aria-live="polite" data-part="live"></p>
+  </div>
+  <aside>
+    <section class="settings" aria-labelledby="ink-settings">
+      <h2 id="ink-settings" data-text="settings"></h2>
+      <div class="presets" role="group" data-label="presets">
+        ${Object.keys(PRESETS)
+          .map((name) => `<button type="button" data-preset="${name}" data-text="preset_${name}"></button>`)
+          .join("")}
+      </div>
+      ${SLIDERS.filter((one) => one.first)
+        .map(slider)
+        .join("")}
+      <details>
+        <summary data-text="more"></summary>
+        ${SLIDERS.filter((one) => !one.first)
+          .map(slider)
+          .join("")}
+        <div class="setting">
+          <label for="ink-seed" data-text="seed"></label>
+          <input id="ink-seed" inputmode="numeric" autocomplete="off" aria-describedby="ink-seed-hint">
+          <p class="hint" id="ink-seed-hint" data-part="seed-hint" data-text="seed_hint"></p>
+          <label class="switch"><input type="checkbox" id="ink-fresh" checked><span data-text="fresh_seed"></span></label>
+        </div>
+        <div class="setting">
+          <label for="ink-banned" data-text="banned_words"></label>
+          <input id="ink-banned" autocomplete="off" aria-describedby="ink-banned-hint">
+          <p class="hint" id="ink-banned-hint" data-text="banned_words_hint"></p>
+        </div>
+        <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
+      </details>
+    </section>
+    <section class="next" aria-labelledby="ink-next">
+      <h2 id="ink-next" data-text="next"></h2>
+      <p class="hint" data-text="next_hint"></p>
+      <ol class="bars" data-part="next"></ol>
+      <label class="switch"><input type="checkbox" id="ink-pick"><span data-text="pick"></span></label>
+    </section>
+    <div class="open-link">
+      <label for="ink-open" data-text="open_link"></label>
+      <input id="ink-open" autocomplete="off" spellcheck="false" aria-describedby="ink-open-hint">
+      <p class="hint" id="ink-open-hint" data-text="open_link_hint"></p>
+    </div>
+    <p class="hint" data-part="kind"></p>
+    <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
+    <details class="about" data-part="learning"><summary data-text="learning"></summary>
+      <input type="range" id="ink-stage" min="0" max="1" value="0" data-label="learning">
+      <output for="ink-stage" class="hint" data-part="stage-tokens"></output>
+      <p lang="en" data-part="stage-story"></p>
+    </details>
+    <p class="hint" data-text="keys"></p>
+    <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>
+    <p class="hint" data-part="publish"><a href="publish" data-text="publish"></a></p>
+  </aside>
+</main>`;

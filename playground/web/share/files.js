@@ -1,0 +1,215 @@
+// A story as a file, made on the page: text, Markdown, its record, one HTML file with the odds, an e-book, and a PDF
+// by the browser's print window; a picture and the link's code. E-books and print take books of several stories too.
+
+import { bookOf } from "./book.js";
+import { epub } from "./epub.js";
+import { draw } from "./picture.js";
+import { print } from "./print.js";
+import * as qr from "./qr.js";
+import { defaults } from "../sampling/settings.js";
+import { paragraphs } from "../story/shared_story.js";
+
+// The forms in which a story is saved: what makes it of a story of shared_story.js, a Blob, or text of this type;
+// nothing where the print window makes the file.
+const FORMS = {
+  txt: { type: "text/plain", make: textFile },
+  md: { type: "text/markdown", make: markdownFile },
+  html: { type: "text/html", make: (story, files) => files.htmlFile(story) },
+  epub: { make: (story, files) => files.epub(bookOf([story])) },
+  pdf: { make: (story, files) => files.print(bookOf([story])) },
+  json: { type: "application/json", make: (story, files) => files.recordFile(story) },
+};
+export const KINDS = Object.keys(FORMS);
+
+const MARKUP = /([\\`*_{}[\]<>()#+.!|~^&$=:-])/g; // what Markdown could take for its own
+const escaped = (text) => text.replace(MARKUP, "\\$1");
+const SCHEMA = 2,
+  LENGTH_MAX = 1000; // as in playground/stories/story.py and engine/replay.py
+const INDENT = "inkling/"; // before a module's name in the HTML file's import map
+const READER = "editor/reader.js";
+const START = `import "${INDENT}${READER}";
+const read = (name) => JSON.parse(document.getElementById(name).textContent);
+const reader = document.createElement("inkling-reader");
+document.querySelector("main").replaceChildren(reader);
+reader.start({ record: read("record"), texts: read("texts") });
+`;
+
+export class StoryFiles {
+  // `root`: the page's address, with a slash; `source`: asked for what else could have stood there.
+  constructor(root, source) {
+    this.root = root;
+    this.source = source;
+  }
+
+  // The link's code as an image's address; null where the link is too long for one.
+  code(link) {
+    return qr.fits(link) ? `data:image/svg+xml,${encodeURIComponent(qr.svg(link))}` : null;
+  }
+
+  picture(story, { tall, odds }) {
+    return draw(story, tall ? "tall" : "wide", odds);
+  }
+
+  // A book of book.js as an e-book.
+  epub(book) {
+    return epub(book, (name) => this.text(name));
+  }
+
+  // The same as a PDF.
+  print(book) {
+    print(book);
+  }
+
+  // A story as a Blob; null where the print window makes the file.
+  async file(kind, story) {
+    const { type, make } = FORMS[kind],
+      made = await make(story, this);
+    return typeof made === "string" ? new Blob([made], { type: `${type};charset=utf-8` }) : (made ?? null);
+  }
+
+  async text(name) {
+    return (await fetch(new URL(`web/${name}`, this.root))).text();
+  }
+
+  // The story with what each token could have been: what a model wrote is written again, with its draws.
+  async record(story) {
+    const ids = story.tokens.map((token) => token.i),
+      parts = [];
+    story.tokens.forEach(({ r }, k) => {
+      if (r >= 0 && parts.at(-1)?.run === r && parts.at(-1).to === k) parts.at(-1).to += 1;
+      else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
+    });
+    const asked = parts.map(({ run, ...part }) => {
+      const { settings, seed, begins, beyond } = story.runs[run];
+      return { ...part, settings: { ...settings, seed }, begins, beyond };
+    });
+    const { tokens, ended } = await this.source.record({ model: story.model, ids, parts: asked });
+    const [first = { run: -1, from: ids.length }] = parts;
+    return {
+      first: story.runs[first.run],
+      length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)),
+      tokens,
+      ended,
+    };
+  }
+
+  // The record as JSON (docs/formats.md), with the title, the author and the link.
+  async recordFile(story) {
+    const { first, length, tokens, ended } = await this.record(story);
+    const settings = { ...defaults(), ...first?.settings, length, seed: first?.seed ?? 0 };
+    const { fingerprint: model, title, author, link } = story;
+    const record = {
+      model,
+      settings,
+      prompt: "",
+      prompt_ids: [],
+      tokens,
+      ended,
+      begins_with: first?.begins ?? "",
+      schema: SCHEMA,
+      title,
+      author,
+      link,
+    };
+    return `${JSON.stringify(record, null, 1)}\n`;
+  }
+
+  async htmlFile(story) {
+    const { tokens, ended } = await this.record(story);
+    const record = { settings: { seed: 0 }, ended, tokens };
+    const modules = JSON.stringify({ imports: await this.importMap() });
+    const scripts = `script-src data: ${await allowed(modules)} ${await allowed(START)}`;
+    const policy = `default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:; ${scripts}`;
+    const page = document.implementation.createHTMLDocument(story.title);
+    page.documentElement.lang = "en";
+    const add = (parent, name, attributes, text = "") => {
+      const element = page.createElement(name);
+      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+      element.textContent = text;
+      parent.append(element);
+      return element;
+    };
+    add(page.head, "meta", { charset: "utf-8" });
+    add(page.head, "meta", { name: "viewport", content: "width=device-width, initial-scale=1" });
+    add(page.head, "meta", { "http-equiv": "Content-Security-Policy", content: policy });
+    add(page.head, "style", {}, await this.style());
+    add(page.head, "script", { type: "importmap" }, modules);
+    page.body.className = "shared";
+    const header = add(page.body, "header", {});
+    add(header, "h1", { dir: "auto" }, story.title);
+    add(header, "p", { dir: "auto" }, story.byline);
+    const main = add(page.body, "main", {});
+    for (const part of paragraphs(story.text)) add(main, "p", { dir: "auto" }, part);
+    const footer = add(page.body, "footer", {});
+    add(footer, "p", {}, `${story.model}: ${story.settings}`);
+    if (story.link) {
+      add(add(footer, "p", {}), "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
+    }
+    add(page.body, "script", { type: "application/json", id: "record" }, asData(record));
+    add(
+      page.body,
+      "script",
+      { type: "application/json", id: "texts" },
+      asData(JSON.parse(await this.text("text.json"))),
+    );
+    add(page.body, "script", { type: "module" }, START);
+    return `<!doctype html>\n${page.documentElement.outerHTML}`;
+  }
+
+  // The reader's module and all that it imports, as addresses that hold the whole text.
+  async importMap() {
+    const found = {},
+      waiting = [READER],
+      form = /(\bfrom |\bimport )"(\.[\w./-]+\.js)"/g;
+    while (waiting.length) {
+      const name = waiting.pop();
+      if (found[INDENT + name]) continue;
+      const text = await this.text(name);
+      const path = (imported) => new URL(imported, `file:///${name}`).pathname.slice(1);
+      waiting.push(...[...text.matchAll(form)].map(([, , imported]) => path(imported)));
+      const code = text.replace(form, (_, keyword, imported) => `${keyword}"${INDENT}${path(imported)}"`);
+      found[INDENT + name] = await dataAddress(new Blob([code], { type: "text/javascript" }));
+    }
+    return found;
+  }
+
+  // The page's style with its typefaces.
+  async style() {
+    let text = await this.text("style/style.css");
+    for (const [, name] of [...text.matchAll(/url\("\.\.\/(fonts\/[\w-]+\.woff2)"\)/g)]) {
+      const font = await (await fetch(new URL(`web/${name}`, this.root))).blob();
+      text = text.replace(`../${name}`, await dataAddress(new Blob([font], { type: "font/woff2" })));
+    }
+    return text;
+  }
+}
+
+function textFile({ title, byline, text, model, settings, link }) {
+  return `${[title, byline, "", text, "", `${model}: ${settings}`, ...(link ? [link] : [])].join("\n")}\n`;
+}
+
+function markdownFile({ title, byline, text, model, settings, link }) {
+  const body = paragraphs(text).map(escaped).join("\n\n");
+  return `# ${escaped(title)}\n\n*${escaped(byline)}*\n\n${body}\n\n---\n\n${escaped(`${model}: ${settings}`)}.${link ? ` [Open it](${link})` : ""}\n`;
+}
+
+const dataAddress = (blob) =>
+  new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.readAsDataURL(blob);
+  });
+
+// JSON that no HTML parser takes for anything else.
+const asData = (value) =>
+  JSON.stringify(value, (_, one) => (typeof one === "number" ? Number(one.toFixed(6)) : one)).replace(
+    /[<>&\u0080-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+
+// A script's text as the policy names it.
+async function allowed(script) {
+  if (!crypto.subtle) return "'unsafe-inline'"; // a page without https cannot count it
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(script)));
+  return `'sha256-${btoa(String.fromCharCode(...digest))}'`;
+}

@@ -1,0 +1,221 @@
+// A story as a picture, and the cover of a book, drawn on a canvas with the page's typefaces and, for letters that
+// these lack, the browser's.
+
+import { subtitle } from "./book.js";
+import { surpriseLevel } from "../sampling/odds.js";
+import * as qr from "./qr.js";
+import { charactersOf, directionOf, linesOf, shortened } from "./text_lines.js";
+
+const SHAPES = { wide: [1200, 630], tall: [1080, 1350] }; // a link's preview, a phone's screen
+const CODE = { wide: 220, tall: 330 }; // pixels of the link's code, about
+const COVER = [1184, 1680]; // as A5
+// The colours of style.css by day.
+const DESK = "#f3ecdf",
+  PAPER = "#fffdf8",
+  INK = "#2c2823",
+  FAINT = "#655b4e",
+  LINE = "#d9cdb7",
+  OWN = "#294876";
+const ODDS = [null, "#fdf3cf", "#fbe3a0", "#f8cd7c", "#f3b06a", "#ec9a6e"];
+const MARGIN = 36,
+  PADDING = 52,
+  LEADING = 1.5,
+  FOOT = 76;
+const SIZES = [40, 38, 36, 34, 32, 30, 28, 26, 24]; // of the story's letters, the largest that fits
+
+const serif = (size, weight) => `${weight} ${size}px 'Inkling Serif', serif`;
+const sans = (size, weight) => `${weight} ${size}px 'Inkling Sans', sans-serif`;
+
+export async function draw(story, shape, odds) {
+  const [width, height] = SHAPES[shape],
+    isWide = shape === "wide";
+  const on = await paper(width, height, MARGIN);
+  const left = MARGIN + PADDING,
+    whole = width - 2 * left,
+    bottom = height - MARGIN - 30;
+  let beside = 0; // the code takes the corner from the text
+  if (qr.fits(story.link)) beside = 16 + qr.draw(on, story.link, width - left + 8, bottom + 8, CODE[shape]);
+  const column = whole - (isWide ? beside : 0),
+    floor = bottom - Math.max(FOOT, isWide ? 0 : beside);
+  const top = heading(on, story.title, left, MARGIN + 40, column);
+  new Words(on, story).write({ left, top, column, height: floor - top }, odds);
+  const foot = [story.author ? `${story.model} · ${story.settings}` : story.settings, story.byline];
+  foot.forEach((line, k) => {
+    on.font = sans(22, k ? 600 : 400);
+    on.fillStyle = FAINT;
+    on.direction = "ltr";
+    on.fillText(fitted(on, line, whole - beside), left, bottom - 30 * k);
+  });
+  return png(on);
+}
+
+export async function cover(book) {
+  const [width, height] = COVER,
+    column = width - 2 * (2 * MARGIN + PADDING);
+  const on = await paper(width, height, 2 * MARGIN);
+  on.textAlign = "center";
+  on.fillStyle = INK;
+  on.font = serif(84, 600);
+  on.direction = directionOf(book.title);
+  let top = Math.floor(height / 3);
+  for (const line of titleLines(on, book.title, column, 6)) {
+    on.fillText(line, width / 2, top);
+    top += 106;
+  }
+  on.fillStyle = FAINT;
+  on.font = sans(36, 500);
+  on.direction = directionOf(book.by);
+  on.fillText(fitted(on, book.by, column), width / 2, top);
+  on.direction = "ltr";
+  on.font = sans(30, 400);
+  on.fillText(subtitle(book), width / 2, height - 160);
+  return png(on);
+}
+
+// A canvas with a sheet of paper on it, `margin` from the edge.
+async function paper(width, height, margin) {
+  await Promise.all([serif(20, 400), serif(20, 600), sans(20, 600)].map((face) => document.fonts.load(face)));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  const on = canvas.getContext("2d");
+  on.fillStyle = DESK;
+  on.fillRect(0, 0, width, height);
+  on.beginPath();
+  on.roundRect(margin, margin, width - 2 * margin, height - 2 * margin, 10);
+  on.fillStyle = PAPER;
+  on.fill();
+  on.strokeStyle = LINE;
+  on.stroke();
+  return on;
+}
+
+const png = (on) => new Promise((resolve) => on.canvas.toBlob(resolve, "image/png"));
+
+// A title in at most `most` lines of the font that is set; the last one says by an ellipsis that it is cut.
+function titleLines(on, title, column, most) {
+  const widthOf = (start, end) => on.measureText(title.slice(start, end)).width;
+  const lines = linesOf(title, column, widthOf, most + 1).map(([start, end]) => title.slice(start, end));
+  if (lines.length <= most) return lines;
+  return [...lines.slice(0, most - 1), fitted(on, `${lines[most - 1]}…`, column)];
+}
+
+// The title, in at most two lines; the y below it.
+function heading(on, title, left, top, column) {
+  let lines = [],
+    size = 0;
+  for (size of [54, 46, 40]) {
+    on.font = serif(size, 600);
+    lines = titleLines(on, title, column, 2);
+    if (lines.length === 1) break;
+  }
+  on.fillStyle = INK;
+  on.direction = directionOf(title);
+  on.textAlign = "start";
+  for (const line of lines) {
+    top += Math.round(size * 1.25);
+    on.fillText(line, left + (on.direction === "rtl" ? column : 0), top - Math.round(size * 0.25));
+  }
+  return top + 12;
+}
+
+// A story's words: a person's are heavier and blue.
+class Words {
+  constructor(on, { tokens }) {
+    this.on = on;
+    this.size = SIZES[0]; // of the letters
+    const whole = tokens.map(({ t }) => t).join("");
+    this.text = whole.trim();
+    this.spans = []; // of each token, { from, to, own, level }
+    this.styles = []; // the same of tokens in a row that look alike: letters that join are drawn in one go
+    let at = whole.trimStart().length - whole.length;
+    for (const { t, s, r } of tokens) {
+      const own = r < 0,
+        span = { from: Math.max(0, at), to: at + t.length, own, level: own || s === null ? 0 : surpriseLevel(s) };
+      at = span.to;
+      if (at <= 0) continue;
+      this.spans.push(span);
+      if (this.styles.at(-1)?.own === own) this.styles.at(-1).to = at;
+      else this.styles.push({ ...span });
+    }
+    if (this.styles.length) this.styles.at(-1).to = Infinity; // an ellipsis too
+  }
+
+  // The parts of a range that look alike, [from, to, own].
+  partsOf(start, end) {
+    return this.styles
+      .filter(({ from, to }) => from < end && to > start)
+      .map(({ from, to, own }) => [Math.max(from, start), Math.min(to, end), own]);
+  }
+
+  widthOf(start, end) {
+    let width = 0;
+    for (const [from, to, own] of this.partsOf(start, end)) {
+      this.on.font = serif(this.size, own ? 560 : 400);
+      width += this.on.measureText(this.text.slice(from, to)).width;
+    }
+    return width;
+  }
+
+  // The lines in the largest letters in which all fit; or in the smallest, cut at a sentence.
+  fitting(column, height) {
+    const widthOf = (start, end) => this.widthOf(start, end),
+      most = () => Math.floor(height / (this.size * LEADING));
+    const lines = () => linesOf(this.text, column, widthOf, most() + 1);
+    let found = [];
+    for (this.size of SIZES) {
+      found = lines();
+      if (found.length <= most()) return found;
+    }
+    const whole = this.text;
+    let length = found.at(-1)[0] + 2;
+    while (found.length > most() && length > 1) {
+      this.text = shortened(whole, length);
+      found = lines();
+      length = Math.floor(0.95 * length);
+    }
+    return found;
+  }
+
+  write({ left, top, column, height }, odds) {
+    const { on } = this;
+    on.textAlign = "left";
+    this.fitting(column, height).forEach(([start, end], k) => {
+      const baseline = top + Math.round(this.size * (1.1 + LEADING * k));
+      const begins = this.text.lastIndexOf("\n", start - 1) + 1,
+        [paragraph] = this.text.slice(begins).split("\n", 1);
+      on.direction = directionOf(paragraph);
+      // Where a part of the line begins that is `before` pixels from the line's start.
+      const x = (before, width) => (on.direction === "rtl" ? left + column - before - width : left + before);
+      if (odds)
+        this.tint(start, end, (before, width) =>
+          on.fillRect(x(before, width), baseline - this.size, width, 1.3 * this.size),
+        );
+      let before = 0;
+      for (const [from, to, own] of this.partsOf(start, end)) {
+        const width = this.widthOf(from, to); // sets the font
+        on.fillStyle = own ? OWN : INK;
+        on.fillText(this.text.slice(from, to), x(before, width), baseline);
+        before += width;
+      }
+    });
+  }
+
+  // Colours a line's words by their surprise; the space before a word has no colour.
+  tint(start, end, fill) {
+    for (const { from, to, level } of this.spans) {
+      const last = Math.min(to, end),
+        text = this.text.slice(Math.max(from, start), last);
+      if (!ODDS[level] || from >= end || to <= start || !text.trim()) continue;
+      const before = this.widthOf(start, last - text.trimStart().length);
+      this.on.fillStyle = ODDS[level];
+      fill(before, this.widthOf(start, last) - before);
+    }
+  }
+}
+
+function fitted(on, text, column) {
+  if (on.measureText(text).width <= column) return text;
+  const kept = charactersOf(text);
+  while (kept.length && on.measureText(`${kept.join("")}…`).width > column) kept.pop();
+  return `${kept.join("").trimEnd()}…`;
+}

@@ -1,0 +1,407 @@
+// What can be done with a story: its link, a code, a picture, files, and a book of several. `writer.files` (files.js)
+// makes them of the story itself, which need not fit into a link; without it there is the link alone.
+
+import { STORIES_MAX, bookOf } from "./book.js";
+import { linesOf } from "./book_lines.js";
+import { fileName } from "./file_name.js";
+import { KINDS } from "./files.js";
+import { TooLong } from "../story/permalink.js";
+import { beginning, sharedStory } from "../story/shared_story.js";
+import { storage } from "../story/storage.js";
+
+const AT_REST = 500; // ms without a key after which the picture is drawn again
+const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
+const BOOK = "inkling-book",
+  AUTHOR = "inkling-author"; // in localStorage
+
+// Whether an address leads to the computer that opens it.
+export const isLocal = (address) => LOCAL.includes(new URL(address).hostname);
+
+export const PANEL = `
+<section class="sharing" data-part="sharing" aria-labelledby="ink-sharing" hidden>
+  <h2 id="ink-sharing" data-text="share_title"></h2>
+  <button type="button" class="quiet close" data-share="close" data-label="close">✕</button>
+  <div class="row" data-part="link-row">
+    <label for="ink-link" data-text="link"></label>
+    <input id="ink-link" readonly>
+    <button type="button" class="primary" data-share="copy" data-text="copy"></button>
+    <button type="button" data-share="send" data-part="send" data-text="send"></button>
+  </div>
+  <p class="hint" data-part="share-note" role="status"></p>
+  <label class="switch" data-part="all-branches"><input type="checkbox" id="ink-all-branches"><span data-text="all_branches"></span></label>
+  <p class="hint" data-part="local" data-text="link_local"></p>
+  <div data-part="made">
+    <div class="names">
+      <label>
+        <span data-text="story_title"></span><input id="ink-title" maxlength="120" autocomplete="off">
+      </label>
+      <label>
+        <span data-text="author"></span><input id="ink-author" maxlength="120" autocomplete="name">
+      </label>
+    </div>
+    <div class="prints">
+      <figure>
+        <img data-part="picture" alt="">
+        <figcaption>
+          <label class="switch"><input type="checkbox" id="ink-tall"><span data-text="picture_tall"></span></label>
+          <label class="switch"><input type="checkbox" id="ink-picture-odds"><span data-text="picture_odds"></span></label>
+          <button type="button" data-share="picture" data-text="picture_save"></button>
+        </figcaption>
+      </figure>
+      <figure class="code">
+        <button type="button" data-share="large" data-label="code_large" data-hint="code_large"><img data-part="code" alt=""></button>
+        <figcaption class="hint" data-text="code"></figcaption>
+      </figure>
+    </div>
+    <div class="row" role="group" data-label="files">
+      <span data-text="files"></span>
+      ${KINDS.map((kind) => `<button type="button" data-file="${kind}">.${kind}</button>`).join("")}
+    </div>
+    <details class="book">
+      <summary><span data-text="book"></span> <span data-part="book-count"></span></summary>
+      <p class="hint" data-text="book_hint"></p>
+      <label><span data-text="book_title"></span><input id="ink-book-title" maxlength="120" autocomplete="off"></label>
+      <ol data-part="book-list"></ol>
+      <div class="row">
+        <button type="button" data-share="add" data-text="book_add"></button>
+        <button type="button" data-book="epub" data-text="book_epub"></button>
+        <button type="button" data-book="pdf" data-text="book_pdf"></button>
+      </div>
+      <label><span data-text="book_links"></span><textarea id="ink-book-links" rows="3" spellcheck="false"></textarea></label>
+      <button type="button" data-share="add-links" data-text="book_add_links"></button>
+    </details>
+  </div>
+  <dialog data-part="large"><img alt=""><form method="dialog"><button data-text="close"></button></form></dialog>
+</section>`;
+
+export class SharePanel {
+  constructor(writer) {
+    this.writer = writer;
+    this.element = writer.part("sharing");
+    this.book = bookIn(storage.local.value(BOOK)) ?? { title: "", stories: [] };
+    this.field("author").value = storage.local.get(AUTHOR) ?? "";
+    this.field("book-title").value = this.book.title;
+    this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
+    this.element.addEventListener("input", (event) => this.input(event.target.id));
+  }
+
+  field(name) {
+    return this.writer.field(name);
+  }
+
+  part(name) {
+    return this.writer.part(name);
+  }
+
+  say(key, values) {
+    this.part("share-note").textContent = key ? this.writer.language.say(key, values) : "";
+  }
+
+  // Opens on the story as it is now.
+  async open() {
+    if (this.writer.writing || !(await this.during("reading", () => this.writer.isReadAsItIs()))) return;
+    const { doc, files } = this.writer;
+    this.element.hidden = false;
+    this.writer.card.close();
+    this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
+    this.part("send").hidden = !navigator.share;
+    this.part("made").hidden = !files;
+    const first = beginning(this.writer.sheet.text),
+      title = this.field("title");
+    if (title.placeholder !== first) title.value = ""; // another story; the same one keeps its title
+    title.placeholder = first;
+    this.say("");
+    this.showBook();
+    if (await this.link()) {
+      this.field("link").focus();
+      this.field("link").select();
+    }
+    this.element.scrollIntoView({ block: "nearest" });
+  }
+
+  get isOpen() {
+    return !this.element.hidden;
+  }
+
+  // The focus goes back to the button that opens it.
+  close() {
+    const inside = this.element.contains(document.activeElement);
+    this.element.hidden = true;
+    if (inside) this.part("share").focus();
+  }
+
+  // Makes the link; whether there is one. Without it the story can still be saved.
+  async link() {
+    const { sharing, files, language } = this.writer;
+    this.text = "";
+    try {
+      this.text = await sharing.text(this.field("all-branches").checked);
+      this.say("");
+    } catch (problem) {
+      if (!(problem instanceof TooLong)) throw problem;
+      this.say(`link_too_long_${problem.what}`, { n: problem.count, max: problem.most });
+      this.writer.part("live").textContent = language.say("link_none");
+    }
+    this.field("link").value = this.text && sharing.address(this.text);
+    this.part("link-row").hidden = !this.text;
+    this.part("local").hidden = !this.text || !isLocal(this.field("link").value);
+    if (files) {
+      const code = files.code(this.field("link").value);
+      this.element.querySelector(".code").hidden = !code;
+      if (code) this.show(this.part("code"), code);
+      this.showPicture();
+    }
+    return Boolean(this.text);
+  }
+
+  // As it was typed, or the story's first words.
+  get title() {
+    return this.field("title").value.trim() || this.field("title").placeholder;
+  }
+
+  get author() {
+    return this.field("author").value.trim();
+  }
+
+  // The story for `writer.files`.
+  get story() {
+    const { tokens, doc, model } = this.writer,
+      { title, author } = this;
+    const { name, fingerprint } = model,
+      link = this.field("link").value;
+    return sharedStory({ tokens, runs: doc.runs, model: name, fingerprint }, { title, author, link });
+  }
+
+  makePicture() {
+    return this.writer.files.picture(this.story, {
+      tall: this.field("tall").checked,
+      odds: this.field("picture-odds").checked,
+    });
+  }
+
+  async showPicture() {
+    const image = this.part("picture"),
+      turn = (this.turn = (this.turn ?? 0) + 1);
+    image.alt = this.writer.language.say("picture_alt");
+    try {
+      const address = await addressOf(await this.makePicture());
+      if (turn === this.turn) this.show(image, address); // else a newer one is on its way
+    } catch (problem) {
+      image.hidden = true;
+      this.sayWhy(problem);
+    }
+  }
+
+  show(image, address) {
+    image.hidden = false;
+    image.onerror = () => {
+      image.hidden = true;
+    };
+    image.src = address;
+  }
+
+  sayWhy({ message }) {
+    this.say(message ? "nothing_made" : "lost", { why: message });
+  }
+
+  // What `work` returns; what takes longer than a second says for how long it has been going on.
+  async during(key, work) {
+    const began = Date.now();
+    let sentence = "";
+    const timer = setInterval(() => {
+      sentence = this.writer.language.say(key, { n: Math.round((Date.now() - began) / 1000) });
+      this.part("share-note").textContent = sentence;
+      if (this.element.hidden) this.writer.part("note").textContent = sentence;
+    }, 1000);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      const note = this.writer.part("note");
+      if (this.element.hidden && note.textContent === sentence) note.textContent = ""; // what `work` says stays
+    }
+  }
+
+  input(id) {
+    if (id === "ink-author") storage.local.set(AUTHOR, this.field("author").value);
+    if (id === "ink-all-branches") this.link();
+    if (id === "ink-book-title") this.keepBook();
+    if (["ink-title", "ink-author", "ink-tall", "ink-picture-odds"].includes(id)) {
+      clearTimeout(this.resting);
+      this.resting = setTimeout(() => this.showPicture(), AT_REST);
+    }
+  }
+
+  async click(button) {
+    if (!button) return;
+    const { share, file, book, remove } = button.dataset;
+    if (share === "close") this.close();
+    else if (share === "copy") await this.copy();
+    else if (share === "send") await this.send();
+    else if (share === "large") this.showLarge();
+    else if (share === "picture") await this.save(() => this.makePicture(), this.title, "png");
+    else if (share === "add") this.add([this.entry]);
+    else if (share === "add-links") await this.addLinks();
+    else if (file) await this.save(() => this.writer.files.file(file, this.story), this.title, file);
+    else if (book) await this.saveBook(book);
+    else if (remove) this.remove(Number(remove));
+  }
+
+  async copy() {
+    this.field("link").select();
+    try {
+      await navigator.clipboard.writeText(this.field("link").value);
+    } catch {
+      document.execCommand("copy"); // a page that is not served by https has no clipboard
+    }
+    this.say("copied");
+  }
+
+  // The device's own sheet, with the picture where it takes files.
+  async send() {
+    const url = this.field("link").value;
+    const what = { title: this.title, url };
+    try {
+      if (this.writer.files && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
+        what.files = [new File([await this.makePicture()], "story.png", { type: "image/png" })];
+      }
+      await navigator.share(what);
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.say("nothing_made", { why: problem.message });
+    }
+  }
+
+  showLarge() {
+    const dialog = this.part("large");
+    dialog.querySelector("img").src = this.part("code").src;
+    dialog.querySelector("img").alt = this.writer.language.say("code");
+    dialog.showModal();
+  }
+
+  // A file to keep, of the Blob that `make` returns; without one the print window has it.
+  async save(make, title, kind) {
+    const begun = kind === "pdf" ? "print" : "making";
+    this.say(begun);
+    try {
+      const made = await this.during("making_for", make);
+      if (made) this.keep(made, `${fileName(title)}.${kind}`);
+      else this.say(begun);
+    } catch (problem) {
+      this.sayWhy(problem);
+    }
+  }
+
+  keep(blob, name) {
+    const link = document.createElement("a");
+    link.download = name;
+    link.href = URL.createObjectURL(blob);
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    this.say("made", { name });
+  }
+
+  // The book
+
+  add(stories) {
+    this.book.stories.push(...stories);
+    this.keepBook();
+    this.showBook();
+    this.say("book_has", { n: this.book.stories.length });
+  }
+
+  // This story in the book: by its link if it has one.
+  get entry() {
+    const { title, author, text } = this;
+    return { title, author, ...(text ? { link: text } : { story: this.writer.sharing.value() }) };
+  }
+
+  async saveBook(kind) {
+    const {
+        title,
+        stories: [first],
+      } = this.book,
+      { files } = this.writer;
+    const make = async () => {
+      const book = bookOf(await this.storiesOfBook(), title);
+      return kind === "epub" ? files.epub(book) : files.print(book);
+    };
+    await this.save(make, title.trim() || first.title || "book", kind);
+  }
+
+  // The book's stories for `writer.files`. Throws an Error that names an entry that cannot be read.
+  async storiesOfBook() {
+    const { stories } = this.book,
+      { language, sharing } = this.writer,
+      found = [];
+    if (stories.length > STORIES_MAX)
+      throw new Error(language.say("book_full", { n: stories.length, max: STORIES_MAX }));
+    for (const entry of stories) {
+      try {
+        found.push(await sharing.storyOf(entry));
+      } catch (problem) {
+        throw new Error(
+          language.say("book_story", { k: found.length + 1, why: problem.message || language.say("lost") }),
+        );
+      }
+    }
+    return found;
+  }
+
+  // Links that others sent: one a line, after it perhaps the name of who wrote it. A line that is not a link stays in
+  // the field, and the others are taken.
+  async addLinks() {
+    const { good, bad } = linesOf(this.field("book-links").value, await this.writer.sharing.reader());
+    this.add(good);
+    this.field("book-links").value = bad.map(({ line }) => line).join("\n");
+    if (!bad.length) return;
+    const { language } = this.writer;
+    const [{ number, why, values }] = bad;
+    const left = bad.length > 1 ? ` ${language.say("book_more_bad", { n: bad.length - 1 })}` : "";
+    this.part("share-note").textContent =
+      `${language.say("book_bad", { k: number, why: language.say(why, values), n: good.length })}${left}`;
+    this.field("book-links").focus();
+  }
+
+  remove(number) {
+    this.book.stories.splice(number - 1, 1);
+    this.keepBook();
+    this.showBook();
+  }
+
+  keepBook() {
+    this.book.title = this.field("book-title").value;
+    if (!storage.local.set(BOOK, JSON.stringify(this.book))) this.writer.stories.fail("full");
+  }
+
+  showBook() {
+    const { stories } = this.book;
+    this.part("book-count").textContent = stories.length ? `(${stories.length})` : "";
+    for (const button of this.element.querySelectorAll("[data-book]")) button.disabled = !stories.length;
+    this.part("book-list").replaceChildren(
+      ...stories.map(({ link = "", title, author }, k) => {
+        const item = document.createElement("li");
+        const name = document.createElement("span");
+        name.textContent = [title || `…${link.slice(-24)}`, author].filter(Boolean).join(", ");
+        const remove = document.createElement("button");
+        remove.type = "button";
+        remove.className = "quiet";
+        remove.dataset.remove = String(k + 1);
+        remove.textContent = "✕";
+        remove.setAttribute("aria-label", `${this.writer.language.say("prune")}: ${name.textContent}`);
+        item.append(name, remove);
+        return item;
+      }),
+    );
+  }
+}
+
+// A picture's whole content as an address, which the page's policy allows.
+const addressOf = (blob) =>
+  new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+
+const bookIn = (kept) => (Array.isArray(kept?.stories) ? kept : null);

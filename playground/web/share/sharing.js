@@ -1,0 +1,216 @@
+// A story as a link, and what a link's story turns out to be: written again, it is the same or it is not.
+
+import { showFacts } from "../editor/facts.js";
+import { ordered } from "../editor/branches.js";
+import * as permalink from "../story/permalink.js";
+import { drawsFromAll } from "../sampling/settings.js";
+import { sharedStory } from "../story/shared_story.js";
+import * as tree from "../story/tree.js";
+
+// The link's text in an address as people pass it on, /s/TEXT or ?story=TEXT; null for none.
+export function linkIn(address) {
+  try {
+    const { pathname, searchParams } = new URL(address.trim());
+    return searchParams.get("story") ?? /\/s\/([^/]*)$/.exec(pathname)?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+export class Sharing {
+  constructor(writer) {
+    this.writer = writer;
+    this.commonIds = null;
+  }
+
+  async common() {
+    this.commonIds ??= await (await fetch(new URL("../story/common_tokens.json", import.meta.url))).json();
+    return this.commonIds;
+  }
+
+  // The story as a link's text; with `branches`, with all ways that it has gone. Throws
+  // permalink.TooLong.
+  async text(branches = false) {
+    if (branches) await this.writer.scoreBranches();
+    return permalink.encode(this.value(branches), await this.common());
+  }
+
+  // The story as a link's value, which a link may be too short for.
+  value(branches = false) {
+    const { doc, model } = this.writer;
+    const all = [tree.knownTokens(this.writer.tokens)];
+    const names = [""];
+    if (branches) {
+      for (const [branch] of ordered(doc)) {
+        if (branch.id === doc.current || tree.pendingText(branch.tokens).trim()) continue;
+        all.push(tree.knownTokens(branch.tokens));
+        names.push(branch.name);
+      }
+    }
+    const used = [
+      ...new Set(
+        all
+          .flat()
+          .map((token) => token.r)
+          .filter((run) => run >= 0),
+      ),
+    ];
+    const packed = (tokens) => tokens.map((token) => [token.i, used.indexOf(token.r)]);
+    return {
+      model: model.fingerprint,
+      tokenizer: model.tokenizer ?? "",
+      name: model.name,
+      runs: used.map((run) => doc.runs[run]),
+      tokens: packed(all[0]),
+      branches: all.slice(1).map((tokens, k) => {
+        const common = all.slice(0, k + 1).map((other) => tree.shared(other, tokens));
+        const shared = Math.max(...common);
+        return {
+          leaves: common.indexOf(shared),
+          shared,
+          name: names[k + 1],
+          tokens: packed(tokens.slice(shared)),
+        };
+      }),
+    };
+  }
+
+  // A function of a link as somebody passes it on: { text, link }, or { why, values } if it cannot be opened here.
+  async reader() {
+    const common = await this.common();
+    return (written) => {
+      const text = permalink.textIn(written);
+      try {
+        const link = permalink.decode(text, common);
+        return this.modelOf(link) ? { text, link } : this.noModel(link);
+      } catch (problem) {
+        return { why: problem instanceof permalink.Newer ? "link_newer" : "link_damaged" };
+      }
+    };
+  }
+
+  // The model that wrote a link's story, else one that reads its tokens; undefined if none does.
+  modelOf(link) {
+    const { models, model } = this.writer;
+    return (
+      models.find(({ fingerprint }) => fingerprint?.startsWith(link.model)) ??
+      [model, ...models].find(({ tokenizer }) => permalink.hasTokenizer(link, tokenizer))
+    );
+  }
+
+  noModel({ name }) {
+    return { why: name ? "link_tokenizer" : "link_tokenizer_unknown", values: { name } };
+  }
+
+  // The address that opens a link's text.
+  address(text) {
+    if (this.writer.address) return this.writer.address + text;
+    const link = new URL(location.href.split(/[?#]/)[0]);
+    link.searchParams.set("story", text);
+    return link.href;
+  }
+
+  // The link that somebody pasted into its field.
+  async openField() {
+    const field = this.writer.field("open"),
+      text = field.value.trim();
+    if (!text || this.writer.writing) return;
+    field.value = "";
+    this.writer.appearance.showTitle({ isAnother: true });
+    await this.open(text);
+  }
+
+  // A story from a link: shown at once, then written again to see whether the model really said so.
+  async open(text) {
+    const home = document.querySelector("base") ? document.baseURI : location.pathname;
+    history.replaceState(null, "", home); // a reload shows what became of it
+    const { link, why, values } = (await this.reader())(text);
+    if (!link) {
+      this.writer.say(this.writer.language.say(why, values));
+      return;
+    }
+    const reader = this.modelOf(link),
+      known = reader.fingerprint?.startsWith(link.model);
+    this.writer.field("model").value = reader.name;
+    showFacts(this.writer);
+    try {
+      const tokens = await this.read(link.tokens, []);
+      const wrote = known ? tree.signature(reader) : { name: link.name, fingerprint: link.model, tokenizer: null };
+      let doc = tree.withTokens({ ...this.writer.stories.newDocument(wrote), runs: link.runs }, tokens);
+      const ids = [doc.current];
+      for (const { leaves, shared, name, tokens: own } of link.branches) {
+        const before = doc.branches[ids[leaves]].tokens.slice(0, shared);
+        const all = [...before, ...(await this.read(own, before))];
+        doc = tree.branched(tree.selected(doc, ids[leaves]), all, name);
+        ids.push(doc.current);
+      }
+      this.writer.act(this.writer.stories.viewOf(tree.selected(doc, ids[0])));
+      this.writer.say(await this.verdict(link, tokens, Boolean(known)));
+    } catch (problem) {
+      this.writer.say(this.writer.why(problem));
+    }
+  }
+
+  // The story of a book's entry for other people: of a `link`, or of a `story` that no link holds. Throws an Error
+  // with a sentence where no model here reads it.
+  async storyOf({ link: written = "", story = null, title, author }) {
+    const found = story ? { text: "", link: story } : (await this.reader())(written),
+      { text, link } = found;
+    const reader = link && this.modelOf(link);
+    if (!reader) {
+      const { why, values } = link ? this.noModel(link) : found;
+      throw new Error(this.writer.language.say(why, values));
+    }
+    const tokens = await this.read(link.tokens, [], reader.name),
+      model = link.name || "a small language model";
+    return sharedStory({ tokens, runs: link.runs, model }, { title, author, link: text && this.address(text) });
+  }
+
+  // Tokens of a link after those before them, with their text and surprise.
+  async read(tokens, before, model = this.writer.model.name) {
+    if (!tokens.length) return [];
+    const found = await this.writer.source.score({
+      model,
+      ids: before.map((token) => token.i),
+      text: "",
+      given: tokens.map(([id]) => id),
+    });
+    return found.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
+  }
+
+  // Whether this model, asked the same, says the same.
+  async verdict({ name, runs }, tokens, isSame) {
+    if (tokens.every(({ r }) => r < 0)) return this.writer.language.say("link_person");
+    for (let k = 0; k < tokens.length; k += 1) {
+      const { r } = tokens[k];
+      if (r < 0 || tokens[k - 1]?.r === r) continue;
+      let end = k;
+      while (tokens[end]?.r === r) end += 1;
+      const { settings, seed, begins, beyond } = runs[r];
+      const before = tokens.slice(0, k);
+      const request = {
+        ...this.writer.generation.request(
+          before,
+          { settings: { ...settings, length: Math.min(end - k, 1000) } },
+          [seed],
+          {},
+        ),
+        begins_with: begins,
+        beyond_end: beyond,
+      };
+      const written = [];
+      for await (const message of this.writer.source.write(request, new AbortController().signal)) {
+        for (const [, texts, , ids] of message.new ?? []) ids.forEach((i, n) => written.push([i, texts[n]]));
+      }
+      for (let n = k; n < end; n += 1) {
+        const [id, word] = written[n - k] ?? [null, ""];
+        if (id === tokens[n].i) continue;
+        const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
+        const said = this.writer.language.say(isSame ? "link_differs" : "link_other", values);
+        // The app and a page without a server compute in other orders; 50,000 odds of 1e-5 show it.
+        return isSame && drawsFromAll(settings) ? `${said} ${this.writer.language.say("link_from_all")}` : said;
+      }
+    }
+    return this.writer.language.say(isSame ? "link_same" : "link_other_same", { name });
+  }
+}

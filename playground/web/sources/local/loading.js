@@ -1,0 +1,50 @@
+// A bar that says how much of the model has come, and what is to be done if it does not come.
+
+const MB = 1e6;
+
+export class LoadingBar {
+  // `language`: the page's words; `again` starts it once more.
+  constructor(parent, bytes, language, again) {
+    this.bytes = bytes;
+    this.language = language;
+    this.said = 0; // when, in ms
+    this.element = document.createElement("div");
+    this.element.className = "loading";
+    this.element.innerHTML =
+      '<progress aria-labelledby="loading-note"></progress><p id="loading-note" role="status"></p><button type="button" hidden></button>';
+    this.bar = this.element.querySelector("progress");
+    this.note = this.element.querySelector("p");
+    this.button = this.element.querySelector("button");
+    this.bar.max = bytes;
+    this.button.addEventListener("click", () => {
+      this.button.hidden = true;
+      this.show(0);
+      again();
+    });
+    parent.prepend(this.element);
+    this.show(0);
+  }
+
+  show(progress) {
+    this.bar.hidden = false;
+    this.bar.value = progress;
+    const values = { done: (progress / MB).toFixed(1), all: (this.bytes / MB).toFixed(1) };
+    const text = this.language.say("model_loading", values);
+    if (progress === 0 || progress === this.bytes || performance.now() - this.said > 1000) {
+      this.note.textContent = text; // a screen reader is not told every packet
+      this.said = performance.now();
+    }
+  }
+
+  // What the worker says of its loading.
+  hear({ progress, ready, failed }) {
+    if (progress !== undefined) this.show(progress);
+    if (failed) {
+      this.bar.hidden = true;
+      this.button.textContent = this.language.say("model_again");
+      this.button.hidden = failed === "simd"; // the same browser fails again
+      this.note.textContent = this.language.say(`model_${failed}`);
+    }
+    if (ready) this.element.remove();
+  }
+}

@@ -1,0 +1,94 @@
+// Where the words come from on a page without a server: a worker that computes them.
+
+export class Refused extends Error {}
+
+const SLOTS = 10; // stories in the cache: eight at once, one to look at, one to go back to
+
+/** @implements {Source} */
+export class WorkerSource {
+  // `model`: { weights, bytes, checksum }; `onStatus` hears what the worker says of its loading.
+  constructor(model, onStatus) {
+    this.model = model;
+    this.onStatus = onStatus;
+    this.calls = new Map();
+    this.count = 0;
+    this.open();
+  }
+
+  open() {
+    this.worker?.terminate();
+    /** @type {Promise<void>} */
+    this.ready = new Promise((resolve, reject) => {
+      this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+      this.worker.onmessage = ({ data }) => {
+        if (data.call) this.calls.get(data.call)?.(data);
+        else {
+          if (data.ready) resolve();
+          if (data.failed) reject(new Refused(data.failed));
+          this.onStatus(data);
+        }
+      };
+      this.worker.onerror = () => {
+        reject(new Refused("worker"));
+        this.onStatus({ failed: "worker" });
+        for (const hear of this.calls.values()) hear({ refused: "" });
+      };
+    });
+    this.ready.catch(() => {}); // `onStatus` says it; whoever waits hears it too
+    const weights = new URL(this.model.weights, document.baseURI).href;
+    this.worker.postMessage({ open: { ...this.model, weights, slots: SLOTS } });
+  }
+
+  // The messages of a call, one by one. Leaving the loop or `signal` ends it.
+  async *call(name, request, signal) {
+    await this.ready;
+    const call = (this.count += 1),
+      heard = [];
+    let wake = (_) => {};
+    this.calls.set(call, (data) => {
+      heard.push(data);
+      wake(null);
+    });
+    signal?.addEventListener("abort", () => wake(null));
+    this.worker.postMessage({ call, name, request });
+    try {
+      for (;;) {
+        if (signal?.aborted) return;
+        const data = heard.shift();
+        if (!data) await new Promise((resolve) => (wake = resolve));
+        else if (data.refused !== undefined) throw new Refused(data.refused);
+        else if (data.done) return;
+        else yield data.message;
+      }
+    } finally {
+      this.calls.delete(call);
+      this.worker.postMessage({ stop: call });
+    }
+  }
+
+  async once(name, request, signal) {
+    for await (const message of this.call(name, request, signal)) return message;
+    return null;
+  }
+
+  write(request, signal) {
+    return this.call("write", request, signal);
+  }
+
+  // The same from another token on: `request.token_id` follows the ids.
+  branch(request, signal) {
+    return this.write(request, signal);
+  }
+
+  score(request, signal) {
+    return this.once("score", request, signal);
+  }
+
+  record(request, signal) {
+    return this.once("record", request, signal);
+  }
+
+  candidates(request, signal) {
+    return this.once("candidates", request, signal);
+  }
+}

@@ -1,0 +1,428 @@
+// Schedules stories on the core, as playground/engine does: tokens of several stories at once, a window
+// that slides in quarters, records of what was typed. Slots keep what they hold, so that a story that
+// begins alike finds its beginning there.
+
+import { COLUMNS } from "../../sampling/core.js";
+import { Characters } from "./characters.js";
+import { nextTokens } from "./next_tokens.js";
+import { neitherLongerNor, notSpelling, seamOf } from "./seam.js";
+
+const TEXT_MAX = 20_000,
+  IDS_MAX = 50_000,
+  STREAMS_MAX = 8;
+const BEST = 10; // alternatives of a record
+const NOTHING_LEFT = -2; // in place of an id: every one is banned
+
+export class Refused extends Error {}
+
+export class Storyteller {
+  // `model`: the core's, with `slots` slots; `page`: what the page knows of it (pack.py).
+  constructor(model, tokenizer, page, slots) {
+    const { start, ends, suppressed = [], suppressed_at_first: suppressedAtFirst = [] } = page;
+    this.model = model;
+    this.tokenizer = tokenizer;
+    this.start = start;
+    this.suppressed = suppressed;
+    this.suppressedAtFirst = suppressedAtFirst;
+    this.context = model.context;
+    this.vocabulary = model.ids;
+    this.ends = new Set(ends);
+    this.characters = new Characters(this.vocabulary, (id) => tokenizer.bytesOf(id));
+    this.held = Array.from({ length: slots }, () => []); // tokens in each slot; null: a story has it
+    this.borrowed = Array.from({ length: slots }, () => null); // { from, count }: its beginning is in another slot
+    this.others = new Map();
+    this.spelt = new Map();
+    const last = tokenizer.encode("a a").at(-1);
+    this.joinsSpaces = tokenizer.bytesOf(last)[0] === 32;
+  }
+
+  // What the page asks (pages/api.py): each answers as the server does
+
+  *write(request) {
+    const { ids, text, tokenId } = this.story(request);
+    const { settings, seeds, opening = -1, begins_with: begins = "" } = request; // `begins`: of a link
+    if (!Array.isArray(seeds) || !seeds.length || seeds.length > STREAMS_MAX)
+      throw new Refused(`1 to ${STREAMS_MAX} seeds`);
+    const seam = tokenId === null && !begins ? this.seam(text, true) : { bare: "", begins, word: [] };
+    const typed = tokenId === null ? this.tokenizer.encode(seam.bare) : [tokenId];
+    const before = ids.length + typed.length;
+    const position = Math.max(0, before - (opening < 0 ? before : opening));
+    const all = [this.start, ...ids, ...typed];
+    const streams = seeds.map((seed, k) =>
+      this.sequence(all, k ? all.length : ids.length + 1, {
+        settings: { ...settings, seed },
+        count: settings.length,
+        position,
+        begins: seam.begins,
+        word: seam.word,
+        mustGoOn: request.beyond_end === true,
+      }),
+    );
+    yield { new: [], typed: typed.length, begins_with: seam.word.length ? "" : seam.begins };
+    let isSaid = !seam.word.length; // whether the last word was finished
+    for (const found of this.run(streams)) {
+      const message = { new: found.flatMap((tokens, k) => (tokens.length ? [[k, ...columns(tokens)]] : [])) };
+      if (!isSaid && streams[0].isWordKept !== undefined) {
+        isSaid = true;
+        const { isWordKept } = streams[0];
+        message.typed = typed.length + (isWordKept ? seam.word.length : 0);
+        message.begins_with = isWordKept ? "" : seam.begins;
+      }
+      yield message;
+    }
+    yield { new: [], ended: streams.map((one) => one.ended) };
+  }
+
+  score(request) {
+    const { ids, text } = this.story(request);
+    const given = request.given ? this.checked(request.given) : this.tokenizer.encode(this.seam(text).bare);
+    const one = this.sequence([this.start, ...ids, ...given], ids.length + 1, { count: 0 });
+    const tokens = [...this.run([one])].flatMap(([found]) => found);
+    return { tokens: tokens.map(({ text: t, surprise, id }) => [t, thousandths(surprise), id]) };
+  }
+
+  // Of each token what the model thought of it, and the ten likeliest in its place. `parts`: what a model
+  // wrote, { from, to, position, settings, begins, beyond } each, is written again; its tokens have their draws
+  // as far as they are the same, as in playground/engine/replay.py.
+  record({ ids, parts = [] }) {
+    const one = this.sequence([this.start, ...this.checked(ids)], 1, { count: 0 });
+    one.isFull = true;
+    const tokens = [...this.run([one])].flatMap(([found]) => found);
+    for (const { from, to, position, settings, begins, beyond } of parts) {
+      const again = this.sequence([this.start, ...ids.slice(0, from)], from + 1, {
+        settings,
+        count: to - from,
+        position,
+        begins,
+        mustGoOn: beyond,
+      });
+      again.isFull = true;
+      const found = [...this.run([again])].flatMap(([some]) => some);
+      const same = common(
+        found.map((token) => token.token_id),
+        ids.slice(from, to),
+      );
+      tokens.splice(from, same, ...found.slice(0, same));
+      if (same < to - from) break;
+    }
+    return { tokens, ended: this.ends.has(ids.at(-1)) };
+  }
+
+  candidates(request) {
+    const { ids, text, tokenId } = this.story(request);
+    const all = [this.start, ...ids, ...this.tokenizer.encode(this.seam(text).bare)];
+    const one = this.sequence(all, all.length, { count: 0 });
+    this.prefill(one, []);
+    const [logits] = this.model.logits([this.column(one)]);
+    one.cached += 1;
+    this.leave(one);
+    return nextTokens(this.model, logits, (id) => this.tokenizer.label(id), tokenId);
+  }
+
+  // The checked parts of a request.
+  story({ ids, text = "", token_id = null }) {
+    if (typeof text !== "string" || text.length > TEXT_MAX) throw new Refused(`${TEXT_MAX} letters at most`);
+    return { ids: this.checked(ids), text, tokenId: token_id === null ? null : this.checked([token_id])[0] };
+  }
+
+  checked(ids) {
+    const good = (id) => Number.isInteger(id) && id >= 0 && id < this.vocabulary;
+    if (!Array.isArray(ids) || ids.length > IDS_MAX || !ids.every(good)) {
+      throw new Refused("This story holds a token that the model does not have.");
+    }
+    return ids;
+  }
+
+  // The end of a typed text; in a vocabulary whose words have no space before them there is nothing to mend.
+  seam(text, completesWord = false) {
+    if (!this.joinsSpaces) return { bare: text, begins: "", word: [] };
+    return seamOf(text, (part) => this.tokenizer.encode(part), completesWord);
+  }
+
+  // Running stories
+
+  // Tokens before `scored` have their record, or need none.
+  sequence(ids, scored, { settings = null, count, position = 0, begins = "", word = [], mustGoOn = false }) {
+    const letters = this.tokenizer.letterByLetter();
+    for (const id of ids.slice(1, scored)) letters(id);
+    const one = {
+      ids: [...ids],
+      scored,
+      settings,
+      count,
+      position,
+      begins: new TextEncoder().encode(begins),
+      word,
+      mustGoOn,
+      letters,
+      ended: false,
+    };
+    one.first = this.window(scored);
+    this.enter(one);
+    return one;
+  }
+
+  // Gives a story the free slot that holds most of its beginning; what another one is about to read is
+  // borrowed when it is there (`share`).
+  enter(one) {
+    const window = one.ids.slice(one.first, one.scored - 1); // what needs no answer
+    let best = -1;
+    one.cached = -1;
+    this.held.forEach((held, slot) => {
+      if (held === null) return;
+      const known = common(held, window);
+      if (known > one.cached) [best, one.cached] = [slot, known];
+    });
+    if (best < 0) throw new Refused("too many stories at once");
+    one.slot = best;
+    this.held[best] = null;
+    const lent = this.borrowed[best];
+    if (lent) this.borrow(lent.from, best, Math.min(lent.count, one.cached));
+    this.free(best, one.cached);
+  }
+
+  // A slot gets a copy of what it borrowed.
+  own(slot) {
+    if (this.borrowed[slot]) this.model.own(slot);
+    this.borrowed[slot] = null;
+  }
+
+  // Before positions from `kept` on are written anew: whoever borrowed them gets a copy, or, if no story
+  // has the slot, forgets them.
+  free(slot, kept) {
+    this.borrowed.forEach((one, other) => {
+      if (one?.from !== slot || one.count <= kept) return;
+      if (this.held[other] === null) this.own(other);
+      else {
+        this.held[other] = this.held[other].slice(0, kept);
+        this.borrow(slot, other, kept);
+      }
+    });
+  }
+
+  borrow(from, slot, count) {
+    this.model.borrow(from, slot, count);
+    this.borrowed[slot] = count ? { from, count } : null;
+  }
+
+  leave(one) {
+    this.held[one.slot] = one.ids.slice(one.first, one.first + one.cached);
+  }
+
+  // Index of the oldest of `count` tokens that the model sees.
+  window(count) {
+    const step = Math.max(1, Math.floor(this.context / 4));
+    return Math.max(0, Math.ceil((count - this.context) / step)) * step;
+  }
+
+  // Tokens of each story as they come, until all are at their end. Leaving the loop ends them.
+  *run(sequences) {
+    let running = [...sequences];
+    const indexOf = new Map(sequences.map((one, k) => [one, k]));
+    try {
+      this.share(running);
+      while (running.length) {
+        const found = sequences.map(() => []);
+        for (const one of running) this.prefill(one, found[indexOf.get(one)]);
+        running = running.filter((one) => this.isRunning(one));
+        for (let from = 0; from < running.length; from += COLUMNS) {
+          this.step(running.slice(from, from + COLUMNS), found, indexOf);
+        }
+        running = running.filter((one) => this.isRunning(one));
+        if (found.some((tokens) => tokens.length)) yield found;
+      }
+    } finally {
+      for (const one of sequences) this.leave(one);
+    }
+  }
+
+  isRunning(one) {
+    return one.count > 0 && !one.ended;
+  }
+
+  // Stories that begin alike: the first one's beginning is fed, and the others read it there.
+  share(sequences) {
+    const [first, ...others] = sequences;
+    if (!others.length) return;
+    this.own(first.slot);
+    this.prefill(first, [], first.scored - 1);
+    for (const one of others) {
+      const window = one.ids.slice(one.first, one.scored - 1);
+      const known =
+        one.first === first.first ? common(first.ids.slice(first.first, first.first + first.cached), window) : 0;
+      if (known <= one.cached) continue;
+      this.borrow(first.slot, one.slot, known);
+      one.cached = known;
+    }
+  }
+
+  // Feeds all tokens but the last, or up to `end`, some at once; tokens that a person typed go to `found`
+  // with their record.
+  prefill(one, found, end = one.ids.length - 1) {
+    while (one.first + one.cached < end) {
+      const from = one.first + one.cached;
+      const count = Math.min(from + COLUMNS, end, one.first + this.context) - from;
+      const columns = Array.from({ length: count }, (_, k) => this.column(one, k));
+      const answers = this.model.step(
+        columns,
+        columns.map((_, k) => this.typedQuestion(one, from + k + 1)),
+      );
+      for (const answer of answers) if (answer) found.push(this.recordOf(one, answer));
+      one.scored = Math.max(one.scored, from + count + 1);
+      one.cached += count;
+      this.slide(one);
+    }
+  }
+
+  // One more token of up to COLUMNS stories.
+  step(some, found, indexOf) {
+    this.answersOf(some).forEach(([question, answer], k) => {
+      const one = some[k],
+        isTyped = question.known >= 0;
+      one.cached += 1;
+      if (!isTyped && this.hasEnded(one, answer.id)) return;
+      found[indexOf.get(one)].push(this.recordOf(one, answer, isTyped ? null : question.draw));
+      if (!isTyped) one.ids.push(answer.id);
+      one.scored += 1;
+      if (one.count) this.slide(one);
+    });
+  }
+
+  // Feeds the newest token of some stories: the question about the next one of each, and its answer.
+  answersOf(some) {
+    const columns = some.map((one) => this.column(one));
+    if (!some.some((one) => one.word.length)) {
+      const questions = some.map((one) => this.question(one));
+      return this.model.step(columns, questions).map((answer, k) => [questions[k], answer]);
+    }
+    return this.model.logits(columns).map((logits, k) => {
+      if (some[k].word.length) this.decideWord(some[k], logits);
+      const question = this.question(some[k]);
+      return [question, this.model.answer(logits, question)];
+    });
+  }
+
+  // Counts a token that was chosen; whether the story ends with it.
+  hasEnded(one, id) {
+    if (one.begins.length) one.begins = one.begins.slice(this.tokenizer.bytesOf(id).length);
+    one.mustGoOn = false;
+    one.position += 1;
+    if (!one.begins.length) one.count -= 1; // what was typed is written to its end
+    one.ended = this.ends.has(id) && one.settings.stop_at_end;
+    return one.ended;
+  }
+
+  // Decides whether the word that a person typed last is finished: of its first token and all longer ones, that one has
+  // half of the probability. The word then stays typed; its other tokens have their records later.
+  decideWord(one, logits) {
+    const { word } = one;
+    one.word = [];
+    const banned = neitherLongerNor(word[0], one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id));
+    const likeliest = this.model.answer(logits, { banned });
+    one.isWordKept = likeliest.id === word[0] && likeliest.chosen >= 0.5;
+    if (!one.isWordKept) return;
+    one.begins = one.begins.slice(one.begins.length);
+    one.ids.push(...word);
+    if (one.position) one.position += word.length; // a beginning is no part of what is drawn
+  }
+
+  // [id, slot, position] of a story's next token to feed, or of the k-th behind it.
+  column(one, k = 0) {
+    const at = one.cached + k;
+    return [one.ids[one.first + at], one.slot, at];
+  }
+
+  // The question about token `at`, which is there already; null if it has its record.
+  typedQuestion(one, at) {
+    return at < one.scored ? null : { known: one.ids[at], alternatives: one.isFull ? BEST : 0 };
+  }
+
+  // The question about a story's next token.
+  question(one) {
+    if (one.scored < one.ids.length) return this.typedQuestion(one, one.scored);
+    const { settings } = one;
+    return {
+      settings,
+      known: -1,
+      draw: this.model.core.uniform(settings.seed, one.position),
+      banned: this.banned(one),
+      seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first),
+      alternatives: one.isFull ? BEST : 0,
+    };
+  }
+
+  // A full window begins again with its newest three quarters.
+  slide(one) {
+    if (one.cached < this.context) return;
+    this.free(one.slot, 0);
+    this.borrow(one.slot, one.slot, 0); // and it reads nobody else's
+    one.first = this.window(one.first + one.cached + 1);
+    one.cached = 0;
+  }
+
+  // `draw`: what chose the token; null of what a person typed.
+  recordOf(one, { id, rank, probability, chosen, entropy, alternatives }, draw = null) {
+    if (id === NOTHING_LEFT) throw new Refused("No word may come next: take some off the list of words to avoid.");
+    if (id < 0) throw new Refused("The model computed what is not a number.");
+    const text = one.letters(id);
+    if (!one.isFull) return { id, text, surprise: Math.max(0, -Math.log(Math.max(probability, Number.MIN_VALUE))) };
+    return {
+      token_id: id,
+      text,
+      draw,
+      probability,
+      chosen_probability: chosen,
+      rank,
+      entropy,
+      alternatives: alternatives.map(([other, odds]) => ({
+        token_id: other,
+        text: this.tokenizer.label(other),
+        probability: odds,
+      })),
+    };
+  }
+
+  // Ids that must not come now (engine/sampler.py).
+  banned(one) {
+    const found = [...this.suppressed, ...(one.position ? [] : this.suppressedAtFirst)];
+    if (one.mustGoOn) found.push(...[...this.ends].filter((id) => id < this.vocabulary));
+    for (const word of one.settings.banned_words ?? []) {
+      for (const ids of this.spellings(word)) {
+        const before = ids.slice(0, -1);
+        if (before.every((id, k) => one.ids[one.ids.length - before.length + k] === id)) found.push(ids.at(-1));
+      }
+    }
+    const banned = found.concat(this.characters.notContinuing(one.ids));
+    if (!one.begins.length) return banned;
+    return banned.concat(notSpelling(one.begins, this.vocabulary, (id) => this.tokenizer.bytesOf(id)));
+  }
+
+  spellings(word) {
+    if (!this.spelt.has(word)) {
+      const lower = word.toLowerCase();
+      const [letter = "", ...rest] = word;
+      const cases = new Set([word, lower, letter.toUpperCase() + rest.join("").toLowerCase()]);
+      const found = [...cases].flatMap((one) => ["", " "].map((space) => this.tokenizer.encode(space + one)));
+      this.spelt.set(
+        word,
+        found.filter((ids) => ids.length),
+      );
+    }
+    return this.spelt.get(word);
+  }
+}
+
+const columns = (tokens) => [
+  tokens.map(({ text }) => text),
+  tokens.map(({ surprise }) => thousandths(surprise)),
+  tokens.map(({ id }) => id),
+];
+
+const thousandths = (number) => Math.round(number * 1000) / 1000; // it travels and is kept
+
+// Number of tokens with which both begin.
+function common(one, other) {
+  let count = 0;
+  while (count < one.length && count < other.length && one[count] === other[count]) count += 1;
+  return count;
+}

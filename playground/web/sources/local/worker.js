@@ -1,0 +1,105 @@
+// The page's worker: fetches the model, and writes with it. What is sent to it, and what it answers:
+//
+//   { open: { weights, bytes, checksum, slots } }  -> { progress: bytes so far } ..., then { ready: true }
+//                                                     or { failed: "network" | "damaged" | "pointer" | "memory" | "simd" }
+//   { call: n, name, request }                     -> { call: n, message } ..., then { call: n, done: true }
+//                                                     or { call: n, refused: sentence }
+//   { stop: n }                                    -> nothing more of call n
+//
+// Calls take turns: each computes for a short while, then looks at what came in.
+
+import { Core } from "../../sampling/core.js";
+import { fetchModel } from "./fetch_model.js";
+import { opened } from "./packed_model.js";
+import { Refused } from "./storyteller.js";
+
+const TURN = 30; // ms between two messages of a call
+
+let storyteller = null;
+const stopped = new Set();
+
+const turn = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel(); // sooner than a timer
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
+
+// What loading and writing leave behind (40 MB of the download and of the copy for the browser's store) would
+// stay beside the model: what is computed in WebAssembly gives no cause for a garbage collection. V8 counts
+// the bytes of buffers, so large ones are a cause; nobody writes to them, so no memory is taken.
+function askForCollection() {
+  if (!ArrayBuffer.prototype.transfer) return; // it could not give them back at once
+  for (let k = 0; k < 48; k += 1) new ArrayBuffer(64 << 20).transfer(0);
+}
+
+async function open({ weights, bytes, checksum, slots }) {
+  const core = await Core.load(); // before the model: a browser that cannot run it fetches none
+  const content = await fetchModel(weights, bytes, checksum, (progress) => postMessage({ progress }));
+  storyteller = opened(core, content, slots);
+  content.buffer.transfer?.(0); // the core has a copy: given back now, and not when memory is short
+  await turn(); // what the download has left is garbage from then on
+  askForCollection();
+  postMessage({ ready: true });
+}
+
+// What a call that streams has to say, several messages in one.
+function together(messages) {
+  const found = {};
+  for (const message of messages) {
+    Object.assign(found, { ...message, new: found.new ?? [] });
+    for (const [stream, texts, surprises, ids] of message.new) {
+      const before = found.new.find(([other]) => other === stream);
+      if (!before) found.new.push([stream, [...texts], [...surprises], [...ids]]);
+      else [texts, surprises, ids].forEach((values, k) => before[k + 1].push(...values));
+    }
+  }
+  return found;
+}
+
+async function write(call, request) {
+  let messages = [],
+    until = performance.now() + TURN,
+    isFirst = true;
+  for (const message of storyteller.write(request)) {
+    messages.push(message);
+    const hasWord = message.new.length > 0;
+    if (performance.now() < until && !(hasWord && isFirst)) continue;
+    if (hasWord) isFirst = false; // the first word at once
+    postMessage({ call, message: together(messages) });
+    messages = [];
+    await turn();
+    if (stopped.has(call)) return;
+    until = performance.now() + TURN;
+  }
+  if (messages.length) postMessage({ call, message: together(messages) });
+}
+
+async function answer({ call, name, request }) {
+  try {
+    if (name === "write") {
+      await write(call, request);
+      askForCollection(); // also of a story that was stopped
+    } else postMessage({ call, message: storyteller[name](request) });
+    postMessage({ call, done: true });
+  } catch (problem) {
+    postMessage({ call, refused: problem.message });
+    if (!(problem instanceof Refused)) throw problem;
+  } finally {
+    stopped.delete(call);
+  }
+}
+
+addEventListener("message", async ({ data }) => {
+  if (data.stop) stopped.add(data.stop);
+  else if (data.call) answer(data);
+  else if (data.open) {
+    try {
+      await open(data.open);
+    } catch (problem) {
+      const isKnown = ["network", "damaged", "pointer", "simd"].includes(problem.message);
+      postMessage({ failed: isKnown ? problem.message : problem instanceof RangeError ? "memory" : "damaged" });
+      throw problem;
+    }
+  }
+});

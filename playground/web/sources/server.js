@@ -1,0 +1,148 @@
+// Where the words come from on a page with a server: Gradio's queue, over its plain HTTP calls.
+// Another page may give the component another object with the same methods.
+
+import { Busy, checkBusy, patiently } from "./patience.js";
+
+export class Refused extends Error {}
+export class Lost extends Error {}
+
+/** @implements {Source} */
+export class Server {
+  // `root`: address of the Gradio app, with a slash at its end.
+  constructor(root) {
+    this.root = root;
+    /** @type {Source["onWait"]} */
+    this.onWait = () => {};
+  }
+
+  // The messages of an endpoint, one by one. Leaving the loop or `signal` ends the call. A server that is busy
+  // says so before its first message.
+  async *call(name, request, signal) {
+    let messages = null;
+    const first = await patiently(
+      () => {
+        messages = this.attempt(name, request, signal);
+        return messages.next();
+      },
+      { onWait: this.onWait, signal },
+    );
+    try {
+      for (let found = first; !found.done; found = await messages.next()) yield found.value;
+    } finally {
+      await messages.return();
+    }
+  }
+
+  async *attempt(name, request, signal) {
+    const address = `${this.root}gradio_api/call/${name}`;
+    const stop = new AbortController();
+    signal?.addEventListener("abort", () => stop.abort());
+    try {
+      const asked = await this.fetch(address, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ data: [request] }),
+        signal: stop.signal,
+      });
+      const { event_id } = await asked.json();
+      const answer = await this.fetch(`${address}/${event_id}`, { signal: stop.signal });
+      let streams = false;
+      for await (const [event, data] of events(answer.body)) {
+        if (event === "error" && data?.title === "Busy") throw new Busy(data.error);
+        if (event === "error") throw new Refused(data?.error ?? data ?? "");
+        if (event === "generating" || (event === "complete" && !streams)) yield data[0];
+        if (event === "complete") return; // of a stream, it says the last message again
+        streams ||= event === "generating";
+      }
+      throw new Lost();
+    } catch (problem) {
+      if (stop.signal.aborted || problem instanceof Refused || problem instanceof Busy) throw problem;
+      throw new Lost();
+    } finally {
+      stop.abort();
+    }
+  }
+
+  async fetch(address, options) {
+    const answer = await fetch(address, options);
+    if (answer.ok) return answer;
+    await checkBusy(answer);
+    if (answer.status === 503 || answer.status === 422) {
+      throw new Refused((await answer.json().catch(() => ({}))).detail ?? "");
+    }
+    throw new Lost();
+  }
+
+  async once(name, request, signal) {
+    for await (const message of this.call(name, request, signal)) return message;
+    return null;
+  }
+
+  // A server that many tabs ask ends a call with `more`, since they share a browser's few connections:
+  // the rest is asked for in another call, as if somebody had pressed Continue.
+  async *write(request, signal) {
+    const received = []; // ids of the only stream
+    let asked = request,
+      typed = 0;
+    while (asked) {
+      let rest = null;
+      for await (const message of this.call("page_write", asked, signal)) {
+        for (const [stream, , , ids] of message.new) if (stream === 0) received.push(...ids);
+        if (asked === request) typed = message.typed ?? typed;
+        if (message.more) rest = restOf(request, received, typed);
+        else if (asked === request) yield message;
+        else yield { new: message.new, ended: message.ended, typed };
+      }
+      asked = rest;
+    }
+  }
+
+  // The same from another token on: `request.token_id` follows the ids.
+  branch(request, signal) {
+    return this.write(request, signal);
+  }
+
+  score(request, signal) {
+    return this.once("page_score", request, signal);
+  }
+
+  // Of each token of a story what the model thought of it; `parts`: what a model wrote (pages/api.py).
+  record(request, signal) {
+    return this.once("page_record", request, signal);
+  }
+
+  candidates(request, signal) {
+    return this.once("page_candidates", request, signal);
+  }
+}
+
+// What is still to be written after the tokens that were received, the first `typed` of which a person wrote.
+function restOf(request, received, typed) {
+  const { ids, settings, opening } = request;
+  return {
+    ...request,
+    ids: [...ids, ...received],
+    text: "",
+    begins_with: "",
+    token_id: null,
+    beyond_end: false,
+    opening: opening >= 0 ? opening : ids.length + typed,
+    settings: { ...settings, length: settings.length - (received.length - typed) },
+  };
+}
+
+// [event, data] of a stream of server-sent events.
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const [, event, data] = /^event: (.*)\ndata: (.*)$/s.exec(block) ?? [];
+      if (event) yield [event, JSON.parse(data)];
+    }
+  }
+}

@@ -1,0 +1,27 @@
+// Puts the component on the app's page, with Gradio's server behind it.
+
+import { begin } from "./begin.js";
+import { StoryFiles } from "./share/files.js";
+import { Server } from "./sources/server.js";
+import { isLocal } from "./share/share_panel.js";
+import { Writer } from "./editor/writer.js";
+
+const root = new URL("../", import.meta.url).href;
+const writer = new Writer();
+document.body.append(writer);
+const [{ address, publish, models, record }, texts] = await Promise.all(
+  ["start.json", "text.json"].map((name) => begin(`${root}web/${name}`)),
+);
+const source = new Server(root);
+await writer.start({
+  source,
+  models,
+  texts,
+  record,
+  api: true,
+  publish,
+  files: new StoryFiles(root, source),
+  // A server that knows only its own machine's name stands behind a proxy that it was not told of: then a link leads
+  // where this page is.
+  address: isLocal(address) && !isLocal(root) ? `${root}s/` : address,
+});
