@@ -64,6 +64,7 @@ DIRECTIONS = {
         "folder",
         "model",
         "stories settings_table",
+        "trace",
         "engine",
         "server generate",
         "browser",
@@ -204,6 +205,7 @@ COMMANDS = {
     "playground.browser": [],
     "playground.publish": ["model"],
     "playground.generate": [],
+    "playground.trace": [],
     "app": ["--port", "x"],
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.command_line import Parser, typed_text, use_utf8
-from playground.model.tokenizer_fingerprint import tokenizer_fingerprint
+from playground.folder.tokenizer_fingerprint import tokenizer_fingerprint
 from playground.stories import permalink
 from playground.trace.copied import Run, Source, Trace
 

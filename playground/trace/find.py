@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playground.model.json_file import read_json
+from playground.folder.json_file import read_json
 from playground.trace.copied import Tracer
 from playground.trace.index import Index
 from playground.trace.run_filter import FILE, RunFilter

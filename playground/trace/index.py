@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from playground.model.detokenizer import bytes_of
+from playground.folder.detokenizer import bytes_of
 from playground.trace.copied import Run, Source, Trace, copied_words, word_spans
 
 FORMAT = 1

@@ -63,7 +63,8 @@ def build_index(store: TokenStore, *, part: int = PART, progress: bool = True) -
 def write(store: TokenStore, folder: Path, part: int, progress: bool) -> None:
     """Write the files of an index."""
     tokens, end = store.split("train"), store.tokenizer.end_of_text
-    sizes, starts, sums = [], [np.zeros(1, dtype="<i8")], {}
+    sizes: list[int] = []
+    starts, sums = [np.zeros(1, dtype="<i8")], {}
     with tqdm(
         desc="indexing", total=len(tokens), unit=" tokens", unit_scale=True, disable=not progress
     ) as bar:
