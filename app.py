@@ -19,7 +19,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -93,6 +93,14 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         type=gigabytes,
         help="memory for the stories of all models, which says how many are written at once and "
         "how far they look back (default: half of what is free)",
+    )
+    parser.add_argument(
+        "--trace",
+        metavar="DIR",
+        type=Path,
+        help="a store with an index (python -m trainer.corpus index STORE), in which the page finds "
+        "what a story has from the training stories (default: that of the model's training, else "
+        "the filter in the model's folder)",
     )
     parser.add_argument(
         "--device",
@@ -233,6 +241,18 @@ def opened(
     return engines
 
 
+def traced(trace: Path | None, engines: Mapping[str, "Engine"]) -> dict[str, Path]:
+    """Where the training stories of each model are looked up, by its name; ValueError if `trace`
+    cannot be opened."""
+    from playground.trace.find import open_tracer, trace_of_model
+
+    if trace is not None:
+        open_tracer(trace)
+        return dict.fromkeys(engines, trace)
+    found = {name: trace_of_model(one.storyteller.folder) for name, one in engines.items()}
+    return {name: path for name, path in found.items() if path is not None}
+
+
 def tell_glibc(call: str, *arguments: int) -> None:
     """Call a function of malloc.h that only glibc has."""
     if sys.platform == "linux":
@@ -265,11 +285,12 @@ def serve(options: argparse.Namespace) -> None:
 
     with contextlib.ExitStack() as closing:
         engines = opened(options, names, closing)
-        page = write.build(engines)
+        looked_up = traced(options.trace, engines)
+        page = write.build(engines, looked_up)
         closing.callback(page.close, verbose=False)
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)
-        start, shared = write.start(engines), SharedStories(engines)
+        start, shared = write.start(engines, looked_up), SharedStories(engines)
         publishing, owner = [], None
         if is_private(options):
             from playground.publish.page import PublishPage

@@ -2,6 +2,7 @@
 
 index.html  sw.js  start.json  README.md  .nojekyll
 model-CHECKSUM.inkling          the packed weights (pack.py)
+runs-CHECKSUM.filter            which 8-word runs the training stories have, if the export says so
 web/                            the page as the app has it, core.wasm, and in web/sources/local/
                                 what computes in the browser: worker, tokenizer, scheduler
 """
@@ -23,6 +24,7 @@ import numpy as np
 from playground.browser.pack import Packed, pack
 from playground.folder.model_folder import ModelFolder
 from playground.folder.model_info import described
+from playground.trace.run_filter import FILE as FILTER
 
 SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
@@ -71,7 +73,8 @@ def page_of(
     checksum = checksum_of(packed.content)
     name = f"model-{hashlib.sha256(packed.content).hexdigest()[:12]}.inkling"
     location = name if weights_from is None else f"{HUB}/{weights_from}/resolve/main/browser/{name}"
-    start = begin(model, packed) | {
+    runs = filter_of(model)
+    start = begin(model, packed, next(iter(runs), None)) | {
         "address": address,
         "model": {"weights": location, "bytes": len(packed.content), "checksum": checksum},
     }
@@ -84,6 +87,7 @@ def page_of(
     )
     files["index.html"] = index(frame, trouble).encode()
     files["sw.js"] = service_worker(files.pop("web/sources/local/sw.js").decode(), files).encode()
+    files |= runs  # after the list of what is kept offline: few visitors need it
     files[".nojekyll"] = b""  # GitHub Pages takes the folder as it is
     files[SIGN] = json.dumps({"model": model.facts.name, "weights": weights}).encode()
     if weights_from is None:
@@ -115,6 +119,7 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
             model.facts.context,
             STREAMS,
         )
+        | {"trace": runs}
     ]
     return {"models": models, "record": record if is_its else None}
 

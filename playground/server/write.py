@@ -16,12 +16,14 @@ from playground.engine.engine import Engine
 from playground.folder.model_info import described
 from playground.server.api import Api
 from playground.server.network import space_page
+from playground.server.trace import TraceApi
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
 # Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
 QUEUE_POLL = 0.01
 WEB = Path(str(resources.files("playground").joinpath("web")))
 CORE = WEB.parent / "core" / "built" / "core.wasm"
+NONE: Mapping[str, Path] = {}
 
 
 def texts() -> dict[str, dict[str, str]]:
@@ -35,9 +37,9 @@ def html_of_page() -> str:
     return (WEB / "index.html").read_text(encoding="utf-8")
 
 
-def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
+def start(engines: Mapping[str, Engine], traced: Mapping[str, Path] = NONE) -> dict[str, Any]:
     """What the component begins with: the models, and the story that is there before anything is
-    written, if the first of them wrote it."""
+    written, if the first of them wrote it. `traced`: see `build`."""
     record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
     space = space_page()  # on the Hub a link is the Space's own, not its frame's
@@ -49,7 +51,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
             engine.context,
             engine.max_streams,
         )
-        | {"name": name}
+        | {"name": name, "trace": name in traced}
         for name, engine in engines.items()
     ]
     return {
@@ -61,12 +63,14 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     }
 
 
-def build(engines: Mapping[str, Engine]) -> gr.Blocks:
+def build(engines: Mapping[str, Engine], traced: Mapping[str, Path] = NONE) -> gr.Blocks:
     """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
-    one that answers when none is named."""
-    api = Api(engines)
+    one that answers when none is named. `traced`: by such a name, what `open_tracer` opens."""
+    api, trace = Api(engines), TraceApi(traced)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
+    named.append(trace.trace)
     private: list[Any] = [api.page_write, api.page_score, api.page_record, api.page_candidates]
+    private.append(trace.page_trace)
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:

@@ -1,4 +1,4 @@
-"""Which index or filter there is for a model, or under a name that a person gives."""
+"""Which index or filter there is: under a path that a person gives, and for a model."""
 
 from __future__ import annotations
 
@@ -28,17 +28,11 @@ def open_tracer(path: Path) -> Tracer:
     )
 
 
-def find_tracer(model: Path) -> Tracer | None:
-    """The index of the stories that a model was trained on, where its training.json says they are;
-    else the filter in its folder; None if there is neither.
-
-    Raises:
-        ValueError: there is one, and it cannot be read.
-    """
-    store = store_of(model)
-    if store is not None:
-        return Index(store)
-    return RunFilter(model / FILE) if (model / FILE).is_file() else None
+def trace_of_model(model: Path) -> Path | None:
+    """What `open_tracer` opens for a model: the store that it was trained on, where its
+    training.json says that is, if the store has an index; else the model's folder, if there is a
+    filter in it; None without both."""
+    return store_of(model) or (model if (model / FILE).is_file() else None)
 
 
 def store_of(model: Path) -> Path | None:

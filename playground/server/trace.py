@@ -1,0 +1,74 @@
+"""Which parts of a story stand in the training stories: for programs and for the page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from playground.sampling import instead
+from playground.server.api import checked_text, refusals
+from playground.trace.copied import Trace, Tracer
+from playground.trace.find import open_tracer
+
+SOURCES_MAX = 20
+SOURCES_SHOWN = 5  # on the page, for each run
+
+
+class TraceApi:
+    """The endpoints. An index is opened when it is asked for first."""
+
+    def __init__(self, traced: Mapping[str, Path]) -> None:
+        """`traced`: by a model's name, what `open_tracer` opens."""
+        self.traced = traced
+        self.opened: dict[Path, Tracer] = {}
+        self.lock = threading.Lock()
+
+    def trace(self, text: str, sources: int = 3, model: str | None = None) -> dict[str, Any]:
+        """The parts of a text that stand word for word in the stories that a model was trained on:
+        `runs`, each from character `start` to `end` with some training stories that hold it, and
+        the `share` of the words that they cover.
+
+        Args:
+            text: at most 20,000 characters.
+            sources: training stories for each run, 0 to 20. A filter of runs knows none.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            if isinstance(sources, bool) or not isinstance(sources, int):
+                raise ValueError(f"sources must be a whole number, {instead(sources)}.")
+            if not 0 <= sources <= SOURCES_MAX:
+                raise ValueError(f"sources must be from 0 to {SOURCES_MAX}, {instead(sources)}.")
+            return self.found(text, sources, model).described()
+
+    def page_trace(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The same for the page: {text, model}. JavaScript counts UTF-16 code units."""
+        with refusals():
+            if not isinstance(asked, dict):
+                raise ValueError("The request must be a JSON object.")
+            text = asked.get("text")
+            found = self.found(text, SOURCES_SHOWN, asked.get("model")).described()
+            for run in found["runs"]:
+                run["start"], run["end"] = (units(text, run[key]) for key in ("start", "end"))
+            return found
+
+    def found(self, text: Any, sources: int, model: Any) -> Trace:
+        """What is found of a text; ValueError if nothing can be looked up for that model."""
+        checked = checked_text(text)
+        name = next(iter(self.traced), None) if model is None else model
+        if not isinstance(name, str) or name not in self.traced:
+            raise ValueError(
+                "For this model nobody has an index of its training stories: make one with python"
+                " -m trainer.corpus index STORE, and open it with app.py --trace STORE."
+            )
+        path = self.traced[name]
+        with self.lock:
+            if path not in self.opened:
+                self.opened[path] = open_tracer(path)
+        return self.opened[path].trace(checked, sources)
+
+
+def units(text: Any, count: int) -> int:
+    """How many UTF-16 code units the first characters of a text have."""
+    return len(text[:count].encode("utf-16-le", errors="surrogatepass")) // 2
