@@ -4,7 +4,7 @@ It reads the command line, opens the models, and hands the page to Gradio. Notab
 nothing is sent anywhere and nothing is fetched (no telemetry, no fonts; of the Hub only a model
 that is asked for by its name), so it works without a network; the port is tried before the model
 is read, so that a slip is told at once; Gradio is imported late, so that `--help` and a missing
-Gradio are answered in a sentence.
+Gradio are answered with one message.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -98,9 +98,9 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         "--trace",
         metavar="DIR",
         type=Path,
-        help="a store with an index (python -m trainer.corpus index STORE), in which the page finds "
-        "what a story has from the training stories (default: that of the model's training, else "
-        "the filter in the model's folder)",
+        help="a store with an index (python -m trainer.corpus index STORE): the page shows which "
+        "parts of a story stand in it (default: the store that the model was trained on, else the "
+        "filter in its folder)",
     )
     parser.add_argument(
         "--device",
@@ -138,13 +138,20 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="also answer AI assistants by the Model Context Protocol (needs the package mcp)",
     )
+    parser.add_argument(
+        "--runs",
+        metavar="DIR",
+        type=Path,
+        default=ROOT / "runs",
+        help="folder of the runs that the page shows and starts (default: runs)",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     return parser.parse_args(argv)
 
 
 def default_model() -> Path | str:
     """On a Space the Hub's model that space.json names; else the newest export under runs/, else
-    the shipped model; ValueError if there is none of them."""
+    the shipped model; ValueError if none of them exists."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
     from playground.folder.exports import exports
@@ -241,18 +248,6 @@ def opened(
     return engines
 
 
-def traced(trace: Path | None, engines: Mapping[str, "Engine"]) -> dict[str, Path]:
-    """Where the training stories of each model are looked up, by its name; ValueError if `trace`
-    cannot be opened."""
-    from playground.trace.find import open_tracer, trace_of_model
-
-    if trace is not None:
-        open_tracer(trace)
-        return dict.fromkeys(engines, trace)
-    found = {name: trace_of_model(one.storyteller.folder) for name, one in engines.items()}
-    return {name: path for name, path in found.items() if path is not None}
-
-
 def tell_glibc(call: str, *arguments: int) -> None:
     """Call a function of malloc.h that only glibc has."""
     if sys.platform == "linux":
@@ -285,24 +280,28 @@ def serve(options: argparse.Namespace) -> None:
 
     with contextlib.ExitStack() as closing:
         engines = opened(options, names, closing)
-        looked_up = traced(options.trace, engines)
-        page = write.build(engines, looked_up)
+        page = write.build(engines, options.trace)
         closing.callback(page.close, verbose=False)
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)
-        start, shared = write.start(engines, looked_up), SharedStories(engines)
-        publishing, owner = [], None
+        start, shared = write.start(engines), SharedStories(engines)
+        places, owner = [], None
         if is_private(options):
             from playground.publish.page import PublishPage
+            from playground.runs.endpoints import Studio
+            from playground.server import places as documents
             from playground.server.owner import Owner
 
             owner = Owner()
             folders = [engine.storyteller.folder for engine in engines.values()]
+            studio = Studio(options.runs, owner, engines, start, options.device)
+            closing.callback(studio.close)
             publishing = PublishPage(folders, owner).routes
+            places = [*documents.routes(owner), *publishing, *studio.routes]
         url, public_url = site.launch(
             page,
             start,
-            [*shared.routes, *publishing],
+            [*shared.routes, *places],
             host=options.host,
             owner=owner,
             trusted=trusted_proxies(options),

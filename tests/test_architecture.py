@@ -68,7 +68,7 @@ DIRECTIONS = {
         "engine",
         "server generate",
         "browser",
-        "publish",
+        "publish runs",
     ),
 }
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -1,6 +1,9 @@
 """The command: settings, then the run.
 
     accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]
+    python trainer/train.py --help [--json]
+    python trainer/train.py --check [--preset NAME] [--section.key value ...]
+    python trainer/train.py --run.dry_run [--json] [--preset NAME] [--section.key value ...]
 
 The run is in run.py, which imports PyTorch and transformers: that takes seconds, so help and a
 wrong setting come before it. The same command again goes on where a stopped run was.
@@ -8,6 +11,7 @@ wrong setting come before it. The same command again goes on where a stopped run
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -17,7 +21,7 @@ if __package__ in (None, ""):  # started as a file: its folder is on the path, t
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from trainer.output.console import print_every_character
-from trainer.settings.command_line import help_text, parse
+from trainer.settings.command_line import described, help_text, parse
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,10 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     print_every_character()
     if "--help" in arguments or "-h" in arguments:
-        return print_help()
+        return print_help(json.dumps(described()) if "--json" in arguments else help_text())
     start = time.monotonic()
     try:
-        config = parse(arguments)
+        as_json, is_check = "--json" in arguments, "--check" in arguments
+        config = parse([word for word in arguments if word not in ("--json", "--check")])
+        if is_check:
+            return 0
+        if as_json and not config.run.dry_run:
+            raise ValueError("--json is for --run.dry_run and for --help: leave it out")
         from trainer.run.run import run
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,13 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped before the run began", file=sys.stderr)
         return 130
-    return run(config, start)
+    return run(config, start, as_json=as_json)
 
 
-def print_help() -> int:
+def print_help(text: str) -> int:
     """Every setting; 0, also if nobody reads to the end, as before `| head`."""
     try:
-        print(help_text(), flush=True)
+        print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
     return 0

@@ -33,6 +33,7 @@ APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
     "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
 }  # fmt: skip
+OWN_MACHINE = ("models/", "studio/", "train/", "vendor/")  # what trains
 HUB = "https://huggingface.co"
 
 
@@ -67,7 +68,7 @@ def page_of(
         address: what a link's text follows; None for the page's own address.
 
     Raises:
-        ValueError: the model is none that the page computes; one sentence.
+        ValueError: the page cannot compute the model; one sentence.
     """
     packed = pack(model, weights)
     checksum = checksum_of(packed.content)
@@ -79,7 +80,11 @@ def page_of(
         "model": {"weights": location, "bytes": len(packed.content), "checksum": checksum},
     }
     own = resources.files("playground")
-    files = {f"web/{path}": content for path, content in read(own / "web") if path not in APP_ONLY}
+    files = {
+        f"web/{path}": content
+        for path, content in read(own / "web")
+        if path not in APP_ONLY and not path.startswith(OWN_MACHINE)
+    }
     files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
     frame, trouble = (
@@ -106,8 +111,18 @@ def read(folder: Any, before: str = "") -> list[tuple[str, bytes]]:
     return found
 
 
-def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
-    """What the component begins with (pages/write.py says it for the app)."""
+def filter_of(model: ModelFolder) -> dict[str, bytes]:
+    """Name and content of the filter of the training stories' runs; empty without one."""
+    file = model.folder / FILTER
+    if not file.is_file():
+        return {}
+    content = file.read_bytes()
+    return {f"runs-{hashlib.sha256(content).hexdigest()[:12]}.filter": content}
+
+
+def begin(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, Any]:
+    """What the component begins with (server/write.py says it for the app). `runs`: the name of
+    the filter."""
     web = resources.files("playground").joinpath("web")
     record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
     is_its = record["model"] == model.fingerprint

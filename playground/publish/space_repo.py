@@ -15,12 +15,12 @@ from pathlib import Path
 
 from playground.publish.staging import Staging
 
-DESCRIPTION = "A tiny model writes stories and shows every word's odds"  # 60 letters at most
+DESCRIPTION = "A tiny model writes stories and shows every word's odds"  # 60 characters at most
 DESCRIPTION_MAX = 60
 WANTED = re.compile(
     r"app\.py|LICENSE"
     r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
-    r"|playground/web/(?:[\w-]+/)*[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg|opf|xhtml|xml)"
+    r"|playground/web/(?!models/|studio/|train/|vendor/)(?:[\w-]+/)*[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg|opf|xhtml|xml)"
     r"|playground/core/built/[\w.-]+\.(?:so|wasm)"  # a Space is a Linux
 )
 
@@ -32,7 +32,7 @@ class Target:
     Attributes:
         hardware: as the Hub calls it.
         needs: what requirements.txt lists besides the project's own.
-        cost: what it takes today, in a sentence.
+        cost: what it takes today, one sentence.
     """
 
     hardware: str

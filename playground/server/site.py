@@ -102,7 +102,7 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     def complaint(self, path: str, body: bytes) -> str:
-        """What is wrong with a call, in a sentence; Gradio would print its body and a traceback."""
+        """What is wrong with a call, one sentence; Gradio would print its body and a traceback."""
         by_name = CALL_BY_NAME.search(path)
         if by_name is not None and by_name[1] in self.endpoints:
             return complaint_by_name(by_name[1], self.endpoints[by_name[1]], body)
@@ -226,8 +226,8 @@ def launch(
 
     async def begin(request: Request) -> JSONResponse:
         address = start["address"] or f"{own_address(request, start['public'])}s/"
-        publish = owner is not None and owner.is_asking(request)
-        return JSONResponse({**start, "address": address, "publish": publish}, headers=FRESH)
+        is_owner = owner is not None and owner.is_asking(request)
+        return JSONResponse({**start, "address": address, "owner": is_owner}, headers=FRESH)
 
     files, built = StaticFiles(directory=WEB), StaticFiles(directory=CORE.parent)
 
@@ -252,7 +252,7 @@ def launch(
         max_file_size="1kb",  # the page takes no files
         app_kwargs={
             "routes": [
-                Route("/web/start_server.json", begin),
+                Route("/web/start.json", begin),
                 Route("/web/{name:path}", web),
                 *routes,
             ],

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from playground.sampling import instead
-from playground.server.api import checked_text, refusals
+from playground.server.api import Api, checked_text, refusals
 from playground.trace.copied import Trace, Tracer
-from playground.trace.find import open_tracer
+from playground.trace.find import open_tracer, trace_of_model
 
 SOURCES_MAX = 20
 SOURCES_SHOWN = 5  # on the page, for each run
@@ -19,10 +18,15 @@ SOURCES_SHOWN = 5  # on the page, for each run
 class TraceApi:
     """The endpoints. An index is opened when it is asked for first."""
 
-    def __init__(self, traced: Mapping[str, Path]) -> None:
-        """`traced`: by a model's name, what `open_tracer` opens."""
-        self.traced = traced
-        self.opened: dict[Path, Tracer] = {}
+    def __init__(self, api: Api, path: Path | None) -> None:
+        """`api`: has the models. `path`: the store or the filter for all of them; None for each
+        model's own.
+
+        Raises:
+            ValueError: `path` cannot be opened.
+        """
+        self.api, self.path = api, path
+        self.opened: dict[Path, Tracer] = {} if path is None else {path: open_tracer(path)}
         self.lock = threading.Lock()
 
     def trace(self, text: str, sources: int = 3, model: str | None = None) -> dict[str, Any]:
@@ -56,13 +60,12 @@ class TraceApi:
     def found(self, text: Any, sources: int, model: Any) -> Trace:
         """What is found of a text; ValueError if nothing can be looked up for that model."""
         checked = checked_text(text)
-        name = next(iter(self.traced), None) if model is None else model
-        if not isinstance(name, str) or name not in self.traced:
+        path = self.path or trace_of_model(self.api.engine(model).storyteller.folder)
+        if path is None:
             raise ValueError(
-                "For this model nobody has an index of its training stories: make one with python"
-                " -m trainer.corpus index STORE, and open it with app.py --trace STORE."
+                "There is no index of this model's training stories: make one with python -m"
+                " trainer.corpus index STORE, and open it with app.py --trace STORE."
             )
-        path = self.traced[name]
         with self.lock:
             if path not in self.opened:
                 self.opened[path] = open_tracer(path)

@@ -23,7 +23,6 @@ VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses 
 QUEUE_POLL = 0.01
 WEB = Path(str(resources.files("playground").joinpath("web")))
 CORE = WEB.parent / "core" / "built" / "core.wasm"
-NONE: Mapping[str, Path] = {}
 
 
 def texts() -> dict[str, dict[str, str]]:
@@ -37,40 +36,42 @@ def html_of_page() -> str:
     return (WEB / "index.html").read_text(encoding="utf-8")
 
 
-def start(engines: Mapping[str, Engine], traced: Mapping[str, Path] = NONE) -> dict[str, Any]:
+def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     """What the component begins with: the models, and the story that is there before anything is
-    written, if the first of them wrote it. `traced`: see `build`."""
+    written, if the first of them wrote it."""
     record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
     space = space_page()  # on the Hub a link is the Space's own, not its frame's
-    models = [
-        described(
-            engine.storyteller.facts,
-            engine.storyteller.fingerprint,
-            engine.storyteller.tokenizer_fingerprint,
-            engine.context,
-            engine.max_streams,
-        )
-        | {"name": name, "trace": name in traced}
-        for name, engine in engines.items()
-    ]
     return {
         "address": f"{space}?story=" if space else None,
-        "publish": False,  # whether who asks may open the page "Publish"
+        "owner": False,  # whether who asks may open Train, Models and Publish
         "public": None,  # where others reach the page, if the app finds that out
-        "models": models,
+        "models": [listed(name, engine) for name, engine in engines.items()],
         "record": record if record["model"] == first.storyteller.fingerprint else None,
     }
 
 
-def build(engines: Mapping[str, Engine], traced: Mapping[str, Path] = NONE) -> gr.Blocks:
+def listed(name: str, engine: Engine) -> dict[str, Any]:
+    """What the component begins with, of one model."""
+    about = described(
+        engine.storyteller.facts,
+        engine.storyteller.fingerprint,
+        engine.storyteller.tokenizer_fingerprint,
+        engine.context,
+        engine.max_streams,
+    )
+    return about | {"name": name}
+
+
+def build(engines: Mapping[str, Engine], trace: Path | None = None) -> gr.Blocks:
     """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
-    one that answers when none is named. `traced`: by such a name, what `open_tracer` opens."""
-    api, trace = Api(engines), TraceApi(traced)
+    one that answers when none is named. `trace`: see `TraceApi`."""
+    api = Api(engines)
+    tracing = TraceApi(api, trace)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
-    named.append(trace.trace)
+    named.append(tracing.trace)
     private: list[Any] = [api.page_write, api.page_score, api.page_record, api.page_candidates]
-    private.append(trace.page_trace)
+    private.append(tracing.page_trace)
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:

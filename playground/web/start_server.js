@@ -9,7 +9,7 @@ import { Writer } from "./editor/writer.js";
 const root = new URL("../", import.meta.url).href;
 const writer = new Writer();
 document.body.append(writer);
-const [{ address, publish, models, record }, texts] = await Promise.all(
+const [{ address, owner, models, record }, texts] = await Promise.all(
   ["start.json", "text.json"].map((name) => begin(`${root}web/${name}`)),
 );
 const source = new Server(root);
@@ -19,7 +19,7 @@ await writer.start({
   texts,
   record,
   api: true,
-  publish,
+  isOwner: owner,
   files: new StoryFiles(root, source),
   // A server that knows only its own machine's name stands behind a proxy that it was not told of: then a link leads
   // where this page is.

@@ -72,7 +72,7 @@ def test_a_model_is_published_from_the_page(
 ) -> None:
     context = browser.new_context(locale="en-GB")
     page: Page = context.new_page()
-    publish = page.get_by_role("link", name="Publish a model and this page on the Hub")
+    publish = page.get_by_role("navigation").get_by_role("link", name="Publish")
     page.goto(address)
     page.locator("inkling-writer[ready]").wait_for()
     expect(publish).to_be_hidden()  # nobody is known yet

@@ -1,30 +1,31 @@
 """The corpus on the command line.
 
     python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
-    python -m trainer.corpus inspect FILE ... [--corpus.key value ...]
+    python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
     python -m trainer.corpus inspect STORE [--write FILE.md]
     python -m trainer.corpus index STORE [--filter FILE]
     python -m trainer.corpus verify STORE
 
-`inspect FILE` says how files or folders of stories are understood, what the rules make of them, and
-shows three stories. `build` makes the token store that a run with the same settings would make, or
-finds it. `inspect STORE` prints its data card, and writes it with a picture beside it. `index`
-makes the index with which `playground.trace` finds what a story has from the training stories; with
---filter it writes a small file instead that goes with a model whose stories do not. `verify`
-rereads every checksum.
+`inspect FILE` says how files or folders of stories are read, what the rules make of them, and
+shows three stories; with --json for programs, an object per line. `build` makes the token store
+that a run with the same settings would make, or finds it. `inspect STORE` prints its data card,
+and writes it with a picture beside it. `index` makes the index in which `playground.trace` finds
+what a story has from the training stories; with --filter it writes a small file instead, which
+goes with a model whose stories do not. `verify` rereads every checksum.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import sys
 import time
 from pathlib import Path
 
 from trainer.corpus.store.build import build_store
 from trainer.corpus.store.data_card import card, draw
-from trainer.corpus.store.preview import preview
+from trainer.corpus.store.preview import preview, preview_json
 from trainer.corpus.store.run_filter import build_filter
 from trainer.corpus.store.suffix_array import build_index, verify_index
 from trainer.corpus.store.token_store import open_store
@@ -78,9 +79,10 @@ def inspect(arguments: list[str]) -> None:
 
 def inspect_files(files: list[str], settings: list[str]) -> None:
     """Prints how files of stories are understood."""
-    config = parse(settings).corpus
+    config = parse([word for word in settings if word != "--json"]).corpus
     for file in files:
-        print(preview(dataclasses.replace(config, source=file)))
+        source = dataclasses.replace(config, source=file)
+        print(json.dumps(preview_json(source)) if "--json" in settings else preview(source))
 
 
 def verify(arguments: list[str]) -> None:

@@ -68,7 +68,8 @@ def add_scoring_options(found: Parser) -> None:
         "--stories",
         metavar="FILES",
         required=True,
-        help="files, patterns or folders of stories, separated by commas; - is standard input",
+        help="files, patterns or folders of stories, separated by commas; - is standard input; or "
+        "a token store, whose validation stories they are",
     )
     add("--corpus.folder", default="data", metavar="DIR", help="token stores, for a checkpoint")
     add("--corpus.field", default="", metavar="NAME", help="field or column with the stories")

@@ -12,6 +12,7 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.cleaning import Cleaner
+from trainer.corpus.store.token_store import open_store
 from trainer.evaluate.characters import measure_characters
 from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
 from trainer.evaluate.likelihood import Likelihood, score
@@ -37,7 +38,10 @@ def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> l
     Raises:
         ValueError: the files hold no stories.
     """
-    stories = list(files(options, options.stories, cleaner))
+    if Path(options.stories, "store.json").is_file():  # a token store: those it holds out
+        stories = list(open_store(options.stories).stories("validation"))
+    else:
+        stories = list(files(options, options.stories, cleaner))
     if not stories:
         raise ValueError(f"{options.stories} holds no stories")
     return stories

@@ -1,6 +1,7 @@
 """An export in another form.
 
 python -m trainer.export gguf EXPORT FILE [--type f16|q8_0]
+python -m trainer.export model RUN FOLDER
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ def parser() -> Parser:
     gguf.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
     gguf.add_argument("file", metavar="FILE", type=Path, help="the file to write")
     gguf.add_argument("--type", default="f16", choices=TYPES, help="of the matrices (default: f16)")
+    model = forms.add_parser("model", help="the newest checkpoint of a run, as an export")
+    model.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
+    model.add_argument("folder", metavar="FOLDER", type=Path, help="the export to write")
+    model.add_argument(
+        "--corpus.folder", type=Path, metavar="DIR", help="token stores (default: the run's)"
+    )
     return found
 
 
@@ -30,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def write() -> None:
         options = parser().parse_args(arguments)
+        if options.form == "model":
+            from trainer.export.from_checkpoint import export_checkpoint
+
+            step = export_checkpoint(options.run, options.folder, vars(options)["corpus.folder"])
+            print(f"{options.folder}: step {step:,}")
+            return
         file = export_gguf(options.export, options.file, options.type)
         print(f"{file}: {file.stat().st_size / 1e6:,.1f} MB")
 

@@ -1,12 +1,14 @@
 """What a run would be, before it begins: `--run.dry_run`.
 
-Speed and memory are measured over a few updates of the real run, with a learning rate of 0; nothing
-is written.
+Speed and memory are measured over a few updates of the real run, with a learning rate of 0, and
+what else takes time once: a validation with its samples. Nothing is written.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import torch
@@ -14,16 +16,77 @@ from tqdm import tqdm
 
 from trainer.model.flops import wait
 from trainer.run.loop import Trainer
-from trainer.run.plan import plan, table
+from trainer.run.plan import num_parameters, plan, table
 
 WARM_UP, MEASURED = 2, 5  # updates
 
 
-def dry_run(trainer: Trainer) -> str:
+@dataclass(frozen=True)
+class DryRun:
+    """What was measured.
+
+    Attributes:
+        plan: what the settings decide, by name.
+        seconds_per_step: of an update.
+        start_seconds: until the first update is done; a compiled one takes longer.
+        validation_seconds: of a validation with the samples.
+        validations: of the whole run.
+        memory: bytes that a process holds.
+    """
+
+    plan: dict[str, str]
+    steps: int
+    tokens_per_step: int
+    parameters: int
+    stories: int
+    epochs: float
+    seconds_per_step: float
+    start_seconds: float
+    validation_seconds: float
+    validations: int
+    memory: int
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole run until its last update."""
+        updates = self.steps * self.seconds_per_step
+        return self.start_seconds + updates + self.validations * self.validation_seconds
+
+    def table(self) -> str:
+        """For people."""
+        speed, minutes = self.tokens_per_step / self.seconds_per_step, self.seconds / 60
+        length = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:,.1f} minutes"
+        return table(
+            self.plan
+            | {
+                "speed": f"{speed:,.0f} tokens/s, {self.seconds_per_step:.2f} s an update "
+                f"(mean of {MEASURED})",
+                "memory": f"{self.memory / 2**30:.2f} GiB a process",
+                "time": length,
+            }
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "seconds": self.seconds,
+            "steps": self.steps,
+            "tokens": self.steps * self.tokens_per_step,
+            "tokens_per_second": self.tokens_per_step / self.seconds_per_step,
+            "seconds_per_step": self.seconds_per_step,
+            "memory_bytes": self.memory,
+            "parameters": self.parameters,
+            "stories": self.stories,
+            "epochs": self.epochs,
+            "plan": list(self.plan.items()),
+        }
+
+
+def dry_run(trainer: Trainer) -> DryRun:
     """The plan of a run with what a few updates of it show."""
-    runtime, tokens = trainer.runtime, trainer.global_batch * trainer.context
+    runtime = trainer.runtime
     about = "measuring (the first update compiles)" if trainer.is_compiled else "measuring"
-    steps = range(WARM_UP + MEASURED)
+    steps, begin = range(WARM_UP + MEASURED), time.perf_counter()
     for step in tqdm(steps, desc=about, unit="update", leave=False, disable=not runtime.is_main):
         if step == WARM_UP:
             wait(runtime.device)
@@ -31,20 +94,26 @@ def dry_run(trainer: Trainer) -> str:
         trainer.engine.update(trainer.batches.of(step), 0.0)
     wait(runtime.device)
     seconds = (time.perf_counter() - start) / MEASURED
-    minutes = trainer.num_steps * seconds / 60
-    return table(
-        plan(trainer)
-        | {
-            "speed": f"{tokens / seconds:,.0f} tokens/s, {seconds:.2f} s an update "
-            f"(mean of {MEASURED})",
-            "memory": f"{memory(runtime.device):.2f} GiB a process",
-            "time": f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:,.1f} minutes",
-        }
+    memory_in_use = memory(runtime.device)
+    before = time.perf_counter()
+    trainer.validation()
+    return DryRun(
+        plan(trainer),
+        trainer.num_steps,
+        trainer.global_batch * trainer.context,
+        num_parameters(trainer),
+        trainer.store.num_stories("train"),
+        trainer.num_steps * trainer.global_batch / trainer.order.num_blocks,
+        seconds,
+        max(0.0, start - begin - WARM_UP * seconds),
+        time.perf_counter() - before,
+        trainer.num_steps // trainer.steps.validate_every + 1,
+        memory_in_use,
     )
 
 
-def memory(device: torch.device) -> float:
-    """GiB that this process holds: at most on a GPU, or in all after its updates."""
+def memory(device: torch.device) -> int:
+    """Bytes that this process holds: at most on a GPU, or in all after its updates."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**30
-    return float(psutil.Process().memory_info().rss) / 2**30
+        return int(torch.cuda.max_memory_allocated())
+    return int(psutil.Process().memory_info().rss)

@@ -45,6 +45,7 @@ from trainer.settings.config import Config
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
 from trainer.storage.resume import differences, goes_on_longer, run_identity
+from trainer.storage.run_state import STATE
 
 
 class Trainer:
@@ -189,7 +190,7 @@ class Trainer:
             ValueError: there are checkpoints and none can be used, or, with run.fresh, removed.
         """
         if self.config.run.fresh:
-            run_folder.clear(self.folder, METRICS)
+            run_folder.clear(self.folder, METRICS, STATE)
             return None
         folder, run = self.folder / "checkpoints", run_folder.run_of(self.folder)
         found = checkpoint.newest(folder, run=run)
@@ -354,19 +355,27 @@ class Trainer:
 
     def validate(self, log: MetricsLog) -> bool:
         """Validate the model as it is now and let it write; whether it is the best so far."""
-        run, weights = self.config.run, self.engine.weights()
+        loss, samples = self.validation()
         is_best = False
         if self.runtime.is_main:
-            decoder = self.full(weights)
-            whole = self.config.model.attention == "block"
-            story = None if whole else StoryAttention(self.vocabulary.end_of_text)
-            loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
             if loss is not None and math.isfinite(loss):
                 is_best = loss < min(self.validation_losses.values(), default=math.inf)
                 self.validation_losses[self.step] = loss
             bytes_per_token = self.store.bytes_per_token("validation")
-            log.validation(self.step, loss, bytes_per_token, self.samples(decoder))
+            log.validation(self.step, loss, bytes_per_token, samples)
         return self.runtime.any(is_best)
+
+    def validation(self) -> tuple[float | None, list[dict[str, str]]]:
+        """The validation loss of the model as it is now, and what it writes; nothing on other
+        processes than the main one."""
+        run, weights = self.config.run, self.engine.weights()
+        if not self.runtime.is_main:
+            return None, []
+        decoder = self.full(weights)
+        whole = self.config.model.attention == "block"
+        story = None if whole else StoryAttention(self.vocabulary.end_of_text)
+        loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
+        return loss, self.samples(decoder)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
         """The stock model over all ids, on the run's device; made once and then refilled."""

@@ -36,18 +36,22 @@ def split(trainer: Trainer) -> str:
     )
 
 
-def model(trainer: Trainer) -> str:
-    """Block and parameters, those of ids that the corpus never shows included."""
-    config = trainer.config.model
+def num_parameters(trainer: Trainer) -> int:
+    """Weights of the model over all ids, those that the corpus never shows included."""
     weights = sum(weight.numel() for weight in trainer.model.parameters())
-    num_slots = trainer.vocabulary.num_slots
-    unseen = (trainer.vocabulary.num_ids - num_slots) * config.hidden
-    about = f"{config.block}, {weights + unseen:,} parameters"
+    unseen = trainer.vocabulary.num_ids - trainer.vocabulary.num_slots
+    return weights + unseen * trainer.config.model.hidden
+
+
+def model(trainer: Trainer) -> str:
+    """Block and parameters."""
+    config, num_slots = trainer.config.model, trainer.vocabulary.num_slots
+    about = f"{config.block}, {num_parameters(trainer):,} parameters"
     if config.init_from:
         about += f", starting from {config.init_from}"
     if teachers := trainer.model.teachers:
         about += f", taught by {len(teachers)} model{'s' if len(teachers) > 1 else ''}"
-    if unseen:
+    if num_slots < trainer.vocabulary.num_ids:
         about += f"; head and embedding are trained for {num_slots:,} ids, those in use"
     return about
 

@@ -6,6 +6,8 @@ The token store is made, the run opened, and its folder claimed; the loop itself
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import signal
 import sys
 import threading
@@ -25,17 +27,19 @@ from trainer.run.dry_run import dry_run
 from trainer.run.finish import finish
 from trainer.run.loop import Trainer
 from trainer.run.malloc import keep_freed_memory
-from trainer.run.plan import plan, table
+from trainer.run.plan import num_parameters, plan, table
 from trainer.settings.config import Config
 from trainer.storage import run_folder
+from trainer.storage.run_state import FAILED, FINISHED, FINISHING, RUNNING, STOPPED, RunState
 
 
-def run(config: Config, start: float) -> int:
+def run(config: Config, start: float, *, as_json: bool = False) -> int:
     """The run, or what is left of it: 0 when it is done, 2 with one sentence when it cannot be, 130
     when it was stopped.
 
     Args:
         start: time.monotonic() at the command's beginning, for run.minutes.
+        as_json: whether run.dry_run prints JSON.
     """
     trainer = None
     try:
@@ -50,28 +54,27 @@ def run(config: Config, start: float) -> int:
         teachers = open_teachers(config, store.tokenizer)
         trainer = Trainer(config, store, start, pretrained and pretrained[0], teachers)
         if config.run.dry_run:
-            table_of_run = dry_run(trainer)
+            found = dry_run(trainer)
             if trainer.runtime.is_main:
-                print(table_of_run)
+                print(json.dumps(found.to_json()) if as_json else found.table())
             trainer.runtime.close()
             return 0
         with alone_in_folder(trainer):
             trainer.say(table(plan(trainer)))
             trainer.resume()
-            with signals_stop(trainer):
+            with signals_stop(trainer), recorded(trainer) as state:
                 if trainer.loop():
+                    state.write(FINISHING, trainer.saved)
                     finish(trainer)
     except KeyboardInterrupt:
-        saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
-        print(f"stopped{saved}: the same command resumes", file=sys.stderr)
+        print(stopped(trainer), file=sys.stderr)
         return 130
     except (RuntimeError, MemoryError) as error:
         if cause := lost_connection(error):
             abort(cause, trainer is not None, trainer.saved if trainer else 0)
         if not out_of_memory.is_full(error):
             raise
-        advice = out_of_memory.advice(trainer.runtime if trainer else None)
-        print(f"error: {advice}", file=sys.stderr)
+        print(f"error: {sentence(error, trainer)}", file=sys.stderr, flush=True)
         return 2
     except (ValueError, OSError, SafetensorError) as error:
         print(f"error: {sentence(error)}", file=sys.stderr, flush=True)
@@ -88,10 +91,50 @@ def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]
     return contextlib.nullcontext()
 
 
-def sentence(error: Exception) -> str:
-    """An error as one sentence; the disk's with what to do."""
+@contextlib.contextmanager
+def recorded(trainer: Trainer) -> Iterator[RunState]:
+    """While it lasts, the run's folder says that it trains; afterwards, how it ended."""
+    about = {
+        "steps": trainer.num_steps,
+        "tokens_per_step": trainer.global_batch * trainer.context,
+        "parameters": num_parameters(trainer),
+        "processes": trainer.runtime.num_processes,
+        "store": str(trainer.store.folder.resolve()),
+        "preset": trainer.config.preset,
+        "given": sorted(trainer.config.given),
+        "settings": trainer.config.to_dict(),
+        "folder": os.getcwd(),
+    }
+    state = RunState(trainer.folder, about, enabled=trainer.runtime.is_main)
+    state.write(RUNNING, trainer.saved)
+    try:
+        yield state
+    except KeyboardInterrupt:
+        state.write(STOPPED, trainer.saved, stopped(trainer))
+        raise
+    except Exception as error:
+        state.write(FAILED, trainer.saved, sentence(error, trainer))
+        raise
+    if trainer.saved == trainer.num_steps:
+        state.write(FINISHED, trainer.saved)
+    else:  # run.minutes are over
+        state.write(STOPPED, trainer.saved, stopped(trainer))
+
+
+def stopped(trainer: Trainer | None) -> str:
+    """What a run says that was stopped."""
+    saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
+    return f"stopped{saved}: the same command resumes"
+
+
+def sentence(error: Exception, trainer: Trainer | None = None) -> str:
+    """An error as one sentence; the memory's and the disk's with what to do."""
+    if out_of_memory.is_full(error):
+        return out_of_memory.advice(trainer.runtime if trainer else None)
     if isinstance(error, ValueError):
         return str(error)
+    if not isinstance(error, OSError | SafetensorError):
+        return f"{type(error).__name__}: {error}".strip().split("\n")[0]
     cause = getattr(error, "strerror", None) or str(error)
     file = getattr(error, "filename", None)
     where = f" at {file}" if file else ""
@@ -114,7 +157,7 @@ def signals_stop(trainer: Trainer) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two are not everywhere
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
@@ -128,8 +171,9 @@ def signals_stop(trainer: Trainer) -> Iterator[None]:
 
 
 def interrupt(trainer: Trainer) -> None:
-    """The first signal saves and stops after the step; a second one quits at once."""
-    if trainer.interrupted:
+    """The first signal saves and stops after the step; a second one quits at once, and so does any
+    once the last step is saved."""
+    if trainer.interrupted or trainer.saved == trainer.num_steps:
         raise KeyboardInterrupt
     trainer.interrupted = True
     with contextlib.suppress(OSError):  # the terminal may be gone

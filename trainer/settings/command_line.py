@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -295,3 +296,43 @@ def help_text() -> str:
                 "; ".join(about), 92, initial_indent=" " * 8, subsequent_indent=" " * 8
             )
     return "\n".join(lines)
+
+
+def described() -> dict[str, Any]:
+    """Every setting and every preset as plain values, for programs: `--help --json`."""
+    shipped = load_preset(DEFAULT_PRESET)
+    return {
+        "default_preset": DEFAULT_PRESET,
+        "presets": [
+            {
+                "name": name,
+                "about": about_preset(name),
+                "values": {
+                    f"{section}.{key}": value
+                    for section, keys in load_preset(name).items()
+                    for key, value in keys.items()
+                },
+            }
+            for name in shipped_presets()
+        ],
+        "settings": [
+            {
+                "key": key,
+                "section": key.partition(".")[0],
+                "type": type(field.default).__name__,
+                "default": shipped.get(key.partition(".")[0], {}).get(field.name, field.default),
+                "meaning": field.metadata["meaning"],
+                "unit": field.metadata["unit"],
+                "choices": list(field.metadata["choices"]),
+                "is_path": key in PATHS,
+            }
+            for key, field in FIELDS.items()
+        ],
+    }
+
+
+def about_preset(name: str) -> str:
+    """The comment at the head of a shipped preset's file."""
+    lines = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in comment)

@@ -1,7 +1,6 @@
 // Trace: which parts of the story stand in the training stories word for word, underlined by length and rarity, and
 // the training stories that they stand in, where the page has them.
 
-import { percent } from "../sampling/odds.js";
 import { RunFilter } from "./run_filter.js";
 import { level, parts, strongest } from "./traced.js";
 

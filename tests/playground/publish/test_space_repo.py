@@ -66,6 +66,8 @@ def test_nothing_of_the_trainer_is_in_it(space: Path) -> None:
         *("app.py", "LICENSE", "README.md", "playground", "requirements.txt", "space.json")
     }
     assert not (space / "playground" / "publish").exists()
+    web = {entry.name for entry in (space / "playground" / "web").iterdir()}
+    assert "editor" in web and not web & {"models", "studio", "train", "vendor"}
     assert (space / "playground" / "web" / "fonts" / "literata.woff2").is_file()
 
 

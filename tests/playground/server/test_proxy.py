@@ -111,7 +111,7 @@ def get(address: str, *, data: bytes | None = None, **headers: str) -> tuple[int
 @pytest.mark.parametrize("name", SET_UPS)
 def test_nobody_publishes_through_a_proxy(fronts: dict[str, str], owner: Owner, name: str) -> None:
     front = fronts[name]
-    assert json.loads(get(f"{front}web/start_server.json")[1])["publish"] is False
+    assert json.loads(get(f"{front}web/start.json")[1])["owner"] is False
     body = b'{"kind": "model", "name": "a/b", "export": ".", "dry_run": true}'
     post = {"data": body, "X_Inkling_Publish": "1"}
     for path, options in (
@@ -134,7 +134,7 @@ def test_link_and_preview_lead_to_the_same_address(
     here = f"{front}s/{link}"
     status, page = get(front)
     assert status == 200 and f'content="{front}web/preview.png"' in page.decode()
-    assert json.loads(get(f"{front}web/start_server.json")[1])["address"] == f"{front}s/"
+    assert json.loads(get(f"{front}web/start.json")[1])["address"] == f"{front}s/"
     assert json.loads(get(f"{front}config")[1])["root"] == front.rstrip("/")
     preview = get(here)[1].decode()
     tags = dict(re.findall(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)"', preview))

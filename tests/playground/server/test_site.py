@@ -33,7 +33,7 @@ def test_the_page_is_kept_to_itself(url: str) -> None:
     assert "<title>Inkling" in page
     assert f'content="{url}web/preview.png"' in page
     assert "radio" not in page
-    with urllib.request.urlopen(f"{url}web/start_server.json") as answer:
+    with urllib.request.urlopen(f"{url}web/start.json") as answer:
         start = json.load(answer)
     assert start["models"][0]["name"] == "tiny"
     assert start["record"] is None  # it is the shipped model's, and this is another one
@@ -67,7 +67,9 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
     assert status(stranger) == 400
 
 
-@pytest.mark.parametrize("name", ["start.js", "style.css", "text.json", "core.wasm"])
+@pytest.mark.parametrize(
+    "name", ["start_server.js", "style/style.css", "text.json", "sampling/core.wasm"]
+)
 def test_an_update_is_never_mixed_with_an_old_page(url: str, name: str) -> None:
     """A browser asks again for each file, and is told if it has it still."""
     with urllib.request.urlopen(f"{url}web/{name}") as answer:
@@ -76,7 +78,7 @@ def test_an_update_is_never_mixed_with_an_old_page(url: str, name: str) -> None:
     assert (
         status(urllib.request.Request(f"{url}web/{name}", headers={"If-None-Match": etag})) == 304
     )
-    for page in ("", "web/start_server.json", "s/abc"):
+    for page in ("", "web/start.json", "s/abc"):
         try:
             headers = urllib.request.urlopen(f"{url}{page}").headers
         except urllib.error.HTTPError as error:
@@ -115,7 +117,7 @@ def test_the_page_stands_where_it_is_told(
             with urllib.request.urlopen(base) as answer:
                 assert f'content="{where}web/preview.png"' in answer.read().decode()
             assert urllib.request.urlopen(f"{base}web/start_server.js").status == 200
-            with urllib.request.urlopen(f"{base}web/start_server.json") as answer:
+            with urllib.request.urlopen(f"{base}web/start.json") as answer:
                 assert json.load(answer)["address"] == f"{where}s/"
             with urllib.request.urlopen(f"{base}config") as answer:
                 assert json.load(answer)["root"] == where.rstrip("/")

@@ -12,7 +12,7 @@ Found = list[tuple[int, int, list[int]]]
 
 
 def joins(before: str, after: str) -> bool:
-    """Whether a place between two texts is inside a word; half of a character counts as a letter."""
+    """Whether a place between two texts is inside a word; half a character is a letter."""
     pair = before[-1:], after[:1]
     return all(one.isalnum() or one in (*WORD, "\ufffd") for one in pair) and "" not in pair
 
@@ -53,7 +53,9 @@ class BruteForce:
         keys = self.keys(np.array(ids[start : start + SHORTEST]))
         if not len(keys):
             return 0, []
-        first, last = (np.searchsorted(self.keys_in_order, keys[0], side) for side in ("left", "right"))  # type: ignore[call-overload]
+        first, last = (
+            np.searchsorted(self.keys_in_order, keys[0], side) for side in ("left", "right")
+        )  # type: ignore[call-overload]
         places = [
             place
             for place in sorted(self.order[first:last].tolist())

@@ -43,7 +43,9 @@ def spliced(stories: list[str], count: int) -> Iterator[str]:
 
 def held_to_brute_force(index: Index, texts: list[str]) -> int:
     """Compare the runs of some texts; return how many there are."""
-    every = BruteForce(index.tokens, [piece.decode(errors="replace") for piece in index.token_bytes])
+    every = BruteForce(
+        index.tokens, [piece.decode(errors="replace") for piece in index.token_bytes]
+    )
     count = 0
     for text in texts:
         ids = index.tokenizer.encode(text, add_special_tokens=False).ids
@@ -123,7 +125,9 @@ def test_characters_are_counted_and_not_bytes_or_tokens(sample_store: TokenStore
     index = Index(sample_store.folder)
     plain = index.trace(story[:200], 0).runs
     moved = index.trace(f"🦊 ü {story[:200]}", 0).runs
-    assert [(run.start + 4, run.end + 4) for run in plain] == [(run.start, run.end) for run in moved]
+    assert [(run.start + 4, run.end + 4) for run in plain] == [
+        (run.start, run.end) for run in moved
+    ]
     whole = index.trace(story + "\ud800<|endoftext|>", 0)  # half a character, and a mark as text
     assert len(whole.runs) == 1
 

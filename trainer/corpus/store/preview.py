@@ -5,44 +5,170 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from tqdm import tqdm
 
 from trainer.corpus.read.files import find_files, shown
 from trainer.corpus.read.readers import FROM_THE_DISK, Reading, read_files
+from trainer.corpus.read.sources import SAMPLE
 from trainer.corpus.read.text_streams import LOOK, MARKS, decoded
-from trainer.corpus.store.cleaning import RULES, Cleaner, Dropped
+from trainer.corpus.store.cleaning import RULES, Cleaner, Dropped, Rule
+from trainer.corpus.tokenizer.tokenizer import gpt2, read_tokenizer
 from trainer.settings.corpus import Corpus
 
 LOOKED_AT = 20_000  # stories of a file
 STORIES = 3  # that are shown
 SHOWN = 240  # characters of each
+FEW = 100  # stories, which teach a model from scratch nothing and an existing one little
 
 
-def preview(settings: Corpus, *, progress: bool = True) -> str:
-    """Return how the files of corpus.source are read, what the rules make of them, and a few
-    stories.
+@dataclass(frozen=True)
+class FilePreview:
+    """What there is to say of one file.
+
+    Attributes:
+        split: train or validation, where the files have such parts.
+        details: what was detected, (name, value) each.
+        stories: those that were looked at.
+        more: whether there are others.
+        kept: the stories that the rules keep, cleaned.
+        changed, dropped: how many stories each rule changes and drops, by its name.
+    """
+
+    file: str
+    split: str
+    details: list[tuple[str, str]]
+    stories: list[str]
+    more: bool
+    kept: list[str]
+    changed: Counter[str]
+    dropped: Counter[str]
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        yield f"{self.file}:"
+        for name, value in (("split", self.split), *self.details):
+            if value:
+                yield f"  {name}: {value}"
+        few = "the first " if self.more else ""
+        yield f"  {few}{len(self.stories):,} stories, {sizes(self.stories)}"
+        kept = f"{len(self.kept):,}"
+        yield f"  these settings keep {kept}, before lengths and duplicates are looked at"
+        for word, counts in (("changed", self.changed), ("dropped", self.dropped)):
+            for rule, count in by_rule(counts):
+                yield f"  {count:,} {word} by `{rule.name}`: {rule.meaning}"
+        for story in self.shown():
+            yield textwrap.indent(textwrap.fill(story, 96), "  | ")
+            yield ""
+
+    def shown(self) -> list[str]:
+        """The first stories, shortened."""
+        return [
+            textwrap.shorten(" ".join(story.split()), SHOWN) for story in self.stories[:STORIES]
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        lengths = sorted(map(len, self.stories)) or [0]
+        return {
+            "file": self.file,
+            "split": self.split,
+            "details": [list(pair) for pair in self.details if pair[1]],
+            "stories": len(self.stories),
+            "more": self.more,
+            "characters": {"median": lengths[len(lengths) // 2], "longest": lengths[-1]},
+            "kept": len(self.kept),
+            "changed": rows(self.changed),
+            "dropped": rows(self.dropped),
+            "shown": self.shown(),
+        }
+
+
+def previews(settings: Corpus, *, progress: bool = True) -> tuple[list[str], list[FilePreview]]:
+    """Return notes on which files corpus.source names, and what there is to say of each.
 
     Raises:
         ValueError: a file cannot be understood or read.
     """
-    found = find_files(settings.source, settings.split)
-    parts = ["\n".join(found.notes)] if found.notes else []
-    for split, files in (("train", found.train), ("validation", found.validation)):
+    source = str(SAMPLE) if settings.source == "sample" else settings.source
+    found = find_files(source, settings.split)
+    files = []
+    for split, named in (("train", found.train), ("validation", found.validation)):
         split = split if found.validation else ""
-        readings = read_files(files, settings)
-        parts += ["\n".join(about(reading, split, settings, progress)) for reading in readings]
-    return "\n\n".join(parts)
+        files += [
+            preview_of(reading, split, settings, progress)
+            for reading in read_files(named, settings)
+        ]
+    return list(found.notes), files
 
 
-def about(reading: Reading, split: str, settings: Corpus, progress: bool) -> Iterator[str]:
-    """Yield what there is to say of one file."""
-    yield f"{shown(reading.opened.file)}:"
-    for name, value in (("split", split), *reading.form.details(), *packed(reading)):
-        if value:
-            yield f"  {name}: {value}"
+def preview(settings: Corpus, *, progress: bool = True) -> str:
+    """Return how the files of corpus.source are read, what the rules make of them, and a few
+    stories, for people.
+
+    Raises:
+        ValueError: a file cannot be understood or read.
+    """
+    notes, files = previews(settings, progress=progress)
+    parts = ["\n".join(notes)] if notes else []
+    return "\n\n".join([*parts, *("\n".join(file.lines()) for file in files)])
+
+
+def preview_json(settings: Corpus) -> dict[str, Any]:
+    """Return the same for programs, with counts over all files, the tokens of the stories that are
+    kept, and warnings. `tokens` is None where the tokenizer is to be learned from the stories.
+
+    Raises:
+        ValueError: a file cannot be understood or read, or the tokenizer.
+    """
+    notes, files = previews(settings, progress=False)
+    kept = [story for file in files for story in file.kept]
+    tokens = None
+    if not settings.tokenizer.startswith("train:"):
+        name = settings.tokenizer
+        tokenizer = gpt2() if name == "gpt2" else read_tokenizer(name)
+        tokens = len(tokenizer.encode(kept)) + len(kept) if kept else 0
+    return {
+        "source": settings.source,
+        "notes": notes,
+        "files": [file.to_json() for file in files],
+        "stories": sum(len(file.stories) for file in files),
+        "more": any(file.more for file in files),
+        "kept": len(kept),
+        "tokens": tokens,
+        "duplicates": len(kept) - len(set(kept)),
+        "warnings": list(warnings(files)),
+    }
+
+
+def warnings(files: list[FilePreview]) -> Iterator[str]:
+    """Yield what a person should know before training on the files."""
+    stories = sum(len(file.stories) for file in files)
+    kept = [story for file in files for story in file.kept]
+    dropped = sum((file.dropped for file in files), Counter[str]())
+    for rule, count in by_rule(dropped):
+        if count > stories / 2:
+            what = f"The rule `{rule.name}` drops {count:,} of {stories:,} stories ({rule.meaning})"
+            yield f"{what}; {rule.keep} keeps them." if rule.keep else f"{what}."
+    if not kept:
+        yield "No story is left to train on."
+        return
+    if len(kept) < FEW:
+        yield (
+            f"Only {len(kept):,} stories: a model from scratch learns little from so few, and an "
+            "existing model soon memorises them."
+        )
+    if (duplicates := len(kept) - len(set(kept))) > len(kept) / 20:
+        yield f"{duplicates:,} stories are word for word the same as another: each is used once."
+
+
+def preview_of(reading: Reading, split: str, settings: Corpus, progress: bool) -> FilePreview:
+    """Read the first stories of one file."""
     stories = (story for chunk in reading.chunks for story in chunk.stories())
+    details = [*reading.form.details(), *packed(reading)]
     looked_at = list(
         tqdm(
             itertools.islice(stories, LOOKED_AT),
@@ -53,12 +179,17 @@ def about(reading: Reading, split: str, settings: Corpus, progress: bool) -> Ite
         )
     )
     more = next(stories, None) is not None
-    yield f"  {'the first ' if more else ''}{len(looked_at):,} stories, {sizes(looked_at)}"
-    yield from what_the_rules_do(looked_at, settings)
-    for story in looked_at[:STORIES]:
-        words = " ".join(story.split())
-        yield textwrap.indent(textwrap.fill(textwrap.shorten(words, SHOWN), 96), "  | ")
-        yield ""
+    cleaner, changed, dropped = Cleaner(settings), Counter[str](), Counter[str]()
+    kept = []
+    for story in looked_at:
+        cleaned = cleaner.clean(story, changed)
+        if isinstance(cleaned, Dropped):
+            dropped[cleaned.reason] += 1
+        else:
+            kept.append(cleaned)
+    return FilePreview(
+        shown(reading.opened.file), split, details, looked_at, more, kept, changed, dropped
+    )
 
 
 def packed(reading: Reading) -> Iterator[tuple[str, str]]:
@@ -81,18 +212,16 @@ def sizes(stories: list[str]) -> str:
     return f"half of {lengths[len(lengths) // 2]:,} characters or more, the longest {lengths[-1]:,}"
 
 
-def what_the_rules_do(stories: Iterable[str], settings: Corpus) -> Iterator[str]:
-    """How many stories these settings keep, and which rules change and drop some."""
-    cleaner, changed, dropped = Cleaner(settings), Counter[str](), Counter[str]()
-    kept = 0
-    for story in stories:
-        cleaned = cleaner.clean(story, changed)
-        if isinstance(cleaned, Dropped):
-            dropped[cleaned.reason] += 1
-        else:
-            kept += 1
-    yield f"  these settings keep {kept:,}, before lengths and duplicates are looked at"
-    for word, counts in (("changed", changed), ("dropped", dropped)):
-        for rule in RULES:
-            if counts[rule.name]:
-                yield f"  {counts[rule.name]:,} {word} by `{rule.name}`: {rule.meaning}"
+def by_rule(counts: Counter[str]) -> Iterator[tuple[Rule, int]]:
+    """Yield each rule that counted stories, in the order of the table."""
+    for rule in RULES:
+        if counts[rule.name]:
+            yield rule, counts[rule.name]
+
+
+def rows(counts: Counter[str]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {"rule": rule.name, "stories": count, "meaning": rule.meaning}
+        for rule, count in by_rule(counts)
+    ]

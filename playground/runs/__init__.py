@@ -1,0 +1,1 @@
+"""Runs of the trainer, as their folders show them: looked at, started, stopped and opened."""

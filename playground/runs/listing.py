@@ -1,0 +1,27 @@
+"""The list of runs, the newest activity first."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from playground.runs.errors import Missing
+from playground.runs.folder import RunsFolder
+from playground.runs.status import summary
+
+
+def listing(runs: RunsFolder) -> dict[str, Any]:
+    """All runs of a folder, and the room on its disk."""
+    found = []
+    for name in runs.names():
+        try:
+            found.append(summary(runs.run(name)))
+        except Missing:  # deleted meanwhile
+            continue
+    found.sort(key=lambda run: run["updated"], reverse=True)
+    place = runs.folder if runs.folder.exists() else runs.folder.parent
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError:
+        free = None
+    return {"folder": str(runs.folder), "free_bytes": free, "runs": found}

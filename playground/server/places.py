@@ -1,0 +1,29 @@
+"""The documents Train and Models: frames that web/train/ and web/models/ fill, for the owner alone.
+
+What they show comes from the endpoints below /studio/.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from playground.server.owner import Handler, Owner
+from playground.server.write import WEB
+
+PLACES = ("train", "models")
+
+
+def routes(owner: Owner) -> list[Route]:
+    """Return the routes of both."""
+    return [Route(f"/{name}", owner.only(document(name)), methods=["GET"]) for name in PLACES]
+
+
+def document(name: str) -> Handler:
+    """Return a handler that answers with a place's frame, as it is now."""
+
+    async def answer(request: Request) -> Response:
+        return FileResponse(WEB / name / "page.html", headers={"cache-control": "no-cache"})
+
+    return answer

@@ -1,0 +1,29 @@
+// Elements made in code.
+
+/**
+ * Returns a new element with its properties (`className`, `textContent`, `onclick`, ...) or, where it has no such
+ * property, attributes; a null is left out.
+ * @param {string} tag
+ * @param {Record<string, any>} [values]
+ * @param {...(Node | string)} children
+ * @returns {any}
+ */
+export function make(tag, values = {}, ...children) {
+  const node = /** @type {any} */ (document.createElement(tag));
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null) continue;
+    if (name in node) node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/**
+ * Sets an element's text, only where it differs: a screen reader and a selection are left in peace.
+ * @param {Element} node
+ * @param {string} text
+ */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

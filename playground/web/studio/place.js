@@ -1,0 +1,137 @@
+// What Train and Models share: the head with the bar of places, language, day and night, and the one line in which
+// every refusal stands.
+
+import { begin } from "../begin.js";
+import { Language } from "../editor/language.js";
+import { placesBar } from "../places.js";
+import { storage } from "../story/storage.js";
+
+const ROOT = new URL("../../", import.meta.url).href;
+
+const frame = (here, body) => `
+<header>
+  <div class="brand"><h1 data-text="place_${here}"></h1><p data-text="tagline_${here}"></p></div>
+  ${placesBar(here)}
+  <div class="tools">
+    <button type="button" data-do="night" data-part="night"></button>
+    <button type="button" data-do="language" data-part="language"></button>
+  </div>
+</header>
+<div class="refusal" data-part="refusal" hidden>
+  <p role="alert" data-part="refusal-text"></p>
+  <button type="button" class="quiet" data-do="close-refusal" data-label="close">✕</button>
+</div>
+<main>${body}</main>
+<p class="live" aria-live="polite" data-part="live"></p>`;
+
+export class Place {
+  /**
+   * @param {string} here name of the place
+   * @param {Record<string, Record<string, string>>} texts
+   * @param {string} body HTML with data-text, data-label and data-part; nothing that a person typed
+   */
+  constructor(here, texts, body) {
+    const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
+    this.language = new Language(texts, wanted);
+    this.root = document.createElement("div");
+    this.root.className = "inkling";
+    this.root.innerHTML = frame(here, body);
+    this.language.apply(this.root);
+    document.body.append(this.root);
+    document.documentElement.lang = this.language.code;
+    document.title = `Inkling: ${this.say(`place_${here}`)}`;
+    this.part("language").textContent = texts[this.language.next].language;
+    this.part("language").lang = this.language.next;
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const show = () => this.showNight((storage.local.get("inkling-night") ?? (system.matches ? "1" : "0")) === "1");
+    system.addEventListener("change", show);
+    show();
+    this.root.addEventListener("click", (event) => {
+      const action = /** @type {any} */ (event.target).closest("button")?.dataset.do;
+      if (action === "night") {
+        storage.local.set("inkling-night", this.isNight ? "0" : "1");
+        show();
+      } else if (action === "language") {
+        storage.local.set("inkling-language", this.language.next);
+        location.reload(); // what is typed is kept (train/draft.js)
+      } else if (action === "close-refusal") this.refuse(null);
+    });
+  }
+
+  /**
+   * @param {string} key
+   * @param {object} [values]
+   */
+  say(key, values) {
+    return this.language.say(key, values);
+  }
+
+  get code() {
+    return this.language.code;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {any}
+   */
+  part(name) {
+    return this.root.querySelector(`[data-part="${name}"]`);
+  }
+
+  /** @param {boolean} isNight */
+  showNight(isNight) {
+    this.isNight = isNight;
+    document.body.classList.toggle("dark", isNight);
+    this.part("night").textContent = this.say(isNight ? "day" : "night");
+    this.root.dispatchEvent(new Event("night"));
+  }
+
+  /**
+   * Shows why something was not done; null takes it away.
+   * @param {any} problem
+   */
+  refuse(problem) {
+    this.isAway = problem !== null && problem.status === 0;
+    this.part("refusal-text").textContent = problem === null ? "" : problem.message || this.say("app_away");
+    this.part("refusal").hidden = problem === null;
+  }
+
+  /** Takes "The app does not answer" away, once it answers. */
+  back() {
+    if (this.isAway) this.refuse(null);
+  }
+
+  /**
+   * Says something to a screen reader, and to nobody else.
+   * @param {string} sentence
+   */
+  tell(sentence) {
+    this.part("live").textContent = sentence;
+  }
+
+  /**
+   * Does something that the app may refuse. Returns whether it was done.
+   * @param {() => Promise<void>} act
+   */
+  async attempt(act) {
+    this.refuse(null);
+    try {
+      await act();
+      return true;
+    } catch (problem) {
+      this.refuse(problem);
+      return false;
+    }
+  }
+}
+
+/**
+ * Puts a place on its document.
+ * @param {string} here
+ * @param {string} body see Place
+ */
+export async function openPlace(here, body) {
+  const [common, own] = await Promise.all(["text.json", "studio/text.json"].map((name) => begin(`${ROOT}web/${name}`)));
+  const texts = Object.fromEntries(Object.entries(common).map(([code, words]) => [code, { ...words, ...own[code] }]));
+  return new Place(here, texts, body);
+}

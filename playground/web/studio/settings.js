@@ -1,0 +1,88 @@
+// The trainer's settings in forms and tables: what a person typed as a value, and what differs between runs.
+
+/**
+ * Returns the value of a typed text, or undefined if it is not one of the setting's kind.
+ * @param {{ type: string, choices: string[] }} setting
+ * @param {string | boolean} typed
+ */
+export function valueOf({ type, choices }, typed) {
+  if (type === "bool") return Boolean(typed);
+  const text = String(typed).trim();
+  if (type === "int") return /^-?\d+$/.test(text) ? Number(text) : undefined;
+  if (type === "float") return text !== "" && Number.isFinite(Number(text)) ? Number(text) : undefined;
+  if (choices.length && !choices.includes(text)) return undefined;
+  return text;
+}
+
+/**
+ * Returns the value that a setting has: what was given, else the preset's, else the default.
+ * @param {any} setting
+ * @param {Record<string, any>} preset values by key
+ * @param {Record<string, any>} given
+ */
+export const current = (setting, preset, given) => given[setting.key] ?? preset[setting.key] ?? setting.default;
+
+/**
+ * Returns given values with one more; a value that the preset has anyway is not given.
+ * @param {Record<string, any>} given
+ * @param {any} setting
+ * @param {any} value
+ * @param {Record<string, any>} preset
+ */
+export function giving(given, setting, value, preset) {
+  const { [setting.key]: _, ...others } = given;
+  const usual = preset[setting.key] ?? setting.default;
+  return value === usual ? others : { ...others, [setting.key]: value };
+}
+
+/**
+ * Returns settings by section, in order.
+ * @param {{ key: string, section: string }[]} settings
+ * @param {string[]} hidden keys that stand elsewhere on the page
+ */
+export function sections(settings, hidden = []) {
+  const found = new Map();
+  for (const setting of settings) {
+    if (hidden.includes(setting.key)) continue;
+    found.set(setting.section, [...(found.get(setting.section) ?? []), setting]);
+  }
+  return [...found];
+}
+
+/**
+ * Returns a run's settings by their whole names: { "model.hidden": 256, ... }.
+ * @param {Record<string, Record<string, any>>} settings
+ */
+export const flat = (settings) =>
+  Object.fromEntries(
+    Object.entries(settings).flatMap(([section, values]) =>
+      Object.entries(values).map(([name, value]) => [`${section}.${name}`, value]),
+    ),
+  );
+
+// Where a run is says nothing about it.
+const OWN = ["run.dir", "run.fresh"];
+
+/**
+ * Returns the settings that are not the same in all runs, as { key, values }, a value for each run (undefined where
+ * an older run lacks it).
+ * @param {{ settings: Record<string, Record<string, any>> }[]} runs
+ */
+export function differences(runs) {
+  const tables = runs.map(({ settings }) => flat(settings));
+  const keys = [...new Set(tables.flatMap((table) => Object.keys(table)))];
+  return keys
+    .filter((key) => !OWN.includes(key))
+    .map((key) => ({ key, values: tables.map((table) => table[key]) }))
+    .filter(({ values }) => new Set(values.map((value) => JSON.stringify(value))).size > 1);
+}
+
+/**
+ * Returns the settings of a run that another may begin with: those that a person named, by whole names.
+ * @param {{ settings: Record<string, Record<string, any>>, given: string[] }} run
+ */
+export function givenOf({ settings, given }) {
+  const table = flat(settings);
+  const keys = given.filter((key) => key in table && !OWN.includes(key) && key !== "run.dry_run");
+  return Object.fromEntries(keys.map((key) => [key, table[key]]));
+}

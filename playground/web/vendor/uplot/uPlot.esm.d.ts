@@ -1,0 +1,3 @@
+// Ours: the page's types stop at the library.
+declare const uPlot: any;
+export default uPlot;
