@@ -8,7 +8,7 @@ from typing import Any
 
 from playground.sampling import instead
 from playground.server.api import Api, checked_text, refusals
-from playground.trace.copied import Trace, Tracer
+from playground.trace.copied import Trace, Tracer, utf16_length
 from playground.trace.find import open_tracer, trace_of_model
 
 SOURCES_MAX = 20
@@ -51,10 +51,10 @@ class TraceApi:
         with refusals():
             if not isinstance(asked, dict):
                 raise ValueError("The request must be a JSON object.")
-            text = asked.get("text")
-            found = self.found(text, SOURCES_SHOWN, asked.get("model")).described()
+            found = self.found(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
             for run in found["runs"]:
-                run["start"], run["end"] = (units(text, run[key]) for key in ("start", "end"))
+                for bound in ("start", "end"):
+                    run[bound] = utf16_length(found["text"][: run[bound]])
             return found
 
     def found(self, text: Any, sources: int, model: Any) -> Trace:
@@ -70,8 +70,3 @@ class TraceApi:
             if path not in self.opened:
                 self.opened[path] = open_tracer(path)
         return self.opened[path].trace(checked, sources)
-
-
-def units(text: Any, count: int) -> int:
-    """How many UTF-16 code units the first characters of a text have."""
-    return len(text[:count].encode("utf-16-le", errors="surrogatepass")) // 2

@@ -101,3 +101,8 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 def copied_words(runs: Sequence[Run], spans: Sequence[tuple[int, int]]) -> int:
     """How many of the words with some `word_spans` are in a run."""
     return sum(any(run.start <= start and end <= run.end for run in runs) for start, end in spans)
+
+
+def utf16_length(text: str) -> int:
+    """How many UTF-16 code units a text has, which is what JavaScript counts."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2

@@ -13,7 +13,9 @@ export function level({ rarity, words }) {
 // The parts of a text from one start or end of a run to the next: { text, runs }, with the numbers of the runs that
 // cover it, the strongest first.
 export function parts({ text, runs }) {
-  const bounds = [...new Set([0, text.length, ...runs.flatMap(({ start, end }) => [start, end])])].sort((a, b) => a - b);
+  const bounds = [...new Set([0, text.length, ...runs.flatMap(({ start, end }) => [start, end])])].sort(
+    (a, b) => a - b,
+  );
   return bounds.slice(1).map((end, k) => ({
     text: text.slice(bounds[k], end),
     runs: strongest(runs).filter((run) => runs[run].start <= bounds[k] && end <= runs[run].end),

@@ -24,7 +24,14 @@ from tests.playground.server.calls import call
 
 def test_the_api_is_documented(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/generate", "/stories", "/score", "/candidates", "/branch"]
+    assert list(endpoints) == [
+        "/generate",
+        "/stories",
+        "/score",
+        "/candidates",
+        "/branch",
+        "/trace",
+    ]
     names = [part["parameter_name"] for part in endpoints["/generate"]["parameters"]]
     assert names == [
         *("prompt", "temperature", "top_k", "length", "seed", "model", "top_p", "min_p"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SHORTEST = 4  # tokens of a rare run: one token's rarity is at most 7 among 10M
+SHORTEST = 4  # tokens of a run that is rare enough: one of 10M has a rarity of 7
 WORD = "'’"
 
 Found = list[tuple[int, int, list[int]]]
