@@ -229,11 +229,8 @@ def shared(one: bytes, other: bytes) -> int:
 def is_inside(piece: bytes, at: int) -> bool:
     """Whether a token's first (0) or last (-1) character may be inside a word: a letter, a digit,
     an apostrophe, or a part of a character."""
-    try:
-        character = piece.decode()[at : at + 1 or None]
-    except UnicodeDecodeError:
-        return True
-    return character.isalnum() or character in ("'", "’")
+    text = piece.decode(errors="replace")
+    return bool(text) and (text[at].isalnum() or text[at] in "'’\ufffd")
 
 
 def read_checksummed(file: Path, remedy: str) -> dict[str, Any]:

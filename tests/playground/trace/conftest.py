@@ -15,13 +15,13 @@ from trainer.settings.corpus import Corpus
 
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
-    """The store of the bundled sample, indexed in parts of some 2,000 tokens. Read only."""
+    """The store of the bundled sample, indexed in parts of some 30,000 tokens. Read only."""
     home = tmp_path_factory.mktemp("data")
     store = build_store(
         Corpus(source="sample", folder=str(home), min_tokens=0, validation_share=0.2),
         progress=False,
     )
-    build_index(store, part=2_000, progress=False)
+    build_index(store, part=30_000, progress=False)
     return store
 
 

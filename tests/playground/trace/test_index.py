@@ -124,7 +124,7 @@ def test_characters_are_counted_and_not_bytes_or_tokens(sample_store: TokenStore
     story = next(text for text in sample_store.stories("train") if len(text) > 300)
     index = Index(sample_store.folder)
     plain = index.trace(story[:200], 0).runs
-    moved = index.trace(f"🦊 ü {story[:200]}", 0).runs
+    moved = index.trace(f"🦊 ü\n{story[:200]}", 0).runs
     assert [(run.start + 4, run.end + 4) for run in plain] == [
         (run.start, run.end) for run in moved
     ]
