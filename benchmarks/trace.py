@@ -13,6 +13,7 @@ process of its own, whose highest memory (maximum resident set) is printed.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import resource
@@ -73,7 +74,7 @@ def enlarged(store: TokenStore, folder: Path, tokens: int) -> TokenStore:
         for _ in range(times):
             stream.write(ids.tobytes())
     (store.id_counts("train") * times).astype("<i8").tofile(folder / "train" / "id_counts.bin")
-    info = {key: value for key, value in store.info.items() if key != "sha256"}
+    info = copy.deepcopy(store.info)
     split = info["splits"]["train"]
     split |= {"tokens": len(ids) * times, "stories": split["stories"] * times}
     for name in split["files"]:

@@ -57,9 +57,9 @@ class Index:
             raise ValueError(f"{folder} has format {found}, not {FORMAT}: {self.again}.")
         if info["store"] != about["fingerprint"]:
             raise ValueError(f"{folder} is the index of another store: {self.again}.")
-        num_tokens = sum(info["parts"])
         sizes = {folder / name: file["bytes"] for name, file in info["files"].items()}
-        sizes[store / "train" / "tokens.bin"] = 2 * num_tokens
+        for name, shards in about["splits"]["train"]["files"].items():
+            sizes[store / "train" / name] = sum(shard["bytes"] for shard in shards)
         for file, size in sizes.items():
             if not file.is_file() or file.stat().st_size != size:
                 raise ValueError(f"{file} is missing or not as it was written: {self.again}.")
@@ -73,7 +73,7 @@ class Index:
         files = [folder / f"suffixes-{number:03}.bin" for number in range(len(info["parts"]))]
         self.parts = [Part(file, data, start) for file, start in zip(files, starts, strict=False)]
         counts = np.fromfile(store / "train" / "id_counts.bin", "<i8")
-        self.rarity = -np.log10(np.maximum(counts, 1) / num_tokens)
+        self.rarity = -np.log10(np.maximum(counts, 1) / len(self.tokens))
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.encode_special_tokens = True  # an end-of-text mark in a story is plain text
         self.token_bytes = [
@@ -101,10 +101,8 @@ class Index:
         for story in np.split(ids, ends)[:-1]:
             text = self.text(story)
             spans = word_spans(text)
-            copied, count = (
-                copied + copied_words(self.found(text, spans, 0), spans),
-                count + len(spans),
-            )
+            copied += copied_words(self.found(text, spans, 0), spans)
+            count += len(spans)
         return copied / count if count else None
 
     def found(self, text: str, spans: list[tuple[int, int]], sources: int) -> list[Run]:
