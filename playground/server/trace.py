@@ -60,7 +60,8 @@ class TraceApi:
     def found(self, text: Any, sources: int, model: Any) -> Trace:
         """What is found of a text; ValueError if nothing can be looked up for that model."""
         checked = checked_text(text)
-        path = self.path or trace_of_model(self.api.engine(model).storyteller.folder)
+        folder = self.api.engine(model).storyteller.folder
+        path = self.path or trace_of_model(folder)
         if path is None:
             raise ValueError(
                 "There is no index of this model's training stories: make one with python -m"

@@ -21,7 +21,7 @@ class Source:
 
     Attributes:
         story: its number, from 0.
-        before, text, after: the run in its context; all of a short story.
+        before, text, after: the run in its context; all of a short story, else cut off at "…".
     """
 
     story: int

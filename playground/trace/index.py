@@ -93,7 +93,7 @@ class Index:
     @cached_property
     def held_out(self) -> float | None:
         """The share of copied words in the first held-out stories of the store, which the model
-        has not read; None if there are none."""
+        has not read; None if the store holds none out."""
         file = self.store / "validation" / "tokens.bin"
         ids = np.fromfile(file, "<u2", count=100 * 2**10) if file.is_file() else np.empty(0, "<u2")
         ends = np.flatnonzero(ids == self.end_of_text)[:HELD_OUT]
@@ -169,9 +169,10 @@ class Index:
         start, stop = int(self.stories[story]), place + length
         last = story + 1 == len(self.stories)
         end = (len(self.tokens) if last else int(self.stories[story + 1])) - 1  # its end-of-text
-        before = self.text(self.tokens[max(start, place - AROUND) : place])
+        begin, finish = max(start, place - AROUND), min(end, stop + AROUND)
+        before = "…" * (begin > start) + self.text(self.tokens[begin:place])
         run = self.text(self.tokens[place:stop])
-        after = self.text(self.tokens[stop : min(end, stop + AROUND)])
+        after = self.text(self.tokens[stop:finish]) + "…" * (finish < end)
         return Source(story, before + run[:left_out], run[left_out:], after)
 
     def text(self, ids: np.ndarray) -> str:

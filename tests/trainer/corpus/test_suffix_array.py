@@ -53,10 +53,13 @@ def test_stories_begin_where_the_one_before_has_ended(store: TokenStore) -> None
     assert (folder / "tokenizer.json").read_bytes() == store.tokenizer.content
 
 
-def test_a_part_grows_for_a_story_that_is_longer() -> None:
-    ids = np.array([1, 0, *[1] * 10, 0, 1, 1, 0, 1, 0])
-    assert list(parts(ids, 0, 4)) == [(0, 2), (2, 13), (13, 16), (16, 18)]
-    assert list(parts(ids, 0, 100)) == [(0, 18)]
+def test_a_part_grows_for_a_story_that_is_longer(tmp_path: Path) -> None:
+    ids = np.array([1, 0, *[1] * 10, 0, 1, 1, 0, 1, 0], dtype="<u2")
+    ids.tofile(tmp_path / "tokens.bin")
+    for size, lengths in ((4, [2, 11, 3, 2]), (100, [18])):
+        found = list(parts(tmp_path / "tokens.bin", 0, size))
+        assert [len(part) for part in found] == lengths
+        assert np.concatenate(found).tolist() == ids.tolist()
 
 
 def test_another_index_takes_the_place_of_the_first(store: TokenStore) -> None:

@@ -92,7 +92,7 @@ def build_filter(store: TokenStore, file: Path, *, progress: bool = True) -> dic
 
 def copied_share(store: TokenStore, kept: np.ndarray) -> float | None:
     """The share of the words of some held-out stories that are in a run of the filter, which
-    stories have in common by chance; None if there are none."""
+    stories have in common by chance; None if the store holds none out."""
     copied = count = 0
     for story in store.stories("validation", HELD_OUT):
         text = words(story)

@@ -34,7 +34,7 @@ from trainer.storage.atomic import atomic_directory
 FORMAT = 1
 FOLDER = "index"
 PART = 2**24  # tokens
-AT_ONCE = 2**20  # tokens, or positions
+AT_ONCE = 2**20  # positions
 
 
 def build_index(store: TokenStore, *, part: int = PART, progress: bool = True) -> Path:
@@ -62,19 +62,23 @@ def build_index(store: TokenStore, *, part: int = PART, progress: bool = True) -
 
 def write(store: TokenStore, folder: Path, part: int, progress: bool) -> None:
     """Write the files of an index."""
-    tokens, end = store.split("train"), store.tokenizer.end_of_text
+    end, first = store.tokenizer.end_of_text, 0
     sizes: list[int] = []
     starts, sums = [np.zeros(1, dtype="<i8")], {}
     with tqdm(
-        desc="indexing", total=len(tokens), unit=" tokens", unit_scale=True, disable=not progress
+        desc="indexing",
+        total=store.num_tokens("train"),
+        unit=" tokens",
+        unit_scale=True,
+        disable=not progress,
     ) as bar:
-        for first, last in parts(tokens, end, part):
-            ids = np.array(tokens[first:last])
+        for ids in parts(store.folder / "train" / "tokens.bin", end, part):
             name = f"suffixes-{len(sizes):03}.bin"
             sums[name] = write_suffixes(ids, folder / name)
-            sizes.append(last - first)
+            sizes.append(len(ids))
             starts.append(first + 1 + np.flatnonzero(ids == end).astype("<i8"))
-            bar.update(last - first)
+            first += len(ids)
+            bar.update(len(ids))
     content = {"stories.bin": np.concatenate(starts)[:-1].tobytes(), FILE: store.tokenizer.content}
     for name, data in content.items():
         (folder / name).write_bytes(data)
@@ -92,18 +96,19 @@ def write(store: TokenStore, folder: Path, part: int, progress: bool) -> None:
     (folder / "index.json").write_text(checksummed_json.dumps(info), encoding="utf-8")
 
 
-def parts(tokens: np.ndarray, end: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield the first token of each part and the one after its last, which ends a story. A part has
-    `size` tokens at most, unless its first story has more."""
-    first = 0
-    while first < len(tokens):
-        last = min(first + size, len(tokens))
-        ends = np.flatnonzero(tokens[first:last] == end)
-        while not len(ends):
-            ends = last - first + np.flatnonzero(tokens[last : last + AT_ONCE] == end)[:1]
-            last += AT_ONCE
-        yield first, first + int(ends[-1]) + 1
-        first += int(ends[-1]) + 1
+def parts(file: Path, end: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the tokens of a file in parts that end with a story, (n,) uint16. A part has `size`
+    tokens at most, unless its first story has more. (A memory map's pages would all count as this
+    process's memory.)"""
+    first, wanted = 0, size
+    while len(ids := np.fromfile(file, "<u2", count=wanted, offset=2 * first)):
+        ends = np.flatnonzero(ids == end)
+        if len(ends):
+            yield ids[: ends[-1] + 1]
+            first += int(ends[-1]) + 1
+            wanted = size
+        else:
+            wanted *= 2
 
 
 def write_suffixes(ids: np.ndarray, file: Path) -> str:
@@ -116,7 +121,7 @@ def write_suffixes(ids: np.ndarray, file: Path) -> str:
             "an index needs pydivsufsort: install the trainer (make train, or pip install -e"
             ' ".[train]")'
         ) from None
-    order = divsufsort(ids.astype("<u2").view(np.uint8))
+    order = divsufsort(ids.view(np.uint8))
     digest = hashlib.sha256()
     with file.open("wb") as stream:
         for first in range(0, len(order), AT_ONCE):
