@@ -59,7 +59,7 @@ def measured(store: Path) -> dict[str, float]:
 def index(store: str) -> None:
     """Build an index and print what it took, for `measured`."""
     opened, start = open_store(store), time.perf_counter()
-    build_index(opened, progress=False)
+    build_index(opened)
     seconds = time.perf_counter() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     print(json.dumps({"seconds": seconds, "memory": memory}))
@@ -138,12 +138,12 @@ def main() -> None:
     source = ",".join(options.stories or (shared if SHARED.is_dir() else ["sample"]))
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
         settings = Corpus(source=source, folder=folder, validation_share=0.05, typography=False)
-        store = build_store(settings, progress=False)
+        store = build_store(settings)
         texts = texts_of(store)
         report(store, texts)
         start = time.perf_counter()
         file = Path(folder, "training_runs.filter")
-        about = build_filter(store, file, progress=False)
+        about = build_filter(store, file)
         print(
             f"{'filter':24}{time.perf_counter() - start:.1f} s, {file.stat().st_size:,} bytes,"
             f" {about['hashes']:,} of every {about['stride']}th run,"

@@ -39,8 +39,14 @@ IMPORTERS = {
     "playground": ("app.py", "playground/"),
 }
 WITH_PYTORCH = [  # these are imported for a GPU, and for models of other shapes
-    f"playground/model/{name}.py"
-    for name in ("cuda_decoder", "cuda_graph", "cuda_layers", "transformers_decoder")
+    f"playground/{name}.py"
+    for name in (
+        "inside/transformers_pass",
+        "model/cuda_decoder",
+        "model/cuda_graph",
+        "model/cuda_layers",
+        "model/transformers_decoder",
+    )
 ]
 # A folder (or top-level module) and those that it may import from, besides itself and below.
 DIRECTIONS = {
@@ -66,6 +72,7 @@ DIRECTIONS = {
         "stories settings_table",
         "trace",
         "engine",
+        "inside",
         "server generate",
         "browser",
         "publish runs",
@@ -194,7 +201,7 @@ def test_each_program_has_one_class_of_argument_parsers() -> None:
         if isinstance(node, ast.Attribute | ast.Name)
         and ast.unparse(node).endswith("ArgumentParser")
     ]
-    assert users == ["playground/command_line.py", "trainer/settings/argument_parser.py"]
+    assert users == ["playground/command_line.py", "trainer/output/console.py"]
 
 
 COMMANDS = {
@@ -206,6 +213,7 @@ COMMANDS = {
     "playground.publish": ["model"],
     "playground.generate": [],
     "playground.trace": [],
+    "playground.inside": [],
     "app": ["--port", "x"],
 }
 

@@ -70,8 +70,14 @@ def build(engines: Mapping[str, Engine], trace: Path | None = None) -> gr.Blocks
     tracing = TraceApi(api, trace)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
     named.append(tracing.trace)
-    private: list[Any] = [api.page_write, api.page_score, api.page_record, api.page_candidates]
-    private.append(tracing.page_trace)
+    private: list[Any] = [
+        api.page_write,
+        api.page_score,
+        api.page_record,
+        api.page_candidates,
+        api.page_inside,
+        tracing.page_trace,
+    ]
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:

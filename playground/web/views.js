@@ -55,4 +55,12 @@ export const VIEWS = [
     exists: ({ model, source }) => source.isServer || Boolean(model.trace), // the filter's file, without a server
     load: () => import("./trace/view.js"),
   },
+  {
+    id: "inside",
+    label: "inside",
+    about: "inside_about",
+    wide: true,
+    exists: ({ source }) => source.isServer,
+    load: () => import("./inside/view.js"),
+  },
 ];

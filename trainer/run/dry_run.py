@@ -53,7 +53,7 @@ class DryRun:
         return self.start_seconds + updates + self.validations * self.validation_seconds
 
     def table(self) -> str:
-        """For people."""
+        """Return the plan and the measures as a table for people."""
         speed, minutes = self.tokens_per_step / self.seconds_per_step, self.seconds / 60
         length = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:,.1f} minutes"
         return table(
@@ -67,7 +67,7 @@ class DryRun:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the plan and the measures for programs."""
         return {
             "seconds": self.seconds,
             "steps": self.steps,
@@ -83,7 +83,7 @@ class DryRun:
 
 
 def dry_run(trainer: Trainer) -> DryRun:
-    """The plan of a run with what a few updates of it show."""
+    """Measure a few updates of a run and a validation."""
     runtime = trainer.runtime
     about = "measuring (the first update compiles)" if trainer.is_compiled else "measuring"
     steps, begin = range(WARM_UP + MEASURED), time.perf_counter()
@@ -113,7 +113,7 @@ def dry_run(trainer: Trainer) -> DryRun:
 
 
 def memory(device: torch.device) -> int:
-    """Bytes that this process holds: at most on a GPU, or in all after its updates."""
+    """Return the bytes that this process holds: at most on a GPU, or in all after its updates."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated())
     return int(psutil.Process().memory_info().rss)

@@ -24,8 +24,8 @@ from trainer.settings.corpus import Corpus
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled sample with an index."""
     settings = Corpus(source="sample", folder=str(tmp_path_factory.mktemp("data")))
-    built = build_store(settings, progress=False)
-    build_index(built, progress=False)
+    built = build_store(settings)
+    build_index(built)
     return built.folder
 
 

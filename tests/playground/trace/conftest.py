@@ -21,7 +21,7 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
         Corpus(source="sample", folder=str(home), min_tokens=0, validation_share=0.2),
         progress=False,
     )
-    build_index(store, part=30_000, progress=False)
+    build_index(store, part=30_000)
     return store
 
 
@@ -29,5 +29,5 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
 def sample_filter(sample_store: TokenStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The filter of the bundled sample. Read only."""
     file = tmp_path_factory.mktemp("filter") / "training_runs.filter"
-    build_filter(sample_store, file, progress=False)
+    build_filter(sample_store, file)
     return file

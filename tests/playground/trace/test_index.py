@@ -79,8 +79,8 @@ def test_it_finds_what_brute_force_finds_in_1000_stories(
     lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
     (tmp_path / "some.jsonl").write_text(lines, encoding="utf-8")
     settings = Corpus(source=str(tmp_path / "some.jsonl"), folder=str(tmp_path), typography=False)
-    store = build_store(settings, progress=False)
-    build_index(store, progress=False)
+    store = build_store(settings)
+    build_index(store)
     texts = [*stories_of(SHARED / "valid.jsonl", 60), *spliced(texts, 40)]
     assert held_to_brute_force(Index(store.folder), texts) > 300
 
@@ -94,8 +94,8 @@ def test_it_finds_what_brute_force_finds_of_1000_stories_in_all(tmp_path: Path) 
         folder=str(tmp_path),
         typography=False,
     )
-    store = build_store(settings, progress=False)
-    build_index(store, progress=False)
+    store = build_store(settings)
+    build_index(store)
     texts = stories_of(SHARED / "valid.jsonl", 1_000)
     assert held_to_brute_force(Index(store.folder), texts) > 4_000
 

@@ -55,7 +55,7 @@ def test_a_longer_stride_finds_every_run_that_it_promises(
     sample_store: TokenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_filter, "MOST_BYTES", 60_000)
-    about = build_filter(sample_store, tmp_path / "f", progress=False)
+    about = build_filter(sample_store, tmp_path / "f")
     assert about["stride"] > 1
     assert (tmp_path / "f").stat().st_size < 60_000
     found = RunFilter(tmp_path / "f")

@@ -24,11 +24,11 @@ Settings = Callable[..., Corpus]
 @pytest.fixture
 def store(settings: Settings, stories: list[str], tmp_path: Path) -> TokenStore:
     file = write_jsonl(tmp_path / "stories.jsonl", stories)
-    return build_store(settings(file), progress=False)
+    return build_store(settings(file))
 
 
 def test_suffixes_are_in_the_order_of_the_bytes_that_follow(store: TokenStore) -> None:
-    folder = build_index(store, part=3_000, progress=False)
+    folder = build_index(store, part=3_000)
     info = checksummed_json.loads((folder / "index.json").read_text(encoding="utf-8"))
     tokens = np.array(store.split("train"))
     assert len(info["parts"]) > 2
@@ -44,7 +44,7 @@ def test_suffixes_are_in_the_order_of_the_bytes_that_follow(store: TokenStore) -
 
 
 def test_stories_begin_where_the_one_before_has_ended(store: TokenStore) -> None:
-    folder = build_index(store, part=3_000, progress=False)
+    folder = build_index(store, part=3_000)
     starts = np.fromfile(folder / "stories.bin", "<i8")
     tokens = store.split("train")
     assert len(starts) == store.num_stories("train")
@@ -63,10 +63,10 @@ def test_a_part_grows_for_a_story_that_is_longer(tmp_path: Path) -> None:
 
 
 def test_another_index_takes_the_place_of_the_first(store: TokenStore) -> None:
-    folder = build_index(store, part=3_000, progress=False)
+    folder = build_index(store, part=3_000)
     assert verify_index(store) > 0
     assert len(list(folder.glob("suffixes-*"))) > 2
-    build_index(store, progress=False)
+    build_index(store)
     assert len(list(folder.glob("suffixes-*"))) == 1
     assert {path.name for path in store.folder.iterdir()} >= {"index", "store.json", "train"}
     assert not list(store.folder.glob("*.partial"))
@@ -75,7 +75,7 @@ def test_another_index_takes_the_place_of_the_first(store: TokenStore) -> None:
 def test_a_build_that_fails_leaves_what_was_there(
     store: TokenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = build_index(store, progress=False)
+    folder = build_index(store)
     before = (folder / "index.json").read_bytes()
 
     def full(*_: object) -> None:
@@ -83,7 +83,7 @@ def test_a_build_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr("trainer.corpus.store.suffix_array.write_suffixes", full)
     with pytest.raises(ValueError, match=r"cannot be written \(No space left on device\)"):
-        build_index(store, progress=False)
+        build_index(store)
     assert (folder / "index.json").read_bytes() == before
     assert not list(store.folder.glob("*.partial"))
 
@@ -131,10 +131,10 @@ def test_a_filter_needs_runs_and_not_too_many(
     settings: Settings, store: TokenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write_jsonl(tmp_path / "short.jsonl", ["One day, it rained.", "Tom was not happy."])
-    short = build_store(settings(file, validation_share=0.0, min_tokens=0), progress=False)
+    short = build_store(settings(file, validation_share=0.0, min_tokens=0))
     with pytest.raises(ValueError, match="no story of .* has 8 words"):
-        build_filter(short, tmp_path / "f", progress=False)
+        build_filter(short, tmp_path / "f")
     monkeypatch.setattr(run_filter, "MOST_TOKENS", 100)
     with pytest.raises(ValueError, match="use the index"):
-        build_filter(store, tmp_path / "f", progress=False)
+        build_filter(store, tmp_path / "f")
     assert not (tmp_path / "f").exists()

@@ -49,7 +49,7 @@ def words(text: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text)]
 
 
-def build_filter(store: TokenStore, file: Path, *, progress: bool = True) -> dict[str, Any]:
+def build_filter(store: TokenStore, file: Path) -> dict[str, Any]:
     """Write the filter of a store's training stories; return what its first line says.
 
     Raises:
@@ -61,7 +61,7 @@ def build_filter(store: TokenStore, file: Path, *, progress: bool = True) -> dic
             f"{store.folder} has {store.num_tokens('train'):,} training tokens, and a filter of"
             f" more than {MOST_TOKENS:,} would miss most short runs: use the index"
         )
-    runs = list(hashes(store, progress))
+    runs = list(hashes(store))
     if not any(map(len, runs)):
         raise ValueError(f"no story of {store.folder} has {RUN} words: give longer stories")
     for stride in itertools.count(1):
@@ -113,11 +113,9 @@ def packed(about: dict[str, Any], kept: np.ndarray) -> bytes:
     return gzip.compress(json.dumps(about).encode() + b"\n" + planes, mtime=0)
 
 
-def hashes(store: TokenStore, progress: bool) -> Iterator[np.ndarray]:
+def hashes(store: TokenStore) -> Iterator[np.ndarray]:
     """Yield the hashes of each training story's runs, in order, (runs,) uint32."""
-    with tqdm(
-        desc="reading", total=store.num_stories("train"), unit=" stories", disable=not progress
-    ) as bar:
+    with tqdm(desc="reading", total=store.num_stories("train"), unit=" stories") as bar:
         for story in store.stories("train"):
             yield run_hashes(words(story))
             bar.update()

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from trainer.corpus.store.build import alone
+from trainer.corpus.store.build import build_lock
 from trainer.corpus.store.token_store import TokenStore
 from trainer.corpus.tokenizer.tokenizer import FILE
 from trainer.storage import checksummed_json
@@ -37,13 +37,12 @@ PART = 2**24  # tokens
 AT_ONCE = 2**20  # positions
 
 
-def build_index(store: TokenStore, *, part: int = PART, progress: bool = True) -> Path:
+def build_index(store: TokenStore, *, part: int = PART) -> Path:
     """Write the index of a store, in place of an older one; return its folder.
 
     Args:
         store: whose training tokens are indexed.
         part: tokens of a part, about.
-        progress: show a bar.
 
     Raises:
         ValueError: pydivsufsort is not installed, or the folder cannot be written. Nothing
@@ -51,8 +50,8 @@ def build_index(store: TokenStore, *, part: int = PART, progress: bool = True) -
     """
     folder = store.folder / FOLDER
     try:
-        with alone(folder, progress), atomic_directory(folder) as partial:
-            write(store, partial, part, progress)
+        with build_lock(folder), atomic_directory(folder) as partial:
+            write(store, partial, part)
     except OSError as error:
         raise ValueError(
             f"the index {folder} cannot be written ({error.strerror or error}): make room there"
@@ -60,7 +59,7 @@ def build_index(store: TokenStore, *, part: int = PART, progress: bool = True) -
     return folder
 
 
-def write(store: TokenStore, folder: Path, part: int, progress: bool) -> None:
+def write(store: TokenStore, folder: Path, part: int) -> None:
     """Write the files of an index."""
     end, first = store.tokenizer.end_of_text, 0
     sizes: list[int] = []
@@ -70,7 +69,6 @@ def write(store: TokenStore, folder: Path, part: int, progress: bool) -> None:
         total=store.num_tokens("train"),
         unit=" tokens",
         unit_scale=True,
-        disable=not progress,
     ) as bar:
         for ids in parts(store.folder / "train" / "tokens.bin", end, part):
             name = f"suffixes-{len(sizes):03}.bin"
