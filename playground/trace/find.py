@@ -14,7 +14,7 @@ def open_tracer(path: Path) -> Tracer:
     """The index of a store, or a filter: a file, or in a model's folder.
 
     Raises:
-        ValueError: there is none, or it cannot be read.
+        ValueError: the path holds neither, or it cannot be read.
     """
     if path.is_file():
         return RunFilter(path)

@@ -19,7 +19,6 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
     home = tmp_path_factory.mktemp("data")
     store = build_store(
         Corpus(source="sample", folder=str(home), min_tokens=0, validation_share=0.2),
-        progress=False,
     )
     build_index(store, part=30_000)
     return store

@@ -24,10 +24,10 @@ def story(sample_store: TokenStore) -> str:
 def test_runs_are_marked_and_their_sources_shown(
     sample_store: TokenStore, story: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = f"{ODD} {story[:200]}"
+    text = f"{ODD}\n{story[:200]}"
     assert main(["--index", str(sample_store.folder), text, "--sources", "1"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith(f"{ODD} [{story[:60].splitlines()[0]}")
+    assert said[0] == ODD and said[1].startswith(f"[{story[:60].splitlines()[0]}")
     assert any("of stories that it has not read" in line for line in said)
     assert any(" words, in one story: " in line for line in said)
     assert any(line.startswith("  story ") and "[" in line and "]" in line for line in said)

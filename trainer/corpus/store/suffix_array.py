@@ -96,8 +96,7 @@ def write(store: TokenStore, folder: Path, part: int) -> None:
 
 def parts(file: Path, end: int, size: int) -> Iterator[np.ndarray]:
     """Yield the tokens of a file in parts that end with a story, (n,) uint16. A part has `size`
-    tokens at most, unless its first story has more. (A memory map's pages would all count as this
-    process's memory.)"""
+    tokens at most; where a story has more, twice as many are read until it ends."""
     first, wanted = 0, size
     while len(ids := np.fromfile(file, "<u2", count=wanted, offset=2 * first)):
         ends = np.flatnonzero(ids == end)
