@@ -18,6 +18,7 @@ may rely on is in docs/trace.md.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,7 @@ def write(store: TokenStore, folder: Path, part: int) -> None:
             starts.append(first + 1 + np.flatnonzero(ids == end).astype("<i8"))
             first += len(ids)
             bar.update(len(ids))
+            gc.collect()  # ctypes leaves the arrays of a part in reference cycles
     content = {"stories.bin": np.concatenate(starts)[:-1].tobytes(), FILE: store.tokenizer.content}
     for name, data in content.items():
         (folder / name).write_bytes(data)
