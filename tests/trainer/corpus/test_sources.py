@@ -1,5 +1,6 @@
 """Sources: what a name stands for, and what identifies it."""
 
+import json
 import os
 import subprocess
 import sys

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tqdm import tqdm
 
+from trainer.corpus.read.chunks import Chunk
 from trainer.corpus.read.files import find_files, shown
+from trainer.corpus.read.hub import data_set
 from trainer.corpus.read.readers import FROM_THE_DISK, Reading, read_files
-from trainer.corpus.read.sources import SAMPLE
+from trainer.corpus.read.sources import SAMPLE, open_source
 from trainer.corpus.read.text_streams import LOOK, MARKS, decoded
 from trainer.corpus.store.cleaning import RULES, Cleaner, Dropped, Rule
 from trainer.corpus.tokenizer.tokenizer import gpt2, read_tokenizer
@@ -93,6 +95,8 @@ def previews(settings: Corpus, *, progress: bool = True) -> tuple[list[str], lis
     Raises:
         ValueError: a file cannot be understood or read.
     """
+    if settings.source != "sample" and data_set(settings.source):
+        return previews_of_hub(settings, progress)
     source = str(SAMPLE) if settings.source == "sample" else settings.source
     found = find_files(source, settings.split)
     files = []
@@ -166,9 +170,40 @@ def warnings(files: list[FilePreview]) -> Iterator[str]:
 
 
 def preview_of(reading: Reading, split: str, settings: Corpus, progress: bool) -> FilePreview:
-    """Read the first stories of one file."""
-    stories = (story for chunk in reading.chunks for story in chunk.stories())
+    """What there is to say of one file."""
     details = [*reading.form.details(), *packed(reading)]
+    return look_at(shown(reading.opened.file), split, details, reading.chunks, settings, progress)
+
+
+def previews_of_hub(settings: Corpus, progress: bool) -> tuple[list[str], list[FilePreview]]:
+    """The same for a data set on the Hub, of which only the first stories are fetched."""
+    details = [("kind", "data set on the Hub")]
+    with open_source(settings) as source:
+        parts = {"train": source.train, "validation": source.validation}
+        return list(source.notes), [
+            look_at(
+                source.name,
+                split if source.validation else "",
+                details,
+                chunks(),
+                settings,
+                progress,
+            )
+            for split, chunks in parts.items()
+            if chunks is not None
+        ]
+
+
+def look_at(
+    file: str,
+    split: str,
+    details: list[tuple[str, str]],
+    chunks: Iterable[Chunk],
+    settings: Corpus,
+    progress: bool,
+) -> FilePreview:
+    """Read the first stories and clean them."""
+    stories = (story for chunk in chunks for story in chunk.stories())
     looked_at = list(
         tqdm(
             itertools.islice(stories, LOOKED_AT),
@@ -187,9 +222,7 @@ def preview_of(reading: Reading, split: str, settings: Corpus, progress: bool) -
             dropped[cleaned.reason] += 1
         else:
             kept.append(cleaned)
-    return FilePreview(
-        shown(reading.opened.file), split, details, looked_at, more, kept, changed, dropped
-    )
+    return FilePreview(file, split, details, looked_at, more, kept, changed, dropped)
 
 
 def packed(reading: Reading) -> Iterator[tuple[str, str]]:
