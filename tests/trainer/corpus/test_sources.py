@@ -175,6 +175,24 @@ def test_both_versions_from_a_hub(tmp_path: Path, stories: list[str], source: st
 
 
 @pytest.mark.process
+def test_a_data_set_of_a_hub_is_inspected(tmp_path: Path, stories: list[str]) -> None:
+    parts = {"train": stories[:70], "validation": stories[70:80]}
+    with hub.serve(parts, parts) as (address, _):
+        command = [sys.executable, "-m", "trainer.corpus", "inspect", "roneneldan/TinyStories"]
+        env = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": address}
+        done = subprocess.run(
+            [*command, "--json"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(file["split"], file["stories"]) for file in found["files"]] == [
+        ("train", 70),
+        ("validation", 10),
+    ]
+    assert found["files"][0]["details"] == [["kind", "data set on the Hub"]]
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("source", ["roneneldan/TinyStories", "gpt4"])
 @pytest.mark.parametrize(
     "without", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}]

@@ -179,19 +179,12 @@ def previews_of_hub(settings: Corpus, progress: bool) -> tuple[list[str], list[F
     """The same for a data set on the Hub, of which only the first stories are fetched."""
     details = [("kind", "data set on the Hub")]
     with open_source(settings) as source:
-        parts = {"train": source.train, "validation": source.validation}
-        return list(source.notes), [
-            look_at(
-                source.name,
-                split if source.validation else "",
-                details,
-                chunks(),
-                settings,
-                progress,
-            )
-            for split, chunks in parts.items()
-            if chunks is not None
-        ]
+        train = "train" if source.validation else ""
+        files = [look_at(source.name, train, details, source.train(), settings, progress)]
+        if source.validation:
+            chunks = source.validation()
+            files.append(look_at(source.name, "validation", details, chunks, settings, progress))
+        return list(source.notes), files
 
 
 def look_at(
