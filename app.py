@@ -4,7 +4,7 @@ It reads the command line, opens the models, and hands the page to Gradio. Notab
 nothing is sent anywhere and nothing is fetched (no telemetry, no fonts; of the Hub only a model
 that is asked for by its name), so it works without a network; the port is tried before the model
 is read, so that a slip is told at once; Gradio is imported late, so that `--help` and a missing
-Gradio are answered in a sentence.
+Gradio are answered with one message.
 """
 
 import argparse
@@ -143,7 +143,7 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
 
 def default_model() -> Path | str:
     """On a Space the Hub's model that space.json names; else the newest export under runs/, else
-    the shipped model; ValueError if there is none of them."""
+    the shipped model; ValueError if none of them exists."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
     from playground.folder.exports import exports

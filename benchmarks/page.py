@@ -1,4 +1,4 @@
-"""What a visitor of the page feels, in a real Chromium: how soon it is there, a word's card, the
+"""What a visitor of the page feels, in a real Chromium: how soon it is there, a word's popover, the
 first word of a branch, the bars while a slider moves, a key in a story of 5,000 tokens.
 
     python benchmarks/page.py [--model DIR] [--repeat 15]
@@ -162,7 +162,7 @@ def visit(page: Page, repeat: int) -> None:
     page.evaluate("writer.settings.length = 40")
     places = range(20, 20 + 5 * repeat, 5)
     page.evaluate(CARD, 10)
-    line("a word's card", [page.evaluate(CARD, k) for k in places], "ms", "100")
+    line("a word's popover", [page.evaluate(CARD, k) for k in places], "ms", "100")
     page.evaluate(BRANCH, 12)
     line("first word of a branch", [page.evaluate(BRANCH, k + 1) for k in places], "ms", "200")
     line(

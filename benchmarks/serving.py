@@ -112,19 +112,19 @@ def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
         length += (len(text) - length) // 4 * 4
 
 
-def visit(url: str, visitor: int, ask: Ask, until: float, dice: random.Random) -> Iterator[Told]:
+def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) -> Iterator[Told]:
     """One visitor's stories."""
-    time.sleep(dice.uniform(0, 2))
+    time.sleep(rng.uniform(0, 2))
     while time.perf_counter() < until:
         asked = time.perf_counter()
         first, tokens = 0.0, 0
-        for count in ask(url, visitor, dice.choice(OPENINGS), dice.randrange(2**32)):
+        for count in ask(url, visitor, rng.choice(OPENINGS), rng.randrange(2**32)):
             if count and not first:
                 first = time.perf_counter()
             tokens += count
         if tokens:
             yield Told(first - asked, tokens, max(time.perf_counter() - first, 1e-3))
-        time.sleep(dice.uniform(0, 1))
+        time.sleep(rng.uniform(0, 1))
 
 
 def crowd(url: str, ask: Ask, visitors: int, seconds: float) -> tuple[list[Told], float]:
@@ -154,7 +154,7 @@ def percentile(values: list[float], percent: float) -> float:
 
 def many_stories(url: str, app: psutil.Process, stories: int) -> None:
     """Prints the app's memory as stories go by: random settings, one in five left in the middle."""
-    dice = random.Random(0)
+    rng = random.Random(0)
     print("\nstories  memory of the app (MiB)")
     for written in range(0, stories + 1, GROUP):
         if written % 200 == 0:
@@ -163,17 +163,17 @@ def many_stories(url: str, app: psutil.Process, stories: int) -> None:
             visitors = [Client(url, verbose=False, ssl_verify=False) for _ in range(GROUP)]
         jobs = [
             visitor.submit(
-                dice.choice(OPENINGS),
-                temperature=dice.uniform(0, 2),
-                top_k=dice.randrange(201),
-                length=dice.randrange(1, 120),
-                seed=dice.randrange(2**32),
+                rng.choice(OPENINGS),
+                temperature=rng.uniform(0, 2),
+                top_k=rng.randrange(201),
+                length=rng.randrange(1, 120),
+                seed=rng.randrange(2**32),
                 api_name="/generate",
             )
             for visitor in visitors
         ]
         for job in jobs:
-            if dice.random() < 0.2:
+            if rng.random() < 0.2:
                 job.cancel()
             else:
                 job.result()

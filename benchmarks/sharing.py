@@ -73,7 +73,7 @@ def links_and_replay(model: Path, count: int) -> list[str]:
         json.dumps({"settings": vars(link.runs[0].settings), "prompt": text, "actions": [text]})
         for link, text in stories
     ]
-    print(f"\nLetters of a link, {count} stories of {LENGTH} tokens\n")
+    print(f"\nCharacters of a link, {count} stories of {LENGTH} tokens\n")
     for name, sizes in (
         ("Inkling: text, settings, seed, who wrote what, checksum", [len(one) for one in links]),
         (

@@ -3,7 +3,7 @@
 Draws are counted, not taken in a row: token t of a story uses a uniform number that is a pure
 function of (seed, t). The token is the first one at which the cumulative probability, over the
 ids from the likeliest to the least likely (equal ones by id), passes that number. So the same seed
-writes the same story alone and among others, and the same draws can be used at another temperature.
+writes the same story alone and batched, and the same draws can be used at another temperature.
 The choice itself is the core's (core/choice.c).
 """
 
@@ -70,7 +70,7 @@ def setting(
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a story: a table, one row a setting. The terminal's flags, the page's
+    """The settings of a story: a table, one row per setting. The terminal's flags, the page's
     sliders, the API's parameters, links and docs/settings.md follow from it
     (`python -m playground.settings_table` writes what the page needs).
 

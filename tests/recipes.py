@@ -25,6 +25,7 @@ def follow(recipe: str, tree: Path) -> None:
         file = tree / step["file"]
         if step["place"] is None:
             assert not file.exists()
+            file.parent.mkdir(exist_ok=True)
             file.write_text(step["code"], encoding="utf-8")
             continue
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -10,6 +10,7 @@ import ast
 import json
 import re
 import statistics
+import tokenize
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from io import StringIO
@@ -33,7 +34,7 @@ RETIRED = {  # a regular expression: the standard term
     r"\bparted\b|what parts\b": "separated by",
     r"\bgone on\b|\bgo(es)? on (from|again|bit)": "resume, continue",
     r"kept apart|keep more apart": "held out",
-    r"\b(is|are) none\b|that is none": "negate the verb: 'is not a ...'",
+    r"\b(is|are) (?-i:none)\b|that is (?-i:none)": "negate the verb: 'is not a ...'",
     r"\bno numbers?\b": "NaN or infinity, 'is not a number'",
     r"\bsight\b": "context window, 'the model can see'",
     r"told again|tells? (again|the same)": "written again, reproduced",
@@ -82,6 +83,7 @@ COMMANDS: dict[str, Callable[[list[str]], object]] = {
 }
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 OF_THE_PAST = ("LOG.md", "CHANGELOG.md")  # their entries stay as they were written
+OLD_KEYS = ("dice",)  # of stories that older versions saved
 MADE = ("corpus.md",)  # by trainer.corpus, of stories
 WORDS = re.compile(r"\S*\w\S*")
 
@@ -116,22 +118,38 @@ def page_texts() -> dict[str, str]:
     return texts
 
 
-def trainer_texts() -> dict[str, str]:
-    """The docstrings and messages of each module of the trainer."""
+def code_texts() -> dict[str, str]:
+    """The docstrings, messages and comments of each Python module."""
     texts = {}
-    for file in sorted((ROOT / "trainer").rglob("*.py")):
-        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        strings = (node.value for node in nodes if isinstance(node, ast.Constant))
-        found = (text for text in strings if isinstance(text, str))
-        texts[file.relative_to(ROOT).as_posix()] = "\n".join(found)
+    for folder in ("trainer", "playground", "benchmarks"):
+        for file in [ROOT / "app.py", *sorted((ROOT / folder).rglob("*.py"))]:
+            source = file.read_text(encoding="utf-8")
+            nodes = ast.walk(ast.parse(source))
+            strings = (node.value for node in nodes if isinstance(node, ast.Constant))
+            found = [text for text in strings if isinstance(text, str) and text not in OLD_KEYS]
+            tokens = tokenize.generate_tokens(StringIO(source).readline)
+            found += [token.string for token in tokens if token.type == tokenize.COMMENT]
+            texts[file.relative_to(ROOT).as_posix()] = "\n".join(found)
     return texts
+
+
+def script_texts() -> dict[str, str]:
+    """The page's scripts and the core, whole."""
+    folders = {"playground/web": "*.js", "playground/core": "*.[ch]"}
+    files = (file for folder, kind in folders.items() for file in (ROOT / folder).rglob(kind))
+    return {
+        file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8")
+        for file in sorted(files)
+        if "vendor" not in file.parts  # written by others
+    }
 
 
 PLACES = {
     "documents": documents,
     "help": help_texts,
     "page": page_texts,
-    "trainer": trainer_texts,
+    "code": code_texts,
+    "scripts": script_texts,
 }
 
 

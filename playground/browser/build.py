@@ -66,7 +66,7 @@ def page_of(
         address: what a link's text follows; None for the page's own address.
 
     Raises:
-        ValueError: the model is none that the page computes; one sentence.
+        ValueError: the page cannot compute the model; one sentence.
     """
     packed = pack(model, weights)
     checksum = checksum_of(packed.content)

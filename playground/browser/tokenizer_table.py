@@ -1,4 +1,4 @@
-"""A byte-level tokenizer as the page needs it: letters, merges, and how a text is parted."""
+"""A byte-level tokenizer as the page needs it: letters, merges, and how a text is split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TokenizerTable(NamedTuple):
         letters: the id of each of 256 bytes.
         merges: (merges, 2), the ids of both halves, in the order in which they are looked for.
         made: (merges,), the id that each makes.
-        added: [id, text, is silent] of tokens that are found in a text before it is parted, the
+        added: [id, text, is silent] of tokens that are found in a text before it is split, the
             longest first.
     """
 
@@ -78,7 +78,7 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
 
 
 def pattern_of(pre_tokenizer: Any) -> str | None:
-    """How a text is parted into words: "gpt2", "own", or None for another way."""
+    """How a text is split into words: "gpt2", "own", or None for another way."""
     steps = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer])
     if any(step and step.get("add_prefix_space") for step in steps):
         return None

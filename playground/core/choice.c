@@ -70,7 +70,7 @@ static int32_t row_of(const struct Head *head, int32_t id) {
   return head->unique_of ? ((const int32_t *)(uintptr_t)head->unique_of)[id] : id;
 }
 
-// Eight logits from a row on, and how many ids they have; behind the last row there are none.
+// Eight logits from a row on, and how many ids they have; behind the last row, 0.
 INLINE eight_whole some(const struct Choice *c, int32_t row, eight *logits) {
   eight_whole counts = {0};
   const int32_t left = c->rows - row;

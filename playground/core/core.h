@@ -2,7 +2,7 @@
 //
 // The same bits on every platform: sums have a fixed order (vector.h), nothing is fused or
 // reordered, and exponentials and logarithms are the core's own. A token's numbers do not depend on
-// the columns beside it, on the number of workers, or on how a story was fed.
+// the columns beside it, on the number of workers, or on how a story was prefilled.
 //
 // Memory belongs to the caller: the core allocates none. Every size in a model file is checked
 // before memory is touched.

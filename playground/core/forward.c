@@ -22,7 +22,7 @@ enum { AT_ONCE = 4, HALVES_TILES = 0, WIDE = 4 };
 enum { AT_ONCE = 4, HALVES_TILES = 1, WIDE = 2 };
 #endif
 #define INTEGERS 2048  // int8 products that 32 bits hold in four lanes
-#define LARGE 65504.0f // about from here on, times HALF_SCALE is no number
+#define LARGE 65504.0f // about from here on, times HALF_SCALE is infinite
 
 INLINE four biased(const struct Matrix *m, int32_t row, four x) { return m->bias ? x + load_four(m->bias + row) : x; }
 

@@ -4,7 +4,7 @@ step feeds of each.
 A step feeds one token of every story that is being written and, beside them, chunks of new
 prompts, so nobody waits for somebody else's prompt.
 
-A story longer than the context goes on with its newest three quarters, fed again: the model then
+A story longer than the context continues with its newest three quarters, prefilled again: the model
 sees what it was trained on, positions from 0. That window is prepared in a second slot, a few
 tokens beside each new one of the old window's last quarter, so nobody waits for it. Where the
 window begins is a function of the number of tokens alone, so a story that is stopped and continued
@@ -21,9 +21,9 @@ from playground.engine.stream import Sequence
 from playground.model.decoder import Chunk
 from playground.stories.story import Token
 
-PREFILL_CHUNK = 64  # tokens of a prompt that are fed at once
+PREFILL_CHUNK = 64  # tokens of a prompt that are prefilled at once
 PREFILL_BUDGET = 128  # tokens of prompts in one step, so that running stories go on at their pace
-REFILL_PER_STEP = 4  # tokens of the next window that are fed beside a new one; three would just do
+REFILL_PER_STEP = 4  # tokens of the next window prefilled beside a new one; three are enough
 
 
 class Batch:
@@ -58,11 +58,11 @@ class Batch:
 
     def step(self) -> None:
         """Feed every running story, and hand out what it says next."""
-        fed, refilled = self._plan()
+        running, refilled = self._plan()
         chunks = [chunk for chunk, _ in refilled]
         asks: list[Ask] = []
         found: list[tuple[Sequence, Said]] = []
-        for chunk, sequence in fed:
+        for chunk, sequence in running:
             its = self._ask(chunk, sequence)
             if its and (sequence.peeks or sequence.word):  # which only all logits can answer
                 found += self._sampler.step_with_logits(chunk, its)
@@ -81,13 +81,13 @@ class Batch:
                 token, Token
             ):  # an end, an answer or a refusal: nothing comes after it
                 sequence.count = 0
-        for _, sequence in fed:
+        for _, sequence in running:
             self._advance(sequence)
 
     def _plan(self) -> tuple[list[tuple[Chunk, Sequence]], list[tuple[Chunk, Sequence]]]:
-        """What the next step feeds: chunks of the running stories by slot, and chunks of windows
-        that come next."""
-        fed: list[tuple[Chunk, Sequence]] = []
+        """What the next step processes: chunks of the running stories by slot, and chunks of the
+        windows that come next."""
+        running: list[tuple[Chunk, Sequence]] = []
         refilled: list[tuple[Chunk, Sequence]] = []
         budget = PREFILL_BUDGET
         for sequence in list(self.running):
@@ -102,12 +102,12 @@ class Batch:
             elif refill := self._refill(sequence):
                 refilled.append((refill, sequence))
             assert sequence.slot is not None
-            fed.append((Chunk(sequence.slot, sequence.num_cached, ids), sequence))
-        fed.sort(key=lambda one: one[0].slot)
-        return fed, refilled
+            running.append((Chunk(sequence.slot, sequence.num_cached, ids), sequence))
+        running.sort(key=lambda one: one[0].slot)
+        return running, refilled
 
     def _ask(self, chunk: Chunk, sequence: Sequence) -> list[Ask]:
-        """What is asked about a story's chunk; notes it there, and that the chunk is fed."""
+        """What is asked about a story's chunk; notes it there, and that the chunk is processed."""
         known = sequence.first + sequence.num_cached  # index of its first token
         sequence.num_cached += len(chunk.ids)
         end = known + len(chunk.ids)  # one more than the index of its last

@@ -124,7 +124,7 @@ class Engine:
         completes_word: bool = False,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
-        """Go on from the tokens of a story and what a person typed after them.
+        """Continue the tokens of a story and what a person typed after them.
 
         The stream gives the record of the typed tokens first, then `settings.length` new ones.
 
@@ -340,7 +340,7 @@ class Engine:
         of_prompt: int = 0,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
-        """Go on from a story and some tokens after it, which a person chose. The draws go on from
+        """Continue a story and some tokens after it, which a person chose. The draws continue at
         `position`, which is the number of tokens in the story unless it is given."""
         known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
         ids = [self.storyteller.start, *known]
@@ -416,7 +416,7 @@ class Engine:
         return network
 
     def _admit(self) -> bool:
-        """Let stories join and leave; wait while there are none. False when the engine closes."""
+        """Let stories join and leave; wait while no story runs. False when the engine closes."""
         batch = self._batch
         with self._wake:
             while True:

@@ -82,7 +82,7 @@ class Replay:
 
     @property
     def verdict(self) -> str:
-        """In one sentence."""
+        """Whether the story was reproduced, as one sentence."""
         if not self.has_model_tokens:
             return "A person wrote all of this: there is nothing to reproduce."
         teller = "" if self.is_same_model else f"Told by another model ({self.name}): "

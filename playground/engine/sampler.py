@@ -19,7 +19,7 @@ from playground.model.decoder import Chunk, Decoder
 from playground.sampling import NUMBERED, Settings
 from playground.stories.story import Alternative, Token
 
-NOT_FINITE = "the model computed what is no number here: export it again, or open another one."
+NOT_FINITE = "the model computed NaN or infinity here: export it again, or open another one."
 NOTHING_MAY_COME = "no token may come next: take some words off banned_words."
 NOTHING = np.array([], dtype=np.int32)
 Said = Token | NextTokens | ValueError | None

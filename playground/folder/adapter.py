@@ -18,7 +18,7 @@ def base_of(adapter: Path, given: str | Path | None) -> Path:
     """The folder of an adapter's base: the one that is given, or the one that the adapter names.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the adapter names no base model.
     """
     named = read_json(adapter / ADAPTER).get("base_model_name_or_path")
     if given is None and not (isinstance(named, str) and named):

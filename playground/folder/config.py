@@ -206,7 +206,7 @@ def suppressed_of(folder: Path, name: str, ids: range) -> tuple[int, ...]:
 
 
 def says_none(folder: Path) -> bool:
-    """Whether a folder says of the end that there is none, and does not just leave it out."""
+    """Whether a folder says that the model has no end token, rather than leaving it out."""
     return any(
         "eos_token_id" in read_json(folder / name)
         for name in ("generation_config.json", "config.json")

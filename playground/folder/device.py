@@ -96,7 +96,7 @@ def lowest_capability() -> tuple[int, int]:
 
 
 def why_not_used() -> str | None:
-    """Why a card that is there is not used, and the way out; None where there is nothing to say."""
+    """Why a GPU of this machine is not used, and the remedy; None where there is nothing to say."""
     if "SPACES_ZERO_GPU" in os.environ or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return None
     wheels = "cu130" if sys.platform == "win32" else "cu126"
@@ -123,7 +123,7 @@ def why_not_used() -> str | None:
 
 
 def introduction(device: str, asked: str) -> str:
-    """One line on where stories are written, and why not on a card that is there, unless the CPU
+    """One line on where stories are written, and why not on a GPU of this machine, unless the CPU
     was asked for."""
     if device != "cpu":
         import torch

@@ -28,7 +28,7 @@ def fetch(name: str) -> Path:
     """The folder of a repository, from the cache or fetched.
 
     Raises:
-        ValueError: there is no such model, or the Hub cannot be reached; one sentence.
+        ValueError: the Hub does not have the model or cannot be reached; one sentence.
     """
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 

@@ -162,7 +162,7 @@ class ModelFolder:
         return self._ids_after_mark("a") not in (None, self._ids("a"))
 
     def _ids_after_mark(self, text: str) -> list[int] | None:
-        """The ids of a text after another; None if it cannot be parted from what is before."""
+        """The ids of a text after another; None if it cannot be separated from the text before."""
         for mark in MARKS:
             before, both = self._ids(mark), self._ids(mark + text)
             if before and both[: len(before)] == before:

@@ -1,7 +1,7 @@
 """What a person may name as a model, and the folder that is meant by it.
 
 A model folder, a run of the trainer (its export is meant), a LoRA adapter (adapter.py), or a
-repository on the Hub (hub.py). What is in another form is refused in a sentence that says how to
+repository on the Hub (hub.py). What is in another form is refused with a message that says how to
 convert it; nothing is opened that could run code, which a pickle can.
 """
 
@@ -20,7 +20,7 @@ def find_folder(name: str | Path) -> Path:
     """The folder of a model or an adapter.
 
     Raises:
-        ValueError: there is none, or it is in a form that is not opened; one sentence.
+        ValueError: the model does not exist, or has a form that is not opened; one sentence.
     """
     path = Path(name)
     if path.is_dir():

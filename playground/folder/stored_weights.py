@@ -110,7 +110,7 @@ def check_weights(folder: Path, weights: StoredWeights, *, is_quantized: bool = 
             continue
         weight = weights[name]
         if not np.isfinite(weight).all():
-            raise ValueError(f"{folder}: {name} holds what is no number: export the model again.")
+            raise ValueError(f"{folder}: {name} holds NaN or infinity: export the model again.")
         if weight.ndim > 1 and is_weight(name):
             matrices += 1
             constant += [name] if is_constant(weight) else []

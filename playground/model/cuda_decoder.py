@@ -4,8 +4,8 @@
 - A step feeds one token of many stories at once, and chunks of new prompts beside them. It has a
   fixed number of rows and is recorded (cuda_graph.py), with attention of a few sizes: products cost
   one row what they cost all of them, attention does not.
-- A row's result does not depend on the rows beside it, so that a story is the same to the bit alone
-  and among others: each row attends by itself, and a key that it may not see adds an exact zero.
+- A row's result does not depend on the rows beside it, so that a story has the same bits alone
+  and batched: each row attends by itself, and a key that it may not see adds an exact zero.
 - The cache holds each story's keys and values in a slot of its own; rotary positions are applied
   before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
 - All of it runs in fp32. The choice of a token is the core's, on the CPU, from the logits of the

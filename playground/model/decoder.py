@@ -17,7 +17,7 @@ from playground.sentences import first_line
 
 @dataclass
 class Chunk:
-    """Tokens that one story is fed: `ids` at `slot` from position `start` on. `asked` are the
+    """Tokens of one story to process: `ids` at `slot` from position `start` on. `asked` are the
     offsets of those whose next token is asked about."""
 
     slot: int
@@ -71,8 +71,8 @@ def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decode
     transformers. `workers`: threads of the core; None for one per processor core.
 
     Raises:
-        ValueError: weights are missing or of another shape, or the model is none that writes
-            stories; one sentence.
+        ValueError: weights are missing or of another shape, or the model does not
+            write text; one sentence.
     """
     try:
         if family_of(storyteller.config) is None:

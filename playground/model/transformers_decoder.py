@@ -55,7 +55,7 @@ class TransformersDecoder(Decoder):
         """See `decoder.Decoder`."""
         self.context = context
         self._caches: list[Any] = [self._new_cache() for _ in range(slots)]
-        self._held: list[list[int]] = [[] for _ in range(slots)]  # ids that a cache was fed
+        self._held: list[list[int]] = [[] for _ in range(slots)]  # ids that a cache holds
 
     def logits(self, chunks: list[Chunk]) -> np.ndarray:
         """See `decoder.Decoder`."""

@@ -75,7 +75,7 @@ def sentences(name: str) -> Iterator[None]:
 
 
 def refusal(problem: HfHubHTTPError, name: str) -> str:
-    """The sentence of an answer that is none."""
+    """The message for an answer that is an error."""
     answer = problem.response
     status = answer.status_code
     wait = answer.headers.get("retry-after", "")
@@ -89,7 +89,7 @@ def refusal(problem: HfHubHTTPError, name: str) -> str:
 
 
 def check_login(api: HfApi, name: str) -> str:
-    """The account that is logged in; ValueError if there is none or it cannot write."""
+    """The account that is logged in; ValueError if nobody is logged in or it cannot write."""
     with sentences(name):
         account = api.whoami()
     rights = account.get("auth", {}).get("accessToken", {}).get("role")

@@ -64,7 +64,7 @@ def model_card(text: str, name: str, samples: list[tuple[str, str]]) -> str:
     body = card.text.replace('"this folder"', f'"{name}"').rstrip("\n")
     if samples and SAMPLES_HEADING not in body:
         parts = [f"**{said}**\n\n{quoted(story)}" for said, story in samples]
-        body += f"\n\n{SAMPLES_HEADING}\n\nThe first try of each, unpicked.\n\n" + "\n\n".join(
+        body += f"\n\n{SAMPLES_HEADING}\n\nThe first try of each, not picked.\n\n" + "\n\n".join(
             parts
         )
     card.text = body + "\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playground.publish.staging import Staging
 
-DESCRIPTION = "A tiny model writes stories and shows every word's odds"  # 60 letters at most
+DESCRIPTION = "A tiny model writes stories and shows every word's odds"  # 60 characters at most
 DESCRIPTION_MAX = 60
 WANTED = re.compile(
     r"app\.py|LICENSE"
@@ -32,7 +32,7 @@ class Target:
     Attributes:
         hardware: as the Hub calls it.
         needs: what requirements.txt lists besides the project's own.
-        cost: what it takes today, in a sentence.
+        cost: what it takes today, one sentence.
     """
 
     hardware: str

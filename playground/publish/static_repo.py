@@ -19,7 +19,7 @@ def stage(name: str, export: str, model: str, weights: str) -> Staging:
         weights: "fp16" or "int8".
 
     Raises:
-        ValueError: the model is none that the page computes; one sentence.
+        ValueError: the page cannot compute the model; one sentence.
     """
     # They import PyTorch and transformers, which takes seconds: a slip is told before.
     from playground.browser.build import page_of
@@ -55,8 +55,8 @@ models:
 
 # A tiny storyteller
 
-Begin a story, and a small model goes on, in your own browser: nothing that you write leaves it.
-Every word shows its odds; choose another one, and the story turns there. After the first visit the
+Begin a story, and a small model continues it in your own browser: nothing that you write leaves it.
+Every word shows its odds; choose another, and a new branch begins there. After the first visit the
 page opens without a connection too. The model is [{model}](https://huggingface.co/{model}), made
 with Inkling.
 """

@@ -65,7 +65,7 @@ def files(run: Path) -> list[dict[str, Any]]:
 
 
 def file(run: Path, name: str) -> Path:
-    """The path of such a file; Missing where there is none."""
+    """The path of such a file; Missing where it is missing."""
     if name not in [one["name"] for one in files(run)]:
         raise Missing(f"there is no file {name[:64]!r} of {run.name}: export it first.")
     return run / folder.OWN / "files" / name

@@ -37,8 +37,8 @@ def checked_name(name: Any) -> str:
     """The name of a run; Refused for anything else."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise Refused(
-            f"{str(name)[:40]!r} cannot be the name of a run: give 1 to 64 letters, digits, dots, "
-            "hyphens and underscores, the first of them a letter or a digit."
+            f"{str(name)[:40]!r} cannot be the name of a run: give 1 to 64 characters: "
+            "letters, digits, dots, hyphens and underscores, the first of them a letter or a digit."
         )
     return name
 
@@ -110,7 +110,7 @@ def open_plain(path: Path) -> int:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty where there is none, or a link, or something too large."""
+    """The JSON object in a file; empty where it is missing, a link, or something too large."""
     try:
         with os.fdopen(open_plain(path), "rb") as file:
             content = file.read(JSON_MAX + 1)

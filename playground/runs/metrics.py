@@ -46,7 +46,7 @@ class Tail:
 
     Attributes:
         lines: the oldest first.
-        time: when the file was written to, in seconds since 1970; 0 where there is none.
+        time: when the file was written to, in seconds since 1970; 0 where it is missing.
     """
 
     def __init__(self, file: Path) -> None:

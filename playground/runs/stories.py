@@ -55,8 +55,8 @@ class StorySets:
         """The folder of a set, which need not be there; Refused for what is not a name."""
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise Refused(
-                f"{str(name)[:40]!r} cannot be the name of stories: give 1 to 64 letters, digits, "
-                "dots, hyphens and underscores, the first of them a letter or a digit."
+                f"{str(name)[:40]!r} cannot be the name of stories: give 1 to 64 characters: "
+                "letters, digits, dots, hyphens and underscores, the first a letter or a digit."
             )
         place = self.folder / name
         if place.is_symlink() or self.folder.is_symlink():
@@ -121,7 +121,7 @@ class StorySets:
             partial.unlink(missing_ok=True)
 
     def delete(self, name: Any, again: Any) -> None:
-        """Delete a set; Refused where `again` is not its name, Missing where there is none."""
+        """Delete a set; Refused where `again` is not its name, Missing where it is missing."""
         place = self.path(name)
         if not place.is_dir():
             raise Missing(f"there are no stories {name!r} any more.")

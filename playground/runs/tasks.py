@@ -135,7 +135,7 @@ class Tasks:
             task.state = CANCELLED if task.is_cancelled else FAILED
 
     def get(self, number: str) -> Task:
-        """A task by its id; Missing where there is none."""
+        """A task by its id; Missing where it is missing."""
         if number not in self.tasks:
             raise Missing("there is no such task any more: ask for it again.")
         return self.tasks[number]

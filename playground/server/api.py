@@ -170,8 +170,8 @@ class Api:
         model: str | None = None,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
-        """The record of a story that turns at one of its tokens: what is before stays, another
-        token stands there, and the model goes on from it.
+        """The record of a story that branches at one of its tokens: what is before stays, another
+        token takes its place, and the model continues.
 
         Args:
             story: a record, as `score` and this endpoint give it, or its JSON text.
@@ -202,7 +202,7 @@ class Api:
     async def page_write(
         self, asked: dict[str, Any], request: gr.Request | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Go on from a story in one or several ways: messages of new (text, surprise, id)."""
+        """Continue a story in one or several ways: messages of new (text, surprise, id)."""
         with refusals(), ExitStack() as held:
             engine, ids, text = self.story_of(asked)
             settings, seeds = settings_of(asked)
@@ -212,8 +212,8 @@ class Api:
             if token_id is None and not begins_with:
                 seam = engine.seam(text, begins=not ids, completes_word=True)
             typed = engine.encode(seam.bare, begins=not ids) if token_id is None else [token_id]
-            # What a person wrote before the model's first token is no part of what is drawn: the
-            # same seed tells the same story here as in the terminal, and from a link.
+            # What a person wrote before the model's first token is not drawn: the
+            # same seed writes the same story here as in the terminal, and from a link.
             opening = whole(asked.get("opening", -1), "opening", -1)
             if opening < 0:
                 opening = len(ids) + len(typed)
@@ -381,7 +381,7 @@ def whole(value: Any, name: str, least: int = 0) -> int:
 
 
 def checked_text(text: Any) -> str:
-    """A text of a length that a page can carry; ValueError if it is none."""
+    """A text of a length that a page can carry; ValueError if it is something else."""
     if not isinstance(text, str):
         raise ValueError("The prompt must be text.")
     if len(text) > PROMPT_MAX:

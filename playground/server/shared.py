@@ -76,7 +76,7 @@ class SharedStories:
         return HTMLResponse(page, status, {"cache-control": "no-cache"})
 
     async def picture(self, request: Request) -> Response:
-        """The preview's picture, drawn once; what cannot be done is answered in a sentence."""
+        """The preview's picture, drawn once; what cannot be done is answered with a message."""
         link = request.path_params["link"]
         try:
             data = self.pictures.get(link)

@@ -102,7 +102,7 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     def complaint(self, path: str, body: bytes) -> str:
-        """What is wrong with a call, in a sentence; Gradio would print its body and a traceback."""
+        """What is wrong with a call, one sentence; Gradio would print its body and a traceback."""
         by_name = CALL_BY_NAME.search(path)
         if by_name is not None and by_name[1] in self.endpoints:
             return complaint_by_name(by_name[1], self.endpoints[by_name[1]], body)

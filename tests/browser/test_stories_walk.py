@@ -77,7 +77,7 @@ class Walk(RuleBasedStateMachine):
         self.context = self.browser.new_context(locale="en-GB", bypass_csp=True)
         self.context.set_default_timeout(20_000)
         self.context.add_init_script(UNRELIABLE)
-        self.context.route("**/web/start_server.json", self.answer_start)
+        self.context.route("**/web/start.json", self.answer_start)
         self.context.route("**/web/s*.js", self.answer_script)
         self.tabs: list[Page] = []
         self.open_tab()

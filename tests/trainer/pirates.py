@@ -16,14 +16,14 @@ ENDS = [
 
 def pirate_story(number: int) -> str:
     """A story that only this number has."""
-    dice = random.Random(f"pirates {number}")
-    captain, ship = dice.choice(CAPTAINS), dice.choice(SHIPS)
-    thing, place, call = dice.choice(THINGS), dice.choice(PLACES), dice.choice(CALLS)
-    days = dice.randrange(2, 90)
+    rng = random.Random(f"pirates {number}")
+    captain, ship = rng.choice(CAPTAINS), rng.choice(SHIPS)
+    thing, place, call = rng.choice(THINGS), rng.choice(PLACES), rng.choice(CALLS)
+    days = rng.randrange(2, 90)
     return (
         f"{captain} sailed the seven seas on {ship} for {days} days. One morning the lookout "
         f'cried, "{call}! I see land!" The crew rowed to the shore and dug a deep hole {place}. '
-        f'"{dice.choice(CALLS)}, what a treasure!" said {captain}. It was {thing}! But '
-        f"{dice.randrange(2, 20)} sharks swam around the boat. {captain} threw them a barrel of "
-        f"fish, and the sharks went away. {dice.choice(ENDS)}"
+        f'"{rng.choice(CALLS)}, what a treasure!" said {captain}. It was {thing}! But '
+        f"{rng.randrange(2, 20)} sharks swam around the boat. {captain} threw them a barrel of "
+        f"fish, and the sharks went away. {rng.choice(ENDS)}"
     )

@@ -26,7 +26,7 @@ STEPS = 20
 TOLERANCE = 1e-4
 
 # All that the numbers depend on, so that another default or preset does not move them. No dropout:
-# its dice are not the same on every processor.
+# its draws are not the same on every processor.
 PINNED = (
     "--corpus.source sample --corpus.validation_share 0.05 --corpus.special drop"
     " --corpus.lower_case false --corpus.min_tokens 8 --corpus.max_tokens 0"

@@ -124,13 +124,13 @@ def check_kills(
     kind: Kind, moments: list[int], steps: int, corpus: list[str], folder: Path, seed: str
 ) -> None:
     """Kill a run of `steps` updates at `moments`, and compare it with one that is left alone."""
-    dice, settings = random.Random(seed), [*corpus, "--optim.steps", str(steps)]
+    rng, settings = random.Random(seed), [*corpus, "--optim.steps", str(steps)]
     whole, killed = folder / "whole", folder / "killed"
     Run(kind, settings, whole).finish()
     for step in moments:
         run = Run(kind, settings, killed)
         run.wait_for(step)
-        time.sleep(dice.uniform(0, LONGEST_PAUSE))
+        time.sleep(rng.uniform(0, LONGEST_PAUSE))
         run.kill()
         if is_complete(killed / "export"):  # it was done before the kill: this process had to wait
             break

@@ -5,10 +5,10 @@
     python -m trainer.corpus inspect STORE [--write FILE.md]
     python -m trainer.corpus verify STORE
 
-`inspect FILE` says how files or folders of stories are understood, what the rules make of them, and
-shows three stories; with --json for programs, an object a line. `build` makes the token store that
-a run with the same settings would make, or finds it. `inspect STORE` prints its data card, and
-writes it with a picture beside it. `verify` rereads every checksum.
+`inspect FILE` says how files or folders of stories are read, what the rules make of them, and
+shows three stories; with --json for programs, an object per line. `build` makes the token store
+that a run with the same settings would make, or finds it. `inspect STORE` prints its data card,
+and writes it with a picture beside it. `verify` rereads every checksum.
 """
 
 from __future__ import annotations

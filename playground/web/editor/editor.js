@@ -159,7 +159,7 @@ export class Editor {
     return pieces.find((piece) => piece.span === span)?.k ?? -1;
   }
 
-  // Shows tokens; those before `unseen` are out of the model's sight. What is there already stays. While
+  // Shows tokens; those before `unseen` are outside the context window. What is there already stays. While
   // a character is composed, nothing is shown: it would be wiped.
   show(tokens, unseen = 0) {
     this.waiting = null;
@@ -333,7 +333,7 @@ export class Editor {
     this.reveal();
   }
 
-  // Scrolls the caret into sight, as a browser does for the edits that it makes by itself.
+  // Scrolls the caret into view, as a browser does for the edits that it makes by itself.
   reveal() {
     const { focusNode, focusOffset } = getSelection();
     const range = document.createRange();
@@ -370,7 +370,7 @@ export class Editor {
     return this.paragraphs.at(-1).element.lastChild;
   }
 
-  // Keeps the end in sight while words come, if it was in sight.
+  // Keeps the end in view while words come, if it was in view.
   follow(wasInSight) {
     if (wasInSight) this.end.scrollIntoView?.({ block: "nearest" });
   }

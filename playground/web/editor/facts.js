@@ -1,7 +1,5 @@
-// What is known of a model: what kind it is in a sentence for a child, and a row of name, value and meaning
+// What is known of a model: what kind it is for a child, and a row of name, value and meaning
 // for each fact.
-
-import { showLearning } from "./learning.js";
 
 export function showFacts(writer) {
   const { model, language } = writer;
@@ -19,5 +17,4 @@ export function showFacts(writer) {
   writer.part("facts").replaceChildren(...rows);
   const count = model.stories?.toLocaleString(language.code);
   writer.part("kind").textContent = language.say(count ? "kind_of_stories" : "kind_other", { n: count });
-  showLearning(writer);
 }

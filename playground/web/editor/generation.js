@@ -46,7 +46,7 @@ export class Generation {
     await this.write(wish, { doc, tokenId });
   }
 
-  // Another word where the card is: the story turns there, and the branch before stays.
+  // Another word where the card is: a branch begins there, and the one before stays.
   async turn(k, row) {
     if (this.writer.writing) return;
     const wish = this.writer.panel.wish();

@@ -5,6 +5,7 @@ import { placesBar } from "../places.js";
 import { levelBounds, percent } from "../sampling/odds.js";
 import { PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";
+import { VIEW } from "./look_closer.js";
 import { STORIES } from "./stories_panel.js";
 
 const slider = ({ name, low, high, step }) => `
@@ -135,12 +136,12 @@ export const PAGE = `
     </div>
     <p class="hint" data-part="kind"></p>
     <details class="about"><summary data-text="about"></summary><dl data-part="facts"></dl></details>
-    <details class="about" data-part="learning"><summary data-text="learning"></summary>
-      <input type="range" id="ink-stage" min="0" max="1" value="0" data-label="learning">
-      <output for="ink-stage" class="hint" data-part="stage-tokens"></output>
-      <p lang="en" data-part="stage-story"></p>
-    </details>
+    <section class="closer" aria-labelledby="ink-closer">
+      <h2 id="ink-closer" data-text="look_closer"></h2>
+      <ul data-part="views"></ul>
+    </section>
     <p class="hint" data-text="keys"></p>
     <p class="hint" data-part="api"><a href="web/api.html" data-text="api"></a></p>
   </aside>
+  ${VIEW}
 </main>`;

@@ -1,4 +1,4 @@
-// A word's card: what could have stood in its place, beside the word.
+// The popover of a word: what could have stood in its place, beside the word.
 
 import { Bars, label } from "../sampling/bars.js";
 import { distribution, percent } from "../sampling/odds.js";

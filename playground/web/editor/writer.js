@@ -21,6 +21,7 @@ import { Frame } from "./frame.js";
 import { Generation } from "./generation.js";
 import { UndoHistory } from "./history.js";
 import { Language } from "./language.js";
+import { LookCloser } from "./look_closer.js";
 import { PAGE } from "./layout.js";
 import { NextWord } from "../sampling/next_word.js";
 import { Reading } from "./reading.js";
@@ -81,6 +82,7 @@ export class Writer extends HTMLElement {
     }
     this.nextWord.show();
     this.card.refresh();
+    this.views.changed();
   }
 
   // A sentence for the bars where the core did not load; else empty.
@@ -125,6 +127,7 @@ export class Writer extends HTMLElement {
       rename: (id, name) => this.stories.change((doc) => tree.renamed(doc, id, name)),
       prune: (id) => this.stories.change((doc) => tree.pruned(doc, id)),
     });
+    this.views = new LookCloser(this, { list: this.part("views"), place: this.part("view") }, this.givenToViews());
     for (const model of this.models) this.field("model").append(new Option(model.name, model.name));
     this.part("models").hidden = this.models.length < 2;
     this.part("api").hidden = !api;
@@ -138,6 +141,38 @@ export class Writer extends HTMLElement {
     document.addEventListener("visibilitychange", () => document.hidden && this.store.flush());
     this.appearance = new Appearance(this);
     this.appearance.showWords();
+  }
+
+  // What a view sees of the page (views.js).
+  givenToViews() {
+    const writer = this;
+    return {
+      get tokens() {
+        return writer.tokens;
+      },
+      get ids() {
+        return tree.knownTokens(writer.tokens).map((token) => token.i);
+      },
+      get text() {
+        return tree.textOf(writer.tokens);
+      },
+      get writing() {
+        return Boolean(writer.writing);
+      },
+      get model() {
+        return writer.model;
+      },
+      get settings() {
+        return writer.settings;
+      },
+      get core() {
+        return writer.core;
+      },
+      models: writer.models,
+      source: writer.source,
+      language: writer.language,
+      say: (sentence) => writer.say(sentence),
+    };
   }
 
   // What a person does
@@ -165,6 +200,7 @@ export class Writer extends HTMLElement {
     else if (action === "compare") this.choices.compare();
     else if (action === "close-card") this.card.close(true);
     else if (action === "close-choices") this.choices.close();
+    else if (action === "close-view") this.views.close();
     else if (action === "night") this.appearance.setNight(!this.appearance.night);
     else if (action === "language") this.appearance.nextLanguage();
   }
@@ -179,6 +215,7 @@ export class Writer extends HTMLElement {
     } else if (name === "model" && event.type === "change") this.changeModel();
     else this.panel.change(name, event.target);
     this.nextWord.show();
+    this.views.changed();
     this.keep();
   }
 
@@ -205,6 +242,7 @@ export class Writer extends HTMLElement {
     else if (this.sharePanel.isOpen) this.sharePanel.close();
     else if (this.storiesPanel.isOpen) this.storiesPanel.close();
     else if (this.choices.isOpen) this.choices.close();
+    else if (this.views.isOpen) this.views.close();
     else if (this.reading.isOn) this.reading.stop();
     else if (this.odds && !this.sheet.looking) this.look();
     else return false;
@@ -318,7 +356,7 @@ export class Writer extends HTMLElement {
     this.look(on);
   }
 
-  // A word's card; it is never over the panel that shares the story.
+  // The popover of a word; it is never over the panel that shares the story.
   lookAt(k, opened) {
     if (opened) this.sharePanel.close();
     if (!this.sharePanel.isOpen) this.card.open(k, opened);
@@ -426,6 +464,7 @@ export class Writer extends HTMLElement {
     this.sheet.show(tokens, unseen);
     this.classList.toggle("empty", !tokens.length);
     this.sheet.follow(inSight);
+    this.views.changed();
     const meter = this.field("context");
     meter.max = context || 1;
     meter.value = Math.min(tokens.length - unseen, context);

@@ -27,7 +27,7 @@ export class SettingsPanel {
     this.show();
   }
 
-  // The settings as they are asked for, or null with a word on the page if the seed is none.
+  // The settings as they are asked for, or null with a message on the page if the seed is not a number.
   wish() {
     if (this.field("fresh").checked) {
       const seed = newSeed();

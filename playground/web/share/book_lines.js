@@ -1,4 +1,4 @@
-// The lines of a book: links that others sent, one a line, after it perhaps the name of who wrote the story.
+// The lines of a book: links that others sent, one per line, after it perhaps the name of who wrote the story.
 
 const AROUND =
   /^[\s<>()[\]{}"'`*_.,;:|\u00ab\u00bb\u2018-\u201f\u2013\u2014-]+|[\s<>()[\]{}"'`*_,;:|\u00ab\u00bb\u2018-\u201f\u2013\u2014-]+$/g;

@@ -347,7 +347,7 @@ export class SharePanel {
     return found;
   }
 
-  // Links that others sent: one a line, after it perhaps the name of who wrote it. A line that is not a link stays in
+  // Links that others sent: one per line, after it perhaps the name of who wrote it. A line that is not a link stays in
   // the field, and the others are taken.
   async addLinks() {
     const { good, bad } = linesOf(this.field("book-links").value, await this.writer.sharing.reader());

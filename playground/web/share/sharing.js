@@ -152,7 +152,7 @@ export class Sharing {
   }
 
   // The story of a book's entry for other people: of a `link`, or of a `story` that no link holds. Throws an Error
-  // with a sentence where no model here reads it.
+  // with a message where no model here reads it.
   async storyOf({ link: written = "", story = null, title, author }) {
     const found = story ? { text: "", link: story } : (await this.reader())(written),
       { text, link } = found;

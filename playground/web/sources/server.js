@@ -11,6 +11,7 @@ export class Server {
   // `root`: address of the Gradio app, with a slash at its end.
   constructor(root) {
     this.root = root;
+    this.isServer = true;
     /** @type {Source["onWait"]} */
     this.onWait = () => {};
   }

@@ -300,7 +300,7 @@ export function openingLength(tokens) {
   return first < 0 ? -1 : first;
 }
 
-// Tokens that have slid out of the sight of a model with this context: whole quarters of it, as in
+// Tokens that have left the context window of a model: whole quarters of it, as in
 // engine/batch.py. One token before the story, its start, is in the context too.
 export function outOfSight(count, context) {
   const step = Math.max(1, Math.floor(context / 4));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import threading
 from collections.abc import Iterator
@@ -17,13 +18,15 @@ from tests.paths import ROOT
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
-    """component.html, playground/web with the core below web/, and tests/web below tests/."""
+    """component.html, a web folder with the core below web/, and tests/web below tests/."""
+
+    web = WEB
 
     def translate_path(self, path: str) -> str:
         name = path.split("?")[0].lstrip("/")
         if name == "web/sampling/core.wasm":
             return str(CORE)
-        for start, folder in (("web/", WEB), ("tests/", ROOT / "tests" / "web")):
+        for start, folder in (("web/", self.web), ("tests/", ROOT / "tests" / "web")):
             if name.startswith(start):
                 return str(folder / name.removeprefix(start))
         return str(Path(__file__).with_name("component.html"))
@@ -32,13 +35,21 @@ class Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
-def files() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+@contextlib.contextmanager
+def serving(web: Path) -> Iterator[str]:
+    """Serve the component of a web folder and yield its address."""
+    handler = type("FilesOfFolder", (Files,), {"web": web})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def files() -> Iterator[str]:
+    with serving(WEB) as address:
+        yield address
 
 
 @pytest.fixture

@@ -115,10 +115,9 @@ def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
 
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
-    part = page.locator('[data-part="learning"]')
-    part.locator("summary").click()
-    slider, story = part.get_by_role("slider"), part.locator('[data-part="stage-story"]')
-    tokens = part.locator("output")
+    button(page, "Wie das Modell schreiben lernte").click()
+    part = page.locator(".view-learning")
+    slider, story, tokens = part.get_by_role("slider"), part.locator("p"), part.locator("output")
     expect(story).to_have_text("Once <b>ttt")  # text, no markup
     expect(tokens).to_have_text("Derselbe Anfang, nachdem das Modell 4.096 Tokens gelesen hatte:")
     slider.press("ArrowRight")
@@ -130,8 +129,9 @@ def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
     expect(story).to_have_text("Once there was")
     page.locator("#ink-model").select_option("other")  # of which nothing is known
     expect(part).to_be_hidden()
+    expect(button(page, "How the model learned to write")).to_be_hidden()
     page.locator("#ink-model").select_option("tiny")
-    expect(story).to_be_visible()
+    expect(button(page, "How the model learned to write")).to_be_visible()
 
 
 @on_both_screens
@@ -141,9 +141,10 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
     check("empty")
-    page.get_by_text("How the model learned to write").click()
+    button(page, "How the model learned to write").click()
     expect(page.get_by_role("slider", name="How the model learned to write")).to_be_visible()
     check("learned")
+    page.keyboard.press("Escape")
     write(page, length=20)
     check("written")
     page.get_by_text("More", exact=True).click()

@@ -142,17 +142,17 @@ def test_closing_the_engine_ends_streams_and_its_thread(storyteller: ModelFolder
     engine.close()  # twice does no harm
 
 
-def random_settings(dice: random.Random, seed: int) -> Settings:
+def random_settings(rng: random.Random, seed: int) -> Settings:
     return Settings(
-        temperature=dice.choice([0, 0.5, 1, 2]),
-        top_k=dice.choice([0, 1, 5, 40, 100, 200]),
-        top_p=dice.choice([0, 0.3, 0.9, 1]),
-        min_p=dice.choice([0, 0, 0.1, 1]),
-        repetition_penalty=dice.choice([1, 1, 0.5, 1.3, 2]),
-        length=dice.choice([1, 2, 10, 40, 90]),
+        temperature=rng.choice([0, 0.5, 1, 2]),
+        top_k=rng.choice([0, 1, 5, 40, 100, 200]),
+        top_p=rng.choice([0, 0.3, 0.9, 1]),
+        min_p=rng.choice([0, 0, 0.1, 1]),
+        repetition_penalty=rng.choice([1, 1, 0.5, 1.3, 2]),
+        length=rng.choice([1, 2, 10, 40, 90]),
         seed=seed,
-        banned_words=dice.choice([(), (), ("the",), ("Tom", "fox", "🦊", "unhappily ever")]),
-        stop_at_end=dice.choice([True, False]),
+        banned_words=rng.choice([(), (), ("the",), ("Tom", "fox", "🦊", "unhappily ever")]),
+        stop_at_end=rng.choice([True, False]),
     )
 
 
@@ -160,7 +160,7 @@ def random_settings(dice: random.Random, seed: int) -> Settings:
 def test_stories_with_random_settings_stops_and_lost_readers(
     storyteller: ModelFolder, count: int
 ) -> None:
-    dice = random.Random(4)
+    rng = random.Random(4)
     prompts = ["", "Once upon a time", "🦊", "a\0b", "The fox and the bird. " * 30]
     text = "A fox saw a bird."
     before = len(engine_threads())
@@ -168,13 +168,13 @@ def test_stories_with_random_settings_stops_and_lost_readers(
     held: list[tuple[Stream, str, Settings]] = []
     with Engine(storyteller, max_streams=8, max_waiting=count) as engine:
         for number in range(count):
-            prompt, settings = dice.choice(prompts), random_settings(dice, number)
+            prompt, settings = rng.choice(prompts), random_settings(rng, number)
             held.append((engine.write(prompt, settings), prompt, settings))
             if number % 20 == 0:
                 assert len(engine.score(text).tokens) == len(storyteller.encode(text))
-            while len(held) > dice.randrange(12):
-                stream, prompt, settings = held.pop(dice.randrange(len(held)))
-                fate = dice.random()
+            while len(held) > rng.randrange(12):
+                stream, prompt, settings = held.pop(rng.randrange(len(held)))
+                fate = rng.random()
                 if fate < 0.3:
                     stream.close()
                 elif fate < 0.5:

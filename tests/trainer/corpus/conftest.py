@@ -18,13 +18,13 @@ PLACES = ["in the garden", "by the sea", "under the bed", "on the hill", "behind
 
 def story(number: int) -> str:
     """A story that only this number has, of 20 to 120 words."""
-    dice = random.Random(number)
-    name, other = dice.sample(NAMES, 2)
-    lines = [f"Once upon a time {name} found a {dice.choice(THINGS)} {dice.choice(PLACES)}."]
-    for _ in range(dice.randrange(1, 9)):
-        thing, place = dice.choice(THINGS), dice.choice(PLACES)
+    rng = random.Random(number)
+    name, other = rng.sample(NAMES, 2)
+    lines = [f"Once upon a time {name} found a {rng.choice(THINGS)} {rng.choice(PLACES)}."]
+    for _ in range(rng.randrange(1, 9)):
+        thing, place = rng.choice(THINGS), rng.choice(PLACES)
         lines.append(
-            dice.choice(
+            rng.choice(
                 [
                     f'"Is this your {thing}?" asked {other}.',
                     f"They looked for the {thing} {place}, and they were happy.",

@@ -47,66 +47,66 @@ SPICE = [
 ]
 
 
-def rows_of(dice: random.Random, one_line: bool) -> pandas.DataFrame:
+def rows_of(rng: random.Random, one_line: bool) -> pandas.DataFrame:
     """A table of stories, some of them null."""
     texts: list[str | None] = []
-    for _ in range(dice.randrange(6, 16)):
-        text = f"{dice.choice(SPICE)}\n{story(dice.randrange(5000))}".strip()
-        text = f"{text}\n\n{dice.choice(SPICE)}".strip() if dice.random() < 0.3 else text
+    for _ in range(rng.randrange(6, 16)):
+        text = f"{rng.choice(SPICE)}\n{story(rng.randrange(5000))}".strip()
+        text = f"{text}\n\n{rng.choice(SPICE)}".strip() if rng.random() < 0.3 else text
         texts.append(text.replace("\n", " ") if one_line else text)
-    if dice.random() < 0.4:
-        texts[dice.randrange(len(texts))] = None
-    numbers = [dice.randrange(100) for _ in texts]
+    if rng.random() < 0.4:
+        texts[rng.randrange(len(texts))] = None
+    numbers = [rng.randrange(100) for _ in texts]
     return pandas.DataFrame({"nr": numbers, "text": texts, "level": ["A2"] * len(texts)})
 
 
-def write_table(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+def write_table(rng: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
     """A table of separated values, and what pandas reads in it."""
-    kind, delimiter = dice.choice([("csv", ","), ("csv", ";"), ("csv", "\t"), ("tsv", "\t")])
-    plain = kind == "tsv" and dice.random() < 0.5
-    table = rows_of(dice, one_line=plain)
-    quoting = csv.QUOTE_NONE if plain else dice.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-    encoding = dice.choice(["utf-8", "utf-8-sig", "utf-16"])
-    end = dice.choice(["\n", "\r\n", "\r"])
+    kind, delimiter = rng.choice([("csv", ","), ("csv", ";"), ("csv", "\t"), ("tsv", "\t")])
+    plain = kind == "tsv" and rng.random() < 0.5
+    table = rows_of(rng, one_line=plain)
+    quoting = csv.QUOTE_NONE if plain else rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+    encoding = rng.choice(["utf-8", "utf-8-sig", "utf-16"])
+    end = rng.choice(["\n", "\r\n", "\r"])
     keys = {"sep": delimiter, "quoting": quoting}
     text = table.to_csv(None, index=False, lineterminator="\n", **keys).replace("\n", end)
-    packing = dice.choice(list(PACK))
+    packing = rng.choice(list(PACK))
     file = folder / f"stories.{kind}{packing}"
     file.write_bytes(PACK[packing](text.encode(encoding)))
     return file, pandas.read_csv(file, encoding=encoding, keep_default_na=False, **keys)
 
 
-def write_json(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+def write_json(rng: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
     """Objects of JSON, a line each or in an array, and what pandas reads in them."""
-    table = rows_of(dice, one_line=False)
-    by_lines = dice.random() < 0.6
+    table = rows_of(rng, one_line=False)
+    by_lines = rng.random() < 0.6
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    keys: dict[str, Any] = {"ensure_ascii": dice.random() < 0.5}
+    keys: dict[str, Any] = {"ensure_ascii": rng.random() < 0.5}
     if by_lines:
         text = "".join(json.dumps(row, **keys) + "\n" for row in rows)
     else:
-        text = json.dumps(rows, indent=dice.choice([None, 1, 4]), **keys)
-    text = text.replace("\n", dice.choice(["\n", "\r\n"]))
-    encoding, packing = dice.choice(["utf-8", "utf-8-sig", "utf-16"]), dice.choice(list(PACK))
+        text = json.dumps(rows, indent=rng.choice([None, 1, 4]), **keys)
+    text = text.replace("\n", rng.choice(["\n", "\r\n"]))
+    encoding, packing = rng.choice(["utf-8", "utf-8-sig", "utf-16"]), rng.choice(list(PACK))
     names = ["jsonl", "ndjson", "json"] if by_lines else ["json", "jsonl"]
-    file = folder / f"stories.{dice.choice(names)}{packing}"
+    file = folder / f"stories.{rng.choice(names)}{packing}"
     file.write_bytes(PACK[packing](text.encode(encoding)))
     keys = {"lines": by_lines, "encoding": encoding, "dtype": False}
     return file, pandas.read_json(file, orient="records", **keys)
 
 
-def write_columns(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+def write_columns(rng: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
     """A parquet or Arrow file, and what pandas reads in it."""
-    table, file = rows_of(dice, one_line=False), folder / "stories.parquet"
-    if dice.random() < 0.5:
-        table["text"] = table["text"].astype(dice.choice(["object", "string", "category"]))
-    table.to_parquet(file, compression=dice.choice(["snappy", "zstd", None]), row_group_size=5)
+    table, file = rows_of(rng, one_line=False), folder / "stories.parquet"
+    if rng.random() < 0.5:
+        table["text"] = table["text"].astype(rng.choice(["object", "string", "category"]))
+    table.to_parquet(file, compression=rng.choice(["snappy", "zstd", None]), row_group_size=5)
     return file, pandas.read_parquet(file)
 
 
-def write_zip(dice: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
+def write_zip(rng: random.Random, folder: Path) -> tuple[Path, pandas.DataFrame]:
     """Any of these in a .zip, and what pandas reads in it unpacked."""
-    file, known = dice.choice([write_table, write_json])(dice, folder)
+    file, known = rng.choice([write_table, write_json])(rng, folder)
     with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(file, f"inside/{file.name}")
     return folder / "all.zip", known
@@ -119,11 +119,11 @@ def plain(texts: list[str]) -> list[str]:
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_readers_see_what_pandas_is_told(group: int, tmp_path: Path) -> None:
     for number in range(FILES):
-        dice = random.Random(100 * group + number)
+        rng = random.Random(100 * group + number)
         folder = tmp_path / str(number)
         folder.mkdir()
         writers = [write_table] * 4 + [write_json] * 3 + [write_columns, write_zip]
-        file, known = dice.choice(writers)(dice, folder)
+        file, known = rng.choice(writers)(rng, folder)
         wanted = plain([text for text in known["text"].tolist() if isinstance(text, str)])
         assert len(wanted) >= 5
         assert plain(list(read_file(file, Corpus()))) == wanted, f"{file}, seed {group}, {number}"

@@ -1,4 +1,4 @@
-"""The sample stories: each prompt has its own, and the dice are the same every time."""
+"""The sample stories: each prompt has its own, and the draws are the same every time."""
 
 from typing import Any
 

@@ -9,6 +9,7 @@ export class WorkerSource {
   // `model`: { weights, bytes, checksum }; `onStatus` hears what the worker says of its loading.
   constructor(model, onStatus) {
     this.model = model;
+    this.isServer = false;
     this.onStatus = onStatus;
     this.calls = new Map();
     this.count = 0;

@@ -240,7 +240,7 @@ export class Storyteller {
     return one.count > 0 && !one.ended;
   }
 
-  // Stories that begin alike: the first one's beginning is fed, and the others read it there.
+  // Stories that begin alike: the first one's beginning is prefilled, and the others read it there.
   share(sequences) {
     const [first, ...others] = sequences;
     if (!others.length) return;

@@ -14,7 +14,7 @@ const PAIR = 2 ** 26; // above every id
 
 export class Tokenizer {
   // `letters`: id of each byte; `merges`: ids of both halves of each, in their order; `made`: what each
-  // makes; `added`: [id, text, is silent] of tokens that are found before a text is parted.
+  // makes; `added`: [id, text, is silent] of tokens that are found before a text is split.
   constructor({ pattern, letters, merges, made, added }, vocabulary) {
     this.words = new RegExp(PATTERNS[pattern], "gu");
     this.letters = letters;
@@ -79,7 +79,7 @@ export class Tokenizer {
     }
   }
 
-  // The place of a pair among the merges; Infinity if it is none of them.
+  // The place of a pair among the merges; Infinity if it is not one of them.
   rank(left, right) {
     const pair = left * PAIR + right;
     let low = 0,
