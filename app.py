@@ -288,7 +288,7 @@ def serve(options: argparse.Namespace) -> None:
             folders = [engine.storyteller.folder for engine in engines.values()]
             studio = Studio(options.runs, owner, engines, start, options.device)
             closing.callback(studio.close)
-            publishing = PublishPage(folders, owner).routes
+            publishing = PublishPage(folders, owner, options.runs).routes
             places = [*documents.routes(owner), *publishing, *studio.routes]
         url, public_url = site.launch(
             page,

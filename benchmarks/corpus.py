@@ -54,7 +54,7 @@ def settings(source: str = "sample", folder: str = "") -> Corpus:
 
 def ours(source: Path, folder: Path) -> Path:
     """This project's way."""
-    store = build_store(settings(str(source), str(folder)), progress=False)
+    store = build_store(settings(str(source), str(folder)))
     return store.folder / "train" / "tokens.bin"
 
 

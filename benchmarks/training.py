@@ -258,7 +258,7 @@ def build(stories: str, folder: str) -> Path:
 
     corpus = Corpus(source=stories, folder=folder, special="strip", lower_case=True,
                     max_tokens=128)  # fmt: skip
-    return build_store(corpus, progress=False).folder
+    return build_store(corpus).folder
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.command_line import Parser, typed_text, use_utf8
-from playground.sampling import NUMBERS, ROWS, Settings, words_in
+from playground.sampling import LISTS, NUMBERS, ROWS, Settings, words_in
 from playground.stories import permalink
 
 
@@ -72,9 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base, memory = options.pop("base"), in_bytes(options.pop("memory"))
         link = options.pop("link")
         shared = None if link is None else permalink.decode(permalink.text_of(link))
-        texts = map(typed_text, options["banned_words"])
-        banned = [word for text in texts for word in words_in(text) or [text]]
-        settings = Settings(**options | {"banned_words": tuple(banned)})
+        for row in LISTS:
+            texts = map(typed_text, options[row.name])
+            options[row.name] = [word for text in texts for word in words_in(text) or [text]]
+        settings = Settings(**options)
         # These load torch, which bad options need not wait for.
         from playground.engine.engine import Engine
         from playground.engine.replay import replay

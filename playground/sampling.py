@@ -17,7 +17,7 @@ import numpy as np
 
 TOP_K_MAX = 200
 COLDEST = 1e-6  # of temperatures above 0; what is below counts as 0: numbers would overflow
-WORD_MAX = 100  # letters of a banned word
+WORD_MAX, WORDS_MAX = 100, 100  # letters of a word in a list, and words
 SEED_END = 2**32
 
 
@@ -141,6 +141,9 @@ class Settings:
     banned_words: tuple[str, ...] = setting(
         (), "words not to write, whatever their case and the space before them", neutral=(), link=8
     )
+    words_to_use: tuple[str, ...] = setting(
+        (), "words that the story shall contain, each as it stands here", neutral=(), link=9
+    )
     stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens", link=7)
 
     def __post_init__(self) -> None:
@@ -148,18 +151,8 @@ class Settings:
             object.__setattr__(self, row.name, number(row, getattr(self, row.name)))
         if self.temperature < COLDEST:
             object.__setattr__(self, "temperature", 0.0)
-        words: Any = self.banned_words
-        if isinstance(words, str):
-            words = words_in(words)
-        given = words if isinstance(words, (list, tuple)) else [words]
-        for wrong in [word for word in given if not is_word(word)]:
-            raise ValueError(
-                f"banned_words must be words of 1 to {WORD_MAX} letters, as a list or as a text "
-                f"with commas between them, {instead(wrong)}."
-            )
-        if len(words) > 100:
-            raise ValueError(f"banned_words has {len(words)} words; 100 are the most.")
-        object.__setattr__(self, "banned_words", tuple(words))
+        for row in LISTS:
+            object.__setattr__(self, row.name, words(row, getattr(self, row.name)))
         if not isinstance(self.stop_at_end, bool):
             raise ValueError(f"stop_at_end must be true or false, not {self.stop_at_end!r}.")
 
@@ -191,6 +184,7 @@ def rows() -> tuple[Row, ...]:
 
 ROWS = rows()
 NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
+LISTS = tuple(row for row in ROWS if row.kind is tuple)  # of words
 NUMBERED = {row.link: row.name for row in NUMBERS if row.link}  # by their numbers in links
 
 
@@ -199,8 +193,22 @@ def words_in(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in re.split("[,\uff0c\u3001]", text) if word.strip())
 
 
+def words(row: Row, value: Any) -> tuple[str, ...]:
+    """`value` as words: a list of them, or a text with commas between them."""
+    given = words_in(value) if isinstance(value, str) else value
+    for word in given if isinstance(given, (list, tuple)) else [given]:
+        if not is_word(word):
+            raise ValueError(
+                f"{row.name} must be words of 1 to {WORD_MAX} letters, as a list or as a text "
+                f"with commas between them, {instead(word)}."
+            )
+    if len(given) > WORDS_MAX:
+        raise ValueError(f"{row.name} has {len(given)} words; {WORDS_MAX} are the most.")
+    return tuple(given)
+
+
 def is_word(value: Any) -> bool:
-    """Whether it can be banned: text that is not blank, of whole characters."""
+    """Whether it is text that is not blank, of whole characters."""
     if not isinstance(value, str) or not value.strip() or len(value) > WORD_MAX:
         return False
     return not any("\ud800" <= letter <= "\udfff" for letter in value)

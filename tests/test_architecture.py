@@ -39,8 +39,14 @@ IMPORTERS = {
     "playground": ("app.py", "playground/"),
 }
 WITH_PYTORCH = [  # these are imported for a GPU, and for models of other shapes
-    f"playground/model/{name}.py"
-    for name in ("cuda_decoder", "cuda_graph", "cuda_layers", "transformers_decoder")
+    f"playground/{name}.py"
+    for name in (
+        "inside/transformers_pass",
+        "model/cuda_decoder",
+        "model/cuda_graph",
+        "model/cuda_layers",
+        "model/transformers_decoder",
+    )
 ]
 # A folder (or top-level module) and those that it may import from, besides itself and below.
 DIRECTIONS = {
@@ -65,6 +71,7 @@ DIRECTIONS = {
         "model",
         "stories settings_table",
         "engine",
+        "inside",
         "server generate",
         "browser",
         "publish runs",
@@ -193,7 +200,7 @@ def test_each_program_has_one_class_of_argument_parsers() -> None:
         if isinstance(node, ast.Attribute | ast.Name)
         and ast.unparse(node).endswith("ArgumentParser")
     ]
-    assert users == ["playground/command_line.py", "trainer/settings/argument_parser.py"]
+    assert users == ["playground/command_line.py", "trainer/output/console.py"]
 
 
 COMMANDS = {
@@ -204,6 +211,7 @@ COMMANDS = {
     "playground.browser": [],
     "playground.publish": ["model"],
     "playground.generate": [],
+    "playground.inside": [],
     "app": ["--port", "x"],
 }
 

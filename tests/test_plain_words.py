@@ -20,6 +20,7 @@ import pytest
 import app
 import playground.browser.__main__
 import playground.generate
+import playground.inside.__main__
 import playground.publish.__main__
 import trainer.corpus.__main__
 import trainer.evaluate.__main__
@@ -75,6 +76,7 @@ COMMANDS: dict[str, Callable[[list[str]], object]] = {
     "app.py": app.command_line,
     "playground.browser": playground.browser.__main__.main,
     "playground.generate": playground.generate.main,
+    "playground.inside": playground.inside.__main__.main,
     "playground.publish": playground.publish.__main__.main,
     "trainer.corpus": trainer.corpus.__main__.main,
     "trainer.evaluate": trainer.evaluate.__main__.main,
@@ -108,7 +110,11 @@ def help_texts() -> dict[str, str]:
 
 def page_texts() -> dict[str, str]:
     """The page's English texts, a line each, and its HTML."""
-    places = ("playground/web/text.json", "playground/web/sources/local/text.json")
+    places = (
+        "playground/web/text.json",
+        "playground/web/sources/local/text.json",
+        "playground/web/studio/text.json",
+    )
     texts = {}
     for place in places:
         words = json.loads((ROOT / place).read_text(encoding="utf-8"))["en"]
@@ -121,7 +127,7 @@ def page_texts() -> dict[str, str]:
 def code_texts() -> dict[str, str]:
     """The docstrings, messages and comments of each Python module."""
     texts = {}
-    for folder in ("trainer", "playground", "benchmarks"):
+    for folder in ("trainer", "playground", "benchmarks", "tests/trainer"):
         for file in [ROOT / "app.py", *sorted((ROOT / folder).rglob("*.py"))]:
             source = file.read_text(encoding="utf-8")
             nodes = ast.walk(ast.parse(source))

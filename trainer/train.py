@@ -6,7 +6,7 @@
     python trainer/train.py --run.dry_run [--json] [--preset NAME] [--section.key value ...]
 
 The run is in run.py, which imports PyTorch and transformers: that takes seconds, so help and a
-wrong setting come before it. The same command again goes on where a stopped run was.
+wrong setting come before it. The same command again resumes a stopped run.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from trainer.settings.command_line import described, help_text, parse
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command: 0 when the run is done, 2 with one sentence when it cannot be, 130 when it was
-    stopped."""
+    """Run the command: return 0 when the run is done, 2 with one message when it cannot be, 130
+    when it was stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     print_every_character()
     if "--help" in arguments or "-h" in arguments:
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def print_help(text: str) -> int:
-    """Every setting; 0, also if nobody reads to the end, as before `| head`."""
+    """Print every setting; return 0, also if nobody reads to the end, as before `| head`."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -4,23 +4,28 @@
 // id), passes the draw. Sums over all ids go through the rows in their order, sums down the ranking go
 // from the likeliest id down; so the bits do not depend on how much of the ranking had to be sorted.
 //
-// A penalty or a ban changes single ids, not rows: such an id leaves its row, and a penalised one gets a
-// row of its own behind the others.
+// A penalty, a pull or a ban changes single ids, not rows: such an id leaves its row, and one that is penalised
+// or pulled gets a row of its own behind the others.
 
 #include "model.h"
 #include "vector.h"
 
 #define FEW 64 // rows that are sorted at first
+// Of words to use, in nats: what is added to the logit of a token that begins one, by what that grows with the square of
+// the hundreds of tokens, and what one that has begun gets besides
+#define PULL 3
+#define PULL_GROWTH 3
+#define FINISH 4
 
 struct Choice {
   const struct Head *head;
   const float *logits;    // (rows,): the model's, or a changed copy
-  int32_t rows;           // with those of penalised ids
+  int32_t rows;           // with those of single ids
   int32_t has_changes;    // whether some ids are not in their rows
   int32_t *counts;        // (rows,): ids of a row
   float *copy;            // (rows,)
-  int32_t *penalised;     // ids of the rows from `unique` on
-  uint8_t *is_changed;    // (ids,)
+  int32_t *single;        // ids of the rows from `unique` on
+  uint8_t *is_changed;    // (ids,): whether it is not in its row
   uint64_t *sorted, *other; // rows behind their keys, the likeliest first; and memory to sort in
   int32_t num_sorted, is_whole; // is_whole: whether these are all rows
   int32_t *together;            // (ids,): of rows whose logits are equal
@@ -51,7 +56,7 @@ static struct Choice *prepared(const struct Head *head, const float *logits, voi
 #define TAKE(name, bytes) name = (void *)at, at += lines(bytes)
   TAKE(c->counts, 4 * rows);
   TAKE(c->copy, 4 * rows);
-  TAKE(c->penalised, 4 * (size_t)head->ids);
+  TAKE(c->single, 4 * (size_t)head->ids);
   TAKE(c->together, 4 * (size_t)head->ids);
   TAKE(c->is_changed, head->ids);
   TAKE(c->sorted, 8 * (rows + head->ids)); // behind the rows, ids that are sorted
@@ -177,7 +182,7 @@ static void open_rows(struct Choice *c) {
   uint64_t *ids = c->sorted + c->num_sorted;
   for (int32_t k = first; k < end; k++) {
     const int32_t its = (int32_t)c->sorted[k];
-    if (its >= c->head->unique) ids[count++] = (uint64_t)c->penalised[its - c->head->unique] << 32;
+    if (its >= c->head->unique) ids[count++] = (uint64_t)c->single[its - c->head->unique] << 32;
     else if (!starts) ids[count++] = (uint64_t)its << 32;
     else
       for (int32_t n = starts[its]; n < starts[its + 1]; n++)
@@ -268,30 +273,54 @@ static int32_t draw(struct Choice *c, const struct Question *q, double *chosen) 
   return last;
 }
 
-// Takes banned and penalised ids out of their rows (Keskar et al. 2019, equation 2).
+// Takes an id out of its row, unless it is out of it already; whether it was there.
+static int take_out(struct Choice *c, int32_t id) {
+  if (c->is_changed[id]) return 0;
+  c->is_changed[id] = 1;
+  c->counts[row_of(c->head, id)]--;
+  return 1;
+}
+
+// Gives an id that was taken out of its row one of its own.
+static void give_row(struct Choice *c, int32_t id, double logit) {
+  c->counts[c->rows] = 1;
+  c->single[c->rows - c->head->unique] = id;
+  c->copy[c->rows++] = (float)logit;
+}
+
+// Adds to the logit of an id that may be out of its row already.
+static void add_to(struct Choice *c, int32_t id, double nats) {
+  if (take_out(c, id)) give_row(c, id, c->logits[row_of(c->head, id)]);
+  for (int32_t row = c->head->unique; row < c->rows; row++) // none of an id that is banned
+    if (c->single[row - c->head->unique] == id) c->copy[row] = (float)(c->copy[row] + nats);
+}
+
+// Pulls what begins or continues a word to use, the more the more tokens were written, so that a word comes where it fits
+// while there is time. One that has begun is finished.
+static void pull(struct Choice *c, const struct Question *q) {
+  const int32_t *begins = (const int32_t *)(uintptr_t)q->begins, *continues = (const int32_t *)(uintptr_t)q->continues;
+  const double hundreds = (double)q->written / 100, nats = PULL + PULL_GROWTH * hundreds * hundreds;
+  for (int32_t k = 0; k < q->num_begins; k++) add_to(c, begins[k], nats);
+  for (int32_t k = 0; k < q->num_continues; k++) add_to(c, continues[k], 2 * nats + FINISH);
+}
+
+// Bans, penalises (Keskar et al. 2019, equation 2) and pulls ids, in this order.
 static void change(struct Choice *c, const struct Question *q) {
   const int32_t *banned = (const int32_t *)(uintptr_t)q->banned, *seen = (const int32_t *)(uintptr_t)q->seen;
-  const int32_t num_seen = q->settings[REPETITION_PENALTY] == 1 ? 0 : q->num_seen;
-  if (!q->num_banned && !num_seen) return;
+  const double penalty = q->settings[REPETITION_PENALTY];
+  const int32_t num_seen = penalty == 1 ? 0 : q->num_seen;
+  if (!q->num_banned && !num_seen && !q->num_begins && !q->num_continues) return;
   c->has_changes = 1;
   __builtin_memset(c->is_changed, 0, c->head->ids);
-  for (int32_t k = 0; k < q->num_banned; k++)
-    if (!c->is_changed[banned[k]]) {
-      c->is_changed[banned[k]] = 1;
-      c->counts[row_of(c->head, banned[k])]--;
-    }
-  if (!num_seen) return;
+  for (int32_t k = 0; k < q->num_banned; k++) take_out(c, banned[k]);
+  if (!num_seen && !q->num_begins && !q->num_continues) return;
   __builtin_memcpy(c->copy, c->logits, 4 * (size_t)c->rows);
   for (int32_t k = 0; k < num_seen; k++)
-    if (!c->is_changed[seen[k]]) {
-      const int32_t row = row_of(c->head, seen[k]);
-      const double logit = c->logits[row];
-      c->is_changed[seen[k]] = 1;
-      c->counts[row]--;
-      c->counts[c->rows] = 1;
-      c->penalised[c->rows - c->head->unique] = seen[k];
-      c->copy[c->rows++] = (float)(logit > 0 ? logit / q->settings[REPETITION_PENALTY] : logit * q->settings[REPETITION_PENALTY]);
+    if (take_out(c, seen[k])) {
+      const double logit = c->logits[row_of(c->head, seen[k])];
+      give_row(c, seen[k], logit > 0 ? logit / penalty : logit * penalty);
     }
+  pull(c, q);
   c->logits = c->copy;
 }
 
@@ -357,7 +386,8 @@ static int is_sound(const struct Head *head, const struct Question *q) {
          is[MIN_P] <= 1 && is[REPETITION_PENALTY] > 0 && is[REPETITION_PENALTY] < 1e300 && is[TOP_K] >= 0 &&
          is[TOP_K] <= INT32_MAX && q->draw >= 0 && q->draw < 1 && q->known >= -1 && q->known < head->ids &&
          q->alternatives >= 0 && q->alternatives <= ALTERNATIVES && are_ids(head, q->seen, q->num_seen) &&
-         are_ids(head, q->banned, q->num_banned);
+         are_ids(head, q->banned, q->num_banned) && are_ids(head, q->begins, q->num_begins) &&
+         are_ids(head, q->continues, q->num_continues) && q->written >= 0;
 }
 
 void choice_answer(const struct Head *head, const float *logits, const struct Question *q, struct Answer *answer, void *room) {

@@ -55,9 +55,12 @@ struct Question {
   double draw;                               // in [0, 1)
   int32_t known;                             // the id that a person typed, or -1: choose one
   int32_t alternatives;                      // how many are wanted, at most ALTERNATIVES
-  int32_t num_seen, num_banned;
+  int32_t num_seen, num_banned, num_begins, num_continues;
+  int32_t written, reserved;                 // tokens that the model wrote in one go; zero
   uint64_t seen;                             // const int32_t *: ids that the penalty is for
   uint64_t banned;                           // const int32_t *: ids that must not be chosen
+  uint64_t begins;                           // const int32_t *: ids that begin a word to use
+  uint64_t continues;                        // const int32_t *: others, that continue one
 };
 
 // What is known of the next token. All but `chosen` is of the model's own distribution, before any

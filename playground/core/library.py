@@ -37,12 +37,15 @@ HEADER = np.dtype(
     + [("epsilon", "<f4"), ("reserved", "<i4", 16)]
 )  # fmt: skip
 COLUMN = np.dtype([(name, "<i4") for name in ("id", "slot", "position", "question")])
+LISTS = ("seen", "banned", "begins", "continues")  # of a question: ids, at addresses
 SETTINGS = 16  # of a question, at their numbers (sampling.py)
 QUESTION = np.dtype(
     [(NUMBERED.get(number, f"setting_{number}"), "<f8") for number in range(SETTINGS)]
     + [("draw", "<f8")]
-    + [(name, "<i4") for name in ("known", "alternatives", "num_seen", "num_banned")]
-    + [("seen", "<u8"), ("banned", "<u8")]
+    + [(name, "<i4") for name in ("known", "alternatives")]
+    + [(f"num_{name}", "<i4") for name in LISTS]
+    + [("written", "<i4"), ("reserved", "<i4")]
+    + [(name, "<u8") for name in LISTS]
 )
 ANSWER = np.dtype(
     [("id", "<i4"), ("rank", "<i4")]
@@ -190,9 +193,9 @@ class Wasm:
         """Questions whose ids lie where the core can reach them."""
         questions = questions.copy()
         for question in questions.reshape(-1):
-            for ids, count in (("seen", "num_seen"), ("banned", "num_banned")):
-                if question[count]:
-                    content = ctypes.string_at(int(question[ids]), 4 * int(question[count]))
+            for ids in LISTS:
+                if count := int(question[f"num_{ids}"]):
+                    content = ctypes.string_at(int(question[ids]), 4 * count)
                     question[ids] = self.keep(np.frombuffer(content, np.uint8))
         return questions
 
@@ -286,7 +289,7 @@ class Head:
 
         Args:
             logits: (unique,) float32.
-            question: a record of `QUESTION`. Ids at `seen` and `banned` must stay where they are.
+            question: a record of `QUESTION`. Ids at `LISTS` must stay where they are.
 
         Returns:
             A record of `ANSWER`.
@@ -375,7 +378,7 @@ class Core:
         Args:
             worker: who computes, from 0 on.
             columns: (n,) of `COLUMN`; those of a slot have rising positions.
-            questions: (m,) of `QUESTION`. Ids at `seen` and `banned` must stay where they are.
+            questions: (m,) of `QUESTION`. Ids at `LISTS` must stay where they are.
 
         Returns:
             (m,) of `ANSWER`; all 0 where no column names the question.

@@ -42,7 +42,7 @@ class Batch:
 
     def add(self, sequence: Sequence) -> None:
         """Give a story the free slot that holds most of its beginning, the lowest of equals."""
-        sequence.first = self._window(sequence.scored)
+        sequence.first = window_start(self._context, sequence.scored)
         window = sequence.ids[sequence.first : sequence.scored - 1]  # what needs no answer
         known = {slot: common(self._held[slot], window) for slot in self._free()}
         sequence.slot = max(known, key=lambda slot: (known[slot], -slot))
@@ -120,11 +120,6 @@ class Batch:
         ids = sequence.ids
         return [Ask(sequence, ids[k] if k < len(ids) else None) for k in range(first + 1, last + 1)]
 
-    def _window(self, count: int) -> int:
-        """Index of the oldest of `count` tokens that the model sees."""
-        step = max(1, self._context // 4)
-        return max(0, -(-(count - self._context) // step)) * step
-
     def _free(self) -> list[int]:
         """The slots that no story has."""
         taken = {slot for sequence in self.running for slot in (sequence.slot, sequence.next_slot)}
@@ -132,7 +127,7 @@ class Batch:
 
     def _refill(self, sequence: Sequence) -> Chunk | None:
         """Some tokens of the window that comes after this one, in this one's last quarter."""
-        step = self._window(self._context + 1)
+        step = window_start(self._context, self._context + 1)
         if (
             sequence.num_cached < self._context - step
             or sequence.num_cached + sequence.count <= self._context
@@ -150,7 +145,7 @@ class Batch:
             self.remove(sequence)
         elif sequence.num_cached == self._context:
             self._leave(sequence)
-            sequence.first = self._window(sequence.first + sequence.num_cached + 1)
+            sequence.first = window_start(self._context, sequence.first + sequence.num_cached + 1)
             if sequence.next_slot is None:
                 sequence.num_cached = 0
             else:
@@ -168,6 +163,12 @@ class Batch:
         ]
         if sequence.next_slot is not None:
             self._held[sequence.next_slot] = []
+
+
+def window_start(context: int, count: int) -> int:
+    """Index of the oldest of `count` tokens that a model with this context sees."""
+    step = max(1, context // 4)
+    return max(0, -(-(count - context) // step)) * step
 
 
 def common(one: list[int], other: list[int]) -> int:

@@ -68,6 +68,11 @@ class Engine:
         self._network: Decoder = opened.result()
 
     @property
+    def decoder(self) -> Decoder:
+        """What computes the model, in the engine's thread."""
+        return self._network
+
+    @property
     def context(self) -> int:
         """Tokens that a story looks back on here; fewer than the model's own where the memory ends
         before."""
@@ -122,6 +127,7 @@ class Engine:
         beyond_end: bool = False,
         begins_with: str = "",
         completes_word: bool = False,
+        written: int = 0,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Continue the tokens of a story and what a person typed after them.
@@ -138,6 +144,7 @@ class Engine:
             position: of the first new token among the story's draws.
             token_id: a token that was chosen after the text.
             beyond_end: the story was at its end, and goes on all the same.
+            written: tokens at the end of `ids` that the model wrote in the same go.
             alternatives: how many of the likeliest tokens a record holds, ten at most.
 
         Raises:
@@ -148,7 +155,7 @@ class Engine:
         if token_id is None and not begins_with:
             seam = self.seam(text, begins=not ids, completes_word=completes_word)
         typed = self.encode(seam.bare, begins=not ids) + ([] if token_id is None else [token_id])
-        self._check_ids([*ids, *typed])
+        self.check_ids([*ids, *typed])
         story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
         return self._start(
             story,
@@ -156,6 +163,7 @@ class Engine:
             position=position,
             seam=seam,
             must_go_on=beyond_end,
+            written=written,
             alternatives=alternatives,
         )
 
@@ -170,7 +178,7 @@ class Engine:
         text = self.seam(text, begins=not ids).bare
         before = [self.storyteller.start, *ids, *self.encode(text, begins=not ids)]
         asked = [] if token_id is None else [token_id]
-        self._check_ids([*before, *asked])
+        self.check_ids([*before, *asked])
         settings = Settings(temperature=1, top_k=TOP_K_MAX)
         letters = self.storyteller.letters()
         sequence = Sequence(settings, [*before, *asked], 0 if asked else 1, 0, len(before), letters)
@@ -249,7 +257,22 @@ class Engine:
         """`score` of tokens; ValueError, too, for one that the model does not have."""
         if not ids:
             raise ValueError("there is no text to look at: type some words.")
-        self._check_ids([*after, *ids])
+        stream = self.score_soon(ids, after=after, alternatives=alternatives)
+        for _ in stream:
+            pass
+        return stream.story
+
+    def score_soon(
+        self,
+        ids: Collection[int],
+        *,
+        after: Collection[int] = (),
+        begins: bool = True,
+        alternatives: int = MAX_ALTERNATIVES,
+    ) -> Stream:
+        """The stream of `score_ids`, which several can wait for together. `begins`: whether the
+        tokens `after` begin a story; else the token before a story is not put before them."""
+        self.check_ids([*after, *ids])
         story = Story(
             self.storyteller.fingerprint,
             Settings(temperature=1, top_k=0),
@@ -258,7 +281,7 @@ class Engine:
             (),
             ended=False,
         )
-        begin = [self.storyteller.start, *after]
+        begin = [self.storyteller.start, *after] if begins else list(after)
         sequence = Sequence(
             story.settings,
             [*begin, *ids],
@@ -268,10 +291,7 @@ class Engine:
             self._letters_after(after),
             alternatives=alternatives,
         )
-        stream = self._enter(sequence, story)
-        for _ in stream:
-            pass
-        return stream.story
+        return self._enter(sequence, story)
 
     def close(self) -> None:
         """Stop the thread; running stories end where they are."""
@@ -311,7 +331,7 @@ class Engine:
     def texts(self, ids: Collection[int]) -> list[str]:
         """What each token of a story adds to its text; ValueError for one that the model does not
         have."""
-        self._check_ids(list(ids))
+        self.check_ids(list(ids))
         letters = self.storyteller.letters()
         return [letters.add(token_id) for token_id in ids]
 
@@ -320,9 +340,9 @@ class Engine:
             raise ValueError(
                 "this story was written by another model: open that one to go on with it."
             )
-        self._check_ids([*story.prompt_ids, *(token.token_id for token in story.tokens)])
+        self.check_ids([*story.prompt_ids, *(token.token_id for token in story.tokens)])
 
-    def _check_ids(self, ids: list[int]) -> None:
+    def check_ids(self, ids: list[int]) -> None:
         """Refuse ids that the model does not have."""
         for token_id in (min(ids, default=0), max(ids, default=0)):
             if not 0 <= token_id < self._network.head.ids:
@@ -338,6 +358,7 @@ class Engine:
         seam: Seam | None = None,
         must_go_on: bool = False,
         of_prompt: int = 0,
+        written: int = 0,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Continue a story and some tokens after it, which a person chose. The draws continue at
@@ -357,6 +378,7 @@ class Engine:
             begins_with=seam.begins.encode() if seam else b"",
             word=seam.word if seam else (),
             must_go_on=must_go_on,
+            begins_at=len(ids) + len(typed) - written,
             alternatives=alternatives,
         )
         return self._enter(sequence, replace(story, ended=False), of_prompt)

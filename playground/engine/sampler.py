@@ -14,6 +14,7 @@ from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
 from playground.engine.seam import Beginnings, is_finished
 from playground.engine.stream import Sequence
+from playground.engine.words import PATIENCE, Spellings, WordsToUse
 from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Chunk, Decoder
 from playground.sampling import NUMBERED, Settings
@@ -41,6 +42,7 @@ class Sampler:
         self._labels = Labels(storyteller)
         self._characters = Characters(self._tokens) if storyteller.is_byte_level else None
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
+        self._both_spellings = lru_cache(10_000)(partial(both_spellings, storyteller))
 
     @cached_property
     def _tokens(self) -> list[bytes]:
@@ -90,18 +92,18 @@ class Sampler:
         held: list[np.ndarray] = []
         for sequence, known in asks:
             if known is not None:
-                questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, 0, 0, 0, 0))
+                questions.append((*NEUTRAL, 0.0, known, sequence.alternatives, *[0] * 10))
                 draws.append(None)
                 continue
             settings = sequence.settings
             draw = uniform(settings.seed, sequence.position)
-            seen, banned = self._seen(sequence), self._banned(sequence)
+            lists = (self._seen(sequence), self._banned(sequence), *self._wanted(sequence))
             questions.append((
-                *values(settings), draw, -1, sequence.alternatives, len(seen), len(banned),
-                address(seen), address(banned),
+                *values(settings), draw, -1, sequence.alternatives, *map(len, lists),
+                sequence.written, 0, *map(address, lists),
             ))  # fmt: skip
             draws.append(draw)
-            held += [seen, banned]
+            held += lists
         return np.array(questions, QUESTION), draws, held
 
     def _said(self, ask: Ask, draw: float | None, answer: Answer) -> Said:
@@ -152,6 +154,7 @@ class Sampler:
             return ask
         sequence.begins_with = b""
         sequence.ids += word
+        sequence.begins_at += len(word)
         if sequence.position:  # a beginning is no part of what is drawn
             sequence.position += len(word)
         return ask._replace(known=word[0])
@@ -162,14 +165,33 @@ class Sampler:
             return NOTHING
         return np.array(sequence.ids[sequence.first :], dtype=np.int32)
 
+    def _wanted(self, sequence: Sequence) -> tuple[np.ndarray, np.ndarray]:
+        """Ids that begin, and ids that continue, a word that the story shall contain and does not
+        yet."""
+        words = self._words(sequence)
+        found = (words.begins(), words.continues()) if words else ([], [])
+        return np.array(found[0], dtype=np.int32), np.array(found[1], dtype=np.int32)
+
+    def _words(self, sequence: Sequence) -> WordsToUse | None:
+        """The words that a story waits for; None where it waits for nothing."""
+        settings = sequence.settings
+        if not settings.words_to_use:
+            return None
+        if sequence.words is None:
+            letters = self.storyteller.letters()
+            sequence.words = WordsToUse(settings.words_to_use, self._both_spellings, letters)
+        sequence.words.follow(sequence.ids[1:])
+        waits = sequence.words.missing and sequence.written < PATIENCE
+        return sequence.words if waits else None
+
     def _banned(self, sequence: Sequence) -> np.ndarray:
         """Ids that must not come now: those that would complete a banned word, those that the model
-        folder suppresses, those that would break a character, and at a seam those that do not
-        continue what a person began."""
+        folder suppresses, those that would break a character, the story's end while a word that it
+        shall contain is missing, and at a seam those that do not continue what a person began."""
         found = list(self.storyteller.suppressed)
         if not sequence.position:
             found += self.storyteller.suppressed_at_first
-        if sequence.must_go_on:
+        if sequence.must_go_on or self._words(sequence):
             found += [one for one in self.storyteller.ends if one < self._head.ids]
         for word in sequence.settings.banned_words:
             for ids in self._spellings(word):
@@ -228,14 +250,22 @@ class Labels(dict[int, str]):
 
 def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:
     """The token sequences of a word: in three cases, with and without a space before it."""
+    spaced, bare = both_spellings(storyteller, word)
+    return [list(ids) for ids in dict.fromkeys(bare + spaced)]
+
+
+def both_spellings(storyteller: ModelFolder, word: str) -> Spellings:
+    """The token sequences of a word in three cases."""
     cases = sorted({word, word.lower(), word.capitalize()})
     found = [
-        tuple(storyteller.encode(space + case, begins=begins))
-        for case in cases
-        for space in ("", " ")
-        for begins in (True, False)
+        dict.fromkeys(
+            tuple(storyteller.encode(space + case, begins=begins))
+            for case in cases
+            for begins in (True, False)
+        )
+        for space in (" ", "")
     ]
-    return [list(ids) for ids in dict.fromkeys(found) if ids]
+    return Spellings(*([ids for ids in forms if ids] for forms in found))
 
 
 NEUTRAL = values(Settings(temperature=1, top_k=0))  # of a token that a person typed

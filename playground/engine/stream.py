@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.next_tokens import NextTokens
+from playground.engine.words import WordsToUse
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
@@ -30,6 +31,8 @@ class Sequence:
         word: ids of `begins_with` where that is a word, which the model may find finished: they
             then stay as they were typed.
         must_go_on: the next token is not the story's end.
+        words: where the words stand that it shall contain; None where it waits for nothing.
+        begins_at: index in `ids` of the first token that the model wrote in this run.
         alternatives: how many of the likeliest tokens a record holds.
         peeks: not a token is wanted but what could be one.
         slot: where the cache holds it; None while it waits.
@@ -46,6 +49,8 @@ class Sequence:
     begins_with: bytes = b""
     word: tuple[int, ...] = ()
     must_go_on: bool = False
+    words: WordsToUse | None = None
+    begins_at: int = 0
     alternatives: int = MAX_ALTERNATIVES
     peeks: bool = False
     out: queue.SimpleQueue[Token | NextTokens | BaseException | None] = field(
@@ -58,6 +63,11 @@ class Sequence:
     num_refilled: int = 0
     cancelled: bool = False
     ended: bool = False
+
+    @property
+    def written(self) -> int:
+        """Tokens that the model wrote in this run."""
+        return len(self.ids) - self.begins_at
 
 
 class Stream:

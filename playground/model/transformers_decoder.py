@@ -33,6 +33,7 @@ class TransformersDecoder(Decoder):
     """A model of transformers with a cache per slot; see `decoder.Decoder` for what it offers.
 
     Attributes:
+        model: the model.
         caches: whether the model keeps keys and values.
         goes_back: whether tokens can be taken out of its cache again.
     """
@@ -43,7 +44,7 @@ class TransformersDecoder(Decoder):
         if device.type == "cuda":
             torch.cuda.set_device(device)  # for this thread
         with out_of_memory():
-            self._model = load(storyteller).to(device)
+            self.model = load(storyteller).to(device)
         self.context = context_of(storyteller.config)
         self.caches, self.goes_back = True, True
         self.bytes_per_token = self.bytes_per_slot = 0
@@ -54,7 +55,7 @@ class TransformersDecoder(Decoder):
     def reserve(self, slots: int, context: int) -> None:
         """See `decoder.Decoder`."""
         self.context = context
-        self._caches: list[Any] = [self._new_cache() for _ in range(slots)]
+        self._caches: list[Any] = [self.new_cache() for _ in range(slots)]
         self._held: list[list[int]] = [[] for _ in range(slots)]  # ids that a cache holds
 
     def logits(self, chunks: list[Chunk]) -> np.ndarray:
@@ -80,7 +81,7 @@ class TransformersDecoder(Decoder):
         if self.caches and self._back_to(chunk.slot, chunk.start):
             logits = self._forward(chunk.ids, self._caches[chunk.slot])
         else:
-            self._caches[chunk.slot] = self._new_cache()
+            self._caches[chunk.slot] = self.new_cache()
             logits = self._forward(ids, self._caches[chunk.slot] if self.caches else None)
         self._held[chunk.slot] = ids
         return logits[-len(chunk.ids) :]
@@ -102,16 +103,17 @@ class TransformersDecoder(Decoder):
     def _forward(self, ids: list[int], cache: Any) -> torch.Tensor:
         """(tokens, vocabulary) fp32."""
         known = {"past_key_values": cache, "use_cache": True} if cache is not None else {}
-        found = self._model(input_ids=torch.tensor([ids], device=self._model.device), **known)
+        found = self.model(input_ids=torch.tensor([ids], device=self.model.device), **known)
         return torch.as_tensor(found.logits[0]).float()
 
-    def _new_cache(self) -> Any:
-        return DynamicCache(config=self._model.config) if self.caches else None
+    def new_cache(self) -> Any:
+        """An empty cache; None if the model has none that works."""
+        return DynamicCache(config=self.model.config) if self.caches else None
 
     def _try_out(self) -> None:
         """Find out what the cache does; ValueError if the model writes no stories."""
         try:
-            size = self._model.get_output_embeddings().weight.shape[0]
+            size = self.model.get_output_embeddings().weight.shape[0]
             ids = [int(share * size) for share in TRIAL]
             whole = self._forward(ids, None)
             self.head = Head(whole.shape[1])

@@ -35,10 +35,10 @@ FLAGS = ("private", "snapshots", "dry_run")
 class PublishPage:
     """The routes, and the one thing that is being published."""
 
-    def __init__(self, folders: Sequence[Path], owner: Owner) -> None:
-        """`folders`: the models that are open, first in the list; `owner`: for whom the page is."""
-        self.owner = owner
-        self.exports = list(dict.fromkeys([*folders, *exports(ROOT)]))
+    def __init__(self, folders: Sequence[Path], owner: Owner, runs: Path | None = None) -> None:
+        """`folders`: the models that are open, first in the list; `owner`: for whom the page is;
+        `runs`: where the runs are, if not in runs/."""
+        self.owner, self.folders, self.runs = owner, folders, runs
         self.lines: list[str] = []
         self.error = ""
         self.bar = ""  # of what goes up now
@@ -63,7 +63,10 @@ class PublishPage:
                 "account": await run_in_threadpool(account)
                 if "account" in request.query_params
                 else None,
-                "exports": [str(folder) for folder in self.exports],
+                "exports": [
+                    str(folder)
+                    for folder in dict.fromkeys([*self.folders, *exports(ROOT, self.runs)])
+                ],
                 "lines": self.lines,
                 "error": self.error,
                 "bar": self.bar,

@@ -78,6 +78,7 @@ class Studio:
             (write, f"{run}/export", self.export),
             (write, f"{run}/evaluate", self.evaluate),
             (write, f"{run}/{{action}}", self.act),
+            (read, "/studio/models", self.list_models),
             (read, "/studio/settings", self.settings),
             (write, "/studio/command", self.command),
             (write, "/studio/inspect", self.inspect),
@@ -172,6 +173,22 @@ class Studio:
         asked = await body_of(request)
         words = await run_in_threadpool(self.words, asked)
         return {"command": shown(words, self.runs.path(asked.get("name")))}
+
+    async def list_models(self, _: Request) -> Any:
+        """The models that a run can begin with: those of the page, and those of runs."""
+        runs = (await run_in_threadpool(listing, self.runs))["runs"]
+        of_runs = [
+            {
+                "name": run["name"],
+                "folder": str(self.runs.path(run["name"])),
+                "parameters": run["parameters"],
+                "open": False,
+                "run": run["name"],
+            }
+            for run in runs
+            if run["model_step"] is not None
+        ]
+        return {"models": [*self.models.of_the_page(), *of_runs]}
 
     # What takes longer
 

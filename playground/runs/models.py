@@ -52,6 +52,21 @@ class OpenModels:
             for name in [one for one in self.opened if one.startswith(f"{run}, step ")]:
                 self.close(name)
 
+    def of_the_page(self) -> list[dict[str, Any]]:
+        """What there is to say of the models that the app began with."""
+        with self.lock:
+            return [
+                {
+                    "name": name,
+                    "folder": str(engine.storyteller.folder),
+                    "parameters": engine.storyteller.facts.parameters,
+                    "open": True,
+                    "run": "",
+                }
+                for name, engine in self.engines.items()
+                if name not in self.opened
+            ]
+
     def close(self, name: str) -> None:
         """Close one that was opened here."""
         self.opened.remove(name)

@@ -135,6 +135,7 @@ def summary(run: Path, status: Status | None = None, tail: Tail | None = None) -
         "seconds_left": seconds_left(status, tail, step, steps, per_step),
         "tokens": step * per_step if per_step else 0,
         "tokens_per_second": speed if status.state == RUNNING else None,
+        "mfu": tail.newest("mfu") if status.state == RUNNING else None,
         "parameters": whole(about.get("parameters")),
         "loss": tail.newest("loss"),
         "validation_loss": tail.newest("validation_loss"),

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "trainer/train.py"
 NICENESS = 10  # below the page, which is then as quick as on an idle machine
 OURS = ("run.dir", "run.fresh", "run.dry_run")  # settings that this module gives
-SECONDS_TO_END = 5.0  # for a process that has released its run and is just ending
+SECONDS_TO_END = 10.0  # for a process that has released its run and is just ending
 DELETED = ".deleted-"
 KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 ROOM = 200 * 2**20  # bytes that a run needs at least
@@ -274,8 +274,10 @@ class Training:
                     f"{run / part} is a link to {os.readlink(run / part)}: delete what it leads to "
                     "and the link by hand."
                 )
-        with self.starting, locks.held(folder.own(run) / "lock", 1.0) as lock:
-            if lock is None or status_of_others(run):
+        if status_of(run).is_alive:
+            raise Conflict(f"{name} trains: stop it first.")
+        with self.starting, locks.held(folder.own(run) / "lock", SECONDS_TO_END) as lock:
+            if lock is None or locks.is_held(run / folder.LOCK):
                 raise Conflict(f"{name} trains: stop it first.")
             doomed = run.with_name(f"{DELETED}{run.name}-{time.time_ns()}")
             try:
@@ -288,11 +290,6 @@ class Training:
                 raise Refused(
                     f"{doomed} cannot be deleted ({problem.strerror}): delete it by hand."
                 ) from None
-
-
-def status_of_others(run: Path) -> bool:
-    """Whether a process holds the trainer's own lock."""
-    return locks.is_held(run / folder.LOCK)
 
 
 def inherited(lock: int) -> Mapping[str, Any]:

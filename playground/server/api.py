@@ -25,6 +25,7 @@ from playground.engine import replay
 from playground.engine.engine import Busy, Engine
 from playground.engine.seam import Seam
 from playground.engine.stream import Stream
+from playground.inside.inside import WORK_MAX, Inside
 from playground.sampling import ROWS, WORD_MAX, Settings, instead
 from playground.sentences import capitalized
 from playground.server import zero_gpu
@@ -41,6 +42,7 @@ STREAMS_MAX = 8  # continuations in one call
 CROWD, TURN = 4, 2.0  # stories of a visitor from which on they take turns, and seconds of a turn
 IDS_MAX = 50_000  # tokens of a story that goes on
 COUNT_MAX = 32  # stories of one prompt
+REMOVAL_TIME = 15.0  # seconds for which tokens are removed, one at a time
 
 
 class Api:
@@ -49,6 +51,8 @@ class Api:
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self.engines = engines
         self.running: Counter[str] = Counter()  # stories under way, by visitor
+        self.insides: dict[str, Inside] = {}  # of models that somebody looked into, by name
+        self.looking = asyncio.Lock()  # one at a time: a pass takes the processor and memory
         self.write_on_gpu = zero_gpu.on_gpu() if zero_gpu.available() else None
 
     def engine(self, model: Any) -> Engine:
@@ -231,6 +235,7 @@ class Api:
                     beyond_end=asked.get("beyond_end") is True,
                     begins_with=begins_with,
                     completes_word=True,
+                    written=whole(asked.get("written", 0), "written"),
                     alternatives=0,
                 )
                 streams.append(held.enter_context(stream))
@@ -288,7 +293,40 @@ class Api:
             engine, ids, text = self.story_of(asked)
             return engine.candidates(ids, text, chosen_of(asked)).to_json()
 
+    async def page_inside(
+        self, asked: dict[str, Any], request: gr.Request | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """What the model computed before token `position` of a story: first a `look` (inside.Look),
+        then messages of `removed` tokens (position, change), from the nearest on, as far as the
+        time goes; the last one has `ended` and the `seconds` that all took."""
+        with refusals(), ExitStack() as held:
+            engine, ids, _ = self.story_of(asked)
+            position = whole(asked.get("position"), "position")
+            held.enter_context(self.visit(request))
+            begun = time.monotonic()
+            async with self.looking:
+                inside = await run_in_threadpool(self.inside, engine)
+                look = await run_in_threadpool(inside.look, ids, position, work=WORK_MAX)
+            yield {"look": look.to_json()}
+            found = inside.removals(ids, position, REMOVAL_TIME)
+            held.callback(found.close)
+            removed: list[list[float]] = []
+            told = time.monotonic()
+            async for index, change in iterate_in_threadpool(found):
+                removed.append([index, round(change, 4)])
+                if time.monotonic() > told + INTERVAL:
+                    yield {"removed": removed}
+                    removed, told = [], time.monotonic()
+            yield {"removed": removed, "ended": True, "seconds": time.monotonic() - begun}
+
     # What they share
+
+    def inside(self, engine: Engine) -> Inside:
+        """What looks into a model, made when it is asked for first."""
+        name = engine.storyteller.fingerprint
+        if name not in self.insides:
+            self.insides[name] = Inside(engine)
+        return self.insides[name]
 
     def story_of(self, asked: Any) -> tuple[Engine, list[int], str]:
         """The model, the tokens and the typed text of a page's request."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import wraps
 from typing import Any
 
-from playground.sampling import NUMBERS, ROWS, SEED_END, Row
+from playground.sampling import LISTS, NUMBERS, ROWS, SEED_END, Row
 
 Parameter = inspect.Parameter
 
@@ -34,8 +34,7 @@ def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., 
         values = dict(bound.arguments)
         given = {row.name: values.pop(row.name) for row in ROWS}
         given["seed"] = secrets.randbelow(SEED_END) if given["seed"] is None else given["seed"]
-        if given["banned_words"] is None:
-            given["banned_words"] = ()
+        given |= {row.name: () for row in LISTS if given[row.name] is None}
         async for text in endpoint(**values, settings=given):
             yield text
 

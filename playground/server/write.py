@@ -67,7 +67,13 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
     one that answers when none is named."""
     api = Api(engines)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
-    private: list[Any] = [api.page_write, api.page_score, api.page_record, api.page_candidates]
+    private: list[Any] = [
+        api.page_write,
+        api.page_score,
+        api.page_record,
+        api.page_candidates,
+        api.page_inside,
+    ]
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in [*named, *private]:

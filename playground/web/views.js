@@ -47,4 +47,12 @@ export const VIEWS = [
     exists: ({ model }) => (model.history?.length ?? 0) > 1,
     load: () => import("./learning/view.js"),
   },
+  {
+    id: "inside",
+    label: "inside",
+    about: "inside_about",
+    wide: true,
+    exists: ({ source }) => source.isServer,
+    load: () => import("./inside/view.js"),
+  },
 ];

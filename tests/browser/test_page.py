@@ -241,7 +241,7 @@ def test_twelve_tabs_of_one_browser_write_at_once(browser: Browser, address: str
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
 def test_generate_is_in_reach_from_the_settings(page: Page) -> None:
     page.locator("summary", has_text="More").click()
-    page.locator("#ink-banned").scroll_into_view_if_needed()
+    page.locator("#ink-banned_words").scroll_into_view_if_needed()
     for part in ("generate", "again", "eight", "undo", "redo"):
         expect(page.locator(f'[data-part="{part}"]')).to_be_in_viewport(ratio=1)
     page.evaluate("scrollTo(0, document.body.scrollHeight)")

@@ -80,7 +80,7 @@ def test_attention_is_flash_without_a_mask(trainer: Trainer) -> None:
 
 def test_the_flash_kernel_stays_inside_a_story(trainer: Trainer) -> None:
     """Its bounds against the mask that a CPU takes, in bf16."""
-    story = trainer.model.story_attention
+    story = trainer.model.document_masking
     assert story is not None
     inputs = trainer.batches.of(25)[0, :4, :-1]
     decoder = trainer.model.decoder.base_model

@@ -1,4 +1,4 @@
-"""Attention within a story: a block's stories are computed as each would be alone."""
+"""Intra-document attention masking: a block's stories are computed as each would be alone."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.corpus.store.token_store import gather
 from trainer.model import attention
 from trainer.model.attention import (
-    StoryAttention,
+    DocumentMasking,
     attend_on_gpu,
     max_stories,
     story_bounds,
     story_mask,
 )
 from trainer.model.build import new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.blocks import BLOCKS
 from trainer.settings.model import Model
 
@@ -34,7 +34,7 @@ def decoder_of(
     """A tiny decoder of 64 ids; a GPT-Neo of layers of these `kinds`, if there are any."""
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[:63] = 1
-    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=True)
+    vocabulary = CompactVocabulary.of(counts, END_OF_TEXT, compact=True)
     sizes = {"num_layers": 2, "hidden": 32, "num_heads": 2, "intermediate": 64, "context": 16}
     if kinds is None:
         return new_decoder(Model(block=block, **sizes | settings), vocabulary, seed=1).eval()
@@ -64,7 +64,7 @@ def stories(row: torch.Tensor) -> list[torch.Tensor]:
 def test_a_story_in_a_block_is_computed_as_it_is_alone(block: str, ids: torch.Tensor) -> None:
     """Alone at the same positions, where these are learned."""
     decoder = decoder_of(block)
-    whole = decoder(ids, **StoryAttention(END).arguments(ids, decoder)).logits
+    whole = decoder(ids, **DocumentMasking(END).arguments(ids, decoder)).logits
     for row, logits in zip(ids, whole, strict=True):
         where = torch.arange(len(row)).split([len(story) for story in stories(row)])
         alone = torch.cat(
@@ -80,7 +80,7 @@ def test_a_story_in_a_block_is_computed_as_it_is_alone(block: str, ids: torch.Te
 def test_a_local_layer_looks_back_on_its_window_inside_the_story(ids: torch.Tensor) -> None:
     """GPT-Neo's second layer, with a window of 3: four tokens back changes nothing alone."""
     decoder = decoder_of("gpt_neo", window=3, kinds=["local"])
-    attended = StoryAttention(END).arguments(ids, decoder)
+    attended = DocumentMasking(END).arguments(ids, decoder)
     before = decoder(ids, **attended).logits
     changed = ids.clone()
     changed[0, 5] += 1  # in the story of positions 3 to 7
@@ -150,7 +150,7 @@ def test_the_flash_kernel_s_bounds_and_the_mask_mean_the_same(
     monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", kernel, raising=False)
     monkeypatch.setattr(attention, "flash_attention_works", lambda _: True)
     decoder = decoder_of(block, kv_heads=kv_heads)
-    story = StoryAttention(END, max_stories=8)
+    story = DocumentMasking(END, max_stories=8)
     masked = decoder.base_model(ids, **story.arguments(ids, decoder)).last_hidden_state
     attend_on_gpu(decoder, story, torch.bfloat16)
     bounds = story.arguments(ids, decoder)

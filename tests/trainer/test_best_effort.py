@@ -15,7 +15,7 @@ from transformers import LlamaForCausalLM
 
 from tests.paths import ROOT
 from tests.trainer.small_run import SMALL
-from trainer.output.best_effort import best_effort
+from trainer.output.console import best_effort
 from trainer.train import main
 
 NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}

@@ -1,4 +1,4 @@
-"""Presets and flags become settings; what is wrong is told in one sentence that names the key."""
+"""Presets and flags become settings; wrong ones are reported in one message that names the key."""
 
 import dataclasses
 import io
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_named(arguments: list[str], sentence: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_all_complaints_are_told_together() -> None:
+def test_all_complaints_are_reported_together() -> None:
     with pytest.raises(ValueError) as error:
         parse(["--optim.lr", "0", "--model.hidden", "-4", "--run.keep_last", "0"])
     assert all(key in str(error.value) for key in ("optim.lr", "model.hidden", "run.keep_last"))
@@ -173,7 +173,7 @@ def test_a_run_is_called_after_its_preset_not_after_the_path_of_a_file(tmp_path:
     assert parse([]).name == "storyteller"
 
 
-def test_ctrl_c_before_the_run_begins_is_a_sentence(
+def test_ctrl_c_before_the_run_begins_is_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(_: list[str]) -> Config:
@@ -184,7 +184,7 @@ def test_ctrl_c_before_the_run_begins_is_a_sentence(
     assert capsys.readouterr().err == "stopped before the run began\n"
 
 
-def test_a_preset_file_that_cannot_be_read_is_a_sentence(
+def test_a_preset_file_that_cannot_be_read_is_a_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--preset", f"{'a' * 300}.yaml"]) == 2

@@ -34,7 +34,7 @@ def test_a_card_without_kernels_is_not_used(
 
 
 @pytest.mark.parametrize(("build", "way_out"), [("13.0", "driver"), (None, "pip install torch")])
-def test_a_card_that_torch_cannot_reach_is_told(
+def test_a_gpu_that_torch_cannot_reach_is_reported(
     monkeypatch: pytest.MonkeyPatch, build: str | None, way_out: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -28,11 +28,10 @@ from tests.trainer.foreign import (
 from tests.trainer.pirates import pirate_story
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.load import give_ids, open_model, trained_ids
 from trainer.model.loss import NextTokenLoss
-from trainer.model.pretrained import copy_weights, open_pretrained, shape_of
-from trainer.model.teachers import over_slots
+from trainer.model.pretrained import copy_weights, open_pretrained, over_compact_ids, shape_of
 from trainer.settings.command_line import parse
 from trainer.train import main
 
@@ -108,7 +107,7 @@ def test_it_begins_as_the_same_model(name: str) -> None:
     shape = shape_of(model.config, name)
     assert shape.context == CONTEXT
     shape = shape.__class__(**vars(shape) | {"context": 16})
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
+    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
     decoder = new_decoder(shape, vocabulary, seed=1, base=model.config)
     copy_weights(model, decoder, vocabulary)
     full = full_decoder(shape, vocabulary, dict(decoder.named_parameters()), model.config)
@@ -131,21 +130,21 @@ def test_grouped_keys_from_the_beginning(home: Path) -> None:
 @pytest.mark.parametrize("kind", ["gpt_neo", "llama"])
 def test_teachers_of_another_block_see_their_own_story_only(kind: str) -> None:
     """A GPT-Neo takes another mask than the rest; either may teach the other."""
-    from trainer.model.attention import StoryAttention
+    from trainer.model.attention import DocumentMasking
 
     kinds = {"gpt_neo": NEO, "llama": SMOLLM2}
     student, teacher = (foreign_model(name, kinds[name]) for name in (kind, *kinds.keys() - {kind}))
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
-    decoder, taught = over_slots([student, teacher], vocabulary, torch.device("cpu"))
-    slot = int(vocabulary.slot_of_id[END_OF_TEXT])
+    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
+    decoder, taught = over_compact_ids([student, teacher], vocabulary, torch.device("cpu"))
+    slot = int(vocabulary.compact_id_of[END_OF_TEXT])
     loss = NextTokenLoss(
-        decoder, vocabulary, 0.0, StoryAttention(slot), [taught], teacher_weight=0.5
+        decoder, vocabulary, 0.0, DocumentMasking(slot), [taught], teacher_weight=0.5
     ).eval()
     ids = torch.tensor([[*range(100, 108), END_OF_TEXT, *range(200, 208)]])
     others = ids.clone()
     others[0, :8] += 1000  # another story before this one
     for model in (decoder, taught):
-        states = [loss.states(model, vocabulary.slot_of_id[row]) for row in (ids, others)]
+        states = [loss.states(model, vocabulary.compact_id_of[row]) for row in (ids, others)]
         torch.testing.assert_close(states[0][:, 8:], states[1][:, 8:], rtol=1e-5, atol=1e-6)
         assert not torch.allclose(states[0][:, :8], states[1][:, :8], atol=1e-2)
 

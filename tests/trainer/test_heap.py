@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.processes import Program
-from trainer.run.malloc import keep_freed_memory
+from trainer.model.device import keep_freed_memory
 
 
 @pytest.mark.process

@@ -113,7 +113,7 @@ class Run:
 
 def metrics_of(folder: Path) -> list[dict[str, object]]:
     """The run's metrics but for its speed."""
-    speeds = {"tokens_per_second", "mfu"}
+    speeds = {"tokens_per_second", "mfu", "seconds"}
     return [
         {key: value for key, value in line.items() if key not in speeds}
         for line in metrics.read(folder)

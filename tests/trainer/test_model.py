@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.model.build import full_decoder, new_decoder, stock_class, stock_config
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.loss import NextTokenLoss
 from trainer.settings.blocks import BLOCKS
 from trainer.settings.model import Model
@@ -30,10 +30,10 @@ def tiny(block: str, dropout: float = 0.0) -> Model:
 
 
 @pytest.fixture
-def vocabulary() -> Vocabulary:
+def vocabulary() -> CompactVocabulary:
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[[*range(100, 160), END_OF_TEXT]] = 1
-    return Vocabulary.of(counts, END_OF_TEXT, compact=True)
+    return CompactVocabulary.of(counts, END_OF_TEXT, compact=True)
 
 
 @pytest.mark.parametrize(
@@ -49,16 +49,18 @@ def test_the_card_s_size(block: str, context: int, size: int) -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_the_loss_over_slots_is_the_stock_model_s(block: str, vocabulary: Vocabulary) -> None:
+def test_the_loss_over_slots_is_the_stock_model_s(
+    block: str, vocabulary: CompactVocabulary
+) -> None:
     settings = tiny(block)
     model = NextTokenLoss(new_decoder(settings, vocabulary, seed=1), vocabulary).eval()
     ids = torch.randint(100, 160, (3, 13), generator=torch.Generator().manual_seed(2))
     ids[0, -1] = 7  # not in the corpus: a validation story may hold such an id
-    slots = vocabulary.slot_of_id[ids]
+    compact_ids = vocabulary.compact_id_of[ids]
     full = full_decoder(settings, vocabulary, dict(model.decoder.named_parameters()))
     assert full.config.vocab_size == SIZE
     with torch.no_grad():
-        mine = model(slots[:, :-1], slots[:, 1:])
+        mine = model(compact_ids[:, :-1], compact_ids[:, 1:])
         stock = functional.cross_entropy(
             full(ids[:, :-1]).logits.flatten(0, 1), ids[:, 1:].flatten()
         )
@@ -68,9 +70,9 @@ def test_the_loss_over_slots_is_the_stock_model_s(block: str, vocabulary: Vocabu
 class Largest(TorchDispatchMode):
     """Notes the largest fp32 tensor that has an entry for every slot."""
 
-    def __init__(self, num_slots: int) -> None:
+    def __init__(self, num_compact_ids: int) -> None:
         super().__init__()
-        self.num_slots, self.found = num_slots, 0
+        self.num_compact_ids, self.found = num_compact_ids, 0
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
         result = operator(*args, **(kwargs or {}))
@@ -78,14 +80,14 @@ class Largest(TorchDispatchMode):
             if (
                 isinstance(made, torch.Tensor)
                 and made.dtype == torch.float32
-                and made.shape[-1:] == (self.num_slots,)
+                and made.shape[-1:] == (self.num_compact_ids,)
             ):
                 self.found = max(self.found, made.numel())
         return result
 
 
 def test_the_products_are_bf16_whatever_an_engine_does_around_the_model(
-    vocabulary: Vocabulary,
+    vocabulary: CompactVocabulary,
 ) -> None:
     """DeepSpeed turns autocast off around the module that it is given."""
     model = NextTokenLoss(new_decoder(tiny("qwen3"), vocabulary, seed=1), vocabulary)
@@ -93,9 +95,9 @@ def test_the_products_are_bf16_whatever_an_engine_does_around_the_model(
     found = []
     projection = next(part for name, part in model.named_modules() if name.endswith("v_proj"))
     projection.register_forward_hook(lambda _, __, output: found.append(output.dtype))
-    slots = torch.arange(12).reshape(1, 12)
+    compact_ids = torch.arange(12).reshape(1, 12)
     with torch.autocast("cpu", enabled=False):
-        loss = model(slots[:, :-1], slots[:, 1:])
+        loss = model(compact_ids[:, :-1], compact_ids[:, 1:])
     assert found == [torch.bfloat16]
     assert loss.dtype == torch.float32
 
@@ -104,17 +106,19 @@ def test_the_products_are_bf16_whatever_an_engine_does_around_the_model(
 def test_a_large_head_in_parts_has_the_same_loss_and_gradient(
     monkeypatch: pytest.MonkeyPatch, z_loss: float
 ) -> None:
-    vocabulary = Vocabulary.of(np.repeat([1, 0], [150, SIZE - 150]), END_OF_TEXT, compact=True)
-    assert vocabulary.num_slots == 192  # no other tensor is as wide
+    vocabulary = CompactVocabulary.of(
+        np.repeat([1, 0], [150, SIZE - 150]), END_OF_TEXT, compact=True
+    )
+    assert vocabulary.num_compact_ids == 192  # no other tensor is as wide
     model = NextTokenLoss(new_decoder(tiny("qwen3"), vocabulary, seed=1), vocabulary, z_loss)
-    slots = torch.randint(150, (5, 25), generator=torch.Generator().manual_seed(2))
+    compact_ids = torch.randint(150, (5, 25), generator=torch.Generator().manual_seed(2))
     found = []
     for blocks in (5, 2):
-        most = blocks * 24 * vocabulary.num_slots
+        most = blocks * 24 * vocabulary.num_compact_ids
         monkeypatch.setattr("trainer.model.loss.AT_ONCE", most)
         model.zero_grad()
-        with Largest(vocabulary.num_slots) as largest:
-            loss = model(slots[:, :-1], slots[:, 1:])
+        with Largest(vocabulary.num_compact_ids) as largest:
+            loss = model(compact_ids[:, :-1], compact_ids[:, 1:])
             loss.backward()
         assert largest.found == most
         found.append([loss.detach(), *(weight.grad.clone() for weight in model.parameters())])
@@ -122,7 +126,7 @@ def test_a_large_head_in_parts_has_the_same_loss_and_gradient(
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_the_same_seed_gives_the_same_weights(block: str, vocabulary: Vocabulary) -> None:
+def test_the_same_seed_gives_the_same_weights(block: str, vocabulary: CompactVocabulary) -> None:
     first, second = (new_decoder(tiny(block), vocabulary, seed=5) for _ in range(2))
     for (name, one), (_, other) in zip(
         first.named_parameters(), second.named_parameters(), strict=True
@@ -132,7 +136,7 @@ def test_the_same_seed_gives_the_same_weights(block: str, vocabulary: Vocabulary
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_dropout_is_noise_while_training_and_nothing_after(
-    block: str, vocabulary: Vocabulary
+    block: str, vocabulary: CompactVocabulary
 ) -> None:
     model = NextTokenLoss(new_decoder(tiny(block, dropout=0.3), vocabulary, seed=1), vocabulary)
     ids = torch.arange(12).reshape(1, 12)
@@ -150,7 +154,9 @@ def test_dropout_is_noise_while_training_and_nothing_after(
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_stochastic_depth_leaves_out_whole_blocks(block: str, vocabulary: Vocabulary) -> None:
+def test_stochastic_depth_leaves_out_whole_blocks(
+    block: str, vocabulary: CompactVocabulary
+) -> None:
     shape = dataclasses.replace(tiny(block), stochastic_depth=0.8)
     decoder = new_decoder(shape, vocabulary, seed=1)
     outputs: dict[str, list[torch.Tensor]] = {}

@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.model.build import new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.optim.muon import orthogonalize
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate
@@ -83,7 +83,7 @@ def test_muon_takes_the_matrices_inside_the_blocks(block: str, kv_heads: int, co
         context=8,
     )  # fmt: skip
     decoder = new_decoder(
-        shape, Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False), 1
+        shape, CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False), 1
     )
     optimizer = new_optimizer(Optim(optimizer="muon"), decoder)
     assert len(optimizer.param_groups[0]["params"]) == count * shape.num_layers

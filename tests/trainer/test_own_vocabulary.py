@@ -67,7 +67,7 @@ def test_stock_transformers_opens_the_export(home: Path, store: TokenStore) -> N
     assert "| tokenizer | its own (byte-level BPE), 512 ids |" in (folder / "README.md").read_text()
 
 
-def test_a_stopped_run_goes_on_exactly(
+def test_a_stopped_run_resumes_exactly(
     home: Path, capsys: pytest.CaptureFixture[str], store: TokenStore
 ) -> None:
     whole = home / "run" / "checkpoints" / "step-00000020" / "weights.safetensors"
@@ -181,7 +181,7 @@ def test_a_finished_store_is_enough(
         ("train:50000", "corpus.tokenizer train:50000 asks for 50,000 ids, and the stories of"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(
+def test_what_cannot_be_is_one_message(
     name: str,
     sentence: str,
     tmp_path: Path,

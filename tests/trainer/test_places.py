@@ -79,7 +79,7 @@ def test_starting_over_names_what_cannot_be_removed(tmp_path: Path) -> None:
 
 
 def test_starting_over_leaves_another_run_alone(tmp_path: Path) -> None:
-    run_folder.sign(tmp_path)
+    run_folder.write_marker(tmp_path)
     state = checkpoint.Checkpoint(5, {}, {}, {}, None, "theirs")
     checkpoint.save(tmp_path / "checkpoints", state, keep=1)
     with pytest.raises(ValueError, match="step-00000005 is a checkpoint of another run"):
@@ -87,7 +87,7 @@ def test_starting_over_leaves_another_run_alone(tmp_path: Path) -> None:
     assert steps(tmp_path / "checkpoints") == [5]
 
 
-def test_a_link_that_leads_nowhere_is_told(
+def test_a_link_that_leads_nowhere_is_reported(
     small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
@@ -102,13 +102,13 @@ def test_checkpoints_without_their_run_keep_its_id(tmp_path: Path) -> None:
     state = checkpoint.Checkpoint(5, {}, {}, {}, None, "moved")
     checkpoint.save(tmp_path / "checkpoints", state, keep=1)
     run_folder.check(tmp_path)
-    with run_folder.claimed(tmp_path):
+    with run_folder.run_lock(tmp_path):
         assert run_folder.run_of(tmp_path) == "moved"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_a_second_user_resumes_or_is_told_and_nothing_changes(
+def test_a_second_user_resumes_or_gets_a_message_and_nothing_changes(
     mode: int, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Checkpoints as older versions wrote them (0600), and in a folder that is not theirs."""
@@ -124,14 +124,14 @@ def test_a_second_user_resumes_or_is_told_and_nothing_changes(
             run_folder.check(run)
             if mode == 0o600:
                 with (
-                    run_folder.claimed(run),
+                    run_folder.run_lock(run),
                     pytest.raises(ValueError, match="may not be read by this user"),
                 ):
                     checkpoint.newest(run / "checkpoints")
             else:
                 with (
                     pytest.raises(ValueError, match=f"this user may not write to {run}"),
-                    run_folder.claimed(run),
+                    run_folder.run_lock(run),
                 ):
                     pass
         assert steps(run / "checkpoints") == [1]
@@ -162,8 +162,8 @@ def test_a_disk_without_locks_will_do(
         raise OSError(number, "no locks")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with run_folder.claimed(tmp_path):
-        assert (tmp_path / run_folder.SIGN).is_file()
+    with run_folder.run_lock(tmp_path):
+        assert (tmp_path / run_folder.MARKER).is_file()
     assert f"note: the disk of {tmp_path} has no locks" in capsys.readouterr().err
 
 
@@ -173,10 +173,10 @@ def test_who_holds_a_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     first = Lock(tmp_path / run_folder.LOCK)
     assert first.acquire(0)
     holder = r"another process \(process \d+ on node-7, since .*\) trains in .*if its machine died"
-    with pytest.raises(ValueError, match=holder), run_folder.claimed(tmp_path):
+    with pytest.raises(ValueError, match=holder), run_folder.run_lock(tmp_path):
         pass
     first.release()
-    with run_folder.claimed(tmp_path):
+    with run_folder.run_lock(tmp_path):
         pass
 
 

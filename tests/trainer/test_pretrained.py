@@ -70,7 +70,7 @@ def fine_tune(home: Path, start: Path, name: str, *more: str) -> int:
     return main(["--preset", "smoke", *settings])
 
 
-def test_a_run_goes_on_from_a_model_and_learns_the_new_stories(run: Path, home: Path) -> None:
+def test_a_run_starts_from_a_model_and_learns_the_new_stories(run: Path, home: Path) -> None:
     name = f"{run.name}-pirates"
     assert fine_tune(home, run / "export", name, "--optim.lr", "2e-3") == 0
     nats = losses(home / name)
@@ -147,7 +147,7 @@ def test_a_model_of_another_vocabulary_reads_our_ids(tmp_path: Path) -> None:
     assert torch.allclose(rows[ours(" sailed").input_ids[0]], table[ids].mean(0))
 
 
-def test_gpt_2_itself_can_be_gone_on_from(tmp_path: Path) -> None:
+def test_a_run_can_start_from_gpt_2_itself(tmp_path: Path) -> None:
     """The configuration of the 124M model, as the Hub has it, at a fraction of its size."""
     torch.manual_seed(0)
     small = GPT2Config(n_embd=24, n_layer=1, n_head=2, n_positions=32, n_inner=None)

@@ -1,4 +1,4 @@
-"""A run that was stopped goes on bit for bit; one that is finished or was changed is not touched.
+"""A run that was stopped resumes bit for bit; one that is finished or was changed is not touched.
 
 What kills do is in test_kill.py.
 """

@@ -1,5 +1,5 @@
 """What stops a run besides its last step: the clock, signals, and where nobody hears signals; and
-a run that goes on longer than it was planned."""
+a run that becomes longer than it was planned."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def signal_after_a_step(number: signal.Signals, folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_the_clock_saves_and_stops_and_the_same_command_goes_on(
+def test_the_clock_saves_and_stops_and_the_same_command_resumes(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*settings, "--optim.steps", "40", "--run.minutes", "0.0001"]) == 0
@@ -105,7 +105,7 @@ def test_a_thread_trains_too(settings: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_wsd_run_goes_on_longer_to_the_bits_of_one_planned_so(
+def test_a_longer_wsd_run_resumes_to_the_bits_of_one_planned_so(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wsd = [

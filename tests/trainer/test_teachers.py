@@ -11,9 +11,9 @@ from torch.nn import functional
 from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.loss import NextTokenLoss
-from trainer.model.teachers import open_teachers, over_slots
+from trainer.model.pretrained import open_teachers, over_compact_ids
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
 from trainer.train import main
@@ -28,49 +28,49 @@ RUN = [
 
 
 @pytest.fixture(scope="module")
-def vocabulary() -> Vocabulary:
+def vocabulary() -> CompactVocabulary:
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[[*range(100, 160), END_OF_TEXT]] = 1
-    return Vocabulary.of(counts, END_OF_TEXT, compact=True)
+    return CompactVocabulary.of(counts, END_OF_TEXT, compact=True)
 
 
 @pytest.mark.parametrize("block", ["gpt2", "llama", "qwen3"])
 def test_the_loss_is_that_of_the_teachers_mean_over_all_ids(
-    block: str, vocabulary: Vocabulary
+    block: str, vocabulary: CompactVocabulary
 ) -> None:
     shape = Model(block=block, **SHAPE)
     decoders = [new_decoder(shape, vocabulary, seed).eval() for seed in (1, 2, 3)]
     student, *taught = [
         full_decoder(shape, vocabulary, dict(one.named_parameters())) for one in decoders
     ]
-    teachers = over_slots(taught, vocabulary, torch.device("cpu"))
+    teachers = over_compact_ids(taught, vocabulary, torch.device("cpu"))
     ids = torch.randint(100, 160, (3, 13), generator=torch.Generator().manual_seed(2))
     inputs, targets = ids[:, :-1], ids[:, 1:]
-    slots = vocabulary.slot_of_id[ids]
+    compact_ids = vocabulary.compact_id_of[ids]
     with torch.no_grad():
         logs = student(inputs).logits.log_softmax(-1)
         mean = torch.stack([one(inputs).logits.softmax(-1) for one in taught]).mean(0)
         alone = functional.nll_loss(logs.flatten(0, 1), targets.flatten())
         # A slot that many ids share is one outcome: that they are equally likely is known.
-        shared = vocabulary.log_multiplicity.exp()[vocabulary.slot_of_id].log()
+        shared = vocabulary.log_multiplicity.exp()[vocabulary.compact_id_of].log()
         together = -(mean * (logs + shared)).sum(-1).mean()
         for weight in (0.0, 0.3, 1.0):
             loss = NextTokenLoss(
                 decoders[0], vocabulary, teachers=teachers, teacher_weight=weight
-            ).eval()(slots[:, :-1], slots[:, 1:])
+            ).eval()(compact_ids[:, :-1], compact_ids[:, 1:])
             wanted = (1 - weight) * alone + weight * together
             assert float(loss) == pytest.approx(float(wanted), abs=1e-5)
 
 
 def test_a_slot_without_ids_is_no_trouble() -> None:
     """Of a vocabulary that is used in whole, the last rows stand for nothing."""
-    every = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
+    every = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
     assert torch.isinf(every.log_multiplicity).any()
     shape = Model(block="llama", **SHAPE)
     student, teacher = (new_decoder(shape, every, seed) for seed in (1, 2))
     loss = NextTokenLoss(student, every, teachers=[teacher.eval()], teacher_weight=0.5)
-    slots = torch.arange(26).view(2, 13)
-    nats = loss(slots[:, :-1], slots[:, 1:])
+    compact_ids = torch.arange(26).view(2, 13)
+    nats = loss(compact_ids[:, :-1], compact_ids[:, 1:])
     nats.backward()
     assert torch.isfinite(nats)
     assert all(torch.isfinite(weight.grad).all() for weight in student.parameters())
@@ -78,30 +78,30 @@ def test_a_slot_without_ids_is_no_trouble() -> None:
 
 
 def test_a_large_head_is_computed_in_parts(
-    vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    vocabulary: CompactVocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoders = [new_decoder(Model(block="qwen3", **SHAPE), vocabulary, seed) for seed in (1, 2)]
     loss = NextTokenLoss(decoders[0], vocabulary, teachers=[decoders[1].eval()], teacher_weight=0.5)
-    slots = torch.randint(0, 60, (4, 13), generator=torch.Generator().manual_seed(2))
-    whole = loss(slots[:, :-1], slots[:, 1:]).detach()
+    compact_ids = torch.randint(0, 60, (4, 13), generator=torch.Generator().manual_seed(2))
+    whole = loss(compact_ids[:, :-1], compact_ids[:, 1:]).detach()
     monkeypatch.setattr("trainer.model.loss.AT_ONCE", 1)
-    assert float(loss(slots[:, :-1], slots[:, 1:]).detach()) == pytest.approx(
+    assert float(loss(compact_ids[:, :-1], compact_ids[:, 1:]).detach()) == pytest.approx(
         float(whole), abs=1e-6
     )
 
 
 @pytest.mark.process  # Inductor's compiler
 @pytest.mark.timeout(900)
-def test_it_compiles(vocabulary: Vocabulary) -> None:
+def test_it_compiles(vocabulary: CompactVocabulary) -> None:
     shape = Model(block="qwen3", **SHAPE | {"num_layers": 1})
     decoders = [new_decoder(shape, vocabulary, seed) for seed in (1, 2)]
     loss = NextTokenLoss(decoders[0], vocabulary, teachers=[decoders[1].eval()], teacher_weight=0.5)
-    slots = torch.randint(0, 60, (4, 13), generator=torch.Generator().manual_seed(2))
+    compact_ids = torch.randint(0, 60, (4, 13), generator=torch.Generator().manual_seed(2))
     found = []
     for compiles in (False, True):
         if compiles:
             loss.compile()
-        nats = loss(slots[:, :-1], slots[:, 1:])
+        nats = loss(compact_ids[:, :-1], compact_ids[:, 1:])
         nats.backward()
         found.append((nats.detach(), [weight.grad for weight in decoders[0].parameters()]))
         decoders[0].zero_grad()

@@ -193,7 +193,7 @@ def test_a_wrong_setting_is_one_line_and_code_two(tmp_path: Path, train: Trainer
         (["--corpus.source", "torn.parquet"], "torn.parquet"),
     ],
 )
-def test_bad_input_is_told_and_leaves_nothing(
+def test_bad_input_is_reported_and_leaves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -238,7 +238,7 @@ def test_a_full_disk_leaves_the_checkpoints_whole_and_no_export(
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
     assert {file.name for file in small_disk.iterdir()} <= {
-        *("run.json", ".run.lock", "checkpoints", "metrics.jsonl", "curve.png")
+        *("run.json", ".run.lock", "checkpoints", "metrics.jsonl", "curve.png", "state.json")
     }
     saved = list((small_disk / "checkpoints").iterdir())
     assert [folder.name for folder in saved] == ["step-00000002"]
@@ -287,7 +287,7 @@ def test_the_best_model_is_exported_where_the_last_is_worse(tmp_path: Path, trai
     (tmp_path / "others.jsonl").write_text("\n".join(stories[-10:]))
     corpus = ["--corpus.source", str(few), "--corpus.validation", str(tmp_path / "others.jsonl")]
     often = ["--run.validate_every", "10", "--run.save_every", "25", "--run.keep_last", "1"]
-    # Cut elsewhere every epoch, twelve stories are not memorised in 70 steps.
+    # With a random block offset per epoch, twelve stories are not memorised in 70 steps.
     steps = ["--optim.steps", "70", "--optim.shift_blocks", "false"]
     done = train(*SHORT, *corpus, *often, *steps, "--run.export_checkpoint=best")
     assert done.returncode == 0, done.stderr
@@ -332,7 +332,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: 
 
 
 @pytest.mark.slow
-def test_a_validation_that_cannot_be_is_told_before_the_run_and_in_the_card(
+def test_a_validation_that_cannot_be_is_reported_before_the_run_and_in_the_card(
     tmp_path: Path, train: Trainer
 ) -> None:
     few = tmp_path / "few.txt"

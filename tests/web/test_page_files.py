@@ -36,10 +36,10 @@ def test_the_page_is_light() -> None:
 
 
 LANGUAGES = ["en", "de", "es"]
-TEXTS = [WEB / "text.json", WEB / "sources/local/text.json"]
+TEXTS = [WEB / name for name in ("text.json", "sources/local/text.json", "studio/text.json")]
 
 
-@pytest.mark.parametrize("file", TEXTS, ids=["page", "page without a server"])
+@pytest.mark.parametrize("file", TEXTS, ids=["page", "page without a server", "studio"])
 def test_every_language_says_everything(file: Path) -> None:
     texts = json.loads(file.read_text(encoding="utf-8"))
     assert list(texts) == LANGUAGES
@@ -54,7 +54,7 @@ def test_every_text_is_used() -> None:
     files = [*WEB.rglob("*.js"), *WEB.parent.glob("server/*.py")]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     made = re.compile(
-        r"(opening_\d|preset_\w+|\w+_hint|link_too_long_\w+)$"
+        r"(opening_\d|place_\w+|preset_\w+|\w+_hint|link_too_long_\w+)$"
     )  # keys that are put together
     names = {row.name for row in NUMBERS}
     unused = [
@@ -63,3 +63,34 @@ def test_every_text_is_used() -> None:
         if f'"{key}"' not in source and not made.match(key) and key not in names
     ]
     assert unused == []
+
+
+# Keys of the texts of Train and Models that are put together.
+MADE = re.compile(
+    r"(axis|curve|do|doing|figure|form|kind|preset|rule|section|state|step|tagline|wait)_\w+"
+    r"|\w+_(hint|title)"
+)
+
+
+def test_every_text_of_studio_is_used() -> None:
+    texts = json.loads((WEB / "studio/text.json").read_text(encoding="utf-8"))
+    files = [
+        file for folder in ("studio", "train", "models") for file in WEB.glob(f"{folder}/*.js")
+    ]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    unused = [key for key in texts["en"] if f'"{key}"' not in source and not MADE.fullmatch(key)]
+    assert unused == []
+
+
+def test_every_text_that_studio_says_is_there() -> None:
+    """Also those that are put together: a key that has no text would be shown itself."""
+    common, own = (
+        json.loads((WEB / name).read_text(encoding="utf-8"))["en"]
+        for name in ("text.json", "studio/text.json")
+    )
+    files = [
+        file for folder in ("studio", "train", "models") for file in WEB.glob(f"{folder}/*.js")
+    ]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    said = re.findall(r'(?:\bsay\(|data-(?:text|label|hint)=)"(\w+)"', source)
+    assert [key for key in said if key not in {**common, **own}] == []

@@ -3,8 +3,8 @@
     python -m tests.web.vectors     writes tests/web/vectors.json
 
 `test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
-`seam.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts the other
-language.
+`seam.test.js`, `words.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts
+the other language.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import segno
 from playground.core.library import QUESTION, Head, uniform
 from playground.engine.characters import begun, continues
 from playground.engine.seam import BLANKS, WORD
+from playground.engine.words import Spellings, WordsToUse
+from playground.folder.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
 
 FILE = Path(__file__).with_name("vectors.json")
@@ -48,9 +50,20 @@ QR_BEFORE = "https://example.org/?story="
 QR_LENGTHS = (0, *range(1, 120, 7), *range(150, 2900, 100), 2953 - len(QR_BEFORE))
 
 
+# Words to use, and texts of which each letter is a token.
+WORDS = ("fox", "Zoë", "big hen", "狐狸", "7")
+TEXTS = (
+    "The fox met foxes.", "a firefox, a FOX", "“Zoë” and ZOË", "a big hen (big) hens",
+    "那只狐狸跑了", "room 7, room 77", 'she said, "fo', "x\n\nfo", "İ fox ẞ",
+)  # fmt: skip
+
+
 def values(settings: Settings) -> dict[str, Any]:
     """Settings as the page has them."""
-    return asdict(settings) | {"banned_words": list(settings.banned_words)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(settings).items()
+    }
 
 
 def uniforms() -> list[list[float]]:
@@ -129,12 +142,42 @@ def characters() -> dict[str, Any]:
     }
 
 
+class Letters(IncrementalDecoder):
+    """Tokens that are the letters of a text."""
+
+    def __init__(self) -> None:
+        pass
+
+    def add(self, token_id: int) -> str:
+        return chr(token_id)
+
+
+def words() -> dict[str, Any]:
+    """Of each text, after each letter: the words that are missing, and what begins and continues
+    one."""
+
+    def spellings(word: str) -> Spellings:
+        bare = tuple(map(ord, word))
+        return Spellings([(32, *bare)], [bare])
+
+    found = []
+    for text in TEXTS:
+        waiting, ids = WordsToUse(WORDS, spellings, Letters()), [*map(ord, text)]
+        steps = []
+        for end in range(len(ids) + 1):
+            waiting.follow(ids[:end])
+            steps.append([waiting.missing, waiting.begins(), waiting.continues()])
+        found.append([text, steps])
+    return {"words": WORDS, "texts": found}
+
+
 PARTS = {
     "uniform": uniforms,
     "odds": odds,
     "qr": qr_codes,
     "seams": seams,
     "characters": characters,
+    "words": words,
 }
 
 

@@ -24,13 +24,12 @@ from trainer.corpus.store.build import build_store
 from trainer.corpus.store.data_card import card, draw
 from trainer.corpus.store.preview import preview, preview_json
 from trainer.corpus.store.token_store import open_store
-from trainer.output.best_effort import best_effort
-from trainer.output.console import run_command
+from trainer.output.console import best_effort, run_command
 from trainer.settings.command_line import parse
 
 
 def build(arguments: list[str]) -> None:
-    """Builds a store and says what is in it."""
+    """Build a store and say what is in it."""
     for word in arguments:
         if word.startswith("--") and not word.startswith(("--preset", "--corpus.")):
             raise ValueError(f"{word} has no meaning for a corpus: give --preset or --corpus.key")
@@ -45,7 +44,7 @@ def build(arguments: list[str]) -> None:
 
 
 def inspect(arguments: list[str]) -> None:
-    """Says how files are understood; or prints a store's data card, and writes it if asked to."""
+    """Say how files are read; or print a store's data card, and write it if asked to."""
     files = list(itertools.takewhile(lambda word: not word.startswith("--"), arguments))
     if files and not Path(files[0], "store.json").is_file() and "--write" not in arguments:
         inspect_files(files, arguments[len(files) :])
@@ -73,7 +72,7 @@ def inspect(arguments: list[str]) -> None:
 
 
 def inspect_files(files: list[str], settings: list[str]) -> None:
-    """Prints how files of stories are understood."""
+    """Print how files of stories are read."""
     config = parse([word for word in settings if word != "--json"]).corpus
     for file in files:
         source = dataclasses.replace(config, source=file)
@@ -81,13 +80,13 @@ def inspect_files(files: list[str], settings: list[str]) -> None:
 
 
 def verify(arguments: list[str]) -> None:
-    """Rereads a store."""
+    """Reread a store and compare its checksums."""
     store = open_store(only_store(arguments))
     print(f"{store.folder} is as it was written: {store.verify():,} bytes reread")
 
 
 def only_store(words: list[str]) -> str:
-    """The one argument."""
+    """Return the one argument."""
     if len(words) != 1:
         raise ValueError("give the folder of one store, such as data/sample-0123456789ab")
     return words[0]
@@ -97,7 +96,7 @@ COMMANDS = {"build": build, "inspect": inspect, "verify": verify}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; see `run_command` for what it returns."""
+    """Run the command and return its exit status: see `run_command`."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)

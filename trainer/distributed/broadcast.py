@@ -5,7 +5,6 @@ So only the first machine's run folder is read, and the machines need not share 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,22 +20,16 @@ Result = TypeVar("Result")
 
 
 def from_main(value: Any, device: torch.device) -> Any:
-    """The main process's value (anything that JSON holds); all processes must call."""
-    if not distributed.is_initialized():
-        return value
-    text = json.dumps(value).encode()
-    size = torch.tensor(len(text), device=device)
-    distributed.broadcast(size, 0)
-    letters = torch.zeros(int(size), dtype=torch.uint8)
-    if distributed.get_rank() == 0:
-        letters = torch.frombuffer(bytearray(text), dtype=torch.uint8)
-    letters = letters.to(device)
-    distributed.broadcast(letters, 0)
-    return json.loads(bytes(letters.tolist()))
+    """Return the main process's value; all processes must call."""
+    if distributed.is_initialized():
+        values = [value]
+        distributed.broadcast_object_list(values, 0, device=device)
+        (value,) = values
+    return value
 
 
 def do_on_main(work: Callable[[], Result], runtime: Runtime) -> Result | None:
-    """What `work` returns to the main process, and None on the others; all processes must call.
+    """Return the result of `work` on the main process, None on the others; all processes must call.
 
     Raises:
         ValueError: on all processes, what `work` cannot do.
@@ -54,42 +47,30 @@ def do_on_main(work: Callable[[], Result], runtime: Runtime) -> Result | None:
     return result
 
 
-def checkpoint_from_main(found: Checkpoint | None, device: torch.device) -> Checkpoint | None:
-    """The main process's checkpoint, its tensors in memory; all processes must call."""
+def checkpoint_from_main(checkpoint: Checkpoint | None, device: torch.device) -> Checkpoint | None:
+    """Return the main process's checkpoint, its tensors in memory; all processes must call."""
     if not distributed.is_initialized():
-        return found
-    about = from_main(
-        found
-        and {
-            "step": found.step,
-            "identity": found.identity,
-            "shapes": {
-                kind: {name: list(tensor.shape) for name, tensor in getattr(found, kind).items()}
-                for kind in TENSORS
-            },
-        },
-        device,
-    )
+        return checkpoint
+    shapes = {
+        kind: {name: tensor.shape for name, tensor in getattr(checkpoint, kind).items()}
+        for kind in (TENSORS if checkpoint else ())
+    }
+    about = from_main(checkpoint and (checkpoint.step, checkpoint.identity, shapes), device)
     if about is None:
         return None
+    step, identity, shapes = about
     tensors: dict[str, dict[str, torch.Tensor]] = {kind: {} for kind in TENSORS}
-    for kind in TENSORS:
-        for name, shape in about["shapes"][kind].items():
-            tensor = torch.empty(shape)
-            if found is not None:
-                tensor = getattr(found, kind)[name]
-            tensor = tensor.to(device)
-            distributed.broadcast(tensor, 0)
-            tensors[kind][name] = tensor.cpu()
-    return Checkpoint(about["step"], tensors["weights"], tensors["moments"], about["identity"])
+    for kind, name, shape in ((k, n, shape) for k in TENSORS for n, shape in shapes[k].items()):
+        tensor = torch.empty(shape) if checkpoint is None else getattr(checkpoint, kind)[name]
+        tensor = tensor.to(device)
+        distributed.broadcast(tensor, 0)
+        tensors[kind][name] = tensor.cpu()
+    return Checkpoint(step, tensors["weights"], tensors["moments"], identity)
 
 
 def agree(config: Config, identity: dict[str, Any], runtime: Runtime) -> None:
-    """See that all processes make the same run, whatever folders they read.
-
-    Raises:
-        ValueError: this process, or another, differs from the main one.
-    """
+    """See that all processes make the same run, whatever folders they read. Raises ValueError if
+    this process, or another, differs from the main one."""
     mine = config.to_dict()
     mine["run"]["dir"] = ""  # each machine may have a folder and copies of its own
     mine["corpus"] = identity["corpus"]

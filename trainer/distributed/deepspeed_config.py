@@ -7,6 +7,7 @@ the run's settings, whatever the file says of them. What would make another run 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,16 @@ DECIDED = {
 def read(
     path: str, *, micro_batch: int, accumulation: int, clip: float, stage: int | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """The settings in the file `path`, or in the shipped one when it is empty; and a note for each
-    of its settings that is not used.
+    """Return the settings in the file `path`, or in the shipped one when it is empty, and a note
+    for each of its settings that is not used.
 
-    `"auto"` is what other trainers fill in: here it means DeepSpeed's own default.
+    `"auto"` is what other trainers fill in: here it means DeepSpeed's own default. Raises
+    ValueError if there is no such JSON file, or it asks for what would not be the same run.
 
     Args:
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         clip: largest norm of the gradient.
         stage: ZeRO stage that the launcher asked for; it wins over the file's.
-
-    Raises:
-        ValueError: there is no such JSON file, or it asks for what would not be the same run.
     """
     file = Path(path).expanduser() if path else SHIPPED
     settings = load(file)
@@ -58,7 +57,8 @@ def read(
             f'{file} (runtime.deepspeed_config) must have "zero_optimization": {{"stage": 1}}, '
             "or 2 or 3: stage 0 is runtime.deepspeed off"
         )
-    check_same_run(file, settings, zero)
+    for problem in of_another_run(settings, zero):
+        raise ValueError(f"{file} (runtime.deepspeed_config) {problem}")
     own = {
         "train_micro_batch_size_per_gpu": micro_batch,
         "gradient_accumulation_steps": accumulation,
@@ -69,26 +69,19 @@ def read(
         for key, decides in DECIDED.items()
         if key in settings and settings[key] != own.get(key)
     ]
-    every: dict[str, Any] = (
-        settings
-        | own
-        | {
-            "train_batch_size": "auto",
-            "zero_optimization": {key: zero[key] for key in zero if key not in OLD_OFFLOAD},
-            # This timer synchronizes with the device inside the code that is compiled, which torch
-            # 2.13 cannot trace: the run would stop at its third update.
-            "timers": block(settings, "timers") | {"throughput": {"enabled": False}},
-        }
-    )
-    return every, notes
+    decided = {
+        "train_batch_size": "auto",
+        "zero_optimization": {key: zero[key] for key in zero if key not in OLD_OFFLOAD},
+        # This timer synchronizes with the device inside the code that is compiled, which torch
+        # 2.13 cannot trace: the run would stop at its third update.
+        "timers": block(settings, "timers") | {"throughput": {"enabled": False}},
+    }
+    return settings | own | decided, notes
 
 
 def load(file: Path) -> dict[str, Any]:
-    """The settings in a DeepSpeed file, their texts as values; nothing where it holds no settings.
-
-    Raises:
-        ValueError: there is no such JSON file.
-    """
+    """Return the settings in a DeepSpeed file, with texts as values; empty if it holds no settings.
+    Raises ValueError if there is no such JSON file."""
     try:
         settings = as_values(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
@@ -100,8 +93,8 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def as_values(settings: Any) -> Any:
-    """Settings with true, false and whole numbers in place of texts that say these, and without
-    those that are "auto"."""
+    """Return settings with true, false and whole numbers in place of texts that say these, and
+    without those that are "auto"."""
     if isinstance(settings, dict):
         return {key: as_values(value) for key, value in settings.items() if value != "auto"}
     if isinstance(settings, str) and settings.lower() in ("true", "false"):
@@ -109,33 +102,23 @@ def as_values(settings: Any) -> Any:
     return int(settings) if isinstance(settings, str) and settings.isdecimal() else settings
 
 
-def check_same_run(file: Path, settings: dict[str, Any], zero: dict[str, Any]) -> None:
-    """Refuse what would make another run of it.
-
-    Raises:
-        ValueError: the file asks for that.
-    """
+def of_another_run(settings: dict[str, Any], zero: dict[str, Any]) -> Iterator[str]:
+    """Yield what would make another run of it, and what to do, a message each."""
     for key in sorted({"optimizer", "scheduler"} & settings.keys()):
-        raise ValueError(
-            f'{file} (runtime.deepspeed_config) has a block "{key}": take it out, '
-            "the settings under optim. choose the optimizer"
-        )
+        yield f'has a block "{key}": take it out, the settings under optim. choose the optimizer'
     offloads = [key for key in OFFLOAD if block(zero, key).get("device", "none") != "none"]
     offloads += [key for key in (*OFFLOAD, *OLD_OFFLOAD) if zero.get(key) is True]
-    if offloads:  # it freezes the rate on resume
-        raise ValueError(
-            f'{file} (runtime.deepspeed_config) has "{offloads[0]}": take it out, '
-            "a run that offloads cannot be resumed exactly"
-        )
+    for key in offloads:  # it freezes the rate on resume
+        yield f'has "{key}": take it out, a run that offloads cannot be resumed exactly'
     for key in ("bf16", "bfloat16", "fp16", "amp", "torch_autocast"):
         if block(settings, key).get("enabled") is True:
-            raise ValueError(
-                f'{file} (runtime.deepspeed_config) turns on "{key}": take it out, '
-                "runtime.precision chooses the arithmetic and the weights stay fp32"
+            yield (
+                f'turns on "{key}": take it out, runtime.precision chooses the arithmetic and the '
+                "weights stay fp32"
             )
 
 
 def block(settings: dict[str, Any], key: str) -> dict[str, Any]:
-    """The settings under `key`, empty if it is missing or not a block."""
+    """Return the settings under `key`, empty if it is missing or not a block."""
     value = settings.get(key)
     return value if isinstance(value, dict) else {}

@@ -61,10 +61,7 @@ class LauncherRequest:
 
 def take_request() -> LauncherRequest:
     """Read what a launcher or a default_config.yaml asked for, and drop it from the environment.
-
-    Raises:
-        ValueError: it asks DeepSpeed for what a run cannot do.
-    """
+    Raises ValueError if it asks DeepSpeed for what a run cannot do."""
     said = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(STRAY)}
     for name, engine in OTHER_ENGINES.items():
         if is_true(said.get(name, "")):
@@ -93,7 +90,7 @@ def take_request() -> LauncherRequest:
 
 
 def not_used(said: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
-    """A sentence for each wish of a launcher that a setting of the run decides."""
+    """Yield a message for each option of a launcher that a setting of the run decides."""
     for name in names:
         nothing, setting = NOT_USED[name]
         value = said.get(name, nothing)
@@ -103,16 +100,13 @@ def not_used(said: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
 
 
 def is_true(text: str) -> bool:
-    """Whether a variable of the environment says yes."""
+    """Return whether a variable of the environment means yes."""
     return text.lower() in ("true", "1", "yes")
 
 
 def num_processes() -> int:
-    """How many processes the launcher started: WORLD_SIZE, or 1.
-
-    Raises:
-        ValueError: it is not a number.
-    """
+    """Return how many processes the launcher started: WORLD_SIZE, or 1. Raises ValueError if it is
+    not a number."""
     size = os.environ.get("WORLD_SIZE", "1")
     if not size.isdecimal() or int(size) < 1:
         raise ValueError(
@@ -141,10 +135,8 @@ def check_ranks() -> None:
 
 
 def wants_deepspeed(setting: str, request: LauncherRequest) -> bool:
-    """Whether DeepSpeed carries the run; `auto` leaves that to the launcher.
-
-    Below some 500M parameters the plain engine is faster and takes less memory (docs/scaling.md).
-    """
+    """Return whether DeepSpeed carries the run; `auto` leaves that to the launcher. Below some 500M
+    parameters the plain engine is faster and takes less memory (docs/scaling.md)."""
     if setting == "off" and request.deepspeed:
         raise ValueError(
             "the launcher asks for DeepSpeed and runtime.deepspeed is off: leave one of them out"
@@ -160,7 +152,7 @@ def wants_deepspeed(setting: str, request: LauncherRequest) -> bool:
 
 
 def prepare_environment_for_deepspeed() -> None:
-    """What DeepSpeed looks for: a rendezvous even for one process (else mpi4py), and ninja on
+    """Set what DeepSpeed looks for: a rendezvous even for one process (else mpi4py), and ninja on
     PATH."""
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]

@@ -29,13 +29,13 @@ class LocalState:
                 self.optimizer.init_state(weight, step, group["kind"])
 
     def weight(self, weight: nn.Parameter) -> torch.Tensor:
-        """A weight in fp32."""
+        """Return a weight in fp32."""
         return weight.detach()
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
-        """What the optimizer remembers of a weight under `key`."""
-        found: torch.Tensor = self.optimizer.state[weight][key]
-        return found
+        """Return the moment of a weight called `key`."""
+        moment: torch.Tensor = self.optimizer.state[weight][key]
+        return moment
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
         """Give a weight its value."""
@@ -68,7 +68,7 @@ class ZeroState:
             self.zero._lazy_init_hp_params_optimizer_state()
 
     def partitions(self) -> Iterator[tuple[dict[str, Any], torch.Tensor]]:
-        """The groups of weights, each with the flat partition that this process updates."""
+        """Yield the groups of weights, each with the flat partition that this process updates."""
         groups = self.zero.optimizer.param_groups
         if hasattr(self.zero, "fp32_partitioned_groups_flat"):  # ZeRO-3 empties groups at rest
             for number, partition in enumerate(self.zero.fp32_partitioned_groups_flat):
@@ -85,7 +85,7 @@ class ZeroState:
         first = 1
         for weight, shape in zip(self.optimizer.matrices, self.optimizer.shapes, strict=True):
             element_ids = torch.arange(first, first + shape.numel(), dtype=torch.int32)
-            as_floats = element_ids.view(torch.float32).view(shape)  # the same bits
+            as_floats = element_ids.view(torch.float32).view(shape)  # the same bits, not rounded
             self.set_moment(weight, "exp_avg", as_floats)
             first += shape.numel()
         for group, partition in self.partitions():
@@ -95,18 +95,18 @@ class ZeroState:
                 as_floats.zero_()
 
     def weight(self, weight: nn.Parameter) -> torch.Tensor:
-        """A weight in fp32, whole."""
+        """Return a weight in fp32, whole."""
         from deepspeed.utils import safe_get_full_fp32_param
 
-        found: torch.Tensor = safe_get_full_fp32_param(weight)
-        return found
+        whole: torch.Tensor = safe_get_full_fp32_param(weight)
+        return whole
 
     def moment(self, weight: nn.Parameter, key: str) -> torch.Tensor:
-        """What the optimizer remembers of a weight under `key`, whole."""
+        """Return the moment of a weight called `key`, whole."""
         from deepspeed.utils import safe_get_full_optimizer_state
 
-        found: torch.Tensor = safe_get_full_optimizer_state(weight, key)
-        return found
+        whole: torch.Tensor = safe_get_full_optimizer_state(weight, key)
+        return whole
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
         """Give a weight its value: the copy that is multiplied with, and the one that the update
@@ -131,7 +131,7 @@ class ZeroState:
             safe_set_full_optimizer_state(weight, value, key)
 
     def local_partition(self, weight: Any, value: torch.Tensor) -> torch.Tensor:
-        """This process's partition under ZeRO-3, which rounds partitions up; its
+        """Return this process's partition of a value under ZeRO-3, which rounds partitions up; its
         safe_set_full_* fails at that."""
         size = weight.ds_tensor.numel()
         rest = size * self.num_processes - value.numel()

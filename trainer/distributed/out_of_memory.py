@@ -10,15 +10,15 @@ REFUSALS = ("out of memory", "can't allocate memory", "not enough memory", "_ALL
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left; the CPU's has no type of its own."""
+    """Return whether an error says that memory ran out; the CPU's has no type of its own."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in REFUSALS)
     )
 
 
 def advice(runtime: Runtime | None) -> str:
-    """What to do when the blocks that a process of `runtime` reads at once are too many, or, with
-    None, when there was no room for anything."""
+    """Return what to do when a micro-batch of `runtime` does not fit into memory, or, with None,
+    when nothing did."""
     smaller = "lower model.context, model.hidden or model.num_layers"
     if runtime is None:
         return f"the memory is full before the first update: {smaller}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from trainer.model import device
 from trainer.settings.optim import Optim
 from trainer.settings.runtime import Runtime as RuntimeSettings
 
+SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
 CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
 GPU_TOKENS = 32_768  # on a GPU: 6 GB with all 50,257 ids (docs/speed.md), a quarter of a 3090
 
@@ -35,12 +36,12 @@ class Runtime:
 
     Attributes:
         rank, num_processes: this process among all.
-        is_main: this process writes files and speaks.
+        is_main: whether this process writes files and prints.
         device, dtype: where and in which type the matrix products run.
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         engine: "plain" or "deepspeed".
         zero_stage: 0 without DeepSpeed.
-        notes: sentences for the user about what was found and is not used.
+        notes: messages for the user about what was found and is not used.
     """
 
     def __init__(
@@ -51,12 +52,9 @@ class Runtime:
         trackers: Sequence[str] = (),
         folder: Path | None = None,
     ) -> None:
-        """Join the other processes; `trackers` that keep files have them in `folder`.
-
-        Raises:
-            ValueError: the global batch does not split over the processes, some did not join, or
-                a tracker is not installed.
-        """
+        """Join the other processes; `trackers` that keep files have them in `folder`. Raises
+        ValueError if the global batch does not split over the processes, some did not join, or a
+        tracker is not installed."""
         check_installed(trackers)
         self.tracking = {"log_with": list(trackers) or None, "project_dir": folder}
         request = launcher_env.take_request()
@@ -98,7 +96,7 @@ class Runtime:
                 f"{self.accelerator.num_processes} joined: start the run with accelerate launch or "
                 "torchrun, and the same --num_processes on every machine"
             )
-        self.watchdog.initialized()
+        self.watchdog.is_initialized = True
         self.rank = self.accelerator.process_index
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
@@ -111,7 +109,7 @@ class Runtime:
     def join_with_deepspeed(
         self, file: str, stage: int | None, group: InitProcessGroupKwargs
     ) -> Accelerator:
-        """Accelerate with ZeRO as the launcher's `stage` and `file`, or the shipped
+        """Return Accelerate with ZeRO as the launcher's `stage` and `file`, or the shipped
         ds_config.json, say."""
         settings, self.notes = deepspeed_config.read(
             file,
@@ -130,19 +128,19 @@ class Runtime:
         )
 
     def mean(self, value: torch.Tensor) -> float:
-        """The mean of a scalar over the processes."""
+        """Return the mean of a scalar over the processes."""
         self.watchdog.heartbeat()
         return float(self.accelerator.reduce(value.detach().float(), reduction="mean"))
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process."""
+        """Return whether the flag is true in any process."""
         if self.num_processes == 1:
             return flag
         raised = torch.tensor(float(flag), device=self.device)
         return float(self.accelerator.reduce(raised, reduction="sum")) > 0
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait for every process."""
         self.watchdog.heartbeat()
         self.accelerator.wait_for_everyone()
 
@@ -164,7 +162,7 @@ class Runtime:
 
 
 def leave_group() -> None:
-    """Leave the other processes after an error; NCCL would add a warning to its sentence."""
+    """Leave the other processes after an error; NCCL would add a warning to its message."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -172,12 +170,8 @@ def leave_group() -> None:
 def split_batch(
     global_batch: int, num_processes: int, wanted: int, *, most: int
 ) -> tuple[int, int]:
-    """(micro-batch, accumulation) so that micro-batch x accumulation x processes is the global
-    batch.
-
-    Raises:
-        ValueError: it does not split evenly.
-    """
+    """Return (micro-batch, accumulation) so that micro-batch x accumulation x processes is the
+    global batch. Raises ValueError if it does not split evenly."""
     per_process, rest = divmod(global_batch, num_processes)
     if rest:
         raise ValueError(
@@ -196,14 +190,14 @@ def split_batch(
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
+    """Return bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bf16" else torch.float32
     if device.type == "cuda":
@@ -228,3 +222,37 @@ def seed_noise(seed: int, step: int, rank: int) -> None:
     need be saved."""
     digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
     torch.manual_seed(int.from_bytes(digest, "little"))
+
+
+def compile_model(
+    model: torch.nn.Module,
+    setting: str,
+    num_steps: int,
+    runtime: Runtime,
+    say: Callable[[str], None],
+) -> bool:
+    """Compile the model if `setting` (auto, on, off) and this machine allow it; return whether it
+    was. Raises ValueError if the setting is on, and compiling does not work here."""
+    if setting == "off" or (setting == "auto" and num_steps < SHORT_RUN):
+        return False
+    if runtime.zero_stage == 3:  # its weights are empty while Dynamo traces them
+        if setting == "on":
+            raise ValueError("runtime.compile on does not work with ZeRO stage 3: use auto")
+        say("ZeRO stage 3 cannot be compiled: training continues uncompiled")
+        return False
+    reason = device.why_not_compiled(runtime.device)
+    if runtime.any(reason is not None):  # all processes alike
+        reason = reason or "another process cannot"
+        advice = "install a C++ compiler and Python's headers (Debian: g++ and python3-dev)"
+        if setting == "on":
+            raise ValueError(
+                f"runtime.compile is on but compiling does not work here ({reason}): {advice}, or "
+                "use auto"
+            )
+        say(
+            f"compiling does not work here ({reason}): training continues uncompiled, which is "
+            f"slower; {advice}"
+        )
+        return False
+    model.compile()
+    return True

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import torch
 
-from trainer.distributed.deepspeed_update import DeepSpeedUpdate
 from trainer.distributed.optimizer_state import LocalState, ZeroState
-from trainer.distributed.plain_update import PlainUpdate
 from trainer.distributed.runtime import Runtime
+from trainer.distributed.updates import DataParallelUpdate, DeepSpeedUpdate
 from trainer.model.loss import NextTokenLoss
 from trainer.optim.optimizer import Optimizer
 
@@ -24,11 +23,11 @@ class TrainingEngine:
             name.removeprefix("decoder."): weight for name, weight in model.named_parameters()
         }
         self.state: LocalState | ZeroState
-        self.compute_update: PlainUpdate | DeepSpeedUpdate
+        self.compute_update: DataParallelUpdate | DeepSpeedUpdate
         if runtime.engine == "plain":
             model.to(runtime.device)
             optimizer.to_device(runtime.device, capturable=runtime.device.type == "cuda")
-            self.compute_update = PlainUpdate(
+            self.compute_update = DataParallelUpdate(
                 model, optimizer, runtime.max_grad_norm, runtime.num_processes
             )
             self.state = LocalState(optimizer)
@@ -40,7 +39,8 @@ class TrainingEngine:
             )
 
     def update(self, blocks: torch.Tensor, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """One optimizer step on `blocks`, (accumulation, micro_batch, context + 1) compact ids.
+        """Make one optimizer step on `blocks`, (accumulation, micro_batch, context + 1) compact
+        ids.
 
         An update whose gradient is not finite does not happen, nor does any after it:
         `num_skipped` counts them.
@@ -58,12 +58,12 @@ class TrainingEngine:
         return int(self.optimizer.num_skipped)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The decoder's fp32 weights by name, whole, on every process; all must call."""
+        """Return the decoder's fp32 weights by name, whole, on every process; all must call."""
         return {name: self.state.weight(weight) for name, weight in self.names.items()}
 
     def moments(self) -> dict[str, torch.Tensor]:
-        """What the optimizer remembers, `<weight>.exp_avg` and, of AdamW's, `<weight>.exp_avg_sq`,
-        whole; all processes must call."""
+        """Return the optimizer's moments, whole: `<weight>.exp_avg` and, of AdamW's,
+        `<weight>.exp_avg_sq`; all processes must call."""
         return {
             f"{name}.{key}": self.state.moment(weight, key)
             for name, weight in self.names.items()

@@ -18,52 +18,51 @@ import json
 import sys
 from collections.abc import Sequence
 
-from trainer.output.console import run_command
-from trainer.settings.argument_parser import Parser
+from trainer.output.console import Parser, run_command
 
 
 def parser() -> Parser:
-    """The command line for one model."""
-    found = Parser(
+    """Return the command line for one model."""
+    command = Parser(
         prog="python -m trainer.evaluate",
         description="How well a model predicts true stories: perplexity, bits per byte.",
         epilog="`python -m trainer.evaluate compare MODEL MODEL ...` puts several side by side.",
     )
-    found.add_argument(
+    command.add_argument(
         "model",
         metavar="MODEL",
         help="an export, run, checkpoint or snapshot; another causal model's folder; or a Hub name",
     )
-    add_scoring_options(found)
-    add = found.add_argument
+    add_scoring_options(command)
+    add = command.add_argument
     add("--clean", action="store_true", help="clean the stories as those in training.json were")
     add("--report", metavar="DIR", help="write a report there: Markdown and pictures")
     add("--train", metavar="FILES", help="training stories, to see what of all this is in them")
-    more = found.add_argument_group("continuations of the first halves of stories")
+    more = command.add_argument_group("continuations of the first halves of stories")
     add = more.add_argument
     add("--generate", type=int, default=0, metavar="N", help="continue N stories and measure it")
     add("--temperature", type=float, default=0.8, help="beside the greedy ones (default: 0.8)")
     add("--top-k", type=int, default=40, help="tokens to draw from; 0: all (default: 40)")
     add("--seed", type=int, default=0, help="of the draws (default: 0)")
-    return found
+    return command
 
 
 def compare_parser() -> Parser:
-    """The command line for several models."""
-    found = Parser(
+    """Return the command line for several models."""
+    command = Parser(
         prog="python -m trainer.evaluate compare",
         description="Models side by side on the same stories, with paired differences.",
     )
-    found.add_argument(
+    command.add_argument(
         "models", metavar="MODEL", nargs="+", help="as for one model; the others are compared to it"
     )
-    add_scoring_options(found)
-    return found
+    add_scoring_options(command)
+    return command
 
 
-def add_scoring_options(found: Parser) -> None:
-    """The options that both commands have."""
-    add = found.add_argument
+def add_scoring_options(command: Parser) -> None:
+    """Add the options that both commands have."""
+    add = command.add_argument
     add(
         "--stories",
         metavar="FILES",
@@ -87,7 +86,7 @@ def add_scoring_options(found: Parser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; see `run_command` for what it returns."""
+    """Run the command and return its exit status: see `run_command`."""
     words = sys.argv[1:] if arguments is None else arguments
     return run_command(lambda: evaluate(words))
 
@@ -98,9 +97,9 @@ def evaluate(words: Sequence[str]) -> None:
     options = compare_parser().parse_args(words[1:]) if compares else parser().parse_args(words)
     from trainer.evaluate.command import run_comparison, run_evaluation
 
-    found = run_comparison(options) if compares else run_evaluation(options)
+    result = run_comparison(options) if compares else run_evaluation(options)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ COVERAGE = 0.95
 
 
 def resampled_sums(columns: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """Sums over stories drawn with replacement: (draws, k), of columns (k, stories)."""
+    """Return sums over stories drawn with replacement: (draws, k), of columns (k, stories)."""
     num_stories = columns.shape[1]
     random = np.random.default_rng(seed)
     sums = np.empty((draws, len(columns)))
@@ -26,7 +26,7 @@ def resampled_sums(columns: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np
 
 
 def middle(values: np.ndarray) -> tuple[float, float]:
-    """The two values between which the middle 95 % lie."""
+    """Return the two values between which the middle 95 % lie."""
     tail = (1 - COVERAGE) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

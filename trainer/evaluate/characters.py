@@ -69,7 +69,7 @@ def measure_characters(
     count: int,
     ways: Iterable[Sampling],
 ) -> list[dict[str, Any]]:
-    """The counts of what the model makes of the introductions in `count` of the stories.
+    """Count how the model continues the introductions in `count` of the stories.
 
     Returns:
         for each way of sampling, and for the true stories under "true", a row {sampling, stories,
@@ -81,7 +81,7 @@ def measure_characters(
     beginnings = [str(tokenizer.decode(opening.ids[1:])) for opening in openings]
     rows = []
     for way in ways:
-        pairs = continue_stories(model, openings, tokenizer, way, progress=True)
+        pairs = continue_stories(model, openings, tokenizer, way)
         rows.append((str(way), [pair.written for pair in pairs]))
     rows.append(("true", [pair.true for pair in pairs]))
     return [
@@ -94,12 +94,12 @@ def measure_characters(
 def introductions_of(
     stories: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int, longest: int
 ) -> list[Opening]:
-    """Openings of the first `count` stories that introduce a person within `longest` tokens; each
-    ends with the name."""
+    """Return the openings of the first `count` stories that introduce a person within `longest`
+    tokens; each ends with the name."""
     start = start_token(tokenizer)
-    found: list[Opening] = []
+    openings: list[Opening] = []
     for story in stories:
-        if len(found) == count:
+        if len(openings) == count:
             break
         introduction = INTRODUCTION.search(story)
         if introduction is None:
@@ -109,12 +109,12 @@ def introductions_of(
             for part in (story[: introduction.end()], story[introduction.end() :])
         )
         if len(ids) < longest and rest:
-            found.append(Opening(len(found), [start, *ids], rest))
-    return found
+            openings.append(Opening(len(openings), [start, *ids], rest))
+    return openings
 
 
 def count_characters(stories: Iterable[str]) -> Characters:
-    """The three counts over whole stories, opening and continuation together."""
+    """Return the three counts over whole stories, opening and continuation together."""
     pronouns: list[bool] = []
     subjects: list[bool] = []
     roles: list[bool] = []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from trainer.corpus.read.sources import open_source
 from trainer.corpus.store.cleaning import Cleaner
 from trainer.corpus.store.token_store import open_store
 from trainer.evaluate.characters import measure_characters
@@ -20,24 +24,59 @@ from trainer.evaluate.prose import find_in_training, measure_prose, same_story
 from trainer.evaluate.report.compare import Row, compare, table
 from trainer.evaluate.report.report import check_report_folder, write_report
 from trainer.evaluate.report.tables import characters_table, figures, plain_table, prose_table
-from trainer.evaluate.story_files import cleaning_of, read_stories, source_of
 from trainer.model.device import usable_gpu
 from trainer.model.load import open_model
+from trainer.settings.corpus import Corpus
 
 
 def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = None) -> Iterator[str]:
-    """The stories of the files of that name."""
+    """Yield the stories of some files as they are to be scored, without those that the cleaner
+    drops. A copy of standard input goes to the system's folder for such. Raises ValueError if they
+    cannot be read."""
     settings = vars(options)
-    source = source_of(names, settings["corpus.field"], settings["corpus.separator"])
-    return read_stories(source, cleaner)
+    source = Corpus(
+        source=names,
+        folder=tempfile.gettempdir(),
+        field=settings["corpus.field"],
+        separator=settings["corpus.separator"],
+    )
+    with open_source(source) as opened:
+        chunks = opened.validation or opened.train  # of a source with splits, that to judge with
+        stories = (story for chunk in chunks() for story in chunk.stories())
+        yield from prepared(stories, opened.name, cleaner)
+
+
+def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iterator[str]:
+    """Yield stories without the space around them, cleaned if there is a cleaner."""
+    for number, story in enumerate(stories, start=1):
+        if any("\ud800" <= letter <= "\udfff" for letter in story):
+            raise ValueError(
+                f"story {number:,} of {name} holds half a character (a lone surrogate): mend it or "
+                "take it out"
+            )
+        cleaned = story if cleaner is None else cleaner.clean(story, Counter())
+        if isinstance(cleaned, str) and cleaned.strip():
+            yield cleaned.strip()
+
+
+def cleaning_of(folder: Path) -> Corpus:
+    """Return the corpus settings that a model was trained with, from its training.json; of a run
+    from its export's. Raises ValueError if the folder has no such file, or it names no cleaning."""
+    if (folder / "export").is_dir():
+        folder = folder / "export"
+    try:
+        kept = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        kept = kept["settings"]["corpus"]
+        known = {key.name for key in dataclasses.fields(Corpus)}
+        return Corpus(**{key: value for key, value in kept.items() if key in known})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise ValueError(
+            f"{folder / 'training.json'} names no rules of cleaning: leave out --clean"
+        ) from problem
 
 
 def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:
-    """The stories to score.
-
-    Raises:
-        ValueError: the files hold no stories.
-    """
+    """Return the stories to score. Raises ValueError if the files hold no stories."""
     if Path(options.stories, "store.json").is_file():  # a token store: those it holds out
         stories = list(open_store(options.stories).stories("validation"))
     else:
@@ -50,7 +89,7 @@ def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> l
 def opened(
     options: argparse.Namespace, name: str
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model where it is to compute, and its tokenizer."""
+    """Return a model on the device that computes, and its tokenizer."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     device = options.device
@@ -60,29 +99,16 @@ def opened(
 
 
 def scored(
-    options: argparse.Namespace,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    stories: list[str],
+    options: argparse.Namespace, model: Any, tokenizer: Any, stories: list[str]
 ) -> Likelihood:
-    """The scores of all stories, as the options want them."""
-    return score(
-        model,
-        stories,
-        tokenizer,
-        stride=options.stride,
-        context=options.context,
-        batch=options.batch,
-        progress=True,
-    )
+    """Score all stories as the options want."""
+    how = {"stride": options.stride, "context": options.context, "batch": options.batch}
+    return score(model, stories, tokenizer, **how)
 
 
 def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
-    """Evaluates one model, prints the figures unless they are wanted as JSON, and returns them.
-
-    Raises:
-        ValueError: one message on what cannot be done.
-    """
+    """Evaluate one model, print the figures unless they are wanted as JSON, and return them. Raises
+    ValueError with a message on what cannot be done."""
     if options.generate < 0:
         raise ValueError(f"--generate must be 0 or more, not {options.generate}")
     ways = [Sampling(), Sampling(options.temperature, options.top_k, options.seed)]
@@ -100,7 +126,7 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
         )
     ways = ways if options.temperature else ways[:1]
     continuations = [
-        (way, continue_stories(model, openings, tokenizer, way, batch=options.batch, progress=True))
+        (way, continue_stories(model, openings, tokenizer, way, batch=options.batch))
         for way in ways
         if openings
     ]
@@ -127,19 +153,16 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
             print("\n" + plain_table(characters_table(characters)))
         if options.report:
             print(f"\nthe report is in {options.report}")
-    found = {"model": options.model, "file": options.stories, "cleaned": options.clean}
-    found |= dataclasses.asdict(evaluation)
-    found |= {} if in_training is None else {"in_training": in_training}
-    found |= {"characters": characters} if characters else {}
-    return found | ({"prose": list(map(dataclasses.asdict, prose))} if prose else {})
+    result = {"model": options.model, "file": options.stories, "cleaned": options.clean}
+    result |= dataclasses.asdict(evaluation)
+    result |= {} if in_training is None else {"in_training": in_training}
+    result |= {"characters": characters} if characters else {}
+    return result | ({"prose": list(map(dataclasses.asdict, prose))} if prose else {})
 
 
 def run_comparison(options: argparse.Namespace) -> dict[str, Any]:
-    """Compares models, prints the table unless it is wanted as JSON, and returns it.
-
-    Raises:
-        ValueError: one message on what cannot be done.
-    """
+    """Compare models, print the table unless it is wanted as JSON, and return it. Raises ValueError
+    with a message on what cannot be done."""
     if len(options.models) < 2:
         raise ValueError("compare needs two models or more: name another")
     stories = stories_of(options)

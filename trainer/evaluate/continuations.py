@@ -55,6 +55,9 @@ class Sampling:
         return f"{self.temperature:g}{top_k}"
 
 
+SAMPLED = Sampling(temperature=0.8, top_k=40)  # how exports, cards and sample stories are written
+
+
 @dataclass(frozen=True)
 class Continuation:
     """The second half of a story, twice.
@@ -78,7 +81,7 @@ class Continuation:
         return self.true, self.written
 
     def cut(self, tokenizer: PreTrainedTokenizerBase) -> str:
-        """What was written, as long as the true half at most."""
+        """Return what was written, as long as the true half at most."""
         if self.num_written <= self.num_true:
             return self.written
         ids = tokenizer(self.written, add_special_tokens=False, verbose=False)["input_ids"]
@@ -101,14 +104,15 @@ class Opening:
 
 
 def room_of(model: PreTrainedModel) -> tuple[int, int]:
-    """Tokens that an opening may have with its start token, and that are written after it."""
+    """Return how many tokens an opening may have with its start token, and how many are written
+    after it."""
     context = getattr(model.config, "max_position_embeddings", None) or 1024
     written = min(LONGEST, context // 2)
     return context - written, written
 
 
 def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id before a story."""
+    """Return the id of the token before a story."""
     start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
     return int(start)
 
@@ -116,18 +120,19 @@ def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
 def openings_of(
     model: PreTrainedModel, stories: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int
 ) -> list[Opening]:
-    """The openings of the first `count` stories that have halves and leave the model its room."""
+    """Return the openings of the first `count` stories that have halves and leave enough
+    context."""
     longest, _ = room_of(model)
     start = start_token(tokenizer)
-    found: list[Opening] = []
+    openings: list[Opening] = []
     for story in stories:
-        if len(found) == count:
+        if len(openings) == count:
             break
         ids = tokenizer(story, add_special_tokens=False, verbose=False)["input_ids"]
         half = len(ids) // 2
         if len(ids) >= SHORTEST and half < longest:
-            found.append(Opening(len(found), [start, *ids[:half]], ids[half:]))
-    return found
+            openings.append(Opening(len(openings), [start, *ids[:half]], ids[half:]))
+    return openings
 
 
 def continue_stories(
@@ -137,9 +142,8 @@ def continue_stories(
     sampling: Sampling,
     *,
     batch: int = 16,
-    progress: bool = False,
 ) -> list[Continuation]:
-    """A continuation of each opening, in their order."""
+    """Return a continuation of each opening, in their order."""
     _, length = room_of(model)
     written: dict[int, list[int]] = {}
     with (
@@ -148,7 +152,6 @@ def continue_stories(
             total=len(openings),
             desc=f"continuing ({sampling})",
             unit=" stories",
-            disable=not progress,
         ) as bar,
     ):
         by_length = sorted(openings, key=lambda opening: len(opening.ids))  # little padding
@@ -161,7 +164,7 @@ def continue_stories(
 
 
 def draws(sampling: Sampling, number: int, length: int) -> np.ndarray:
-    """The random numbers of an opening, one a token: (length,) in [0, 1)."""
+    """Return the random numbers of an opening, one per token: (length,) in [0, 1)."""
     return np.random.default_rng([sampling.seed, number]).random(length)
 
 
@@ -172,18 +175,14 @@ def write_on(
     sampling: Sampling,
     length: int,
 ) -> list[list[int]]:
-    """The ids that follow each opening, `length` at most, an end-of-text token among them."""
+    """Return the ids that follow each opening, `length` at most, with the end-of-text token."""
     end = tokenizer.eos_token_id
-    width = max(len(opening.ids) for opening in openings)
-    padding = [width - len(opening.ids) for opening in openings]
-    prompts = [[end] * n + opening.ids for n, opening in zip(padding, openings, strict=True)]
+    prompts = left_padded([opening.ids for opening in openings], end, model.device)
+    width = prompts["input_ids"].shape[1]
     random = np.stack([draws(sampling, opening.number, length) for opening in openings])
     generate: Any = model.generate
     output = generate(
-        input_ids=torch.tensor(prompts, device=model.device),
-        attention_mask=torch.tensor([[0] * n + [1] * (width - n) for n in padding]).to(
-            model.device
-        ),
+        **prompts,
         generation_config=GenerationConfig(
             max_new_tokens=length, do_sample=False, eos_token_id=end, pad_token_id=end
         ),
@@ -191,6 +190,20 @@ def write_on(
     )
     rows: list[list[int]] = output[:, width:].tolist()
     return rows
+
+
+def left_padded(
+    rows: list[list[int]], padding: int, device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Return rows of ids as `input_ids` and `attention_mask`, both (rows, width) int64, with
+    `padding` on the left."""
+    width = max(map(len, rows))
+    ids = [[padding] * (width - len(row)) + row for row in rows]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+    return {
+        "input_ids": torch.tensor(ids, device=device),
+        "attention_mask": torch.tensor(mask, device=device),
+    }
 
 
 class FixedDraws(LogitsProcessor):
@@ -209,6 +222,7 @@ class FixedDraws(LogitsProcessor):
         count = self.sampling.top_k or scores.shape[1]
         top, tokens = scores.topk(min(count, scores.shape[1]), dim=1)
         odds = (top.double() / self.sampling.temperature).softmax(dim=1).cumsum(dim=1)
+        # The first token whose cumulative probability exceeds the row's random number.
         step = input_ids.shape[1] - self.width
         random = self.random[:, step : step + 1].contiguous().to(odds.device)
         # The last sum may fall short of 1 by rounding.
@@ -220,7 +234,7 @@ class FixedDraws(LogitsProcessor):
 def as_continuation(
     opening: Opening, written: list[int], tokenizer: PreTrainedTokenizerBase
 ) -> Continuation:
-    """Ids as texts."""
+    """Return the true and the written half of a story as texts."""
     decode: Any = tokenizer.decode
     end = tokenizer.eos_token_id
     ended = end in written

@@ -34,7 +34,7 @@ class Scored(NamedTuple):
 
     @classmethod
     def join(cls, parts: list[Scored]) -> Scored:
-        """Several as one."""
+        """Return the scores of several parts as one."""
         return cls(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
@@ -56,7 +56,7 @@ class Head:
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> Head | None:
-        """The head of a model; None where its logits are not plainly head(last hidden state).
+        """Return the head of a model; None if its logits are not simply head(last hidden state).
 
         Some families scale or cap their logits, so eight tokens are tried both ways.
         """
@@ -74,7 +74,8 @@ class Head:
         return cls(rows[:, :-1].contiguous(), log_count + rows[:, -1], row_of_id, log_count)
 
     def score(self, hidden: torch.Tensor, targets: torch.Tensor) -> Scored:
-        """What the last hidden states, (n, hidden), say of the tokens that came, (n,)."""
+        """Score the true tokens `targets`, (n,), by the last hidden states before them, (n,
+        hidden)."""
         slice_rows = max(1, SLICE_BYTES // (4 * len(self.rows)))
         buffer = hidden.new_empty(slice_rows, len(self.rows))  # one memory for every slice
         return Scored.join(
@@ -87,7 +88,7 @@ class Head:
         )
 
     def _score(self, hidden: torch.Tensor, targets: torch.Tensor, buffer: torch.Tensor) -> Scored:
-        """The same of one slice; `buffer` (slice_rows, num_rows) is written over."""
+        """Score one slice; `buffer` (slice_rows, num_rows) is overwritten."""
         logits = torch.addmm(self.bias, hidden, self.rows.T, out=buffer[: len(hidden)])
         wanted = self.row_of_id[targets]  # (n,)
         logit = logits.gather(1, wanted[:, None])[:, 0] - self.log_count[wanted]
@@ -103,7 +104,7 @@ class Head:
 
 
 def score_logits(logits: torch.Tensor, targets: torch.Tensor) -> Scored:
-    """The same from whole logits, (n, vocabulary)."""
+    """Score the true tokens `targets`, (n,), by whole logits, (n, vocabulary)."""
     logs = logits.float().log_softmax(dim=1)
     best, token = logs.max(dim=1)
     return Scored(-logs.gather(1, targets[:, None])[:, 0], best.exp(), token == targets)

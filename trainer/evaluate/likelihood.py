@@ -30,6 +30,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.evaluate.bootstrap import middle, resampled_sums
+from trainer.evaluate.continuations import start_token
 from trainer.evaluate.head import Head, Scored, score_logits
 from trainer.model.build import last_hidden
 
@@ -67,7 +68,7 @@ class Evaluation:
     seconds: float
 
     def summary(self, file: str) -> dict[str, Any]:
-        """What training.json keeps of it; `file` names the stories."""
+        """Return what training.json keeps of it; `file` names the stories."""
         kept = asdict(self)
         del kept["seconds"]
         return {**kept, "file": file}
@@ -110,7 +111,7 @@ class Likelihood:
         return np.diff(self.starts)
 
     def evaluation(self) -> Evaluation:
-        """The figures over all stories."""
+        """Return the figures over all stories."""
         columns = np.stack([self.nats_of_story, self.tokens_of_story, self.bytes])
         nats, tokens, num_bytes = (float(total) for total in columns.sum(axis=1))
         drawn = resampled_sums(columns)
@@ -137,7 +138,7 @@ def evaluate(
     tokenizer: PreTrainedTokenizerBase,
     **how: Any,
 ) -> Evaluation:
-    """The figures of `score`, which says what it takes and what it raises."""
+    """Return the figures of `score`, which says what it takes and what it raises."""
     return score(model, stories, tokenizer, **how).evaluation()
 
 
@@ -149,10 +150,10 @@ def score(
     stride: int | None = None,
     context: int | None = None,
     batch: int = 16,
-    progress: bool = False,
 ) -> Likelihood:
-    """Scores every token of stories that the model did not train on. All of them are held in
-    memory, as token ids.
+    """Score every token of stories that the model did not train on. All of them are held in memory,
+    as token ids. Raises ValueError for no stories, a context or stride that does not fit, a model
+    that is not in fp32 or whose probabilities are not numbers, ids that it does not know.
 
     Args:
         model: a causal language model in fp32; it is left in the mode it came in.
@@ -161,11 +162,6 @@ def score(
         stride: tokens a long story slides by (default: half the context).
         context: tokens the model may look back on (default: as many as it can).
         batch: windows computed at once; it moves speed and memory, not the result.
-        progress: show a bar on stderr.
-
-    Raises:
-        ValueError: no stories, a context or stride that does not fit, a model that is not in fp32
-            or whose probabilities are not numbers, ids that it does not know.
     """
     began = time.perf_counter()
     context = _context(model, context)
@@ -188,9 +184,7 @@ def score(
             "belong together"
         )
     starts = np.cumsum([0, *(len(ids) - 1 for ids in sequences)])
-    nats, confidence, correct = _score_windows(
-        model, sequences, starts, context, stride, batch, progress
-    )
+    nats, confidence, correct = _score_windows(model, sequences, starts, context, stride, batch)
     if not np.isfinite(nats).all():
         story = int(np.searchsorted(starts, np.flatnonzero(~np.isfinite(nats))[0], side="right"))
         raise ValueError(
@@ -217,16 +211,15 @@ def _score_windows(
     context: int,
     stride: int,
     batch: int,
-    progress: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nats, confidence and correctness of all tokens, each (starts[-1],)."""
+    """Return nats, confidence and correctness of all tokens, each (starts[-1],)."""
     windows = [
         (sequence, *window)
         for sequence, ids in enumerate(sequences)
         for window in slide(len(ids) - 1, context, stride)
     ]
     windows.sort(key=lambda window: window[1] - window[2])  # longest first: memory peaks at once
-    found = (
+    scores = (
         np.empty(starts[-1], np.float32),
         np.empty(starts[-1], np.float32),
         np.empty(starts[-1], bool),
@@ -236,11 +229,8 @@ def _score_windows(
     with (
         torch.inference_mode(),
         torch.autocast(model.device.type, enabled=False),
-        tqdm(
-            total=int(starts[-1]), desc="scoring", unit=" tokens", unit_scale=True,
-            disable=not progress,
-        ) as bar,
-    ):  # fmt: skip
+        tqdm(total=int(starts[-1]), desc="scoring", unit=" tokens", unit_scale=True) as bar,
+    ):
         head = Head.of(model)
         for first in range(0, len(windows), batch):
             some = windows[first : first + batch]
@@ -248,15 +238,16 @@ def _score_windows(
             where = np.concatenate(
                 [np.arange(starts[s] + new, starts[s] + end) for s, _, end, new in some]
             )
-            for array, tensor in zip(found, scored, strict=True):
+            for array, tensor in zip(scores, scored, strict=True):
                 array[where] = tensor.cpu().numpy()
             bar.update(len(where))
     model.train(training)
-    return found
+    return scores
 
 
 def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Windows over `length` predictions: (start, end, first); those from first on are new in it."""
+    """Yield windows over `length` predictions: (start, end, first); those from `first` on are
+    new."""
     scored = start = 0
     while scored < length:
         end = min(start + context, length)
@@ -265,7 +256,7 @@ def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, in
 
 
 def _context(model: PreTrainedModel, wanted: int | None) -> int:
-    """Tokens to look back on: those wanted, else all that the model can."""
+    """Return how many tokens to look back on: `wanted`, else all that the model can."""
     limit = getattr(model.config, "max_position_embeddings", wanted)
     if limit is None:
         raise ValueError("the model's config.json names no context length: choose a context")
@@ -278,10 +269,11 @@ def _context(model: PreTrainedModel, wanted: int | None) -> int:
 def _encode(
     stories: Iterable[str], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Each story as start token, ids, end-of-text token, (length + 2,) int32; the bytes of each."""
+    """Return each story as start token, ids, end-of-text token, (length + 2,) int32, and the bytes
+    of each."""
     texts = [story for story in stories if story.strip()]
     end = tokenizer.eos_token_id
-    start = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    start = start_token(tokenizer)
     sequences = []
     for first in range(0, len(texts), TEXTS_A_CALL):
         some = texts[first : first + TEXTS_A_CALL]
@@ -296,7 +288,7 @@ def _score_batch(
     sequences: list[np.ndarray],
     windows: list[tuple[int, int, int, int]],
 ) -> Scored:
-    """What is said of every token that is new in these windows."""
+    """Score every token that is new in these windows."""
     width = max(end - start for _, start, end, _ in windows)
     inputs = np.zeros((len(windows), width), dtype=np.int64)
     new = np.zeros((len(windows), width), dtype=bool)

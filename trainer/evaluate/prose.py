@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -85,27 +84,26 @@ def measure_prose(
     tokenizer: PreTrainedTokenizerBase,
     training: TrainingText | None = None,
 ) -> Prose:
-    """BLEU and the measures of what was written; `training` is made by `find_in_training`."""
+    """Return BLEU and the measures of the continuations; `training` comes from
+    `find_in_training`."""
     bleu, signature = bleu_of(
         [pair.cut(tokenizer) for pair in continuations], [pair.true for pair in continuations]
     )
     count = len(continuations)
-    written = measure([pair.written for pair in continuations], training)
-    true = measure([pair.true for pair in continuations], training)
     return Prose(
         sampling=str(sampling),
         stories=count,
         bleu=bleu,
         bleu_signature=signature,
         ended=sum(pair.ended for pair in continuations) / count,
-        written=Measures(tokens=sum(pair.num_written for pair in continuations) / count, **written),
-        true=Measures(tokens=sum(pair.num_true for pair in continuations) / count, **true),
+        written=measure([(pair.written, pair.num_written) for pair in continuations], training),
+        true=measure([(pair.true, pair.num_true) for pair in continuations], training),
     )
 
 
 def bleu_of(written: list[str], true: list[str]) -> tuple[float | None, str]:
-    """BLEU of the whole corpus and sacrebleu's signature. A training run does not fail at its end
-    for want of that package: then there is neither."""
+    """Return the BLEU of the whole corpus and sacrebleu's signature. Without that package there is
+    neither, so that a training run does not fail at its end."""
     try:
         from sacrebleu.metrics.bleu import BLEU
     except ImportError:
@@ -115,25 +113,27 @@ def bleu_of(written: list[str], true: list[str]) -> tuple[float | None, str]:
     return float(score), str(metric.get_signature())
 
 
-def measure(texts: list[str], training: TrainingText | None) -> dict[str, Any]:
-    """All of `Measures` but the length."""
-    split = [words(text) for text in texts]
+def measure(texts: list[tuple[str, int]], training: TrainingText | None) -> Measures:
+    """Return the measures of some texts, each with the number of its tokens."""
+    split = [words(text) for text, _ in texts]
     known = copied = None
     if training is not None:
         known = part([word in training.words for text in split for word in text])
         copied = part([run in training.runs for text in split for run in runs(text, COPIED)])
-    return {
-        "distinct": tuple(distinct(split, length) for length in (1, 2, 3)),
-        "repeated": repeated(split),
-        "known": known,
-        "copied": copied,
-    }
+    return Measures(
+        tokens=sum(tokens for _, tokens in texts) / len(texts),
+        distinct=(distinct(split, 1), distinct(split, 2), distinct(split, 3)),
+        repeated=repeated(split),
+        known=known,
+        copied=copied,
+    )
 
 
 def find_in_training(
     training: Iterable[str], texts: Iterable[str], stories: Iterable[str] = ()
 ) -> TrainingText:
-    """What of `texts` and of whole `stories` stands in the training stories.
+    """Return which words and runs of `texts`, and which whole `stories`, are in the training
+    stories.
 
     Only what is looked for is kept in memory, so the training stories may be many.
     """
@@ -145,43 +145,43 @@ def find_in_training(
     met_runs: set[Run] = set()
     met_stories: set[Run] = set()
     for story in training:
-        found = words(story)
-        met_words.update(wanted_words.intersection(found))
-        met_runs.update(wanted_runs.intersection(runs(found, COPIED)))
-        if wanted_stories and (whole := tuple(found)) in wanted_stories:
+        words_of_story = words(story)
+        met_words.update(wanted_words.intersection(words_of_story))
+        met_runs.update(wanted_runs.intersection(runs(words_of_story, COPIED)))
+        if wanted_stories and (whole := tuple(words_of_story)) in wanted_stories:
             met_stories.add(whole)
     return TrainingText(frozenset(met_runs), frozenset(met_words), frozenset(met_stories))
 
 
 def same_story(story: str) -> Run:
-    """What two stories have in common that differ in case and punctuation only."""
+    """Return the same value for two stories that differ in case and punctuation only."""
     return tuple(words(story))
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in lower case and without punctuation."""
+    """Return the words of a text, in lower case and without punctuation."""
     return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
 
 
 def runs(text: list[str], length: int) -> list[Run]:
-    """All runs of `length` words, in order."""
+    """Return all runs of `length` words, in order."""
     return list(zip(*(text[first:] for first in range(length)), strict=False))
 
 
 def part(flags: list[bool]) -> float:
-    """The part that is true, 0 of nothing."""
+    """Return the part of the flags that is true; 0 without flags."""
     return sum(flags) / len(flags) if flags else 0.0
 
 
 def distinct(texts: list[list[str]], length: int) -> float:
-    """Different runs of `length` words as a part of all in all texts (distinct-n of Li et al.,
+    """Return the distinct runs of `length` words as a part of all runs (distinct-n of Li et al.,
     2016)."""
     every = [run for text in texts for run in runs(text, length)]
     return len(set(every)) / len(every) if every else 0.0
 
 
 def repeated(texts: list[list[str]]) -> float:
-    """Part of the 4-word runs that occurred before in the same text, over all texts."""
+    """Return the part of the 4-word runs that occurred before in the same text, over all texts."""
     every = [runs(text, REPEATED) for text in texts]
     total = sum(map(len, every))
     return (total - sum(len(set(some)) for some in every)) / total if total else 0.0

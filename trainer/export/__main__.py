@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.export.gguf import TYPES, export_gguf
-from trainer.output.console import run_command
-from trainer.settings.argument_parser import Parser
+from trainer.output.console import Parser, run_command
 
 
 def parser() -> Parser:
-    """The command line."""
-    found = Parser(prog="python -m trainer.export", description="An export in another form.")
-    forms = found.add_subparsers(dest="form", required=True, parser_class=Parser)
+    """Return the command line."""
+    command = Parser(prog="python -m trainer.export", description="An export in another form.")
+    forms = command.add_subparsers(dest="form", required=True, parser_class=Parser)
     gguf = forms.add_parser("gguf", help="one file for llama.cpp, Ollama, LM Studio")
     gguf.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
     gguf.add_argument("file", metavar="FILE", type=Path, help="the file to write")
@@ -29,11 +28,11 @@ def parser() -> Parser:
     model.add_argument(
         "--corpus.folder", type=Path, metavar="DIR", help="token stores (default: the run's)"
     )
-    return found
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; see `run_command` for what it returns."""
+    """Run the command and return its exit status: see `run_command`."""
 
     def write() -> None:
         options = parser().parse_args(arguments)

@@ -1,5 +1,11 @@
 """What an export has besides the model: its evaluation, curve, snapshots, history and model card.
 
+    history.json  format 1; stages: step, tokens_seen, loss, validation_loss, stories
+
+Every stage of the history is a snapshot, with a story for each of `run.sample_prompts`, all with
+the same draws. A run that started from an export continues that one's history, and counts the
+tokens from its beginning.
+
 The model is in its folder before any of this begins, and none of it may cost the model: what fails
 is left out with one warning. The card is written last, so an export with a card is complete; the
 same command makes good what an interrupted run lacks.
@@ -7,23 +13,24 @@ same command makes good what an interrupted run lacks.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainer.export import history
-from trainer.export.model_card import CARD, write_card, write_training
-from trainer.metrics.curve import plot
-from trainer.output.best_effort import best_effort
+from trainer.export.model_card import CARD, started_from, write_card, write_training
+from trainer.metrics.log import plot
+from trainer.output.console import best_effort
 from trainer.storage.atomic import atomic_directory, atomic_file
 
-CURVE, SNAPSHOTS = "curve.png", "snapshots"
+CURVE, HISTORY, SNAPSHOTS = "curve.png", "history.json", "snapshots"
+HISTORY_FORMAT = 1
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether an export has all that its run could give it."""
+    """Return whether an export has everything that its run could give it."""
     return (folder / CARD).is_file()
 
 
@@ -50,8 +57,9 @@ def complete(
     with best_effort("the snapshots", say):
         take_snapshots(folder, kept)
     with best_effort("the history", say):
-        if stages := history.stages(kept, init_from):
-            history.write(folder, stages)
+        if stages := history_stages(kept, init_from):
+            content = {"format": HISTORY_FORMAT, "stages": stages}
+            (folder / HISTORY).write_text(json.dumps(content, indent=1), encoding="utf-8")
     with best_effort("training.json's evaluation", say):
         write_training(folder, training)
     with best_effort("the model card", say):
@@ -70,8 +78,40 @@ def take_snapshots(folder: Path, snapshots: Path) -> None:
 
 
 def link(source: str, target: str) -> None:
-    """One file under two names, or a copy where the disk cannot."""
+    """Link a file under a second name, or copy it where the disk has no links."""
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def history_stages(snapshots: Path, init_from: str) -> list[dict[str, Any]]:
+    """Return the stages of a run in their order, after those of the export that it started from.
+
+    `snapshots` is the run's folder of them, and `init_from` the setting `model.init_from`: its
+    stages are left out where that folder has no history or does not say how many tokens it read.
+    """
+    records = [
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(snapshots.glob("step-????????/snapshot.json"))
+    ]
+    own = [
+        {name: value for name, value in record.items() if name != "format"}  # that is the file's
+        for record in records
+        if record.get("stories")
+    ]
+    before = (started_from(init_from) or {}).get("tokens_seen")
+    if before is None:
+        return own
+    return stages_of(Path(init_from).expanduser()) + [
+        stage | {"tokens_seen": stage["tokens_seen"] + before} for stage in own
+    ]
+
+
+def stages_of(export: Path) -> list[dict[str, Any]]:
+    """Return the stages that an export knows of; none where it has no history that can be read."""
+    try:
+        history = json.loads((export / HISTORY).read_text(encoding="utf-8"))
+        return list(history["stages"]) if history["format"] == HISTORY_FORMAT else []
+    except (OSError, ValueError, LookupError, TypeError):
+        return []

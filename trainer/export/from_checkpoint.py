@@ -57,7 +57,7 @@ def export_checkpoint(run: Path, folder: Path, stores: Path | None = None) -> in
 
 
 def state_of(run: Path) -> dict[str, Any]:
-    """What state.json says; nothing for a run of an older version."""
+    """Return what state.json says; nothing for a run of an older version."""
     try:
         return dict(json.loads((run / STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -65,8 +65,8 @@ def state_of(run: Path) -> dict[str, Any]:
 
 
 def settings_of(identity: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
-    """All settings of a run: those that its checkpoint holds over those that its state names, else
-    over the defaults."""
+    """Return all settings of a run: those that its checkpoint holds over those that its state
+    names, else over the defaults."""
     settings = {name: dict(keys) for name, keys in parse([]).to_dict().items()}
     for source in (state.get("settings", {}), updated_settings(identity)):
         for section, keys in source.items():

@@ -8,7 +8,6 @@ or 8 bits in blocks of 32 with a scale each (q8_0).
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from safetensors import safe_open
 
 from trainer.corpus.tokenizer.tokenizer import pre_tokenizer_name
 from trainer.settings.blocks import BLOCKS
+from trainer.storage.atomic import atomic_file
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -27,11 +27,8 @@ BLOCK = 32  # values that share a scale in q8_0
 
 
 def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
-    """Write the export in `folder` to `file`; it is there whole or not at all.
-
-    Raises:
-        ValueError: the folder is not an export of ours, or the package gguf is not installed.
-    """
+    """Write the export in `folder` to `file`; it is there whole or not at all. Raises ValueError if
+    the folder is not an export of ours, or the package gguf is not installed."""
     try:
         import gguf
     except ModuleNotFoundError:
@@ -41,8 +38,7 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
     if kind not in TYPES:
         raise ValueError(f"--type must be one of {', '.join(TYPES)}, not {kind!r}")
     config, weights = read_export(folder)
-    partial = file.with_name(f"{file.name}.partial")
-    try:
+    with atomic_file(file) as partial:
         writer = gguf.GGUFWriter(partial, config.model_type)
         add_shape(writer, config)
         add_tokenizer(writer, folder, config, gguf)
@@ -67,15 +63,11 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        os.replace(partial, file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     return file
 
 
 def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
-    """Configuration and weights of an export."""
+    """Return the configuration and the weights of an export."""
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file() or not (folder / "tokenizer.json").is_file():
@@ -93,11 +85,7 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
 
 
 def check_computed(folder: Path, config: PretrainedConfig) -> None:
-    """Refuse a model that llama.cpp would compute in another way, or that it does not know.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Refuse a model that llama.cpp does not know, or would compute in another way (ValueError)."""
     known = {name: block.gguf for name, block in BLOCKS.items() if block.gguf is not None}
     if config.model_type not in known:
         raise ValueError(
@@ -117,9 +105,9 @@ def check_computed(folder: Path, config: PretrainedConfig) -> None:
 
 
 def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) -> np.ndarray:
-    """A weight in llama.cpp's order: GPT-2's matrices are stored the other way round, and in a
-    Llama it turns neighbouring values of a head where transformers turns its two halves. Keys may
-    have fewer heads than queries."""
+    """Return a weight in llama.cpp's order: GPT-2's matrices are transposed, and a Llama's rotation
+    turns neighbouring values of a head where transformers turns its two halves. Keys may have fewer
+    heads than queries."""
     if re.search(r"\.(c_attn|c_proj|c_fc)\.weight$", name):
         return np.ascontiguousarray(value.T)
     rotates_pairs = BLOCKS[config.model_type].gguf_rotates_pairs
@@ -133,7 +121,7 @@ def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) 
 
 
 def add_shape(writer: Any, config: PretrainedConfig) -> None:
-    """What llama.cpp has to know of the network."""
+    """Add the shape of the model."""
     writer.add_name(Path(str(config.name_or_path)).name)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -155,12 +143,9 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
 
 
 def add_tokenizer(writer: Any, folder: Path, config: PretrainedConfig, gguf: Any) -> None:
-    """The export's tokenizer, and that a text begins with the end-of-text token.
-
-    Raises:
-        ValueError: it splits words in a way of its own, for which llama.cpp has no name, or it is
-            not the model's.
-    """
+    """Add the export's tokenizer, and that a text begins with the end-of-text token. Raises
+    ValueError if it splits words in a way of its own, for which llama.cpp has no name, or it is not
+    the model's."""
     end_of_text = config.eos_token_id
     if not isinstance(end_of_text, int):
         raise ValueError(

@@ -15,6 +15,7 @@ import yaml
 from transformers import PreTrainedModel
 
 import trainer
+from trainer.evaluate.continuations import SAMPLED
 from trainer.evaluate.prose import Measures, Prose
 from trainer.evaluate.report.tables import characters_table, markdown_table, prose_table, spread
 from trainer.settings.optim import OPTIMIZERS
@@ -25,12 +26,13 @@ FORMAT = 1
 CARD = "README.md"
 TINY_STORIES = ("roneneldan/TinyStories", "gpt4")  # corpus.source: the Hub's data set
 TINY_STORIES_LICENSE = "cdla-sharing-1.0"
-SAMPLING = {"temperature": 0.8, "top_k": 40, "length": 200}
+SAMPLING = {"temperature": SAMPLED.temperature, "top_k": SAMPLED.top_k, "length": 200}
 
 
 def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> dict[str, Any]:
-    """The content of training.json: `known` holds name, preset, corpus, steps, tokens_seen and
-    validation. Names and licences are those of the settings; the Hub's TinyStories have theirs."""
+    """Return the content of training.json: `known` holds name, preset, corpus, steps,
+    tokens_seen and validation. Names and licences are those of the settings; the Hub's
+    TinyStories have theirs."""
     run = settings["run"]
     corpus = known["corpus"] | {
         "name": run["corpus_name"] or known["corpus"]["name"],
@@ -59,8 +61,8 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
 
 
 def started_from(name: str) -> dict[str, Any] | None:
-    """The model that a run started from and how many tokens it had trained on, with those of the
-    models before it; None of them where its folder does not say."""
+    """Return the model that a run started from, and how many tokens it and the models before it had
+    trained on; None if its folder does not say."""
     if not name:
         return None
     try:
@@ -73,24 +75,24 @@ def started_from(name: str) -> dict[str, Any] | None:
 
 
 def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings as they may be published: of a path that leads through somebody's folders, only
+    """Return the settings as they may be published: of a path outside the working directory only
     the file's name; names on the Hub and relative paths as they are."""
 
-    found = {section: dict(keys) for section, keys in settings.items()}
+    public = {section: dict(keys) for section, keys in settings.items()}
     for section, key in (name.split(".") for name in PATHS):
-        paths = map(str.strip, str(found[section].get(key, "")).split(","))
-        found[section][key] = ",".join(map(public_path, paths))
-    return found
+        paths = map(str.strip, str(public[section].get(key, "")).split(","))
+        public[section][key] = ",".join(map(public_path, paths))
+    return public
 
 
 def public_path(path: str) -> str:
-    """A path without the folders of whoever wrote it; a name on the Hub as it is."""
+    """Return a path without the folders of its author; a name on the Hub as it is."""
     leads_elsewhere = path.startswith(("~", "..")) or PurePath(path).is_absolute()
     return PurePath(path).name if leads_elsewhere else path
 
 
 def read_tiny_stories(settings: dict[str, Any]) -> bool:
-    """Whether the run learned from the Hub's data set."""
+    """Return whether the run learned from the Hub's data set."""
     return settings["corpus"]["source"] in TINY_STORIES
 
 
@@ -103,74 +105,60 @@ def write_training(folder: Path, training: dict[str, Any]) -> None:
 def write_card(folder: Path, training: dict[str, Any]) -> None:
     """Write the model card, which says in words what training.json says."""
     with atomic_file(folder / CARD) as partial:
-        partial.write_text(card(folder, training), encoding="utf-8")
+        partial.write_text(model_card(folder, training), encoding="utf-8")
 
 
-def movers(optim: dict[str, Any]) -> str:
-    """Return which optimizer moved which weights, and its rate."""
+def optimizers(optim: dict[str, Any]) -> str:
+    """Return which optimizer updated which weights, and its rate."""
 
-    def moved_by(kind: str, where: str = "") -> str:
+    def described(kind: str, where: str = "") -> str:
         name = {"adamw": "AdamW"}.get(kind, kind.capitalize())
         return f"{name}{where}, {optim['muon_lr' if kind == 'muon' else 'lr']:g}"
 
     kinds = OPTIMIZERS[optim["optimizer"]]
     if kinds.inside_layers == kinds.elsewhere:
-        return moved_by(kinds.elsewhere)
-    inside = moved_by(kinds.inside_layers, " in the blocks")
-    return f"{inside}; {moved_by(kinds.elsewhere, ' elsewhere')}"
+        return described(kinds.elsewhere)
+    inside = described(kinds.inside_layers, " in the blocks")
+    return f"{inside}; {described(kinds.elsewhere, ' elsewhere')}"
 
 
 def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
-    """The rows on what the model is and how it was trained."""
+    """Return the rows on what the model is and how it was trained."""
     corpus, settings = training["corpus"], training["settings"]
     model, optim = settings["model"], settings["optim"]
-    return [
+    kv_heads = model.get("kv_heads") or model["num_heads"]
+    grouped = f" ({kv_heads} of keys and values)" if kv_heads != model["num_heads"] else ""
+    rows = [
         ("parameters", f"{training['parameters']:,}"),
         (
             "block",
             f"{model['block']}: {model['num_layers']} layers, hidden {model['hidden']}, "
-            f"{model['num_heads']} heads{kv_heads(model)}",
+            f"{model['num_heads']} heads{grouped}",
         ),
         ("context", f"{training['context']} tokens"),
-        *started_row(training.get("started_from")),
-        *teachers_row(training["settings"]),
+    ]
+    if before := training.get("started_from"):
+        tokens = before["tokens_seen"]
+        more = f", which had trained on {tokens:,} tokens" if tokens else ""
+        rows.append(("started from", f"{before['name']}{more}"))
+    if names := model.get("teachers"):
+        share = f"{100 * optim['teacher_weight']:g} % of the loss"
+        rows.append(("taught by", f"{', '.join(names.split(','))} ({share})"))
+    return [
+        *rows,
         ("tokenizer", corpus["tokenizer"]),
         ("stories", f"{corpus['stories']:,} ({corpus['tokens']:,} tokens) of {corpus['name']}"),
         ("training", f"{training['steps']:,} steps, {training['tokens_seen']:,} tokens"),
         (
             "optimizer",
-            f"{movers(optim)} highest learning rate, weight decay {optim['weight_decay']:g}",
+            f"{optimizers(optim)} highest learning rate, weight decay {optim['weight_decay']:g}",
         ),
         ("dropout", f"{model['dropout']:g}"),
     ]
 
 
-def kv_heads(model: dict[str, Any]) -> str:
-    """How many heads of keys and values there are, if fewer than attention heads."""
-    number = model.get("kv_heads") or model["num_heads"]
-    return f" ({number} of keys and values)" if number != model["num_heads"] else ""
-
-
-def started_row(before: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """The row on the model that the run started from, if it did."""
-    if not before:
-        return []
-    tokens = before["tokens_seen"]
-    more = f", which had trained on {tokens:,} tokens" if tokens else ""
-    return [("started from", f"{before['name']}{more}")]
-
-
-def teachers_row(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """The row on the models whose predictions the run learned, if there were any."""
-    names = settings["model"].get("teachers")
-    if not names:
-        return []
-    weight = settings["optim"]["teacher_weight"]
-    return [("taught by", f"{', '.join(names.split(','))} ({100 * weight:g} % of the loss)")]
-
-
-def card(folder: Path, training: dict[str, Any]) -> str:
-    """The model card, in the Hub's form."""
+def model_card(folder: Path, training: dict[str, Any]) -> str:
+    """Return the model card, in the Hub's form."""
     rows = [("", ""), *facts(training), *evaluated(training["validation"])]
     prose = training.get("prose") or []
     curve = (
@@ -210,20 +198,20 @@ long plots. It was not made safe for children; read along.
 """
 
 
-def evaluated(found: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """The rows on how well it predicts."""
-    if not found:
+def evaluated(evaluation: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the rows on how well it predicts."""
+    if not evaluation:
         return [("evaluated with", "nothing: no stories were held out, or evaluating failed")]
     return [
-        ("evaluated with", f"{found['stories']:,} stories of {found['file']}"),
-        ("nats per token", spread(found["nats_per_token"], found["nats_interval"], 4)),
-        ("perplexity", spread(found["perplexity"], found["perplexity_interval"], 3)),
-        ("bits per byte", spread(found["bits_per_byte"], found["bits_interval"], 4)),
+        ("evaluated with", f"{evaluation['stories']:,} stories of {evaluation['file']}"),
+        ("nats per token", spread(evaluation["nats_per_token"], evaluation["nats_interval"], 4)),
+        ("perplexity", spread(evaluation["perplexity"], evaluation["perplexity_interval"], 3)),
+        ("bits per byte", spread(evaluation["bits_per_byte"], evaluation["bits_interval"], 4)),
     ]
 
 
 def copies_much(prose: list[dict[str, Any]]) -> str:
-    """What a card says first of a model that copies more than twice what comes by chance."""
+    """Return the warning of a card whose model copies more than twice what chance gives."""
     much = [
         f"{way['written']['copied']:.1%} of its 8-word runs at {way['sampling']} stand in the "
         f"training stories, where true stories that it never read have {way['true']['copied']:.1%}"
@@ -234,7 +222,7 @@ def copies_much(prose: list[dict[str, Any]]) -> str:
 
 
 def how_it_writes(prose: list[dict[str, Any]]) -> str:
-    """The measures of its prose, as a section."""
+    """Return a section with the measures of its prose."""
     if not prose:
         return ""
     ways = [
@@ -256,7 +244,7 @@ training stories are those that come by chance.
 
 
 def characters(rows: list[dict[str, Any]]) -> str:
-    """How the model keeps its characters apart, as a paragraph and a table."""
+    """Return a paragraph and a table on how the model keeps its characters apart."""
     if not rows:
         return ""
     return f"""
@@ -267,14 +255,14 @@ It continued {rows[0]["stories"]:,} of these stories from "a girl named Lily" or
 
 
 def samples(training: dict[str, Any]) -> str:
-    """A story for each prompt, as a section."""
-    found = training.get("samples") or []
-    if not found:
+    """Return a section with a story for each prompt."""
+    written = training.get("samples") or []
+    if not written:
         return ""
     sampling = training["sampling"]
     stories = "\n\n".join(
         quoted(f"**{sample['prompt']}**{plain(sample['story'][len(sample['prompt']) :].rstrip())}")
-        for sample in found
+        for sample in written
     )
     return f"""
 ## Samples
@@ -292,7 +280,7 @@ def plain(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as a quotation of Markdown."""
+    """Return a text as a quotation in Markdown."""
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
@@ -332,7 +320,7 @@ def model_index(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def world(training: dict[str, Any]) -> str:
-    """What the model learned from, with its authors or licence."""
+    """Return what the model learned from, with its authors or licence."""
     corpus = training["corpus"]
     name = f"its stories ({corpus['name']})"
     if read_tiny_stories(training["settings"]):

@@ -15,48 +15,33 @@ import copy
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
 from trainer.corpus.tokenizer.tokenizer import Tokenizer
-from trainer.export.tokenizer_files import save_tokenizer
-from trainer.export.transformers_folder import save_model
+from trainer.export.transformers_folder import save_model, save_tokenizer
 from trainer.storage.atomic import atomic_directory
 
 FORMAT = 1
 
 
 def save(
-    folder: Path,
-    model: PreTrainedModel,
-    tokenizer: Tokenizer,
-    *,
-    step: int,
-    tokens_seen: int,
-    loss: float,
-    validation_loss: float | None,
-    stories: list[dict[str, str]],
+    folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, *, step: int, **record: Any
 ) -> Path:
     """Write `model` (all ids of `tokenizer`, stock class) in fp16 as it is after `step` updates.
 
     Args:
-        loss: nats per token on what that step read, before its update.
-        validation_loss: nats per token after it, if the run was validated at that step.
-        stories: what it writes then, {prompt, story} each; see history.py.
+        record: what snapshot.json says besides: tokens_seen; loss, nats per token on what that step
+            read, before its update; validation_loss, after it, or None; stories, what the model
+            writes then, {prompt, story} each (see complete.py).
     """
     final = folder / f"step-{step:08d}"
     with atomic_directory(final) as partial:
         save_model(copy.deepcopy(model).half(), partial)
         if not tokenizer.is_gpt2:
             save_tokenizer(partial, tokenizer, model.config.max_position_embeddings)
-        about = {
-            "format": FORMAT,
-            "step": step,
-            "tokens_seen": tokens_seen,
-            "loss": loss,
-            "validation_loss": validation_loss,
-            "stories": stories,
-        }
+        about = {"format": FORMAT, "step": step} | record
         (partial / "snapshot.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return final
 

@@ -5,7 +5,7 @@ curve.
     training.json      settings, corpus and evaluation, for programs
     README.md          the same for people, with curve.png
     snapshots/step-N/  the model on its way, if the run took some; see snapshots.py
-    history.json       what it wrote on its way; see history.py
+    history.json       what it wrote on its way; see complete.py
 
 The first two lines are written beside the folder's path and renamed, so a folder called `export`
 always has a whole model; complete.py adds the others.
@@ -13,15 +13,15 @@ always has a whole model; complete.py adds the others.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import transformers
 from transformers import GenerationConfig, PreTrainedModel
 
-from trainer.corpus.tokenizer.tokenizer import Tokenizer
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK, FILE, GPT2, Tokenizer
 from trainer.export.model_card import SAMPLING, write_training
-from trainer.export.tokenizer_files import save_tokenizer
 from trainer.storage.atomic import atomic_directory
 from trainer.storage.checkpoint import sha256
 
@@ -61,3 +61,48 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
         model.save_pretrained(folder)
     finally:
         model.generation_config = before
+
+
+def save_tokenizer(folder: Path, tokenizer: Tokenizer, context: int) -> None:
+    """Write tokenizer.json and tokenizer_config.json for a model that sees `context` tokens.
+
+    A story begins after the end-of-text token, so a template puts that in front: a tool that does
+    not know it would start the model off its distribution. Batches are padded with the same token.
+    """
+    processors = [tokenizer.described["post_processor"], start_template(tokenizer.end_of_text)]
+    whole = {"post_processor": {"type": "Sequence", "processors": processors}}
+    write_json(folder / FILE, tokenizer.described | whole)
+    settings = json.loads((GPT2 / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings |= {
+        "tokenizer_class": "PreTrainedTokenizerFast",  # GPT-2's own would leave the template out
+        "pad_token": END_OF_TEXT_MARK,
+        "model_max_length": context,
+    }
+    write_json(folder / "tokenizer_config.json", settings)
+
+
+def start_template(end_of_text: int) -> dict[str, Any]:
+    """Return the template that puts the end-of-text token before a text."""
+    mark = {"SpecialToken": {"id": END_OF_TEXT_MARK, "type_id": 0}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [mark, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [
+            mark,
+            {"Sequence": {"id": "A", "type_id": 0}},
+            {"Sequence": {"id": "B", "type_id": 0}},
+        ],
+        "special_tokens": {
+            END_OF_TEXT_MARK: {
+                "id": END_OF_TEXT_MARK,
+                "ids": [end_of_text],
+                "tokens": [END_OF_TEXT_MARK],
+            }
+        },
+    }
+
+
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file in one line."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    file.write_text(text, encoding="utf-8")

@@ -10,14 +10,12 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from trainer.metrics.curve import plot
-from trainer.metrics.log import METRICS, read
-from trainer.output.console import run_command
-from trainer.settings.argument_parser import Parser
+from trainer.metrics.log import METRICS, plot, read
+from trainer.output.console import Parser, run_command
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; see `run_command` for what it returns."""
+    """Run the command and return its exit status: see `run_command`."""
     parser = Parser(prog="python -m trainer.metrics", description="Look at a run.")
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--plot", action="store_true", help="draw the curve to RUN/curve.png")

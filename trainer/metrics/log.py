@@ -1,4 +1,4 @@
-"""The metrics of a run while it trains: a progress bar, metrics.jsonl and trackers.
+"""The metrics of a run while it trains: progress bar, metrics.jsonl, trackers and loss curve.
 
 A resumed run appends to the same file: lines after its checkpoint are dropped, so every step has
 one line. Each line has `seconds`, the time that the run has trained until then; pauses and
@@ -17,7 +17,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from trainer.output.best_effort import best_effort
+from trainer.output.console import best_effort
+from trainer.output.picture import drawn
+from trainer.storage.atomic import atomic_file
 
 METRICS = "metrics.jsonl"
 
@@ -65,14 +67,14 @@ class MetricsLog:
         )
         if enabled:
             kept = [line for line in read(folder) if line["step"] <= start]
-            partial = self.file.with_suffix(".partial")  # a kill must not lose what is kept
-            partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-            partial.replace(self.file)
+            with atomic_file(self.file) as partial:  # a kill must not lose what is kept
+                text = "".join(json.dumps(line) + "\n" for line in kept)
+                partial.write_text(text, encoding="utf-8")
             timed = (line["seconds"] for line in reversed(kept) if "seconds" in line)
             self.trained = next(timed, 0.0)
 
     def step(self) -> None:
-        """One update is done. Time counts from the first one, which compiles."""
+        """Advance the progress bar by one update. Time counts from the first, which compiles."""
         if math.isnan(self.begin):
             self.begin = time.perf_counter()
         self.bar.update()
@@ -82,7 +84,7 @@ class MetricsLog:
         self.since, self.at = time.perf_counter(), step
 
     def train(self, step: int, nats: float, norm: float, rate: float) -> None:
-        """The loss of the steps since the last line, in nats per token, and the speed."""
+        """Log the loss since the last line, in nats per token, and the speed."""
         speed = (step - self.at) * self.tokens_per_step / (time.perf_counter() - self.since)
         bits = bits_per_byte(nats, self.bytes_per_token)
         mfu = speed * self.flops_per_token / self.peak
@@ -109,8 +111,8 @@ class MetricsLog:
         bytes_per_token: float,
         samples: list[dict[str, str]],
     ) -> None:
-        """The loss on stories that are not trained on, if there are some, and the stories of now,
-        {prompt, story} each."""
+        """Log the validation loss, if there is one, and the sample stories, {prompt, story}
+        each."""
         line: dict[str, Any] = {"step": step}
         message = f"step {step:,}: "
         if nats is not None:
@@ -120,10 +122,10 @@ class MetricsLog:
         self.write(line | {"samples": samples})
         self.message(message + (repr(samples[0]["story"]) if samples else "no sample story"))
 
-    def message(self, sentence: str) -> None:
-        """A line above the progress bar."""
+    def message(self, text: str) -> None:
+        """Print a line above the progress bar."""
         if self.enabled:
-            self.bar.write(sentence, file=sys.stderr)
+            self.bar.write(text, file=sys.stderr)
 
     def write(self, line: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""
@@ -148,12 +150,12 @@ class MetricsLog:
 
 
 def bits_per_byte(nats: float, bytes_per_token: float) -> float:
-    """Nats per token as bits per byte of the text, which does not depend on the tokenizer."""
+    """Return nats per token as bits per byte, which do not depend on the tokenizer."""
     return nats / math.log(2) / bytes_per_token
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics; a last line that a kill tore is left out."""
+    """Return the lines of a run's metrics, without a last line that a kill cut off."""
     file = folder / METRICS
     lines = []
     for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
@@ -162,3 +164,32 @@ def read(folder: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue
     return lines
+
+
+def plot(folder: Path, picture: Path) -> None:
+    """Draw training and validation loss over the steps. Raises ValueError if the run has no metrics
+    yet."""
+    lines = read(folder)
+    train = [
+        (line["step"], line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))
+    ]
+    validated = [
+        (line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line
+    ]
+    if not train:
+        raise ValueError(
+            f"there is no training step in {folder / METRICS}: name the folder of a run"
+        )
+    last = validated or train
+    lowest, highest = min(loss for _, loss in train + last), min(train[0][1], 10.0)
+    labels = {"xlabel": "step", "ylabel": "nats per token", "xscale": "log"}
+    with drawn(picture, legend=True, ylim=(0.9 * lowest, highest), **labels) as axes:
+        axes.plot(*zip(*train, strict=True), color="#8aa0b8", linewidth=1, label="training")
+        if validated:
+            axes.plot(
+                *zip(*validated, strict=True),
+                color="#b5482a",
+                marker="o",
+                markersize=3,
+                label="validation",
+            )

@@ -1,15 +1,13 @@
-"""What a token attends to while the model trains: all before it in its block, or its own story.
+"""Intra-document attention masking for training: a token sees its own story, not its whole block.
 
-A block holds the end of one story, a few whole ones and the beginning of another. Told to predict a
-story, a model never sees another one before it, so what it would learn of those is of no use. With
-`story`, attention stays inside the story: a story begins at the end-of-text token before it, as it
-does when it is evaluated or written.
+A block holds the end of one story, a few whole ones and the beginning of another. When it writes or
+is evaluated, a model never sees another story before its own, so what it would learn of those is
+of no use. A story begins at the end-of-text token before it, as in evaluation and writing.
 
 On a CPU attention takes a mask. On a GPU the flash kernel takes the bounds of the stories instead,
-and skips what lies outside; without a mask, too, when it attends to the whole block. The number of
-bounds is fixed, so that an update can be captured: those that are left over bound empty stories.
-GPT-Neo computes its attention itself, everywhere: it adds a mask to the scores, and hides what lies
-outside of a layer's window on its own.
+and skips what lies outside. The number of bounds is fixed, so that an update can be captured: those
+that are left over bound empty stories. GPT-Neo computes its attention itself, everywhere: it adds a
+mask to the scores, and hides what lies outside of a layer's window.
 """
 
 from __future__ import annotations
@@ -22,14 +20,14 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
 BLOCKS_COUNTED_AT_ONCE = 2**16
-FLASH, BY_ITSELF = "story", "eager"  # names of attention: our own, and what transformers calls it
+FLASH, EAGER = "story", "eager"  # names of attention: our own, and that of transformers
 
 
-class StoryAttention:
+class DocumentMasking:
     """Intra-document attention masking: a token sees its own story only.
 
     Args:
-        end_of_text: the id, or the slot, of the token that every story begins after.
+        end_of_text: the id, or compact id, of the token before every story.
         max_stories: stories and parts of stories in a micro-batch, at most: see `max_stories`. Only
             the flash kernel needs it.
     """
@@ -45,14 +43,14 @@ class StoryAttention:
             bounds = story_bounds(begins, self.max_stories)
             return {"cu_seq_lens_q": bounds, "max_length_q": inputs.shape[1]}
         mask = story_mask(begins)
-        if attention == BY_ITSELF:
+        if attention == EAGER:
             lowest = torch.finfo(torch.float32).min
             mask = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, lowest)
         return {"attention_mask": mask}
 
 
 def story_mask(begins: torch.Tensor) -> torch.Tensor:
-    """Whether a token sees another, (batch, 1, context, context), given where stories begin,
+    """Return whether a token sees another, (batch, 1, context, context), given where stories begin,
     (batch, context)."""
     story = begins.cumsum(1)
     same = story[:, :, None] == story[:, None, :]
@@ -60,22 +58,25 @@ def story_mask(begins: torch.Tensor) -> torch.Tensor:
 
 
 def story_bounds(begins: torch.Tensor, max_stories: int) -> torch.Tensor:
-    """Where each story of a batch begins among its tokens laid end to end, (max_stories + 1,)
-    int32; the end of the batch stands for those that are not there. `begins`: (batch, context)."""
+    """Return where each story of a batch begins among its tokens laid end to end, (max_stories +
+    1,) int32; the end of the batch stands for missing ones. `begins`: (batch, context)."""
     first = torch.zeros_like(begins)
-    first[:, 0] = True  # a story does not go on in the next block
+    first[:, 0] = True  # a story does not continue in the next row
     count = (begins | first).flatten().cumsum(0)  # stories that have begun, at each token
     wanted = torch.arange(1, max_stories + 2, device=begins.device)
     return torch.searchsorted(count, wanted, out_int32=True)
 
 
 def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch: int) -> int:
-    """How many stories and parts of stories any `micro_batch` blocks of `tokens` can hold, which
-    `end_of_text` parts, wherever blocks begin; the split's end may go on at its start."""
+    """Return how many stories and parts of stories any `micro_batch` blocks of `tokens` can hold,
+    wherever blocks begin. `end_of_text` separates stories; the end of the split may continue at its
+    start."""
     chunk, most = BLOCKS_COUNTED_AT_ONCE * context, []
     for first in range(0, len(tokens), chunk):
         last = min(first + chunk, len(tokens)) + context
         part = np.concatenate([tokens[first:last], tokens[: max(0, last - len(tokens))]])
+        # The difference of two cumulative counts is the ends in every block, wherever it begins; of
+        # each `context` starts one block is read, so the largest of them bounds it.
         ends = np.cumsum(np.append(False, part == end_of_text), dtype=np.int32)
         blocks = ends[context:-1] - ends[: -context - 1]  # ends in the block from each token on
         most.append(np.maximum.reduceat(blocks, range(0, len(blocks), context)))
@@ -83,16 +84,16 @@ def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch:
 
 
 def attend_on_gpu(
-    decoder: PreTrainedModel, story: StoryAttention | None, dtype: torch.dtype
+    decoder: PreTrainedModel, story: DocumentMasking | None, dtype: torch.dtype
 ) -> None:
     """Choose the attention kernel of a decoder that trains on a GPU in `dtype`.
 
     transformers looks for packed sequences and builds a (batch, 1, context, context) mask whenever
     it is compiled; flash attention takes none. It builds none for a name that it does not know. For
-    a GPU only: a CPU is 5 % slower without. A decoder that computes its attention itself is left
-    as it is.
+    a GPU only: a CPU is 5 % slower without the mask. A decoder that computes its attention itself
+    is not changed.
     """
-    if decoder.config._attn_implementation == BY_ITSELF:
+    if decoder.config._attn_implementation == EAGER:
         return
     if story is None:
         AttentionInterface.register("causal", sdpa_attention_forward)
@@ -103,7 +104,8 @@ def attend_on_gpu(
 
 
 def flash_attention_works(dtype: torch.dtype) -> bool:
-    """Whether this card and this torch have the flash kernel for `dtype` (Ampere and newer)."""
+    """Return whether this GPU and this torch have the flash kernel for `dtype` (Ampere and
+    newer)."""
     return (
         dtype in (torch.bfloat16, torch.float16)
         and torch.backends.cuda.is_flash_attention_available()
@@ -124,7 +126,7 @@ def flash_attention_forward(
     max_length_q: int,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each story, as transformers calls it.
+    """Compute causal attention within each story, as transformers calls it.
 
     Args:
         query, key, value: (batch, heads, context, head_dim); keys and values may have fewer heads,

@@ -21,7 +21,7 @@ import transformers
 from torch.nn import functional
 from transformers import PretrainedConfig, PreTrainedModel
 
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.model import Model
 
@@ -35,8 +35,8 @@ def stock_config(
     end_of_text: int | None = None,
     base: PretrainedConfig | None = None,
 ) -> PretrainedConfig:
-    """The transformers configuration of a shape, with a head of `vocabulary_size` ids; that of
-    `base` where the model starts from one."""
+    """Return the transformers configuration of a shape, with a head of `vocabulary_size` ids; that
+    of `base` if the model starts from one."""
     shared: dict[str, Any] = {
         "vocab_size": vocabulary_size,
         "bos_token_id": end_of_text,
@@ -57,15 +57,15 @@ def stock_config(
 
 
 def own_dropout(settings: Model) -> dict[str, Any]:
-    """The dropout of a class that has some itself, by its names."""
+    """Return the dropout of a class that has its own, by its names."""
     return dict.fromkeys(BLOCKS[settings.block].dropout, settings.dropout)
 
 
 def carried_over(
     base: PretrainedConfig, settings: Model, shared: dict[str, Any]
 ) -> PretrainedConfig:
-    """The configuration of a model that starts from another one: that one's, but for its ids, its
-    context and its dropout."""
+    """Return the configuration of a model that starts from another one: that one's, but for its
+    ids, context and dropout."""
     carried = copy.deepcopy(base)
     carried.update(
         shared
@@ -77,21 +77,22 @@ def carried_over(
 
 
 def stock_class(settings: Model) -> type[PreTrainedModel]:
-    """The transformers class that the shape belongs to."""
-    found: type[PreTrainedModel] = getattr(transformers, BLOCKS[settings.block].model)
-    return found
+    """Return the transformers class that the shape belongs to."""
+    stock: type[PreTrainedModel] = getattr(transformers, BLOCKS[settings.block].model)
+    return stock
 
 
 def new_decoder(
     settings: Model,
-    vocabulary: Vocabulary,
+    vocabulary: CompactVocabulary,
     seed: int,
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """A fresh model over the vocabulary's slots; the same seed gives the same weights."""
+    """Return a fresh model over the vocabulary's compact ids; the same seed gives the same
+    weights."""
     block = BLOCKS[settings.block]
     torch.manual_seed(seed)
-    decoder = stock_class(settings)(stock_config(settings, vocabulary.num_slots, base=base))
+    decoder = stock_class(settings)(stock_config(settings, vocabulary.num_compact_ids, base=base))
     for name, weight in decoder.named_parameters():
         if name.endswith(block.residual):
             torch.nn.init.normal_(weight, std=INITIAL_STD / math.sqrt(2 * settings.num_layers))
@@ -119,8 +120,8 @@ def add_stochastic_depth(decoder: PreTrainedModel, probability: float) -> None:
     that rises in a line to that of the last block (Huang et al. 2016). They are computed all the
     same, so nothing is saved."""
     for name, module in decoder.named_modules():
-        if found := re.search(r"\.(\d+)\.(self_attn|attn|mlp)$", name):
-            depth = (int(found[1]) + 1) / decoder.config.num_hidden_layers
+        if match := re.search(r"\.(\d+)\.(self_attn|attn|mlp)$", name):
+            depth = (int(match[1]) + 1) / decoder.config.num_hidden_layers
             zero_in_training(module, probability * depth, whole=True)
 
 
@@ -140,23 +141,23 @@ def zero_in_training(module: torch.nn.Module, probability: float, *, whole: bool
 
 
 def last_hidden(decoder: PreTrainedModel, ids: torch.Tensor, **arguments: Any) -> torch.Tensor:
-    """The states before the head, (batch, length, hidden), of ids (batch, length).
+    """Return the states before the head, (batch, length, hidden), of ids (batch, length).
 
     Rows may be padded on the right, where a causal model cannot look; `arguments` are those of the
     decoder that say what else a token does not see.
     """
-    found = decoder.base_model(input_ids=ids, use_cache=False, **arguments)
-    hidden: torch.Tensor = found.last_hidden_state
+    output = decoder.base_model(input_ids=ids, use_cache=False, **arguments)
+    hidden: torch.Tensor = output.last_hidden_state
     return hidden
 
 
 def full_decoder(
     settings: Model,
-    vocabulary: Vocabulary,
+    vocabulary: CompactVocabulary,
     weights: dict[str, torch.Tensor],
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """The stock model over all ids that equals the trained one: what is sampled, evaluated and
+    """Return the stock model over all ids that equals the trained one: it is sampled, evaluated and
     exported.
 
     `weights` are the trained decoder's parameters by name; they are copied. `base` is the
@@ -171,7 +172,9 @@ def full_decoder(
     return full
 
 
-def refill(full: PreTrainedModel, vocabulary: Vocabulary, weights: dict[str, torch.Tensor]) -> None:
+def refill(
+    full: PreTrainedModel, vocabulary: CompactVocabulary, weights: dict[str, torch.Tensor]
+) -> None:
     """Copy the trained decoder's parameters into its stock model, wherever that is."""
     table = next(name for name in weights if name.endswith(EMBEDDINGS))
     state = weights | {table: vocabulary.expand(weights[table].detach())}

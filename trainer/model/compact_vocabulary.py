@@ -1,15 +1,17 @@
-"""Which ids of the tokenizer the head has to compute.
+"""A smaller vocabulary while training: the head computes the ids that the corpus uses.
+
+A row of the smaller embedding is a *compact id*.
 
 Three million tokens of TinyStories use about 10,000 of GPT-2's 50,257. An id that never occurs is
 never a target: all that its row of the tied embedding can learn is to stay improbable, the same
-lesson for every such id. So the ids without a token in the corpus share a few rows, the *slots*
-left over when the rows are rounded up for the matrix units. With log(multiplicity) added to a
-shared slot's logit,
+lesson for every such id. So the ids without a token in the corpus share a few rows, those left
+over when the rows are rounded up for the matrix units. With log(multiplicity) added to a shared
+row's logit,
 
-    logsumexp over slots of (logit + log multiplicity)  =  logsumexp over all ids,
+    logsumexp over compact ids of (logit + log multiplicity)  =  logsumexp over all ids,
 
 exactly: training is that of a full model whose unused rows are equal. `expand` writes that full
-model down, and the export is a stock one. A slot that stands for no id at all (padding) has
+model down, and the export is a stock one. A row without any id (padding) has
 multiplicity 0, log = -inf.
 """
 
@@ -24,45 +26,47 @@ MULTIPLE = 64  # rows are rounded up to this: matrix kernels run at full speed o
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class CompactVocabulary:
     """A map from the ids to the rows that are trained.
 
     Attributes:
-        slot_of_id: (ids,) int64; the row that stands for each id.
-        log_multiplicity: (num_slots,) float32; log of the number of ids that share each row.
+        compact_id_of: (ids,) int64; the row of each id.
+        log_multiplicity: (num_compact_ids,) float32; log of the number of ids that share each row.
         end_of_text: the id of the token that every story begins and ends with.
     """
 
-    slot_of_id: torch.Tensor
+    compact_id_of: torch.Tensor
     log_multiplicity: torch.Tensor
     end_of_text: int
 
     @classmethod
-    def of(cls, id_counts: np.ndarray, end_of_text: int, *, compact: bool) -> Vocabulary:
-        """The map for a corpus in which id i occurs `id_counts[i]` times (shape (ids,))."""
+    def of(cls, id_counts: np.ndarray, end_of_text: int, *, compact: bool) -> CompactVocabulary:
+        """Return the map for a corpus in which id i occurs `id_counts[i]` times (shape (ids,))."""
         every = np.arange(len(id_counts))
         used = np.flatnonzero(id_counts) if compact else every
         unused = np.setdiff1d(every, used)
-        num_slots = -(-(len(used) + bool(len(unused))) // MULTIPLE) * MULTIPLE
-        slot_of_id = np.empty(len(every), dtype=np.int64)
-        slot_of_id[used] = np.arange(len(used))
+        num_compact_ids = -(-(len(used) + bool(len(unused))) // MULTIPLE) * MULTIPLE
+        compact_id_of = np.empty(len(every), dtype=np.int64)
+        compact_id_of[used] = np.arange(len(used))
         if len(unused):
-            slot_of_id[unused] = len(used) + np.arange(len(unused)) % (num_slots - len(used))
-        multiplicity = np.bincount(slot_of_id, minlength=num_slots).astype(np.float32)
+            compact_id_of[unused] = len(used) + np.arange(len(unused)) % (
+                num_compact_ids - len(used)
+            )
+        multiplicity = np.bincount(compact_id_of, minlength=num_compact_ids).astype(np.float32)
         with np.errstate(divide="ignore"):
             log_multiplicity = torch.from_numpy(np.log(multiplicity))
-        return cls(torch.from_numpy(slot_of_id), log_multiplicity, end_of_text)
+        return cls(torch.from_numpy(compact_id_of), log_multiplicity, end_of_text)
 
     @property
     def num_ids(self) -> int:
         """Ids of the tokenizer, and rows of the full embedding."""
-        return len(self.slot_of_id)
+        return len(self.compact_id_of)
 
     @property
-    def num_slots(self) -> int:
+    def num_compact_ids(self) -> int:
         """Rows of the trained embedding."""
         return len(self.log_multiplicity)
 
     def expand(self, embedding: torch.Tensor) -> torch.Tensor:
-        """The trained rows (num_slots, hidden) as the full table (ids, hidden)."""
-        return embedding[self.slot_of_id.to(embedding.device)]
+        """Return the trained rows (num_compact_ids, hidden) as the full table (ids, hidden)."""
+        return embedding[self.compact_id_of.to(embedding.device)]

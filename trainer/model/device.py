@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -10,36 +11,42 @@ import sys
 import torch
 
 CUDA_WHEELS = "https://download.pytorch.org/whl"
+M_TRIM_THRESHOLD = -1  # the numbers of mallopt(3)
+M_MMAP_MAX = -4
 
 
 def usable_gpu() -> bool:
-    """Whether there is a GPU and this PyTorch has kernels for it.
+    """Return whether there is a GPU and this PyTorch has kernels for it.
 
-    `torch.cuda.is_available()` is also true for a card that is too old for the wheel (a GTX 10xx
+    `torch.cuda.is_available()` is also true for a GPU that is too old for the wheel (a GTX 10xx
     or V100 with torch 2.13), where the first kernel fails.
     """
     return torch.cuda.is_available() and capability() >= lowest_capability()
 
 
 def capability() -> tuple[int, int]:
-    """(major, minor) compute capability of the first card."""
+    """Return the (major, minor) compute capability of the first GPU."""
     return torch.cuda.get_device_capability(0)
 
 
 def lowest_capability() -> tuple[int, int]:
-    """The lowest compute capability that this PyTorch has kernels for."""
+    """Return the lowest compute capability that this PyTorch has kernels for."""
     numbers = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
-    return min((int(one[1]), int(one[2])) for one in numbers if one) if any(numbers) else (0, 0)
+    return (
+        min((int(match[1]), int(match[2])) for match in numbers if match)
+        if any(numbers)
+        else (0, 0)
+    )
 
 
 def why_not_used() -> str | None:
-    """Why a card that is there is not used, and the remedy; None where there is nothing to say."""
+    """Return why a GPU is not used, and the remedy; None if there is nothing to say."""
     if usable_gpu():
         return None
     if torch.cuda.is_available():
-        found = ".".join(map(str, capability()))
+        version = ".".join(map(str, capability()))
         return (
-            f"{torch.cuda.get_device_name(0)} (compute capability {found}) is too old for this "
+            f"{torch.cuda.get_device_name(0)} (compute capability {version}) is too old for this "
             "PyTorch, so the CPU is used: pip install torch --index-url "
             f"{CUDA_WHEELS}/cu126 still has kernels for it"
         )
@@ -54,14 +61,14 @@ def why_not_used() -> str | None:
 
 
 def name_of(device: torch.device) -> str:
-    """What people call the device."""
+    """Return the name of a device for people."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return "the CPU" if device.type == "cpu" else str(device)
 
 
 def why_not_compiled(device: torch.device) -> str | None:
-    """Why `torch.compile` does not work here, found out by compiling two lines; None if it does.
+    """Return why `torch.compile` does not work here, by compiling two lines; None if it works.
 
     Inductor needs a C++ compiler for the CPU, and for a GPU Triton, a C compiler and Python.h.
     """
@@ -89,3 +96,21 @@ def make_deterministic() -> None:
     from torch._inductor import config as inductor
 
     inductor.deterministic = True
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory that it frees, and PyTorch ask for large pages; return False
+    where the C library is not glibc and nothing changed.
+
+    glibc gives every tensor of more than some megabytes pages of its own and returns them when it
+    is freed, so each update on a CPU asks the kernel for its activations anew, 4 KiB at a time.
+    To be called before the first large tensor: PyTorch reads its variable once.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # musl has none
+        return False
+    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))

@@ -22,7 +22,7 @@ SIDE = {"cpu": 2048, "cuda": 8192}  # of the square matrices; a GPU needs large 
 
 
 def flops_per_token(decoder: PreTrainedModel, teachers: Sequence[PreTrainedModel] = ()) -> int:
-    """Floating-point operations of training on one token, forward and backward.
+    """Return the floating-point operations of training on one token, forward and backward.
 
     6 for each weight that a token is multiplied with (Kaplan et al. 2020, section 2.1): the
     matrices, and the tied table once, as the head that it is, with the rows that are trained.
@@ -49,22 +49,22 @@ def flops_per_token(decoder: PreTrainedModel, teachers: Sequence[PreTrainedModel
 
 @cache  # the machine does not change
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations per second of a large matrix product: the best of those that fit in
-    about 0.2 s, measured once per process."""
+    """Return the floating-point operations per second of a large matrix product: the best of those
+    that fit in about 0.2 s, measured once per process."""
     side = SIDE.get(device.type, SIDE["cuda"])
-    one = torch.randn(side, side, device=device).to(dtype)
-    product = one @ one  # the first is slower: libraries wake up
+    matrix = torch.randn(side, side, device=device).to(dtype)
+    product = matrix @ matrix  # the first is slower: libraries wake up
     begin, best = time.perf_counter(), float("inf")
     while time.perf_counter() - begin < SECONDS:
         wait(device)
         start = time.perf_counter()
-        torch.mm(one, one, out=product)
+        torch.mm(matrix, matrix, out=product)
         wait(device)
         best = min(best, time.perf_counter() - start)
     return 2 * side**3 / best
 
 
 def wait(device: torch.device) -> None:
-    """Until a GPU has done its work."""
+    """Wait until a GPU has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

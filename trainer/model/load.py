@@ -32,7 +32,8 @@ from transformers import (
 from trainer.corpus.store.token_store import find_store
 from trainer.corpus.tokenizer.tokenizer import FILE, GPT2, Tokenizer
 from trainer.model.build import full_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
+from trainer.output.console import first_line
 from trainer.settings.model import Model
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.resume import updated_settings
@@ -51,16 +52,14 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|gpt2")
 def open_model(
     name: str | Path, *, device: str = "cpu", stores: str | Path = "data"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model of that name, in fp32 and ready to score, with its tokenizer.
+    """Open the model of that name, in fp32 and ready to score; return it with its tokenizer. Raises
+    ValueError if the model does not exist, lacks a part, or does not hold what its config.json
+    says.
 
     Args:
         name: see the head of this file.
         device: where it computes.
         stores: the folder of token stores; a checkpoint's ids are those of its own.
-
-    Raises:
-        ValueError: the model does not exist, lacks a part, or does not hold what its config.json
-            says.
     """
     folder = Path(name).expanduser()
     if device.startswith("mps"):
@@ -80,15 +79,14 @@ def open_model(
         raise ValueError(f"there is no model folder {folder}")
     check_numbers(opened[0], name)
     check_causal(opened[0], name)
-    return on_device(*opened, device)
+    try:
+        return opened[0].eval().to(device), opened[1]
+    except (RuntimeError, AssertionError) as problem:
+        raise ValueError(f"the device {device} cannot be used: {first_line(problem)}") from problem
 
 
 def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
-    """Refuse weights that are not numbers.
-
-    Raises:
-        ValueError: there are some.
-    """
+    """Refuse weights that are NaN or infinite (ValueError)."""
     for key, weights in model.named_parameters():
         if not torch.isfinite(weights).all():
             raise ValueError(
@@ -100,11 +98,7 @@ def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
 @torch.inference_mode()
 def check_causal(model: PreTrainedModel, name: str | Path) -> None:
     """Refuse a model whose predictions change with the tokens that follow: a masked language model
-    (BERT) looks at what comes later, and its probabilities are those of gaps.
-
-    Raises:
-        ValueError: it is one.
-    """
+    (BERT) sees what comes later, and its probabilities are those of gaps (ValueError)."""
     embedding: Any = model.get_input_embeddings()
     ids = torch.arange(1, 5)[None] % len(embedding.weight)
     whole, first = (model(input_ids=part).logits[0, :2].float() for part in (ids, ids[:, :2]))
@@ -113,46 +107,43 @@ def check_causal(model: PreTrainedModel, name: str | Path) -> None:
 
 
 def model_of_run(folder: Path) -> Path:
-    """The export of a run, or its newest checkpoint while it has none."""
+    """Return the export of a run, or its newest checkpoint while it has none."""
     if (folder / run_folder.EXPORT).is_dir():
         return folder / run_folder.EXPORT
-    found = sorted((folder / run_folder.CHECKPOINTS).glob("step-????????"))
-    if not found:
+    checkpoints = sorted((folder / run_folder.CHECKPOINTS).glob("step-????????"))
+    if not checkpoints:
         raise ValueError(f"the run in {folder} has neither an export nor a checkpoint yet")
-    return found[-1]
+    return checkpoints[-1]
 
 
 def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A checkpoint as the stock model that its run would export."""
-    found = checkpoint.first_intact([folder])
-    if found is None:
+    """Open a checkpoint as the stock model that its run would export."""
+    saved = checkpoint.first_intact([folder])
+    if saved is None:
         raise ValueError(f"the checkpoint {folder} is damaged: name another")
-    fingerprint = found.identity["corpus"]["fingerprint"]
+    fingerprint = saved.identity["corpus"]["fingerprint"]
     store = find_store(stores, fingerprint)
     if store is None:
         raise ValueError(
             f"the checkpoint {folder} needs the token store that it learned from "
             f"(*-{fingerprint[:12]}), which is not in {stores}: it says which ids its rows are"
         )
-    settings = updated_settings(found.identity)
+    settings = updated_settings(saved.identity)
     counts, base = store.id_counts("train"), None
     if start := settings["model"]["init_from"]:
         first, tokenizer = open_model(start, stores=stores)
         give_ids(first, tokenizer, store.tokenizer)
         counts, base = counts + trained_ids(first), first.config
     compact = settings["model"]["compact_vocabulary"]
-    vocabulary = Vocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
-    model = full_decoder(Model(**settings["model"]), vocabulary, found.weights, base)
+    vocabulary = CompactVocabulary.of(counts, store.tokenizer.end_of_text, compact=compact)
+    model = full_decoder(Model(**settings["model"]), vocabulary, saved.weights, base)
     return model, store.tokenizer.stock()
 
 
 def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
-    """Let a model read the ids of the `wanted` tokenizer; whether its own, `tokenizer`, has others.
-    Each then gets the mean of the rows of the tokens that its own writes it with.
-
-    Raises:
-        ValueError: its tokenizer writes ids that it has no rows for.
-    """
+    """Let a model read the ids of the `wanted` tokenizer; return whether its own, `tokenizer`, has
+    others. Each id then gets the mean of the rows of the tokens that the own one writes it with.
+    Raises ValueError if its tokenizer writes ids that it has no rows for."""
     if drop_other_rows(model, tokenizer, wanted):
         return False
     table = model.get_input_embeddings().weight.detach().clone()
@@ -166,6 +157,7 @@ def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) 
             "was trained with"
         )
     rows = table.mean(0).repeat(wanted.size, 1)  # for what its tokenizer writes with nothing
+    # The mean of the rows starts a token near the meaning of the pieces that it is written with.
     for number, ids in enumerate(written):
         if ids:
             rows[number] = table[ids].mean(0)
@@ -177,9 +169,9 @@ def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) 
 
 
 def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
-    """Whether a model reads the ids of the `wanted` tokenizer already; then the rows behind them
-    are dropped: an embedding that was padded to a round number has some, and one whose `tokenizer`
-    got more special tokens."""
+    """Return whether a model reads the ids of the `wanted` tokenizer already. If so, drop its
+    other rows: an embedding may be padded to a round number, or its `tokenizer` have more
+    special tokens."""
     theirs, ours = tokenizer.get_vocab(), wanted.stock().get_vocab()
     has_same_ids = (
         ours.items() <= theirs.items()
@@ -192,20 +184,18 @@ def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Toke
 
 
 def trained_ids(model: PreTrainedModel) -> np.ndarray:
-    """1 for every id with a row of its own in the embedding, else 0: (vocabulary,) int64.
-
-    Ids that a model of ours never saw share rows, which are equal.
-    """
+    """Return 1 for every id with a row of its own in the embedding, else 0: (vocabulary,) int64.
+    Ids that a model of ours never saw share rows, which are equal."""
     embedding: Any = model.get_input_embeddings()
     table = embedding.weight.detach().float().cpu().numpy()
     rows = np.ascontiguousarray(table).view(f"V{table.shape[1] * table.itemsize}")[:, 0]
     _, inverse, counts = np.unique(rows, return_inverse=True, return_counts=True)
-    alone: np.ndarray = counts[inverse] == 1
-    return alone.astype(np.int64)
+    is_unique: np.ndarray = counts[inverse] == 1
+    return is_unique.astype(np.int64)
 
 
 def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A transformers folder; a snapshot without a tokenizer has GPT-2's."""
+    """Open a transformers folder; a snapshot without a tokenizer has GPT-2's."""
     without_tokenizer = (folder / "snapshot.json").is_file() and not (folder / FILE).is_file()
     for name in ("config.json", *([] if without_tokenizer else ["tokenizer_config.json"])):
         if not (folder / name).is_file():
@@ -220,11 +210,8 @@ def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
 def check_memory(folder: Path) -> None:
-    """Refuse weights that would not fit into memory in fp32, before the machine begins to swap.
-
-    Raises:
-        ValueError: they would not.
-    """
+    """Refuse weights that would not fit into memory in fp32, before the machine begins to swap
+    (ValueError)."""
     needed = 4 * sum(map(num_weights, folder.glob("*.safetensors")))
     free = psutil.virtual_memory().available
     if needed > free:
@@ -235,8 +222,8 @@ def check_memory(folder: Path) -> None:
 
 
 def num_weights(file: Path) -> int:
-    """Numbers in a safetensors file, by its header; 0 of a damaged one, of which is said more
-    when it is opened."""
+    """Return how many numbers a safetensors file holds, by its header; 0 if it is damaged, which
+    opening it reports."""
     try:
         with safe_open(file, framework="np") as tensors:
             names = tensors.keys()
@@ -248,7 +235,8 @@ def num_weights(file: Path) -> int:
 def open_stock(
     folder: str, tokenizer_folder: str, *, local: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A causal language model and a tokenizer that transformers knows, from folders or the Hub."""
+    """Open a causal language model and a tokenizer that transformers knows, from folders or the
+    Hub."""
     transformers.utils.logging.disable_progress_bar()  # a moment, for what is small
     what = "the model folder" if local else "the Hub's model"
     try:
@@ -264,8 +252,7 @@ def open_stock(
         )
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=local)
     except Exception as problem:  # a broken file raises whatever its reader happens to raise
-        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-        raise ValueError(f"{what} {folder} does not open: {reason}") from problem
+        raise ValueError(f"{what} {folder} does not open: {first_line(problem)}") from problem
     model, report = opened
     if report["missing_keys"]:
         raise ValueError(
@@ -275,14 +262,3 @@ def open_stock(
     if tokenizer.eos_token_id is None:
         raise ValueError(f"the tokenizer in {folder} names no end-of-text token (eos_token)")
     return model, tokenizer
-
-
-def on_device(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, device: str
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Both, the model where it is to compute."""
-    try:
-        return model.eval().to(device), tokenizer
-    except (RuntimeError, AssertionError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise ValueError(f"the device {device} cannot be used: {reason}") from problem

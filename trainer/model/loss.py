@@ -1,10 +1,10 @@
-"""Next-token loss over the vocabulary's slots, one module so that head and loss compile into one
+"""Next-token loss over the compact vocabulary, one module so that head and loss compile into one
 kernel.
 
 At hidden 256 the 50,257-way head is 73 % of a step's arithmetic and its logits most of its
-traffic; the slots of `Vocabulary` cut both to what the corpus uses. The logits of all tokens never
-exist in fp32: compiled, the cast of the bf16 ones, the multiplicities and the log-sum-exp are one
-pass; otherwise a large head is computed for some blocks at a time, and again on the way back.
+traffic; `CompactVocabulary` cuts both to what the corpus uses. The logits of all tokens never exist
+in fp32: compiled, the cast of the bf16 ones, the multiplicities and the log-sum-exp are one pass;
+otherwise a large head is computed for some blocks at a time, and again in the backward pass.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from trainer.model.attention import StoryAttention
+from trainer.model.attention import DocumentMasking
 from trainer.model.build import last_hidden
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 
 AT_ONCE = 2**28  # fp32 logits of a head that is not compiled: 1 GiB
 
@@ -29,10 +29,11 @@ class NextTokenLoss(nn.Module):
     """A decoder with the loss it is trained on.
 
     Attributes:
-        decoder: stock transformers model whose ids are the vocabulary's slots.
-        story_attention: what keeps attention inside a story; None: it sees the whole block.
-        teachers: decoders over the same slots, whose predictions are learned too (teachers.py). In
-            a tuple they are not part of this module: nothing trains, saves or wraps them.
+        decoder: stock transformers model over compact ids.
+        document_masking: keeps attention inside a story; None: a token sees its whole block.
+        teachers: decoders over the same compact ids, whose predictions are learned too
+            (pretrained.py). In a tuple they are not part of this module: nothing trains, saves or
+            wraps them.
         dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
             engine turns one around it off on CUDA, without an error, and computes in fp32.
     """
@@ -43,9 +44,9 @@ class NextTokenLoss(nn.Module):
     def __init__(
         self,
         decoder: PreTrainedModel,
-        vocabulary: Vocabulary,
+        vocabulary: CompactVocabulary,
         z_loss: float = 0.0,
-        story_attention: StoryAttention | None = None,
+        document_masking: DocumentMasking | None = None,
         teachers: Sequence[PreTrainedModel] = (),
         teacher_weight: float = 0.0,
     ) -> None:
@@ -53,13 +54,14 @@ class NextTokenLoss(nn.Module):
         super().__init__()
         self.z_loss = z_loss
         self.teachers, self.teacher_weight = tuple(teachers), teacher_weight
-        self.story_attention = story_attention
+        self.document_masking = document_masking
         self.decoder = decoder
         self.register_buffer("log_multiplicity", vocabulary.log_multiplicity, persistent=False)
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean nats per token of `targets` given `inputs`, both (batch, context) slots: a scalar.
-        With teachers, a weighted mean of that and of the nats per token of what they predict.
+        """Return the mean nats per token of `targets` given `inputs`, both (batch, context) compact
+        ids: a scalar. With teachers, a weighted mean of that and of the cross-entropy with their
+        predictions.
 
         Every batch has the same number of tokens, so the mean over processes and micro-batches of
         this mean is the mean over the global batch's tokens.
@@ -69,7 +71,7 @@ class NextTokenLoss(nn.Module):
             return self.mean_nats(inputs, targets)
 
     def mean_nats(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """`forward` in whatever arithmetic is in force."""
+        """Compute `forward` in the arithmetic that is in force."""
         # Each: (batch, context, hidden)
         hidden = self.states(self.decoder, inputs)
         with torch.no_grad():
@@ -88,18 +90,18 @@ class NextTokenLoss(nn.Module):
     def states(self, decoder: PreTrainedModel, inputs: torch.Tensor) -> torch.Tensor:
         """Return the states before the head of the decoder or of a teacher, whose attention stays
         inside the stories."""
-        story = self.story_attention
+        story = self.document_masking
         arguments = story.arguments(inputs, decoder) if story else {}
         return last_hidden(decoder, inputs, **arguments)
 
     def nats(
         self, hidden: torch.Tensor, targets: torch.Tensor, *taught: torch.Tensor
     ) -> torch.Tensor:
-        """The loss of `targets` (batch, context) given the states before the head, those of each
-        teacher in `taught`."""
+        """Return the loss of `targets` (batch, context) given the states before the head, and those
+        of each teacher in `taught`."""
         logits = self.logits(self.decoder, hidden)
         # A target that the corpus does not use (validation may hold some) is one of those that
-        # share its slot.
+        # share its compact id.
         shared = self.log_multiplicity[targets].mean()
         nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten()) + shared
         if taught:
@@ -112,8 +114,8 @@ class NextTokenLoss(nn.Module):
     def nats_of_teachers(
         self, logits: torch.Tensor, taught: Sequence[torch.Tensor]
     ) -> torch.Tensor:
-        """Mean nats per token, under `logits` (batch, context, slots), of the mean of the teachers'
-        probabilities (Hinton et al. 2015, at temperature 1)."""
+        """Return the mean nats per token, under `logits` (batch, context, compact ids), of the mean
+        of the teachers' probabilities (Hinton et al. 2015, at temperature 1)."""
         with torch.no_grad():
             pairs = zip(self.teachers, taught, strict=True)
             probabilities = [self.logits(*pair).softmax(-1) for pair in pairs]
@@ -123,6 +125,7 @@ class NextTokenLoss(nn.Module):
         return (logits.logsumexp(-1) - expected).mean()
 
     def logits(self, decoder: PreTrainedModel, hidden: torch.Tensor) -> torch.Tensor:
-        """(batch, context, slots) fp32 of a decoder's states before its head."""
+        """Return the logits of a decoder's states before its head: (batch, context, compact ids)
+        fp32."""
         head = cast(torch.Tensor, decoder.get_input_embeddings().weight)  # tied
         return functional.linear(hidden, head).float() + self.log_multiplicity

@@ -1,26 +1,29 @@
-"""Start from a model that exists: `--model.init_from`.
+"""Models that exist: the one that a run starts from, and those whose predictions it learns too.
 
-The shape is the model's, and so are the ids that are trained, besides those of the new stories:
-what it could say before it can say afterwards. Whatever else its configuration says (rotary
-positions, grouped keys, windows) is carried over as it is. Only the context may be shorter. The
-learning rates are those of fine-tuning unless they are given. Everything else is a run like any
-other.
+`--model.init_from`: the shape is the model's, and so are the ids that are trained, besides those of
+the new stories: what it could say before it can say afterwards. Whatever else its configuration
+says (rotary positions, grouped keys, windows) is carried over as it is. Only the context may be
+shorter. The learning rates are those of fine-tuning unless they are given.
+
+`--model.teachers`: a few models that learned a small corpus from other seeds are better together
+than each alone; one of the same size that learns their mean prediction keeps part of that (Hinton
+et al. 2015). The teachers are computed beside the run and never change.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.tokenizer.tokenizer import MOST_IDS, Tokenizer
-from trainer.model.build import POSITIONS
-from trainer.model.compact_vocabulary import Vocabulary
-from trainer.model.load import give_ids, open_model
+from trainer.model.build import POSITIONS, new_decoder
+from trainer.model.compact_vocabulary import CompactVocabulary
+from trainer.model.load import drop_other_rows, give_ids, open_model
 from trainer.output.console import say_once
 from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.config import Config
@@ -44,13 +47,9 @@ ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # that do not depend on 
 def open_pretrained(
     config: Config,
 ) -> tuple[Config, tuple[PreTrainedModel, PreTrainedTokenizerBase] | None]:
-    """The settings with the shape of the model to start from, and that model with its tokenizer;
-    None without one.
-
-    Raises:
-        ValueError: the model does not exist, the trainer cannot make its shape, or a setting
-            asks for another.
-    """
+    """Return the settings with the shape of the model to start from, and that model with its
+    tokenizer, or None without one. Raises ValueError if the model does not exist, the trainer
+    cannot make its shape, or a setting asks for another."""
     name = config.model.init_from
     if not name:
         return config, None
@@ -84,11 +83,8 @@ def open_pretrained(
 
 
 def shape_of(stock: PretrainedConfig, name: str) -> Model:
-    """The shape of a stock model as the trainer's settings; `name` is what it is called.
-
-    Raises:
-        ValueError: it is one that the trainer cannot train.
-    """
+    """Return the shape of a stock model as the trainer's settings; `name` is for messages. Raises
+    ValueError if it is one that the trainer cannot train."""
     if stock.model_type not in BLOCKS:
         raise ValueError(
             f"{name} is a {stock.model_type}: the trainer knows {', '.join(BLOCKS)} models"
@@ -138,8 +134,9 @@ def take_vocabulary(
     say_once([note])
 
 
-def fingerprint_of(pretrained: PreTrainedModel) -> str:
-    """SHA-256 of its weights, in hexadecimal: a resumed run must have started from the same."""
+def weights_fingerprint(pretrained: PreTrainedModel) -> str:
+    """Return the SHA-256 of its weights, in hexadecimal: a resumed run must have started from the
+    same."""
     digest = hashlib.sha256()
     for name, weight in sorted(pretrained.state_dict().items()):
         digest.update(name.encode())
@@ -148,7 +145,7 @@ def fingerprint_of(pretrained: PreTrainedModel) -> str:
 
 
 def copy_weights(
-    pretrained: PreTrainedModel, decoder: PreTrainedModel, vocabulary: Vocabulary
+    pretrained: PreTrainedModel, decoder: PreTrainedModel, vocabulary: CompactVocabulary
 ) -> None:
     """Give a fresh decoder over the vocabulary's compact ids the weights of a full one.
 
@@ -160,7 +157,43 @@ def copy_weights(
         for name, weight in decoder.named_parameters():
             value: Any = full[name].float()
             if name.endswith(EMBEDDINGS):
-                value = weight.index_copy(0, vocabulary.slot_of_id, value)
+                value = weight.index_copy(0, vocabulary.compact_id_of, value)
             elif name.endswith(POSITIONS):
                 value = value[: len(weight)]
             weight.copy_(value)
+
+
+def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]:
+    """Open the models that model.teachers names. Raises ValueError if a model does not exist, the
+    trainer cannot make its shape, it has another tokenizer than the stories, or looks back on fewer
+    tokens than the run."""
+    teachers = []
+    for name in config.model.teacher_names:
+        model, own_tokenizer = open_model(name, stores=config.corpus.folder)
+        shape = shape_of(model.config, f"model.teachers {name}")
+        if not drop_other_rows(model, own_tokenizer, tokenizer):
+            raise ValueError(
+                f"model.teachers {name} has another vocabulary than the stories "
+                f"({tokenizer.name}): name models that were trained with the same corpus.tokenizer"
+            )
+        if shape.context < config.model.context:
+            raise ValueError(
+                f"model.teachers {name} looks back on {shape.context:,} tokens and the run on "
+                f"{config.model.context:,}: lower model.context, or name another model"
+            )
+        teachers.append(model)
+    return teachers
+
+
+def over_compact_ids(
+    models: Sequence[PreTrainedModel], vocabulary: CompactVocabulary, device: torch.device
+) -> list[PreTrainedModel]:
+    """Return teachers over the compact ids of a run's vocabulary, ready to predict on `device`.
+    Rows of ids that share a compact id are taken to be equal, as in our exports."""
+    teachers = []
+    for model in models:
+        shape = shape_of(model.config, "the teacher")
+        decoder: Any = new_decoder(shape, vocabulary, seed=0, base=model.config)
+        copy_weights(model, decoder, vocabulary)
+        teachers.append(decoder.eval().requires_grad_(False).to(device))
+    return teachers

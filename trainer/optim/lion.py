@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def update(optimizer: Optimizer, group: dict[str, Any], weights: list[torch.Tensor]) -> None:
-    """Move the weights of a group, element by element: whole weights or flat partitions."""
+    """Update the weights of a group, element by element: whole weights or flat partitions."""
     beta1, beta2 = group["betas"]
     skipped = optimizer.found_inf > 0
     for weight in weights:

@@ -24,7 +24,7 @@ ADAM_RMS = 0.2  # root mean square of AdamW's update: Liu et al. 2025
 
 
 def update(optimizer: Optimizer, group: dict[str, Any], weights: list[torch.Tensor]) -> None:
-    """Move the weights of a group: whole matrices, or one flat partition of them all."""
+    """Update the weights of a group: whole matrices, or one flat partition of them all."""
     rate = group["lr"] * (optimizer.settings.muon_lr / optimizer.settings.lr)
     for shape in dict.fromkeys(weight.shape for weight in weights):
         same_shape = [weight for weight in weights if weight.shape == shape]
@@ -34,7 +34,7 @@ def update(optimizer: Optimizer, group: dict[str, Any], weights: list[torch.Tens
 def update_stack(
     optimizer: Optimizer, weights: list[torch.Tensor], rate: float | torch.Tensor, decay: float
 ) -> None:
-    """Move weights of one shape."""
+    """Update weights of one shape."""
     momenta = [optimizer.state[weight]["exp_avg"] for weight in weights]
     momentum = optimizer.settings.muon_momentum
     skipped = optimizer.found_inf > 0
@@ -57,7 +57,7 @@ def update_stack(
 def orthogonalize_partition(
     optimizer: Optimizer, partition: torch.Tensor, direction: torch.Tensor
 ) -> torch.Tensor:
-    """The elements of the orthogonalized matrices that a flat partition holds, (1, size)."""
+    """Return the elements of the orthogonalized matrices that a flat partition holds, (1, size)."""
     element_ids, shapes = optimizer.element_ids[partition], optimizer.shapes
     size = 1 + sum(shape.numel() for shape in shapes)
     whole = torch.zeros(size, device=partition.device)
@@ -66,26 +66,26 @@ def orthogonalize_partition(
     matrices = whole[1:].split([shape.numel() for shape in shapes])
     for shape in dict.fromkeys(shapes):
         pairs = zip(matrices, shapes, strict=True)
-        same_shape = [matrix.view(shape) for matrix, its in pairs if its == shape]
+        same_shape = [matrix.view(shape) for matrix, own in pairs if own == shape]
         orthogonal = orthogonalize(torch.stack(same_shape), optimizer.dtype)
         torch._foreach_copy_(same_shape, orthogonal.unbind())
     return whole[element_ids][None]
 
 
 def orthogonalize(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """About the nearest matrices with orthonormal rows or columns, (count, rows, columns), scaled
-    to AdamW's length.
+    """Return about the nearest matrices with orthonormal rows or columns, (count, rows, columns),
+    scaled to AdamW's length.
 
     Five Newton-Schulz iterations bring the singular values to between 0.7 and 1.2 (Jordan 2024).
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
-    found = matrices.mT if tall else matrices
-    found = (found / (found.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
+    result = matrices.mT if tall else matrices
+    result = (result / (result.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
     a, b, c = NEWTON_SCHULZ
     for _ in range(ITERATIONS):
-        gram = found @ found.mT
-        found = torch.baddbmm(
-            found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a
+        gram = result @ result.mT
+        result = torch.baddbmm(
+            result, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), result, beta=a
         )
-    found = found.to(matrices.dtype)
-    return (found.mT if tall else found) * (ADAM_RMS * math.sqrt(max(matrices.shape[-2:])))
+    result = result.to(matrices.dtype)
+    return (result.mT if tall else result) * (ADAM_RMS * math.sqrt(max(matrices.shape[-2:])))

@@ -23,7 +23,7 @@ class Kind:
 
     Attributes:
         state: names of the moments of each weight.
-        update: moves those weights of a group that have a gradient; None for AdamW, which has a
+        update: updates those weights of a group that have a gradient; None for AdamW, which has a
             fused kernel in PyTorch.
         needs_matrices: whether an update needs whole matrices, of which ZeRO holds flat partitions.
     """
@@ -43,10 +43,8 @@ KINDS = {
 def new_optimizer(
     settings: Optim, model: nn.Module, dtype: torch.dtype = torch.float32
 ) -> Optimizer:
-    """The optimizer that the settings ask for; `dtype` is Muon's arithmetic.
-
-    Matrices and embeddings decay, gains and biases do not.
-    """
+    """Return the optimizer that the settings ask for; `dtype` is Muon's arithmetic. Matrices and
+    embeddings decay, gains and biases do not."""
     kinds = OPTIMIZERS[settings.optimizer]
     groups: dict[tuple[str, float], list[nn.Parameter]] = {
         (kinds.inside_layers, settings.weight_decay): [],
@@ -114,7 +112,7 @@ class Optimizer(torch.optim.AdamW):
                 group["lr"], group["capturable"] = rate, True
 
     def set_rate(self, rate: float) -> None:
-        """The learning rate of the next update."""
+        """Set the learning rate of the next update."""
         for group in self.param_groups:
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(rate)  # the same tensor in all groups
@@ -140,7 +138,7 @@ class Optimizer(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Move every weight that has a gradient."""
+        """Update every weight that has a gradient."""
         for group in self.param_groups:
             update = KINDS[group["kind"]].update
             if update is None:
@@ -151,5 +149,5 @@ class Optimizer(torch.optim.AdamW):
                     self.init_state(weight, 0, group["kind"])
             update(self, group, weights)
             for weight in weights:
-                weight.grad = None  # so that AdamW passes it over
+                weight.grad = None  # so that AdamW skips it
         super().step(closure)

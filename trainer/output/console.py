@@ -1,10 +1,20 @@
-"""Printing where the terminal, or whoever reads the pipe, does not have every character."""
+"""How commands read their options, print, warn and end."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains with a ValueError, which `run_command` prints as one message."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (--help lists the options)")
 
 
 def print_every_character() -> None:
@@ -18,11 +28,34 @@ def print_every_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def say_once(sentences: Iterable[str]) -> None:
-    """Print sentences on standard error, in the first of several processes."""
+def to_stderr(message: str) -> None:
+    """Print a message on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def say_once(messages: Iterable[str]) -> None:
+    """Print messages on standard error, in the first of several processes."""
     if os.environ.get("RANK", "0") in ("", "0"):
-        for sentence in sentences:
-            print(sentence, file=sys.stderr, flush=True)
+        for message in messages:
+            to_stderr(message)
+
+
+@contextlib.contextmanager
+def best_effort(what: str, say: Callable[[str], None] = to_stderr) -> Iterator[None]:
+    """Run the block; whatever it raises becomes one warning that `what` is left out.
+
+    Only for what the model and its checkpoints do not depend on: a curve, a sample, a report. Every
+    kind of error is meant, from a full disk to a bug of a drawing library; Ctrl-C stops the run.
+    """
+    try:
+        yield
+    except Exception as error:
+        say(f"warning: {what} is left out ({first_line(error)})")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the name of its class where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def run_command(work: Callable[[], object], stopped: str = "stopped") -> int:

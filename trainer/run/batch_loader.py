@@ -9,33 +9,33 @@ from __future__ import annotations
 
 import torch
 
-from trainer.corpus.store.block_order import Order
+from trainer.corpus.store.block_order import BlockOrder
 from trainer.corpus.store.token_store import TokenStore, gather
 from trainer.distributed.runtime import Runtime
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 
 
-class Batches:
+class BatchLoader:
     """The training blocks in their order, cut for the processes of a run."""
 
     def __init__(
         self,
         store: TokenStore,
-        order: Order,
-        vocabulary: Vocabulary,
+        order: BlockOrder,
+        vocabulary: CompactVocabulary,
         runtime: Runtime,
         context: int,
         *,
         shifted: bool,
     ) -> None:
-        """`shifted`: see `Order.starts`."""
+        """`shifted`: see `BlockOrder.starts`."""
         self.tokens, self.order = store.split("train"), order
         self.runtime, self.context, self.shifted = runtime, context, shifted
-        self.slot_of_id = vocabulary.slot_of_id.to(runtime.device)
+        self.compact_id_of = vocabulary.compact_id_of.to(runtime.device)
 
     def of(self, step: int) -> torch.Tensor:
-        """This process's blocks of a step on its device, as slots of the vocabulary: (accumulation,
-        micro_batch, context + 1); the last slot of a block is a target only."""
+        """Return this process's blocks of a step on its device, as compact ids: (accumulation,
+        micro_batch, context + 1). The last id of a block is a target only."""
         runtime = self.runtime
         count = runtime.micro_batch * runtime.accumulation
         starts = self.order.starts(step, self.context, shifted=self.shifted)
@@ -43,4 +43,4 @@ class Batches:
         ids = torch.from_numpy(gather(self.tokens, mine, self.context))
         if runtime.device.type == "cuda":
             ids = ids.pin_memory().to(runtime.device, non_blocking=True)
-        return self.slot_of_id[ids].view(runtime.accumulation, runtime.micro_batch, -1)
+        return self.compact_id_of[ids].view(runtime.accumulation, runtime.micro_batch, -1)

@@ -16,8 +16,6 @@ import psutil  # type: ignore[import-untyped]
 import torch
 from tqdm import tqdm
 
-from trainer.evaluate.continuations import Sampling
-from trainer.evaluate.finished import SAMPLED
 from trainer.evaluate.likelihood import evaluate
 from trainer.model.flops import wait
 from trainer.run.loop import Trainer
@@ -26,6 +24,7 @@ from trainer.run.plan import num_parameters, plan, table
 WARM_UP, MEASURED = 2, 5  # updates
 FEW = 8  # stories
 BATCH = 16  # stories that are continued at once
+CONTINUED = 4  # times that they are: openings and introductions, greedy and sampled
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class DryRun:
         return self.start_seconds + updates + validations + self.finishing_seconds
 
     def table(self) -> str:
-        """For people."""
+        """Return the plan and the measures as a table for people."""
         speed, minutes = self.tokens_per_step / self.seconds_per_step, self.seconds / 60
         length = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:,.1f} minutes"
         return table(
@@ -77,7 +76,7 @@ class DryRun:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the plan and the measures for programs."""
         return {
             "seconds": self.seconds,
             "steps": self.steps,
@@ -93,7 +92,7 @@ class DryRun:
 
 
 def dry_run(trainer: Trainer) -> DryRun:
-    """The plan of a run with what a few updates of it show."""
+    """Measure a few updates of a run and a validation."""
     runtime = trainer.runtime
     about = "measuring (the first update compiles)" if trainer.is_compiled else "measuring"
     steps, begin = range(WARM_UP + MEASURED), time.perf_counter()
@@ -125,8 +124,8 @@ def dry_run(trainer: Trainer) -> DryRun:
 
 
 def finishing(trainer: Trainer) -> float:
-    """Seconds that the evaluation of the export takes: by a few stories for the likelihoods, and by
-    the samples for the continuations, greedy and sampled, of openings and of introductions."""
+    """Return the seconds that the evaluation of the export takes: by a few stories for the
+    likelihoods, and by the samples for the continuations."""
     run, store = trainer.config.run, trainer.store
     every = store.num_stories("validation")
     count = min(run.evaluate_stories or every, every)
@@ -138,13 +137,13 @@ def finishing(trainer: Trainer) -> float:
     evaluated = time.perf_counter()
     trainer.samples(decoder)
     token = (time.perf_counter() - evaluated) / run.sample_length
-    batches = 2 * len((Sampling(), SAMPLED)) * math.ceil(min(run.continue_stories, count) / BATCH)
+    batches = CONTINUED * math.ceil(min(run.continue_stories, count) / BATCH)
     length = store.num_tokens("validation") / every
     return (evaluated - before) * count / len(few) + batches * length * token
 
 
 def memory(device: torch.device) -> int:
-    """Bytes that this process holds: at most on a GPU, or in all after its updates."""
+    """Return the bytes that this process holds: at most on a GPU, or in all after its updates."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated())
     return int(psutil.Process().memory_info().rss)

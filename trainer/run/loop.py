@@ -17,29 +17,26 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from trainer.corpus.store.block_order import Order
+from trainer.corpus.store.block_order import BlockOrder
 from trainer.corpus.store.token_store import TokenStore, find_store, recipe_differences
 from trainer.distributed.broadcast import agree, checkpoint_from_main, do_on_main
-from trainer.distributed.compile import compile_model
-from trainer.distributed.runtime import Runtime, seed_noise
+from trainer.distributed.runtime import Runtime, compile_model, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
-from trainer.evaluate.samples import write_samples
-from trainer.evaluate.validation import validation_loss
+from trainer.evaluate.validation import validation_loss, write_samples
 from trainer.export import snapshots
 from trainer.export.complete import is_complete
 from trainer.metrics.log import METRICS, MetricsLog
-from trainer.model.attention import StoryAttention, attend_on_gpu, max_stories
+from trainer.model.attention import DocumentMasking, attend_on_gpu, max_stories
 from trainer.model.build import full_decoder, new_decoder, refill
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.flops import flops_per_token, matmul_peak
 from trainer.model.load import trained_ids
 from trainer.model.loss import NextTokenLoss
-from trainer.model.pretrained import copy_weights, fingerprint_of
-from trainer.model.teachers import over_slots
+from trainer.model.pretrained import copy_weights, over_compact_ids, weights_fingerprint
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate, level_steps
-from trainer.output.best_effort import best_effort
-from trainer.run.batch_loader import Batches
+from trainer.output.console import best_effort
+from trainer.run.batch_loader import BatchLoader
 from trainer.run.steps import Due, steps_of
 from trainer.settings.config import Config
 from trainer.storage import checkpoint, run_folder
@@ -67,7 +64,7 @@ class Trainer:
         start = time.monotonic() if start is None else start
         self.deadline = start + 60 * config.run.minutes if config.run.minutes else math.inf
         self.context, self.global_batch = config.model.context, config.optim.global_batch
-        self.order = Order(
+        self.order = BlockOrder(
             store.num_blocks("train", self.context), self.global_batch, config.run.seed
         )
         self.steps = steps_of(config, self.order.num_blocks)
@@ -85,16 +82,16 @@ class Trainer:
         if pretrained is not None:
             counts = counts + trained_ids(pretrained)
         end, compact = store.tokenizer.end_of_text, config.model.compact_vocabulary
-        self.vocabulary = Vocabulary.of(counts, end, compact=compact)
-        self.batches = Batches(
+        self.vocabulary = CompactVocabulary.of(counts, end, compact=compact)
+        self.batches = BatchLoader(
             store, self.order, self.vocabulary, self.runtime, self.context,
             shifted=config.optim.shift_blocks,
         )  # fmt: skip
         self.identity = run_identity(config, store.fingerprint, self.num_steps, self.runtime.dtype)
         if pretrained is not None:
-            self.identity["init_from"] = {"weights": fingerprint_of(pretrained)}
+            self.identity["init_from"] = {"weights": weights_fingerprint(pretrained)}
         if teachers:
-            self.identity["teachers"] = {"weights": list(map(fingerprint_of, teachers))}
+            self.identity["teachers"] = {"weights": list(map(weights_fingerprint, teachers))}
         self.tokenizer = store.tokenizer.stock()
         self.base = None if pretrained is None else pretrained.config
         self.model = self.new_model(pretrained, teachers)
@@ -119,34 +116,36 @@ class Trainer:
     def new_model(
         self, pretrained: PreTrainedModel | None, teachers: Sequence[PreTrainedModel]
     ) -> NextTokenLoss:
-        """The decoder with its loss, as the first update finds them."""
+        """Return the decoder with its loss, as before the first update."""
         config, device = self.config, self.runtime.device
         decoder = new_decoder(config.model, self.vocabulary, config.run.seed, self.base)
         if pretrained is not None:
             copy_weights(pretrained, decoder, self.vocabulary)
-        taught_by = over_slots(teachers, self.vocabulary, device)
-        story = self.story_attention()
+        taught_by = over_compact_ids(teachers, self.vocabulary, device)
+        story = self.document_masking()
         if device.type == "cuda":
-            for one in (decoder, *taught_by):
-                attend_on_gpu(one, story, self.runtime.dtype)
+            for model in (decoder, *taught_by):
+                attend_on_gpu(model, story, self.runtime.dtype)
         z_loss, weight = config.optim.z_loss, config.optim.teacher_weight
         return NextTokenLoss(decoder, self.vocabulary, z_loss, story, taught_by, weight)
 
-    def story_attention(self) -> StoryAttention | None:
-        """What keeps attention inside a story, if the settings ask for it."""
+    def document_masking(self) -> DocumentMasking | None:
+        """Return the masking that keeps attention inside a story, if the settings ask for it."""
         if self.config.model.attention == "block":
             return None
         end = self.vocabulary.end_of_text
-        slot = int(self.vocabulary.slot_of_id[end])
+        slot = int(self.vocabulary.compact_id_of[end])
         if self.runtime.device.type != "cuda":  # it takes a mask, and all tokens need not be read
-            return StoryAttention(slot)
+            return DocumentMasking(slot)
         train = self.store.split("train")
-        return StoryAttention(slot, max_stories(train, end, self.context, self.runtime.micro_batch))
+        return DocumentMasking(
+            slot, max_stories(train, end, self.context, self.runtime.micro_batch)
+        )
 
-    def say(self, sentence: str) -> None:
-        """A sentence from the main process."""
+    def say(self, message: str) -> None:
+        """Print a message from the main process."""
         if self.runtime.is_main:
-            print(sentence, file=sys.stderr, flush=True)
+            print(message, file=sys.stderr, flush=True)
 
     def resume(self) -> None:
         """Take up the newest checkpoint of this run, if there is one.
@@ -157,34 +156,34 @@ class Trainer:
         agree(self.config, self.identity, self.runtime)
         checkpoints = self.folder / "checkpoints"
         self.runtime.wait()
-        found = do_on_main(self.checkpoint_to_resume, self.runtime)
+        saved = do_on_main(self.checkpoint_to_resume, self.runtime)
         self.run_id = run_folder.run_of(self.folder) if self.runtime.is_main else ""
-        found = checkpoint_from_main(found, self.runtime.device)
-        if found is None:
+        saved = checkpoint_from_main(saved, self.runtime.device)
+        if saved is None:
             return
-        longer = goes_on_longer(found.identity, self.identity)
-        changed = [] if longer else list(differences(found.identity, self.identity))
+        longer = goes_on_longer(saved.identity, self.identity)
+        changed = [] if longer else list(differences(saved.identity, self.identity))
         if changed:
             raise ValueError(
                 f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
                 "give the old ones, another --run.dir, or --run.fresh to start over"
-                + self.way_to_old_stories(found.identity["corpus"]["fingerprint"])
+                + self.way_to_old_stories(saved.identity["corpus"]["fingerprint"])
             )
-        if found.step >= self.num_steps and self.runtime.any(is_complete(self.folder / "export")):
+        if saved.step >= self.num_steps and self.runtime.any(is_complete(self.folder / "export")):
             raise ValueError(
                 f"the run in {self.folder} is finished (see {self.folder / 'export'}): "
                 "give another --run.dir, or --run.fresh to start over"
             )
-        self.engine.load(found.weights, found.moments, found.step)
-        self.step = self.saved = found.step
-        self.runtime.watchdog.checkpointed(found.step)
+        self.engine.load(saved.weights, saved.moments, saved.step)
+        self.step = self.saved = saved.step
+        self.runtime.watchdog.checkpoint_step = saved.step
         losses = checkpoint.validation_losses(checkpoints, self.run_id)
         self.validation_losses = {step: loss for step, loss in losses.items() if step <= self.step}
         self.say(f"resuming after step {self.step:,} of {self.num_steps:,}")
 
     def checkpoint_to_resume(self) -> Checkpoint | None:
-        """The newest checkpoint of this run; of a `wsd` run that is to be longer than planned the
-        newest from before its rate fell. None where the run starts, with run.fresh in any case.
+        """Return the newest checkpoint of this run; of a `wsd` run that is to be longer than
+        planned the newest before its rate fell. None where the run starts, and with run.fresh.
 
         Raises:
             ValueError: there are checkpoints and none can be used, or, with run.fresh, removed.
@@ -193,15 +192,15 @@ class Trainer:
             run_folder.clear(self.folder, METRICS, STATE)
             return None
         folder, run = self.folder / "checkpoints", run_folder.run_of(self.folder)
-        found = checkpoint.newest(folder, run=run)
-        if found is None or not goes_on_longer(found.identity, self.identity):
-            return found
-        level = level_steps(self.config.optim, found.identity["optim"]["steps"])
+        newest = checkpoint.newest(folder, run=run)
+        if newest is None or not goes_on_longer(newest.identity, self.identity):
+            return newest
+        level = level_steps(self.config.optim, newest.identity["optim"]["steps"])
         return checkpoint.newest(folder, until=level, run=run)
 
     def way_to_old_stories(self, fingerprint: str) -> str:
-        """How the store that a checkpoint learned from differs, and how to go on with it; empty if
-        it is the same or gone."""
+        """Return how the store of a checkpoint differs, and how to continue with it; empty if it is
+        the same or gone."""
         if fingerprint == self.store.fingerprint:
             return ""
         old = find_store(Path(self.config.corpus.folder).expanduser(), fingerprint)
@@ -271,7 +270,7 @@ class Trainer:
         return stop
 
     def must_stop(self, logs: bool) -> bool:
-        """Whether a signal or the clock stops the run; several processes ask each other when they
+        """Return whether a signal or the clock stops the run. Several processes agree when they
         log, which waits for all anyway."""
         stop = self.interrupted or time.monotonic() > self.deadline
         return stop if self.runtime.num_processes == 1 else logs and self.runtime.any(stop)
@@ -292,7 +291,7 @@ class Trainer:
             )
 
     def open_metrics(self) -> MetricsLog:
-        """The metrics of this run, its trackers opened and the machine's peak measured."""
+        """Open the metrics of this run and its trackers, with the machine's peak measured."""
         settings = self.config.to_dict()
         self.runtime.track(
             self.folder.name,
@@ -324,7 +323,7 @@ class Trainer:
             keep = self.config.run.keep_last
             checkpoint.save(self.folder / "checkpoints", state, keep, self.steps.level_end)
         self.saved = self.step
-        self.runtime.watchdog.checkpointed(self.step)
+        self.runtime.watchdog.checkpoint_step = self.step
         self.runtime.wait()
 
     def snapshot(self, nats: torch.Tensor) -> None:
@@ -344,8 +343,8 @@ class Trainer:
         self.runtime.wait()
 
     def samples(self, decoder: PreTrainedModel) -> list[dict[str, str]]:
-        """A story for each of run.sample_prompts, with the same draws every time; none if writing
-        them fails."""
+        """Write a story for each of run.sample_prompts, with the same draws every time; none if
+        that fails."""
         run = self.config.run
         with best_effort("the sample stories", self.say):
             return write_samples(
@@ -366,19 +365,20 @@ class Trainer:
         return self.runtime.any(is_best)
 
     def validation(self) -> tuple[float | None, list[dict[str, str]]]:
-        """The validation loss of the model as it is now, and what it writes; nothing on other
-        processes than the main one."""
+        """Return the validation loss of the model as it is now, and what it writes; None and no
+        stories on other processes than the main one."""
         run, weights = self.config.run, self.engine.weights()
         if not self.runtime.is_main:
             return None, []
         decoder = self.full(weights)
         whole = self.config.model.attention == "block"
-        story = None if whole else StoryAttention(self.vocabulary.end_of_text)
+        story = None if whole else DocumentMasking(self.vocabulary.end_of_text)
         loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
         return loss, self.samples(decoder)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-        """The stock model over all ids, on the run's device; made once and then refilled."""
+        """Return the stock model over all ids, on the run's device; it is made once and then
+        refilled."""
         if self.stock is None:
             self.stock = full_decoder(self.config.model, self.vocabulary, weights, self.base)
             self.stock.to(self.runtime.device)

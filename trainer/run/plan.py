@@ -10,7 +10,7 @@ from trainer.run.loop import Trainer
 
 
 def plan(trainer: Trainer) -> dict[str, str]:
-    """What a run's settings, its corpus and this machine decide, by name."""
+    """Return what the settings, the corpus and this machine decide of a run, by name."""
     config, tokens = trainer.config, trainer.global_batch * trainer.context
     corpus, batch = trainer.store.summary("train"), trainer.global_batch
     return {
@@ -28,7 +28,7 @@ def plan(trainer: Trainer) -> dict[str, str]:
 
 
 def split(trainer: Trainer) -> str:
-    """How an update's blocks are read."""
+    """Return how an update's blocks are read."""
     runtime = trainer.runtime
     return (
         f"{runtime.num_processes} x {runtime.accumulation} x {runtime.micro_batch} (processes, "
@@ -37,27 +37,27 @@ def split(trainer: Trainer) -> str:
 
 
 def num_parameters(trainer: Trainer) -> int:
-    """Weights of the model over all ids, those that the corpus never shows included."""
+    """Return the weights of the model over all ids, with those that the corpus does not use."""
     weights = sum(weight.numel() for weight in trainer.model.parameters())
-    unseen = trainer.vocabulary.num_ids - trainer.vocabulary.num_slots
+    unseen = trainer.vocabulary.num_ids - trainer.vocabulary.num_compact_ids
     return weights + unseen * trainer.config.model.hidden
 
 
 def model(trainer: Trainer) -> str:
-    """Block and parameters."""
-    config, num_slots = trainer.config.model, trainer.vocabulary.num_slots
+    """Return block and parameters."""
+    config, num_compact_ids = trainer.config.model, trainer.vocabulary.num_compact_ids
     about = f"{config.block}, {num_parameters(trainer):,} parameters"
     if config.init_from:
         about += f", starting from {config.init_from}"
     if teachers := trainer.model.teachers:
         about += f", taught by {len(teachers)} model{'s' if len(teachers) > 1 else ''}"
-    if num_slots < trainer.vocabulary.num_ids:
-        about += f"; head and embedding are trained for {num_slots:,} ids, those in use"
+    if num_compact_ids < trainer.vocabulary.num_ids:
+        about += f"; head and embedding are trained for {num_compact_ids:,} ids, those in use"
     return about
 
 
 def validation(trainer: Trainer) -> str:
-    """On what the run is validated, or why it cannot be."""
+    """Return on what the run is validated, or why it cannot be."""
     store, context = trainer.store, trainer.context
     stories, blocks = store.num_stories("validation"), store.num_blocks("validation", context)
     if not blocks:
@@ -74,7 +74,7 @@ def validation(trainer: Trainer) -> str:
 
 
 def engine(trainer: Trainer) -> str:
-    """Where and how it computes."""
+    """Return where and how it computes."""
     runtime = trainer.runtime
     precision = "bf16" if runtime.dtype == torch.bfloat16 else "fp32"
     slow = "compiled (the first step takes about half a minute longer)"
@@ -86,7 +86,7 @@ def engine(trainer: Trainer) -> str:
 
 
 def writes(trainer: Trainer) -> str:
-    """What will be in the run's folder."""
+    """Return what will be in the run's folder."""
     run = trainer.config.run
     snapshots = f"{run.snapshots} snapshots, " if run.snapshots else ""
     return (
@@ -96,6 +96,6 @@ def writes(trainer: Trainer) -> str:
 
 
 def table(lines: dict[str, str]) -> str:
-    """The lines with their names in a column."""
+    """Return the lines with their names in a column."""
     width = max(map(len, lines)) + 2
     return "\n".join(f"{name:{width}}{value}" for name, value in lines.items())

@@ -1,6 +1,6 @@
-"""A run from its settings to its export, and a sentence for whatever stops it.
+"""A run from its settings to its export, and a message for whatever stops it.
 
-The token store is made, the run opened, and its folder claimed; the loop itself is in loop.py.
+The token store is made, the run opened, and its folder locked; the loop itself is in loop.py.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ from trainer.distributed import out_of_memory
 from trainer.distributed.runtime import leave_group
 from trainer.distributed.watchdog import abort, lost_connection
 from trainer.model import device
-from trainer.model.pretrained import open_pretrained, take_vocabulary
-from trainer.model.teachers import open_teachers
+from trainer.model.pretrained import open_pretrained, open_teachers, take_vocabulary
 from trainer.run.dry_run import dry_run
 from trainer.run.finish import finish
 from trainer.run.loop import Trainer
-from trainer.run.malloc import keep_freed_memory
 from trainer.run.plan import num_parameters, plan, table
 from trainer.settings.config import Config
 from trainer.storage import run_folder
@@ -34,8 +32,8 @@ from trainer.storage.run_state import FAILED, FINISHED, FINISHING, RUNNING, STOP
 
 
 def run(config: Config, start: float, *, as_json: bool = False) -> int:
-    """The run, or what is left of it: 0 when it is done, 2 with one sentence when it cannot be, 130
-    when it was stopped.
+    """Carry out a run, or what is left of it: return 0 when it is done, 2 with one message when it
+    cannot be, 130 when it was stopped.
 
     Args:
         start: time.monotonic() at the command's beginning, for run.minutes.
@@ -45,7 +43,7 @@ def run(config: Config, start: float, *, as_json: bool = False) -> int:
     try:
         run_folder.check(config.folder)
         if not device.usable_gpu():
-            keep_freed_memory()
+            device.keep_freed_memory()
         config, pretrained = open_pretrained(config)
         store_given = Path(config.corpus.source, "store.json").is_file()
         store = given_store(config.corpus) if store_given else build_store(config.corpus)
@@ -54,9 +52,9 @@ def run(config: Config, start: float, *, as_json: bool = False) -> int:
         teachers = open_teachers(config, store.tokenizer)
         trainer = Trainer(config, store, start, pretrained and pretrained[0], teachers)
         if config.run.dry_run:
-            found = dry_run(trainer)
+            measured = dry_run(trainer)
             if trainer.runtime.is_main:
-                print(json.dumps(found.to_json()) if as_json else found.table())
+                print(json.dumps(measured.to_json()) if as_json else measured.table())
             trainer.runtime.close()
             return 0
         with alone_in_folder(trainer):
@@ -74,10 +72,10 @@ def run(config: Config, start: float, *, as_json: bool = False) -> int:
             abort(cause, trainer is not None, trainer.saved if trainer else 0)
         if not out_of_memory.is_full(error):
             raise
-        print(f"error: {sentence(error, trainer)}", file=sys.stderr, flush=True)
+        print(f"error: {message(error, trainer)}", file=sys.stderr, flush=True)
         return 2
     except (ValueError, OSError, SafetensorError) as error:
-        print(f"error: {sentence(error)}", file=sys.stderr, flush=True)
+        print(f"error: {message(error, trainer)}", file=sys.stderr, flush=True)
         leave_group()
         return 2
     trainer.runtime.close()
@@ -85,15 +83,15 @@ def run(config: Config, start: float, *, as_json: bool = False) -> int:
 
 
 def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]:
-    """Of several processes the main one holds the run's folder."""
+    """Lock the run's folder, in the main one of several processes."""
     if trainer.runtime.is_main:
-        return run_folder.claimed(trainer.folder)
+        return run_folder.run_lock(trainer.folder)
     return contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def recorded(trainer: Trainer) -> Iterator[RunState]:
-    """While it lasts, the run's folder says that it trains; afterwards, how it ended."""
+    """Keep state.json of the run's folder: that it trains, and after the block how it ended."""
     about = {
         "steps": trainer.num_steps,
         "tokens_per_step": trainer.global_batch * trainer.context,
@@ -113,7 +111,7 @@ def recorded(trainer: Trainer) -> Iterator[RunState]:
         state.write(STOPPED, trainer.saved, stopped(trainer))
         raise
     except Exception as error:
-        state.write(FAILED, trainer.saved, sentence(error, trainer))
+        state.write(FAILED, trainer.saved, message(error, trainer))
         raise
     if trainer.saved == trainer.num_steps:
         state.write(FINISHED, trainer.saved)
@@ -122,13 +120,13 @@ def recorded(trainer: Trainer) -> Iterator[RunState]:
 
 
 def stopped(trainer: Trainer | None) -> str:
-    """What a run says that was stopped."""
+    """Return the message of a run that was stopped."""
     saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
     return f"stopped{saved}: the same command resumes"
 
 
-def sentence(error: Exception, trainer: Trainer | None = None) -> str:
-    """An error as one sentence; the memory's and the disk's with what to do."""
+def message(error: Exception, trainer: Trainer | None = None) -> str:
+    """Return the message for an error; for one of the memory or the disk with what to do."""
     if out_of_memory.is_full(error):
         return out_of_memory.advice(trainer.runtime if trainer else None)
     if isinstance(error, ValueError):
@@ -171,7 +169,7 @@ def signals_stop(trainer: Trainer) -> Iterator[None]:
 
 
 def interrupt(trainer: Trainer) -> None:
-    """The first signal saves and stops after the step; a second one quits at once, and so does any
+    """Save and stop after the step at the first signal. Quit at once at a second one, and at any
     once the last step is saved."""
     if trainer.interrupted or trainer.saved == trainer.num_steps:
         raise KeyboardInterrupt

@@ -83,7 +83,8 @@ class RotaryBlock(Block):
 
 
 def windows_in_turn(shape: Model) -> dict[str, Any]:
-    """GPT-Neo: every second layer looks back on its window only (Black et al. 2021)."""
+    """Return the attention of GPT-Neo, where every second layer sees its window only (Black et al.
+    2021)."""
     kinds = [("global", "local")[number % 2] for number in range(shape.num_layers)]
     return {"attention_types": [[kinds, 1]]}
 

@@ -1,7 +1,7 @@
 """Presets and command line to a Config: `--preset NAME`, then `--section.key value` over it.
 
 The help is written from the settings' own documentation, so a key cannot exist without its
-sentence.
+meaning.
 """
 
 from __future__ import annotations
@@ -30,12 +30,8 @@ FIELDS = {
 
 
 def parse(arguments: Sequence[str]) -> Config:
-    """The settings that a command line asks for.
-
-    Raises:
-        ValueError: an unknown preset or key, a missing or ill-typed value; one sentence names all
-        of them.
-    """
+    """Return the settings that a command line asks for. Raises ValueError for unknown presets and
+    keys, missing and ill-typed values; one message names all."""
     preset, flags = DEFAULT_PRESET, []
     for key, value in pairs(arguments):
         if key == "preset":
@@ -71,7 +67,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
 
 def contradictions(named: set[str], values: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """A complaint about each two settings of the command line that say the same thing twice."""
+    """Yield a message about each two settings of the command line that contradict each other."""
     for first, second in OVERRIDDEN.items():
         section, name = known(second)
         if {first, second} <= named and values[section].get(name):
@@ -79,13 +75,11 @@ def contradictions(named: set[str], values: dict[str, dict[str, Any]]) -> Iterat
 
 
 def decoded(key: str, text: str) -> str:
-    """A text of the command line as its UTF-8 bytes say it.
+    """Return a text of the command line, decoded as UTF-8.
 
     Where the locale does not have them, Python keeps bytes as lone surrogates, which nothing that
-    reads text takes.
-
-    Raises:
-        ValueError: the bytes are not UTF-8, or name a file that this locale cannot open.
+    reads text takes. Raises ValueError if the bytes are not UTF-8, or name a file that this locale
+    cannot open.
     """
     try:
         text.encode()
@@ -105,7 +99,7 @@ def decoded(key: str, text: str) -> str:
 
 
 def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(key, value) of `--key value` and `--key=value`; a flag on its own is true."""
+    """Yield (key, value) of `--key value` and `--key=value`; a flag on its own is true."""
     position = 0
     while position < len(arguments):
         word = arguments[position]
@@ -137,7 +131,7 @@ def known(key: str) -> tuple[str, str]:
 
 
 def hint(key: str) -> str:
-    """What may be meant by a setting that does not exist."""
+    """Return which setting may be meant by one that does not exist."""
     name = key.replace("-", "_").lower()
     if name in ("resume", "resume_from_checkpoint"):
         return "leave it out, the same command resumes by itself"
@@ -148,7 +142,7 @@ def hint(key: str) -> str:
 
 
 def kind(section: str, name: str) -> type:
-    """The type of a key: that of its default."""
+    """Return the type of a key: that of its default."""
     return type(FIELDS[f"{section}.{name}"].default)
 
 
@@ -177,11 +171,8 @@ def read(key: str, wanted: type, value: Any) -> Any:
 
 
 def joined(key: str, values: list[Any]) -> str:
-    """A list from YAML as the text that `key` is on a command line.
-
-    Raises:
-        ValueError: it is one text, or what is in the list cannot be told apart in a text.
-    """
+    """Return a list from YAML as the text that `key` has on a command line. Raises ValueError if it
+    is one text, or its parts cannot be separated in a text."""
     separator: str = FIELDS[key].metadata["separator"]
     if not separator:
         raise ValueError(f"{key} must be a text, not a list")
@@ -195,8 +186,8 @@ def joined(key: str, values: list[Any]) -> str:
 
 
 def load_preset(preset: str) -> dict[str, dict[str, Any]]:
-    """The values a preset file sets, checked like flags. A preset is a shipped name or a path to a
-    YAML file."""
+    """Return the values of a preset, a shipped name or a path to a YAML file, checked like
+    flags."""
     is_file = preset.endswith((".yaml", ".yml"))
     file = Path(preset).expanduser() if is_file else PRESETS / f"{preset}.yaml"
     try:
@@ -220,7 +211,7 @@ def load_preset(preset: str) -> dict[str, dict[str, Any]]:
 
 
 def read_yaml(content: bytes) -> tuple[Any, dict[str, int]]:
-    """The content of a YAML file, and the line in which each `section.key` stands."""
+    """Return the content of a YAML file, and the line of each `section.key`."""
     loader = yaml.SafeLoader(content)
     try:
         node = loader.get_single_node()
@@ -234,7 +225,7 @@ def read_yaml(content: bytes) -> tuple[Any, dict[str, int]]:
 
 
 def cause_of(error: yaml.YAMLError) -> str:
-    """What is wrong in a YAML file, and where."""
+    """Return what is wrong in a YAML file, and where."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(error).splitlines()[0]
@@ -243,8 +234,8 @@ def cause_of(error: yaml.YAMLError) -> str:
 
 
 def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """The settings in a preset's content; a section without keys sets nothing. `lines` says where
-    they are, for what is wrong with them."""
+    """Return the settings in a preset's content; a section without keys sets nothing. `lines` says
+    where they are, for messages."""
     if not isinstance(content, dict) or not all(
         keys is None or isinstance(keys, dict) for keys in content.values()
     ):
@@ -263,17 +254,17 @@ def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any
 
 
 def shipped_presets() -> list[str]:
-    """Names of the presets that ship with the project."""
+    """Return names of the presets that ship with the project."""
     return sorted(file.stem for file in PRESETS.glob("*.yaml"))
 
 
 def help_text() -> str:
-    """Every setting with its meaning, unit and default."""
+    """Return every setting with its meaning, unit and default."""
     lines = [
         "accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]",
         "",
         "Trains a tiny storyteller and exports it to <run.dir>/export.",
-        "Run the same command again to go on.",
+        "Run the same command again to resume.",
         "",
         f"  --preset NAME     {', '.join(shipped_presets())}, or a .yaml file",
         f"                    (default: {DEFAULT_PRESET}); its values are the defaults below",
@@ -299,7 +290,7 @@ def help_text() -> str:
 
 
 def described() -> dict[str, Any]:
-    """Every setting and every preset as plain values, for programs: `--help --json`."""
+    """Return every setting and every preset as plain values, for programs: `--help --json`."""
     shipped = load_preset(DEFAULT_PRESET)
     return {
         "default_preset": DEFAULT_PRESET,
@@ -332,7 +323,7 @@ def described() -> dict[str, Any]:
 
 
 def about_preset(name: str) -> str:
-    """The comment at the head of a shipped preset's file."""
+    """Return the comment at the head of a shipped preset's file."""
     lines = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
     return " ".join(line.lstrip("# ") for line in comment)

@@ -33,21 +33,21 @@ class Config:
     given: frozenset[str] = frozenset()  # settings named by the command line or its own file
 
     def __post_init__(self) -> None:
-        found: list[str] = []
+        complaints: list[str] = []
         for section in SECTIONS:
             part = getattr(self, section)
             for key in dataclasses.fields(part):
                 choices, value = key.metadata["choices"], getattr(part, key.name)
                 if isinstance(value, float) and not math.isfinite(value):
-                    found.append(f"{section}.{key.name} must be a finite number, not {value}")
+                    complaints.append(f"{section}.{key.name} must be a finite number, not {value}")
                     continue
                 if choices and value not in choices:
-                    found.append(
+                    complaints.append(
                         f"{section}.{key.name} must be one of {', '.join(choices)}, not {value!r}"
                     )
-            found += part.complaints()
-        if found:
-            raise ValueError("; ".join(found))
+            complaints += part.complaints()
+        if complaints:
+            raise ValueError("; ".join(complaints))
 
     @property
     def name(self) -> str:
@@ -60,7 +60,7 @@ class Config:
         return Path(self.run.dir or f"runs/{self.name}").expanduser()
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """The settings as plain values, a dictionary a section."""
+        """Return the settings as plain values, a dictionary per section."""
         return {section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS}
 
 

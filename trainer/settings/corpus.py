@@ -121,34 +121,36 @@ class Corpus:
 
     def complaints(self) -> list[str]:
         """Return what is wrong with these values, a message each."""
-        found = self.reading_complaints()
+        complaints = self.reading_complaints()
         if not self.source:
-            found.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")
+            complaints.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")
         if not 0 <= self.validation_share < 1:
-            found.append(
+            complaints.append(
                 f"corpus.validation_share must be from 0 to below 1, not {self.validation_share}"
             )
         if not 0 <= self.near_duplicates < 1:
-            found.append(
+            complaints.append(
                 f"corpus.near_duplicates must be 0 (off) to below 1, not {self.near_duplicates}"
             )
         if not re.fullmatch("[0-9a-f]{40}", self.revision):
-            found.append(
+            complaints.append(
                 "corpus.revision must be a commit (40 hexadecimal digits), so that it always means"
                 f" the same stories, not {self.revision!r}"
             )
         size = self.tokenizer.removeprefix("train:")
         if size != self.tokenizer and not (size.isdecimal() and 257 < int(size) <= 65_536):
-            found.append(
+            complaints.append(
                 f"corpus.tokenizer train:N: N is 258 (bytes, a pair, an end) to 65,536, not {size}"
             )
         if self.max_tokens < 0:
-            found.append(
+            complaints.append(
                 f"corpus.max_tokens must be 0 (every length) or more, not {self.max_tokens}"
             )
         if self.long_stories == "cut" and not self.max_tokens:
-            found.append("corpus.long_stories cut needs corpus.max_tokens, the length to cut to")
+            complaints.append(
+                "corpus.long_stories cut needs corpus.max_tokens, the length to cut to"
+            )
         for key in ("min_tokens", "workers"):
             if getattr(self, key) < 0:
-                found.append(f"corpus.{key} must be 0 or more, not {getattr(self, key)}")
-        return found
+                complaints.append(f"corpus.{key} must be 0 or more, not {getattr(self, key)}")
+        return complaints

@@ -40,7 +40,7 @@ class Model:
     )
     stochastic_depth: float = setting(
         0.0,
-        "probability that a sequence passes over the last block's attention, and over its MLP, in"
+        "probability that a sequence skips the last block's attention, and over its MLP, in"
         " training; rises with the layers, to keep a small corpus from being memorised",
     )
     teachers: str = setting(
@@ -61,25 +61,27 @@ class Model:
     def complaints(self) -> list[str]:
         """Return what is wrong with these values, a message each."""
         sizes = ("num_layers", "hidden", "num_heads", "intermediate", "context")
-        found = positive("model", {key: getattr(self, key) for key in sizes})
+        complaints = positive("model", {key: getattr(self, key) for key in sizes})
         for key in ("dropout", "stochastic_depth"):
             if not 0 <= getattr(self, key) < 1:
-                found.append(f"model.{key} must be from 0 to below 1, not {getattr(self, key)}")
+                complaints.append(
+                    f"model.{key} must be from 0 to below 1, not {getattr(self, key)}"
+                )
         if self.init_from or self.num_heads <= 0:  # the shape is that of a model which exists
-            return found
+            return complaints
         if self.hidden % self.num_heads or self.hidden // self.num_heads % 2:
-            found.append(
+            complaints.append(
                 f"model.hidden ({self.hidden}) must split into model.num_heads "
                 f"({self.num_heads}) heads of even width"
             )
         if self.kv_heads < 0 or (self.kv_heads and self.num_heads % self.kv_heads):
-            found.append(
+            complaints.append(
                 f"model.kv_heads must be 0 (as many as model.num_heads) or divide the "
                 f"{self.num_heads} heads, not {self.kv_heads}"
             )
         elif self.kv_heads not in (0, self.num_heads) and self.block not in GROUPED:
-            found.append(
+            complaints.append(
                 f"model.kv_heads must be 0 with model.block {self.block}: only "
                 f"{', '.join(GROUPED)} share keys among heads"
             )
-        return found
+        return complaints

@@ -54,7 +54,7 @@ class Optim:
         0.02, "part of the steps in which the learning rate rises linearly"
     )
     warmup_steps: int = setting(
-        0, "the same as a number of updates, for a run that may go on longer; 0: by the ratio"
+        0, "the same as a number of updates, for a run that may become longer; 0: by the ratio"
     )
     weight_decay: float = setting(0.1, "decoupled decay of the weight matrices")
     muon_momentum: float = setting(0.95, "momentum of Muon")
@@ -71,7 +71,7 @@ class Optim:
 
     def complaints(self) -> list[str]:
         """Return what is wrong with these values, a message each."""
-        found = positive(
+        complaints = positive(
             "optim",
             {
                 key: getattr(self, key)
@@ -79,17 +79,21 @@ class Optim:
             },
         )
         if self.epochs > 1e6:
-            found.append(f"optim.epochs must be at most 1,000,000, not {self.epochs:g}")
+            complaints.append(f"optim.epochs must be at most 1,000,000, not {self.epochs:g}")
         if self.steps < 0:
-            found.append(f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}")
+            complaints.append(
+                f"optim.steps must be 0 (from optim.epochs) or more, not {self.steps}"
+            )
         if self.warmup_steps < 0:
-            found.append(f"optim.warmup_steps must be 0 or more, not {self.warmup_steps}")
+            complaints.append(f"optim.warmup_steps must be 0 or more, not {self.warmup_steps}")
         if self.weight_decay < 0:
-            found.append(f"optim.weight_decay must be 0 or more, not {self.weight_decay}")
+            complaints.append(f"optim.weight_decay must be 0 or more, not {self.weight_decay}")
         for key in ("final_lr_ratio", "warmup_ratio", "decay_ratio", "teacher_weight"):
             if not 0 <= getattr(self, key) <= 1:
-                found.append(f"optim.{key} must be from 0 to 1, not {getattr(self, key)}")
+                complaints.append(f"optim.{key} must be from 0 to 1, not {getattr(self, key)}")
         for key in ("beta1", "beta2", "muon_momentum"):
             if not 0 <= getattr(self, key) < 1:
-                found.append(f"optim.{key} must be from 0 to below 1, not {getattr(self, key)}")
-        return found
+                complaints.append(
+                    f"optim.{key} must be from 0 to below 1, not {getattr(self, key)}"
+                )
+        return complaints

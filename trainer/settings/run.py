@@ -36,7 +36,7 @@ class Run:
     )
     continue_stories: int = setting(
         100,
-        "of those, whose second halves it writes for its card: BLEU, copied runs; 0 is off",
+        "of those, continued from their middle for the model card: BLEU, copied runs; 0 is off",
         unit="stories",
     )
     export_checkpoint: str = setting(
@@ -60,7 +60,7 @@ class Run:
         separator="|",
     )
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
-    license: str = setting("", "licence of the exported model, named in its card: mit, ...")
+    license: str = setting("", "licence of the exported model, named in the model card: mit, ...")
     corpus_name: str = setting(
         "", "how the model card calls the stories; empty: as the token store does"
     )
@@ -79,21 +79,23 @@ class Run:
     def complaints(self) -> list[str]:
         """Return what is wrong with these values, a message each."""
         counts = ("log_every", "keep_last", "validate_blocks", "sample_length")
-        found = positive("run", {key: getattr(self, key) for key in counts})
+        complaints = positive("run", {key: getattr(self, key) for key in counts})
         if self.minutes < 0:
-            found.append(f"run.minutes must be 0 (no limit) or more, not {self.minutes}")
+            complaints.append(f"run.minutes must be 0 (no limit) or more, not {self.minutes}")
         for key in ("save_every", "validate_every"):
             if getattr(self, key) < 0:
-                found.append(f"run.{key} must be 0 (automatic) or more, not {getattr(self, key)}")
+                complaints.append(
+                    f"run.{key} must be 0 (automatic) or more, not {getattr(self, key)}"
+                )
         if not 0 <= self.seed < 2**32:
-            found.append(f"run.seed must be from 0 to 4294967295, not {self.seed}")
+            complaints.append(f"run.seed must be from 0 to 4294967295, not {self.seed}")
         zeros = {"evaluate_stories": "all", "continue_stories": "off", "snapshots": "off"}
         for key, zero in zeros.items():
             if getattr(self, key) < 0:
-                found.append(f"run.{key} must be 0 ({zero}) or more, not {getattr(self, key)}")
-        found += [
+                complaints.append(f"run.{key} must be 0 ({zero}) or more, not {getattr(self, key)}")
+        complaints += [
             f"run.trackers knows {', '.join(TRACKERS)}, not {name!r}"
             for name in self.tracker_names
             if name not in TRACKERS
         ]
-        return found
+        return complaints

@@ -36,9 +36,9 @@ class Runtime:
 
     def complaints(self) -> list[str]:
         """Return what is wrong with these values, a message each."""
-        found = positive("runtime", {"timeout": self.timeout})
+        complaints = positive("runtime", {"timeout": self.timeout})
         if self.micro_batch < 0:
-            found.append(
+            complaints.append(
                 f"runtime.micro_batch must be 0 (automatic) or more, not {self.micro_batch}"
             )
-        return found
+        return complaints

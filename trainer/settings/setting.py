@@ -17,7 +17,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.judge_stories": "run.evaluate_stories",
     "runtime.compact_vocabulary": "model.compact_vocabulary",
 }
-ADDED: dict[str, Any] = {
+DEFAULTS_BEFORE: dict[str, Any] = {
     "model.attention": "block",
     "model.init_from": "",
     "model.kv_heads": 0,
@@ -43,61 +43,41 @@ PATHS = (  # of files and folders, or names on the Hub
     "runtime.deepspeed_config",
 )
 USUAL_NAMES = {  # what other trainers call a setting, where its own last part is another
-    "output_dir": "run.dir",
-    "out_dir": "run.dir",
-    "save_dir": "run.dir",
-    "overwrite_output_dir": "run.fresh",
-    "logging_steps": "run.log_every",
-    "log_interval": "run.log_every",
-    "save_steps": "run.save_every",
-    "save_interval": "run.save_every",
-    "save_total_limit": "run.keep_last",
-    "eval_steps": "run.validate_every",
-    "eval_interval": "run.validate_every",
-    "report_to": "run.trackers",
-    "dataset": "corpus.source",
-    "dataset_name": "corpus.source",
-    "data_dir": "corpus.source",
-    "train_file": "corpus.source",
-    "train_data": "corpus.source",
-    "validation_file": "corpus.validation",
-    "model_name_or_path": "model.init_from",
-    "tokenizer_name": "corpus.tokenizer",
-    "n_layer": "model.num_layers",
-    "num_hidden_layers": "model.num_layers",
-    "n_head": "model.num_heads",
-    "num_attention_heads": "model.num_heads",
-    "n_embd": "model.hidden",
-    "hidden_size": "model.hidden",
-    "intermediate_size": "model.intermediate",
-    "block_size": "model.context",
-    "max_length": "model.context",
-    "max_seq_len": "model.context",
-    "max_seq_length": "model.context",
-    "seq_len": "model.context",
-    "learning_rate": "optim.lr",
-    "num_train_epochs": "optim.epochs",
-    "num_epochs": "optim.epochs",
-    "max_steps": "optim.steps",
-    "max_iters": "optim.steps",
-    "num_steps": "optim.steps",
-    "batch_size": "optim.global_batch",
-    "train_batch_size": "optim.global_batch",
-    "per_device_train_batch_size": "runtime.micro_batch",
-    "micro_batch_size": "runtime.micro_batch",
-    "gradient_accumulation_steps": "runtime.micro_batch",
-    "warmup_iters": "optim.warmup_steps",
-    "lr_scheduler_type": "optim.schedule",
-    "optim": "optim.optimizer",
-    "adam_beta1": "optim.beta1",
-    "adam_beta2": "optim.beta2",
-    "grad_clip": "optim.max_grad_norm",
-    "bf16": "runtime.precision",
-    "fp16": "runtime.precision",
-    "mixed_precision": "runtime.precision",
-    "dtype": "runtime.precision",
-    "torch_compile": "runtime.compile",
-    "config": "preset",
+    name: key
+    for key, names in {
+        "run.dir": "output_dir out_dir save_dir",
+        "run.fresh": "overwrite_output_dir",
+        "run.log_every": "logging_steps log_interval",
+        "run.save_every": "save_steps save_interval",
+        "run.keep_last": "save_total_limit",
+        "run.validate_every": "eval_steps eval_interval",
+        "run.trackers": "report_to",
+        "corpus.source": "dataset dataset_name data_dir train_file train_data",
+        "corpus.validation": "validation_file",
+        "model.init_from": "model_name_or_path",
+        "corpus.tokenizer": "tokenizer_name",
+        "model.num_layers": "n_layer num_hidden_layers",
+        "model.num_heads": "n_head num_attention_heads",
+        "model.hidden": "n_embd hidden_size",
+        "model.intermediate": "intermediate_size",
+        "model.context": "block_size max_length max_seq_len max_seq_length seq_len",
+        "optim.lr": "learning_rate",
+        "optim.epochs": "num_train_epochs num_epochs",
+        "optim.steps": "max_steps max_iters num_steps",
+        "optim.global_batch": "batch_size train_batch_size",
+        "runtime.micro_batch": "per_device_train_batch_size micro_batch_size"
+        " gradient_accumulation_steps",
+        "optim.warmup_steps": "warmup_iters",
+        "optim.schedule": "lr_scheduler_type",
+        "optim.optimizer": "optim",
+        "optim.beta1": "adam_beta1",
+        "optim.beta2": "adam_beta2",
+        "optim.max_grad_norm": "grad_clip",
+        "runtime.precision": "bf16 fp16 mixed_precision dtype",
+        "runtime.compile": "torch_compile",
+        "preset": "config",
+    }.items()
+    for name in names.split()
 }
 
 
@@ -109,14 +89,14 @@ def setting(
     choices: tuple[str, ...] = (),
     separator: str = "",
 ) -> Any:
-    """A documented field: `meaning` and `unit` are what --help prints; a text that is several has
+    """Return a documented field. --help prints `meaning` and `unit`; a text of several parts has
     the `separator` between them, and may be a list in a preset file."""
     metadata = {"meaning": meaning, "unit": unit, "choices": choices, "separator": separator}
     return field(default=default, metadata=metadata)
 
 
 def positive(section: str, values: dict[str, float]) -> list[str]:
-    """Complaints about the values that are not greater than zero."""
+    """Return complaints about the values that are not greater than zero."""
     return [
         f"{section}.{key} must be above 0, not {value}"
         for key, value in values.items()

@@ -21,7 +21,7 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
     the directory that it leads to is replaced, and the link stays.
     """
     folder = folder.resolve()
-    partial, old = beside(folder)
+    partial, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "old"))
     if partial.exists():
         shutil.rmtree(partial)
     try:
@@ -29,11 +29,12 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
         yield partial
         mode = mode_of_new_file(partial)
         for path in partial.rglob("*"):
-            if path.is_file():
-                set_mode(path, mode)
+            if path.is_file() and path.stat().st_mode & 0o777 != mode:
+                with contextlib.suppress(OSError):  # some file systems have no permissions
+                    path.chmod(mode)
             sync(path)
         sync(partial)
-        if folder.exists():
+        if folder.exists():  # a directory cannot replace another that is not empty: two renames
             if old.exists():
                 shutil.rmtree(old)
             folder.rename(old)
@@ -60,11 +61,6 @@ def atomic_file(file: Path) -> Iterator[Path]:
         raise
 
 
-def beside(folder: Path) -> tuple[Path, Path]:
-    """Where the new version of a directory is written, and where its old one waits."""
-    return folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.old")
-
-
 def tidy(folder: Path, pattern: str) -> None:
     """Clear up after processes that were killed while they wrote directories named `pattern`.
 
@@ -82,13 +78,13 @@ def tidy(folder: Path, pattern: str) -> None:
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether this process may make and remove names in a folder."""
+    """Return whether this process may create and remove files in a folder."""
     effective = os.access in os.supports_effective_ids
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 def mode_of_new_file(folder: Path) -> int:
-    """The permissions that a new file in a folder gets, from the umask or the folder's ACL.
+    """Return the permissions that a new file in a folder gets, from the umask or the folder's ACL.
 
     Reading the umask would set it for a moment, for all threads; so a file is made.
     """
@@ -97,13 +93,6 @@ def mode_of_new_file(folder: Path) -> int:
     mode = probe.stat().st_mode & 0o777
     probe.unlink()
     return mode
-
-
-def set_mode(file: Path, mode: int) -> None:
-    """Set a file's permissions, where they differ and the file system has any."""
-    if file.stat().st_mode & 0o777 != mode:
-        with contextlib.suppress(OSError):
-            file.chmod(mode)
 
 
 def sync(path: Path) -> None:

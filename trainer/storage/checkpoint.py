@@ -29,7 +29,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import trainer
-from trainer.output.best_effort import to_stderr
+from trainer.output.console import to_stderr
 from trainer.storage import checksummed_json
 from trainer.storage.atomic import atomic_directory, is_writable
 
@@ -62,11 +62,8 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None = None) -> Path:
     """Write a checkpoint under `folder`, and drop all older ones of its run but the newest `keep`,
-    the best, and that of `keep_step`.
-
-    Raises:
-        ValueError: another run has a checkpoint of this step there.
-    """
+    the best, and that of `keep_step`. Raises ValueError if another run has a checkpoint of this
+    step there."""
     final = path_of(folder, checkpoint.step)
     if not belongs(final, checkpoint.run):
         raise ValueError(
@@ -97,7 +94,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None 
 
 
 def prune(folder: Path, run: str, step: int, keep: int, keep_step: int | None) -> None:
-    """Now that the checkpoint of `step` is whole, remove all others of its run but the newest
+    """Remove the other checkpoints of a run, now that that of `step` is whole: all but the newest
     `keep`, the one with the lowest validation loss, and that of `keep_step`.
 
     Those of later steps go, too: the run resumed from one before them, so they are damaged, or of a
@@ -120,11 +117,8 @@ def prune(folder: Path, run: str, step: int, keep: int, keep_step: int | None) -
 
 
 def retire(path: Path) -> None:
-    """Remove a checkpoint at once: a kill never leaves half of one.
-
-    Raises:
-        OSError: it cannot be removed; then it is still whole.
-    """
+    """Remove a checkpoint at once: a kill never leaves half of one. Raises OSError if it cannot be
+    removed; then it is still whole."""
     if not is_writable(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     gone = path.with_name(f"{path.name}.partial")
@@ -135,21 +129,18 @@ def retire(path: Path) -> None:
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step is."""
+    """Return where the checkpoint of a step is."""
     return folder / f"step-{step:08d}"
 
 
 def step_of(path: Path) -> int:
-    """The step of the checkpoint in `path`."""
+    """Return the step of the checkpoint in `path`."""
     return int(path.name.removeprefix("step-"))
 
 
 def paths(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, of whatever run, in the order of their steps.
-
-    Raises:
-        OSError: the folder is there and cannot be read; `Path.glob` would say that it is empty.
-    """
+    """Return the checkpoints in a folder, of any run, in the order of their steps. Raises OSError
+    if the folder is there and cannot be read; `Path.glob` would say that it is empty."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
@@ -158,18 +149,14 @@ def paths(folder: Path) -> list[Path]:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """What checkpoint.json says.
-
-    Raises:
-        ValueError: it is not as it was written.
-        OSError: it cannot be read.
-    """
+    """Return the content of checkpoint.json. Raises ValueError if it is not as it was written,
+    OSError if it cannot be read."""
     return checksummed_json.loads((path / ABOUT).read_text(encoding="utf-8"))
 
 
 def belongs(path: Path, run: str) -> bool:
-    """Whether a checkpoint may be of the run with that id: it is not there, or names that run, or
-    none, or cannot be asked."""
+    """Return whether a checkpoint may be of the run with that id: it is missing or unreadable, or
+    names that run or no run."""
     try:
         owner = str(about(path).get("run", ""))
     except (*DAMAGED, OSError):
@@ -178,7 +165,7 @@ def belongs(path: Path, run: str) -> bool:
 
 
 def newest_run(folder: Path) -> str:
-    """The run of the newest checkpoint in a folder that names one; empty if none does."""
+    """Return the run that the newest checkpoint with a run names; empty if none does."""
     for path in reversed(paths(folder)):
         with contextlib.suppress(*DAMAGED, OSError):
             if owner := str(about(path).get("run", "")):
@@ -187,18 +174,15 @@ def newest_run(folder: Path) -> str:
 
 
 def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint | None:
-    """The newest checkpoint of a run that is intact, of a step up to `until`; None where the folder
-    has none at all.
-
-    Raises:
-        ValueError: there are checkpoints, and none can be used, or a newer one cannot be read.
-    """
+    """Return the newest intact checkpoint of a run, of a step up to `until`; None if the folder has
+    no checkpoint. Raises ValueError if there are checkpoints, and none can be used, or a newer one
+    cannot be read."""
     every = paths(folder)
     own = [path for path in every if belongs(path, run)]
     usable = [path for path in own if until is None or step_of(path) <= until]
-    found = first_intact(reversed(usable))
-    if found is not None or not every:
-        return found
+    intact = first_intact(reversed(usable))
+    if intact is not None or not every:
+        return intact
     if not own:
         cause = "they are of another run"
     elif not usable:
@@ -213,17 +197,14 @@ def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint 
 
 
 def best(folder: Path, run: str = "") -> Checkpoint | None:
-    """The checkpoint with the lowest validation loss that is intact, or None."""
+    """Return the intact checkpoint with the lowest validation loss, or None."""
     losses = validation_losses(folder, run)
     return first_intact(path_of(folder, step) for step in sorted(losses, key=losses.__getitem__))
 
 
 def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
-    """The first checkpoint that is neither truncated nor altered; a warning names the others.
-
-    Raises:
-        ValueError: one cannot be read and may be whole.
-    """
+    """Return the first checkpoint that is neither truncated nor altered; warn of the others. Raises
+    ValueError if one cannot be read and may be whole."""
     for candidate in candidates:
         try:
             return read(candidate)
@@ -235,7 +216,7 @@ def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
 
 
 def unreadable(path: Path, error: OSError) -> str:
-    """What to do about a checkpoint that cannot be read and may be whole."""
+    """Return the message for a checkpoint that cannot be read and may be whole."""
     if isinstance(error, PermissionError):
         return (
             f"the checkpoint {path} may not be read by this user ({error.strerror}): ask its owner "
@@ -249,7 +230,7 @@ def unreadable(path: Path, error: OSError) -> str:
 
 
 def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
-    """The validation loss of each checkpoint of a run that has one, by step; weights are not
+    """Return the validation loss of each checkpoint of a run that has one, by step; weights are not
     read."""
     losses = {}
     for candidate in paths(folder):
@@ -261,12 +242,8 @@ def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
 
 
 def read(path: Path) -> Checkpoint:
-    """The checkpoint in `path`.
-
-    Raises:
-        ValueError: a checksum does not match.
-        OSError: it cannot be read now, or by this version.
-    """
+    """Read the checkpoint in `path`. Raises ValueError if a checksum does not match, OSError if it
+    cannot be read now or by this version."""
     info = about(path)
     if info["format"] != FORMAT:
         raise OSError(

@@ -28,11 +28,7 @@ def dumps(info: dict[str, Any]) -> str:
 
 
 def loads(text: str) -> dict[str, Any]:
-    """What `dumps` wrote.
-
-    Raises:
-        ValueError: the text is not as `dumps` wrote it.
-    """
+    """Return what `dumps` wrote. Raises ValueError if the text is not as `dumps` wrote it."""
     try:
         info = dict(json.loads(text))
         del info["sha256"]

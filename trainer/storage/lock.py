@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from trainer.output.best_effort import to_stderr
+from trainer.output.console import to_stderr
 
 WITHOUT_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
@@ -24,11 +24,8 @@ class Lock:
     """The lock of one file."""
 
     def __init__(self, file: Path) -> None:
-        """Make the file, if it is not there, with the permissions that the umask gives.
-
-        Raises:
-            OSError: it cannot be made.
-        """
+        """Make the file, if it is not there, with the permissions that the umask gives. Raises
+        OSError if it cannot be made."""
         self.file = file
         self.has_locks = has_locks(file)
         if not self.has_locks:
@@ -39,7 +36,7 @@ class Lock:
         self.lock = FileLock(file)
 
     def acquire(self, timeout: float = -1) -> bool:
-        """Take it, after at most so many seconds (-1: any time); whether it could be taken."""
+        """Take the lock within `timeout` seconds (-1: any time); return whether it was taken."""
         if not self.has_locks:
             return True
         try:
@@ -53,7 +50,7 @@ class Lock:
         return True
 
     def holder(self) -> str:
-        """Who holds it, in brackets after a blank; empty if the file does not say."""
+        """Return who holds it, in brackets after a space; empty if the file does not say."""
         try:
             name = self.file.read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
@@ -61,12 +58,12 @@ class Lock:
         return f" ({name})" if name else ""
 
     def release(self) -> None:
-        """Give it back, if it was taken."""
+        """Release the lock, if it was taken."""
         self.lock.release()
 
 
 def has_locks(file: Path) -> bool:
-    """Whether the disk of a file, which is made, can lock it."""
+    """Return whether the disk of a file, which is created, has locks."""
     handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o666)
     try:
         import fcntl

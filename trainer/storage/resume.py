@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from trainer.settings.config import Config
-from trainer.settings.setting import ADDED, RENAMED
+from trainer.settings.setting import DEFAULTS_BEFORE, RENAMED
 
 # Settings of [model] that name other models; a section of that name has their fingerprints.
 MODELS = ("init_from", "teachers")
@@ -17,8 +17,9 @@ MODELS = ("init_from", "teachers")
 def run_identity(
     config: Config, corpus_fingerprint: str, num_steps: int, dtype: torch.dtype
 ) -> dict[str, Any]:
-    """What the result depends on; a checkpoint with another identity is not resumed. `dtype`
-    is that of the matrix products, which runtime.precision auto leaves to the machine."""
+    """Return the settings that determine the result; a checkpoint whose identity differs is not
+    resumed. `dtype` is that of the matrix products, which runtime.precision auto leaves to the
+    machine."""
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     settings = config.to_dict()
     return {
@@ -31,8 +32,8 @@ def run_identity(
 
 
 def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
-    """What changed between two identities, `section.key was A and is now B` each; settings that
-    only have another name now did not, nor models that only have another path."""
+    """Yield what differs between two identities, `section.key was A and is now B` each. A setting
+    that was only renamed does not differ, nor a model that only has another path."""
     saved, wanted = without_paths(updated(saved, wanted), wanted)
     for section in sorted(saved.keys() | wanted.keys()):
         before, after = saved.get(section, {}), wanted.get(section, {})
@@ -46,9 +47,11 @@ def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
 def without_paths(
     saved: dict[str, Any], wanted: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both without the names of models whose weights have the same fingerprints, and without the
-    fingerprints of those whose names say that they are others."""
-    before, after = ({name: dict(keys) for name, keys in one.items()} for one in (saved, wanted))
+    """Return both without the names of models whose weights have the same fingerprints, and without
+    the fingerprints of models whose names differ already."""
+    before, after = (
+        {name: dict(keys) for name, keys in identity.items()} for identity in (saved, wanted)
+    )
     for key in MODELS:
         if saved.get(key) == wanted.get(key) is not None:
             drop_from = [identity.get("model", {}) for identity in (before, after)]
@@ -62,7 +65,7 @@ def without_paths(
 
 
 def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether the two are one `wsd` run that is to be longer than it was planned."""
+    """Return whether the two are one `wsd` run that is to be longer than planned."""
     before, after = saved["optim"], wanted["optim"]
     if after["schedule"] != "wsd" or not before["steps"] < after["steps"]:
         return False
@@ -73,24 +76,25 @@ def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 
 def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """An identity of an older version, as it would be written today; only keys that are wanted."""
-    found = updated_settings(identity)
-    for name in ADDED:
+    """Return an identity of an older version as it would be written today, with wanted keys
+    only."""
+    settings = updated_settings(identity)
+    for name in DEFAULTS_BEFORE:
         section, key = name.split(".")
         if key not in wanted.get(section, {}):
-            found.get(section, {}).pop(key, None)
-    return found
+            settings.get(section, {}).pop(key, None)
+    return settings
 
 
 def updated_settings(identity: dict[str, Any]) -> dict[str, Any]:
-    """The settings in an identity of an older version, by the names of today."""
-    found: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
+    """Return the settings in an identity of an older version, by today's names."""
+    settings: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
     for old, new in RENAMED.items():
         (section, before), (goes_to, after) = old.split("."), new.split(".")
-        if before in found.get(section, {}):
-            found.setdefault(goes_to, {})[after] = found[section].pop(before)
-    for name, before in ADDED.items():
+        if before in settings.get(section, {}):
+            settings.setdefault(goes_to, {})[after] = settings[section].pop(before)
+    for name, before in DEFAULTS_BEFORE.items():
         section, key = name.split(".")
-        if section in found:
-            found[section].setdefault(key, before)
-    return found
+        if section in settings:
+            settings[section].setdefault(key, before)
+    return settings

@@ -1,11 +1,11 @@
-"""A run's folder carries a sign of ours, and what is in a folder without it is left alone.
+"""A run's folder has a marker file; a folder without it is left alone.
 
     run.json       {"format": 1, "inkling": version, "id": of the run, which its checkpoints carry}:
                    written before anything else of a run
     .run.lock      held by the process that trains, which it names
 
 So `--run.dir .` in a folder where somebody keeps an `export/` of their own neither overwrites nor,
-with `--run.fresh`, removes it. Runs of versions without the sign are known by their checkpoints.
+with `--run.fresh`, removes it. Runs of versions without the marker are known by their checkpoints.
 
 `checkpoints`, `snapshots` and `export` may be symbolic links, to a larger disk for example.
 """
@@ -27,7 +27,7 @@ from trainer.storage import checkpoint
 from trainer.storage.atomic import atomic_file, is_writable, tidy
 from trainer.storage.lock import Lock
 
-SIGN = "run.json"
+MARKER = "run.json"
 LOCK = ".run.lock"
 SECONDS_TO_END = 2.0  # for a run that is just ending
 FORMAT = 1
@@ -37,11 +37,8 @@ MARK = "training.json"  # a file that every export has
 
 
 def check(folder: Path) -> None:
-    """Refuse a folder that holds something and is not a run's, or in which a link leads nowhere.
-
-    Raises:
-        ValueError: it names what is there.
-    """
+    """Refuse a folder that holds something and is not a run's, or in which a link leads nowhere
+    (ValueError)."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"run.dir {folder} is a file: give the run a folder of its own")
     for name in (CHECKPOINTS, SNAPSHOTS, EXPORT):
@@ -59,7 +56,8 @@ def check(folder: Path) -> None:
         )
     if not folder.is_dir() or is_run(folder):
         return
-    others = sorted(path.name for path in folder.iterdir() if not is_the_systems(path.name))
+    names = sorted(path.name for path in folder.iterdir())  # hidden ones are nobody's work
+    others = [name for name in names if not name.startswith(".") and name != "lost+found"]
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise ValueError(
@@ -68,26 +66,18 @@ def check(folder: Path) -> None:
         )
 
 
-def is_the_systems(name: str) -> bool:
-    """Whether a file is hidden or the file system's own, and so nobody's work."""
-    return name.startswith(".") or name == "lost+found"
-
-
 def is_run(folder: Path) -> bool:
-    """Whether a run of ours wrote the folder."""
-    return "inkling" in read_sign(folder) or any(
+    """Return whether a run of ours wrote the folder."""
+    return "inkling" in read_marker(folder) or any(
         (path / checkpoint.ABOUT).is_file() for path in checkpoint.paths(folder / CHECKPOINTS)
     )
 
 
-def read_sign(folder: Path) -> dict[str, Any]:
-    """What run.json says; nothing where it is missing, or not ours.
-
-    Raises:
-        PermissionError: it may not be read.
-    """
+def read_marker(folder: Path) -> dict[str, Any]:
+    """Return the content of run.json; empty if it is missing or not ours. Raises PermissionError if
+    it may not be read."""
     try:
-        content = json.loads((folder / SIGN).read_text(encoding="utf-8"))
+        content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except PermissionError:
         raise
     except (OSError, ValueError):
@@ -96,13 +86,10 @@ def read_sign(folder: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """The folder made and its sign put there, and no other run in it until the end; it was checked
-    before. What a killed run left half-written is cleared up.
-
-    Raises:
-        ValueError: a run of another process is in it, or this user may not write there.
-    """
+def run_lock(folder: Path) -> Iterator[None]:
+    """Create the folder and its marker file, and keep other runs out of it until the block ends; it
+    was checked before. Remove what a killed run left half-written. Raises ValueError if a run of
+    another process is in it, or this user may not write there."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / CHECKPOINTS, folder / SNAPSHOTS):
         if place.exists() and not is_writable(place):
@@ -121,32 +108,29 @@ def claimed(folder: Path) -> Iterator[None]:
             tidy(folder / name, STEPS)
         export = (folder / EXPORT).resolve()
         tidy(export.parent, glob.escape(export.name))
-        if "id" not in read_sign(folder):
-            sign(folder, checkpoint.newest_run(folder / CHECKPOINTS))
+        if "id" not in read_marker(folder):
+            write_marker(folder, checkpoint.newest_run(folder / CHECKPOINTS))
         yield
     finally:
         lock.release()
 
 
-def sign(folder: Path, run: str = "") -> None:
-    """Write the sign of the run with that id; empty: of a new run."""
+def write_marker(folder: Path, run: str = "") -> None:
+    """Write the marker file of the run with that id; empty: of a new run."""
     content = {"format": FORMAT, "inkling": trainer.__version__, "id": run or uuid.uuid4().hex}
-    with atomic_file(folder / SIGN) as partial:
+    with atomic_file(folder / MARKER) as partial:
         partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
 def run_of(folder: Path) -> str:
-    """The id of the run in a folder."""
-    return str(read_sign(folder).get("id", ""))
+    """Return the id of the run in a folder."""
+    return str(read_marker(folder).get("id", ""))
 
 
 def clear(folder: Path, *files: str) -> None:
-    """Remove what a run wrote, through links: its folders, and some files by name. Afterwards the
-    folder is that of a new run.
-
-    Raises:
-        ValueError: something cannot be removed, or another run has checkpoints there.
-    """
+    """Remove what a run wrote, through links: its folders, and some files by name. Then the folder
+    is that of a new run. Raises ValueError if something cannot be removed, or another run has
+    checkpoints there."""
     run = run_of(folder)
     checkpoints = checkpoint.paths(folder / CHECKPOINTS)
     own = [path for path in checkpoints if checkpoint.belongs(path, run)]
@@ -169,11 +153,11 @@ def clear(folder: Path, *files: str) -> None:
             f"--run.fresh cannot remove {error.filename} ({error.strerror}): remove it by hand, or "
             "give another --run.dir"
         ) from None
-    sign(folder)
+    write_marker(folder)
 
 
 def remove(folder: Path) -> None:
-    """Remove a directory, if it is there. A link to it stays, and leads to an empty one."""
+    """Remove a directory, if it is there; a link to it stays and leads to an empty one."""
     if folder.exists():
         shutil.rmtree(folder.resolve())
     if folder.is_symlink():

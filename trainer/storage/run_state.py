@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trainer.output.best_effort import best_effort
+from trainer.output.console import best_effort
 from trainer.storage.atomic import atomic_file
 
 STATE = "state.json"

@@ -3,7 +3,7 @@
 
 import { placesBar } from "../places.js";
 import { levelBounds, percent } from "../sampling/odds.js";
-import { PRESETS, SLIDERS } from "../sampling/settings.js";
+import { LISTS, PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";
 import { VIEW } from "./look_closer.js";
 import { STORIES } from "./stories_panel.js";
@@ -13,6 +13,13 @@ const slider = ({ name, low, high, step }) => `
     <label for="ink-${name}" data-text="${name}"></label>
     <output for="ink-${name}" id="ink-${name}-value"></output>
     <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
+    <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
+  </div>`;
+
+const wordList = ({ name }) => `
+  <div class="setting">
+    <label for="ink-${name}" data-text="${name}"></label>
+    <input id="ink-${name}" autocomplete="off" aria-describedby="ink-${name}-hint">
     <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
   </div>`;
 
@@ -36,6 +43,7 @@ export const CARD = `
     <button type="button" class="quiet close" data-do="close-card" data-label="close">✕</button>
     <p class="headline" data-part="headline"></p>
     <p class="hint" data-part="standing"></p>
+    <button type="button" data-do="rewrite" data-part="rewrite" data-text="rewrite"></button>
     <p class="what" data-text="alternatives"></p>
     <ol class="bars" data-part="alternatives"></ol>
   </section>`;
@@ -67,6 +75,7 @@ export const PAGE = `
       </div>
       ${CARD}
       <footer>
+        <ul class="words-to-use" data-part="words-to-use"></ul>
         <p class="note" data-part="note"></p>
         <p class="meter"><meter id="ink-context" min="0"></meter><label for="ink-context" data-part="context"></label></p>
       </footer>
@@ -115,11 +124,7 @@ export const PAGE = `
           <p class="hint" id="ink-seed-hint" data-part="seed-hint" data-text="seed_hint"></p>
           <label class="switch"><input type="checkbox" id="ink-fresh" checked><span data-text="fresh_seed"></span></label>
         </div>
-        <div class="setting">
-          <label for="ink-banned" data-text="banned_words"></label>
-          <input id="ink-banned" autocomplete="off" aria-describedby="ink-banned-hint">
-          <p class="hint" id="ink-banned-hint" data-text="banned_words_hint"></p>
-        </div>
+        ${LISTS.map(wordList).join("")}
         <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
       </details>
     </section>

@@ -25,6 +25,8 @@ import { LookCloser } from "./look_closer.js";
 import { PAGE } from "./layout.js";
 import { NextWord } from "../sampling/next_word.js";
 import { Reading } from "./reading.js";
+import { Rewrite } from "./rewrite.js";
+import { showWordsToUse } from "./words_to_use.js";
 import { repaired } from "../sampling/settings.js";
 import { SettingsPanel } from "../sampling/settings_panel.js";
 import { SharePanel } from "../share/share_panel.js";
@@ -68,6 +70,7 @@ export class Writer extends HTMLElement {
     if (kept.isRecord) this.say(this.language.say("first_story"));
     this.setOdds(Boolean(kept.odds));
     this.stories.show(kept);
+    this.selectModel(new URLSearchParams(location.search).get("model")); // as Train and Models open this page
     this.setAttribute("ready", "");
     const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
@@ -116,6 +119,13 @@ export class Writer extends HTMLElement {
     });
     this.panel = new SettingsPanel(this, repaired(settings));
     this.generation = new Generation(this);
+    this.rewriting = new Rewrite(this.givenToRewrite(), {
+      begins: () => {
+        this.card.close();
+        this.choices.close();
+      },
+      isReady: () => this.isScored(),
+    });
     this.nextWord = new NextWord(this);
     this.choices = new Choices(this);
     this.reading = new Reading(this);
@@ -175,6 +185,29 @@ export class Writer extends HTMLElement {
     };
   }
 
+  // What "Rewrite this sentence" reads and changes of the page.
+  givenToRewrite() {
+    const writer = this;
+    const { source, language, panel } = this;
+    const state = {
+      get now() {
+        return { doc: writer.doc, model: writer.model, writing: writer.writing };
+      },
+      set({ writing }) {
+        writer.writing = writing;
+        writer.showWriting();
+      },
+    };
+    const note = { say: (sentence) => this.say(sentence), why: (problem) => this.why(problem) };
+    return { frame: this, state, source, language, panel, note, edits: { act: (doc) => this.act(doc) } };
+  }
+
+  showWordsToUse() {
+    const { language, settings } = this;
+    const words = settings.words_to_use ?? [];
+    showWordsToUse(this.part("words-to-use"), { text: tree.textOf(this.tokens), words, language });
+  }
+
   // What a person does
 
   click(event) {
@@ -198,6 +231,7 @@ export class Writer extends HTMLElement {
     else if (action === "read") this.reading.read();
     else if (action === "share") this.sharePanel.open();
     else if (action === "compare") this.choices.compare();
+    else if (action === "rewrite") this.rewriting.open(this.card.at);
     else if (action === "close-card") this.card.close(true);
     else if (action === "close-choices") this.choices.close();
     else if (action === "close-view") this.views.close();
@@ -215,6 +249,7 @@ export class Writer extends HTMLElement {
     } else if (name === "model" && event.type === "change") this.changeModel();
     else this.panel.change(name, event.target);
     this.nextWord.show();
+    this.showWordsToUse();
     this.views.changed();
     this.keep();
   }
@@ -333,6 +368,13 @@ export class Writer extends HTMLElement {
     this.appearance.showTitle({ isAnother: true });
     this.act(tree.edited(this.stories.newDocument(), text));
     this.editAt(this.tokens.length - 1);
+  }
+
+  // Changes to a model by its name, if it is here.
+  selectModel(name) {
+    if (name === this.model.name || !this.models.some((model) => model.name === name)) return;
+    this.field("model").value = name;
+    this.changeModel();
   }
 
   changeModel() {
@@ -464,6 +506,7 @@ export class Writer extends HTMLElement {
     this.sheet.show(tokens, unseen);
     this.classList.toggle("empty", !tokens.length);
     this.sheet.follow(inSight);
+    this.showWordsToUse();
     this.views.changed();
     const meter = this.field("context");
     meter.max = context || 1;

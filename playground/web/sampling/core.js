@@ -8,7 +8,7 @@ import { SETTINGS } from "./settings_table.js";
 
 export const COLUMNS = 8; // tokens of a step, at most
 const HEADER = 128,
-  QUESTION = 168,
+  QUESTION = 200,
   ANSWER = 168,
   HEAD = 32; // bytes of the structs
 const ALIGN = 64,
@@ -16,7 +16,8 @@ const ALIGN = 64,
 const NUMBERS = 16,
   DRAW = 8 * NUMBERS,
   WHOLE = DRAW + 8,
-  LISTS = WHOLE + 16; // of a question: settings, and offsets
+  ADDRESSES = WHOLE + 32; // of a question: settings, and offsets
+const LISTS = ["seen", "banned", "begins", "continues"]; // of ids
 const KNOWN = SETTINGS.filter(({ kind, link }) => link && link < NUMBERS && (kind === "float" || kind === "int"));
 // What changes no distribution.
 const NEUTRAL = { temperature: 1 };
@@ -138,18 +139,21 @@ class Call {
   }
 
   // `settings`: as the page has them; `draw`: in [0, 1); `known`: the id that a person typed; `alternatives`: how
-  // many of the likeliest are wanted; `seen`: ids that the penalty is for; `banned`: ids that must not be chosen.
+  // many of the likeliest are wanted; `seen`: ids that the penalty is for; `banned`: ids that must not be chosen;
+  // `begins`: ids that begin a word to use, `continues`: others, that continue one; `written`: tokens in one go.
   questions(questions) {
     const at = this.room(QUESTION * questions.length);
-    questions.forEach(({ settings = NEUTRAL, draw = 0, known = -1, alternatives = 0, seen = [], banned = [] }, k) => {
-      const lists = [seen, banned].map((ids) => (ids.length ? this.put(Int32Array.from(ids)) : 0));
+    questions.forEach((question, k) => {
+      const { settings = NEUTRAL, draw = 0, known = -1, alternatives = 0, written = 0 } = question;
+      const lists = LISTS.map((name) => question[name] ?? []);
+      const addresses = lists.map((ids) => (ids.length ? this.put(Int32Array.from(ids)) : 0));
       const view = new DataView(this.core.buffer, at + QUESTION * k, QUESTION);
       for (const { name, link, neutral } of KNOWN) view.setFloat64(8 * link, settings[name] ?? neutral ?? 0, true);
       view.setFloat64(DRAW, draw, true);
-      [known, alternatives, seen.length, banned.length].forEach((value, n) =>
+      [known, alternatives, ...lists.map((ids) => ids.length), written, 0].forEach((value, n) =>
         view.setInt32(WHOLE + 4 * n, value, true),
       );
-      lists.forEach((address, n) => view.setBigUint64(LISTS + 8 * n, BigInt(address), true));
+      addresses.forEach((address, n) => view.setBigUint64(ADDRESSES + 8 * n, BigInt(address), true));
     });
     return at;
   }

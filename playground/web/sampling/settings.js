@@ -3,13 +3,19 @@
 import { SETTINGS } from "./settings_table.js";
 
 export const SLIDERS = SETTINGS.filter(({ step }) => step);
+export const LISTS = SETTINGS.filter(({ kind }) => kind === "words");
 
 // What changes nothing, of each setting that has such a value.
 export const neutral = Object.fromEntries(
   SETTINGS.filter((row) => row.neutral !== null).map((row) => [row.name, row.neutral]),
 );
 
-const { banned_words: _, ...open } = neutral;
+const open = Object.fromEntries(
+  SETTINGS.filter(({ kind, neutral: value }) => kind !== "words" && value !== null).map(({ name, neutral: value }) => [
+    name,
+    value,
+  ]),
+);
 export const PRESETS = {
   careful: { ...open, temperature: 0.4, top_k: 20 },
   balanced: { ...open, temperature: 0.8, top_k: 40 },
@@ -50,8 +56,8 @@ export function repaired(kept) {
     if (typeof value === "number" && value >= low && value <= high) found[name] = value;
   }
   if (typeof kept?.stop_at_end === "boolean") found.stop_at_end = kept.stop_at_end;
-  if (Array.isArray(kept?.banned_words)) {
-    found.banned_words = kept.banned_words.filter((word) => typeof word === "string");
+  for (const { name } of LISTS) {
+    if (Array.isArray(kept?.[name])) found[name] = kept[name].filter((word) => typeof word === "string");
   }
   return found;
 }

@@ -1,6 +1,6 @@
-// The settings beside the story: sliders, presets, seed, banned words.
+// The settings beside the story: sliders, presets, seed, lists of words.
 
-import { PRESETS, SLIDERS, newSeed, seedOf, wordsIn } from "./settings.js";
+import { LISTS, PRESETS, SLIDERS, newSeed, seedOf, wordsIn } from "./settings.js";
 
 export class SettingsPanel {
   // `values`: the settings to begin with, as settings.js repairs them.
@@ -18,8 +18,8 @@ export class SettingsPanel {
   change(name, input) {
     if (input.type === "range") this.values[name] = Number(input.value);
     else if (name === "stop") this.values.stop_at_end = input.checked;
-    else if (name === "banned") {
-      this.values.banned_words = wordsIn(input.value);
+    else if (LISTS.some((row) => row.name === name)) {
+      this.values[name] = wordsIn(input.value);
     } else if (name === "seed") {
       this.field("fresh").checked = false;
       this.checkSeed();
@@ -58,8 +58,8 @@ export class SettingsPanel {
       this.field(`${name}-value`).textContent = value.toLocaleString(this.writer.language.code);
     }
     this.field("stop").checked = this.values.stop_at_end;
-    if (document.activeElement !== this.field("banned")) {
-      this.field("banned").value = this.values.banned_words.join(", ");
+    for (const { name } of LISTS) {
+      if (document.activeElement !== this.field(name)) this.field(name).value = this.values[name].join(", ");
     }
     for (const button of this.writer.querySelectorAll("[data-preset]")) {
       const preset = PRESETS[button.dataset.preset];

@@ -11,5 +11,6 @@ export const SETTINGS = [
   {"kind": "int", "name": "length", "default": 200, "neutral": null, "limits": false, "link": 0, "low": 1, "high": 1000, "step": 1, "first": true},
   {"kind": "int", "name": "seed", "default": 0, "neutral": null, "limits": false, "link": 6, "low": 0, "high": 4294967295, "step": 0, "first": false},
   {"kind": "words", "name": "banned_words", "default": [], "neutral": [], "limits": false, "link": 8, "low": 0, "high": 0, "step": 0, "first": false},
+  {"kind": "words", "name": "words_to_use", "default": [], "neutral": [], "limits": false, "link": 9, "low": 0, "high": 0, "step": 0, "first": false},
   {"kind": "bool", "name": "stop_at_end", "default": true, "neutral": null, "limits": false, "link": 7, "low": 0, "high": 0, "step": 0, "first": false},
 ];

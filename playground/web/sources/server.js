@@ -127,6 +127,7 @@ function restOf(request, received, typed) {
     begins_with: "",
     token_id: null,
     beyond_end: false,
+    written: received.length - typed,
     opening: opening >= 0 ? opening : ids.length + typed,
     settings: { ...settings, length: settings.length - (received.length - typed) },
   };

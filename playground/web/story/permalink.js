@@ -202,7 +202,10 @@ function kindOf(tokenizer, runs) {
 
 // The settings that came later and are not neutral; what a story does not name is neutral.
 const laterSettings = (settings) =>
-  SETTINGS.filter(({ name, link, neutral }) => link >= FIRST_LATER && (settings[name] ?? neutral) !== neutral);
+  SETTINGS.filter(({ name, kind, link, neutral }) => {
+    const value = settings[name] ?? neutral;
+    return link >= FIRST_LATER && (kind === "words" ? value.length > 0 : value !== neutral);
+  });
 
 function addRun(bits, { settings, seed, begins = "", beyond }, kind) {
   const values = { ...settings, seed };
@@ -230,7 +233,7 @@ function readRun(bits, kind) {
   const beyond = bits.take(1) === 1;
   if (kind !== PLAIN) begins = bits.text();
   read(BY_NUMBER.get(WORDS));
-  for (const row of SETTINGS) if (row.link >= FIRST_LATER) settings[row.name] = row.neutral;
+  for (const row of SETTINGS) if (row.link >= FIRST_LATER) settings[row.name] = structuredClone(row.neutral);
   for (let left = kind === LATER ? bits.number(SETTINGS_MAX) : 0; left > 0; left -= 1) {
     const row = BY_NUMBER.get(bits.number(SETTINGS_MAX));
     if (!row || row.link < FIRST_LATER) throw new Newer();

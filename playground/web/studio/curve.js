@@ -29,24 +29,36 @@ function pointsOf(columns, axis) {
   return points;
 }
 
-const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
+const DIGITS = [[1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8], [1, 1.5, 2, 3, 4, 6, 8], [1, 2, 5], [1]];
 
 /**
  * Returns round numbers between two positive ones, at most `most`, for the ticks of a logarithmic axis.
  * @param {number} low
  * @param {number} high
- * @param {number} most
+ * @param {number} [most]
  */
 export function logTicks(low, high, most = 8) {
+  if (high < 2 * low) return evenTicks(low, high, most);
+  const found = DIGITS.map((digits) => powers(low, high).flatMap((power) => digits.map((digit) => digit * power)))
+    .map((ticks) => ticks.map((tick) => Number(tick.toPrecision(3))).filter((tick) => tick >= low && tick <= high))
+    .find((ticks) => ticks.length <= most);
+  return found ?? [];
+}
+
+function powers(low, high) {
   const first = Math.floor(Math.log10(low)),
-    last = Math.ceil(Math.log10(high));
-  const found = [];
-  for (let power = first; power <= last; power += 1) {
-    for (const digit of ROUND) found.push(Number((digit * 10 ** power).toPrecision(3)));
-  }
-  const inside = found.filter((tick) => tick >= low && tick <= high);
-  const every = Math.ceil(inside.length / most);
-  return inside.filter((_, k) => k % every === 0);
+    last = Math.floor(Math.log10(high));
+  return Array.from({ length: last - first + 1 }, (_, k) => 10 ** (first + k));
+}
+
+// Within less than a doubling a logarithmic axis is nearly a plain one.
+function evenTicks(low, high, most) {
+  const rough = (high - low) / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((digit) => digit * power).find((size) => size >= rough);
+  const first = Math.ceil(low / step - 1e-9);
+  const count = Math.floor(high / step + 1e-9) - first + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, k) => Number(((first + k) * step).toPrecision(6)));
 }
 
 /**

@@ -4,6 +4,7 @@
 import { begin } from "../begin.js";
 import { Language } from "../editor/language.js";
 import { placesBar } from "../places.js";
+import { setText } from "./make.js";
 import { storage } from "../story/storage.js";
 
 const ROOT = new URL("../../", import.meta.url).href;
@@ -78,6 +79,14 @@ export class Place {
     return this.root.querySelector(`[data-part="${name}"]`);
   }
 
+  /**
+   * @param {string} selector
+   * @returns {any[]}
+   */
+  all(selector) {
+    return [...this.root.querySelectorAll(selector)];
+  }
+
   /** @param {boolean} isNight */
   showNight(isNight) {
     this.isNight = isNight;
@@ -91,14 +100,23 @@ export class Place {
    * @param {any} problem
    */
   refuse(problem) {
-    this.isAway = problem !== null && problem.status === 0;
-    this.part("refusal-text").textContent = problem === null ? "" : problem.message || this.say("app_away");
+    this.isLost = false;
+    setText(this.part("refusal-text"), problem === null ? "" : problem.message || this.say("app_away"));
     this.part("refusal").hidden = problem === null;
   }
 
-  /** Takes "The app does not answer" away, once it answers. */
+  /**
+   * Shows why what is on the page is not new any more, until `back`.
+   * @param {any} problem
+   */
+  lose(problem) {
+    this.refuse(problem);
+    this.isLost = true;
+  }
+
+  /** Takes away why nothing new came, once something has come. */
   back() {
-    if (this.isAway) this.refuse(null);
+    if (this.isLost) this.refuse(null);
   }
 
   /**

@@ -42,6 +42,15 @@ export const post = (path, values = {}) =>
   ask(path, { method: "POST", headers: HEADERS, body: JSON.stringify(values) });
 
 /**
+ * Ends a task whose result nobody waits for any more; also while the page is left.
+ * @param {string | null} id
+ */
+export function cancel(id) {
+  if (!id) return Promise.resolve();
+  return ask(`tasks/${id}/cancel`, { method: "POST", headers: HEADERS, body: "{}", keepalive: true }).catch(() => {});
+}
+
+/**
  * @param {string} path
  * @param {BodyInit} body
  */

@@ -5,7 +5,7 @@
  * @param {{ type: string, choices: string[] }} setting
  * @param {string | boolean} typed
  */
-export function valueOf({ type, choices }, typed) {
+export function valueFrom({ type, choices }, typed) {
   if (type === "bool") return Boolean(typed);
   const text = String(typed).trim();
   if (type === "int") return /^-?\d+$/.test(text) ? Number(text) : undefined;

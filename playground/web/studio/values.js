@@ -45,12 +45,14 @@ export function size(bytes, code) {
 }
 
 /**
- * Returns a large count with three digits at most: "5.24M" in English.
+ * Returns a count, a large one with three digits: "1,993", "5.24M" in English.
  * @param {number} value
  * @param {string} code
  */
 export const compact = (value, code) =>
-  new Intl.NumberFormat(code, { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+  Math.abs(value) < 10_000
+    ? new Intl.NumberFormat(code, { maximumSignificantDigits: 4 }).format(value)
+    : new Intl.NumberFormat(code, { notation: "compact", maximumSignificantDigits: 3 }).format(value);
 
 /**
  * @param {number} value
@@ -59,6 +61,13 @@ export const compact = (value, code) =>
  */
 export const fixed = (value, code, digits = 2) =>
   new Intl.NumberFormat(code, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+
+/**
+ * Returns a number with the digits that it has, six at most.
+ * @param {number} value
+ * @param {string} code
+ */
+export const exact = (value, code) => new Intl.NumberFormat(code, { maximumSignificantDigits: 6 }).format(value);
 
 /**
  * @param {number} part between 0 and 1

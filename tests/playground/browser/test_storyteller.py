@@ -39,7 +39,8 @@ LIMITED: list[dict[str, Any]] = [
     {"min_p": 0.05, "top_k": 0, "temperature": 1}, {"repetition_penalty": 1.3},
 ]  # fmt: skip
 WILD: dict[str, Any] = {"top_k": 0, "temperature": 2}  # the last digit of 50,257 odds can decide
-CHOICES = [*LIMITED, FROM_ALL, WILD, {"banned_words": ("the", "was")}]
+WORDS: dict[str, Any] = {"words_to_use": ("kite", "Dragon", "Zoë")}
+CHOICES = [*LIMITED, FROM_ALL, WILD, {"banned_words": ("the", "was")}, WORDS]
 PROMPTS = ["Once upon a time", "The moon was lonely ", "", "“No!” said Zoë, the café cat"]
 
 
@@ -91,7 +92,7 @@ def test_the_same_seed_writes_the_same_story_as_in_python(shipped: Path, engine:
         for (choice, _), own, other in zip(cases, written, expected, strict=True)
         if own != other
     ]
-    assert len(cases) == 40
+    assert len(cases) == 45
     assert differing == []
 
 

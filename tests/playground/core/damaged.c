@@ -55,8 +55,8 @@ static void tell(const char *file, uint64_t *state) {
     q->settings[TEMPERATURE] = k % 4 * 0.6, q->settings[TOP_P] = k % 2 ? 1 : 0.9, q->settings[MIN_P] = k % 3 * 0.1;
     q->settings[REPETITION_PENALTY] = k % 5 ? 1 : 1.3, q->settings[TOP_K] = k % 3 * 40;
     q->draw = choice_uniform(1, k), q->known = k % 6 ? -1 : 0, q->alternatives = k % 11;
-    q->num_seen = k % 5, q->num_banned = k % 3;
-    q->seen = q->banned = (uint64_t)(uintptr_t)ids;
+    q->num_seen = k % 5, q->num_banned = k % 3, q->num_begins = k % 4, q->num_continues = k % 2, q->written = k;
+    q->seen = q->banned = q->begins = q->continues = (uint64_t)(uintptr_t)ids;
   }
   core_step(core, 0, QUESTIONS, columns, questions, answers);
   core_borrow(core, 0, 1, context / 2);

@@ -27,8 +27,10 @@ SETTINGS = st.fixed_dictionaries(
         "min_p": st.one_of(st.just(0.0), FRACTIONS),
         "repetition_penalty": st.one_of(st.just(1.0), FRACTIONS.map(lambda x: 0.5 + 1.5 * x)),
         "draw": FRACTIONS,
+        "written": st.integers(0, 250),
     }
 )
+PULL, PULL_GROWTH, FINISH = 3, 3, 4  # of core/choice.c
 
 
 def some_head(draws: np.random.Generator, ids: int) -> Head:
@@ -45,9 +47,18 @@ def some_logits(draws: np.random.Generator, count: int) -> np.ndarray:
     return np.round(draws.normal(0, 3, count), 1).astype(np.float32)
 
 
-def asking(settings: dict[str, Any], seen: np.ndarray, banned: np.ndarray) -> np.ndarray:
+NO_IDS = np.array([], np.int32)
+
+
+def asking(
+    settings: dict[str, Any],
+    seen: np.ndarray,
+    banned: np.ndarray,
+    begins: np.ndarray = NO_IDS,
+    continues: np.ndarray = NO_IDS,
+) -> np.ndarray:
     question = questions_of(1, **settings)
-    for name, ids in (("seen", seen), ("banned", banned)):
+    for name, ids in zip(library.LISTS, (seen, banned, begins, continues), strict=True):
         question[name], question[f"num_{name}"] = ids.ctypes.data, len(ids)
     return question[0]
 
@@ -56,15 +67,23 @@ def ids_of(values: Any) -> np.ndarray:
     return np.array(values, np.int32)
 
 
-def choice(logits: np.ndarray, q: np.void, seen: Any, banned: Any) -> tuple[int, float]:
+def choice(
+    logits: np.ndarray, q: np.void, seen: Any, banned: Any, begins: Any, continues: Any
+) -> tuple[int, float]:
     """The definition, over the logits of all ids: the reference."""
     logits = logits.astype(np.float64)
+    hundreds = q["written"] / 100
+    pull = PULL + PULL_GROWTH * hundreds * hundreds
     for token in set(seen.tolist()) if q["repetition_penalty"] != 1 else ():
         larger, smaller = (
             logits[token] / q["repetition_penalty"],
             logits[token] * q["repetition_penalty"],
         )
         logits[token] = np.float32(larger if logits[token] > 0 else smaller)
+    for token in begins:
+        logits[token] = np.float32(logits[token] + pull)
+    for token in continues:
+        logits[token] = np.float32(logits[token] + 2 * pull + FINISH)
     order = [
         k for k in sorted(range(len(logits)), key=lambda k: (-logits[k], k)) if k not in banned
     ]
@@ -91,9 +110,11 @@ def test_the_choice_is_its_definition(settings: dict[str, float], seed: int, ids
     logits = some_logits(draws, head.unique)
     seen = ids_of(draws.integers(0, ids, draws.integers(0, 30)))
     banned = ids_of(draws.permutation(ids)[: draws.choice([0, 0, ids // 9, ids // 2, ids - 1])])
-    q = asking(settings, seen, banned)
+    words = ids_of(draws.permutation(ids)[: draws.choice([0, 5])])
+    begins, continues = np.split(words, [min(3, len(words))])
+    q = asking(settings, seen, banned, begins, continues)
     answer = head.answer(logits, q)
-    number, probability = choice(logits[head.unique_of], q, seen, banned)
+    number, probability = choice(logits[head.unique_of], q, seen, banned, begins, continues)
     assert answer["id"] == number
     assert answer["chosen"] == pytest.approx(probability, rel=1e-9)
 
@@ -225,13 +246,14 @@ def test_every_machine_chooses_the_same(name: str) -> None:
     row_of = np.arange(3_000) % 1_000
     asked, kept = [], []
     for _ in range(40):
-        seen, banned = ids_of(draws.integers(0, 3_000, 20)), ids_of(draws.integers(0, 3_000, 3))
-        kept += [seen, banned]
+        lists = [ids_of(draws.integers(0, 3_000, count)) for count in (20, 3, 5, 1)]
+        kept += lists
         settings = {
             "temperature": draws.choice([0.0, 0.8, 2.0]), "top_k": draws.choice([0, 40]),
             "repetition_penalty": draws.choice([1.0, 1.2]), "draw": draws.random(),
+            "written": draws.integers(0, 250),
         }  # fmt: skip
-        asked.append((some_logits(draws, 1_000), asking(settings, seen, banned)))
+        asked.append((some_logits(draws, 1_000), asking(settings, *lists)))
     expected = answers(Head(row_of))
     with machine(name):
         assert answers(Head(row_of)) == expected
@@ -271,6 +293,7 @@ def test_all_ids_may_be_banned_but_then_there_is_none() -> None:
         ("temperature", -1), ("temperature", np.nan), ("top_p", 1.1), ("min_p", -0.1),
         ("repetition_penalty", 0), ("draw", 1), ("draw", np.nan), ("top_k", -1), ("known", 50),
         ("known", -2), ("alternatives", 11), ("num_seen", 1), ("num_banned", -1),
+        ("num_begins", 1), ("num_continues", 1), ("written", -1),
     ],
 )  # fmt: skip
 def test_an_unsound_question_is_refused(name: str, value: float) -> None:
@@ -282,8 +305,8 @@ def test_an_unsound_question_is_refused(name: str, value: float) -> None:
 def test_ids_beyond_the_last_are_refused() -> None:
     for wrong in (50, -1):
         bad, good = ids_of([3, wrong]), ids_of([])
-        for seen, banned in ((bad, good), (good, bad)):
-            question = asking({}, seen, banned)
+        for place in range(len(library.LISTS)):
+            question = asking({}, *(bad if k == place else good for k in range(4)))
             with pytest.raises(ValueError, match="out of its range"):
                 Head(50).answer(np.zeros(50, np.float32), question)
 

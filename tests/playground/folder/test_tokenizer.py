@@ -66,12 +66,10 @@ def test_a_part_of_gpt2s(small_tokenizer: Path) -> None:
 @pytest.mark.parametrize("how", ["train:350", "train:3000"])
 def test_vocabularies_that_the_trainer_learned(how: str, tmp_path: Path) -> None:
     from trainer.corpus import build_store
-    from trainer.export.tokenizer_files import save_tokenizer
+    from trainer.export.transformers_folder import save_tokenizer
     from trainer.settings.corpus import Corpus
 
-    built = build_store(
-        Corpus(source="sample", folder=str(tmp_path / "data"), tokenizer=how), progress=False
-    )
+    built = build_store(Corpus(source="sample", folder=str(tmp_path / "data"), tokenizer=how))
     save_tokenizer(tmp_path, built.tokenizer, 64)
     opened = check(tmp_path)
     assert opened.eos_token_id == built.tokenizer.end_of_text

@@ -62,7 +62,7 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(few)
         assert refused.value.code == 422
-        assert "a list of 11 values (prompt, temperature," in refused.value.read().decode()
+        assert "a list of 12 values (prompt, temperature," in refused.value.read().decode()
     stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
     assert status(stranger) == 400
 

@@ -29,6 +29,9 @@ from tests.paths import ROOT
 
 VECTORS = Path(__file__).with_name("permalink_vectors.json")
 
+words = st.lists(
+    st.text(min_size=1, max_size=20).filter(lambda word: word.strip()), max_size=3
+).map(tuple)
 thousandths = st.integers(0, 2000).map(lambda number: number / 1000)
 runs = st.builds(
     Run,
@@ -40,9 +43,8 @@ runs = st.builds(
         min_p=st.integers(0, 1000).map(lambda number: number / 1000),
         repetition_penalty=st.integers(500, 2000).map(lambda number: number / 1000),
         seed=st.integers(0, 2**32 - 1),
-        banned_words=st.lists(
-            st.text(min_size=1, max_size=20).filter(lambda word: word.strip()), max_size=3
-        ).map(tuple),
+        banned_words=words,
+        words_to_use=words,
         stop_at_end=st.booleans(),
     ),
     st.one_of(st.sampled_from(["", " "]), st.text(max_size=30)),
@@ -63,7 +65,8 @@ def links(draw: st.DrawFn) -> Permalink:
         shared = draw(st.integers(0, lengths[leaves]))
         branches.append(Branch(leaves, shared, draw(st.text(max_size=15)), draw(tokens)))
         lengths.append(shared + len(branches[-1].tokens))
-    is_named = any(run.begins_with not in ("", " ") for run in its) or draw(st.booleans())
+    needs_name = (run.begins_with not in ("", " ") or run.settings.words_to_use for run in its)
+    is_named = any(needs_name) or draw(st.booleans())
     return Permalink(
         draw(st.text("0123456789abcdef", min_size=16, max_size=16)),
         draw(st.text(max_size=15)),
@@ -223,7 +226,8 @@ def values(link: Permalink) -> dict[str, object]:
                 | {
                     "stop_at_end": run.settings.stop_at_end,
                     "banned_words": list(run.settings.banned_words),
-                },
+                }
+                | ({"words_to_use": list(use)} if (use := run.settings.words_to_use) else {}),
                 "seed": run.settings.seed,
                 "beyond": run.beyond_end,
             }

@@ -117,7 +117,7 @@ def plain(texts: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
-def test_readers_see_what_pandas_is_told(group: int, tmp_path: Path) -> None:
+def test_readers_see_what_pandas_reads(group: int, tmp_path: Path) -> None:
     for number in range(FILES):
         rng = random.Random(100 * group + number)
         folder = tmp_path / str(number)

@@ -59,11 +59,11 @@ def left_in(folder: Path) -> set[str]:
 
 
 def build_quietly(settings: Corpus) -> dict[str, bytes]:
-    return content(build_store(settings, progress=False).folder)
+    return content(build_store(settings).folder)
 
 
 def test_the_bundled_sample(settings: Settings) -> None:
-    store = build_store(settings("sample", min_tokens=12), progress=False)
+    store = build_store(settings("sample", min_tokens=12))
     for rule in ("duplicate", "empty", "foreign", "cut_off", "has_special", "too_short"):
         assert store.info["dropped"][rule] >= 1
         assert 1 <= len(store.info["examples"][rule]) <= 3
@@ -75,9 +75,7 @@ def test_the_bundled_sample(settings: Settings) -> None:
 
 
 def test_the_seed_rules(settings: Settings) -> None:
-    store = build_store(
-        settings(SAMPLE, lower_case=True, max_tokens=80, special="strip"), progress=False
-    )
+    store = build_store(settings(SAMPLE, lower_case=True, max_tokens=80, special="strip"))
     for told in store.stories("train"):
         assert told == told.lower()
         assert not set(told) & set("*$#<>{}[]~“”’")
@@ -96,12 +94,12 @@ def test_what_is_in_the_validation_part_is_not_trained_on(
     valid = write_jsonl(tmp_path / "valid.jsonl", stories[:20])
     train = write_jsonl(tmp_path / "train.jsonl", [*shouted, *stories[10:40], stories[30]])
     keys = {"validation": str(valid), "english": False}
-    store = build_store(settings(train, **keys), progress=False)
+    store = build_store(settings(train, **keys))
     assert list(store.stories("train")) == stories[20:40]
     assert list(store.stories("validation")) == stories[:20]
     assert store.info["dropped"]["in_validation"] == 5 + 10
     assert store.info["dropped"]["duplicate"] == 1
-    store = build_store(settings(train, decontaminate=False, **keys), progress=False)
+    store = build_store(settings(train, decontaminate=False, **keys))
     assert store.num_stories("train") == 5 + 30
 
 
@@ -111,7 +109,7 @@ def test_a_split_by_hash_takes_what_is_alike_the_same_way(
     file = write_jsonl(
         tmp_path / "all.jsonl", stories + [told.replace(",", " -") for told in stories]
     )
-    store = build_store(settings(file, validation_share=0.3), progress=False)
+    store = build_store(settings(file, validation_share=0.3))
 
     def letters(name: str) -> set[str]:
         return {"".join(filter(str.isalnum, told)).lower() for told in store.stories(name)}
@@ -119,7 +117,7 @@ def test_a_split_by_hash_takes_what_is_alike_the_same_way(
     assert not letters("train") & letters("validation")
     assert 0.15 < store.num_stories("validation") / 400 < 0.45
     more = write_jsonl(tmp_path / "more.jsonl", [story(n) for n in range(100, 300)])
-    other = build_store(settings(more, validation_share=0.3), progress=False)
+    other = build_store(settings(more, validation_share=0.3))
     assert not letters("train") & {
         "".join(filter(str.isalnum, told)).lower() for told in other.stories("validation")
     }
@@ -131,8 +129,8 @@ def test_near_duplicates_go_when_asked(
     told = " ".join(stories[:4])
     file = write_jsonl(tmp_path / "all.jsonl", [told, told.replace("day 0", "day 9"), stories[9]])
     keys = {"validation_share": 0.0}
-    assert build_store(settings(file, **keys), progress=False).num_stories("train") == 3
-    store = build_store(settings(file, near_duplicates=0.7, **keys), progress=False)
+    assert build_store(settings(file, **keys)).num_stories("train") == 3
+    store = build_store(settings(file, near_duplicates=0.7, **keys))
     assert store.num_stories("train") == 2
     assert store.info["dropped"]["near_duplicate"] == 1
 
@@ -157,15 +155,15 @@ def test_pieces_do_not_change_the_tokens(
     found = []
     for size in (333, 5000, 10**6):
         monkeypatch.setattr(chunks, "CHUNK_BYTES", size)
-        store = build_store(settings(file, folder=str(tmp_path / str(size))), progress=False)
+        store = build_store(settings(file, folder=str(tmp_path / str(size))))
         found.append((store.folder / "train" / "tokens.bin").read_bytes())
     assert found[0] == found[1] == found[2]
 
 
 def test_a_store_that_is_there_is_opened(settings: Settings) -> None:
-    first = build_store(settings("sample"), progress=False)
+    first = build_store(settings("sample"))
     before = {file: file.stat().st_mtime_ns for file in first.folder.rglob("*")}
-    again = build_store(settings("sample", workers=1), progress=False)
+    again = build_store(settings("sample", workers=1))
     assert again.folder == first.folder
     assert {file: file.stat().st_mtime_ns for file in again.folder.rglob("*")} == before
 
@@ -176,7 +174,7 @@ def test_any_change_gives_another_fingerprint(
     file = write_jsonl(tmp_path / "all.jsonl", stories)
 
     def fingerprint(**keys: object) -> str:
-        return build_store(settings(file, **keys), progress=False).fingerprint
+        return build_store(settings(file, **keys)).fingerprint
 
     found = [fingerprint()]
     assert fingerprint(workers=1) == found[0]
@@ -227,12 +225,12 @@ def check_kills(home: Path, many: Path, kills: int) -> None:
 
 
 @pytest.mark.process
-def test_killed_at_any_moment_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
+def test_killed_at_any_moment_it_resumes_to_the_same_store(tmp_path: Path, many: Path) -> None:
     check_kills(tmp_path, many, kills=3)
 
 
 @pytest.mark.soak
-def test_killed_twenty_times_it_goes_on_to_the_same_store(tmp_path: Path, many: Path) -> None:
+def test_killed_twenty_times_it_resumes_to_the_same_store(tmp_path: Path, many: Path) -> None:
     check_kills(tmp_path, many, kills=20)
 
 
@@ -261,7 +259,7 @@ def test_a_damaged_shard_is_made_again(
     damage: str,
 ) -> None:
     file = write_jsonl(tmp_path / "all.jsonl", stories)
-    wanted = build_store(settings(file), progress=False).folder
+    wanted = build_store(settings(file)).folder
     saved = content(wanted)
 
     def interrupt(*_: object) -> None:
@@ -271,7 +269,7 @@ def test_a_damaged_shard_is_made_again(
         broken.setattr(build, "join", interrupt)
         shutil.rmtree(wanted)
         with pytest.raises(KeyboardInterrupt):
-            build_store(settings(file), progress=False)
+            build_store(settings(file))
     (shard,) = (tmp_path / "data").glob("*.partial/shards/*.npz")
     whole = shard.read_bytes()
     middle = len(whole) // 2
@@ -310,7 +308,7 @@ def test_who_comes_second_says_that_it_waits(tmp_path: Path, many: Path) -> None
 
 
 def fails_to_write(source: Path, folder: Path, **options: object) -> None:
-    """The command says in one sentence that there is no writing to a folder, and leaves nothing."""
+    """The command says in one message that there is no writing to a folder, and leaves nothing."""
     words = ["--corpus.source", str(source), "--corpus.folder", str(folder)]
     done = subprocess.run(
         [sys.executable, "-m", "trainer.corpus", "build", *words],
@@ -381,7 +379,7 @@ def test_a_source_that_breaks_late_leaves_nothing(
     with file.open("ab") as stream:
         stream.write(b"no story\n")
     with pytest.raises(ValueError, match="line 201 of"):
-        build_store(settings(file), progress=False)
+        build_store(settings(file))
     assert left_in(tmp_path / "data") == set()
 
 
@@ -389,7 +387,7 @@ def test_a_source_that_breaks_late_leaves_nothing(
 def test_no_story_left(tmp_path: Path, texts: list[str], settings: Settings) -> None:
     file = write_jsonl(tmp_path / "none.jsonl", texts)
     with pytest.raises(ValueError, match="no story of none.jsonl is left to train on"):
-        build_store(settings(file), progress=False)
+        build_store(settings(file))
     assert left_in(tmp_path / "data") == set()
 
 

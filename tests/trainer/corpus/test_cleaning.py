@@ -289,7 +289,7 @@ def test_the_setting_that_keeps_what_a_rule_drops_turns_it_off() -> None:
     everything = Corpus(max_tokens=9, near_duplicates=0.5)
     for rule in cleaning.RULES:
         if rule.keep and rule.name != "tangled":
-            name, value = rule.keep.removeprefix("--corpus.").split()
+            name, value = rule.keep.split()
             kind = type(getattr(everything, name))
             off = {"false": False, "0": kind(0)}.get(value, value)
             assert rule.wanted(everything)

@@ -54,8 +54,8 @@ def test_long_stories_are_cut_at_a_sentence(
     file = write_jsonl(tmp_path / "long.jsonl", texts)
     keys: dict[str, object] = {"max_tokens": 16, "min_tokens": 0, "english": False}
     keys |= {"duplicates": False, "decontaminate": False, "validation": str(file)}
-    whole = build_store(settings(file, **keys | {"max_tokens": 0}), progress=False)
-    store = build_store(settings(file, long_stories="cut", **keys), progress=False)
+    whole = build_store(settings(file, **keys | {"max_tokens": 0}))
+    store = build_store(settings(file, long_stories="cut", **keys))
     found = list(store.stories("train"))
     assert found[:2] == ['Mr. Bear was tired. He said, "Good night!"', "Short and good."]
     full = [told for told in whole.stories("train") if not told.startswith("a word")]

@@ -141,7 +141,7 @@ def test_folders_commas_spaces_and_the_home_folder(
         ("a.csv", 'text\n"A.\xff', {}, "is not UTF-8"),
     ],
 )
-def test_what_cannot_be_told_is_asked_for(
+def test_what_is_ambiguous_is_asked_for(
     name: str, content: str, settings: dict[str, str], sentence: str, tmp_path: Path
 ) -> None:
     file = tmp_path / name

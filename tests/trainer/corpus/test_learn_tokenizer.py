@@ -43,16 +43,14 @@ HINDI = [
 @pytest.fixture
 def store(tmp_path: Path, stories: list[str], settings: Settings) -> TokenStore:
     file = write_jsonl(tmp_path / "stories.jsonl", stories)
-    return build_store(settings(file, tokenizer="train:400", validation_share=0.2), progress=False)
+    return build_store(settings(file, tokenizer="train:400", validation_share=0.2))
 
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     home = tmp_path_factory.mktemp("learned")
     file = write_jsonl(home / "stories.jsonl", map(story, range(200)))
-    built = build_store(
-        Corpus(source=str(file), folder=str(home), tokenizer="train:350"), progress=False
-    )
+    built = build_store(Corpus(source=str(file), folder=str(home), tokenizer="train:350"))
     return built.tokenizer
 
 
@@ -63,10 +61,10 @@ def test_the_same_stories_give_the_same_bytes(
     assert [file.read_bytes() for file in kept] == [store.tokenizer.content]
     shutil.rmtree(tmp_path / "data")
     asked = settings(tmp_path / "stories.jsonl", tokenizer="train:400", validation_share=0.2)
-    again = build_store(asked, progress=False)
+    again = build_store(asked)
     assert again.tokenizer.content == store.tokenizer.content
     assert again.fingerprint == store.fingerprint
-    assert build_store(asked, progress=False).folder == again.folder
+    assert build_store(asked).folder == again.folder
 
 
 def test_the_store_holds_its_tokenizer_and_its_stories(
@@ -92,7 +90,7 @@ def test_it_learns_from_training_stories_only(
         validation=str(write_jsonl(tmp_path / "apart.jsonl", ["Zyzzyva zyzzyva. " * 30])),
         tokenizer="train:400",
     )
-    assert b"zyzzyva" not in b"|".join(build_store(asked, progress=False).tokenizer.token_bytes)
+    assert b"zyzzyva" not in b"|".join(build_store(asked).tokenizer.token_bytes)
 
 
 @hypothesis_settings(max_examples=100, deadline=None)
@@ -118,7 +116,7 @@ def test_hindi_takes_far_fewer_tokens_than_with_gpt_2(tmp_path: Path, settings: 
     rules |= {"duplicates": False, "validation_share": 0}
     words = 2 * sum(len(text.split()) for text in HINDI)
     tokens = [
-        build_store(settings(file, tokenizer=name, **rules), progress=False).num_tokens("train")
+        build_store(settings(file, tokenizer=name, **rules)).num_tokens("train")
         for name in ("gpt2", "train:560")
     ]
     assert tokens[0] > 6 * words
@@ -130,7 +128,7 @@ def test_a_file_gives_the_same_store_as_the_tokenizer_in_it(
 ) -> None:
     for place in (store.folder / "tokenizer.json", store.folder):
         asked = settings(tmp_path / "stories.jsonl", tokenizer=str(place), validation_share=0.2)
-        assert build_store(asked, progress=False).folder == store.folder
+        assert build_store(asked).folder == store.folder
     assert read_tokenizer(str(GPT2)) is gpt2()
 
 
@@ -151,7 +149,7 @@ def test_a_store_of_another_tokenizer_is_never_used(
     for name in ("train:400", str(store.folder / "tokenizer.json")):
         given = settings(store.folder, tokenizer=name)
         assert given_store(given).fingerprint == store.fingerprint
-    plain = build_store(settings(tmp_path / "stories.jsonl"), progress=False)
+    plain = build_store(settings(tmp_path / "stories.jsonl"))
     assert given_store(settings(plain.folder)).fingerprint == plain.fingerprint
     for found, wanted in ((store, "gpt2"), (store, "train:401"), (plain, "train:400")):
         with pytest.raises(ValueError, match="has another tokenizer .* give --corpus.tokenizer"):
@@ -168,9 +166,9 @@ def test_too_few_stories_say_how_many_ids_they_give(
 ) -> None:
     file = write_jsonl(tmp_path / "stories.jsonl", stories[:20])
     with pytest.raises(ValueError, match=r"asks for 4,096 ids, and .* give (\d+): give") as caught:
-        build_store(settings(file, tokenizer="train:4096"), progress=False)
+        build_store(settings(file, tokenizer="train:4096"))
     most = int(str(caught.value).rpartition(":")[2])
-    assert build_store(settings(file, tokenizer=f"train:{most}"), progress=False)
+    assert build_store(settings(file, tokenizer=f"train:{most}"))
     assert not list((tmp_path / "data").glob(".*.lock"))[1:]
 
 

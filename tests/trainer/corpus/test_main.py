@@ -76,7 +76,7 @@ def test_verify_finds_a_changed_byte(store: Path, capsys: pytest.CaptureFixture[
         (["verify", "a", "b"], "give the folder of one store"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(
+def test_what_cannot_be_done_is_one_message(
     capsys: pytest.CaptureFixture[str], words: list[str], wrong: str
 ) -> None:
     assert main(words) == 2

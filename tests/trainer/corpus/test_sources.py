@@ -130,7 +130,7 @@ def test_an_input_that_cannot_be_read_is_named_and_not_the_output(
     (tmp_path / "memory.txt").symlink_to("/proc/self/mem")  # reading it fails, for root as well
     for name in (str(tmp_path / "memory.txt"), "x" * 300 + ".txt"):
         with pytest.raises(ValueError, match=rf"^{name} cannot be read"):
-            build_store(settings(name), progress=False)
+            build_store(settings(name))
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_data_set_of_a_hub_is_inspected(tmp_path: Path, stories: list[str]) ->
 @pytest.mark.parametrize(
     "without", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}]
 )
-def test_without_the_hub_one_sentence_names_the_two_ways_on(
+def test_without_the_hub_one_message_names_both_remedies(
     tmp_path: Path, source: str, without: dict[str, str]
 ) -> None:
     done = build_from_hub(source, tmp_path, **without)
@@ -237,9 +237,9 @@ def test_any_data_set_on_the_hub(tmp_path: Path, stories: list[str]) -> None:
 
 def test_a_data_set_that_is_not_there_is_no_missing_file(settings: Settings) -> None:
     with pytest.raises(ValueError, match="the Hub's mine/tales cannot be read"):
-        build_store(settings("mine/tales"), progress=False)
+        build_store(settings("mine/tales"))
     with pytest.raises(ValueError, match="there is no file tales/mine.jsonl"):
-        build_store(settings("tales/mine.jsonl"), progress=False)
+        build_store(settings("tales/mine.jsonl"))
 
 
 def test_standard_input_and_several_processes(
@@ -247,7 +247,7 @@ def test_standard_input_and_several_processes(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="can be read by one process only: build the store first"):
-        build_store(settings("-"), progress=False)
+        build_store(settings("-"))
 
 
 def test_a_file_whose_name_is_no_utf_8(
@@ -255,12 +255,12 @@ def test_a_file_whose_name_is_no_utf_8(
 ) -> None:
     file = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
     write_jsonl(file, stories)
-    assert build_store(settings(file), progress=False).info["name"] == "caf\ufffd.jsonl"
+    assert build_store(settings(file)).info["name"] == "caf\ufffd.jsonl"
 
 
 def test_an_end_mark_inside_a_story_is_no_end(tmp_path: Path, settings: Settings) -> None:
     file = write_jsonl(tmp_path / "a.jsonl", ["A dog ran home.<|endoftext|>He was very happy."] * 2)
-    store = build_store(settings(file, markup=False, validation_share=0), progress=False)
+    store = build_store(settings(file, markup=False, validation_share=0))
     assert list(store.stories("train")) == ["A dog ran home. He was very happy."]
 
 

@@ -25,7 +25,7 @@ from .conftest import write_jsonl
 @pytest.fixture
 def store(tmp_path: Path, stories: list[str], settings: Callable[..., Corpus]) -> TokenStore:
     file = write_jsonl(tmp_path / "stories.jsonl", stories)
-    return build_store(settings(file, validation_share=0.2), progress=False)
+    return build_store(settings(file, validation_share=0.2))
 
 
 def test_the_stories_come_back_as_they_were(store: TokenStore, stories: list[str]) -> None:
@@ -57,7 +57,7 @@ def test_blocks_predict_every_id_but_the_first_once(num_ids: int, context: int) 
     assert num_ids - 1 - num_blocks * context < context or num_ids == 0
 
 
-def test_a_block_at_the_end_goes_on_at_the_start() -> None:
+def test_a_block_at_the_end_continues_at_the_start() -> None:
     ids = np.arange(10, dtype=np.uint16)
     assert gather(ids, [7, 3], 5).tolist() == [[7, 8, 9, 0, 1, 2], [3, 4, 5, 6, 7, 8]]
 
@@ -66,7 +66,7 @@ def test_an_empty_split(
     tmp_path: Path, stories: list[str], settings: Callable[..., Corpus]
 ) -> None:
     file = write_jsonl(tmp_path / "stories.jsonl", stories)
-    store = build_store(settings(file, validation_share=0), progress=False)
+    store = build_store(settings(file, validation_share=0))
     assert len(store.split("validation")) == 0
     assert store.num_blocks("validation", 8) == 0
     assert list(store.stories("validation")) == []
@@ -142,9 +142,9 @@ for name in ("datasets", "pyarrow", "ftfy", "tiktoken", "datasketch", "huggingfa
     sys.modules[name] = None
 import trainer.corpus
 from trainer.corpus.store.token_store import gather, open_store
-from trainer.corpus.store.block_order import Order
+from trainer.corpus.store.block_order import BlockOrder
 store = open_store({str(store.folder)!r})
-order = Order(store.num_blocks("train", 64), 8, 1)
+order = BlockOrder(store.num_blocks("train", 64), 8, 1)
 ids = gather(store.split("train"), order.starts(3, 64, shifted=True), 64)
 print(ids.shape, store.id_counts("train").sum() == store.num_tokens("train"))
 print(len(list(store.stories("validation", 5))))

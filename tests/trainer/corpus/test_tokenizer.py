@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from tests.gpt2 import END_OF_TEXT, SIZE
-from trainer.corpus.tokenizer.gpt2_files import merge, tokenizer_json
+from tests.trainer.corpus.write_gpt2_tokenizer import merge, tokenizer_json
 from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK, GPT2, gpt2
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"

@@ -3,7 +3,7 @@ the main one.
 
     runtime_worker.py FOLDER STEPS JSON-SETTINGS
 
-Goes on from the checkpoint in FOLDER when there is one, as the trainer does.
+Resumes from the checkpoint in FOLDER when there is one, as the trainer does.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.distributed.runtime import Runtime, seed_noise
 from trainer.distributed.training_engine import TrainingEngine
 from trainer.model.build import new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.model.loss import NextTokenLoss
 from trainer.optim.optimizer import new_optimizer
 from trainer.optim.schedule import learning_rate
@@ -41,7 +41,7 @@ def main(folder: Path, until: int, changes: dict) -> None:
     )
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[[*range(60), END_OF_TEXT]] = 1
-    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=True)
+    vocabulary = CompactVocabulary.of(counts, END_OF_TEXT, compact=True)
     shape = Model(
         num_layers=num_layers,
         hidden=32,

@@ -59,7 +59,7 @@ def test_the_home_folder_has_a_short_name(tmp_path: Path, monkeypatch: pytest.Mo
         ('{"zero_optimization": {"stage": 2}, "bf16": {"enabled": true}}', '"bf16"'),
     ],
 )
-def test_another_run_is_refused_in_a_sentence(
+def test_another_run_is_refused_with_a_message(
     tmp_path: Path, content: str | bytes, sentence: str
 ) -> None:
     file = tmp_path / "ds.json"
@@ -71,7 +71,7 @@ def test_another_run_is_refused_in_a_sentence(
     assert "\n" not in str(refused.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gone.json.*No such file"):
         read(str(tmp_path / "gone.json"))
 

@@ -1,4 +1,4 @@
-"""A run on two machines: the same as on one; cut apart, both end with a sentence, and go on.
+"""A run on two machines: the same as on one; cut apart, both end with a message, and resume.
 
 The machines are two network namespaces with a cable (a veth pair) between them, so a cut is a real
 one: no connection is closed, packets are lost.

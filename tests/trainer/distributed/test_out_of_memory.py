@@ -1,4 +1,4 @@
-"""A full memory is one line with the micro-batch to try; other errors are no full memory."""
+"""Out of memory is one line with the micro-batch to try; other errors are no full memory."""
 
 import resource
 from pathlib import Path

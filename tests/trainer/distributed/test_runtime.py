@@ -170,14 +170,14 @@ def test_the_batch_splits(
     assert split_batch(batch, processes, wanted, most=most) == split
 
 
-def test_a_batch_that_does_not_split_is_told() -> None:
+def test_a_batch_that_does_not_split_is_reported() -> None:
     with pytest.raises(ValueError, match=r"optim\.global_batch \(5\) does not split over 2"):
         split_batch(5, 2, 0, most=8)
     with pytest.raises(ValueError, match=r"runtime\.micro_batch \(3\) must divide the 4 blocks"):
         split_batch(8, 2, 3, most=8)
 
 
-def test_a_tracker_that_is_not_installed_is_told_with_the_command() -> None:
+def test_a_tracker_that_is_not_installed_is_reported_with_the_command() -> None:
     check_installed(["tensorboard"])
     with pytest.raises(ValueError, match="no_tracker, which is not installed: pip install no_tr"):
         check_installed(["tensorboard", "no_tracker"])

@@ -103,7 +103,7 @@ def test_empty_stories_are_passed_over(
     assert found.nats_per_token == evaluate(llama, stories, tokenizer).nats_per_token
 
 
-def test_a_model_in_training_mode_goes_on_training(
+def test_a_model_in_training_mode_continues_training(
     llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stories: list[str]
 ) -> None:
     llama.train()
@@ -125,7 +125,7 @@ def test_a_model_in_training_mode_goes_on_training(
         (lambda m, s, t: evaluate(shrunk(m), s, t), "the model has only 100 ids"),
     ],
 )
-def test_what_cannot_be_judged_is_said_in_a_sentence(
+def test_what_cannot_be_scored_raises_a_message(
     llama: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     stories: list[str],

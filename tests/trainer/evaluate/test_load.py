@@ -105,7 +105,7 @@ def bring_code(folder: Path) -> None:
         (spoil, "c_fc.weight of .* are not all numbers"),
     ],
 )
-def test_a_damaged_folder_is_told_in_one_sentence(
+def test_a_damaged_folder_is_reported_in_one_message(
     folder: Path, damage: Callable[[Path], object], sentence: str
 ) -> None:
     damage(folder)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from trainer.evaluate.__main__ import main
+from trainer.evaluate.command import cleaning_of
 from trainer.evaluate.likelihood import evaluate
-from trainer.evaluate.story_files import cleaning_of
 from trainer.model.load import open_model
 
 from .conftest import ModelWriter, tiny_gpt2
@@ -180,7 +180,7 @@ def test_several_files_and_standard_input(
     assert json.loads(capsys.readouterr().out)["stories"] == 3
 
 
-def test_half_a_character_is_a_sentence(
+def test_half_a_character_is_a_message(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "half.jsonl"

@@ -43,11 +43,11 @@ def test_what_stands_in_the_training_stories() -> None:
     ten = "so " + LONG  # ten words: three runs of eight
     training = ["Nothing.", f"The Quick brown fox jumps over the lazy ... {LONG}"]
     found = find_in_training(training, [ten, LONG], ["nothing", "something"])
-    assert measure([ten], found)["copied"] == pytest.approx(2 / 3)
-    assert measure([LONG], found)["copied"] == 1
-    assert measure(["a b"], found)["copied"] == 0
-    assert measure([ten], found)["known"] == pytest.approx(9 / 10)
-    assert measure([ten], None)["known"] is None
+    assert measure([(ten, 1)], found).copied == pytest.approx(2 / 3)
+    assert measure([(LONG, 1)], found).copied == 1
+    assert measure([("a b", 1)], found).copied == 0
+    assert measure([(ten, 1)], found).known == pytest.approx(9 / 10)
+    assert measure([(ten, 1)], None).known is None
     assert found.stories == {("nothing",)}
 
 

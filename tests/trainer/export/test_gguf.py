@@ -22,10 +22,9 @@ from tests.trainer.llama_cpp import told_by_llama_cpp
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export.__main__ import main
 from trainer.export.model_card import describe
-from trainer.export.tokenizer_files import save_tokenizer
-from trainer.export.transformers_folder import export
+from trainer.export.transformers_folder import export, save_tokenizer
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.blocks import BLOCKS
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
@@ -47,7 +46,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     shape = Model(
         block=request.param, num_layers=2, hidden=64, num_heads=2, intermediate=96, context=128
     )
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)
+    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=False)
     trained = new_decoder(shape, vocabulary, seed=5)
     torch.manual_seed(4)
     with torch.no_grad():
@@ -153,7 +152,7 @@ def test_q8_0_is_half_as_large(folder: Path, tmp_path: Path) -> None:
     assert sizes[1] < 0.75 * sizes[0]  # the tokenizer stays as it is
 
 
-def test_what_cannot_be_written_is_one_sentence(
+def test_what_cannot_be_written_is_one_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words, sentence in {

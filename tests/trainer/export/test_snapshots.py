@@ -14,7 +14,7 @@ from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export import snapshots
 from trainer.export.complete import take_snapshots
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.model import Model
 
 SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
@@ -22,7 +22,7 @@ SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
 
 @pytest.fixture
 def model() -> Any:
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
+    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
     return full_decoder(
         SHAPE, vocabulary, dict(new_decoder(SHAPE, vocabulary, seed=0).named_parameters())
     )

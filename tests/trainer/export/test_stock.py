@@ -18,7 +18,7 @@ from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export.model_card import describe
 from trainer.export.transformers_folder import export
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.blocks import BLOCKS
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
@@ -63,13 +63,13 @@ for folder in folders:
 pytestmark = pytest.mark.process
 
 
-def make_export(block: str, folder: Path) -> tuple[Vocabulary, PreTrainedModel]:
+def make_export(block: str, folder: Path) -> tuple[CompactVocabulary, PreTrainedModel]:
     """Export a model as training leaves it; return what was trained. The vocabulary of `gpt2` is
     not compact."""
     shape = Model(block=block, num_layers=2, hidden=32, num_heads=2, intermediate=64, context=64)
     counts = np.zeros(SIZE, dtype=np.int64)
     counts[:900] = counts[END_OF_TEXT] = 1
-    vocabulary = Vocabulary.of(counts, END_OF_TEXT, compact=block != "gpt2")
+    vocabulary = CompactVocabulary.of(counts, END_OF_TEXT, compact=block != "gpt2")
     trained = new_decoder(shape, vocabulary, seed=5).eval()
     noise = torch.Generator().manual_seed(5)
     with torch.no_grad():  # as training does, move every weight from where it began
@@ -126,7 +126,7 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
 
     ids = torch.tensor([opened["ids"]])
     with torch.no_grad():
-        slots = trained(vocabulary.slot_of_id[ids]).logits[0]  # (length, slots)
-    expected = slots[:, vocabulary.slot_of_id]  # (length, 50257)
+        compact_ids = trained(vocabulary.compact_id_of[ids]).logits[0]  # (length, compact_ids)
+    expected = compact_ids[:, vocabulary.compact_id_of]  # (length, 50257)
     logits = torch.from_numpy(np.load(f"{folder}.npy"))
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)

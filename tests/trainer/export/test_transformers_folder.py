@@ -14,10 +14,10 @@ from tests.gpt2 import END_OF_TEXT, SIZE
 from tests.paths import ROOT
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export import transformers_folder as exporting
-from trainer.export.model_card import card, describe, write_card
+from trainer.export.model_card import describe, model_card, write_card
 from trainer.export.transformers_folder import export
 from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import Vocabulary
+from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.command_line import parse
 from trainer.settings.model import Model
 
@@ -26,7 +26,7 @@ SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    vocabulary = Vocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
+    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
     decoder = new_decoder(SHAPE, vocabulary, seed=0)
     return full_decoder(SHAPE, vocabulary, dict(decoder.named_parameters()))
 
@@ -86,13 +86,13 @@ def writing(copied: float) -> dict[str, Any]:
 
 
 def test_the_card_says_how_it_writes_and_first_of_all_that_it_copies(model: Any) -> None:
-    honest = card(Path(), training(model) | writing(0.09))
+    honest = model_card(Path(), training(model) | writing(0.09))
     assert "| BLEU | 7.25 |  |" in honest
     assert "| ended by itself | 75.0% |  |" in honest
     assert "| 8-word runs copied from them | 9.00% | 5.00% |" in honest
     assert "> **One day** a cat\n> sat." in honest
     assert "It copies" not in honest
-    copies = card(Path(), training(model) | writing(0.11))
+    copies = model_card(Path(), training(model) | writing(0.11))
     warning = "**It copies: 11.0% of its 8-word runs at 0.8, top-k 40"
     assert warning in copies
     assert copies.index(warning) < copies.index("| parameters |")
@@ -139,16 +139,16 @@ def test_the_card_says_what_was_learned_and_no_licence_that_was_not_given(
 
 def test_the_hub_reads_what_the_evaluation_found(model: Any) -> None:
     known = training(model)
-    data = ModelCard(card(Path(), known)).data
+    data = ModelCard(model_card(Path(), known)).data
     assert data.model_name == known["name"]
     scores = {result.metric_type: result.metric_value for result in data.eval_results}
     names = ("perplexity", "bits_per_byte", "nats_per_token")
     assert scores == {name: known["validation"][name] for name in names}
     assert {result.dataset_type for result in data.eval_results} == {"roneneldan/TinyStories"}
-    assert ModelCard(card(Path(), known | {"validation": None})).data.eval_results is None
+    assert ModelCard(model_card(Path(), known | {"validation": None})).data.eval_results is None
 
 
 def test_the_shipped_card_is_the_one_that_an_export_has() -> None:
     folder = ROOT / "models" / "storyteller"
     known = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    assert card(folder, known) == (folder / "README.md").read_text(encoding="utf-8")
+    assert model_card(folder, known) == (folder / "README.md").read_text(encoding="utf-8")

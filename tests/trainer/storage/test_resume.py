@@ -18,7 +18,7 @@ def test_a_setting_that_came_or_went_is_named_too() -> None:
     ]
 
 
-def test_a_checkpoint_with_the_old_names_of_settings_goes_on() -> None:
+def test_a_checkpoint_with_the_old_names_of_settings_resumes() -> None:
     before = {"optim": {"warmup": 0.1, "clip": 1.0}}
     assert list(differences(before, {"optim": {"warmup_ratio": 0.1, "max_grad_norm": 1.0}})) == []
     assert list(differences(before, {"optim": {"warmup_ratio": 0.2, "max_grad_norm": 1.0}})) == [

@@ -43,11 +43,11 @@ def test_somebody_elses_files_stay(
 def test_a_folder_of_a_run_is_known_by_its_sign(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run_folder.check(folder)  # it is not there yet
-    with run_folder.claimed(folder):
-        assert (folder / run_folder.SIGN).is_file()
+    with run_folder.run_lock(folder):
+        assert (folder / run_folder.MARKER).is_file()
     (folder / "export").mkdir()
     run_folder.check(folder)
-    (folder / run_folder.SIGN).write_text("[1]")
+    (folder / run_folder.MARKER).write_text("[1]")
     with pytest.raises(ValueError, match="is not the folder of a run"):
         run_folder.check(folder)
 
@@ -62,7 +62,7 @@ def test_an_empty_folder_and_a_disk_of_its_own_will_do(tmp_path: Path) -> None:
         run_folder.check(file)
 
 
-def test_a_run_of_before_the_sign_goes_on(tmp_path: Path) -> None:
+def test_a_run_without_the_marker_resumes(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoints" / "step-00000003"
     checkpoint.mkdir(parents=True)
     (checkpoint / "checkpoint.json").write_text("{}")
@@ -73,7 +73,7 @@ def test_a_run_of_before_the_sign_goes_on(tmp_path: Path) -> None:
 
 
 def test_starting_over_removes_what_a_run_wrote(tmp_path: Path) -> None:
-    run_folder.sign(tmp_path)
+    run_folder.write_marker(tmp_path)
     for name in ("checkpoints", "snapshots", "export"):
         (tmp_path / name).mkdir()
     (tmp_path / "metrics.jsonl").touch()
@@ -87,7 +87,7 @@ import sys, time
 from pathlib import Path
 from trainer.storage import run_folder
 
-with run_folder.claimed(Path(sys.argv[1])):
+with run_folder.run_lock(Path(sys.argv[1])):
     print("holds", flush=True)
     time.sleep(300)
 """

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 from trainer.corpus.read.fields import WrongRowError, texts_at
-from trainer.corpus.read.formats import MARK
 from trainer.corpus.read.packing import OpenFile, Stream
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 
 VERSION = 1  # part of the fingerprint: raise it when stories or chunks are cut otherwise
 CHUNK_BYTES = 4 * 2**20  # bytes
@@ -39,11 +39,8 @@ class Chunk:
     size: int
 
     def stories(self) -> list[str]:
-        """Return the stories of this chunk.
-
-        Raises:
-            ValueError: a line is broken; the message names it.
-        """
+        """Return the stories of this chunk. Raises ValueError if a line is broken; the message
+        names it."""
         return list(map(tidy, self.parse()))
 
 
@@ -52,8 +49,8 @@ def tidy(story: str) -> str:
     if "\r" in story:
         story = story.replace("\r\n", "\n").replace("\r", "\n")
     story = story.removeprefix(BYTE_ORDER_MARK)
-    while (bare := story.strip()).startswith(MARK) or bare.endswith(MARK):
-        story = bare.removeprefix(MARK).removesuffix(MARK)
+    while (bare := story.strip()).startswith(END_OF_TEXT_MARK) or bare.endswith(END_OF_TEXT_MARK):
+        story = bare.removeprefix(END_OF_TEXT_MARK).removesuffix(END_OF_TEXT_MARK)
     return story
 
 
@@ -83,6 +80,7 @@ def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
     longest = LONGEST if separator else LONGEST_BOOK
     while part := stream.read(CHUNK_BYTES):
         rest += part
+        # Up to the last separator there are whole stories; what follows may be half of one.
         end = rest.rfind(separator) + len(separator) if separator else 0
         if separator and end >= len(separator):
             yield rest[:end]
@@ -97,11 +95,8 @@ def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
 
 
 def value_chunks(opened: OpenFile, values: Iterable[Any], field: str) -> Iterator[Chunk]:
-    """Yield the stories in a field of some values, in chunks.
-
-    Raises:
-        ValueError: a value has no text there.
-    """
+    """Yield the stories in a field of some values, in chunks. Raises ValueError if a value has no
+    text there."""
     stories: list[str] = []
     before = 0
     for number, value in enumerate(values, start=1):

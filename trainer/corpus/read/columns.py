@@ -19,11 +19,8 @@ FEW = 256  # rows of a parquet file that are looked at
 
 
 def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
-    """Return which column of a parquet or Arrow file is read, and its chunks.
-
-    Raises:
-        ValueError: the file is damaged, or no column can only be meant.
-    """
+    """Return which column of a parquet or Arrow file is read, and its chunks. Raises ValueError if
+    the file is damaged, or no column can only be meant."""
     file = opened.file
     with undamaged(file, kind):
         schema, batches, num_rows = open_table(file.path, kind)
@@ -59,12 +56,11 @@ def may_hold_text(kind: Any) -> bool:
 
 
 def text_or_value(value: Any) -> Any:
-    """Return bytes as the text that they are, if they are; anything else as it is."""
-    if isinstance(value, bytes):
-        with contextlib.suppress(UnicodeDecodeError):
-            return value.decode()
+    """Return bytes as the text that they are, or 0 if they are not; anything else as it is."""
+    try:
+        return as_text(value)
+    except UnicodeDecodeError:
         return 0
-    return value
 
 
 def open_table(path: Path, kind: str) -> tuple[Any, Batches, int]:

@@ -50,11 +50,8 @@ class Column:
 
 
 def texts_at(row: Any, path: str) -> list[str]:
-    """Return the texts where a path leads; none where there is null.
-
-    Raises:
-        WrongRowError: there is something else.
-    """
+    """Return the texts where a path leads; none where there is null. Raises WrongRowError if there
+    is something else."""
     if path and isinstance(row, dict) and path in row:
         row, path = row[path], ""
     if not path:
@@ -104,16 +101,14 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def choose_field(name: str, columns: dict[str, Column], wanted: str, *, alone: bool = False) -> str:
-    """Return the field with the stories.
+    """Return the field with the stories. Raises ValueError if there is no such field, or several
+    may be meant; the message names them.
 
     Args:
         name: of the file, for the message.
         columns: what its fields hold.
         wanted: the setting corpus.field; "" means the one that can only be meant.
         alone: the file is one row, so that a list inside it may hold the stories.
-
-    Raises:
-        ValueError: there is no such field, or several may be meant; the message names them.
     """
     if wanted:
         given = next((path for path in columns if path.strip() == wanted), "")
@@ -168,9 +163,14 @@ def only_field(columns: dict[str, Column], alone: bool) -> str:
 def listed(columns: dict[str, Column]) -> str:
     """Return the names of fields, those inside lists and objects where these hold text."""
     names = [path for path, column in columns.items() if "." not in path or column.texts]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     short = [name if len(name) <= LONG_NAME else f"{name[:LONG_NAME]}..." for name in names]
-    return f"it has {', '.join(short[:SHOWN]) or 'none'}{more}"
+    return f"it has {first_few(short, SHOWN) or 'none'}"
+
+
+def first_few(names: list[str], count: int) -> str:
+    """Return the first `count` names, and how many more there are."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
 
 
 def example(columns: dict[str, Column]) -> str:

@@ -1,4 +1,12 @@
-"""Files of stories: which ones a name stands for."""
+"""Files of stories: which ones a name stands for, and of which split they are.
+
+    train.jsonl, my-train-00000-of-00003.parquet, train/a.txt       trained on
+    valid.jsonl, validation, val, dev                               the validation part
+    test.jsonl, eval                                                left out
+
+The words are those of the library `datasets`. A file whose name and folders have none of them is
+trained on. A file that the setting names itself is read whatever it is called.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +17,14 @@ import os
 import re
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from trainer.corpus.read.fields import first_few
 from trainer.corpus.read.packing import StoryFile, is_archive, members_of, unbroken
 from trainer.corpus.read.readers import FROM_THE_DISK, KNOWN_KINDS, kind_by_name
-from trainer.corpus.read.splits import Found, by_split, split_note, split_of
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 # What `datasets` and clones of the Hub write beside the stories.
@@ -23,7 +32,35 @@ METADATA = re.compile(
     r"(dataset_infos?|dataset_dict|state|.*\.tokenizer)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license",
     re.IGNORECASE,
 )
-SKIPPED = 5  # names of files in a note
+SKIPPED, SHOWN = 5, 3  # names of files in a note
+WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+SPLIT_OF_WORD = {word: split for split, words in WORDS.items() for word in words}
+BETWEEN_WORDS = re.compile(r"[-._ 0-9]+")
+
+
+@dataclass
+class Found:
+    """The files that a setting names.
+
+    Attributes:
+        train: those to train on.
+        validation: those of the same source that validate.
+        notes: what people should know of the choice, a line each.
+    """
+
+    train: list[StoryFile] = field(default_factory=list)
+    validation: list[StoryFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, other: Found) -> None:
+        """Put the files of another name behind these."""
+        self.train += other.train
+        self.validation += other.validation
+        self.notes += other.notes
 
 
 def find_files(names: str, split: str = "train") -> Found:
@@ -31,18 +68,15 @@ def find_files(names: str, split: str = "train") -> Found:
     folders.
 
     A name that exists as it stands is that file, whatever commas and spaces it has. The files of a
-    pattern and of a folder are sorted, and those of a split other than `split` are not trained on
-    (splits.py).
-
-    Raises:
-        ValueError: a name stands for no file, or for one of no known kind.
+    pattern and of a folder are sorted, and those of a split other than `split` are not trained on.
+    Raises ValueError if a name stands for no file, or for one of no known kind.
     """
     if exists(names):
         return files_of(names, split)
-    found = Found()
+    files = Found()
     for name in names.split(","):
-        found.add(files_of(name, split))
-    return found
+        files.add(files_of(name, split))
+    return files
 
 
 def local_path(name: str) -> Path:
@@ -87,10 +121,7 @@ def files_of(name: str, split: str) -> Found:
 
 def files_in(folder: Path, split: str) -> Found:
     """Return the files of stories in a folder; of one that `datasets.save_to_disk` wrote, its own.
-
-    Raises:
-        ValueError: the folder holds no such file.
-    """
+    Raises ValueError if the folder holds no such file."""
     if (folder / "dataset_dict.json").is_file():
         return saved_splits(folder, split)
     if (folder / "state.json").is_file():
@@ -130,19 +161,63 @@ def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str)
             if file.member and kind in FROM_THE_DISK:
                 raise ValueError(f"{file} can be read only when it is unpacked: unpack {path}")
             stories.append((name / file.member, file))
-    found = by_split(where, stories, split)
+    by_splits = by_split(where, stories, split)
     if skipped:
-        more = f" and {len(skipped) - SKIPPED} more" if len(skipped) > SKIPPED else ""
-        found.notes.append(f"skipped, of no known kind: {', '.join(skipped[:SKIPPED])}{more}")
-    return found
+        by_splits.notes.append(f"skipped, of no known kind: {first_few(skipped, SKIPPED)}")
+    return by_splits
+
+
+def split_of(name: PurePath) -> str:
+    """Return the split that a file's name says, else that of the nearest folder; "" for none."""
+    for part in reversed(name.parts):
+        for word in BETWEEN_WORDS.split(part.lower()):
+            if word in SPLIT_OF_WORD:
+                return SPLIT_OF_WORD[word]
+    return ""
+
+
+def by_split(where: str, files: Sequence[tuple[PurePath, StoryFile]], wanted: str) -> Found:
+    """Return the files to train on and those that validate. Raises ValueError if there is no such
+    split, and several others.
+
+    Args:
+        where: the folder, pattern or archive that holds the files, for messages.
+        files: each with its name inside.
+        wanted: the setting corpus.split: the split to train on, or `all`.
+    """
+    splits = {file: split_of(name) for name, file in files}
+    names = sorted({split for split in splits.values() if split})
+    if not names or wanted == "all":
+        return Found([file for _, file in files])
+    wanted = SPLIT_OF_WORD.get(wanted, wanted)
+    train = [file for file, split in splits.items() if split == wanted]
+    if wanted == "train":
+        train = [file for file, split in splits.items() if split in ("train", "")]
+    if not train and len(names) > 1:
+        raise ValueError(
+            f"{where} has no split {wanted}: name the one to train on with --corpus.split"
+            f" {' or '.join(names)}"
+        )
+    if not train:
+        note = f"{where} has the split {names[0]} alone, which is trained on: {names_of(splits)}"
+        return Found(list(splits), notes=[note])
+    validation = [file for file, split in splits.items() if split == "validation"]
+    if wanted != "train":
+        validation = []
+    left = [file for file in splits if file not in {*train, *validation}]
+    return Found(train, validation, [split_note(where, *map(names_of, (train, validation, left)))])
+
+
+def split_note(where: str, train: str, validation: str, left: str) -> str:
+    """Return a line that names what is trained on, what validates and what is left out."""
+    note = f"splits of {where}: trained on {train}"
+    note += f"; validated on {validation}" if validation else ""
+    return note + (f"; left out {left} (--corpus.split all trains on everything)" if left else "")
 
 
 def saved_splits(folder: Path, split: str) -> Found:
-    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote.
-
-    Raises:
-        ValueError: it has no such split, and several others.
-    """
+    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote. Raises ValueError if it
+    has no such split, and several others."""
     names = [str(name) for name in read_saved(folder / "dataset_dict.json", "splits")]
     validation = [name for name in names if split_of(PurePath(name)) == "validation"] or ["test"]
     if split == "validation" and split not in names and validation[0] in names:
@@ -155,12 +230,12 @@ def saved_splits(folder: Path, split: str) -> Found:
             )
         split = names[0]
     train = names if split == "all" else [split]
-    apart = [name for name in validation[:1] if name in names and name not in train]
-    left = ", ".join(sorted({*names} - {*train, *apart}))
-    note = split_note(shown(folder), ", ".join(train), "".join(apart), left)
+    held_out = [name for name in validation[:1] if name in names and name not in train]
+    left = ", ".join(sorted({*names} - {*train, *held_out}))
+    note = split_note(shown(folder), ", ".join(train), "".join(held_out), left)
     return Found(
         [file for name in train for file in saved_files(folder / name)],
-        [file for name in apart for file in saved_files(folder / name)],
+        [file for name in held_out for file in saved_files(folder / name)],
         [note],
     )
 
@@ -192,3 +267,8 @@ def readable(name: object) -> Iterator[None]:
 def shown(name: Any) -> str:
     """Return a name for people and JSON, also if it is not UTF-8 on this disk."""
     return os.fsencode(str(name)).decode(errors="replace")
+
+
+def names_of(files: Iterable[StoryFile]) -> str:
+    """Return the names of the first few files."""
+    return first_few([file.name for file in files], SHOWN)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-MARK = "<|endoftext|>"
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
+
 DELIMITERS = {"csv": ",", "tsv": "\t"}  # the usual one of each kind
 NO_DELIMITER = "\x1f"  # the table has one column, whatever marks are in it
 KIND_NAMES = {"jsonl": "a JSON value per line", "json": "JSON values"}
 SEPARATOR_NAMES = {
-    "mark": MARK,
+    "mark": END_OF_TEXT_MARK,
     "line": "line ends: a story per line",
     "empty-line": "empty lines",
     "file": "nothing: one story",

@@ -65,11 +65,8 @@ class DataSet:
 
 
 def data_set(name: str) -> DataSet | None:
-    """Return the data set on the Hub that a source names, or None if it names files.
-
-    Raises:
-        ValueError: it is the address of something else.
-    """
+    """Return the data set on the Hub that a source names, or None if it names files. Raises
+    ValueError if it is the address of something else."""
     if name in (HUB, "gpt4"):
         return DataSet(name)
     if match := ADDRESS.fullmatch(name):
@@ -164,10 +161,8 @@ def locate(name: str, revision: str, file: str = "") -> tuple[str, str]:
     """Return the commit of a data set, or of its branch `revision`, and "" if the Hub answers; else
     the commit in its cache on this machine, and the path of the data set or the file there.
 
-    Asking tells at once; reading tries again for half a minute.
-
-    Raises:
-        Exception: neither is there.
+    Asking tells at once; reading tries again for half a minute. Raises Exception if neither is
+    there.
     """
     import huggingface_hub
     from huggingface_hub.utils import logging
@@ -190,11 +185,8 @@ def locate(name: str, revision: str, file: str = "") -> tuple[str, str]:
 
 
 def whole_snapshot(name: str, revision: str) -> Path:
-    """Return the folder of a data set in the Hub's cache.
-
-    Raises:
-        Exception: it is not there, or only some of its files are.
-    """
+    """Return the folder of a data set in the Hub's cache. Raises Exception if it is not there, or
+    only some of its files are."""
     import huggingface_hub
 
     folder = Path(

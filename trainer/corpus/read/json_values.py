@@ -32,11 +32,8 @@ LONGEST_VALUE = 2**28  # bytes of a JSON value over several lines
 
 
 def read(opened: OpenFile, _: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
-    """Return how a file of JSON is read, and its chunks.
-
-    Raises:
-        ValueError: the field cannot be decided; the message names the setting.
-    """
+    """Return how a file of JSON is read, and its chunks. Raises ValueError if the field cannot be
+    decided; the message names the setting."""
     form, text = start_of(opened, "jsonl", settings)
     name, start = str(opened.file), plain(text).lstrip()
     values = first_values(start, name)
@@ -120,6 +117,7 @@ def json_values(text: Iterator[str], name: str) -> Iterator[Any]:
             continue
         try:
             value, end = DECODER.raw_decode(rest, start)
+            # The next part of the text may continue a number or a word that ends this one.
             if end == len(rest) and not isinstance(value, str | dict | list):
                 raise json.JSONDecodeError("a number could go on", rest, end)
         except (ValueError, RecursionError):

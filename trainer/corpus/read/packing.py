@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.output.console import first_line
 from trainer.storage.checksummed_json import sha256
 
 PIECE = 2**20  # bytes
@@ -146,10 +147,8 @@ def members_of(path: Path) -> list[StoryFile]:
 
 
 def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
-    """Open one file after the other; an archive is opened once for its members.
-
-    Each file is closed when the next one is asked for.
-    """
+    """Open one file after the other, an archive once for its members. Each file is closed when the
+    next one is asked for."""
     for members in runs(files):
         path = next(iter(members.values())).path
         if "" in members:
@@ -190,15 +189,12 @@ def open_tar(path: Path) -> Iterator[tuple[tarfile.TarFile, Any]]:
 
 
 def unpacked(file: StoryFile, content: Any, raw: Any) -> OpenFile:
-    """Return a file without its compression.
+    """Return a file without its compression. Raises ValueError if Git LFS has not fetched it.
 
     Args:
         file: which one.
         content: its bytes, a stream with `peek`.
         raw: the open file on the disk.
-
-    Raises:
-        ValueError: Git LFS has not fetched it.
     """
     before = raw.tell()
     start = content.peek(len(POINTER))[: len(POINTER)]
@@ -217,7 +213,7 @@ def unpacked(file: StoryFile, content: Any, raw: Any) -> OpenFile:
 def decompressed(content: Any, compression: str) -> Any:
     """Return what reads the content of a compressed stream."""
     if compression == "gzip":
-        # Unlike pyarrow's reader this one passes over the zeros of a tape's padding.
+        # Unlike pyarrow's reader this one skips the zeros of a tape's padding.
         return gzip.GzipFile(fileobj=content)
     if compression == "xz":
         return lzma.LZMAFile(content)
@@ -250,5 +246,5 @@ def unbroken(file: object) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ValueError(f"{file} cannot be read to its end ({reason}): fetch it again") from None

@@ -52,11 +52,8 @@ class Reading:
 
 
 def kind_by_name(name: str) -> str:
-    """Return the kind that a file's name says: its ending.
-
-    Raises:
-        ValueError: it says none that is known.
-    """
+    """Return the kind that a file's name says: its ending. Raises ValueError if it says none that
+    is known."""
     bare = bare_name(name)
     _, dot, kind = bare.rpartition(".")
     if not dot or kind not in READERS or (kind in FROM_THE_DISK and bare != name.lower()):
@@ -65,12 +62,9 @@ def kind_by_name(name: str) -> str:
 
 
 def read_files(files: Iterable[StoryFile], settings: Corpus) -> Iterator[Reading]:
-    """Open and read one file after the other; each is closed when the next one is asked for.
-
-    Raises:
-        ValueError: a file cannot be read to its end, or its format cannot be decided; the message
-            names the file and the setting.
-    """
+    """Open and read one file after the other; each is closed when the next one is asked for. Raises
+    ValueError if a file cannot be read to its end, or its format cannot be decided; the message
+    names the file and the setting."""
     files = list(files)
     opened_files = open_files(files)
     for file in files:

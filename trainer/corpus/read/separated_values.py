@@ -33,11 +33,8 @@ NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d\s*%?")
 
 
 def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
-    """Return how a table of separated values is read, and its chunks.
-
-    Raises:
-        ValueError: the column cannot be decided; the message names the setting.
-    """
+    """Return how a table of separated values is read, and its chunks. Raises ValueError if the
+    column cannot be decided; the message names the setting."""
     form, text = start_of(opened, kind, settings)
     name, text, delimiter = str(opened.file), plain(text), settings.column_delimiter
     if match := SEP_LINE.match(text):
@@ -99,10 +96,8 @@ def is_quoted(text: str, delimiter: str) -> bool:
 
 
 def has_head(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether the first row names the columns.
-
-    It does not if it has a number where all rows have one, or a story where they have stories.
-    """
+    """Return whether the first row names the columns. It does not if it has a number where all rows
+    have one, or a story where they have stories."""
     if len(rows) < 2:
         return True
     first, rest = rows[0], rows[1:]

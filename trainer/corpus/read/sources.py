@@ -26,14 +26,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from trainer.corpus.read import splits
 from trainer.corpus.read.chunks import CHUNK_BYTES, Chunk
-from trainer.corpus.read.files import find_files, readable, shown
+from trainer.corpus.read.files import Found, find_files, names_of, readable, shown
 from trainer.corpus.read.formats import Format
 from trainer.corpus.read.hub import Chunks, data_set, download, hub_parts
 from trainer.corpus.read.packing import StoryFile
 from trainer.corpus.read.readers import read_files
-from trainer.corpus.read.splits import Found
 from trainer.settings.corpus import Corpus
 
 SAMPLE = Path(__file__).parents[1] / "sample.jsonl"
@@ -49,7 +47,7 @@ class Source:
         size: bytes that will be read; 0 where the Hub does not say.
         train: its chunks, from the start.
         validation: likewise; None when training stories have to be held out.
-        notes: how it is understood, a line each.
+        notes: how it is read, a line each.
     """
 
     name: str
@@ -123,7 +121,7 @@ class FileSource:
             self.identity.append(reading.form.to_json() | content)
             forms.setdefault(reading.form, []).append(file)
         self.size = sum(path.stat().st_size for path in checksums)
-        self.notes = [f"reading {splits.shown(group)}: {form}" for form, group in forms.items()]
+        self.notes = [f"reading {names_of(group)}: {form}" for form, group in forms.items()]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the chunks of one file after the other."""
@@ -132,7 +130,7 @@ class FileSource:
 
 
 def refuse_several_readers() -> None:
-    """Standard input reaches one process only."""
+    """Refuse standard input in a run of several processes, of which it reaches one."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
             "corpus.source - (standard input) can be read by one process only: build the store "
@@ -143,8 +141,7 @@ def refuse_several_readers() -> None:
 
 @contextlib.contextmanager
 def spooled(folder: Path) -> Iterator[Path]:
-    """Standard input as a file, for as long as it is used: it has to be read twice, for its
-    checksum and for its stories."""
+    """Yield standard input as a file: it is read twice, for its checksum and for its stories."""
     part = read_stdin()
     suffix = "jsonl" if part.lstrip(b"\xef\xbb\xbf \n\r\t").startswith(b"{") else "txt"
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,11 +156,8 @@ def spooled(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def held(copy: Path) -> Iterator[None]:
-    """A copy of standard input in the hands of one process, and gone afterwards.
-
-    Raises:
-        OSError: another process has it (filelock.Timeout), or the folder is read-only.
-    """
+    """Lock a copy of standard input for one process, and delete it afterwards. Raises OSError if
+    another process has it (filelock.Timeout), or the folder is read-only."""
     lock = FileLock(copy.with_name(f".{copy.name}.lock"))
     lock.acquire(timeout=0)
     try:
@@ -182,7 +176,7 @@ def discard_copies(folder: Path) -> None:
 
 
 def read_stdin() -> bytes:
-    """The next part of standard input; nothing at its end."""
+    """Return the next part of standard input; nothing at its end."""
     with readable("standard input"):
         if sys.stdin is None:
             raise OSError("it is closed")

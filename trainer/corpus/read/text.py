@@ -1,6 +1,7 @@
 """Stories in a .txt, separated by <|endoftext|>, empty lines, line ends or another mark.
 
-Of a book of Project Gutenberg the header and the licence are left out. What the text does not
+Of a book of Project Gutenberg the header and the licence are left out. Lines that were wrapped at
+some width become paragraphs, a line each. What the text does not
 decide is asked for by the setting's name, and never guessed.
 """
 
@@ -12,16 +13,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from trainer.corpus.read import wrapped_lines
 from trainer.corpus.read.chunks import Chunk, text_chunks
-from trainer.corpus.read.formats import MARK, Format
+from trainer.corpus.read.formats import Format
 from trainer.corpus.read.packing import OpenFile, stream_of
 from trainer.corpus.read.text_streams import LOOK, not_utf_8, plain, start_of, text_of
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 from trainer.settings.corpus import Corpus
 
 ONE_STORY = 20_000  # bytes; a longer text without marks is more than one story
 SEPARATING = 3  # times that a line without letters stands in a text that it separates
-SEPARATORS = {"mark": MARK, "line": "\n", "empty-line": "\n\n", "file": ""}
+SEPARATORS = {"mark": END_OF_TEXT_MARK, "line": "\n", "empty-line": "\n\n", "file": ""}
 BOOK_START = re.compile(
     rb"^[ \t]*\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK"
     rb"(?:(?!\n[ \t]*\n).){0,400}?\*\*\*[^\n]*\n",
@@ -34,13 +35,19 @@ BOOK_END = re.compile(
 )
 HELD = 1024  # bytes in which a mark of a book may be cut off
 
+# Wrapped lines: a break is one of wrapping if the next word would not have fitted. So the lines of
+# a verse, a heading or an address stay as they are.
+WIDEST = 100  # characters: wider lines were not wrapped for reading
+FEWEST = 10  # breaks inside paragraphs that a text must have to be judged
+FULL = 0.8  # of the width: a line this long, with the next word, is full
+MOST = 0.9  # of the breaks must follow full lines
+LONG_WORD = 25  # characters: a longer first word belongs to a language without spaces
+ENDED = re.compile(r"""[.!?:;。！？।]["'”’)]*$""")
+
 
 def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
-    """Return how a text is read, and its chunks.
-
-    Raises:
-        ValueError: it is long and its separator cannot be decided; the message names the setting.
-    """
+    """Return how a text is read, and its chunks. Raises ValueError if it is long and its separator
+    cannot be decided; the message names the setting."""
     form, text = start_of(opened, kind, settings)
     start = plain(text)
     is_book = BOOK_START.search(start.encode(errors="replace")) is not None
@@ -48,12 +55,12 @@ def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterato
         start = b"".join(body_of_books([start.encode(errors="replace")])).decode(errors="replace")
     separator = settings.separator
     if separator == "auto":
-        if MARK not in text and len(opened.stream.look(LOOK)) >= ONE_STORY:
+        if END_OF_TEXT_MARK not in text and len(opened.stream.look(LOOK)) >= ONE_STORY:
             raise ValueError(no_separator(str(opened.file), start))
         separator = "mark"
-    width = 0 if separator == "line" else wrapped_lines.width_of(start)
+    width = 0 if separator == "line" else wrapped_width(start)
     if settings.unwrap == "on":
-        width = width or wrapped_lines.WIDEST
+        width = width or WIDEST
     elif settings.unwrap == "off":
         width = 0
     form = replace(form, field="", separator=separator, book=is_book, width=width)
@@ -74,7 +81,10 @@ def no_separator(name: str, text: str) -> str:
     if marks:
         mark = max(marks, key=lambda line: marks[line])
         ways = f"--corpus.separator='{mark}', which stands on {marks[mark]:,} lines, or {ways}"
-    return f"{name} has no {MARK} marks between its stories: say how they are separated with {ways}"
+    return (
+        f"{name} has no {END_OF_TEXT_MARK} marks between its stories: say how they are separated"
+        f" with {ways}"
+    )
 
 
 def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
@@ -108,7 +118,7 @@ def parse_text(
     except UnicodeDecodeError as error:
         raise not_utf_8(name, line + content.count(b"\n", 0, error.start)) from None
     stories = [story for story in split(text) if story.strip()]
-    return [wrapped_lines.unwrapped(story, width) for story in stories] if width else stories
+    return [unwrapped(story, width) for story in stories] if width else stories
 
 
 def body_of_books(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -125,3 +135,49 @@ def body_of_books(pieces: Iterable[bytes]) -> Iterator[bytes]:
         rest = rest[-HELD:]
     if inside:
         yield rest
+
+
+def wrapped_width(text: str) -> int:
+    """Return the width at which the lines of a text were wrapped; 0 if they were not."""
+    lines = text.split("\n")
+    breaks = [
+        (line, first_word(after))
+        for line, after in zip(lines, lines[1:], strict=False)
+        if may_flow(line, after)
+    ]
+    if len(breaks) < FEWEST:
+        return 0
+    lengths = sorted(len(line.rstrip()) for line in lines if line.strip())
+    width = lengths[int(0.99 * (len(lengths) - 1))]
+    ended = sum(ENDED.search(line.rstrip()) is not None for line, _ in breaks)
+    if width > WIDEST or ended > len(breaks) / 2:
+        return 0
+    full = sum(len(word) <= LONG_WORD and is_full(line, word, width) for line, word in breaks)
+    return width if full >= MOST * len(breaks) else 0
+
+
+def unwrapped(text: str, width: int) -> str:
+    """Return a text with each paragraph of wrapped lines as one line."""
+    lines = text.split("\n")
+    joined = lines[:1]
+    for line, after in zip(lines, lines[1:], strict=False):
+        if may_flow(line, after) and is_full(line, first_word(after), width):
+            joined[-1] = f"{joined[-1].rstrip()} {after}"
+        else:
+            joined.append(after)
+    return "\n".join(joined)
+
+
+def may_flow(line: str, after: str) -> bool:
+    """Return whether two lines may be of one paragraph."""
+    return bool(line.strip() and after.strip()) and not after.startswith((" ", "\t"))
+
+
+def first_word(line: str) -> str:
+    """Return the first word of a line; "" if it has none."""
+    return next(iter(line.split(None, 1)), "")
+
+
+def is_full(line: str, word: str, width: int) -> bool:
+    """Return whether a word did not fit into a line any more."""
+    return len(line.rstrip()) + 1 + len(word) > FULL * width

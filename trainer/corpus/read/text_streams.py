@@ -40,11 +40,8 @@ def encoding_of(start: bytes) -> str:
 
 
 def start_of(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, str]:
-    """Return the kind, the encoding and the line ends of a text, and its start.
-
-    Raises:
-        ValueError: the text is not of the encoding that the settings name.
-    """
+    """Return the kind, the encoding and the line ends of a text, and its start. Raises ValueError
+    if the text is not of the encoding that the settings name."""
     start = opened.stream.look(LOOK)
     encoding = encoding_of(start)
     if settings.encoding != "auto":
@@ -77,10 +74,7 @@ def text_of(opened: OpenFile, form: Format, *, plain_ends: bool) -> Stream:
 
 def recoded(pieces: Iterable[bytes], encoding: str, name: str, plain_ends: bool) -> Iterator[bytes]:
     """Yield a text in UTF-8. What is broken in UTF-8 itself stays, to be an error with its line.
-
-    Raises:
-        ValueError: the text is not of another encoding.
-    """
+    Raises ValueError if the text is not of another encoding."""
     errors = "surrogateescape" if encoding == "utf-8" else "strict"
     decoder: Any = codecs.getincrementaldecoder(encoding)(errors)
     if plain_ends:
@@ -94,11 +88,8 @@ def recoded(pieces: Iterable[bytes], encoding: str, name: str, plain_ends: bool)
 
 
 def parts_of(text: Stream, name: str) -> Iterator[str]:
-    """Yield a text in UTF-8, a few megabytes at a time.
-
-    Raises:
-        ValueError: it is of another encoding.
-    """
+    """Yield a text in UTF-8, a few megabytes at a time. Raises ValueError if it is of another
+    encoding."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     try:
         while part := text.read(chunks.CHUNK_BYTES):

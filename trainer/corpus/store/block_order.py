@@ -3,7 +3,7 @@
 Epoch e reads block p_e(0), p_e(1), ..., p_e(num_blocks - 1), where p_e is a permutation of the
 blocks drawn by (seed, e). A step reads the next `global_batch` of them, whatever the number of
 processes: each takes its slice. Where an epoch ends inside a step, the step reads the rest of it
-and the start of the next. So every block is read exactly once an epoch, and a run can go on at any
+and the start of the next. So every block is read exactly once an epoch, and a run can resume at any
 step without replaying what came before.
 
 The blocks of an epoch may also begin some tokens further on, as many as (seed, epoch) draws, so
@@ -21,7 +21,7 @@ import numpy as np
 ROUNDS = 6
 
 
-class Order:
+class BlockOrder:
     """The order in which the blocks of a split are read.
 
     Args:
@@ -43,32 +43,30 @@ class Order:
         self.seed = seed
         self._half_bits = max(1, -(-(num_blocks - 1).bit_length() // 2))
 
-    def blocks(self, step: int) -> np.ndarray:
-        """The blocks that a step (counted from 0) reads: (global_batch,) int64."""
-        return self.starts(step, 1, shifted=False)
-
     def starts(self, step: int, context: int, *, shifted: bool) -> np.ndarray:
-        """The tokens that a step's blocks of `context` begin at: (global_batch,) int64. With
-        `shifted`, all blocks of an epoch but the first begin further on by one number below
-        `context`."""
+        """Return the tokens at which the blocks of a step (from 0) begin: (global_batch,) int64.
+
+        With `shifted`, all blocks of an epoch begin further on by one number below `context`, but
+        for those of the first epoch.
+        """
         positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
         epochs, positions = np.divmod(positions, self.num_blocks)
-        found = np.empty_like(positions)
+        starts = np.empty_like(positions)
         for epoch in np.unique(epochs).tolist():
             here = epochs == epoch
             shift = self._shift(epoch, context) if shifted else 0
-            found[here] = self._permute(positions[here], epoch) * context + shift
-        return found
+            starts[here] = self._permute(positions[here], epoch) * context + shift
+        return starts
 
     def _shift(self, epoch: int, context: int) -> int:
-        """How much further on the blocks of an epoch begin."""
+        """Return by how many tokens the blocks of an epoch are shifted."""
         if epoch == 0:
             return 0
         draws = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS + 1, np.uint64)
         return int(draws[ROUNDS] % np.uint64(context))
 
     def _permute(self, positions: np.ndarray, epoch: int) -> np.ndarray:
-        """p_epoch of some positions in [0, num_blocks), both (n,) int64."""
+        """Return p_epoch of some positions in [0, num_blocks), both (n,) int64."""
         keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS, np.uint64)
         values = positions.astype(np.uint64)
         outside = np.ones(len(values), dtype=bool)
@@ -78,18 +76,19 @@ class Order:
         return values.astype(np.int64)
 
     def _feistel(self, values: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """A permutation of [0, 4^half_bits), (n,) uint64."""
+        """Return a permutation of [0, 4^half_bits), (n,) uint64."""
         bits = np.uint64(self._half_bits)
         mask = np.uint64(2**self._half_bits - 1)
         left, right = values >> bits, values & mask
+        # Each round can be undone, whatever `scramble` returns, so the whole is a permutation.
         for key in keys:
             left, right = right, left ^ (scramble(right + key) & mask)
         return (left << bits) | right
 
 
 def scramble(values: np.ndarray) -> np.ndarray:
-    """Well mixed 64 bits of each value: the last step of SplitMix64 (Steele, Lea and Flood, 2014),
-    (n,) uint64."""
+    """Return 64 well mixed bits for each value, (n,) uint64: the last step of SplitMix64 (Steele,
+    Lea and Flood, 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: np.ndarray = values ^ (values >> np.uint64(31))

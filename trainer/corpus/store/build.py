@@ -38,38 +38,30 @@ from trainer.corpus.store.merge import closed_later, join
 from trainer.corpus.store.shards import is_whole
 from trainer.corpus.store.token_store import FORMAT, TokenStore, fingerprint_of, open_store
 from trainer.corpus.tokenizer.tokenizer import FILE, Tokenizer, gpt2, read_tokenizer
-from trainer.output.best_effort import to_stderr
-from trainer.output.console import say_once
+from trainer.output.console import say_once, to_stderr
 from trainer.settings.corpus import Corpus
+from trainer.storage.atomic import atomic_file
 from trainer.storage.lock import Lock
 
 # Covered by the source's identity and the tokenizer's checksum.
-ELSEWHERE = (
+COVERED_BY_SOURCE = (
     "source", "validation", "revision", "split", "field", "separator", "delimiter", "encoding",
     "unwrap", "tokenizer",
 )  # fmt: skip
 # Rules since the first version, and what they were before.
-ADDED = {"control": True, "long_stories": "drop"}
-NO_MATTER = ("folder", "workers")
+DEFAULTS_BEFORE = {"control": True, "long_stories": "drop"}
+NOT_FINGERPRINTED = ("folder", "workers")
 
 
-def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
-    """Return the store that the settings ask for; build it if it does not exist.
-
-    Args:
-        settings: the section `corpus`.
-        progress: show a bar, and say on stderr what happens.
-
-    Raises:
-        ValueError: the source cannot be read, holds no story, or the folder cannot be written; one
-            sentence. Nothing half-written is left.
-    """
+def build_store(settings: Corpus) -> TokenStore:
+    """Return the store that the settings ask for; build it if it does not exist. Raises ValueError
+    if the source cannot be read, holds no story, or the folder cannot be written. Nothing
+    half-written is left."""
     home = Path(settings.folder).expanduser()
     try:
         with open_source(settings) as source:
-            tokenizer = choose_tokenizer(settings, source, home, progress)
-            if progress:
-                say_once(source.notes)
+            tokenizer = choose_tokenizer(settings, source, home)
+            say_once(source.notes)
             recipe = recipe_of(settings, source) | {"tokenizer": tokenizer.digest}
             name = home / short_name(source.name)
             folder = named(name, fingerprint_of(recipe))
@@ -77,9 +69,9 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
             partial = folder.with_name(f"{folder.name}.partial")
             if not (folder.is_dir() or later.is_dir()) or partial.is_dir():
                 home.mkdir(parents=True, exist_ok=True)
-                with alone(folder, progress):
+                with build_lock(folder):
                     if not (folder.is_dir() or later.is_dir()):
-                        written = write(settings, source, recipe, tokenizer, partial, progress)
+                        written = write(settings, source, recipe, tokenizer, partial)
                         os.rename(partial / "store", named(name, written))
                     shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
@@ -87,9 +79,13 @@ def build_store(settings: Corpus, *, progress: bool = True) -> TokenStore:
             f"the store in {home} cannot be written ({error.strerror or error}): make room there"
             " or give another --corpus.folder"
         ) from None
-    store = open_store(folder if folder.is_dir() else later)
-    if progress:
-        say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
+    return opened(folder if folder.is_dir() else later)
+
+
+def opened(folder: Path) -> TokenStore:
+    """Open a store and say what its rules dropped."""
+    store = open_store(folder)
+    say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
     return store
 
 
@@ -99,40 +95,36 @@ def named(name: Path, fingerprint: str) -> Path:
 
 
 def given_store(settings: Corpus) -> TokenStore:
-    """The store that corpus.source names itself.
-
-    Raises:
-        ValueError: it cannot be opened, or corpus.tokenizer asks for another tokenizer than its.
-    """
-    store = open_store(Path(settings.source))
-    say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
-    wanted, found = settings.tokenizer, store.tokenizer
+    """Open the store that corpus.source names. Raises ValueError if it cannot be opened, or
+    corpus.tokenizer asks for another tokenizer than its."""
+    store = opened(Path(settings.source))
+    wanted, tokenizer = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
     fits = (
-        not found.is_gpt2 and int(size) == found.size
+        not tokenizer.is_gpt2 and int(size) == tokenizer.size
         if size != wanted
-        else (found.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
+        else (tokenizer.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
     )
     if not fits:
-        way = "gpt2" if found.is_gpt2 else str(store.folder / FILE)
+        way = "gpt2" if tokenizer.is_gpt2 else str(store.folder / FILE)
         raise ValueError(
-            f"the store {store.folder} has another tokenizer ({found.name}) than corpus.tokenizer "
-            f"{wanted}: give --corpus.tokenizer {way}, or the stories themselves"
+            f"the store {store.folder} has another tokenizer ({tokenizer.name}) than "
+            f"corpus.tokenizer {wanted}: give --corpus.tokenizer {way}, or the stories themselves"
         )
     return store
 
 
 def short_name(name: str) -> str:
-    """A name as part of a folder's."""
+    """Return a name that can be part of a folder's name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "stories"
 
 
 def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
-    """What decides the content of a store, besides the tokenizer."""
+    """Return what decides the content of a store, besides the tokenizer."""
     rules = dataclasses.asdict(settings)
-    for key in (*ELSEWHERE, *NO_MATTER):
+    for key in (*COVERED_BY_SOURCE, *NOT_FINGERPRINTED):
         del rules[key]
-    for key, before in ADDED.items():
+    for key, before in DEFAULTS_BEFORE.items():
         if rules[key] == before:
             del rules[key]
     if source.validation is not None:
@@ -161,13 +153,10 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
     }
 
 
-def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: bool) -> Tokenizer:
-    """The tokenizer that the settings ask for. One that is learned from the stories is kept in
-    `home`, beside their store, by the name of what decides it.
-
-    Raises:
-        ValueError: there is no such file, or the stories are too few to learn from.
-    """
+def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
+    """Return the tokenizer that the settings ask for. One that is learned from the stories is kept
+    in `home`, beside their store, by the name of what decides it. Raises ValueError if there is no
+    such file, or the stories are too few to learn from."""
     if settings.tokenizer == "gpt2":
         return gpt2()
     size = settings.tokenizer.removeprefix("train:")
@@ -183,30 +172,29 @@ def choose_tokenizer(settings: Corpus, source: Source, home: Path, progress: boo
     file = home / name
     if not file.is_file():
         home.mkdir(parents=True, exist_ok=True)
-        with alone(file, progress):
+        with build_lock(file):
             if not file.is_file():
-                found = learn_tokenizer.learn(settings, source, int(size), progress=progress)
-                partial = file.with_name(f"{name}.partial")
-                partial.write_bytes(found.content)
-                os.replace(partial, file)
+                learned = learn_tokenizer.learn(settings, source, int(size))
+                with atomic_file(file) as partial:
+                    partial.write_bytes(learned.content)
     return read_tokenizer(str(file))
 
 
 @contextlib.contextmanager
-def alone(result: Path, progress: bool) -> Iterator[None]:
-    """Held by the one process that makes `result`; the system frees it however that one ends."""
+def build_lock(result: Path) -> Iterator[None]:
+    """Hold the lock of the one process that makes `result`, of several processes that want it; the
+    system frees it however that one ends."""
     lock = Lock(result.with_name(f".{result.name}.lock"))
     if not lock.acquire(timeout=0):
-        if progress:
-            to_stderr(
-                f"another process{lock.holder()} builds {result}: waiting for it; if its machine "
-                f"died, stop this and delete {lock.file}"
-            )
+        to_stderr(
+            f"another process{lock.holder()} builds {result}: waiting for it; if its machine died, "
+            f"stop this and delete {lock.file}"
+        )
         lock.acquire()
     try:
         yield
     finally:
-        if result.exists():  # whoever waits finds it; after a failure the lock still counts
+        if result.exists():  # the waiting process finds it; after a failure the lock still counts
             lock.file.unlink(missing_ok=True)
         lock.release()
 
@@ -217,13 +205,12 @@ def write(
     recipe: dict[str, Any],
     tokenizer: Tokenizer,
     partial: Path,
-    progress: bool,
 ) -> str:
     """Write a store to partial/store, by way of partial/shards, and return its fingerprint."""
     try:
         for name in ("shards", "store"):
             (partial / name).mkdir(parents=True, exist_ok=True)
-        files = encode(settings, source, tokenizer, partial / "shards", progress)
+        files = encode(settings, source, tokenizer, partial / "shards")
         return join(settings, source.name, recipe, tokenizer, files, partial / "store")
     except (ValueError, OSError):
         shutil.rmtree(partial, ignore_errors=True)
@@ -231,9 +218,9 @@ def write(
 
 
 def encode(
-    settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path, progress: bool
+    settings: Corpus, source: Source, tokenizer: Tokenizer, folder: Path
 ) -> dict[str, list[Path]]:
-    """Every chunk as a shard: the files of each part, validation first."""
+    """Write every chunk as a shard; return the files of each part, validation first."""
     encoder = Encoder(settings, tokenizer)
 
     def work(chunk: Chunk, file: Path) -> int:
@@ -241,7 +228,7 @@ def encode(
         shard.save(file)
         return shard.tally.stories
 
-    # Opened before the bar is drawn: if that fails, its sentence stands alone.
+    # Opened before the bar is drawn: if that fails, the message stands alone.
     readers = {"validation": source.validation, "train": source.train}
     parts = {name: chunks() for name, chunks in readers.items() if chunks}
     files: dict[str, list[Path]] = {name: [] for name in parts}
@@ -253,7 +240,6 @@ def encode(
             total=source.size or None,
             unit="B",
             unit_scale=True,
-            disable=not progress,
         ) as bar,
         ThreadPoolExecutor(workers) as pool,
     ):

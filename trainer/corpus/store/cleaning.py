@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from trainer.corpus.read.formats import MARK
 from trainer.corpus.store.closings import FIRST, is_closed
+from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 from trainer.settings.corpus import Corpus
 
 # Part of the fingerprint: raise it when a rule's result changes. `cut_off` knew Latin marks only at
@@ -76,7 +76,7 @@ class Dropped:
 
 
 def mojibake(text: str) -> str:
-    """Letters that were decoded wrongly, as they were meant (ftfy)."""
+    """Return a text with characters that were decoded wrongly mended (ftfy)."""
     if text.isascii() or not COULD_BE_MOJIBAKE.search(text):
         return text
     import ftfy
@@ -85,19 +85,19 @@ def mojibake(text: str) -> str:
 
 
 def markup(text: str) -> str:
-    """HTML entities as their characters, tags taken out, and no end-of-text mark."""
+    """Return a text without tags and end-of-text marks, with HTML entities unescaped."""
     if "<" in text:
-        text = TAG.sub("", BREAKING_TAG.sub("\n", text.replace(MARK, " ")))
+        text = TAG.sub("", BREAKING_TAG.sub("\n", text.replace(END_OF_TEXT_MARK, " ")))
     return html.unescape(text) if "&" in text else text
 
 
 def control(text: str) -> str:
-    """No invisible characters: controls, lone surrogates, zero-width marks."""
+    """Return a text without invisible characters: controls, lone surrogates, zero-width marks."""
     return CONTROL.sub("", text)
 
 
 def typography(text: str) -> str:
-    """Plain quotes, dashes and spaces; paragraphs separated by one line break."""
+    """Return a text with plain quotes, dashes and spaces, and one line break per paragraph."""
     if not text.isascii() or text.encode().translate(None, NOT_REPLACED) != b"":
         text = text.replace("\r\n", "\n").translate(PLAIN)
     if "  " in text:
@@ -108,20 +108,20 @@ def typography(text: str) -> str:
 
 
 def special(text: str) -> str:
-    """No characters but Latin letters, digits and the punctuation of prose."""
+    """Return a text with Latin letters, digits and the punctuation of prose only."""
     return SPECIAL.sub("", text) if has_special(text) else text
 
 
 def has_special(text: str) -> bool:
-    """A character that `special` would take out."""
+    """Return whether `special` would change a text."""
     if text.isascii():
         return text.encode().translate(None, ORDINARY_BYTES) != b""
     return SPECIAL.search(text) is not None
 
 
 def in_order(text: str) -> bool:
-    """Whether the text is such that none of the rules above changes it, by a quick look: only
-    ordinary ASCII, single spaces and line breaks, none at the ends."""
+    """Return whether none of the rules above changes a text, by a quick look: only ordinary ASCII,
+    single spaces and line breaks, none at the ends."""
     return (
         text.isascii()
         and not has_special(text)
@@ -135,18 +135,18 @@ def in_order(text: str) -> bool:
 
 
 def lower_case(text: str) -> str:
-    """Everything in lower case."""
+    """Return a text in lower case."""
     return text.lower()
 
 
 def empty(text: str) -> bool:
-    """Nothing but space."""
+    """Return whether a text is nothing but space."""
     return not text.strip()
 
 
 def foreign(text: str) -> bool:
-    """Not English: more than one character in ten is outside ASCII, or of more than 20 words fewer
-    than one in twenty is among the commonest of English."""
+    """Return whether a text is not English: more than one character in ten is outside ASCII, or of
+    more than 20 words fewer than one in twenty is among the commonest of English."""
     if not text.isascii() and 10 * len(text.encode("ascii", "ignore")) < 9 * len(text):
         return True
     num_words = text.count(" ") + text.count("\n") + 1
@@ -161,17 +161,17 @@ def foreign(text: str) -> bool:
 
 
 def cut_off(text: str) -> bool:
-    """Ends without closing punctuation, a quotation mark or an emoji."""
+    """Return whether a text ends without closing punctuation, a quotation mark or an emoji."""
     return not is_closed(text.rstrip())
 
 
 def end_mark(text: str) -> str:
-    """No end-of-text mark, which would end the story where it stands."""
-    return text.replace(MARK, " ")
+    """Return a text without end-of-text marks, which would end the story where they stand."""
+    return text.replace(END_OF_TEXT_MARK, " ")
 
 
 def half_characters(text: str) -> str:
-    """No lone surrogates, which have no form in UTF-8."""
+    """Return a text without lone surrogates, which UTF-8 cannot hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -186,7 +186,7 @@ class Rule:
         rewrite: the text as it is to be; None for a rule that drops.
         drop: whether a text is refused. Rules with neither look at lengths (encoding.py) or at
             other stories (merge.py), or at what rewriting made of it.
-        keep: the setting that keeps what the rule drops.
+        keep: the setting of the corpus that keeps what the rule drops, with its value.
         changes_plain_text: it may change a text of which `in_order` is true.
         cuts: it changes a text when its tokens are known (encoding.py).
     """
@@ -199,11 +199,6 @@ class Rule:
     changes_plain_text: bool = False
     cuts: bool = False
     keep: str = ""
-
-
-def always(_: Corpus) -> bool:
-    """For a rule that no setting turns off."""
-    return True
 
 
 RULES = (
@@ -226,25 +221,23 @@ RULES = (
         lower_case,
         changes_plain_text=True,
     ),
-    Rule("empty", "nothing but space", always, drop=empty),
+    Rule("empty", "nothing but space", lambda _: True, drop=empty),
     Rule(
         "has_special",
         "special characters",
         lambda s: s.special == "drop",
         drop=has_special,
-        keep="--corpus.special keep",
+        keep="special keep",
     ),
-    Rule(
-        "foreign", "not English", lambda s: s.english, drop=foreign, keep="--corpus.english false"
-    ),
+    Rule("foreign", "not English", lambda s: s.english, drop=foreign, keep="english false"),
     Rule(
         "cut_off",
         "no closing punctuation",
         lambda s: s.complete,
         drop=cut_off,
-        keep="--corpus.complete false",
+        keep="complete false",
     ),
-    Rule("tangled", "markup without end", always, keep="--corpus.markup false"),
+    Rule("tangled", "markup without end", lambda _: True, keep="markup false"),
     Rule(
         "shortened",
         "max_tokens tokens or more, cut after the last sentence that fits",
@@ -252,34 +245,26 @@ RULES = (
         cuts=True,
     ),
     Rule(
-        "too_short",
-        "fewer tokens than min_tokens",
-        lambda s: s.min_tokens > 0,
-        keep="--corpus.min_tokens 0",
+        "too_short", "fewer tokens than min_tokens", lambda s: s.min_tokens > 0, keep="min_tokens 0"
     ),
-    Rule(
-        "too_long",
-        "max_tokens tokens or more",
-        lambda s: s.max_tokens > 0,
-        keep="--corpus.max_tokens 0",
-    ),
+    Rule("too_long", "max_tokens tokens or more", lambda s: s.max_tokens > 0, keep="max_tokens 0"),
     Rule(
         "in_validation",
         "in the validation part, but for case and punctuation",
         lambda s: s.decontaminate,
-        keep="--corpus.decontaminate false",
+        keep="decontaminate false",
     ),
     Rule(
         "duplicate",
         "duplicate of an earlier story, word for word",
         lambda s: s.duplicates,
-        keep="--corpus.duplicates false",
+        keep="duplicates false",
     ),
     Rule(
         "near_duplicate",
         "duplicate of an earlier story, nearly word for word",
         lambda s: s.near_duplicates > 0,
-        keep="--corpus.near_duplicates 0",
+        keep="near_duplicates 0",
     ),
 )
 NOTABLE = 0.01  # of the stories; what a rule drops beyond is said
@@ -291,14 +276,14 @@ def dropped_notes(dropped: Mapping[str, int], num_stories: int) -> list[str]:
     return [
         f"note: `{rule.name}` dropped {dropped[rule.name]:,} of {num_stories:,} stories"
         f" ({dropped[rule.name] / num_stories:.1%}): {rule.meaning}"
-        + (f"; {rule.keep} keeps them" if rule.keep else "")
+        + (f"; --corpus.{rule.keep} keeps them" if rule.keep else "")
         for rule in RULES
         if dropped.get(rule.name, 0) > NOTABLE * num_stories
     ]
 
 
 def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
-    """Names of the rules that may change a story, and of those that may drop one."""
+    """Return the names of the rules that may change a story, and of those that may drop one."""
     active = [rule for rule in RULES if rule.wanted(settings)]
     return (
         [rule.name for rule in active if rule.rewrite or rule.cuts],
@@ -319,15 +304,13 @@ class Cleaner:
         ]
 
     def clean(self, text: str, changed: Counter[str]) -> str | Dropped:
-        """The story as it is to be read, or why it is not.
-
-        `changed` counts, for each rewriting rule, the stories that it changed.
-        """
+        """Return the cleaned story, or why it is dropped. `changed` counts, for each rewriting
+        rule, the stories that it changed."""
         if not in_order(text):
-            found = self.rewrite(text, changed)
-            if found is None:
+            rewritten = self.rewrite(text, changed)
+            if rewritten is None:
                 return Dropped("tangled")
-            text = found
+            text = rewritten
         else:
             for name, rewrite in self.on_plain_text:
                 text, before = rewrite(text), text
@@ -341,7 +324,8 @@ class Cleaner:
         return text
 
     def rewrite(self, text: str, changed: Counter[str]) -> str | None:
-        """The text that no rewriting rule changes any more; None when there is no end to it."""
+        """Return the text once no rewriting rule changes it any more; None if that does not
+        happen."""
         used: set[str] = set()
         for _ in range(ROUNDS):
             before = text

@@ -24,7 +24,8 @@ TOP = 30
 
 
 def card(store: TokenStore, picture: str = "") -> str:
-    """The data card as Markdown; `picture` is the address of its histogram, if there is one."""
+    """Return the data card as Markdown; `picture` is the address of its histogram, if it has
+    one."""
     info = store.info
     lengths = story_lengths(store, "train")
     words, names = frequent(store.stories("train", READ))
@@ -86,14 +87,14 @@ def card(store: TokenStore, picture: str = "") -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table; numbers to the right."""
+    """Return a Markdown table with numbers to the right."""
     body = [list(row) for row in rows] or [["none", *[""] * (len(head) - 1)]]
     marks = ["---:" if body[0][column][:1].isdigit() else "---" for column in range(len(head))]
     return ["| " + " | ".join(row) + " |" for row in (head, marks, *body)]
 
 
 def split_row(store: TokenStore, name: str) -> tuple[str, ...]:
-    """Sizes of a split."""
+    """Return the row with the sizes of a split."""
     tokens, size = store.num_tokens(name), store.num_bytes(name)
     return (
         name,
@@ -106,19 +107,19 @@ def split_row(store: TokenStore, name: str) -> tuple[str, ...]:
 
 
 def rule_row(store: TokenStore, rule: str, count: int) -> tuple[str, ...]:
-    """How often a rule applied."""
+    """Return the row with how often a rule applied."""
     fraction = count / max(1, store.info["read"]["stories"])
     return f"`{rule}`", MEANINGS.get(rule, ""), f"{count:,}", f"{fraction:.2%}"
 
 
 def examples(rule: str, stories: Sequence[str]) -> list[str]:
-    """Some stories that a rule dropped, a line each."""
+    """Return some stories that a rule dropped, a line each."""
     shown = [story.replace("\r", "").replace("\n", " / ").replace("`", "'") for story in stories]
     return [f"`{rule}`:", "", "```text", *(f"- {story}" for story in shown), "```", ""]
 
 
 def length_rows(lengths: np.ndarray) -> list[tuple[str, ...]]:
-    """The histogram as a table, with bars."""
+    """Return the histogram as a table, with bars."""
     counts = np.bincount(np.minimum(lengths, LAST_BIN) // BIN)
     return [
         (
@@ -132,7 +133,7 @@ def length_rows(lengths: np.ndarray) -> list[tuple[str, ...]]:
 
 
 def story_lengths(store: TokenStore, name: str) -> np.ndarray:
-    """Tokens of each story of a split, its end not counted: (stories,) int64."""
+    """Return the tokens of each story of a split, without its end: (stories,) int64."""
     ids, last = store.split(name), store.tokenizer.end_of_text
     ends = [
         first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)
@@ -142,8 +143,8 @@ def story_lengths(store: TokenStore, name: str) -> np.ndarray:
 
 
 def frequent(stories: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
-    """Words in lower case and names, counted. A name is a word that inside sentences has a capital
-    more often than not."""
+    """Return the counts of words in lower case, and of names: words that inside sentences have a
+    capital more often than not."""
     words: Counter[str] = Counter()
     written: Counter[str] = Counter()
     capitals: Counter[str] = Counter()
@@ -159,12 +160,12 @@ def frequent(stories: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
 
 
 def listed(counts: Counter[str]) -> str:
-    """The most frequent, with their counts."""
+    """Return the most frequent words, with their counts."""
     return ", ".join(f"{word} ({count:,})" for word, count in counts.most_common(TOP))
 
 
 def draw(store: TokenStore, file: Path) -> None:
-    """The lengths of the stories of each split as a picture (PNG)."""
+    """Draw the lengths of the stories of each split (PNG)."""
     figure, axes = new_figure(8, 3.6)
     bins = np.arange(0, LAST_BIN + BIN // 2, BIN // 2)
     for name, colour in zip(SPLITS, ("#3465a4", "#f57900"), strict=True):

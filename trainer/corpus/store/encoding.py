@@ -16,7 +16,7 @@ import numpy as np
 from trainer.corpus.read.chunks import Chunk
 from trainer.corpus.store.cleaning import CLOSED_LATER, Cleaner, Dropped
 from trainer.corpus.store.closings import LATIN_END, SENTENCE_END
-from trainer.corpus.store.near_duplicates import signatures
+from trainer.corpus.store.duplicates import signatures
 from trainer.corpus.store.shards import Shard, Tally
 from trainer.corpus.tokenizer.tokenizer import Tokenizer, pre_tokenizer_name
 from trainer.settings.corpus import Corpus
@@ -36,11 +36,8 @@ class Encoder:
         self.parts_at_spaces = pre_tokenizer_name(tokenizer.described) is not None
 
     def encode(self, chunk: Chunk) -> Shard:
-        """The stories of a chunk that pass the rules, as ids.
-
-        Raises:
-            ValueError: a line of the chunk is broken; the sentence names it.
-        """
+        """Return the stories of a chunk that pass the rules, as ids. Raises ValueError if a line of
+        the chunk is broken; the message names it."""
         tally = Tally()
         stories = []
         for raw in chunk.stories():
@@ -70,12 +67,14 @@ class Encoder:
         )
 
     def ids(self, stories: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of some stories, each with its end, (tokens,) uint16, and how many each has."""
+        """Return the ids of some stories, each with its end, (tokens,) uint16, and how many each
+        has."""
         ids = self.tokenizer.encode(stories)
         return ids, np.diff(np.flatnonzero(ids == self.tokenizer.end_of_text), prepend=-1)
 
     def surely_too_long(self, story: str) -> bool:
-        """Found without encoding: where spaces are single, each starts a token of its own."""
+        """Return whether a story is too long, without encoding it: where spaces are single, each
+        starts a token of its own."""
         longest = self.settings.max_tokens
         single = self.settings.typography and self.parts_at_spaces
         return bool(longest and single and story.count(" ") >= longest)
@@ -83,32 +82,31 @@ class Encoder:
     def shortened(
         self, stories: list[str], ids: np.ndarray, lengths: np.ndarray, tally: Tally
     ) -> list[str]:
-        """The stories, those that are too long cut after the last sentence that fits; one whose
-        first sentence is too long stays as it is. `ids` (tokens,) and `lengths` (stories,) are as
-        `ids` gives them."""
+        """Return the stories, with those that are too long cut after the last sentence that fits.
+        One whose first sentence is too long stays as it is. `ids` (tokens,) and `lengths`
+        (stories,) are as the method `ids` returns them."""
         most = self.settings.max_tokens - 1
-        found, ends = list(stories), np.cumsum(lengths)
+        shorter, ends = list(stories), np.cumsum(lengths)
         for number in np.flatnonzero(lengths - 1 > most).tolist():
             first = ends[number] - lengths[number]
             story, fits = stories[number], len(self.tokenizer.decode(ids[first:][:most]))
             cut = whole_sentences(story, fits)
             if cut:
-                found[number] = cut
+                shorter[number] = cut
                 tally.changed["shortened"] += 1
                 tally.changed[CLOSED_LATER] += cut != whole_sentences(story, fits, LATIN_END)
-        return found
+        return shorter
 
     def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
-        """Which stories have a number of tokens, their end not counted, that the settings want:
+        """Return which stories have as many tokens, without their end, as the settings want:
         (stories,) bool."""
         keep = np.ones(len(stories), dtype=bool)
         longest = self.settings.max_tokens or np.inf
-        for number in np.flatnonzero(lengths <= self.settings.min_tokens).tolist():
-            keep[number] = False
-            tally.drop("too_short", stories[number])
-        for number in np.flatnonzero(lengths - 1 >= longest).tolist():
-            keep[number] = False
-            tally.drop("too_long", stories[number])
+        too_short, too_long = lengths <= self.settings.min_tokens, lengths - 1 >= longest
+        for reason, wrong in (("too_short", too_short), ("too_long", too_long)):
+            for number in np.flatnonzero(wrong).tolist():
+                keep[number] = False
+                tally.drop(reason, stories[number])
         return keep
 
 
@@ -119,18 +117,18 @@ def whole_sentences(story: str, characters: int, end: re.Pattern[str] = SENTENCE
 
 
 def hashes(stories: list[bytes]) -> np.ndarray:
-    """A hash of each story (BLAKE2b): (stories,) uint64."""
+    """Return a hash of each story (BLAKE2b): (stories,) uint64."""
     digests = b"".join(hashlib.blake2b(story, digest_size=8).digest() for story in stories)
     return np.frombuffer(digests, dtype="<u8")
 
 
 def loose_hashes(stories: list[bytes]) -> np.ndarray:
-    """A hash of the letters and digits of each story in lower case: (stories,) uint64."""
+    """Return a hash of the letters and digits of each story in lower case: (stories,) uint64."""
     return hashes([story.translate(LOWER_CASE, NOT_ALPHANUMERIC) for story in stories])
 
 
 def held_out(loose: np.ndarray, ratio: float) -> np.ndarray:
-    """Which stories are held out, by their loose hashes, so what is alike
-    but for case goes the same way: (stories,) bool."""
-    found: np.ndarray = loose < np.uint64(int(ratio * 2**64))
-    return found
+    """Return which stories are held out, (stories,) bool, by their loose hashes: stories that
+    differ in case and punctuation only go the same way."""
+    is_out: np.ndarray = loose < np.uint64(int(ratio * 2**64))
+    return is_out

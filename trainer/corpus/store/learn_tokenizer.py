@@ -33,13 +33,9 @@ MAX_BYTES = 128 * 2**20  # bytes of the source that it learns from, at most
 LEAST_COUNT = 2  # of a merge; what occurs once teaches nothing
 
 
-def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tokenizer:
-    """A tokenizer of `size` ids from the stories of a source.
-
-    Raises:
-        ValueError: the stories hold too few different pairs; the sentence says how many ids they
-            give.
-    """
+def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
+    """Learn a tokenizer of `size` ids from the stories of a source. Raises ValueError if the
+    stories hold too few different pairs; the message says how many ids they give."""
     import tokenizers
     from tokenizers import pre_tokenizers, trainers
 
@@ -49,15 +45,15 @@ def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tok
         "post_processor": BYTE_LEVEL | {"trim_offsets": False},
         "decoder": BYTE_LEVEL,
     }
-    found = tokenizers.Tokenizer.from_str(json.dumps(described))
+    learned = tokenizers.Tokenizer.from_str(json.dumps(described))
     trainer = trainers.BpeTrainer(
         vocab_size=size - 1,
         min_frequency=LEAST_COUNT,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    found.train_from_iterator(stories_to_learn_from(settings, source, progress), trainer)
-    described["model"] = json.loads(found.to_str())["model"]
+    learned.train_from_iterator(stories_to_learn_from(settings, source), trainer)
+    described["model"] = json.loads(learned.to_str())["model"]
     end = len(described["model"]["vocab"])
     if end + 1 < size:
         raise ValueError(
@@ -69,24 +65,24 @@ def learn(settings: Corpus, source: Source, size: int, *, progress: bool) -> Tok
     return Tokenizer(json_bytes(described))
 
 
-def stories_to_learn_from(settings: Corpus, source: Source, progress: bool) -> Iterator[str]:
-    """The cleaned stories of the training part, of a large source those of every so many chunks."""
+def stories_to_learn_from(settings: Corpus, source: Source) -> Iterator[str]:
+    """Yield the cleaned stories of the training part; of a large source those of every nth
+    chunk."""
     cleaner, changed, num_bytes = Cleaner(settings), Counter[str](), 0
     every = max(1, source.size // MAX_BYTES)
-    apart_ratio = 0.0 if source.validation else settings.validation_share
+    share = 0.0 if source.validation else settings.validation_share
     with tqdm(
         desc="learning the vocabulary",
         total=min(MAX_BYTES, source.size) or None,
         unit="B",
         unit_scale=True,
         leave=False,
-        disable=not progress,
     ) as bar:
         for chunk in itertools.islice(source.train(), 0, None, every):
             cleaned = (cleaner.clean(story, changed) for story in chunk.stories())
             stories = [story for story in cleaned if isinstance(story, str)]
-            apart = held_out(loose_hashes([story.encode() for story in stories]), apart_ratio)
-            yield from itertools.compress(stories, ~apart)
+            out = held_out(loose_hashes([story.encode() for story in stories]), share)
+            yield from itertools.compress(stories, ~out)
             bar.update(chunk.size)
             num_bytes += chunk.size
             if num_bytes >= MAX_BYTES:

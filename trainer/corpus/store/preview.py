@@ -29,7 +29,7 @@ FEW = 100  # stories, which teach a model from scratch nothing and an existing o
 
 @dataclass(frozen=True)
 class FilePreview:
-    """What there is to say of one file.
+    """What `corpus inspect` says of one file.
 
     Attributes:
         split: train or validation, where the files have such parts.
@@ -50,7 +50,7 @@ class FilePreview:
     dropped: Counter[str]
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """Yield the lines for a terminal."""
         yield f"{self.file}:"
         for name, value in (("split", self.split), *self.details):
             if value:
@@ -67,13 +67,13 @@ class FilePreview:
             yield ""
 
     def shown(self) -> list[str]:
-        """The first stories, shortened."""
+        """Return the first stories, shortened."""
         return [
             textwrap.shorten(" ".join(story.split()), SHOWN) for story in self.stories[:STORIES]
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return plain values for programs."""
         lengths = sorted(map(len, self.stories)) or [0]
         return {
             "file": self.file,
@@ -231,7 +231,7 @@ def packed(reading: Reading) -> Iterator[tuple[str, str]]:
 
 
 def sizes(stories: list[str]) -> str:
-    """How long they are."""
+    """Return how long some stories are."""
     if not stories:
         return "nothing to read"
     lengths = sorted(map(len, stories))
@@ -246,7 +246,7 @@ def by_rule(counts: Counter[str]) -> Iterator[tuple[Rule, int]]:
 
 
 def rows(counts: Counter[str]) -> list[dict[str, Any]]:
-    """The same for programs."""
+    """Return each rule that counted stories, as plain values for programs."""
     return [
         {"rule": rule.name, "stories": count, "meaning": rule.meaning}
         for rule, count in by_rule(counts)

@@ -9,12 +9,13 @@ shard that was damaged later is made again.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from trainer.storage.atomic import atomic_file
 
 EXAMPLES = 3  # kept of what each rule dropped
 EXAMPLE_END = 100  # characters of its start and of its end
@@ -49,7 +50,7 @@ class Tally:
             self.examples.setdefault(reason, []).append(shown)
 
     def full(self, reason: str) -> bool:
-        """Whether there are enough examples of a reason."""
+        """Return whether there are enough examples of a reason."""
         return self.dropped[reason] >= EXAMPLES
 
     def add(self, other: Tally) -> None:
@@ -59,8 +60,8 @@ class Tally:
         self.changed.update(other.changed)
         self.dropped.update(other.dropped)
         for reason, stories in other.examples.items():
-            known = self.examples.setdefault(reason, [])
-            known += stories[: EXAMPLES - len(known)]
+            examples = self.examples.setdefault(reason, [])
+            examples += stories[: EXAMPLES - len(examples)]
 
 
 @dataclass
@@ -87,13 +88,9 @@ class Shard:
 
     def save(self, file: Path) -> None:
         """Write the shard whole or not at all."""
-        beside = file.with_suffix(".tmp")
-        with beside.open("wb") as stream:
+        with atomic_file(file) as partial, partial.open("wb") as stream:
             tally = np.frombuffer(json.dumps(vars(self.tally)).encode(), dtype=np.uint8)
             np.savez(stream, tally=tally, **{name: getattr(self, name) for name in ARRAYS})
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, file)
 
     @classmethod
     def load(cls, file: Path) -> Shard:
@@ -106,7 +103,7 @@ class Shard:
 
 
 def is_whole(file: Path) -> bool:
-    """Whether a shard is there and every checksum in it is right."""
+    """Return whether a shard is there and every checksum in it is right."""
     try:
         Shard.load(file)
     except Exception:  # a damaged archive has errors of many kinds

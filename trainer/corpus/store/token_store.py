@@ -35,13 +35,13 @@ READ_AT_ONCE = 8 * 2**20  # bytes
 
 
 def fingerprint_of(recipe: dict[str, Any]) -> str:
-    """SHA-256, in hexadecimal, of everything that decides a store's content."""
+    """Return the SHA-256, in hexadecimal, of everything that decides a store's content."""
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def find_store(home: Path, fingerprint: str) -> TokenStore | None:
-    """The store with that fingerprint among those in a folder, if it is there."""
+    """Return the store with that fingerprint among those in a folder, or None."""
     for info in sorted(home.glob(f"*-{fingerprint[:12]}/store.json")):
         with contextlib.suppress(ValueError):
             store = open_store(info.parent)
@@ -51,7 +51,7 @@ def find_store(home: Path, fingerprint: str) -> TokenStore | None:
 
 
 def recipe_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """What changed between two recipes, a few words each."""
+    """Yield what changed between two recipes, a few words each."""
     for part, kind in (("versions", "made with"), ("rules", "cleaned with")):
         for key in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(key), now[part].get(key)
@@ -84,42 +84,44 @@ class TokenStore:
     @property
     def recipe(self) -> dict[str, Any]:
         """What decided its content: source, rules, versions of code and libraries, tokenizer."""
-        found: dict[str, Any] = self.info["recipe"]
-        return found
+        recipe: dict[str, Any] = self.info["recipe"]
+        return recipe
 
     def split(self, name: str) -> np.ndarray:
-        """The token ids of "train" or "validation": (tokens,) uint16, a read-only memory map."""
+        """Return the token ids of "train" or "validation": (tokens,) uint16, a read-only memory
+        map."""
         file = self.folder / name / "tokens.bin"
         if not self.num_tokens(name):  # nothing cannot be mapped
             return np.empty(0, dtype="<u2")
         return np.memmap(file, dtype="<u2", mode="r")
 
     def num_tokens(self, name: str) -> int:
-        """Token ids in a split, the ends of its stories among them."""
+        """Return the token ids in a split, the ends of its stories among them."""
         return int(self.info["splits"][name]["tokens"])
 
     def num_bytes(self, name: str) -> int:
-        """UTF-8 bytes of the stories of a split."""
+        """Return the UTF-8 bytes of the stories of a split."""
         return int(self.info["splits"][name]["bytes"])
 
     def bytes_per_token(self, name: str) -> float:
-        """UTF-8 bytes of the stories of a split for each of its tokens; 0 if it has none."""
+        """Return the UTF-8 bytes per token of a split; 0 if it is empty."""
         return self.num_bytes(name) / max(1, self.num_tokens(name))
 
     def num_stories(self, name: str) -> int:
-        """Stories in a split."""
+        """Return the stories in a split."""
         return int(self.info["splits"][name]["stories"])
 
     def num_blocks(self, name: str, context: int) -> int:
-        """Whole blocks in a split: see `gather`."""
+        """Return the whole blocks in a split: see `gather`."""
         return max(0, (self.num_tokens(name) - 1) // context)
 
     def id_counts(self, name: str) -> np.ndarray:
-        """How often each id occurs in a split: (ids,) int64."""
+        """Return how often each id occurs in a split: (ids,) int64."""
         return np.fromfile(self.folder / name / "id_counts.bin", dtype="<i8")
 
     def summary(self, name: str) -> dict[str, Any]:
-        """Name, fingerprint, tokenizer, stories, tokens and bytes of a split, for training.json."""
+        """Return name, fingerprint, tokenizer, stories, tokens and bytes of a split, for
+        training.json."""
         return {
             "name": self.info["name"],
             "fingerprint": self.fingerprint,
@@ -130,7 +132,7 @@ class TokenStore:
         }
 
     def stories(self, name: str, limit: int = 0) -> Iterator[str]:
-        """The first `limit` stories of a split as text; 0 means all."""
+        """Yield the first `limit` stories of a split as text; 0 means all."""
         ids, start, count, last = self.split(name), 0, 0, self.tokenizer.end_of_text
         for first in range(0, len(ids), READ_AT_ONCE):
             ends = first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)
@@ -141,14 +143,8 @@ class TokenStore:
                     return
 
     def verify(self) -> int:
-        """Reread every shard and compare its checksum.
-
-        Returns:
-            Bytes that were read.
-
-        Raises:
-            ValueError: a shard or a count is not what was written; the sentence names it.
-        """
+        """Reread every shard, compare its checksum, and return how many bytes were read. Raises
+        ValueError if a shard or a count is not what was written; the message names it."""
         read = 0
         for name in SPLITS:
             for file, table in self.info["splits"][name]["files"].items():
@@ -165,11 +161,8 @@ class TokenStore:
 
 
 def open_store(folder: Path | str) -> TokenStore:
-    """Open a finished store.
-
-    Raises:
-        ValueError: the folder does not hold one, or it is damaged, or of another format.
-    """
+    """Open a finished store. Raises ValueError if the folder does not hold one, or it is damaged,
+    or of another format."""
     folder = Path(folder)
     file = folder / "store.json"
     try:
@@ -191,45 +184,42 @@ def open_store(folder: Path | str) -> TokenStore:
     for name in SPLITS:
         for part, table in info["splits"][name]["files"].items():
             path, wanted = folder / name / part, sum(shard["bytes"] for shard in table)
-            found = path.stat().st_size if path.is_file() else -1
-            if found != wanted:
+            size = path.stat().st_size if path.is_file() else -1
+            if size != wanted:
                 raise ValueError(
                     f"{path} is missing: {again}"
-                    if found < 0
-                    else f"{path} has {found:,} bytes where {wanted:,} were written: {again}"
+                    if size < 0
+                    else f"{path} has {size:,} bytes where {wanted:,} were written: {again}"
                 )
     return TokenStore(folder, info, tokenizer_of(folder, info["recipe"]["tokenizer"]))
 
 
 def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
-    """The tokenizer of a store, which its recipe names by a checksum.
-
-    Raises:
-        ValueError: it is not there.
-    """
+    """Return the tokenizer of a store, which its recipe names by a checksum. Raises ValueError if
+    it is not there."""
     file = folder / FILE
-    found = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
-    if found.digest != digest:
+    tokenizer = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
+    if tokenizer.digest != digest:
         raise ValueError(
             f"the token ids in {folder} are of another tokenizer than "
             f"{file if file.is_file() else 'GPT-2, and it has no ' + FILE}: delete {folder} and "
             "build it again"
         )
-    return found
+    return tokenizer
 
 
 def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
-    """The ids of the blocks that begin at some tokens: (len(starts), context + 1) int32.
+    """Return the ids of the blocks that begin at some tokens: (len(starts), context + 1) int32.
 
     A block is `context` inputs and, one to the right, their targets. The last target is the next
     block's first input, so every id of the split but the first is predicted exactly once an epoch;
     cutting blocks of context + 1 ids side by side would never predict the first id of each. A block
     that reaches the end of the split continues at its start.
     """
-    found = np.empty((len(starts), context + 1), dtype=np.int32)
+    blocks = np.empty((len(starts), context + 1), dtype=np.int32)
     for row, start in enumerate(starts):
         block = tokens[start : start + context + 1]
-        found[row, : len(block)] = block
+        blocks[row, : len(block)] = block
         if len(block) <= context:
-            found[row, len(block) :] = tokens[: context + 1 - len(block)]
-    return found
+            blocks[row, len(block) :] = tokens[: context + 1 - len(block)]
+    return blocks

@@ -60,11 +60,7 @@ PROBE = (
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A tokenizer.
-
-    Attributes:
-        content: of its tokenizer.json.
-    """
+    """A tokenizer, by the `content` of its tokenizer.json."""
 
     content: bytes
 
@@ -76,8 +72,8 @@ class Tokenizer:
     @functools.cached_property
     def described(self) -> dict[str, Any]:
         """What tokenizer.json says."""
-        found: dict[str, Any] = json.loads(self.content)
-        return found
+        described: dict[str, Any] = json.loads(self.content)
+        return described
 
     @functools.cached_property
     def end_of_text(self) -> int:
@@ -109,21 +105,21 @@ class Tokenizer:
             for token in self.described["added_tokens"]
         }
         byte_of = {char: byte for byte, char in byte_characters().items()}
-        found = [b""] * (max(*vocabulary.values(), *added) + 1)
+        table = [b""] * (max(*vocabulary.values(), *added) + 1)
         for token, number in vocabulary.items():
             if number not in added:
-                found[number] = bytes(byte_of[char] for char in token)
+                table[number] = bytes(byte_of[char] for char in token)
         for number, text in added.items():
-            found[number] = text
-        return tuple(found)
+            table[number] = text
+        return tuple(table)
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text of some ids of one story, (n,)."""
-        known = self.token_bytes
-        return b"".join(known[number] for number in ids.tolist()).decode(errors="replace")
+        """Return the text of some ids of one story, (n,)."""
+        token_bytes = self.token_bytes
+        return b"".join(token_bytes[number] for number in ids.tolist()).decode(errors="replace")
 
     def encode(self, stories: list[str]) -> np.ndarray:
-        """The ids of some stories, each with its end: (tokens,) uint16."""
+        """Return the ids of some stories, each with its end: (tokens,) uint16."""
         if self.is_gpt2:
             joined = "".join(story + END_OF_TEXT_MARK for story in stories)
             return self.tiktoken.encode_to_numpy(joined, allowed_special="all").astype("<u2")
@@ -149,12 +145,12 @@ class Tokenizer:
         """As the library `tokenizers` has it; a mark inside a story is plain text to it."""
         import tokenizers
 
-        found = tokenizers.Tokenizer.from_buffer(self.content)
-        found.encode_special_tokens = True
-        return found
+        backend = tokenizers.Tokenizer.from_buffer(self.content)
+        backend.encode_special_tokens = True
+        return backend
 
     def stock(self) -> PreTrainedTokenizerBase:
-        """As transformers has it."""
+        """Return it as a tokenizer of transformers."""
         import tokenizers
         from transformers import PreTrainedTokenizerFast
 
@@ -166,18 +162,16 @@ class Tokenizer:
 
 @functools.cache
 def gpt2() -> Tokenizer:
-    """The tokenizer that ships with the project."""
+    """Return the tokenizer that ships with the project."""
     return Tokenizer((GPT2 / FILE).read_bytes())
 
 
 def read_tokenizer(path: str) -> Tokenizer:
-    """The tokenizer of a tokenizer.json, or of a folder with one.
+    """Return the tokenizer of a tokenizer.json, or of a folder with one.
 
     What belongs to its use and not to the text is taken out: truncation, padding, templates,
-    dropout.
-
-    Raises:
-        ValueError: there is no such file, or no byte-level BPE that gives every text back.
+    dropout. Raises ValueError if there is no such file, or no byte-level BPE that gives every text
+    back.
     """
     file = Path(path).expanduser()
     file = file / FILE if file.is_dir() else file
@@ -199,10 +193,10 @@ def read_tokenizer(path: str) -> Tokenizer:
     described |= {"truncation": None, "padding": None}
     described["post_processor"] = BYTE_LEVEL | {"trim_offsets": False}
     model["dropout"] = None
-    found = Tokenizer(json_bytes(described))
+    tokenizer = Tokenizer(json_bytes(described))
     try:
-        size = found.size
-        decoded = found.decode(found.encode([PROBE])) if size <= MOST_IDS else PROBE
+        size = tokenizer.size
+        decoded = tokenizer.decode(tokenizer.encode([PROBE])) if size <= MOST_IDS else PROBE
     except Exception as error:  # the library's own are plain `Exception`s
         raise ValueError(f"{name} cannot be used ({error}): {way}") from None
     if size > MOST_IDS:
@@ -211,11 +205,11 @@ def read_tokenizer(path: str) -> Tokenizer:
         )
     if decoded != PROBE:
         raise ValueError(f"{name} does not give a text back as it was: {way}")
-    return gpt2() if found.described == gpt2().described else found
+    return gpt2() if tokenizer.described == gpt2().described else tokenizer
 
 
 def end_of_text_token(number: int) -> dict[str, Any]:
-    """The added token that ends a story, as tokenizer.json has it."""
+    """Return the added token that ends a story, as tokenizer.json has it."""
     return {
         "id": number,
         "content": END_OF_TEXT_MARK,
@@ -228,13 +222,13 @@ def end_of_text_token(number: int) -> dict[str, Any]:
 
 
 def json_bytes(content: dict[str, Any]) -> bytes:
-    """A tokenizer.json, in one line."""
+    """Return the content of a tokenizer.json, in one line."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def pre_tokenizer_name(described: dict[str, Any]) -> str | None:
-    """What llama.cpp calls the way in which a tokenizer.json splits a text into words; None where
-    that is neither GPT-2's, nor SmolLM's, nor our own."""
+    """Return what llama.cpp calls the way in which a tokenizer.json splits a text into words; None
+    if it is neither that of GPT-2, nor of SmolLM, nor our own."""
     stated = described["pre_tokenizer"]
     if stated == OWN_PRE_TOKENIZER:
         return "qwen35"
@@ -247,13 +241,13 @@ def pre_tokenizer_name(described: dict[str, Any]) -> str | None:
 
 
 def is_byte_level(step: dict[str, Any] | None) -> bool:
-    """Whether a pre-tokenizer is GPT-2's."""
+    """Return whether a pre-tokenizer is GPT-2's."""
     return step is not None and step["type"] == "ByteLevel" and bool(step.get("use_regex", True))
 
 
 def byte_characters() -> dict[int, str]:
-    """The printable character that stands for each byte in tokenizer.json: printable bytes of
-    Latin-1 for themselves, the others for the characters from U+0100 on."""
+    """Return the printable character that stands for each byte in tokenizer.json: printable bytes
+    of Latin-1 for themselves, for the others the characters from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = (byte for byte in range(256) if byte not in printable)
     return {byte: chr(byte) for byte in printable} | {

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-COLUMNS = 96  # letters in a line
-ADVANCE, LINE = 8.4, 24  # pixels of a letter and of a line, of 14-pixel monospace
+COLUMNS = 96  # characters in a line
+ADVANCE, LINE = 8.4, 24  # pixels of a character and of a line, of 14-pixel monospace
 MARGIN = 16
 GROUND = "#fdf9f3"
 INK = "#1d2733"
@@ -24,11 +24,11 @@ def draw_stories(file: Path, stories: Sequence[tuple[str, list[Token]]]) -> None
         y += LINE
         for line in broken(tokens):
             column = 0
-            for letters, nats in line:
+            for characters, nats in line:
                 x = MARGIN + column * ADVANCE
-                parts.append(ground(x, y, len(letters), nats))
-                parts.append(text(x, y, letters))
-                column += len(letters)
+                parts.append(ground(x, y, len(characters), nats))
+                parts.append(text(x, y, characters))
+                column += len(characters)
             y += LINE
         y += LINE
     width, height = round(2 * MARGIN + COLUMNS * ADVANCE), y
@@ -41,12 +41,11 @@ def draw_stories(file: Path, stories: Sequence[tuple[str, list[Token]]]) -> None
 
 
 def broken(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The tokens in lines: a new one where the story has one, and where the next word would not
-    fit."""
+    """Return the tokens in lines, broken where the story is and before words that would not fit."""
     lines: list[list[Token]] = [[]]
     column = 0
-    for letters, nats in tokens:
-        for number, part in enumerate(letters.split("\n")):
+    for characters, nats in tokens:
+        for number, part in enumerate(characters.split("\n")):
             if number:
                 lines.append([])
                 column = 0
@@ -64,18 +63,18 @@ def broken(tokens: Sequence[Token]) -> list[list[Token]]:
     return lines
 
 
-def ground(x: float, y: float, letters: int, nats: float) -> str:
-    """The colour behind some letters."""
+def ground(x: float, y: float, characters: int, nats: float) -> str:
+    """Return the coloured rectangle behind some characters."""
     return (
-        f'<rect x="{x:.1f}" y="{y - 16}" width="{letters * ADVANCE:.1f}" height="21"'
+        f'<rect x="{x:.1f}" y="{y - 16}" width="{characters * ADVANCE:.1f}" height="21"'
         f' fill="{SURPRISE}" fill-opacity="{0.75 * min(1.0, nats / MOST):.2f}"/>'
     )
 
 
-def text(x: float, y: float, letters: str, weight: str = "normal") -> str:
-    """Some letters; their width is given, so that every monospace face fits the colours."""
+def text(x: float, y: float, characters: str, weight: str = "normal") -> str:
+    """Return some characters at a fixed width, so that every monospace font fits the colours."""
     return (
-        f'<text x="{x:.1f}" y="{y}" textLength="{len(letters) * ADVANCE:.1f}"'
+        f'<text x="{x:.1f}" y="{y}" textLength="{len(characters) * ADVANCE:.1f}"'
         f' lengthAdjust="spacingAndGlyphs" font-weight="{weight}" xml:space="preserve">'
-        f"{escape(letters)}</text>"
+        f"{escape(characters)}</text>"
     )

@@ -45,23 +45,19 @@ class Row:
 
 
 def compare(models: Iterable[tuple[str, Likelihood]]) -> Iterator[Row]:
-    """A row a model, each as soon as it is scored; `models` are names and scores of the same
-    stories.
-
-    Raises:
-        ValueError: the stories are not the same.
-    """
+    """Yield a row per model, each as soon as it is scored; `models` are names and scores of the
+    same stories. Raises ValueError if the stories are not the same."""
     first: Likelihood | None = None
-    for name, found in models:
+    for name, scores in models:
         if first is None:
-            first = found
-            yield Row(name, found.evaluation(), None)
+            first = scores
+            yield Row(name, scores.evaluation(), None)
         else:
-            yield Row(name, found.evaluation(), difference(first, found))
+            yield Row(name, scores.evaluation(), difference(first, scores))
 
 
 def difference(first: Likelihood, other: Likelihood) -> Difference:
-    """How `other` differs from `first` on the same stories."""
+    """Return how `other` differs from `first` on the same stories."""
     if not np.array_equal(first.bytes, other.bytes):
         raise ValueError("two models can only be compared by the same stories")
     bits = np.stack([other.nats_of_story - first.nats_of_story]) / math.log(2)
@@ -75,19 +71,19 @@ def difference(first: Likelihood, other: Likelihood) -> Difference:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows for people."""
+    """Return the rows as a table for a terminal."""
     lines: list[TableRow] = [
         ("model", "nats per token", "perplexity", "bits per byte", "less the first", "better on")
     ]
     for row in rows:
-        found, less = row.evaluation, row.difference
-        low, high = found.bits_interval
+        evaluation, less = row.evaluation, row.difference
+        low, high = evaluation.bits_interval
         lines.append(
             (
                 row.model,
-                f"{found.nats_per_token:.4f}",
-                f"{found.perplexity:.3f}",
-                f"{found.bits_per_byte:.4f} ({low:.4f} to {high:.4f})",
+                f"{evaluation.nats_per_token:.4f}",
+                f"{evaluation.perplexity:.3f}",
+                f"{evaluation.bits_per_byte:.4f} ({low:.4f} to {high:.4f})",
                 f"{less.bits_per_byte:+.4f} ({less.interval[0]:+.4f} to {less.interval[1]:+.4f})"
                 if less
                 else "-",

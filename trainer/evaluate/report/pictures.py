@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from trainer.evaluate.bootstrap import middle, resampled_sums
 from trainer.evaluate.likelihood import Likelihood
-from trainer.output.picture import new_figure
+from trainer.output.picture import drawn
 
 NEARLY_BLACK = "#1d2733"
 BLUE = "#2f6690"
@@ -18,19 +17,9 @@ RUST = "#b5482a"
 NUM_BINS = 10  # of the calibration curve
 
 
-def draw(file: Path, paint: Callable[[Any], None], **labels: Any) -> None:
-    """A picture with one pair of axes."""
-    figure, axes = new_figure(8, 4.5)
-    paint(axes)
-    axes.set(**labels)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, dpi=110)
-
-
 def by_position(scores: Likelihood) -> list[tuple[int, int, float, float, float]]:
-    """Loss by position in the story, in bins that double: rows of first and last position (from 1),
-    mean nats per token and its 95 % interval over stories."""
+    """Return the loss by position in the story, in bins that double: rows of first and last
+    position (from 1), mean nats per token and its 95 % interval over stories."""
     longest = int(scores.tokens_of_story.max())
     first, rows = 1, []
     position = np.arange(len(scores.nats)) - np.repeat(scores.starts[:-1], scores.tokens_of_story)
@@ -49,21 +38,22 @@ def by_position(scores: Likelihood) -> list[tuple[int, int, float, float, float]
 
 
 def draw_positions(file: Path, rows: list[tuple[int, int, float, float, float]]) -> None:
-    """The loss by position, with its interval."""
+    """Draw the loss by position, with its interval."""
     middles = [(first * last) ** 0.5 for first, last, *_ in rows]
     nats, low, high = zip(*(row[2:] for row in rows), strict=True)
-
-    def paint(axes: Any) -> None:
+    labels: dict[str, Any] = {
+        "xlabel": "token of the story",
+        "ylabel": "nats per token",
+        "ylim": (0, None),
+    }
+    with drawn(file, xscale="log", **labels) as axes:
         axes.fill_between(middles, low, high, color=BLUE, alpha=0.2, linewidth=0)
         axes.plot(middles, nats, color=BLUE, marker="o", markersize=4)
 
-    labels = {"xlabel": "token of the story", "ylabel": "nats per token", "ylim": (0, None)}
-    draw(file, paint, xscale="log", **labels)
-
 
 def by_frequency(scores: Likelihood) -> list[tuple[int, int, int, float, float]]:
-    """Loss by how often a token occurs in the stories, in bins of ten times: rows of the lowest and
-    highest count, how many tokens were predicted, their mean nats, their part of all nats."""
+    """Return the loss by how often a token occurs in the stories, in bins of ten times: rows of the
+    lowest and highest count, predicted tokens, their mean nats and their part of all nats."""
     counts = np.bincount(scores.ids)[scores.ids]
     rows, low = [], 1
     while low <= counts.max():
@@ -79,20 +69,16 @@ def by_frequency(scores: Likelihood) -> list[tuple[int, int, int, float, float]]
 
 
 def draw_frequencies(file: Path, rows: list[tuple[int, int, int, float, float]]) -> None:
-    """The loss by frequency, and which part of the loss each bin is."""
-
-    def paint(axes: Any) -> None:
-        names = [f"{low:,} to {high:,}" for low, high, *_ in rows]
+    """Draw the loss by frequency, and which part of the loss each bin is."""
+    names = [f"{low:,} to {high:,}" for low, high, *_ in rows]
+    parts = [f"{row[4]:.0%} of the loss" for row in rows]
+    with drawn(file, xlabel="times that the token occurs", ylabel="nats per token") as axes:
         bars = axes.bar(names, [row[3] for row in rows], color=BLUE)
-        axes.bar_label(
-            bars, [f"{row[4]:.0%} of the loss" for row in rows], color=NEARLY_BLACK, padding=3
-        )
-
-    draw(file, paint, xlabel="times that the token occurs", ylabel="nats per token")
+        axes.bar_label(bars, parts, color=NEARLY_BLACK, padding=3)
 
 
 def calibration(scores: Likelihood) -> tuple[list[tuple[float, float, int]], float]:
-    """How often the likeliest token is right, by the probability that the model gives it.
+    """Return how often the likeliest token is right, by the probability that the model gives it.
 
     Returns:
         Rows of mean probability, part that was right and number of tokens, a bin of equal width
@@ -111,17 +97,13 @@ def calibration(scores: Likelihood) -> tuple[list[tuple[float, float, int]], flo
 
 
 def draw_calibration(file: Path, rows: list[tuple[float, float, int]]) -> None:
-    """The calibration curve, its points as large as they have tokens, beside the diagonal."""
+    """Draw the calibration curve, its points as large as they have tokens, beside the diagonal."""
     means, right, counts = (np.array(column) for column in zip(*rows, strict=True))
-
-    def paint(axes: Any) -> None:
+    labels = {
+        "xlabel": "probability of the likeliest token",
+        "ylabel": "part of the times that it is right",
+    }
+    with drawn(file, legend=True, xlim=(0, 1), ylim=(0, 1), **labels) as axes:
         axes.plot([0, 1], [0, 1], color=NEARLY_BLACK, linewidth=1, linestyle=":", label="perfect")
         axes.plot(means, right, color=RUST, linewidth=1)
         axes.scatter(means, right, s=20 + 200 * counts / counts.max(), color=RUST, label="model")
-        axes.legend(frameon=False)
-
-    draw(
-        file, paint,
-        xlabel="probability of the likeliest token", ylabel="part of the times that it is right",
-        xlim=(0, 1), ylim=(0, 1),
-    )  # fmt: skip

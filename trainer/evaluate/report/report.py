@@ -15,9 +15,8 @@ from trainer.evaluate.prose import Prose
 from trainer.evaluate.report import pictures
 from trainer.evaluate.report.coloured_story import Token, draw_stories
 from trainer.evaluate.report.tables import figures, markdown_table, prose_table
-from trainer.metrics.curve import plot
-from trainer.metrics.log import read
-from trainer.output.best_effort import best_effort
+from trainer.metrics.log import plot, read
+from trainer.output.console import best_effort
 from trainer.storage import run_folder
 from trainer.storage.atomic import atomic_directory
 
@@ -27,11 +26,7 @@ LONG_ENOUGH = 32  # tokens: in a shorter one a single name decides
 
 
 def check_report_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than a report.
-
-    Raises:
-        ValueError: it does.
-    """
+    """Refuse a folder that holds something else than a report (ValueError)."""
     is_report = (folder / REPORT).is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_report and not is_empty:
@@ -104,31 +99,28 @@ def write_report(
 
 
 def joined(parts: list[str], folder: Path) -> str:
-    """The parts of a report as its text, without those whose pictures are not in its folder."""
-    return "\n\n".join(part for part in parts if not lacks_picture(part, folder)) + "\n"
-
-
-def lacks_picture(part: str, folder: Path) -> bool:
-    """Whether a part of a report is a picture that is not in its folder."""
-    picture = re.fullmatch(r"!\[.*\]\((.+)\)", part)
-    return picture is not None and not (folder / picture[1]).is_file()
+    """Return the text of a report, without the pictures that are not in its folder."""
+    pictures = [re.fullmatch(r"!\[.*\]\((.+)\)", part) for part in parts]
+    pairs = zip(parts, pictures, strict=True)
+    kept = [part for part, picture in pairs if not picture or (folder / picture[1]).is_file()]
+    return "\n\n".join(kept) + "\n"
 
 
 def position_row(row: tuple[int, int, float, float, float]) -> tuple[str, str, str]:
-    """A line of the table by position."""
+    """Return a row of the table by position."""
     first, last, nats, low, high = row
     name = f"{first:,}" if first == last else f"{first:,} to {last:,}"
     return name, f"{nats:.3f}", f"{low:.3f} to {high:.3f}"
 
 
 def frequency_row(row: tuple[int, int, int, float, float]) -> tuple[str, str, str, str]:
-    """A line of the table by frequency."""
+    """Return a row of the table by frequency."""
     low, high, count, nats, part = row
     return f"{low:,} to {high:,}", f"{count:,}", f"{nats:.3f}", f"{part:.1%}"
 
 
 def ranked(scores: Likelihood) -> np.ndarray:
-    """Numbers of the stories that are long enough (all, if none is), the easiest first."""
+    """Return the numbers of the stories that are long enough (or of all), the easiest first."""
     tokens = scores.tokens_of_story
     order = np.argsort(scores.nats_of_story / tokens, kind="stable")
     long = order[tokens[order] >= LONG_ENOUGH]
@@ -138,7 +130,7 @@ def ranked(scores: Likelihood) -> np.ndarray:
 def story(
     scores: Likelihood, number: int, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[str, list[Token]]:
-    """A story's heading and its tokens with their nats."""
+    """Return a story's heading and its tokens with their nats."""
     inside = slice(int(scores.starts[number]), int(scores.starts[number + 1]))
     ids, nats = scores.ids[inside].tolist(), scores.nats[inside].tolist()
     mean = scores.nats_of_story[number] / len(ids)
@@ -147,22 +139,21 @@ def story(
 
 
 def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBase) -> list[Token]:
-    """Tokens as texts; those that share a letter (the bytes of one) are one, with the sum of their
-    nats."""
+    """Return tokens as texts; tokens that share a character are one, with the sum of their nats."""
     decode: Any = tokenizer.decode
-    found: list[Token] = []
+    texts: list[Token] = []
     first, total = 0, 0.0
     for number, surprise in enumerate(nats, start=1):
         total += surprise
-        letters = decode(ids[first:number], clean_up_tokenization_spaces=False)
-        if "\ufffd" not in letters or number == len(ids):
-            found.append((letters, total))
+        text = decode(ids[first:number], clean_up_tokenization_spaces=False)
+        if "\ufffd" not in text or number == len(ids):
+            texts.append((text, total))
             first, total = number, 0.0
-    return found
+    return texts
 
 
 def take_curve(model: Path, picture: Path) -> None:
-    """The curve of the run, drawn from its metrics or as its export has it, if it has one."""
+    """Draw the run's curve from its metrics, or copy that of the export, if there is one."""
     if run_folder.is_run(model) and any("loss" in line for line in read(model)):
         plot(model, picture)
     elif (model / CURVE).is_file():

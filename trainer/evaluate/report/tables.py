@@ -12,7 +12,8 @@ Row = Sequence[str]
 
 
 def figures(evaluation: Evaluation, in_training: int | None = None) -> list[tuple[str, str]]:
-    """Names and values of an evaluation; `in_training` counts its stories that were trained on."""
+    """Return names and values of an evaluation; `in_training` counts its stories that were trained
+    on."""
     rows = [
         ("nats per token", spread(evaluation.nats_per_token, evaluation.nats_interval, 4)),
         ("perplexity", spread(evaluation.perplexity, evaluation.perplexity_interval, 3)),
@@ -31,39 +32,43 @@ def figures(evaluation: Evaluation, in_training: int | None = None) -> list[tupl
 
 
 def spread(value: float, interval: tuple[float, float], digits: int) -> str:
-    """A value with its interval."""
+    """Return a value with its interval."""
     low, high = interval
     return f"{value:.{digits}f} (95 %: {low:.{digits}f} to {high:.{digits}f})"
 
 
 def prose_table(prose: Sequence[Prose]) -> list[Row]:
-    """How a model writes, a column each way of drawing and one for the true second halves."""
-    written = [found.written for found in prose]
+    """Return how a model writes, with a column per way of sampling and one for the true second
+    halves."""
+    written = [way.written for way in prose]
     columns: list[Measures] = [*written, prose[0].true]
+    bleu = "sacrebleu is not installed" if prose[0].bleu is None else "{:.2f}"
     rows: list[Row] = [
         (
             f"second halves of {prose[0].stories:,} stories",
-            *(found.sampling for found in prose),
+            *(way.sampling for way in prose),
             "true",
         ),
-        ("BLEU", *(bleu(found.bleu) for found in prose), ""),
-        ("ended by itself", *(f"{found.ended:.1%}" for found in prose), ""),
-        ("mean length in tokens", *(f"{found.tokens:.0f}" for found in columns)),
+        ("BLEU", *(bleu.format(way.bleu) for way in prose), ""),
+        ("ended by itself", *(f"{way.ended:.1%}" for way in prose), ""),
+        ("mean length in tokens", *(f"{column.tokens:.0f}" for column in columns)),
     ]
     for number, length in enumerate(("word", "two words", "three words")):
         name = "different words" if number == 0 else f"different runs of {length}"
-        rows.append((name, *(f"{found.distinct[number]:.1%}" for found in columns)))
-    rows.append(("4-word runs repeated", *(f"{found.repeated:.2%}" for found in columns)))
+        rows.append((name, *(f"{column.distinct[number]:.1%}" for column in columns)))
+    rows.append(("4-word runs repeated", *(f"{column.repeated:.2%}" for column in columns)))
     if prose[0].true.copied is not None:
         rows.append(
-            ("words that the training stories have", *(f"{found.known:.2%}" for found in columns))
+            ("words that the training stories have", *(f"{column.known:.2%}" for column in columns))
         )
-        rows.append(("8-word runs copied from them", *(f"{found.copied:.2%}" for found in columns)))
+        rows.append(
+            ("8-word runs copied from them", *(f"{column.copied:.2%}" for column in columns))
+        )
     return rows
 
 
 def characters_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """What `measure_characters` returned, a column for each of its rows."""
+    """Return what `measure_characters` returned, a column for each of its rows."""
     names = {
         "pronoun": 'first "He" or "She" fits the person',
         "subject": "first name that acts is the person's",
@@ -77,17 +82,12 @@ def characters_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def share(right: int, counted: int) -> str:
-    """A share in percent with its count; nothing of nothing."""
+    """Return a share in percent with its count; "-" without one."""
     return f"{right / counted:.1%} of {counted:,}" if counted else "-"
 
 
-def bleu(score: float | None) -> str:
-    """A BLEU score, if there is one."""
-    return "sacrebleu is not installed" if score is None else f"{score:.2f}"
-
-
 def plain_table(rows: Sequence[Row]) -> str:
-    """Rows as columns of text for a terminal."""
+    """Return rows as a table for a terminal."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -96,7 +96,7 @@ def plain_table(rows: Sequence[Row]) -> str:
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
-    """Rows as a table of Markdown; the first is its head."""
+    """Return rows as a table of Markdown; the first is its head."""
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -6,6 +6,7 @@ import { COLUMNS } from "../../sampling/core.js";
 import { Characters } from "./characters.js";
 import { nextTokens } from "./next_tokens.js";
 import { neitherLongerNor, notSpelling, seamOf } from "./seam.js";
+import { PATIENCE, WordsToUse } from "./words.js";
 
 const TEXT_MAX = 20_000,
   IDS_MAX = 50_000,
@@ -154,6 +155,7 @@ export class Storyteller {
       begins: new TextEncoder().encode(begins),
       word,
       mustGoOn,
+      beginsAt: ids.length,
       letters,
       ended: false,
     };
@@ -323,6 +325,7 @@ export class Storyteller {
     if (!one.isWordKept) return;
     one.begins = one.begins.slice(one.begins.length);
     one.ids.push(...word);
+    one.beginsAt += word.length;
     if (one.position) one.position += word.length; // a beginning is no part of what is drawn
   }
 
@@ -340,12 +343,16 @@ export class Storyteller {
   // The question about a story's next token.
   question(one) {
     if (one.scored < one.ids.length) return this.typedQuestion(one, one.scored);
-    const { settings } = one;
+    const { settings } = one,
+      words = this.words(one);
     return {
       settings,
       known: -1,
       draw: this.model.core.uniform(settings.seed, one.position),
-      banned: this.banned(one),
+      banned: this.banned(one, words),
+      begins: words?.begins(),
+      continues: words?.continues(),
+      written: one.ids.length - one.beginsAt,
       seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first),
       alternatives: one.isFull ? BEST : 0,
     };
@@ -382,10 +389,19 @@ export class Storyteller {
     };
   }
 
-  // Ids that must not come now (engine/sampler.py).
-  banned(one) {
+  // The words that a story waits for; null where it waits for nothing.
+  words(one) {
+    const { words_to_use: wished = [] } = one.settings;
+    if (!wished.length) return null;
+    one.words ??= new WordsToUse(wished, (word) => this.bothSpellings(word), this.tokenizer.letterByLetter());
+    one.words.follow(one.ids.slice(1));
+    return one.words.missing.length && one.ids.length - one.beginsAt < PATIENCE ? one.words : null;
+  }
+
+  // Ids that must not come now (engine/sampler.py). `words`: those that the story waits for.
+  banned(one, words) {
     const found = [...this.suppressed, ...(one.position ? [] : this.suppressedAtFirst)];
-    if (one.mustGoOn) found.push(...[...this.ends].filter((id) => id < this.vocabulary));
+    if (one.mustGoOn || words) found.push(...[...this.ends].filter((id) => id < this.vocabulary));
     for (const word of one.settings.banned_words ?? []) {
       for (const ids of this.spellings(word)) {
         const before = ids.slice(0, -1);
@@ -398,15 +414,19 @@ export class Storyteller {
   }
 
   spellings(word) {
+    const { spaced, bare } = this.bothSpellings(word);
+    return [...bare, ...spaced];
+  }
+
+  // The ids of a word in three cases, with a space before it and without.
+  bothSpellings(word) {
     if (!this.spelt.has(word)) {
-      const lower = word.toLowerCase();
       const [letter = "", ...rest] = word;
-      const cases = new Set([word, lower, letter.toUpperCase() + rest.join("").toLowerCase()]);
-      const found = [...cases].flatMap((one) => ["", " "].map((space) => this.tokenizer.encode(space + one)));
-      this.spelt.set(
-        word,
-        found.filter((ids) => ids.length),
+      const cases = [...new Set([word, word.toLowerCase(), letter.toUpperCase() + rest.join("").toLowerCase()])];
+      const [spaced, bare] = [" ", ""].map((space) =>
+        cases.map((one) => this.tokenizer.encode(space + one)).filter((ids) => ids.length),
       );
+      this.spelt.set(word, { spaced, bare });
     }
     return this.spelt.get(word);
   }

@@ -1,0 +1,305 @@
+// Inside: what the model computed before it chose one token. The story is coloured by where a layer's head looked, or
+// by how much each earlier token mattered; a table says what each layer would have said. A picture of the
+// computation, not an explanation of the choice.
+
+import { label } from "../sampling/bars.js";
+import { percent } from "../sampling/odds.js";
+import { ATTENTION, CHANGES, EVERY, level, Looked, times } from "./looked.js";
+
+const AT_REST = 150; // ms without another choice after which the server is asked
+const MATTERED = 6; // tokens in the list of those that mattered
+const LEAST = 3; // tokens of a layer, however unlikely they are
+
+const PARTS = `
+  <p class="hint" data-text="inside_note"></p>
+  <p class="hint" data-part="inside-state" role="status"></p>
+  <div class="choices-of-look">
+    <div class="field"><label for="ink-inside-colour" data-text="inside_colour"></label>
+      <select id="ink-inside-colour"><option value="attention" data-text="inside_attention"></option>
+        <option value="removal" data-text="inside_removal"></option></select></div>
+    <div class="field"><label for="ink-inside-layer" data-text="inside_layer"></label>
+      <select id="ink-inside-layer"></select></div>
+    <div class="field"><label for="ink-inside-head" data-text="inside_head"></label>
+      <select id="ink-inside-head"></select></div>
+  </div>
+  <p class="scale" data-part="inside-scale" aria-hidden="true"></p>
+  <p class="looked-at"><span class="before-story" data-part="inside-start"></span>
+    <span data-part="inside-text" role="listbox" tabindex="0" data-label="inside_choose"></span></p>
+  <p class="hint" data-text="inside_keys"></p>
+  <div class="tables">
+    <section><h3 data-text="inside_mattered"></h3>
+      <p class="hint" data-text="inside_mattered_hint"></p>
+      <ol data-part="inside-mattered"></ol>
+      <p class="hint" data-part="inside-progress"></p></section>
+    <section><h3 data-text="inside_lens"></h3>
+      <p class="hint" data-text="inside_lens_hint"></p>
+      <table><thead><tr><th scope="col" data-text="inside_layer"></th>
+        <th scope="col" data-text="inside_likeliest"></th>
+        <th scope="col" data-part="inside-own"></th></tr></thead><tbody data-part="inside-lens"></tbody></table></section>
+  </div>`;
+
+export class View {
+  /** @param {import("../views.js").Given} given */
+  constructor(given) {
+    this.given = given;
+    this.position = null; // of the chosen token
+    this.layer = this.head = EVERY;
+    this.colour = "attention";
+    this.looked = new Looked();
+    this.asked = null; // what the server was asked for last
+  }
+
+  show(element) {
+    this.element = element;
+    element.innerHTML = PARTS; // constant: no word of a story is in it
+    this.text = this.part("text");
+    this.text.addEventListener("click", ({ target }) => {
+      this.choose(Number(/** @type {HTMLElement} */ (target).dataset.position ?? NaN));
+    });
+    this.text.addEventListener("keydown", (event) => this.key(event));
+    for (const name of ["colour", "layer", "head"]) {
+      const field = this.field(name);
+      field.addEventListener("change", () => {
+        this[name] = name === "colour" ? field.value : Number(field.value);
+        this.draw();
+      });
+    }
+    this.shown = null;
+    this.changed();
+  }
+
+  changed() {
+    const { language, model, tokens, writing } = this.given;
+    if (this.language !== language.code) this.shown = null;
+    this.language = language.code;
+    if (writing) return; // the story is shown when it is written
+    const first = tokens.findIndex((token) => token.i === null);
+    const known = first < 0 ? tokens : tokens.slice(0, first);
+    const story = `${model.name} ${known.map((token) => token.i)}`;
+    if (this.shown === story) return;
+    const isOther = this.story !== story;
+    this.shown = this.story = story;
+    this.known = known;
+    language.apply(this.element);
+    this.field("colour").value = this.colour;
+    if (isOther || this.position === null) {
+      this.position = known.length ? known.length - 1 : null;
+      this.looked = new Looked();
+      this.ask(0);
+    }
+    this.drawText();
+    this.draw();
+  }
+
+  hide() {
+    this.stop();
+    if (this.looked.seconds === null) this.story = null; // what was cut off is asked for again
+  }
+
+  part(name) {
+    return /** @type {HTMLElement} */ (this.element.querySelector(`[data-part="inside-${name}"]`));
+  }
+
+  field(name) {
+    return /** @type {HTMLSelectElement} */ (this.element.querySelector(`#ink-inside-${name}`));
+  }
+
+  say(key, values) {
+    return this.given.language.say(key, values);
+  }
+
+  // What a person does
+
+  choose(position) {
+    if (!this.known[position] || position === this.position) return;
+    this.position = position;
+    this.looked = new Looked();
+    this.drawText();
+    this.draw();
+    this.ask(AT_REST);
+  }
+
+  key(event) {
+    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    const end = { Home: 0, End: this.known.length - 1 }[event.key];
+    if (step === undefined && end === undefined) return;
+    event.preventDefault();
+    this.choose(end ?? this.position + step);
+  }
+
+  // The server
+
+  ask(delay) {
+    this.stop();
+    if (this.position === null) return;
+    const stop = new AbortController(); // of this question, whatever is asked after it
+    this.asked = stop;
+    this.timer = setTimeout(() => this.hear(stop), delay);
+  }
+
+  async hear(stop) {
+    const { model, source } = this.given;
+    const request = { model: model.name, ids: this.known.map((token) => token.i), position: this.position };
+    try {
+      for await (const message of source.call("page_inside", request, stop.signal)) {
+        if (stop.signal.aborted) return;
+        this.looked.hear(message);
+        this.draw();
+      }
+    } catch (problem) {
+      if (stop.signal.aborted) return;
+      this.part("state").textContent =
+        problem.constructor.name === "Lost" ? this.say("lost") : this.say("nothing", { why: problem.message });
+    }
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.asked?.abort();
+  }
+
+  // The page
+
+  drawText() {
+    const spans = this.known.map((token, k) => {
+      const span = document.createElement("span");
+      span.setAttribute("role", "option");
+      span.id = `ink-inside-${k}`;
+      span.dataset.position = String(k);
+      span.textContent = token.t || "·";
+      if (!token.t.trim()) span.setAttribute("aria-label", label(token.t));
+      span.setAttribute("aria-selected", String(k === this.position));
+      return span;
+    });
+    this.text.replaceChildren(...spans);
+    if (this.position === null) this.text.removeAttribute("aria-activedescendant");
+    else this.text.setAttribute("aria-activedescendant", `ink-inside-${this.position}`);
+    spans[this.position]?.scrollIntoView({ block: "nearest" });
+    this.part("start").textContent = this.say("inside_start");
+  }
+
+  draw() {
+    const { look } = this.looked;
+    const token = this.known[this.position];
+    this.part("state").textContent = !token
+      ? this.say("inside_empty")
+      : this.say(look ? "inside_before" : "inside_waits", { word: label(token.t) });
+    this.part("own").textContent = token ? label(token.t) : "";
+    if (!look) {
+      for (const span of this.text.children) span.removeAttribute("data-level");
+      this.part("start").removeAttribute("data-level");
+      for (const name of ["mattered", "lens"]) this.part(name).replaceChildren();
+      this.part("progress").textContent = "";
+      return;
+    }
+    this.drawFields();
+    this.drawColours();
+    this.drawMattered();
+    this.drawLens();
+  }
+
+  drawFields() {
+    const { layers, heads } = this.looked;
+    this.field("layer").disabled = this.field("head").disabled = this.colour !== "attention";
+    for (const [name, count, every] of [
+      ["layer", layers, "inside_all_layers"],
+      ["head", heads, "inside_all_heads"],
+    ]) {
+      const field = this.field(name);
+      const shown = `${this.language} ${count}`;
+      if (field.dataset.shown === shown) continue;
+      field.dataset.shown = shown;
+      if (this[name] >= count) this[name] = EVERY; // another model has fewer
+      const options = Array.from({ length: count }, (_, k) => new Option(String(k + 1), String(k)));
+      field.replaceChildren(new Option(this.say(every), String(EVERY)), ...options);
+      field.value = String(this[name]);
+    }
+  }
+
+  drawColours() {
+    const isAttention = this.colour === "attention";
+    const bounds = isAttention ? ATTENTION : CHANGES;
+    const numbers = isAttention ? this.looked.weights(this.layer, this.head) : this.looked.changes;
+    const start = this.part("start");
+    const { first } = this.looked.look;
+    start.hidden = first >= 0;
+    for (const span of [start, .../** @type {Iterable<HTMLElement>} */ (this.text.children)]) {
+      const value = numbers.get(span === start ? -1 : Number(span.dataset.position));
+      span.dataset.level = String(value === undefined ? 0 : level(isAttention ? value : Math.abs(value), bounds));
+      span.classList.toggle("against", !isAttention && value > 0 && span.dataset.level !== "0");
+      span.classList.toggle("unseen", span !== start && Number(span.dataset.position) < first);
+      span.title = value === undefined ? "" : isAttention ? percent(value, this.language) : this.change(value);
+    }
+    const marks = bounds.map((bound, k) => {
+      const mark = document.createElement("i");
+      mark.dataset.level = String(k + 1);
+      mark.textContent = isAttention ? percent(bound, this.language) : times(bound, this.language);
+      return mark;
+    });
+    this.part("scale").replaceChildren(this.say(isAttention ? "inside_scale" : "inside_scale_removal"), ...marks);
+  }
+
+  // What a change of the log-probability says of the removed token.
+  change(change) {
+    return this.say(change < 0 ? "inside_less" : "inside_more", { n: times(change, this.language) });
+  }
+
+  drawMattered() {
+    const found = this.looked.mattered(MATTERED);
+    const most = Math.max(...found.map(([, change]) => Math.abs(change)));
+    const rows = found.map(([position, change]) => {
+      const row = document.createElement("li"),
+        name = document.createElement("b"),
+        track = document.createElement("span"),
+        bar = document.createElement("i"),
+        said = document.createElement("span");
+      name.textContent = label(this.known[position].t);
+      track.className = "track";
+      track.append(bar);
+      bar.classList.toggle("against", change > 0);
+      bar.style.width = `${(100 * Math.abs(change)) / most}%`;
+      said.textContent = this.change(change);
+      row.append(name, track, said);
+      return row;
+    });
+    this.part("mattered").replaceChildren(...rows);
+    const { changes, look, seconds } = this.looked;
+    const n = changes.size,
+      max = this.position - Math.max(0, look.first);
+    const key = seconds === null ? "inside_progress" : found.length || !n ? "inside_done" : "inside_nothing";
+    this.part("progress").textContent = this.say(key, {
+      n,
+      max,
+      s: seconds?.toLocaleString(this.language, { maximumFractionDigits: 1 }),
+    });
+  }
+
+  drawLens() {
+    const rows = this.looked.look.layers.map(({ likeliest, unlearned, probability, rank }, k) => {
+      const row = document.createElement("tr"),
+        head = document.createElement("th"),
+        said = document.createElement("td"),
+        own = document.createElement("td");
+      head.scope = "row";
+      head.textContent = k ? String(k) : this.say("inside_embedding");
+      const words = likeliest.map(([text, share]) => [label(text), share, ""]);
+      if (unlearned >= 0.001) words.unshift([this.say("inside_unlearned"), unlearned, "unlearned"]);
+      for (const [text, share, kind] of words.filter(([, share], place) => share >= 0.001 || place < LEAST)) {
+        const word = document.createElement("span");
+        const name = document.createElement("b");
+        word.className = kind;
+        name.textContent = text;
+        word.append(name, ` ${shareOf(share, this.language)}`);
+        said.append(word, " ");
+      }
+      own.textContent = shareOf(probability, this.language);
+      own.title = this.say("inside_rank", { n: rank + 1 });
+      row.append(head, said, own);
+      return row;
+    });
+    this.part("lens").replaceChildren(...rows);
+  }
+}
+
+// A probability of the table: early layers are often so far off that "1 : 90,000" says no more.
+const shareOf = (share, language) => (share < 0.0001 ? `< ${percent(0.0001, language)}` : percent(share, language));

@@ -1,0 +1,279 @@
+// The second step: which model, how large, for how long, as a dry run measured on this machine.
+
+import { make, setText } from "../studio/make.js";
+import { cancel, follow, post } from "../studio/server.js";
+import { compact, duration, fixed, size } from "../studio/values.js";
+import { current, giving, sections, valueFrom } from "../studio/settings.js";
+import { requestOf, sourceOf } from "./draft.js";
+import { lengthOf, lengths } from "./lengths.js";
+
+const REST = 900; // ms after the last change, before it is measured
+// What stands elsewhere on the page, or in the run's name.
+const ELSEWHERE = ["corpus.source", "model.init_from", "optim.steps", "run.dir", "run.fresh", "run.dry_run"];
+
+// The presets that the page has words for, the quickest first.
+const ORDER = ["smoke", "pocket", "storyteller", "seed"];
+const rank = ({ name }) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+const byOrder = (one, other) => rank(one) - rank(other);
+
+export const MODEL = `
+<div class="pair">
+  <label for="base" data-text="begin_with"></label>
+  <select id="base" data-part="base"></select>
+</div>
+<fieldset class="cards" data-part="presets"><legend data-text="which_size"></legend></fieldset>
+<p class="hint" data-part="measuring" role="status"></p>
+<p class="problem" data-part="model-problem" role="alert"></p>
+<fieldset class="lengths" data-part="lengths" hidden><legend data-text="how_long"></legend></fieldset>
+<dl class="figures" data-part="estimate"></dl>
+<details class="advanced"><summary data-text="advanced"></summary><p class="hint" data-text="advanced_hint"></p><div data-part="advanced"></div></details>
+<details data-part="command-fold"><summary data-text="command"></summary>
+  <p class="hint" data-text="command_hint"></p>
+  <pre data-part="command" tabindex="0" data-label="command"></pre>
+  <button type="button" data-part="copy" data-text="copy"></button></details>`;
+
+export class ModelStep {
+  /** @param {import("./new_run.js").NewRun} run */
+  constructor(run) {
+    this.run = run;
+    this.place = run.place;
+    this.estimates = new Map();
+    this.asked = "";
+    this.turn = 0;
+    this.task = null;
+    addEventListener("pagehide", () => this.stopMeasuring());
+    this.timer = 0;
+    this.commandOf = "";
+    const { place } = this;
+    this.buildBases();
+    this.buildPresets();
+    this.buildAdvanced();
+    place.part("copy").addEventListener("click", async () => {
+      await navigator.clipboard?.writeText(place.part("command").textContent);
+      setText(place.part("copy"), place.say("copied"));
+      place.tell(place.say("copied"));
+    });
+  }
+
+  buildBases() {
+    const { place, run } = this,
+      select = place.part("base");
+    select.append(new Option(place.say("from_scratch"), ""));
+    for (const { name, folder, parameters } of run.models) {
+      const about = parameters ? ` (${compact(parameters, place.code)})` : "";
+      select.append(new Option(`${place.say("model_from", { name })}${about}`, folder));
+    }
+    const { base } = run.draft;
+    if (base && ![...select.options].some(({ value }) => value === base)) select.append(new Option(base, base));
+    select.value = base;
+    select.addEventListener("change", () => run.change({ base: select.value, steps: 0 }));
+  }
+
+  buildPresets() {
+    const { place, run } = this;
+    place.part("presets").append(
+      ...[...run.table.presets].sort(byOrder).map(({ name, about }) => {
+        const radio = make("input", { type: "radio", name: "preset", value: name });
+        radio.addEventListener("change", () => run.change({ preset: name, steps: 0 }));
+        return make(
+          "label",
+          { className: "card-choice" },
+          radio,
+          make("b", { textContent: name }),
+          make("span", { className: "hint", textContent: ORDER.includes(name) ? place.say(`preset_${name}`) : about }),
+          make("span", { className: "cost", "data-cost": name }),
+        );
+      }),
+    );
+  }
+
+  buildAdvanced() {
+    const { place, run } = this;
+    place
+      .part("advanced")
+      .append(
+        ...sections(run.table.settings, ELSEWHERE).map(([section, settings]) =>
+          make(
+            "details",
+            {},
+            make("summary", { textContent: place.say(`section_${section}`) }),
+            ...settings.map((setting) => this.field(setting)),
+          ),
+        ),
+      );
+  }
+
+  field(setting) {
+    const { key, type, meaning, unit, choices } = setting;
+    const id = `set-${key}`;
+    const field =
+      choices.length > 0
+        ? make("select", { id }, ...choices.map((choice) => new Option(choice, choice)))
+        : make("input", {
+            id,
+            type: type === "bool" ? "checkbox" : "text",
+            autocomplete: "off",
+            spellcheck: false,
+            inputMode: type === "float" || type === "int" ? "decimal" : "text",
+          });
+    field.dataset.key = key;
+    field.setAttribute("aria-describedby", `${id}-hint`);
+    field.addEventListener("change", () => {
+      const value = valueFrom(setting, type === "bool" ? field.checked : field.value);
+      field.setAttribute("aria-invalid", String(value === undefined));
+      if (value === undefined) return;
+      this.run.change({
+        given: giving(this.run.draft.given, setting, value, this.run.preset),
+        steps: this.run.draft.steps,
+      });
+    });
+    const label = make("label", { htmlFor: id }, make("code", { textContent: key }));
+    const hint = make("p", { className: "hint", id: `${id}-hint`, lang: "en" });
+    hint.textContent = unit ? `${meaning} (${unit})` : meaning;
+    return make("div", { className: `setting-row ${type}` }, label, field, hint);
+  }
+
+  show() {
+    const { place, run } = this,
+      { draft } = run;
+    for (const radio of place.all('[name="preset"]')) radio.checked = radio.value === draft.preset;
+    place.part("presets").hidden = Boolean(draft.base);
+    for (const setting of run.table.settings) {
+      const [field] = place.all(`[data-key="${setting.key}"]`);
+      if (!field || field === document.activeElement) continue;
+      const value = current(setting, run.preset, draft.given);
+      if (setting.type === "bool") field.checked = value;
+      else field.value = String(value);
+      field.closest(".setting-row").classList.toggle("given", setting.key in draft.given);
+    }
+    this.askCommand();
+    this.measure();
+  }
+
+  // What is measured: the draft at its usual length.
+  get request() {
+    return requestOf({ ...this.run.draft, steps: 0 });
+  }
+
+  measure() {
+    const { run, place } = this;
+    const key = sourceOf(run.draft) ? JSON.stringify(this.request) : "";
+    if (key === this.asked) {
+      this.showEstimate(this.estimates.get(key));
+      return;
+    }
+    this.asked = key;
+    this.turn += 1;
+    clearTimeout(this.timer);
+    this.stopMeasuring();
+    setText(place.part("model-problem"), "");
+    const known = this.estimates.get(key);
+    this.showEstimate(known);
+    if (known || !key) return;
+    setText(place.part("measuring"), place.say("measuring"));
+    const { turn } = this;
+    this.timer = /** @type {any} */ (setTimeout(() => this.askEstimate(key, turn), REST));
+  }
+
+  async askEstimate(key, turn) {
+    const { place } = this;
+    try {
+      const { task } = await post("estimate", this.request);
+      this.task = task.id;
+      const hear = ({ line }) => turn === this.turn && line && setText(place.part("measuring"), line);
+      const estimate = await follow(task, hear);
+      if (turn !== this.turn) return;
+      this.task = null;
+      if (estimate) this.estimates.set(key, estimate);
+      this.showEstimate(estimate);
+    } catch (problem) {
+      if (turn !== this.turn) return;
+      this.task = null;
+      setText(place.part("measuring"), "");
+      setText(place.part("model-problem"), problem.message || place.say("app_away"));
+    }
+  }
+
+  /** Ends a measurement that is under way: the run needs the machine. */
+  async stopMeasuring() {
+    const { task } = this;
+    this.task = null;
+    await cancel(task);
+  }
+
+  showEstimate(estimate) {
+    const { place, run } = this;
+    run.measured(estimate ?? null);
+    const box = place.part("lengths");
+    box.hidden = !estimate;
+    if (!estimate) {
+      place.part("estimate").replaceChildren();
+      return;
+    }
+    setText(place.part("measuring"), "");
+    const cost = place.root.querySelector(`[data-cost="${run.draft.preset}"]`);
+    if (cost) setText(cost, place.say("about", { time: duration(estimate.seconds, place.code) }));
+    this.showLengths(box, estimate);
+    const length = lengthOf(estimate, run.draft.steps);
+    const rows = [
+      ["figure_parameters", compact(estimate.parameters, place.code)],
+      ["figure_steps", compact(length.steps, place.code)],
+      ["figure_passes", fixed(length.epochs, place.code, length.epochs < 10 ? 1 : 0)],
+      ["figure_speed", compact(estimate.tokens_per_second, place.code)],
+      ["figure_memory", size(estimate.memory_bytes, place.code)],
+    ];
+    place
+      .part("estimate")
+      .replaceChildren(
+        ...rows.map(([key, text]) =>
+          make("div", {}, make("dt", { textContent: place.say(key) }), make("dd", { textContent: text })),
+        ),
+      );
+  }
+
+  showLengths(box, estimate) {
+    const { place, run } = this;
+    const found = lengths(estimate);
+    const chosen = run.draft.steps;
+    if (chosen && !found.some(({ steps }) => steps === chosen))
+      found.push({ ...lengthOf(estimate, chosen), isUsual: false });
+    const key = JSON.stringify([found, place.code]);
+    if (box.dataset.shown !== key) {
+      box.dataset.shown = key;
+      for (const old of box.querySelectorAll("label")) old.remove();
+      box.append(
+        ...found.map(({ steps, seconds, epochs, isUsual }) => {
+          const radio = make("input", { type: "radio", name: "length", value: String(isUsual ? 0 : steps) });
+          radio.addEventListener("change", () => run.change({ steps: Number(radio.value) }));
+          const passes = place.say("passes", { n: fixed(epochs, place.code, epochs < 10 ? 1 : 0) });
+          const text = place.say(isUsual ? "usual" : "shorter", { passes });
+          return make(
+            "label",
+            {},
+            radio,
+            make("b", { textContent: duration(seconds, place.code) }),
+            make("span", { textContent: text }),
+          );
+        }),
+      );
+    }
+    for (const radio of box.querySelectorAll("input")) radio.checked = Number(radio.value) === chosen;
+  }
+
+  async askCommand() {
+    const { place, run } = this;
+    const values = { name: run.draft.name, ...requestOf(run.draft) };
+    const key = JSON.stringify(values);
+    if (key === this.commandOf || !sourceOf(run.draft)) return;
+    this.commandOf = key;
+    try {
+      const { command } = await post("command", values);
+      if (key !== this.commandOf) return;
+      setText(place.part("command"), command);
+      setText(place.part("copy"), place.say("copy"));
+      setText(place.part("model-problem"), "");
+    } catch (problem) {
+      if (key === this.commandOf) setText(place.part("model-problem"), problem.message || place.say("app_away"));
+    }
+  }
+}

@@ -1,0 +1,89 @@
+"""The endpoint that looks into the model: its messages, its checks and its bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from playground.engine.engine import Engine
+from playground.inside.inside import Inside
+from playground.server import api
+from tests.playground.server.calls import call
+
+IDS = [5, 6, 7, 8, 9, 10]
+
+
+async def messages(endpoints: api.Api, **changes: Any) -> list[dict[str, Any]]:
+    asked = {"model": "tiny", "ids": IDS, "position": 4} | changes
+    return [message async for message in endpoints.page_inside(asked)]
+
+
+def test_a_look_comes_first_and_then_what_was_removed(url: str, engine: Engine) -> None:
+    events = call(url, "page_inside", {"model": "tiny", "ids": IDS, "position": 4})
+    told = [data[0] for event, data in events if event == "generating"]
+    inside = Inside(engine)
+    assert told[0] == {"look": inside.look(IDS, 4).to_json()}
+    assert [pair for message in told[1:] for pair in message["removed"]] == [
+        [index, pytest.approx(change, abs=1e-4)] for index, change in inside.removals(IDS, 4)
+    ]
+    assert told[-1]["ended"] is True and told[-1]["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ids": []}, "There is no token to look at"),
+        ({"ids": [900_000]}, "This story holds a token, 900000"),
+        ({"position": 6}, "Position must be a token of the story, from 0 to 5, not 6."),
+        ({"position": -1}, "Position must be a whole number"),
+        ({"position": None}, "Position must be a whole number"),
+        ({"position": True}, "Position must be a whole number"),
+        ({"model": "other"}, "There is no model 'other' here"),
+    ],
+    ids=str,
+)
+def test_a_request_is_checked(engine: Engine, changes: dict[str, Any], said: str) -> None:
+    if changes == {"ids": [900_000]}:
+        changes |= {"position": 0}
+    with pytest.raises(gr.Error) as refused:
+        asyncio.run(messages(api.Api({"tiny": engine}), **changes))
+    assert refused.value.message.startswith(said)
+
+
+def test_a_model_that_takes_too_long_is_refused(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "WORK_MAX", 1)
+    with pytest.raises(gr.Error, match="takes too long here"):
+        asyncio.run(messages(api.Api({"tiny": engine})))
+
+
+def test_removals_end_after_their_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "REMOVAL_TIME", -1)
+    told = asyncio.run(messages(api.Api({"tiny": engine})))
+    assert told[-1]["removed"] == [] and told[-1]["ended"] is True
+
+
+def test_visitors_look_one_after_the_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints, inside = api.Api({"tiny": engine}), 0
+    look = Inside.look
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        nonlocal inside
+        inside += 1
+        assert inside == 1
+        found: Any = look(*arguments, **named)
+        inside -= 1
+        return found
+
+    monkeypatch.setattr(Inside, "look", watched)
+
+    async def together() -> Any:
+        return await asyncio.gather(*(messages(endpoints, position=k) for k in range(1, 6)))
+
+    found = asyncio.run(together())
+    assert [len(told[0]["look"]["attention"][0][0]) for told in found] == [2, 3, 4, 5, 6]
+    assert len(endpoints.insides) == 1
