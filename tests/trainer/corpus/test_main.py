@@ -125,7 +125,7 @@ def test_inspect_says_how_a_file_is_understood(
 
 def test_inspect_answers_programs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = ["One day, Tom found a red ball. He was happy.", "Mia <b>ran</b> home and was happy."]
-    texts += [texts[0]] * 3 + ["Il était une fois un petit chat qui vivait dans une maison."] * 20
+    texts += [texts[0]] * 3 + ["Il etait une fois un petit chat. " * 9 + "Fin."] * 20
     file = tmp_path / "mine.jsonl"
     file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     assert main(["inspect", str(file), "--json"]) == 0

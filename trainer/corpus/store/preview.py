@@ -156,7 +156,7 @@ def warnings(files: list[FilePreview]) -> Iterator[str]:
     for rule, count in by_rule(dropped):
         if count > stories / 2:
             what = f"The rule `{rule.name}` drops {count:,} of {stories:,} stories ({rule.meaning})"
-            yield f"{what}; {rule.keep} keeps them." if rule.keep else f"{what}."
+            yield f"{what}; --corpus.{rule.keep} keeps them." if rule.keep else f"{what}."
     if not kept:
         yield "No story is left to train on."
         return
