@@ -32,7 +32,7 @@ def write_run(folder: Path, lines: int) -> None:
     samples = [{"prompt": "Once upon a time", "story": "Once upon a time there was. " * 20}] * 3
     with (folder / "metrics.jsonl").open("w") as file:
         for number in range(1, lines + 1):
-            line = {
+            line: dict[str, Any] = {
                 "step": 10 * number, "loss": 2.0 + 1 / number, "bits_per_byte": 0.7654321987654321,
                 "grad_norm": 0.9423097372055054, "lr": 0.0020833333333333333,
                 "tokens_per_second": 10854, "mfu": 0.0279, "seconds": round(30.5 * number, 3),
