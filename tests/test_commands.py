@@ -111,7 +111,7 @@ def module(main: Callable[[list[str]], int], *more: str) -> Callable[[list[str]]
 RUN: dict[str, Callable[[list[str]], int]] = {
     "accelerate launch": train,
     "python trainer/train.py": lambda words: trainer.train.main(
-        [*words[2:], *SMALL[2:], "--corpus.source", "sample"]
+        [*words[2:], *SMALL[2:], "--corpus.source", "sample", "--corpus.tokenizer", "gpt2"]
     ),
     "python app.py": open_page,
     "python -m trainer.corpus": module(trainer.corpus.__main__.main),

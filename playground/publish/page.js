@@ -68,6 +68,12 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
 
 const state = await ask("state?account");
 for (const folder of state.exports) part("export").append(new Option(folder, folder));
+// As Models opens this page: with a model's folder, or with a run, whose export it is.
+const wanted = new URLSearchParams(location.search);
+const chosen = state.exports.find(
+  (folder) => folder === wanted.get("model") || folder.split(/[\\/]/).at(-2) === wanted.get("run"),
+);
+if (chosen !== undefined) part("export").value = chosen;
 showAccount(state.account);
 show(state);
 if (state.busy) await follow();

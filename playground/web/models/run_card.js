@@ -71,6 +71,7 @@ export class RunCard {
       observer.disconnect();
       this.isSeen = true;
       this.askCurve();
+      this.showFiles().catch(() => {}); // the list says what is wrong
     }).observe(this.element);
   }
 

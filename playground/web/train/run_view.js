@@ -113,6 +113,7 @@ export class RunView {
     bar.hidden = part === null && !isBusy(run);
     setText(place.part("percent"), part === null ? "" : percent(part, code));
     setText(place.part("time"), timeSentence(run, place.language));
+    if (!this.busy) this.showTask(run.task); // of another tab, or from before a reload
     this.showButtons();
     showFigures(place.part("figures"), figures(run, place.language), place);
     this.showSamples(run);
