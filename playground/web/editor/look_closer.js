@@ -11,7 +11,7 @@ export const VIEW = `
 
 export class LookCloser {
   /**
-   * @param {HTMLElement} host has the class `viewing` while a view is open, `wide` if it takes the story's place
+   * @param {{classList: DOMTokenList}} host has the class `viewing` while a view is open, `wide` if it takes the story's place
    * @param {{list: HTMLElement, place: HTMLElement}} elements the list of views, and where VIEW stands
    * @param {import("../views.js").Given} given what every view is constructed with
    */
