@@ -29,7 +29,7 @@ class Spellings(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A word that the text may go on with: the tokens that spell it, of which `num_written` are there."""
+    """A word that the text may continue with: the ids that spell it, `num_written` of them there."""
 
     word: str
     ids: tuple[int, ...]
