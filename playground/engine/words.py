@@ -29,7 +29,7 @@ class Spellings(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A word that the text may continue with: the ids that spell it, `num_written` of them there."""
+    """A word that the text may continue with: its ids, `num_written` of them there."""
 
     word: str
     ids: tuple[int, ...]
