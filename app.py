@@ -101,6 +101,14 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         "how far they look back (default: half of what is free)",
     )
     parser.add_argument(
+        "--trace",
+        metavar="DIR",
+        type=Path,
+        help="a store with an index (python -m trainer.corpus index STORE): the page shows which "
+        "parts of a story stand in it (default: the store that the model was trained on, else the "
+        "filter in its folder)",
+    )
+    parser.add_argument(
         "--device",
         default="auto",
         help="auto, cpu or cuda (default: an NVIDIA GPU when there is one that can be used)",
@@ -290,7 +298,7 @@ def serve(options: argparse.Namespace) -> None:
 
     with contextlib.ExitStack() as closing:
         engines = opened(options, names, closing)
-        page = write.build(engines)
+        page = write.build(engines, options.trace)
         closing.callback(page.close, verbose=False)
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)

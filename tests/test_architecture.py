@@ -70,6 +70,7 @@ DIRECTIONS = {
         "folder",
         "model",
         "stories settings_table",
+        "trace",
         "engine",
         "inside",
         "server generate",
@@ -211,6 +212,7 @@ COMMANDS = {
     "playground.browser": [],
     "playground.publish": ["model"],
     "playground.generate": [],
+    "playground.trace": [],
     "playground.inside": [],
     "app": ["--port", "x"],
 }

@@ -47,6 +47,7 @@ ELSEWHERE = {  # a command's start: why it is not run here
     "EVENT=$(curl": "tests/playground/server/test_api.py runs it",
     "curl": "the same",
     "python -m http.server": "tests/browser/static/test_static_page.py serves the same folder",
+    "python -m playground.runs": "tests/playground/runs/test_training.py runs them",
     "sbatch": "tests/trainer/distributed/test_machines.py runs the script",
 }
 
@@ -109,6 +110,9 @@ def module(main: Callable[[list[str]], int], *more: str) -> Callable[[list[str]]
 
 RUN: dict[str, Callable[[list[str]], int]] = {
     "accelerate launch": train,
+    "python trainer/train.py": lambda words: trainer.train.main(
+        [*words[2:], *SMALL[2:], "--corpus.source", "sample", "--corpus.tokenizer", "gpt2"]
+    ),
     "python app.py": open_page,
     "python -m trainer.corpus": module(trainer.corpus.__main__.main),
     "python -m trainer.evaluate": module(trainer.evaluate.__main__.main),

@@ -2,6 +2,7 @@
 
 index.html  sw.js  start.json  README.md  .nojekyll
 model-CHECKSUM.inkling          the packed weights (pack.py)
+runs-CHECKSUM.filter            which 8-word runs the training stories have, if the export says so
 web/                            the page as the app has it, core.wasm, and in web/sources/local/
                                 what computes in the browser: worker, tokenizer, scheduler
 """
@@ -23,6 +24,7 @@ import numpy as np
 from playground.browser.pack import Packed, pack
 from playground.folder.model_folder import ModelFolder
 from playground.folder.model_info import described
+from playground.trace.run_filter import FILE as FILTER
 
 SIGN = "inkling-page.json"  # in a folder that we made, and may make again
 STREAMS = 8  # stories that the page writes at once
@@ -72,7 +74,8 @@ def page_of(
     checksum = checksum_of(packed.content)
     name = f"model-{hashlib.sha256(packed.content).hexdigest()[:12]}.inkling"
     location = name if weights_from is None else f"{HUB}/{weights_from}/resolve/main/browser/{name}"
-    start = begin(model, packed) | {
+    runs = filter_of(model)
+    start = begin(model, packed, next(iter(runs), None)) | {
         "address": address,
         "model": {"weights": location, "bytes": len(packed.content), "checksum": checksum},
     }
@@ -89,6 +92,7 @@ def page_of(
     )
     files["index.html"] = index(frame, trouble).encode()
     files["sw.js"] = service_worker(files.pop("web/sources/local/sw.js").decode(), files).encode()
+    files |= runs  # after the list of what is kept offline: few visitors need it
     files[".nojekyll"] = b""  # GitHub Pages takes the folder as it is
     files[SIGN] = json.dumps({"model": model.facts.name, "weights": weights}).encode()
     if weights_from is None:
@@ -107,8 +111,18 @@ def read(folder: Any, before: str = "") -> list[tuple[str, bytes]]:
     return found
 
 
-def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
-    """What the component begins with (pages/write.py says it for the app)."""
+def filter_of(model: ModelFolder) -> dict[str, bytes]:
+    """Name and content of the filter of the training stories' runs; empty without one."""
+    file = model.folder / FILTER
+    if not file.is_file():
+        return {}
+    content = file.read_bytes()
+    return {f"runs-{hashlib.sha256(content).hexdigest()[:12]}.filter": content}
+
+
+def begin(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, Any]:
+    """What the component begins with (server/write.py says it for the app). `runs`: the name of
+    the filter."""
     web = resources.files("playground").joinpath("web")
     record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
     is_its = record["model"] == model.fingerprint
@@ -120,6 +134,7 @@ def begin(model: ModelFolder, packed: Packed) -> dict[str, Any]:
             model.facts.context,
             STREAMS,
         )
+        | {"trace": runs}
     ]
     return {"models": models, "record": record if is_its else None}
 

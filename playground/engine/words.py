@@ -29,11 +29,11 @@ class Spellings(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A word that the text may go on with: the tokens that spell it, of which `count` are there."""
+    """A word that the text may continue with: its ids, `num_written` of them there."""
 
     word: str
     ids: tuple[int, ...]
-    count: int
+    num_written: int
 
 
 class WordsToUse:
@@ -75,7 +75,7 @@ class WordsToUse:
     def continues(self) -> list[int]:
         """Return the ids that continue a word that is missing, in rising order."""
         begun = [part for part in self._begun if part.word not in self._came]
-        return sorted({part.ids[part.count] for part in begun})
+        return sorted({part.ids[part.num_written] for part in begun})
 
     def _beginnings(self) -> list[Part]:
         """Return the words that are missing and could begin here."""
@@ -90,9 +90,9 @@ class WordsToUse:
     def _add(self, token_id: int) -> None:
         """Read one more token."""
         self._begun = [
-            part._replace(count=part.count + 1)
+            part._replace(num_written=part.num_written + 1)
             for part in self._begun + self._beginnings()
-            if part.ids[part.count] == token_id and part.count + 1 < len(part.ids)
+            if part.ids[part.num_written] == token_id and part.num_written + 1 < len(part.ids)
         ]
         self._count += 1
         before = len(self._text)

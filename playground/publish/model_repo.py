@@ -12,6 +12,7 @@ FILES = re.compile(
     r"(?:config|generation_config|tokenizer|tokenizer_config|special_tokens_map|vocab|training"
     r"|history|added_tokens|model\.safetensors\.index)\.json"
     r"|model(?:-\d+-of-\d+)?\.safetensors|merges\.txt|tokenizer\.model|curve\.png|LICENSE(?:\.\w+)?"
+    r"|training_runs\.filter"
 )
 SNAPSHOT = re.compile(
     r"snapshots/step-\d+/(?:(?:config|generation_config|snapshot|tokenizer|tokenizer_config)\.json"

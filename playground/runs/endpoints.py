@@ -155,6 +155,7 @@ class Studio:
             if asked.get("name") != name:
                 raise Refused(f"type the run's name, {name}, to start it over.")
             await run_in_threadpool(self.training.resume, name, fresh=True)
+            await run_in_threadpool(self.models.forget, name)
         else:
             raise Refused(f"{action[:20]!r} cannot be asked of a run.")
         return {"run": await self.shown(name)}
@@ -164,6 +165,7 @@ class Studio:
         asked = await body_of(request)
         name = request.path_params["name"]
         await run_in_threadpool(self.training.delete, name, asked.get("name"))
+        await run_in_threadpool(self.models.forget, name)
         return {}
 
     async def command(self, request: Request) -> Any:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,16 +30,17 @@ def is_held(file: Path) -> bool:
     except OSError:
         return False
     try:
-        return not taken(handle)
+        return not taken(handle, shared=True)
     finally:
         os.close(handle)
 
 
-def taken(handle: int) -> bool:
-    """Take the lock of an open file, if it is free; whether it was."""
+def taken(handle: int, *, shared: bool = False) -> bool:
+    """Take the lock of an open file, if it is free; whether it was. Who only looks shares it, so
+    that several who look do not see each other."""
     try:
         if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         else:
             import msvcrt
 
@@ -61,11 +63,14 @@ def holder(file: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def held(file: Path) -> Iterator[int | None]:
+def held(file: Path, seconds: float) -> Iterator[int | None]:
     """Hold the lock of a file, which is made if it is not there: its handle, to give to a process
-    that is to hold it too; None where somebody else holds it."""
+    that is to hold it too; None where somebody else holds it for so many seconds."""
     handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    deadline = time.monotonic() + seconds
     try:
-        yield handle if taken(handle) else None
+        while not (is_taken := taken(handle)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield handle if is_taken else None
     finally:
         os.close(handle)

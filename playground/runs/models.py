@@ -46,6 +46,12 @@ class OpenModels:
                 self.close(self.opened[0])
             return name
 
+    def forget(self, run: str) -> None:
+        """Close the models of a run that is deleted or started over."""
+        with self.lock:
+            for name in [one for one in self.opened if one.startswith(f"{run}, step ")]:
+                self.close(name)
+
     def of_the_page(self) -> list[dict[str, Any]]:
         """What there is to say of the models that the app began with."""
         with self.lock:

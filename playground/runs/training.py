@@ -32,7 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "trainer/train.py"
 NICENESS = 10  # below the page, which is then as quick as on an idle machine
 OURS = ("run.dir", "run.fresh", "run.dry_run")  # settings that this module gives
-SECONDS_TO_END = 5.0  # for a process that has released its run and is just ending
+SECONDS_TO_END = 10.0  # for a process that has released its run and is just ending
+DELETED = ".deleted-"
 KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 ROOM = 200 * 2**20  # bytes that a run needs at least
 
@@ -181,7 +182,7 @@ class Training:
                     f"needs {ROOM >> 20} MB at least: make room, or give the app another --runs."
                 )
             place = folder.own(run)
-            with locks.held(place / "lock") as lock:
+            with locks.held(place / "lock", SECONDS_TO_END) as lock:
                 if lock is None:
                     raise Conflict(f"{run.name} is being started already.")
                 return self.spawn(run, words, lock, fresh, processes, cwd)
@@ -273,24 +274,22 @@ class Training:
                     f"{run / part} is a link to {os.readlink(run / part)}: delete what it leads to "
                     "and the link by hand."
                 )
-        with self.starting, locks.held(folder.own(run) / "lock") as lock:
-            if lock is None or status_of_others(run):
+        if status_of(run).is_alive:
+            raise Conflict(f"{name} trains: stop it first.")
+        with self.starting, locks.held(folder.own(run) / "lock", SECONDS_TO_END) as lock:
+            if lock is None or locks.is_held(run / folder.LOCK):
                 raise Conflict(f"{name} trains: stop it first.")
-            doomed = run.with_name(f".deleted-{run.name}-{time.time_ns()}")
+            doomed = run.with_name(f"{DELETED}{run.name}-{time.time_ns()}")
             try:
                 run.rename(doomed)
-                shutil.rmtree(doomed)
+                for rest in self.runs.folder.glob(f"{DELETED}*"):  # of an earlier one, too
+                    shutil.rmtree(rest)
             except FileNotFoundError:
                 raise Missing(f"there is no run {name} any more.") from None
             except OSError as problem:
                 raise Refused(
                     f"{doomed} cannot be deleted ({problem.strerror}): delete it by hand."
                 ) from None
-
-
-def status_of_others(run: Path) -> bool:
-    """Whether a process holds the trainer's own lock."""
-    return locks.is_held(run / folder.LOCK)
 
 
 def inherited(lock: int) -> Mapping[str, Any]:

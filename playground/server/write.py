@@ -17,6 +17,7 @@ from playground.folder.model_info import described
 from playground.server.api import Api
 from playground.server.network import space_page
 from playground.server.snapshots import Snapshots
+from playground.server.trace import TraceApi
 
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
 # Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
@@ -63,12 +64,14 @@ def listed(name: str, engine: Engine) -> dict[str, Any]:
     return about | {"name": name, "snapshots": engine.storyteller.snapshots is not None}
 
 
-def build(engines: Mapping[str, Engine]) -> gr.Blocks:
+def build(engines: Mapping[str, Engine], trace: Path | None = None) -> gr.Blocks:
     """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
-    one that answers when none is named."""
+    one that answers when none is named. `trace`: see `TraceApi`."""
     api = Api(engines)
+    tracing = TraceApi(api, trace)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
     snapshots = Snapshots(api)
+    named.append(tracing.trace)
     private: list[Any] = [
         api.page_write,
         api.page_score,
@@ -78,6 +81,7 @@ def build(engines: Mapping[str, Engine]) -> gr.Blocks:
         snapshots.page_snapshots,
         snapshots.page_snapshot_story,
         snapshots.page_snapshot_score,
+        tracing.page_trace,
     ]
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:

@@ -50,6 +50,7 @@ interface ModelInfo {
   facts: [name: string, value: string, meaning: string][];
   stories?: number;
   history?: [tokens: number, story: string][];
+  trace?: string | null; // without a server: the file of the filter of its training stories
 }
 
 /** The values of sampling/settings_table.js by their names, without the seed. */

@@ -48,6 +48,14 @@ export const VIEWS = [
     load: () => import("./learning/view.js"),
   },
   {
+    id: "trace",
+    label: "trace",
+    about: "trace_about",
+    wide: true,
+    exists: ({ model, source }) => source.isServer || Boolean(model.trace), // the filter's file, without a server
+    load: () => import("./trace/view.js"),
+  },
+  {
     id: "inside",
     label: "inside",
     about: "inside_about",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
-from trainer.settings.command_line import PRESETS, help_text, parse
+from trainer.settings.command_line import FIELDS, PRESETS, help_text, parse
 from trainer.settings.config import SECTIONS, Config
 from trainer.settings.model import Model
 from trainer.settings.setting import PATHS, USUAL_NAMES
@@ -263,3 +264,25 @@ def test_what_a_pipe_cannot_hold_is_printed_as_its_code(
     print("日本.txt", flush=True)
     assert output.getvalue().endswith(b"\\u65e5\\u672c.txt\n")
     assert b"error: there is no preset '\\u65e5.yaml'" in output.getvalue()
+
+
+def test_every_setting_and_preset_is_described_for_programs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--help", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    settings = {row["key"]: row for row in found["settings"]}
+    assert settings.keys() == FIELDS.keys()
+    assert settings["optim.lr"]["type"] == "float" and settings["optim.lr"]["meaning"]
+    assert settings["model.block"]["choices"] and settings["run.dir"]["is_path"]
+    presets = {row["name"]: row for row in found["presets"]}
+    assert presets["smoke"]["values"]["optim.steps"] == 60 and presets["smoke"]["about"]
+    assert found["default_preset"] in presets
+
+
+def test_settings_are_checked_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", "--preset", "smoke", "--optim.lr", "1e-3"]) == 0
+    assert main(["--check", "--optim.lr", "-1"]) == 2
+    assert "optim.lr must be" in capsys.readouterr().err
+    assert main(["--preset", "smoke", "--json"]) == 2
+    assert "--json is for --run.dry_run" in capsys.readouterr().err

@@ -45,6 +45,28 @@ def test_a_resumed_run_drops_what_is_done_again(tmp_path: Path) -> None:
     assert lines[-1]["tokens_per_second"] > 0
 
 
+def test_seconds_count_from_the_first_update_and_go_on_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(metrics.time, "perf_counter", lambda: now)
+    first = start(tmp_path)
+    now = 130.0  # it compiles
+    first.step()
+    now = 132.0
+    first.train(2, 5.0, 1.0, 1e-3)
+    now = 133.0
+    first.validation(2, 5.0, 2.0, [])
+    first.train(4, 5.0, 1.0, 1e-3)  # after the newest checkpoint, that of step 2
+    now = 1000.0
+    second = start(tmp_path, 2)
+    now = 1030.0
+    second.step()
+    now = 1032.5
+    second.train(4, 5.0, 1.0, 1e-3)
+    assert [line["seconds"] for line in metrics.read(tmp_path)] == [2.0, 3.0, 5.5]
+
+
 def test_only_the_main_process_writes(tmp_path: Path) -> None:
     tracked: list[Any] = []
     silent = start(tmp_path, enabled=False, tracked=tracked)

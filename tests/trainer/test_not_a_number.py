@@ -38,6 +38,9 @@ def test_the_update_is_refused_and_named(
     told = run.said()[run.said().index("error: ") :]
     assert told.startswith("error: the loss or its gradient is not a number at step 2, ")
     assert "step 1 is kept" in told
+    about = json.loads((tmp_path / "run" / "state.json").read_text())
+    assert (about["state"], about["step"]) == ("failed", 1)
+    assert f"error: {about['message']}" == told.strip().splitlines()[0]
     assert "--run.fresh" in told
     kept = list((tmp_path / "run" / "checkpoints").iterdir())
     assert [folder.name for folder in kept] == ["step-00000001"]

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,11 @@ SMALL = [
 @pytest.fixture
 def settings(tmp_path: Path, stores: Path) -> list[str]:
     return [*SMALL, "--run.dir", str(tmp_path / "run"), "--corpus.folder", str(stores)]
+
+
+def state_of(run: Path) -> dict[str, Any]:
+    """What a run says of itself."""
+    return dict(json.loads((run / "state.json").read_text()))
 
 
 @contextmanager
@@ -51,7 +57,17 @@ def test_the_clock_saves_and_stops_and_the_same_command_resumes(
     assert "run.minutes 0.0001 are over; saved after step 1: the same command resumes" in said
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000001"]
     assert not (tmp_path / "run" / "export").exists()
+    about = state_of(tmp_path / "run")
+    assert (about["state"], about["step"], about["steps"]) == ("stopped", 1, 40)
+    assert about["message"] == "stopped; saved after step 1: the same command resumes"
+    assert about["settings"]["optim"]["steps"] == 40 and "optim.steps" in about["given"]
     assert main([*settings, "--optim.steps", "40", "--run.minutes", "9"]) == 0
+    assert (state_of(tmp_path / "run")["state"], state_of(tmp_path / "run")["step"]) == (
+        "finished", 40,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
+    seconds = [line["seconds"] for line in lines]
+    assert seconds == sorted(seconds) and seconds[-1] > 0
     said = capsys.readouterr().err
     assert "resuming after step 1 of 40" in said
     assert f"python app.py --model {tmp_path / 'run' / 'export'} opens it" in said
@@ -69,6 +85,8 @@ def test_a_closed_terminal_and_a_scheduler_save_and_stop(
     long = ["--optim.steps", "1000000", "--run.log_every", "1", "--runtime.compile", "off"]
     with signal_after_a_step(number, tmp_path / "run"):
         assert main([*settings, *long]) == 130
+    about = state_of(tmp_path / "run")
+    assert (about["state"], about["pid"]) == ("stopped", os.getpid()) and about["step"] > 0
     assert "stopped; saved after step" in capsys.readouterr().err
     assert signal.getsignal(number) == before
 

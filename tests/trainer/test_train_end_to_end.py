@@ -322,6 +322,12 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: 
     assert "tokens/s" in told["speed"] and told["engine"].startswith("plain on ")
     assert told["validation"].startswith("96 stories; 16 of ")
     assert told["writes"].startswith(str(tmp_path / "run"))
+    done = train("--run.dry_run", "--json")
+    found = json.loads(done.stdout)
+    assert (found["steps"], found["parameters"]) == (60, 3_298_688)
+    assert found["tokens"] == 60 * 16 * 128 and found["memory_bytes"] > 1e8
+    assert found["seconds"] > 60 * found["seconds_per_step"]
+    assert dict(found["plan"])["length"] == told["length"]
     assert not (tmp_path / "run").exists()
 
 

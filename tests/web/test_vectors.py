@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.vectors import FILE, PARTS, qr_codes
+from tests.web.vectors import FILE, PARTS, qr_codes, run_filters
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,13 @@ def flat(value: Any) -> list[Any]:
 @pytest.mark.parametrize("part", ["uniform", "odds", "seams", "characters"])
 def test_python_computes_what_the_file_says(part: str, kept: dict[str, Any]) -> None:
     assert flat(kept[part]) == flat(PARTS[part]())
+
+
+def test_python_finds_in_a_filter_what_the_file_says(kept: dict[str, Any]) -> None:
+    """The compressed bytes depend on the zlib that wrote them."""
+    found = run_filters()
+    for part in ("hashes", "traces"):
+        assert flat(kept["run_filters"][part]) == flat(found[part])
 
 
 def test_segno_draws_the_codes_that_the_file_says(kept: dict[str, Any]) -> None:

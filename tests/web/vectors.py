@@ -3,14 +3,16 @@
     python -m tests.web.vectors     writes tests/web/vectors.json
 
 `test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
-`seam.test.js`, `words.test.js` and `qr.test.js` compare it with JavaScript. So neither test starts
-the other language.
+`seam.test.js`, `words.test.js`, `qr.test.js` and `trace.test.js` compare it with JavaScript. So
+neither test starts the other language.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +27,9 @@ from playground.engine.seam import BLANKS, WORD
 from playground.engine.words import Spellings, WordsToUse
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
+from playground.trace.copied import utf16_length, word_spans
+from playground.trace.run_filter import RunFilter, run_hashes
+from trainer.corpus.store.run_filter import packed
 
 FILE = Path(__file__).with_name("vectors.json")
 DRAWS = 400
@@ -45,6 +50,18 @@ SEAMS = (
     "room 1", "喜欢", "x" * 40, "snake_ca", "Once" + " " * 40, "“Yes", "कि", "½",
     "🦊", "end.\n\nNe", "the-en",
 )  # fmt: skip
+# Stories that a filter is made of, and stories that are looked up in it.
+TRAINED = (
+    "Once upon a time, there was a little girl named Lily. She didn't like Zoë’s CAT at all.",
+    "Tom and his dog went to the park to play 12 games with 3½ balls. 喜欢 the end came soon.",
+)
+TRACED = (
+    *TRAINED,
+    "🦊 Foxes say: once UPON a time there, was a - little girl named lily! She did not like it.",
+    "The zebra said: “Tom and his dog went to the park to play 12 games with his dog in the park”",
+    "Nothing of this stands anywhere in what the small model has read until today.",
+    "",
+)
 QR_BEFORE = "https://example.org/?story="
 # Up to the largest code, which holds 2,953 bytes.
 QR_LENGTHS = (0, *range(1, 120, 7), *range(150, 2900, 100), 2953 - len(QR_BEFORE))
@@ -142,6 +159,43 @@ def characters() -> dict[str, Any]:
     }
 
 
+def run_filters() -> dict[str, Any]:
+    """A filter's file in base64, and what is found in it: [text, [start, end, words] of each run,
+    copied words], in UTF-16 code units."""
+    kept = [run_hashes(words_of(text), 8)[::2] for text in TRAINED]
+    about = {
+        "format": 1, "corpus": "a few", "words": 8, "stride": 2, "held_out": 0.25,
+        "hashes": sum(map(len, kept)), "false_positives": 0.0,
+    }  # fmt: skip
+    content = packed(about, np.unique(np.concatenate(kept)))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "f")
+        file.write_bytes(content)
+        opened = RunFilter(file)
+    found = [opened.trace(text, 0) for text in TRACED]
+    return {
+        "content": base64.b64encode(content).decode(),
+        "hashes": [[words_of(text), run_hashes(words_of(text), 8).tolist()] for text in TRAINED],
+        "traces": [
+            [
+                trace.text,
+                [
+                    [*(utf16_length(trace.text[:at]) for at in (run.start, run.end)), run.words]
+                    for run in trace.runs
+                ],
+                trace.copied,
+                trace.words,
+            ]
+            for trace in found
+        ],
+    }
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text as a filter counts them."""
+    return [text[start:end].lower() for start, end in word_spans(text)]
+
+
 class Letters(IncrementalDecoder):
     """Tokens that are the letters of a text."""
 
@@ -177,6 +231,7 @@ PARTS = {
     "qr": qr_codes,
     "seams": seams,
     "characters": characters,
+    "run_filters": run_filters,
     "words": words,
 }
 

@@ -3,12 +3,15 @@
     python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
     python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
     python -m trainer.corpus inspect STORE [--write FILE.md]
+    python -m trainer.corpus index STORE [--filter FILE]
     python -m trainer.corpus verify STORE
 
 `inspect FILE` says how files or folders of stories are read, what the rules make of them, and
 shows three stories; with --json for programs, an object per line. `build` makes the token store
 that a run with the same settings would make, or finds it. `inspect STORE` prints its data card,
-and writes it with a picture beside it. `verify` rereads every checksum.
+and writes it with a picture beside it. `index` makes the index in which `playground.trace` finds
+what a story has from the training stories; with --filter it writes a small file instead, which
+goes with a model whose stories do not. `verify` rereads every checksum.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from pathlib import Path
 from trainer.corpus.store.build import build_store
 from trainer.corpus.store.data_card import card, draw
 from trainer.corpus.store.preview import preview, preview_json
+from trainer.corpus.store.run_filter import build_filter
+from trainer.corpus.store.suffix_array import build_index, verify_index
 from trainer.corpus.store.token_store import open_store
 from trainer.output.console import best_effort, run_command
 from trainer.settings.command_line import parse
@@ -82,7 +87,33 @@ def inspect_files(files: list[str], settings: list[str]) -> None:
 def verify(arguments: list[str]) -> None:
     """Reread a store and compare its checksums."""
     store = open_store(only_store(arguments))
-    print(f"{store.folder} is as it was written: {store.verify():,} bytes reread")
+    num_bytes = store.verify() + verify_index(store)
+    print(f"{store.folder} is as it was written: {num_bytes:,} bytes reread")
+
+
+def index(arguments: list[str]) -> None:
+    """Makes the index of a store, or a filter of its runs."""
+    words, file = list(arguments), None
+    if "--filter" in words:
+        place = words.index("--filter")
+        if place + 1 >= len(words):
+            raise ValueError("--filter needs a file, such as models/mine/training_runs.filter")
+        file = Path(words[place + 1])
+        del words[place : place + 2]
+    store = open_store(only_store(words))
+    start = time.monotonic()
+    if file is None:
+        made: Path = build_index(store)
+        size = sum(part.stat().st_size for part in made.iterdir())
+        about = f"{size / store.num_tokens('train'):.2f} bytes per token"
+    else:
+        said, made = build_filter(store, file), file
+        size = file.stat().st_size
+        about = (
+            f"finds every run of {said['words'] + said['stride'] - 1} words or more; takes"
+            f" {said['false_positives']:.2%} of other runs for copied"
+        )
+    print(f"{made}: {size:,} bytes, {about}, in {time.monotonic() - start:.1f} s")
 
 
 def only_store(words: list[str]) -> str:
@@ -92,7 +123,7 @@ def only_store(words: list[str]) -> str:
     return words[0]
 
 
-COMMANDS = {"build": build, "inspect": inspect, "verify": verify}
+COMMANDS = {"build": build, "inspect": inspect, "index": index, "verify": verify}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         if name not in COMMANDS:
-            raise ValueError(f"{name} is not a command: give build, inspect or verify")
+            raise ValueError(f"{name} is not a command: give build, inspect, index or verify")
         COMMANDS[name](others)
 
     return run_command(work, "stopped; the same command resumes where it was")

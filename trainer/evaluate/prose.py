@@ -8,12 +8,12 @@ so true stories that the model never read hold such runs too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from trainer.corpus.store.run_filter import words
 from trainer.evaluate.continuations import Continuation, Sampling
 
 REPEATED = 4  # words
@@ -156,11 +156,6 @@ def find_in_training(
 def same_story(story: str) -> Run:
     """Return the same value for two stories that differ in case and punctuation only."""
     return tuple(words(story))
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text, in lower case and without punctuation."""
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
 
 
 def runs(text: list[str], length: int) -> list[Run]:

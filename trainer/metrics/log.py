@@ -1,7 +1,8 @@
 """The metrics of a run while it trains: progress bar, metrics.jsonl, trackers and loss curve.
 
 A resumed run appends to the same file: lines after its checkpoint are dropped, so every step has
-one line. Each line has `seconds`, the time that the run has trained until then, pauses not counted.
+one line. Each line has `seconds`, the time that the run has trained until then; pauses and
+compilation are not counted.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class MetricsLog:
         self.flops_per_token, self.peak = flops_per_token, peak
         self.track: Callable[[dict[str, Any], int], None] | None = track
         self.restart(start)
-        self.begin = time.perf_counter()  # so long ago as the run has trained
+        self.trained, self.begin = 0.0, math.nan  # seconds before this session, and its first step
         self.bar = tqdm(
             total=num_steps,
             initial=start,
@@ -69,10 +70,13 @@ class MetricsLog:
             with atomic_file(self.file) as partial:  # a kill must not lose what is kept
                 text = "".join(json.dumps(line) + "\n" for line in kept)
                 partial.write_text(text, encoding="utf-8")
-            self.begin -= next((line["seconds"] for line in kept[::-1] if "seconds" in line), 0.0)
+            timed = (line["seconds"] for line in reversed(kept) if "seconds" in line)
+            self.trained = next(timed, 0.0)
 
     def step(self) -> None:
-        """Advance the progress bar by one update."""
+        """Advance the progress bar by one update. Time counts from the first, which compiles."""
+        if math.isnan(self.begin):
+            self.begin = time.perf_counter()
         self.bar.update()
 
     def restart(self, step: int) -> None:
@@ -127,7 +131,8 @@ class MetricsLog:
         """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""
         if not self.enabled:
             return
-        line = line | {"seconds": round(time.perf_counter() - self.begin, 3)}
+        session = 0.0 if math.isnan(self.begin) else time.perf_counter() - self.begin
+        line = line | {"seconds": round(self.trained + session, 3)}
         with self.file.open("a", encoding="utf-8") as metrics:
             metrics.write(json.dumps(line) + "\n")
         values = {key: value for key, value in line.items() if key != "step"}

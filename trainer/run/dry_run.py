@@ -1,11 +1,13 @@
 """What a run would be, before it begins: `--run.dry_run`.
 
-Speed and memory are measured over a few updates of the real run, with a learning rate of 0, and
-what else takes time once: a validation with its samples. Nothing is written.
+Speed and memory are measured over a few updates of the real run, with a learning rate of 0. What
+else takes time is measured in small and counted as often as the run does it: compilation,
+validations with their samples, and the evaluation at the end. Nothing is written.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +16,15 @@ import psutil  # type: ignore[import-untyped]
 import torch
 from tqdm import tqdm
 
+from trainer.evaluate.likelihood import evaluate
 from trainer.model.flops import wait
 from trainer.run.loop import Trainer
 from trainer.run.plan import num_parameters, plan, table
 
 WARM_UP, MEASURED = 2, 5  # updates
+FEW = 8  # stories
+BATCH = 16  # stories that are continued at once
+CONTINUED = 4  # times that they are: openings and introductions, greedy and sampled
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class DryRun:
         start_seconds: until the first update is done; a compiled one takes longer.
         validation_seconds: of a validation with the samples.
         validations: of the whole run.
+        finishing_seconds: of the evaluation of the export.
         memory: bytes that a process holds.
     """
 
@@ -44,13 +51,15 @@ class DryRun:
     start_seconds: float
     validation_seconds: float
     validations: int
+    finishing_seconds: float
     memory: int
 
     @property
     def seconds(self) -> float:
-        """Of the whole run until its last update."""
+        """Of the whole run, without what reads the stories and opens the libraries before it."""
+        validations = self.validations * self.validation_seconds
         updates = self.steps * self.seconds_per_step
-        return self.start_seconds + updates + self.validations * self.validation_seconds
+        return self.start_seconds + updates + validations + self.finishing_seconds
 
     def table(self) -> str:
         """Return the plan and the measures as a table for people."""
@@ -97,6 +106,7 @@ def dry_run(trainer: Trainer) -> DryRun:
     memory_in_use = memory(runtime.device)
     before = time.perf_counter()
     trainer.validation()
+    validation_seconds = time.perf_counter() - before
     return DryRun(
         plan(trainer),
         trainer.num_steps,
@@ -106,10 +116,30 @@ def dry_run(trainer: Trainer) -> DryRun:
         trainer.num_steps * trainer.global_batch / trainer.order.num_blocks,
         seconds,
         max(0.0, start - begin - WARM_UP * seconds),
-        time.perf_counter() - before,
+        validation_seconds,
         trainer.num_steps // trainer.steps.validate_every + 1,
+        finishing(trainer),
         memory_in_use,
     )
+
+
+def finishing(trainer: Trainer) -> float:
+    """Return the seconds that the evaluation of the export takes: by a few stories for the
+    likelihoods, and by the samples for the continuations."""
+    run, store = trainer.config.run, trainer.store
+    every = store.num_stories("validation")
+    count = min(run.evaluate_stories or every, every)
+    few = list(store.stories("validation", min(count, FEW)))
+    if not (trainer.runtime.is_main and few):
+        return 0.0
+    decoder, before = trainer.full(trainer.engine.weights()), time.perf_counter()
+    evaluate(decoder, few, trainer.tokenizer)
+    evaluated = time.perf_counter()
+    trainer.samples(decoder)
+    token = (time.perf_counter() - evaluated) / run.sample_length
+    batches = CONTINUED * math.ceil(min(run.continue_stories, count) / BATCH)
+    length = store.num_tokens("validation") / every
+    return (evaluated - before) * count / len(few) + batches * length * token
 
 
 def memory(device: torch.device) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,20 @@ def test_what_the_page_imports_is_there(folder_of: Callable[[str], Path], tmp_pa
     html = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     for name in re.findall(r'(?:href|src)="([^"]+)"', html):
         assert (tmp_path / "page" / name).is_file(), name
+
+
+def test_a_filter_of_the_training_stories_goes_along(
+    folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    export = Path(shutil.copytree(folder_of("llama"), tmp_path / "export"))
+    page = page_of(ModelFolder.open(export, device="cpu"))
+    assert json.loads(page.files["start.json"])["models"][0]["trace"] is None
+    (export / "training_runs.filter").write_bytes(b"runs")
+    page = page_of(ModelFolder.open(export, device="cpu"))
+    name = json.loads(page.files["start.json"])["models"][0]["trace"]
+    assert re.fullmatch(r"runs-[0-9a-f]{12}\.filter", name)
+    assert page.files[name] == b"runs"
+    assert name not in page.files["sw.js"].decode()  # loaded when a person opens the view
 
 
 def test_weights_of_the_hub_are_not_in_the_folder(

@@ -126,7 +126,7 @@ def test_it_answers_as_it_is_asked_when_it_is_published(running: str) -> None:
 def test_links_lead_to_the_spaces_page(running: str) -> None:
     import urllib.request
 
-    with urllib.request.urlopen(f"{running}/web/start_server.json") as answer:
+    with urllib.request.urlopen(f"{running}/web/start.json") as answer:
         start = json.load(answer)
     assert start["address"] == "https://huggingface.co/spaces/lily/my-tales?story="
     assert [model["name"] for model in start["models"]] == ["tiny"]

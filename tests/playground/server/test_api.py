@@ -24,11 +24,18 @@ from tests.playground.server.calls import call
 
 def test_the_api_is_documented(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/generate", "/stories", "/score", "/candidates", "/branch"]
+    assert list(endpoints) == [
+        "/generate",
+        "/stories",
+        "/score",
+        "/candidates",
+        "/branch",
+        "/trace",
+    ]
     names = [part["parameter_name"] for part in endpoints["/generate"]["parameters"]]
     assert names == [
         *("prompt", "temperature", "top_k", "length", "seed", "model", "top_p", "min_p"),
-        *("repetition_penalty", "banned_words", "stop_at_end"),
+        *("repetition_penalty", "banned_words", "words_to_use", "stop_at_end"),
     ]
     for endpoint in endpoints.values():
         assert len(endpoint["description"]) > 40
@@ -184,7 +191,7 @@ def test_a_visitor_with_too_many_stories_is_told_that_it_is_busy(
         raise Busy("You have 8 stories under way: wait for one of them.")
 
     monkeypatch.setattr(Api, "visit", busy)
-    ((event, said),) = call(url, "generate", "Once", 0.8, 40, 2, 1, None, 1, 0, 1, [], True)
+    ((event, said),) = call(url, "generate", "Once", 0.8, 40, 2, 1, None, 1, 0, 1, [], [], True)
     assert event == "error" and said["title"] == "Busy"
     assert said["error"] == "You have 8 stories under way: wait for one of them."
 
@@ -192,7 +199,7 @@ def test_a_visitor_with_too_many_stories_is_told_that_it_is_busy(
 def test_not_a_number_is_refused(url: str) -> None:
     """JSON has no NaN and gradio_client does not send it; anybody else may."""
     ((event, said),) = call(
-        url, "generate", "Once", float("nan"), 40, 16, 1, None, 1, 0, 1, [], True
+        url, "generate", "Once", float("nan"), 40, 16, 1, None, 1, 0, 1, [], [], True
     )
     assert event == "error"
     assert "Temperature" in said["error"]

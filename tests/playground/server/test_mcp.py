@@ -45,7 +45,7 @@ def test_an_assistant_finds_the_tools_and_gets_a_story(engine: Engine) -> None:
         names, story, turned = asyncio.run(ask(url))
     finally:
         page.close(verbose=False)
-    assert names == ["generate", "stories", "score", "candidates", "branch"]
+    assert names == ["generate", "stories", "score", "candidates", "branch", "trace"]
     assert story.startswith("Once upon a time")
     assert len(story) > len("Once upon a time")
     assert json.loads(turned)["tokens"][1]["token_id"] == 5

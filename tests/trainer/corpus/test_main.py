@@ -1,6 +1,7 @@
 """build, inspect and verify on the command line."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -120,6 +121,31 @@ def test_inspect_says_how_a_file_is_understood(
     assert "1 changed by `markup`" in said
     assert "| One day, Tom found a red ball. He was happy." in said
     assert not (tmp_path / "data").exists()
+
+
+def test_inspect_answers_programs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["One day, Tom found a red ball. He was happy.", "Mia <b>ran</b> home and was happy."]
+    texts += [texts[0]] * 3 + ["Il etait une fois un petit chat. " * 9 + "Fin."] * 20
+    file = tmp_path / "mine.jsonl"
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    assert main(["inspect", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["stories"], found["kept"], found["duplicates"]) == (25, 5, 3)
+    assert 30 < found["tokens"] < 100
+    (only,) = found["files"]
+    assert ["field", "`text`"] in only["details"] and len(only["shown"]) == 3
+    assert only["changed"] == [
+        {"rule": "markup", "stories": 1, "meaning": "HTML entities unescaped, tags taken out"}
+    ]
+    assert [row["rule"] for row in only["dropped"]] == ["foreign"]
+    few, same, other = "Only 5 stories", "3 stories are word for word", "--corpus.english false"
+    for warning in (few, same, other):
+        assert any(warning in sentence for sentence in found["warnings"]), warning
+    assert main(["inspect", str(file), "--json", "--corpus.tokenizer", "train:4096"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens"] is None
+    assert main(["inspect", "sample", "--json"]) == 0
+    sample = json.loads(capsys.readouterr().out)
+    assert sample["stories"] == 2001 and sample["warnings"] == []
 
 
 @pytest.mark.process

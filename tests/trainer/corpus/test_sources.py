@@ -1,5 +1,6 @@
 """Sources: what a name stands for, and what identifies it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -171,6 +172,24 @@ def test_both_versions_from_a_hub(tmp_path: Path, stories: list[str], source: st
         wanted = second if source == "gpt4" else first
         assert {name: list(store.stories(name)) for name in wanted} == wanted
         assert store.info["recipe"]["source"] == {"train": [source, Corpus().revision]}
+
+
+@pytest.mark.process
+def test_a_data_set_of_a_hub_is_inspected(tmp_path: Path, stories: list[str]) -> None:
+    parts = {"train": stories[:70], "validation": stories[70:80]}
+    with hub.serve(parts, parts) as (address, _):
+        command = [sys.executable, "-m", "trainer.corpus", "inspect", "roneneldan/TinyStories"]
+        env = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": address}
+        done = subprocess.run(
+            [*command, "--json"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(file["split"], file["stories"]) for file in found["files"]] == [
+        ("train", 70),
+        ("validation", 10),
+    ]
+    assert found["files"][0]["details"] == [["kind", "data set on the Hub"]]
 
 
 @pytest.mark.process

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from tqdm import tqdm
 
+from trainer.corpus.read.chunks import Chunk
 from trainer.corpus.read.files import find_files, shown
+from trainer.corpus.read.hub import data_set
 from trainer.corpus.read.readers import FROM_THE_DISK, Reading, read_files
-from trainer.corpus.read.sources import SAMPLE
+from trainer.corpus.read.sources import SAMPLE, open_source
 from trainer.corpus.read.text_streams import LOOK, MARKS, decoded
 from trainer.corpus.store.cleaning import RULES, Cleaner, Dropped, Rule
 from trainer.corpus.tokenizer.tokenizer import gpt2, read_tokenizer
@@ -93,6 +95,8 @@ def previews(settings: Corpus, *, progress: bool = True) -> tuple[list[str], lis
     Raises:
         ValueError: a file cannot be understood or read.
     """
+    if settings.source != "sample" and data_set(settings.source):
+        return previews_of_hub(settings, progress)
     source = str(SAMPLE) if settings.source == "sample" else settings.source
     found = find_files(source, settings.split)
     files = []
@@ -152,7 +156,7 @@ def warnings(files: list[FilePreview]) -> Iterator[str]:
     for rule, count in by_rule(dropped):
         if count > stories / 2:
             what = f"The rule `{rule.name}` drops {count:,} of {stories:,} stories ({rule.meaning})"
-            yield f"{what}; {rule.keep} keeps them." if rule.keep else f"{what}."
+            yield f"{what}; --corpus.{rule.keep} keeps them." if rule.keep else f"{what}."
     if not kept:
         yield "No story is left to train on."
         return
@@ -166,9 +170,33 @@ def warnings(files: list[FilePreview]) -> Iterator[str]:
 
 
 def preview_of(reading: Reading, split: str, settings: Corpus, progress: bool) -> FilePreview:
-    """Read the first stories of one file."""
-    stories = (story for chunk in reading.chunks for story in chunk.stories())
+    """What there is to say of one file."""
     details = [*reading.form.details(), *packed(reading)]
+    return look_at(shown(reading.opened.file), split, details, reading.chunks, settings, progress)
+
+
+def previews_of_hub(settings: Corpus, progress: bool) -> tuple[list[str], list[FilePreview]]:
+    """The same for a data set on the Hub, of which only the first stories are fetched."""
+    details = [("kind", "data set on the Hub")]
+    with open_source(settings) as source:
+        train = "train" if source.validation else ""
+        files = [look_at(source.name, train, details, source.train(), settings, progress)]
+        if source.validation:
+            chunks = source.validation()
+            files.append(look_at(source.name, "validation", details, chunks, settings, progress))
+        return list(source.notes), files
+
+
+def look_at(
+    file: str,
+    split: str,
+    details: list[tuple[str, str]],
+    chunks: Iterable[Chunk],
+    settings: Corpus,
+    progress: bool,
+) -> FilePreview:
+    """Read the first stories and clean them."""
+    stories = (story for chunk in chunks for story in chunk.stories())
     looked_at = list(
         tqdm(
             itertools.islice(stories, LOOKED_AT),
@@ -187,9 +215,7 @@ def preview_of(reading: Reading, split: str, settings: Corpus, progress: bool) -
             dropped[cleaned.reason] += 1
         else:
             kept.append(cleaned)
-    return FilePreview(
-        shown(reading.opened.file), split, details, looked_at, more, kept, changed, dropped
-    )
+    return FilePreview(file, split, details, looked_at, more, kept, changed, dropped)
 
 
 def packed(reading: Reading) -> Iterator[tuple[str, str]]:

@@ -49,5 +49,7 @@ async function answer(request) {
   const isPage = request.mode === "navigate";
   const kept = await cache.match(isPage ? "./" : request, { ignoreSearch: true });
   if (kept) return kept;
-  return fetch(request);
+  const fetched = await fetch(request);
+  if (fetched.ok && request.url.endsWith(".filter")) await cache.put(request, fetched.clone()); // few visitors need it
+  return fetched;
 }

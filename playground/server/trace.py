@@ -1,0 +1,73 @@
+"""Which parts of a story stand in the training stories: for programs and for the page."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from playground.sampling import instead
+from playground.server.api import Api, checked_text, refusals
+from playground.trace.copied import Trace, Tracer, utf16_length
+from playground.trace.find import open_tracer, trace_of_model
+
+SOURCES_MAX = 20
+SOURCES_SHOWN = 5  # on the page, for each run
+
+
+class TraceApi:
+    """The endpoints. An index is opened when it is asked for first."""
+
+    def __init__(self, api: Api, path: Path | None) -> None:
+        """`api`: has the models. `path`: the store or the filter for all of them; None for each
+        model's own.
+
+        Raises:
+            ValueError: `path` cannot be opened.
+        """
+        self.api, self.path = api, path
+        self.opened: dict[Path, Tracer] = {} if path is None else {path: open_tracer(path)}
+        self.lock = threading.Lock()
+
+    def trace(self, text: str, sources: int = 3, model: str | None = None) -> dict[str, Any]:
+        """The parts of a text that stand word for word in the stories that a model was trained on:
+        `runs`, each from character `start` to `end` with some training stories that hold it, and
+        the `share` of the words that they cover.
+
+        Args:
+            text: at most 20,000 characters.
+            sources: training stories for each run, 0 to 20. A filter of runs knows none.
+            model: a name from the page's list; none for the first.
+        """
+        with refusals():
+            if isinstance(sources, bool) or not isinstance(sources, int):
+                raise ValueError(f"sources must be a whole number, {instead(sources)}.")
+            if not 0 <= sources <= SOURCES_MAX:
+                raise ValueError(f"sources must be from 0 to {SOURCES_MAX}, {instead(sources)}.")
+            return self.found(text, sources, model).described()
+
+    def page_trace(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The same for the page: {text, model}. JavaScript counts UTF-16 code units."""
+        with refusals():
+            if not isinstance(asked, dict):
+                raise ValueError("The request must be a JSON object.")
+            found = self.found(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
+            for run in found["runs"]:
+                for bound in ("start", "end"):
+                    run[bound] = utf16_length(found["text"][: run[bound]])
+            return found
+
+    def found(self, text: Any, sources: int, model: Any) -> Trace:
+        """What is found of a text; ValueError if nothing can be looked up for that model."""
+        checked = checked_text(text)
+        folder = self.api.engine(model).storyteller.folder
+        path = self.path or trace_of_model(folder)
+        if path is None:
+            raise ValueError(
+                "There is no index of this model's training stories: make one with python -m"
+                " trainer.corpus index STORE, and open it with app.py --trace STORE."
+            )
+        with self.lock:
+            if path not in self.opened:
+                self.opened[path] = open_tracer(path)
+        return self.opened[path].trace(checked, sources)

@@ -1,0 +1,166 @@
+"""Which parts of a story stand in the training stories, in the terminal.
+
+    python -m playground.trace --index data/sample-0123456789ab "Once upon a time there was a fox."
+    python -m playground.trace --index models/storyteller --link LINK
+    python -m playground.trace --index data/sample-0123456789ab --json < story.txt
+
+`--index` is a store with an index (python -m trainer.corpus index STORE), or a model with a filter,
+which knows no sources.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from playground.command_line import Parser, typed_text, use_utf8
+from playground.folder.tokenizer_fingerprint import tokenizer_fingerprint
+from playground.stories import permalink
+from playground.trace.copied import Run, Source, Trace
+
+SOURCES_MAX = 50
+CONTEXT = 60  # characters shown on each side of a run
+UNDERLINED, BRACKETS = ("\x1b[4m", "\x1b[24m"), ("[", "]")
+
+
+def parser() -> Parser:
+    """The command line."""
+    found = Parser(
+        prog="python -m playground.trace",
+        description="Which parts of a story stand in the training stories word for word.",
+    )
+    add: Any = found.add_argument
+    add("story", metavar="STORY", nargs="?", help="the story (default: standard input)")
+    add(
+        "--index",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="a store with an index, a model with a filter, or a filter's file",
+    )
+    add("--link", metavar="LINK", help="a shared story in place of STORY")
+    add(
+        "--sources",
+        metavar="N",
+        type=int,
+        default=3,
+        help="training stories shown for each run (default: 3)",
+    )
+    add("--json", action="store_true", help="print everything as JSON")
+    return found
+
+
+def run(arguments: Sequence[str] | None) -> None:
+    """Print what is found.
+
+    Raises:
+        ValueError: there is no index, or the story cannot be read; one sentence.
+    """
+    options = parser().parse_args(arguments)
+    if not 0 <= options.sources <= SOURCES_MAX:
+        raise ValueError(f"--sources must be from 0 to {SOURCES_MAX}, not {options.sources}.")
+    if options.link is not None and options.story is not None:
+        raise ValueError("give STORY or --link, not both.")
+    from playground.trace.find import open_tracer
+
+    tracer = open_tracer(options.index)
+    if options.link is not None:
+        text = text_of_link(options.link, options.index)
+    else:
+        text = sys.stdin.read() if options.story is None else typed_text(options.story)
+    found = tracer.trace(text, options.sources)
+    if options.json:
+        print(json.dumps(found.described(), ensure_ascii=False))
+    else:
+        marks = UNDERLINED if sys.stdout.isatty() else BRACKETS
+        print("\n".join(lines(found, *marks)))
+
+
+def text_of_link(written: str, where: Path) -> str:
+    """The text of a shared story.
+
+    Raises:
+        ValueError: the link is damaged, or `where` has not the tokenizer that it was written with.
+    """
+    import tokenizers
+
+    link = permalink.decode(permalink.text_of(written))
+    folder = where.parent if where.is_file() else where
+    for file in (folder / "index" / "tokenizer.json", folder / "tokenizer.json"):
+        if file.is_file() and link.has_tokenizer(tokenizer_fingerprint(file)):
+            ids = [token_id for token_id, _ in link.tokens]
+            return tokenizers.Tokenizer.from_file(str(file)).decode(ids)
+    raise ValueError(permalink.other_tokenizer(link))
+
+
+def lines(found: Trace, opening: str, closing: str) -> Iterator[str]:
+    """Yield what is printed: the marked story, the share, and each run with its sources."""
+    yield "".join(
+        f"{opening}{part}{closing}" if is_copied else part
+        for part, is_copied in marked(found.text, found.runs)
+    )
+    yield ""
+    unread = f" (of stories that it has not read: {found.held_out:.0%})" if found.held_out else ""
+    yield f"{found.share:.0%} of {found.words:,} words stand in {found.corpus}{unread}."
+    if found.certain is not None:
+        yield (
+            f"Runs of {found.certain} words or more are found for certain, shorter ones in part;"
+            f" {found.false_positives:.2%} of other runs are taken for copied."
+        )
+    for run in sorted(found.runs, key=lambda run: run.words, reverse=True):
+        where = "" if run.stories is None else f", in {amount(run.stories)}"
+        yield ""
+        yield f"{run.words} words{where}: {shown(found.text[run.start : run.end])}"
+        for source in run.sources:
+            yield f"  story {source.story:,}: {context(source, opening, closing)}"
+
+
+def marked(text: str, runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a text, and whether each is in a run."""
+    inside = [False] * len(text)
+    for run in runs:
+        inside[run.start : run.end] = [True] * (run.end - run.start)
+    start = 0
+    for end in range(1, len(text) + 1):
+        if end == len(text) or inside[end] != inside[start]:
+            yield text[start:end], inside[start]
+            start = end
+
+
+def context(source: Source, opening: str, closing: str) -> str:
+    """A run as it stands in a training story, on one line."""
+    before, after = source.before[-CONTEXT:], source.after[:CONTEXT]
+    first = "…" if len(before) < len(source.before) else ""
+    last = "…" if len(after) < len(source.after) else ""
+    return shown(f"{first}{before}{opening}{source.text}{closing}{after}{last}")
+
+
+def shown(text: str) -> str:
+    """A text on one line."""
+    return text.strip().replace("\n", " / ")
+
+
+def amount(stories: int) -> str:
+    """How many training stories."""
+    return f"{stories:,} stories" if stories > 1 else "one story"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0, or 2 with one sentence."""
+    use_utf8()
+    try:
+        run(arguments)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

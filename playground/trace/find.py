@@ -1,0 +1,51 @@
+"""Which index or filter there is: under a path that a person gives, and for a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playground.folder.json_file import read_json
+from playground.trace.copied import Tracer
+from playground.trace.index import Index
+from playground.trace.run_filter import FILE, RunFilter
+
+
+def open_tracer(path: Path) -> Tracer:
+    """The index of a store, or a filter: a file, or in a model's folder.
+
+    Raises:
+        ValueError: the path holds neither, or it cannot be read.
+    """
+    if path.is_file():
+        return RunFilter(path)
+    if (path / "store.json").is_file():
+        return Index(path)
+    if (path / FILE).is_file():
+        return RunFilter(path / FILE)
+    raise ValueError(
+        f"{path} is neither a store nor a model with {FILE}: give the folder of a store with an "
+        "index, such as data/sample-0123456789ab."
+    )
+
+
+def trace_of_model(model: Path) -> Path | None:
+    """What `open_tracer` opens for a model: the store that it was trained on, where its
+    training.json says that is, if the store has an index; else the model's folder, if there is a
+    filter in it; None without both."""
+    return store_of(model) or (model if (model / FILE).is_file() else None)
+
+
+def store_of(model: Path) -> Path | None:
+    """The store that a model was trained on, if it has an index."""
+    training = read_json(model / "training.json")
+    try:
+        fingerprint = str(training["corpus"]["fingerprint"])
+        settings = training["settings"]["corpus"]
+        stores = [Path(settings["source"]), *Path(settings["folder"]).glob(f"*-{fingerprint[:12]}")]
+    except (LookupError, TypeError, ValueError, OSError):
+        return None
+    for store in stores:
+        is_same = read_json(store / "store.json").get("fingerprint") == fingerprint
+        if is_same and (store / "index" / "index.json").is_file():
+            return store
+    return None

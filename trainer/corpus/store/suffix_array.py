@@ -1,0 +1,156 @@
+"""The index of a store: where any run of tokens stands in its training stories.
+
+    <store>/index/index.json          format, the store's fingerprint, the parts; checksums
+    <store>/index/suffixes-000.bin    little-endian uint32, (tokens of the part,): its suffix array
+    <store>/index/stories.bin         little-endian int64, (stories,): the first token of each story
+    <store>/index/tokenizer.json      whose ids these are
+
+A suffix array lists the positions of a text in the order of what follows them, so binary search
+finds every place of a run (Manber & Myers 1993). The order here is that of the bytes of tokens.bin,
+as memcmp has it: libdivsufsort sorts the positions of all bytes, and those of whole tokens stay.
+The index takes 4 bytes per token beside the 2 of tokens.bin.
+
+Building needs 10 bytes per token of a part. A part is some 16.8M tokens and ends with a story, so
+a large store has many parts and needs no more memory. `playground.trace` reads the files; what it
+may rely on is in docs/trace.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from trainer.corpus.store.build import build_lock
+from trainer.corpus.store.token_store import TokenStore
+from trainer.corpus.tokenizer.tokenizer import FILE
+from trainer.storage import checksummed_json
+from trainer.storage.atomic import atomic_directory
+
+FORMAT = 1
+FOLDER = "index"
+PART = 2**24  # tokens
+AT_ONCE = 2**20  # positions
+
+
+def build_index(store: TokenStore, *, part: int = PART) -> Path:
+    """Write the index of a store, in place of an older one; return its folder.
+
+    Args:
+        store: whose training tokens are indexed.
+        part: tokens of a part, about.
+
+    Raises:
+        ValueError: pydivsufsort is not installed, or the folder cannot be written. Nothing
+            half-written is left.
+    """
+    folder = store.folder / FOLDER
+    try:
+        with build_lock(folder), atomic_directory(folder) as partial:
+            write(store, partial, part)
+    except OSError as error:
+        raise ValueError(
+            f"the index {folder} cannot be written ({error.strerror or error}): make room there"
+        ) from None
+    return folder
+
+
+def write(store: TokenStore, folder: Path, part: int) -> None:
+    """Write the files of an index."""
+    end, first = store.tokenizer.end_of_text, 0
+    sizes: list[int] = []
+    starts, sums = [np.zeros(1, dtype="<i8")], {}
+    with tqdm(
+        desc="indexing",
+        total=store.num_tokens("train"),
+        unit=" tokens",
+        unit_scale=True,
+    ) as bar:
+        for ids in parts(store.folder / "train" / "tokens.bin", end, part):
+            name = f"suffixes-{len(sizes):03}.bin"
+            sums[name] = write_suffixes(ids, folder / name)
+            sizes.append(len(ids))
+            starts.append(first + 1 + np.flatnonzero(ids == end).astype("<i8"))
+            first += len(ids)
+            bar.update(len(ids))
+            gc.collect()  # ctypes leaves the arrays of a part in reference cycles
+    content = {"stories.bin": np.concatenate(starts)[:-1].tobytes(), FILE: store.tokenizer.content}
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+        sums[name] = hashlib.sha256(data).hexdigest()
+    info = {
+        "format": FORMAT,
+        "store": store.fingerprint,
+        "end_of_text": end,
+        "parts": sizes,
+        "files": {
+            name: {"bytes": (folder / name).stat().st_size, "sha256": sums[name]}
+            for name in sorted(sums)
+        },
+    }
+    (folder / "index.json").write_text(checksummed_json.dumps(info), encoding="utf-8")
+
+
+def parts(file: Path, end: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the tokens of a file in parts that end with a story, (n,) uint16. A part has `size`
+    tokens at most; where a story has more, twice as many are read until it ends."""
+    first, wanted = 0, size
+    while len(ids := np.fromfile(file, "<u2", count=wanted, offset=2 * first)):
+        ends = np.flatnonzero(ids == end)
+        if len(ends):
+            yield ids[: ends[-1] + 1]
+            first += int(ends[-1]) + 1
+            wanted = size
+        else:
+            wanted *= 2
+
+
+def write_suffixes(ids: np.ndarray, file: Path) -> str:
+    """Write the suffix array of some ids, (n,) uint16, as little-endian uint32; return its
+    SHA-256."""
+    try:
+        from pydivsufsort import divsufsort
+    except ImportError:
+        raise ValueError(
+            "an index needs pydivsufsort: install the trainer (make train, or pip install -e"
+            ' ".[train]")'
+        ) from None
+    order = divsufsort(ids.view(np.uint8))
+    digest = hashlib.sha256()
+    with file.open("wb") as stream:
+        for first in range(0, len(order), AT_ONCE):
+            places = order[first : first + AT_ONCE]
+            data = (places[places % 2 == 0] // 2).astype("<u4").tobytes()
+            digest.update(data)
+            stream.write(data)
+    return digest.hexdigest()
+
+
+def verify_index(store: TokenStore) -> int:
+    """Reread the index of a store, if it has one, and compare its checksums; return the bytes that
+    were read.
+
+    Raises:
+        ValueError: it is not what was written, or of another store.
+    """
+    folder = store.folder / FOLDER
+    if not folder.is_dir():
+        return 0
+    again = f"build it again with python -m trainer.corpus index {store.folder}"
+    try:
+        info = checksummed_json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ValueError(f"{folder / 'index.json'} is damaged: {again}") from None
+    if info["store"] != store.fingerprint:
+        raise ValueError(f"the index {folder} is of another store: {again}")
+    for name, about in info["files"].items():
+        with contextlib.suppress(OSError), (folder / name).open("rb") as stream:
+            if checksummed_json.sha256(stream) == about["sha256"]:
+                continue
+        raise ValueError(f"{folder / name} is not what was written: {again}")
+    return sum(int(about["bytes"]) for about in info["files"].values())
