@@ -107,7 +107,7 @@ def test_eight_ways_at_once(page: Page) -> None:
     button(page, "Eight versions").click()
     expect(page.locator(".choices li")).to_have_count(8)
     expect(button(page, "Generate")).to_be_visible()
-    texts = page.locator(".choices p").all_text_contents()
+    texts = page.locator(".choices li p").all_text_contents()
     assert len(set(texts)) == 8
 
 
@@ -201,6 +201,7 @@ def test_another_model_reads_the_same_text(page: Page) -> None:
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)
 def test_programs_are_told_how_to_ask(page: Page) -> None:
     page.evaluate("document.fonts.ready.then(() => true)")  # a typeface that comes moves the link
+    show_panel(page, "The model")
     page.get_by_role("link", name="For programs: the API").click()
     for name in ("/generate", "/score", "/candidates", "/branch"):
         expect(page.get_by_role("heading", name=name)).to_be_visible()
@@ -242,6 +243,7 @@ def test_twelve_tabs_of_one_browser_write_at_once(browser: Browser, address: str
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
 def test_generate_is_in_reach_from_the_settings(page: Page) -> None:
+    show_panel(page, "The model")
     page.locator("summary", has_text="More").click()
     page.locator("#ink-banned_words").scroll_into_view_if_needed()
     for part in ("generate", "again", "eight", "undo", "redo"):

@@ -8,7 +8,15 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.actions import button, on_both_screens, sheet, text, violations, write
+from tests.browser.actions import (
+    button,
+    on_both_screens,
+    sheet,
+    show_panel,
+    text,
+    violations,
+    write,
+)
 from tests.paths import ROOT
 
 ANSWER = {
@@ -40,6 +48,7 @@ def opened(page: Page, answer: dict[str, Any] = ANSWER) -> Any:
     """The view of a story of eight words, with a server that answers so."""
     page.evaluate(SERVER, answer)
     write(page, "Once upon a time", length=4)
+    show_panel(page, "Look closer")
     button(page, "Where did that come from?").click()
     return page.locator(".view-trace")
 
@@ -91,6 +100,7 @@ def test_another_story_is_looked_up_and_a_refusal_is_shown(page: Page) -> None:
     sheet(page).click()
     page.keyboard.press("End")
     page.keyboard.type(" It rained.")
+    show_panel(page, "Look closer")
     button(page, "Where did that come from?").click()
     expect(share).to_have_text("the model is away.")
     expect(view.locator(".copied")).to_have_count(0)
@@ -104,6 +114,7 @@ def test_a_page_without_a_server_reads_the_filter(page: Page) -> None:
         "() => { window.writer.models[0].trace = 'runs.filter'; window.writer.views.changed(); }"
     )
     write(page, "Tom and his dog went to the park to play", length=3)
+    show_panel(page, "Look closer")
     button(page, "Where did that come from?").click()
     view = page.locator(".view-trace")
     expect(view.locator(".copied")).to_have_text("Tom and his dog went to the park to play")
@@ -117,5 +128,6 @@ def test_a_page_without_a_server_reads_the_filter(page: Page) -> None:
     sheet(page).click()
     page.keyboard.press("End")
     page.keyboard.type(" Then.")
+    show_panel(page, "Look closer")
     button(page, "Where did that come from?").click()
     expect(view.get_by_role("status")).to_contain_text("could not be looked up")

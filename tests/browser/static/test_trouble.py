@@ -36,7 +36,7 @@ def test_a_page_that_does_not_begin_says_why(
         page.unroute_all()
         in_place_of(page, "**/writer.js", status=404)
         page.reload()
-        expect(trouble).to_contain_text("start.js did not load")
+        expect(trouble).to_contain_text("start_static.js did not load")
         page.unroute_all()
         in_place_of(page, "**/model-*.inkling", status=200, body=NOTE)
         page.reload()
@@ -47,7 +47,7 @@ def test_a_page_that_does_not_begin_says_why(
     monkeypatch.setattr(Quiet, "extensions_map", types)
     with served(tiny) as (address, _):
         page.goto(address)
-        expect(trouble).to_contain_text("The web server sends start.js as “text/plain”.")
+        expect(trouble).to_contain_text("The web server sends start_static.js as “text/plain”.")
     context.close()
     german = browser.new_context(locale="de-DE").new_page()
     german.goto((tiny / "index.html").as_uri())
