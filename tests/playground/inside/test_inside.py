@@ -80,7 +80,7 @@ def test_tokens_that_training_never_met_are_one_number(shipped_engine: Any) -> N
 
     ids = shipped_engine.encode("Once upon a time, there was a little girl named Mia.")
     look = Inside(shipped_engine).look(ids, len(ids) - 1)
-    assert look.layers[1].unlearned > 0.5  # the head does not fit an early layer
+    assert look.layers[1].unlearned > 0.2  # the head does not fit an early layer
     assert look.layers[-1].unlearned < 0.01
     assert look.layers[-1].likeliest[0][0] == "."
     values = look.to_json()

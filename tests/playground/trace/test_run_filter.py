@@ -80,7 +80,9 @@ def test_the_file_says_what_it_is(sample_store: TokenStore, sample_filter: Path)
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"PK", gzip.compress(b"{}\n"), gzip.compress(b'{"format": 2}\n'), None]
+    "content",
+    [b"", b"PK", gzip.compress(b"{}\n"), gzip.compress(b'{"format": 2}\n'), None],
+    ids=["empty", "zip", "no format", "format 2", "cut off"],
 )
 def test_a_damaged_filter_is_one_sentence(
     sample_filter: Path, tmp_path: Path, content: bytes | None
