@@ -183,8 +183,10 @@ static void open_rows(struct Choice *c) {
   for (int32_t k = first; k < end; k++) {
     const int32_t its = (int32_t)c->sorted[k];
     if (its >= c->head->unique) ids[count++] = (uint64_t)c->single[its - c->head->unique] << 32;
-    else if (!starts) ids[count++] = (uint64_t)its << 32;
-    else
+    else if (!starts) {
+      // The ranking may be from before the bans, when each row still had its id.
+      if (!c->has_changes || !c->is_changed[its]) ids[count++] = (uint64_t)its << 32;
+    } else
       for (int32_t n = starts[its]; n < starts[its + 1]; n++)
         if (!c->has_changes || !c->is_changed[members[n]]) ids[count++] = (uint64_t)members[n] << 32;
   }

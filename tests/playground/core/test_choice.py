@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers.generation import logits_process
 
@@ -103,7 +103,11 @@ def choice(
     return number, weight / before
 
 
+BANS_ONLY = {"top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0, "draw": 0.5, "written": 0}
+
+
 @given(SETTINGS, st.integers(0, 2**32), st.integers(1, 700))
+@example({"temperature": 0.3, "top_k": 40, **BANS_ONLY}, 42281, 107)  # no id shares its row
 def test_the_choice_is_its_definition(settings: dict[str, float], seed: int, ids: int) -> None:
     draws = np.random.default_rng(seed)
     head = some_head(draws, ids)
@@ -117,6 +121,17 @@ def test_the_choice_is_its_definition(settings: dict[str, float], seed: int, ids
     number, probability = choice(logits[head.unique_of], q, seen, banned, begins, continues)
     assert answer["id"] == number
     assert answer["chosen"] == pytest.approx(probability, rel=1e-9)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_banned_id_is_never_chosen(shared: bool) -> None:
+    """The ranking was made before the bans: the banned ids are the likeliest of all but one."""
+    head = Head(np.arange(40) // 2 if shared else 40)
+    logits = np.arange(head.unique, 0, -1, np.float32)
+    banned = ids_of(range(1, 30))
+    for draw in np.linspace(0, 0.999, 50):
+        settings = {"temperature": 1.0, "top_k": 20, **BANS_ONLY, "draw": draw}
+        assert head.answer(logits, asking(settings, NO_IDS, banned))["id"] not in banned
 
 
 @given(st.integers(0, 2**32), st.integers(1, 700))
