@@ -17,6 +17,7 @@ from accelerate.commands.launch import launch_command_parser
 import app
 import playground.browser.__main__
 import playground.generate
+import playground.inside.__main__
 import playground.publish.__main__
 import trainer.corpus.__main__
 import trainer.evaluate.__main__
@@ -48,6 +49,7 @@ ELSEWHERE = {  # a command's start: why it is not run here
     "curl": "the same",
     "python -m http.server": "tests/browser/static/test_static_page.py serves the same folder",
     "python -m playground.runs": "tests/playground/runs/test_training.py runs them",
+    "python -m playground.trace": "tests/playground/trace/test_main.py runs it",
     "sbatch": "tests/trainer/distributed/test_machines.py runs the script",
 }
 
@@ -80,6 +82,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arguments = ["--corpus.source", "stories.jsonl", "--run.dir", "runs/storyteller"]
         assert trainer.train.main([*SMALL, *arguments]) == 0
         (home / "runs/mine").symlink_to("storyteller")
+        store = next(file.parent for file in (home / "data").rglob("store.json"))
+        (home / "data/stories-0123456789ab").symlink_to(store)
     finally:
         os.chdir(here)
     return home
@@ -120,6 +124,7 @@ RUN: dict[str, Callable[[list[str]], int]] = {
     "python -m trainer.export": module(trainer.export.__main__.main),
     "python -m playground.browser": module(playground.browser.__main__.main),
     "python -m playground.publish": module(playground.publish.__main__.main),
+    "python -m playground.inside": module(playground.inside.__main__.main),
     "python -m playground.generate": module(playground.generate.main, "--length", "5"),
 }
 

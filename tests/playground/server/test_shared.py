@@ -75,7 +75,7 @@ def test_the_page_of_a_link_says_what_other_sites_show(url: str, engine: Engine)
 def test_a_damaged_links_page_is_the_page_without_a_preview(url: str) -> None:
     status, _, body = get(f"{url}s/abc")
     assert status == 404
-    assert b"start.js" in body and b"og:image:alt" not in body
+    assert b"start_server.js" in body and b"og:image:alt" not in body
 
 
 def test_a_picture_is_drawn_once(
