@@ -26,7 +26,7 @@ from playground.folder.json_file import read_json
 from playground.folder.snapshots import snapshots_of
 from playground.folder.source import ADAPTER, find_folder, is_adapter
 from playground.folder.stored_weights import StoredWeights, check_weights
-from playground.folder.tokenizer import open_tokenizer
+from playground.folder.tokenizer import Tokenizer, open_tokenizer
 from playground.folder.tokenizer_fingerprint import tokenizer_fingerprint
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
@@ -91,6 +91,7 @@ class ModelFolder:
         self.device = device
         training = read_json(folder / "training.json")  # for people: it may be missing
         self.weights: Mapping[str, np.ndarray]
+        self.tokenizer: Tokenizer
         if is_adapter(folder):
             from playground.folder.adapter import base_of, merged_weights
 
