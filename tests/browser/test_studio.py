@@ -121,8 +121,13 @@ def check_look(page: Page) -> None:
     for size, scheme in (((1280, 800), "light"), ((390, 844), "dark")):
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        # A curve is drawn anew in its new width a moment after the window has it.
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+        # A curve is drawn anew in its new width some frames after the window has it.
+        page.evaluate("""async () => {
+          const end = Date.now() + 30_000;
+          while (document.documentElement.scrollWidth > innerWidth && Date.now() < end)
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }""")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert violations(page) == []
     page.set_viewport_size({"width": 1280, "height": 800})
 
