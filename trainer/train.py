@@ -11,6 +11,7 @@ wrong setting come before it. The same command again resumes a stopped run.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # started as a file: its folder is on the path, the project's is not
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from trainer.output.console import print_every_character
+from trainer.output.console import print_every_character, refusal
 from trainer.settings.command_line import described, help_text, parse
 
 
@@ -36,17 +37,29 @@ def main(arguments: list[str] | None = None) -> int:
         as_json, is_check = "--json" in arguments, "--check" in arguments
         config = parse([word for word in arguments if word not in ("--json", "--check")])
         if is_check:
-            return 0
+            return check_packages()
         if as_json and not config.run.dry_run:
             raise ValueError("--json is for --run.dry_run and for --help: leave it out")
         from trainer.run.run import run
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, ModuleNotFoundError) as error:
+        print(f"error: {refusal(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped before the run began", file=sys.stderr)
         return 130
     return run(config, start, as_json=as_json)
+
+
+def check_packages() -> int:
+    """Return 0 if what a run imports is installed, without the seconds that importing it takes.
+
+    Raises:
+        ModuleNotFoundError: a package is missing.
+    """
+    for name in ("torch", "transformers", "accelerate", "ftfy"):
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
+    return 0
 
 
 def print_help(text: str) -> int:

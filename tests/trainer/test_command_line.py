@@ -280,6 +280,33 @@ def test_every_setting_and_preset_is_described_for_programs(
     assert found["default_preset"] in presets
 
 
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "command",
+    ["trainer.train --preset smoke", "trainer.train --check", "trainer.evaluate m --stories s"],
+)
+def test_a_missing_package_is_one_message_with_its_installation(command: str) -> None:
+    """As after `make play`, which installs no PyTorch."""
+    module, *arguments = command.split()
+    hidden = (
+        "import importlib.util, runpy, sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch':\n"
+        "            raise ModuleNotFoundError(name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        f"sys.argv = {[module, *arguments]}\n"
+        f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", hidden], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "error: this needs the package torch, which is not installed: run `make .venv/.train` "
+        "or `pip install -e '.[train]'` in the project's folder"
+    )
+    assert "Traceback" not in done.stderr
+
+
 def test_settings_are_checked_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check", "--preset", "smoke", "--optim.lr", "1e-3"]) == 0
     assert main(["--check", "--optim.lr", "-1"]) == 2

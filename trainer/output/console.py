@@ -58,6 +58,19 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def refusal(error: BaseException) -> str:
+    """Return an error's message; of a package that is missing, how to install it.
+
+    `make play` installs what writing needs, and the page then offers Train too.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"this needs the package {error.name}, which is not installed: run `make .venv/.train` "
+            "or `pip install -e '.[train]'` in the project's folder"
+        )
+    return str(error)
+
+
 def run_command(work: Callable[[], object], stopped: str = "stopped") -> int:
     """Run a command and return its exit status: 0 when it is done, 2 with one message when it
     cannot be, 130 with `stopped` when it was interrupted."""
@@ -65,7 +78,7 @@ def run_command(work: Callable[[], object], stopped: str = "stopped") -> int:
     try:
         work()
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {refusal(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)

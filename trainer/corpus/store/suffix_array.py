@@ -113,13 +113,7 @@ def parts(file: Path, end: int, size: int) -> Iterator[np.ndarray]:
 def write_suffixes(ids: np.ndarray, file: Path) -> str:
     """Write the suffix array of some ids, (n,) uint16, as little-endian uint32; return its
     SHA-256."""
-    try:
-        from pydivsufsort import divsufsort
-    except ImportError:
-        raise ValueError(
-            "an index needs pydivsufsort: install the trainer (make train, or pip install -e"
-            ' ".[train]")'
-        ) from None
+    from pydivsufsort import divsufsort
     order = divsufsort(ids.view(np.uint8))
     digest = hashlib.sha256()
     with file.open("wb") as stream:
