@@ -114,6 +114,7 @@ def write_suffixes(ids: np.ndarray, file: Path) -> str:
     """Write the suffix array of some ids, (n,) uint16, as little-endian uint32; return its
     SHA-256."""
     from pydivsufsort import divsufsort
+
     order = divsufsort(ids.view(np.uint8))
     digest = hashlib.sha256()
     with file.open("wb") as stream:
