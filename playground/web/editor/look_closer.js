@@ -95,6 +95,7 @@ export class LookCloser {
     const shown = `${language.code} ${there.map(({ id }) => id)}`;
     if (shown !== this.shown) this.list.replaceChildren(...there.map((row) => this.item(row, language)));
     this.shown = shown;
+    this.openByAddress(there);
     if (!this.open) return;
     if (!there.includes(this.open)) {
       this.close();
@@ -102,6 +103,15 @@ export class LookCloser {
     }
     this.name();
     this.made.get(this.open.id).changed();
+  }
+
+  // An address that ends with #id, or with #id=..., opens the view of that id; the rest is for the view itself.
+  openByAddress(there) {
+    if (this.address === location.hash) return;
+    this.address = location.hash;
+    const [id] = this.address.slice(1).split("=");
+    const row = there.find((one) => one.id === id);
+    if (row && row !== this.open) this.show(row);
   }
 
   item({ id, label, about }, language) {
