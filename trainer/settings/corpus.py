@@ -51,7 +51,8 @@ class Corpus:
     )
     tokenizer: str = setting(
         "gpt2",
-        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, at most N learned ones",
+        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, at most N learned "
+        "ones",
     )
     split: str = setting(
         "train",
