@@ -127,7 +127,7 @@ class Sampler:
         return False
 
     def _record(self, sequence: Sequence, draw: float | None, answer: Answer) -> Token:
-        """What there is to say about a token."""
+        """Return a token's record, with its alternatives."""
         others = answer.alternative[: answer.num_alternatives].tolist()
         labels = map(self._labels.__getitem__, others)
         return Token(
@@ -155,7 +155,7 @@ class Sampler:
         sequence.begins_with = b""
         sequence.ids += word
         sequence.begins_at += len(word)
-        if sequence.position:  # a beginning is no part of what is drawn
+        if sequence.position:  # a beginning is not part of what is drawn
             sequence.position += len(word)
         return ask._replace(known=word[0])
 
@@ -232,7 +232,7 @@ def values(settings: Settings) -> tuple[float, ...]:
 
 
 def address(ids: np.ndarray) -> int:
-    """Where an array lies, for a QUESTION; 0 for an empty one."""
+    """Return the address of an array, for a QUESTION; 0 for an empty one."""
     return ids.__array_interface__["data"][0] if len(ids) else 0
 
 

@@ -73,7 +73,7 @@ def everything(inside: Inside, ids: list[int], position: int) -> dict[str, Any]:
 
 
 def in_words(found: dict[str, Any]) -> str:
-    """All of it as lines."""
+    """Return the result as lines of text."""
     texts, first = found["tokens"], found["first"]
     seen = [json.dumps(text, ensure_ascii=False) for text in texts]
     seen = ["(start)", *seen] if first < 0 else seen[first:]
@@ -82,7 +82,7 @@ def in_words(found: dict[str, Any]) -> str:
     for number, said in enumerate(found["layers"]):
         shares = [(repr(text), share) for text, share in said["likeliest"][:SHOWN]]
         if said["unlearned"] > 0.001:
-            shares = [("(tokens it never met)", said["unlearned"]), *shares]
+            shares = [("(tokens not in its training data)", said["unlearned"]), *shares]
         likeliest = "  ".join(f"{text} {share:.1%}" for text, share in shares)
         lines.append(f"{number:>5}  {said['probability']:7.2%}   {likeliest}")
     lines += ["", "Where each layer looked (the mean of its heads)"]

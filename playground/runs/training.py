@@ -95,7 +95,8 @@ def words_of_run(status: Status) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Of the process: it may ask the Hub, which app.py switches off for itself."""
+    """Return the environment of the trainer's process: it may use the Hub, which app.py switches
+    off for itself."""
     changed = {"HF_HUB_OFFLINE": "0", "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "5"}
     return {**os.environ, **changed}
 

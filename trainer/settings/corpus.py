@@ -12,7 +12,7 @@ DEFAULT_REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"  # of roneneldan/T
 
 @dataclass(frozen=True)
 class Corpus:
-    """Which stories, and what is done to them."""
+    """Which stories are read, and how they are cleaned."""
 
     source: str = setting(
         "roneneldan/TinyStories",

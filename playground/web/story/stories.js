@@ -169,7 +169,7 @@ export class Stories {
     return JSON.stringify({ inkling: "stories", format: 1, stories }, null, 1);
   }
 
-  // Adds the stories of such a file: { added, unreadable }, or null if it is no such file.
+  // Adds the stories of such a file: { added, unreadable }, or null if it is not such a file.
   async imported(text) {
     let file;
     try {
