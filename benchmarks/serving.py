@@ -116,7 +116,7 @@ def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
 
 @cache
 def parameters(url: str, endpoint: str) -> list[tuple[str, Any]]:
-    """An endpoint's parameters in order, with their defaults (None where there is none)."""
+    """An endpoint's parameters in order, with their defaults, or None without a default."""
     with urllib.request.urlopen(f"{url}/gradio_api/info") as answer:
         rows = json.load(answer)["named_endpoints"][f"/{endpoint}"]["parameters"]
     return [(row["parameter_name"], row.get("parameter_default")) for row in rows]
