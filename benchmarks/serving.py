@@ -45,7 +45,7 @@ MEBIBYTE = 2**20
 
 
 class Told(NamedTuple):
-    """One story, as its visitor saw it."""
+    """One story and when its parts arrived at its visitor."""
 
     wait: float  # seconds from asking to the first words
     tokens: int
@@ -123,7 +123,7 @@ def parameters(url: str, endpoint: str) -> list[tuple[str, Any]]:
 
 
 def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) -> Iterator[Told]:
-    """One visitor's stories."""
+    """Return the stories of one visitor."""
     time.sleep(rng.uniform(0, 2))
     while time.perf_counter() < until:
         asked = time.perf_counter()
@@ -138,7 +138,8 @@ def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) ->
 
 
 def crowd(url: str, ask: Ask, visitors: int, seconds: float) -> tuple[list[Told], float]:
-    """All stories of so many visitors, and the seconds they took together."""
+    """Return all stories of `visitors` visitors at once, and the seconds that they took
+    together."""
     begun = time.perf_counter()
     stories: list[Told] = []
 
