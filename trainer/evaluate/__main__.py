@@ -1,16 +1,16 @@
-"""Evaluates an export, or any causal language model folder that transformers opens.
+"""Evaluate an export, or any causal language model folder that transformers opens.
 
     python -m trainer.evaluate MODEL --stories FILES [--train FILES] [--generate N] [--report DIR]
     python -m trainer.evaluate compare MODEL MODEL ... --stories FILES
 
-Says how well the model predicts every story of the files (likelihood.py says what is counted) and,
-with --generate N, how its own continuations of N of them read. Stories are scored as they stand,
-without the space around them. A model that learned from cleaned stories, in lower case say, may be
-evaluated on such: --clean applies the rules that its training.json names. That is another text.
+Prints how well the model predicts every story of the files (likelihood.py defines the figures) and,
+with --generate N, the quality of its own continuations of N of them. Stories are scored unchanged,
+without the space around them; --clean first applies the rules in the model's training.json, for a
+model that learned from cleaned stories, such as in lower case. The figures are then of another
+text.
 
-The work is in command.py, which imports PyTorch and transformers: that takes seconds, so help and a
-wrong option come before it.
-"""
+command.py imports PyTorch and transformers, which takes seconds: help and the errors of options
+come before. """
 
 from __future__ import annotations
 
@@ -37,13 +37,24 @@ def parser() -> Parser:
     add = command.add_argument
     add("--clean", action="store_true", help="clean the stories as those in training.json were")
     add("--report", metavar="DIR", help="write a report there: Markdown and pictures")
-    add("--train", metavar="FILES", help="training stories, to see what of all this is in them")
+    add("--train", metavar="FILES", help="training stories, to count what is copied from them")
     more = command.add_argument_group("continuations of the first halves of stories")
     add = more.add_argument
-    add("--generate", type=int, default=0, metavar="N", help="continue N stories and measure it")
-    add("--temperature", type=float, default=0.8, help="beside the greedy ones (default: 0.8)")
+    add(
+        "--generate",
+        type=int,
+        default=0,
+        metavar="N",
+        help="continue N stories and measure the result",
+    )
+    add(
+        "--temperature",
+        type=float,
+        default=0.8,
+        help="of a second set, beside greedy (default: 0.8)",
+    )
     add("--top-k", type=int, default=40, help="tokens to draw from; 0: all (default: 40)")
-    add("--seed", type=int, default=0, help="of the draws (default: 0)")
+    add("--seed", type=int, default=0, help="of the random draws (default: 0)")
     return command
 
 
@@ -54,7 +65,7 @@ def compare_parser() -> Parser:
         description="Models side by side on the same stories, with paired differences.",
     )
     command.add_argument(
-        "models", metavar="MODEL", nargs="+", help="as for one model; the others are compared to it"
+        "models", metavar="MODEL", nargs="+", help="as for one model; the first is the reference"
     )
     add_scoring_options(command)
     return command
@@ -68,7 +79,7 @@ def add_scoring_options(command: Parser) -> None:
         metavar="FILES",
         required=True,
         help="files, patterns or folders of stories, separated by commas; - is standard input; or "
-        "a token store, whose validation stories they are",
+        "a token store, for its validation stories",
     )
     add("--corpus.folder", default="data", metavar="DIR", help="token stores, for a checkpoint")
     add("--corpus.field", default="", metavar="NAME", help="field or column with the stories")

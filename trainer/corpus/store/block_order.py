@@ -12,7 +12,7 @@ stories are split at other tokens in each epoch; the last block then ends at the
 There is no list of blocks in memory. p_e is a Feistel network over the smallest even number of bits
 that covers the blocks, repeated until its result is a block (Black and Rogaway, "Ciphers with
 arbitrary finite domains", 2002): each position is computed separately, in about 3 repetitions at
-worst on average. """
+worst on average."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The order is that of the source, the validation part first, so the choice of duplicates does not
 depend on the number of threads. Memory: 16 bytes per story for the index of duplicates, and one
-shard. """
+shard."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ runs in it. Its properties (docs/trace.md has the format):
 
 `stride` is the smallest for a file under 5 MB and a false positive rate under 0.1 %. The sorted
 hashes are stored as differences, compressed by gzip: that takes 12.5 bits for each of 3.1M hashes,
-where a Bloom filter with the same probability would need 15.1 (1.44 log2(1/p)). """
+where a Bloom filter with the same probability would need 15.1 (1.44 log2(1/p))."""
 
 from __future__ import annotations
 
