@@ -3,7 +3,7 @@
 A killed process closes its connections, and the processes that wait for it get an error at once. A
 machine that is cut off sends nothing: gloo waits for its timeout, NCCL for a kernel that never
 ends, until its watchdog aborts the process with a C++ stack. So a thread counts the seconds since
-this process last began to communicate, and ends the process before gloo or NCCL does. """
+this process last began to communicate, and ends the process before gloo or NCCL does."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ model that learned from cleaned stories, such as in lower case. The figures are 
 text.
 
 command.py imports PyTorch and transformers, which takes seconds: help and the errors of options
-come before. """
+come before."""
 
 from __future__ import annotations
 

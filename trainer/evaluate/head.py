@@ -2,7 +2,7 @@
 
 This is most of the arithmetic of an evaluation. So logits are computed in slices, never all at
 once, and equal rows of the layer are computed once: n equal rows weigh exp(logit + ln n) in the
-softmax. Our exports have tens of thousands of equal rows: the ids that their corpus never used. """
+softmax. Our exports have tens of thousands of equal rows: the ids that their corpus never used."""
 
 from __future__ import annotations
 
