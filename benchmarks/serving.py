@@ -44,7 +44,7 @@ MEBIBYTE = 2**20
 
 
 class Told(NamedTuple):
-    """One story, as its visitor saw it."""
+    """One story and when its parts arrived at its visitor."""
 
     wait: float  # seconds from asking to the first words
     tokens: int
@@ -113,7 +113,7 @@ def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
 
 
 def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) -> Iterator[Told]:
-    """One visitor's stories."""
+    """Return the stories of one visitor."""
     time.sleep(rng.uniform(0, 2))
     while time.perf_counter() < until:
         asked = time.perf_counter()
@@ -128,7 +128,8 @@ def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) ->
 
 
 def crowd(url: str, ask: Ask, visitors: int, seconds: float) -> tuple[list[Told], float]:
-    """All stories of so many visitors, and the seconds they took together."""
+    """Return all stories of `visitors` visitors at once, and the seconds that they took
+    together."""
     begun = time.perf_counter()
     stories: list[Told] = []
 

@@ -152,7 +152,7 @@ class Group:
 
 
 def count(word: str, text: str) -> int:
-    """How often a word stands in a text."""
+    """Return how often a word stands in a text."""
     text, found = text.lower(), 0
     while (end := end_of(word.lower(), text, is_whole=True)) is not None:
         found, text = found + 1, " " + text[end:]

@@ -127,7 +127,7 @@ class Sampler:
         return False
 
     def _record(self, sequence: Sequence, draw: float | None, answer: Answer) -> Token:
-        """What there is to say about a token."""
+        """Return a token's record, with its alternatives."""
         others = answer.alternative[: answer.num_alternatives].tolist()
         labels = map(self._labels.__getitem__, others)
         return Token(
@@ -232,7 +232,7 @@ def values(settings: Settings) -> tuple[float, ...]:
 
 
 def address(ids: np.ndarray) -> int:
-    """Where an array lies, for a QUESTION; 0 for an empty one."""
+    """Return the address of an array, for a QUESTION; 0 for an empty one."""
     return ids.__array_interface__["data"][0] if len(ids) else 0
 
 

@@ -142,7 +142,7 @@ class Stream:
 
     @property
     def ids(self) -> list[int]:
-        """All tokens so far."""
+        """All ids so far."""
         return self._sequence.ids
 
     @property
