@@ -53,7 +53,7 @@ def gigabytes(text: str) -> float:
     except ValueError:
         amount = 0.0
     if not 0 < amount < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount: give gigabytes, such as 4")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount: give gigabytes, such as 4")
     return amount
 
 

@@ -54,7 +54,7 @@ def parser() -> Parser:
 
 
 def in_bytes(gigabytes: float | None) -> int | None:
-    """--memory in bytes; ValueError if it is no amount."""
+    """--memory in bytes; ValueError if it is not an amount."""
     if gigabytes is None:
         return None
     if not 0 < gigabytes < 1e6:

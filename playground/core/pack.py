@@ -2,7 +2,7 @@
 
 Matrices lie in tiles of four rows, four numbers of each in turn (int8: sixteen); rows are filled up
 with zeros to a multiple of 4 and inputs to one of 16. Rows of a table that are all the same are
-stored once, which halves a storyteller: ids that training never met have one row.
+stored once, which halves a storyteller: ids that the training data lacks have one row.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class Sampler:
         sequence.begins_with = b""
         sequence.ids += word
         sequence.begins_at += len(word)
-        if sequence.position:  # a beginning is no part of what is drawn
+        if sequence.position:  # a beginning is not part of what is drawn
             sequence.position += len(word)
         return ask._replace(known=word[0])
 

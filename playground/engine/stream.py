@@ -78,7 +78,7 @@ class Stream:
 
     def __init__(self, sequence: Sequence, story: Story, *, of_prompt: int = 0) -> None:
         """`of_prompt`: tokens of the prompt, at most, that come first if the model finds its last
-        word finished; they are no part of what it yields."""
+        word finished; they are not part of what it yields."""
         self._sequence = sequence
         self._story = story
         self._of_prompt = of_prompt

@@ -22,8 +22,8 @@ PAIRS = 20_000  # of neighbouring tokens whose text is remembered
 
 
 def sign_for_each_byte(error: UnicodeError) -> tuple[str, int]:
-    """What byte fallback makes of bytes that are no letter; a byte-level decoder has one sign for
-    all bytes of a broken letter."""
+    """What byte fallback makes of bytes that are not a character; a byte-level decoder has one sign
+    for all bytes of a broken character."""
     assert isinstance(error, UnicodeDecodeError)
     return "\ufffd" * (error.end - error.start), error.end
 

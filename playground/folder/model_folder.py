@@ -190,7 +190,7 @@ class ModelFolder:
         return self._detokenizer.stream()
 
     def label(self, token_id: int) -> str:
-        """One token for people: its text, or its bytes in angle brackets if they are no text."""
+        """One token for people: its text, or its bytes in angle brackets if they are not text."""
         piece = self.token_bytes(token_id)
         try:
             return piece.decode()

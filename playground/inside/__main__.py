@@ -82,7 +82,7 @@ def in_words(found: dict[str, Any]) -> str:
     for number, said in enumerate(found["layers"]):
         shares = [(repr(text), share) for text, share in said["likeliest"][:SHOWN]]
         if said["unlearned"] > 0.001:
-            shares = [("(tokens it never met)", said["unlearned"]), *shares]
+            shares = [("(tokens not in its training data)", said["unlearned"]), *shares]
         likeliest = "  ".join(f"{text} {share:.1%}" for text, share in shares)
         lines.append(f"{number:>5}  {said['probability']:7.2%}   {likeliest}")
     lines += ["", "Where each layer looked (the mean of its heads)"]

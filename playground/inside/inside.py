@@ -40,8 +40,8 @@ class Said(NamedTuple):
     Attributes:
         likeliest: (token, probability) of its likeliest tokens, among those with a row of the head
             to themselves.
-        unlearned: probability of all others together. Tokens that training never met share a row,
-            and early layers, which the head does not fit, often point there.
+        unlearned: probability of all others together. Tokens that the training data lacks share a
+            row, and early layers, which the head does not fit, often point there.
         probability: of the token that was chosen.
         rank: of that token, 0 for the likeliest.
     """

@@ -68,12 +68,12 @@ def checked_name(name: str) -> str:
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     if name.count("/") != 1:
-        raise ValueError(f"{name[:120]!r} is no name on the Hub: give it as USER/NAME.")
+        raise ValueError(f"{name[:120]!r} is not a name on the Hub: give it as USER/NAME.")
     try:
         validate_repo_id(name)
     except HFValidationError as problem:
         why = first_line(problem).removesuffix(f": '{name}'.")
-        raise ValueError(f"{name[:120]!r} is no name on the Hub. {why}.") from None
+        raise ValueError(f"{name[:120]!r} is not a name on the Hub. {why}.") from None
     return name
 
 
@@ -83,7 +83,7 @@ def stage_model(options: argparse.Namespace) -> Staging:
 
     folder: Path = options.export
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder: give the folder of an export.")
+        raise ValueError(f"{folder} is not a folder: give the folder of an export.")
     model = ModelFolder.open(folder, device="cpu")  # or it is refused before it is published
     samples = [] if model_repo.has_samples(folder) else sample_stories(model)
     return model_repo.stage(folder, options.name, snapshots=options.snapshots, samples=samples)

@@ -27,7 +27,7 @@ def stage(export: Path, name: str, *, snapshots: bool, samples: list[tuple[str, 
     """The repository `name` of an export. `samples`: (settings in words, story), as they came.
 
     Raises:
-        ValueError: the folder is no model, or a card is missing.
+        ValueError: the folder is not a model, or a card is missing.
     """
     card = export / "README.md"
     if not card.is_file():

@@ -1,7 +1,7 @@
 """The pages of the person who started the app: whatever publishes, starts or deletes.
 
 They ask for a key that only the terminal shows, in the address that it prints; a cookie keeps the
-key from then on. "The request comes from this machine" is no proof of the person: through a proxy
+key from then on. "The request comes from this machine" does not prove who asks: through a proxy
 on the same machine every visitor does. So these pages are also closed for what a proxy passed on.
 
     owner = Owner()

@@ -1,4 +1,4 @@
-// Says why the page does not begin, in place of an empty window. It is no module, and has its words itself,
+// Says why the page does not begin, in place of an empty window. It is not a module, and has its words itself,
 // since modules and texts are what may be missing; a page without a server has it inside index.html.
 
 (() => {

@@ -101,7 +101,9 @@ def test_a_model_is_published_from_the_page(
     form = page.locator('form[data-kind="model"]')
     form.get_by_label("Its name on the Hub").fill("tale")
     form.get_by_role("button", name="Show what would be sent").click()
-    expect(page.locator("#error")).to_contain_text("'tale' is no name on the Hub", timeout=30_000)
+    expect(page.locator("#error")).to_contain_text(
+        "'tale' is not a name on the Hub", timeout=30_000
+    )
     form.get_by_label("Its name on the Hub").fill("lily/tale")
     form.get_by_role("button", name="Show what would be sent").click()
     expect(page.locator("#lines")).to_contain_text("Nothing was sent.", timeout=30_000)

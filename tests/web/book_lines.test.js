@@ -48,7 +48,7 @@ test("a link that a mail broke into lines is one", () => {
   );
 });
 
-test("a link of a model with other tokens is no line of the book", () => {
+test("a link of a model with other tokens is not a line of the book", () => {
   const { good } = json("tests/playground/stories/permalink_vectors.json");
   const other = good.find((one) => one.value.tokenizer === "ffff");
   const {

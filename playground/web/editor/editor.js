@@ -7,7 +7,7 @@
 // Text goes in as text nodes only, so a story that holds markup shows its letters. While words can be
 // looked at (`looking`), they are buttons with one place in the tab order, which the arrow keys move.
 // A token without letters (a space, a line break, the first half of a character that the next token
-// completes) has a mark then, which is no part of the text, or its odds could not be pointed at.
+// completes) has a mark then, which is not part of the text, or its odds could not be pointed at.
 
 import { label } from "../sampling/bars.js";
 import { surpriseLevel } from "../sampling/odds.js";

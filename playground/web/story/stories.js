@@ -143,7 +143,7 @@ export class Stories extends partWith("state", "models", "note") {
     return JSON.stringify({ inkling: "stories", format: 1, stories }, null, 1);
   }
 
-  // Adds the stories of such a file: { added, unreadable }, or null if it is no such file.
+  // Adds the stories of such a file: { added, unreadable }, or null if it is not such a file.
   async imported(text) {
     let file;
     try {

@@ -201,7 +201,7 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
     links = page.get_by_label("Links that others sent you")
     links.fill(f"{link} Tom B.\n")
     button(page, "Add these").click()
-    # A line that is no link is told at once, and spoils no other.
+    # A line that is not a link is told at once, and spoils no other.
     links.fill(f"https://example.org/x Ann\n<{link}>, Zoë")
     button(page, "Add these").click()
     expect(status).to_contain_text("Line 1 was not added: This link is incomplete")

@@ -284,7 +284,7 @@ def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
     assert told(page) == f"{story}end"
     page.keyboard.press("Control+z")
     assert page.evaluate("writer.sheet.caret()") == len(story)
-    # While words are looked at, an arrow follows their direction, and a selection is no click.
+    # While words are looked at, an arrow follows their direction, and a selection is not a click.
     page.get_by_label("Show the odds").check()
     page.evaluate(
         "writer.sheet.go(writer.state.tokens.findIndex(token => token.t.includes('كان')))"

@@ -18,7 +18,7 @@ def test_it_says_what_layers_would_have_said(capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     assert text.startswith('Token 17: " park"\n')
     assert text.count("\n    6  ") == 2  # the last of six layers, twice
-    assert "(tokens it never met)" in text
+    assert "(tokens not in its training data)" in text
     assert "when an earlier token is deleted" in text
 
 

@@ -267,7 +267,7 @@ def test_a_model_that_tells_no_stories_is_refused(name: str, made: Made) -> None
 @pytest.mark.parametrize("tokenizer", KINDS)
 def test_a_story_is_what_its_tokenizer_decodes(tokenizer: str, made: Made) -> None:
     folder, model = made("llama", LLAMA | {"vocab_size": 400, "eos_token_id": 1}, tokenizer)
-    with torch.no_grad():  # byte tokens in disorder are no text: nothing is like them
+    with torch.no_grad():  # byte tokens in disorder are not text: nothing is like them
         for row, token in enumerate(stored(KINDS[tokenizer]()).convert_ids_to_tokens(range(400))):
             if token is None or token.startswith("<0x"):
                 model.get_output_embeddings().weight[row] = 0

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that ask the served page are no part of `make check`."""
+    """Tests that ask the served page are not part of `make check`."""
     for item in items:
         if item.path.is_relative_to(HERE) and "url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)

@@ -137,7 +137,7 @@ BRANCHED = "0010" + HEAD[4:] + ZERO + ZERO  # neither runs nor tokens
         HEAD + ZERO + ZERO + "0" * 16,  # filled up with too much
         HEAD + ZERO + ZERO + "1",  # filled up with something
         HEAD + "10000" + ZERO,  # a number written longer than it is
-        "0001" + "0" * 64 + "000001" + "11111111" + ZERO * 2,  # a name that is no text
+        "0001" + "0" * 64 + "000001" + "11111111" + ZERO * 2,  # a name that is not text
         BRANCHED + ZERO,  # no branch
         BRANCHED + "00001" + "00001",  # a branch of itself
         BRANCHED + "00001" + ZERO + "00001",  # more shared than is there

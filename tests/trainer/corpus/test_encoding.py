@@ -22,7 +22,7 @@ Settings = Callable[..., Corpus]
         (19, 'Mr. Bear said "Hi!"'),
         (28, 'Mr. Bear said "Hi!"'),
         (29, 'Mr. Bear said "Hi!" and left.'),
-        (99, 'Mr. Bear said "Hi!" and left.'),  # the rest is no sentence
+        (99, 'Mr. Bear said "Hi!" and left.'),  # the rest is not a sentence
     ],
 )
 def test_whole_sentences(characters: int, whole: str) -> None:

@@ -1,4 +1,4 @@
-"""Out of memory is one line with the micro-batch to try; other errors are no full memory."""
+"""Out of memory is one line with the micro-batch to try; other errors are not taken for it."""
 
 import resource
 from pathlib import Path

@@ -56,7 +56,7 @@ def test_stories_are_ranked_by_their_mean(scores: Likelihood) -> None:
     order = ranked(scores)
     mean = scores.nats_of_story / scores.tokens_of_story
     assert list(mean[order]) == sorted(mean[order])
-    assert (scores.tokens_of_story[order] >= 32).all()  # the one of two tokens is no measure
+    assert (scores.tokens_of_story[order] >= 32).all()  # the story of two tokens is not scored
 
 
 def test_tokens_that_are_parts_of_a_letter_stand_together(

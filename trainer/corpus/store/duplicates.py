@@ -111,7 +111,7 @@ class NearDuplicates:
         self.num_kept = 0
 
     def keep_mask(self, signatures: np.ndarray) -> np.ndarray:
-        """Return which of some stories, given their (n, HASHES) uint32 signatures, are no near
+        """Return which of some stories, given their (n, HASHES) uint32 signatures, are not near
         duplicate of one before them: (n,) bool. Those are added."""
         bands = [
             band_hashes(signatures[:, band * self.rows : (band + 1) * self.rows])

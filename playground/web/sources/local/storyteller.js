@@ -326,7 +326,7 @@ export class Storyteller {
     one.begins = one.begins.slice(one.begins.length);
     one.ids.push(...word);
     one.beginsAt += word.length;
-    if (one.position) one.position += word.length; // a beginning is no part of what is drawn
+    if (one.position) one.position += word.length; // a beginning is not part of what is drawn
   }
 
   // [id, slot, position] of a story's next token to feed, or of the k-th behind it.

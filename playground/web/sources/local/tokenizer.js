@@ -121,7 +121,7 @@ export class Tokenizer {
     return this.bytes.subarray(this.starts[id], this.starts[id + 1]);
   }
 
-  // One token for people: its text, or its bytes in angle brackets if they are no text.
+  // One token for people: its text, or its bytes in angle brackets if they are not text.
   label(id) {
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.bytesOf(id));
