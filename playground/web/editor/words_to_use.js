@@ -1,4 +1,4 @@
-// The words that the story shall contain, each with whether it stands there.
+// The words that the story should contain, and whether it has each of them.
 
 import { make } from "../make.js";
 import { hasWord } from "../story/whole_words.js";
