@@ -24,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,12 +71,12 @@ def running_app(model: Path) -> Iterator[tuple[str, psutil.Process]]:
         app.wait(10)
 
 
-def events(url: str, visitor: int, endpoint: str, body: dict[str, Any]) -> Iterator[Any]:
-    """The messages of an endpoint, each as it arrives. A visitor has its own address, as behind a
-    proxy, because the app limits the stories of an address."""
+def events(url: str, visitor: int, endpoint: str, *values: Any) -> Iterator[Any]:
+    """What an endpoint answers, message by message, each as soon as it is there. A visitor has an
+    address of its own, as behind a proxy: nobody may fill all places."""
     address = f"{url}/gradio_api/call/{endpoint}"
     headers = {"Content-Type": "application/json", "X-Forwarded-For": f"10.0.0.{visitor}"}
-    asked = urllib.request.Request(address, json.dumps(body).encode(), headers)
+    asked = urllib.request.Request(address, json.dumps({"data": values}).encode(), headers)
     with urllib.request.urlopen(asked) as answer:
         event = json.load(answer)["event_id"]
     with urllib.request.urlopen(f"{address}/{event}") as answer:
@@ -96,7 +97,7 @@ def with_surprise(url: str, visitor: int, prompt: str, seed: int) -> Iterator[in
         "settings": {"length": LENGTH}, "seeds": [seed],
     }  # fmt: skip
     typed = 0
-    for message in events(url, visitor, "page_write", {"data": [wish]}):
+    for message in events(url, visitor, "page_write", wish):
         typed += message.get("typed", 0)
         count = sum(len(ids) for _, _, _, ids in message["new"])
         yield max(0, count - typed)
@@ -106,10 +107,19 @@ def with_surprise(url: str, visitor: int, prompt: str, seed: int) -> Iterator[in
 def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
     """A story as text: about four letters are a token."""
     length = len(prompt)
-    body = {"prompt": prompt, "length": LENGTH, "seed": seed}
-    for text in events(url, visitor, "v2/generate", body):
+    asked = {"prompt": prompt, "length": LENGTH, "seed": seed}
+    values = [asked.get(name, default) for name, default in parameters(url, "generate")]
+    for text in events(url, visitor, "generate", *values):
         yield (len(text) - length) // 4
         length += (len(text) - length) // 4 * 4
+
+
+@cache
+def parameters(url: str, endpoint: str) -> list[tuple[str, Any]]:
+    """An endpoint's parameters in order, with their defaults, or None without a default."""
+    with urllib.request.urlopen(f"{url}/gradio_api/info") as answer:
+        rows = json.load(answer)["named_endpoints"][f"/{endpoint}"]["parameters"]
+    return [(row["parameter_name"], row.get("parameter_default")) for row in rows]
 
 
 def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) -> Iterator[Told]:

@@ -142,7 +142,7 @@ class Settings:
         (), "words not to write, whatever their case and the space before them", neutral=(), link=8
     )
     words_to_use: tuple[str, ...] = setting(
-        (), "words that the story shall contain, each as it stands here", neutral=(), link=9
+        (), "words that the story should contain, each spelled as here", neutral=(), link=9
     )
     stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens", link=7)
 

@@ -298,7 +298,7 @@ class Api:
         self, asked: dict[str, Any], request: gr.Request | None = None
     ) -> AsyncIterator[dict[str, Any]]:
         """What the model computed before token `position` of a story: first a `look` (inside.Look),
-        then messages of `removed` tokens (position, change), from the nearest on, as far as the
+        then messages of `removed` tokens (position, change), the nearest first, as far as the
         time goes; the last one has `ended` and the `seconds` that all took."""
         with refusals(), ExitStack() as held:
             engine, ids, _ = self.story_of(asked)
