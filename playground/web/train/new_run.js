@@ -5,7 +5,7 @@ import { isBusy, progress } from "../studio/run.js";
 import { get, poll, post } from "../studio/server.js";
 import { givenOf } from "../studio/settings.js";
 import { duration, percent } from "../studio/values.js";
-import { make, setText } from "../studio/make.js";
+import { make, setText } from "../make.js";
 import { storage } from "../story/storage.js";
 import { draftLike, freeName, repaired, requestOf, sourceOf } from "./draft.js";
 import { lengthOf } from "./lengths.js";
