@@ -109,7 +109,7 @@ class SharedStories:
             return preview.draw(story)
 
     def story(self, text: str, address: str) -> SharedStory:
-        """Return the story of a link's text; `address` opens it. ValueError for a damaged link."""
+        """Decode the story of a link's text; `address` opens it. ValueError for a damaged link."""
         link = permalink.decode(text)
         words = self.engine(link).texts([token_id for token_id, _ in link.tokens])
         return SharedStory("".join(words).strip(), link.name or "a small language model", address)

@@ -89,7 +89,7 @@ def history_stages(snapshots: Path, init_from: str) -> list[dict[str, Any]]:
     """Return the stages of a run in their order, after those of the export that it started from.
 
     `snapshots`: their folder in the run; `init_from`: the setting `model.init_from`. Its stages are
-    left out if that folder has no history or no number of tokens.
+    left out if that folder lacks a history or the number of tokens.
     """
     records = [
         json.loads(file.read_text(encoding="utf-8"))
