@@ -131,7 +131,7 @@ class Api:
                 yield batch
 
     def score(self, text: str, model: str | None = None) -> dict[str, Any]:
-        """The record of a text that a person wrote: of every token its probability, its rank and
+        """Return the record of a text that a person wrote: of every token its probability, rank and
         the ten likeliest tokens in its place.
 
         Args:
@@ -144,7 +144,7 @@ class Api:
     def candidates(
         self, prompt: str, count: int = 10, model: str | None = None
     ) -> list[dict[str, Any]]:
-        """The likeliest next tokens after a text, from the likeliest down, each with its
+        """Return the likeliest next tokens after a text, the likeliest first, each with its
         probability.
 
         Args:
@@ -174,8 +174,8 @@ class Api:
         model: str | None = None,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
-        """The record of a story that branches at one of its tokens: what is before stays, another
-        token takes its place, and the model continues.
+        """Return the record of a story that branches at one of its tokens: tokens before it stay,
+        another token takes its place, and the model continues.
 
         Args:
             story: a record, as `score` and this endpoint give it, or its JSON text.

@@ -30,7 +30,7 @@ class TraceApi:
         self.lock = threading.Lock()
 
     def trace(self, text: str, sources: int = 3, model: str | None = None) -> dict[str, Any]:
-        """The parts of a text that stand word for word in the stories that a model was trained on:
+        """Return the parts of a text that stand word for word in a model's training stories:
         `runs`, each from character `start` to `end` with some training stories that hold it, and
         the `share` of the words that they cover.
 
