@@ -140,7 +140,8 @@ def test_a_book_of_all_stories_is_valid(
 
 def test_a_printed_book_has_a_cover_contents_and_every_story(stories: Page) -> None:
     stories.evaluate(
-        "() => { window.print = () => (window.asked = document.title); writer.files.print(book); }"
+        "() => { window.print = () => (window.asked = document.title);"
+        " return writer.files.print(book); }"
     )
     assert stories.evaluate("asked") == "Ours & <theirs>"
     paper = PdfReader(io.BytesIO(stories.pdf(format="A5")))
