@@ -128,13 +128,13 @@ def measure(way: str, source: Path, folder: Path) -> dict[str, float | str]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    told = process.communicate()[0]
+    output = process.communicate()[0]
     seconds = time.perf_counter() - begun
     done.set()
     watcher.join()
     if process.returncode:
         raise SystemExit(f"{way} failed")
-    return {"seconds": seconds, "memory": peak[0] / 1e6, "ids": json.loads(told)["ids"]}
+    return {"seconds": seconds, "memory": peak[0] / 1e6, "ids": json.loads(output)["ids"]}
 
 
 def memory_of(number: int) -> int:

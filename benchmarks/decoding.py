@@ -166,8 +166,8 @@ def llama_cpp(model: Path, streams: int) -> Iterator[Run]:
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.gguf"
-        order = [sys.executable, "-m", "trainer.export", "gguf", str(model), str(file)]
-        subprocess.run(order, cwd=ROOT, check=True, capture_output=True)
+        command = [sys.executable, "-m", "trainer.export", "gguf", str(model), str(file)]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         params = library.CommonParams()
         params.model.path = str(file)
         params.n_ctx, params.n_parallel = 512 * streams, streams
@@ -175,11 +175,11 @@ def llama_cpp(model: Path, streams: int) -> Iterator[Run]:
         server = library.Server(params)
 
         def write(ids: list[int], length: int) -> list[int]:
-            told = server.handle_completions({
+            answer = server.handle_completions({
                 "prompt": [50256, *ids], "n_predict": length, "temperature": 0.8, "top_k": 40,
                 "top_p": 1.0, "min_p": 0.0, "ignore_eos": True,
             })  # fmt: skip
-            return [0] * int(told["usage"]["completion_tokens"])
+            return [0] * int(answer["usage"]["completion_tokens"])
 
         def run(texts: list[list[int]], length: int) -> list[list[int]]:
             with ThreadPoolExecutor(len(texts)) as visitors:
@@ -271,9 +271,9 @@ def measure(
 
 def apart(name: str, model: Path, device: str, *numbers: int) -> dict[str, float]:
     """`measure` in a process of its own; `numbers` are streams, tokens and repeats."""
-    order = [name, str(model), device, *map(str, numbers)]
+    arguments = [name, str(model), device, *map(str, numbers)]
     done = subprocess.run(
-        [sys.executable, __file__, "--contender", *order], capture_output=True, text=True
+        [sys.executable, __file__, "--contender", *arguments], capture_output=True, text=True
     )
     if done.returncode:
         sys.exit(f"error: {name}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")

@@ -96,7 +96,7 @@ def decode(name: str) -> dict[str, Any]:
 
 
 def resume(store: str) -> dict[str, Any]:
-    """Whether 12 updates end in the same bits twice, and when they are cut after 7."""
+    """Compare the bits after 12 updates: of two runs, and of one that was stopped after 7."""
     import hashlib
     import shutil
 

@@ -66,7 +66,7 @@ def few(file: str, count: int) -> str:
 
 
 def train(name: str, seed: int, stories: str, validation: str) -> None:
-    """One run to its end."""
+    """Train one variant to the end of its run."""
     settings = BASE | VARIANTS[name]
     if count := settings.pop("stories", None):
         stories = few(stories, int(str(count)))
@@ -88,7 +88,7 @@ def train(name: str, seed: int, stories: str, validation: str) -> None:
 
 
 def folder(name: str, seed: int) -> Path:
-    """Where a run is kept."""
+    """Return the folder of a run."""
     return FOLDER / f"{name.replace(' ', '-')}-{seed}"
 
 

@@ -119,7 +119,7 @@ def key_times(page: Page, breaks: int, place: float, repeat: int) -> list[float]
 
 
 def seconds_of(command: list[str]) -> float:
-    """How long a command takes."""
+    """Return the seconds that a command takes."""
     start = time.perf_counter()
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
     return time.perf_counter() - start

@@ -24,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ MEBIBYTE = 2**20
 
 
 class Told(NamedTuple):
-    """One story, as its visitor saw it."""
+    """One story and when its parts arrived at its visitor."""
 
     wait: float  # seconds from asking to the first words
     tokens: int
@@ -106,14 +107,23 @@ def with_surprise(url: str, visitor: int, prompt: str, seed: int) -> Iterator[in
 def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
     """A story as text: about four letters are a token."""
     length = len(prompt)
-    values = [prompt, 0.8, 40, LENGTH, seed, None, 1.0, 0.0, 1.0, None, True]
+    asked = {"prompt": prompt, "length": LENGTH, "seed": seed}
+    values = [asked.get(name, default) for name, default in parameters(url, "generate")]
     for text in events(url, visitor, "generate", *values):
         yield (len(text) - length) // 4
         length += (len(text) - length) // 4 * 4
 
 
+@cache
+def parameters(url: str, endpoint: str) -> list[tuple[str, Any]]:
+    """An endpoint's parameters in order, with their defaults, or None without a default."""
+    with urllib.request.urlopen(f"{url}/gradio_api/info") as answer:
+        rows = json.load(answer)["named_endpoints"][f"/{endpoint}"]["parameters"]
+    return [(row["parameter_name"], row.get("parameter_default")) for row in rows]
+
+
 def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) -> Iterator[Told]:
-    """One visitor's stories."""
+    """Return the stories of one visitor."""
     time.sleep(rng.uniform(0, 2))
     while time.perf_counter() < until:
         asked = time.perf_counter()
@@ -128,7 +138,8 @@ def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) ->
 
 
 def crowd(url: str, ask: Ask, visitors: int, seconds: float) -> tuple[list[Told], float]:
-    """All stories of so many visitors, and the seconds they took together."""
+    """Return all stories of `visitors` visitors at once, and the seconds that they took
+    together."""
     begun = time.perf_counter()
     stories: list[Told] = []
 

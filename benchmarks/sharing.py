@@ -2,8 +2,8 @@
 
     python benchmarks/sharing.py [--model DIR] [--stories 50] [--pictures 200]
 
-Links: letters for stories of 300 tokens, beside what a page does that puts its whole state into an
-address (JSON by LZMA, as KoboldAI Lite) or only the text (deflate). Replay: every story written
+Links: characters for stories of 300 tokens, beside what a page does that puts its whole state into
+an address (JSON by LZMA, as KoboldAI Lite) or only the text (deflate). Replay: every story written
 again from its link by a fresh engine, alone and among 31 others. Previews: the median of several,
 by the running app. Visitors: the time to another visitor's first word while one asks for pictures
 without a pause, each of another link, so that none is in the cache.
@@ -58,8 +58,8 @@ def told(engine: Engine, seed: int) -> tuple[Permalink, str]:
     return link, stream.story.text
 
 
-def letters(data: bytes) -> int:
-    """Of bytes in an address."""
+def num_characters(data: bytes) -> int:
+    """Return the number of characters that bytes take in an address."""
     return len(base64.urlsafe_b64encode(data).rstrip(b"="))
 
 
@@ -78,9 +78,9 @@ def links_and_replay(model: Path, count: int) -> list[str]:
         ("Inkling: text, settings, seed, who wrote what, checksum", [len(one) for one in links]),
         (
             "the text alone, deflate",
-            [letters(zlib.compress(text.encode(), 9)) for _, text in stories],
+            [num_characters(zlib.compress(text.encode(), 9)) for _, text in stories],
         ),
-        ("state as JSON, LZMA", [letters(lzma.compress(one.encode())) for one in states]),
+        ("state as JSON, LZMA", [num_characters(lzma.compress(one.encode())) for one in states]),
     ):
         print(f"  {name:<58} median {statistics.median(sizes):6.0f}   most {max(sizes):6,}")
     print("\nStories reproduced exactly from their links\n")

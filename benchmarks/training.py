@@ -137,13 +137,13 @@ def inkling(
         start = [sys.executable]
         if processes > 1:
             start += ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
-        order = [*start, str(ROOT / "trainer" / "train.py"), "--preset", "seed"]
+        command = [*start, str(ROOT / "trainer" / "train.py"), "--preset", "seed"]
         for name, value in (changes | {"run.dir": folder}).items():
-            order += [f"--{name}", str(value)]
-        _, memory = finished(order)
+            command += [f"--{name}", str(value)]
+        _, memory = output_and_peak(command)
         if has_gpu():
-            told, _ = finished([*order, "--run.dry_run", "true"])
-            found = re.search(r"^memory +([\d.]+) GiB", told, re.MULTILINE)
+            printed, _ = output_and_peak([*command, "--run.dry_run", "true"])
+            found = re.search(r"^memory +([\d.]+) GiB", printed, re.MULTILINE)
             memory = round(1024 * float(found[1])) if found else 0
         lines = Path(folder, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     speeds = [line["tokens_per_second"] for line in map(json.loads, lines)
@@ -159,26 +159,26 @@ def has_gpu() -> bool:
 
 
 def num_gpus() -> int:
-    """How many there are."""
+    """Return the number of visible GPUs."""
     import torch
 
     return torch.cuda.device_count()
 
 
-def finished(order: list[str]) -> tuple[str, int]:
-    """What a command printed, and its peak memory in MiB."""
+def output_and_peak(command: list[str]) -> tuple[str, int]:
+    """Run a command; return its output and its peak memory in MiB."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(order, stdout=output, stderr=errors, text=True)
+        process = subprocess.Popen(command, stdout=output, stderr=errors, text=True)
         _, status, usage = os.wait4(process.pid, 0)
         output.seek(0)
         errors.seek(0)
         if status:
-            sys.exit(f"error: {' '.join(order[-6:])}: {errors.read().strip()[-500:]}")
+            sys.exit(f"error: {' '.join(command[-6:])}: {errors.read().strip()[-500:]}")
         return output.read(), usage.ru_maxrss // 1024
 
 
 def peers(stories: str, data: Path, store: Path, steps: int) -> None:
-    """The table of all contenders."""
+    """Print the table of all contenders."""
     import torch
 
     from trainer.model.flops import flops_per_token, matmul_peak
@@ -192,8 +192,8 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
         if name == "inkling":
             speed, memory = inkling(stories, data, steps)
         else:
-            order = [sys.executable, __file__, "--contender", name, str(store), str(steps)]
-            output, memory = finished(order)
+            command = [sys.executable, __file__, "--contender", name, str(store), str(steps)]
+            output, memory = output_and_peak(command)
             seconds, on_gpu = json.loads(output.splitlines()[-1])
             memory = on_gpu or memory
             speed = BATCH * CONTEXT / statistics.median(seconds[WARM_UP:])
@@ -204,7 +204,7 @@ def peers(stories: str, data: Path, store: Path, steps: int) -> None:
 
 
 def growth(stories: str, data: Path, steps: int) -> None:
-    """How Inkling's speed and memory grow."""
+    """Print how Inkling's speed and memory grow."""
     print(f"{'Inkling':36}{'tokens/s':>10}{'memory':>12}")
     rows: list[tuple[str, int, dict[str, object]]] = [
         (f"context {context}, {8192 // context} blocks", 1,

@@ -26,8 +26,8 @@ def use_utf8() -> None:
 
 
 def typed_text(text: str) -> str:
-    """What a person typed on the command line: a locale that cannot read it (LC_ALL=C) leaves the
-    bytes of UTF-8, each as half of a letter."""
+    """Return a text of the command line, decoded as UTF-8: a locale without UTF-8 (LC_ALL=C) leaves
+    its bytes as surrogates. Raises ValueError if the bytes are not UTF-8."""
     try:
         return (
             os.fsencode(text).decode() if any("\ud800" <= one <= "\udfff" for one in text) else text

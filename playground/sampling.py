@@ -23,7 +23,7 @@ SEED_END = 2**32
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of the table below: what the terminal, the page, the API and the documents say.
+    """One row of the settings table, from which terminal, page, API and documents are made.
 
     Attributes:
         name: as records, flags and endpoints spell it.
@@ -63,7 +63,7 @@ def setting(
     step: float = 0,
     first: bool = False,
 ) -> Any:
-    """One row of the table: a field of `Settings`, described as in `Row`."""
+    """Return a field of `Settings`, described as in `Row`."""
     about = {name: value for name, value in locals().items() if name != "default"}
     return field(default=default, metadata=about)
 
@@ -142,7 +142,7 @@ class Settings:
         (), "words not to write, whatever their case and the space before them", neutral=(), link=8
     )
     words_to_use: tuple[str, ...] = setting(
-        (), "words that the story shall contain, each as it stands here", neutral=(), link=9
+        (), "words that the story should contain, each spelled as here", neutral=(), link=9
     )
     stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens", link=7)
 
@@ -208,7 +208,7 @@ def words(row: Row, value: Any) -> tuple[str, ...]:
 
 
 def is_word(value: Any) -> bool:
-    """Whether it is text that is not blank, of whole characters."""
+    """Return whether a value is text, not blank, and without parts of characters."""
     if not isinstance(value, str) or not value.strip() or len(value) > WORD_MAX:
         return False
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
@@ -227,5 +227,5 @@ def number(row: Row, value: Any) -> Any:
 
 
 def instead(value: Any) -> str:
-    """How a sentence on a wrong value ends."""
+    """Return the end of a message about a wrong value."""
     return "and nothing was given" if value is None else f"not {str(value)[:50]!r}"

@@ -26,7 +26,7 @@ def settings_js() -> str:
 
 
 def values(row: Row) -> dict[str, object]:
-    """What the page knows of a setting."""
+    """Return the values of a setting that the page needs."""
     names = ("name", "default", "neutral", "limits", "link", "low", "high", "step", "first")
     return {"kind": KINDS[row.kind]} | {name: getattr(row, name) for name in names}
 

@@ -121,8 +121,8 @@ def filter_of(model: ModelFolder) -> dict[str, bytes]:
 
 
 def begin(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, Any]:
-    """What the component begins with (server/write.py says it for the app). `runs`: the name of
-    the filter."""
+    """Return the data that the component starts with (server/write.py makes it for the app).
+    `runs`: the name of the filter."""
     web = resources.files("playground").joinpath("web")
     record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
     is_its = record["model"] == model.fingerprint

@@ -84,7 +84,8 @@ TYPES = {
 
 
 class Machine(Protocol):
-    """What computes the core. Memory that it is given lives as long as the machine."""
+    """The core on this machine, native or in WebAssembly. Its memory lives as long as the
+    machine."""
 
     def keep(self, values: np.ndarray) -> int:
         """The address of an array, or of a copy where the core can reach it."""
@@ -206,7 +207,7 @@ class Wasm:
 
 
 def open_machine() -> Machine:
-    """What this machine computes the core with.
+    """Return the fastest machine that can run the core here.
 
     Raises:
         ValueError: there is nothing; says what to install.
@@ -481,5 +482,5 @@ def uniform(seed: int, position: int) -> float:
 
 @cache
 def shared_machine() -> Machine:
-    """One for functions that need no memory."""
+    """Return a machine for functions that need no memory; it is made once."""
     return open_machine()

@@ -244,5 +244,5 @@ def frequencies(config: Any, width: int) -> np.ndarray:
 
 
 def epsilon_of(config: Any) -> float:
-    """What the configuration adds in its norms."""
+    """Return the epsilon of the configuration's norms."""
     return float(next(getattr(config, name) for name in EPSILONS if hasattr(config, name)))

@@ -32,7 +32,7 @@ class Busy(ValueError):  # noqa: N818, a state and not an error
 
 
 class Engine:
-    """One model and the thread that owns it.
+    """One model, and the thread that computes it.
 
     Attributes:
         max_streams: stories that are written at once, as many as the memory holds.
@@ -168,8 +168,8 @@ class Engine:
         )
 
     def candidates(self, ids: list[int], text: str = "", token_id: int | None = None) -> NextTokens:
-        """What could come after the tokens `ids` and a text; with `token_id`, the record of that
-        token too.
+        """Return the most likely tokens after the tokens `ids` and a text; with `token_id`, that
+        token's record too.
 
         Raises:
             ValueError: an id that the model does not have, or a text that is too long.
@@ -238,8 +238,7 @@ class Engine:
         return self._start(kept, token_id)
 
     def score(self, text: str, *, after: Collection[int] = ()) -> Story:
-        """The record of a text that a person typed, `after` some tokens: every token with what the
-        model thought of it.
+        """Return the records of the tokens of a typed text, `after` some tokens.
 
         Raises:
             ValueError: the text is empty or too long.

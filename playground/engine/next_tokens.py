@@ -44,7 +44,7 @@ class NextTokens:
     token: Token | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, numbers short enough to travel."""
+        """Return plain values, with numbers rounded for sending."""
         token = self.token and {
             "token_id": self.token.token_id,
             "probability": self.token.probability,

@@ -58,7 +58,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Replay:
-    """What became of a link's story.
+    """The result of writing a link's story again.
 
     Attributes:
         story: its record by the model at hand. What was reproduced has its draws; what a person
@@ -82,7 +82,7 @@ class Replay:
 
     @property
     def verdict(self) -> str:
-        """Whether the story was reproduced, as one sentence."""
+        """Return whether the story was reproduced, as a message."""
         if not self.has_model_tokens:
             return "A person wrote all of this: there is nothing to reproduce."
         teller = "" if self.is_same_model else f"Told by another model ({self.name}): "

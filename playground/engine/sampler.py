@@ -127,7 +127,7 @@ class Sampler:
         return False
 
     def _record(self, sequence: Sequence, draw: float | None, answer: Answer) -> Token:
-        """What there is to say about a token."""
+        """Return a token's record, with its alternatives."""
         others = answer.alternative[: answer.num_alternatives].tolist()
         labels = map(self._labels.__getitem__, others)
         return Token(
@@ -166,7 +166,7 @@ class Sampler:
         return np.array(sequence.ids[sequence.first :], dtype=np.int32)
 
     def _wanted(self, sequence: Sequence) -> tuple[np.ndarray, np.ndarray]:
-        """Ids that begin, and ids that continue, a word that the story shall contain and does not
+        """Ids that begin, and ids that continue, a word that the story should contain and does not
         yet."""
         words = self._words(sequence)
         found = (words.begins(), words.continues()) if words else ([], [])
@@ -187,7 +187,7 @@ class Sampler:
     def _banned(self, sequence: Sequence) -> np.ndarray:
         """Ids that must not come now: those that would complete a banned word, those that the model
         folder suppresses, those that would break a character, the story's end while a word that it
-        shall contain is missing, and at a seam those that do not continue what a person began."""
+        should contain is missing, and at a seam those that do not continue what a person began."""
         found = list(self.storyteller.suppressed)
         if not sequence.position:
             found += self.storyteller.suppressed_at_first
@@ -232,7 +232,7 @@ def values(settings: Settings) -> tuple[float, ...]:
 
 
 def address(ids: np.ndarray) -> int:
-    """Where an array lies, for a QUESTION; 0 for an empty one."""
+    """Return the address of an array, for a QUESTION; 0 for an empty one."""
     return ids.__array_interface__["data"][0] if len(ids) else 0
 
 

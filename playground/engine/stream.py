@@ -31,7 +31,7 @@ class Sequence:
         word: ids of `begins_with` where that is a word, which the model may find finished: they
             then stay as they were typed.
         must_go_on: the next token is not the story's end.
-        words: where the words stand that it shall contain; None where it waits for nothing.
+        words: positions of the words that the story should contain; None without such words.
         begins_at: index in `ids` of the first token that the model wrote in this run.
         alternatives: how many of the likeliest tokens a record holds.
         peeks: not a token is wanted but what could be one.
@@ -142,7 +142,7 @@ class Stream:
 
     @property
     def ids(self) -> list[int]:
-        """All tokens so far."""
+        """All ids so far."""
         return self._sequence.ids
 
     @property

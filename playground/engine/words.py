@@ -1,4 +1,4 @@
-"""Words that a story shall contain: which of them have not come yet, and which tokens would begin
+"""Words that a story should contain: which of them have not come yet, and which tokens would begin
 or continue one.
 
 All of it follows from the tokens so far and from where the model began to write on, so a story is

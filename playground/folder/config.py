@@ -43,7 +43,7 @@ class Config(SimpleNamespace):
     """The configuration of a family that the core computes, with transformers' names."""
 
     def get_text_config(self, **_: bool) -> Config:
-        """Itself: there is no other part."""
+        """Return this configuration: it has no other part."""
         return self
 
 

@@ -32,7 +32,7 @@ codecs.register_error("sign-for-each-byte", sign_for_each_byte)
 
 
 class Detokenizer:
-    """What the tokens of a tokenizer stand for.
+    """The bytes or text of each token of a tokenizer.
 
     Attributes:
         silent: ids that add nothing to a text, such as the story's end.
@@ -87,8 +87,8 @@ class Detokenizer:
         return [self.token_bytes(token_id) for token_id in range(count)]
 
     def says_nothing(self, token_id: int) -> bool:
-        """Whether it is silent, or beyond the tokenizer's ids, as the last rows of a table are that
-        was made larger to be a round number."""
+        """Return whether the token has no text: it is silent, or beyond the tokenizer's ids, as the
+        last rows of a table that was padded to a round size."""
         return token_id in self.silent or self._tokenizer.token(token_id) is None
 
     def stream(self) -> IncrementalDecoder:

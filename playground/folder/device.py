@@ -46,14 +46,14 @@ def choose_device(device: str) -> str:
 
 
 def no_device(device: str) -> str:
-    """What is said of a device that is not there."""
+    """Return the message for a device that does not exist."""
     gpu = ", cuda" if usable_gpus() else ""
     return f"there is no device {device!r} on this machine: use auto{gpu} or cpu."
 
 
 @cache
 def driver_gpus() -> int:
-    """How many NVIDIA GPUs the driver lets this process see; 0 where there is no driver."""
+    """Return the number of NVIDIA GPUs that the driver shows this process; 0 without a driver."""
     for name in DRIVERS:
         with contextlib.suppress(OSError, AttributeError):
             driver, count = ctypes.CDLL(name), ctypes.c_int()
@@ -69,7 +69,7 @@ def has_torch() -> bool:
 
 
 def usable_gpus() -> int:
-    """How many GPUs this process can compute on.
+    """Return the number of GPUs that this process can compute on.
 
     None on a Space with ZeroGPU: `spaces` answers there as if there were a card, but one exists
     only inside a function marked @spaces.GPU, in a process forked for each call, and the engine is
@@ -123,8 +123,8 @@ def why_not_used() -> str | None:
 
 
 def introduction(device: str, asked: str) -> str:
-    """One line on where stories are written, and why not on a GPU of this machine, unless the CPU
-    was asked for."""
+    """Return one line on the device that computes, and why it is not a GPU of this machine, unless
+    the CPU was asked for."""
     if device != "cpu":
         import torch
 

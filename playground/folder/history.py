@@ -14,8 +14,8 @@ LETTERS_MAX = 4_000
 
 
 class Stage(NamedTuple):
-    """How many tokens the model had read, its loss in nats per token then (of validation, if there
-    was one), and its story for the first of the prompts."""
+    """One stage of training: tokens read so far, loss in nats per token (of validation, if
+    measured), and the story for the first of the prompts."""
 
     tokens_seen: int
     loss: float | None
@@ -32,7 +32,7 @@ def read_history(folder: Path) -> tuple[Stage, ...]:
 
 
 def stage_of(record: Any) -> Stage | None:
-    """One stage of the file; None if it is not what a trainer writes."""
+    """Return one stage of the file; None if a trainer did not write it."""
     try:
         tokens_seen, story = record["tokens_seen"], record["stories"][0]["story"]
     except (LookupError, TypeError):

@@ -36,8 +36,8 @@ MARKS = ("\n", ".")  # to write before a text that does not begin one, in the or
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What there is to know about a model; None where its folder does not say. `ends`: whether a
-    token of it ends a story; `history`: what it wrote while it learned."""
+    """Facts about a model; None where its folder does not say. `ends`: whether it has an end token;
+    `history`: the stories that it wrote while it learned."""
 
     name: str
     parameters: int
@@ -145,7 +145,7 @@ class ModelFolder:
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
-        """Which tokenizer the ids are of (tokenizer_fingerprint.py), in hexadecimal."""
+        """The fingerprint of the tokenizer (tokenizer_fingerprint.py), in hexadecimal."""
         file = self._tokenizer_folder / "tokenizer.json"
         if file.is_file():
             return tokenizer_fingerprint(file)
@@ -163,7 +163,7 @@ class ModelFolder:
 
     @cached_property
     def joins_spaces(self) -> bool:
-        """Whether the space before a word is a part of it, and none by itself."""
+        """Whether a token holds the space before its word, and no token is that space alone."""
         return self.token_bytes((self._ids("a a") or [-1])[-1]).startswith(b" ")
 
     @cached_property
@@ -190,7 +190,8 @@ class ModelFolder:
         return self._detokenizer.stream()
 
     def label(self, token_id: int) -> str:
-        """One token for people: its text, or its bytes in angle brackets if they are not text."""
+        """Return a token for display: its text, or its bytes in angle brackets if they are not
+        text."""
         piece = self.token_bytes(token_id)
         try:
             return piece.decode()
@@ -270,7 +271,7 @@ def facts_of(
     ends: bool,
     history: tuple[Stage, ...],
 ) -> ModelInfo:
-    """What training.json and history.json say, and what the weights show by themselves."""
+    """Return the facts of training.json and history.json, and those that the weights show."""
     corpus, evaluation = part(training.get("corpus")), part(training.get("validation"))
     seen = known(training, "tokens_seen", int)
     before = known(part(training.get("started_from")), "tokens_seen", int)
@@ -292,7 +293,7 @@ def facts_of(
 
 
 def parameters_of(weights: Mapping[str, np.ndarray]) -> int:
-    """How many numbers there are."""
+    """Return the number of parameters."""
     if isinstance(weights, StoredWeights):
         return sum(place.size for place in weights.places.values())
     return sum(array.size for array in weights.values())

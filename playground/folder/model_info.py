@@ -8,7 +8,8 @@ from playground.folder.model_folder import ModelInfo
 def described(
     facts: ModelInfo, fingerprint: str, tokenizer: str, context: int, streams: int
 ) -> dict[str, Any]:
-    """What the story component begins with, of one model; see web/editor/writer.js."""
+    """Return the facts of one model that the story component starts with; see
+    web/editor/writer.js."""
     return {
         "name": facts.name,
         "fingerprint": fingerprint,
@@ -29,7 +30,7 @@ def rounded(number: int) -> str:
 
 
 def stories(number: int) -> str:
-    """How many are written at once."""
+    """Return how many stories are written at once, in words."""
     return f"{number} stories at once" if number > 1 else "one story at a time"
 
 

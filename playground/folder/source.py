@@ -71,7 +71,7 @@ def check_form(folder: Path) -> None:
 
 
 def gguf_sentence(file: Path) -> str:
-    """How to convert a GGUF file, which llama.cpp runs."""
+    """Return the message for a GGUF file, with the way to convert it."""
     call = TO_CONVERT.format(str(file.parent), f", gguf_file={file.name!r}", file.stem)
     return (
         f"{file} is a GGUF file, which llama.cpp opens: convert it in Python with transformers."

@@ -23,7 +23,7 @@ GLANCE = 1024  # values of a weight that are compared first
 
 
 class Place(NamedTuple):
-    """Where a tensor lies, and what it is."""
+    """The offset, shape and type of a stored tensor."""
 
     file: Path
     offset: int  # bytes

@@ -20,7 +20,7 @@ EXTRA = ("additional_special_tokens", "extra_special_tokens")
 
 
 class Tokenizer:
-    """What texts are in token ids.
+    """A tokenizer: from texts to token ids.
 
     Attributes:
         backend_tokenizer: a `tokenizers.Tokenizer`; `json.loads(backend_tokenizer.to_str())` is the
@@ -152,7 +152,8 @@ def open_tokenizer(folder: Path, config: Any) -> Tokenizer:
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
-    """What tokenizer_config.json says, and the file beside it that older versions wrote."""
+    """Return the settings in tokenizer_config.json and in the file beside it that older versions
+    wrote."""
     settings = read_json(folder / "tokenizer_config.json")
     if "added_tokens_decoder" not in settings:
         settings |= read_json(folder / "special_tokens_map.json")

@@ -73,7 +73,7 @@ def everything(inside: Inside, ids: list[int], position: int) -> dict[str, Any]:
 
 
 def in_words(found: dict[str, Any]) -> str:
-    """All of it as lines."""
+    """Return the result as lines of text."""
     texts, first = found["tokens"], found["first"]
     seen = [json.dumps(text, ensure_ascii=False) for text in texts]
     seen = ["(start)", *seen] if first < 0 else seen[first:]

@@ -162,7 +162,7 @@ class Forward:
 
 
 def fp32(values: Array) -> Array:
-    """The same numbers in fp32."""
+    """Return the values in fp32."""
     return values.astype(np.float32, copy=False)
 
 

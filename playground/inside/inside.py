@@ -27,7 +27,7 @@ WORK_MAX = 5e11  # parameters times tokens of a pass: about twenty seconds of on
 
 
 class Pass(Protocol):
-    """What computes a model with everything on its way."""
+    """A forward pass that keeps its attention weights and hidden states."""
 
     def look(self, ids: list[int], row: int) -> tuple[np.ndarray, np.ndarray]:
         """Attention (layers, heads, row + 1) of token `row` of a text, and the logits
@@ -35,7 +35,7 @@ class Pass(Protocol):
 
 
 class Said(NamedTuple):
-    """What a layer would have said.
+    """The prediction of one layer (logit lens).
 
     Attributes:
         likeliest: (token, probability) of its likeliest tokens, among those with a row of the head
@@ -54,7 +54,7 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen of the choice of one token.
+    """The result of looking at the choice of one token.
 
     Attributes:
         first: position in the story of the oldest token that the model saw; -1 where that is the
@@ -148,7 +148,7 @@ class Inside:
         return story[first:], ids[position], first
 
     def _said(self, logits: np.ndarray, chosen: int) -> Said:
-        """What a layer with these logits (vocabulary,) says."""
+        """Return the prediction of a layer, given its logits (vocabulary,)."""
         exact = logits.astype(np.float64)
         shares = np.exp(exact - np.logaddexp.reduce(exact))
         unique_of = self.engine.decoder.head.unique_of

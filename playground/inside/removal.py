@@ -21,7 +21,7 @@ REMOVED_MAX = 128  # tokens that are removed, one at a time: the nearest ones
 
 
 class Removal(NamedTuple):
-    """What removing a token does.
+    """The effect of removing one token.
 
     Attributes:
         position: of the removed token in the window.
@@ -71,6 +71,7 @@ def removals(
 
 
 def log_probability(stream: Stream) -> float:
-    """Of the one token that a stream scores, in nats; waits for it."""
+    """Return the log-probability, in nats, of the one token that a stream scores; waits for the
+    stream."""
     with stream:
         return math.log(max(next(stream).probability, 1e-300))

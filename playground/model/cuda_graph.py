@@ -85,7 +85,7 @@ def say_once(sentence: str) -> None:
 
 @contextmanager
 def out_of_memory() -> Iterator[None]:
-    """What torch raises where a GPU's memory is full becomes a MemoryError."""
+    """Turn torch's out-of-memory error into a MemoryError."""
     try:
         yield
     except torch.OutOfMemoryError:

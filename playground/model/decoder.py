@@ -91,7 +91,7 @@ def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decode
 
 
 def no_room(storyteller: ModelFolder) -> str:
-    """What is said where the memory does not hold a model and one story."""
+    """Return the message for memory that does not hold a model and one story."""
     return (
         f"there is no memory for {storyteller.folder} and a story on {storyteller.device}: close "
         "what else uses it, or give more with --memory, or --device cpu."

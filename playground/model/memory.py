@@ -14,7 +14,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 class Room(NamedTuple):
-    """What there is memory for."""
+    """The number and length of stories that fit in memory."""
 
     streams: int
     context: int
@@ -45,8 +45,8 @@ def free_in_system() -> int | None:
 
 
 def free_in_container() -> int | None:
-    """What a container may still take (cgroup v2); None without a limit. Cached files count as
-    free."""
+    """Return the bytes that a container may still take (cgroup v2); None without a limit. Cached
+    files count as free."""
     try:
         limit = int((CGROUP / "memory.max").read_text(encoding="ascii"))
         used = int((CGROUP / "memory.current").read_text(encoding="ascii"))

@@ -135,7 +135,8 @@ class TransformersDecoder(Decoder):
             )
 
     def _follows(self, ids: list[int], whole: torch.Tensor) -> bool:
-        """Whether steps with the cache say what `whole` (tokens, vocabulary) does; measures it."""
+        """Return whether steps with the cache give the logits `whole` (tokens, vocabulary);
+        measures the cache's bytes."""
         try:
             before = self._feed(Chunk(0, 0, ids[:-1]))
             sizes = [cache_bytes(self._caches[0])]
@@ -196,7 +197,7 @@ def tensors_of(weights: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
 
 
 def agree(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors of logits are the same but for rounding."""
+    """Return whether two tensors of logits are equal but for rounding."""
     if one.shape != other.shape:
         return False
     apart = float((one - other).abs().max())

@@ -54,7 +54,7 @@ CUT = "the connection to the Hub broke off: {name} is as it was, give the same c
 
 @contextmanager
 def sentences(name: str) -> Iterator[None]:
-    """What the Hub or the network answers, as a ValueError of one sentence."""
+    """Turn errors of the Hub or the network into a ValueError with one message."""
     try:
         yield
     except LocalTokenNotFoundError:
@@ -147,7 +147,7 @@ def publish(
 
 
 def given(content: Path | str | bytes) -> str | bytes:
-    """What huggingface_hub takes of a file: its path here, or what is in it."""
+    """Return a file as huggingface_hub takes it: its local path, or its bytes."""
     if isinstance(content, Path):
         return str(content)
     return content.encode() if isinstance(content, str) else content

@@ -46,7 +46,7 @@ class PublishPage:
 
     @property
     def routes(self) -> list[Route]:
-        """All of them."""
+        """Return the routes of the page."""
         only = self.owner.only
         return [
             Route("/publish", only(file("page.html"))),
@@ -57,7 +57,7 @@ class PublishPage:
         ]
 
     async def state(self, request: Request) -> Response:
-        """Who is logged in, what can be published, and how far it is."""
+        """Answer who is logged in, what can be published, and how far a publication is."""
         return JSONResponse(
             {
                 "account": await run_in_threadpool(account)
@@ -133,7 +133,7 @@ class PublishPage:
             self.error = "it ended before it was done: give the same command again."
 
     def watch(self, errors: IO[str]) -> None:
-        """What the command says beside: its sentence when it gives up, and progress bars."""
+        """Read the command's stderr: its error message and its progress bars."""
         for line in errors:  # universal newlines: each state of a bar is a line
             if line.startswith("error: "):
                 self.error = line.removeprefix("error: ").strip()
@@ -155,7 +155,7 @@ def refusal(sentence: str) -> Response:
 
 
 async def values_of(request: Request) -> dict[str, Any]:
-    """What the page sends; nothing from elsewhere."""
+    """Return the values that our page sent; empty for any other sender."""
     if HEADER not in request.headers:
         return {}
     try:

@@ -21,7 +21,7 @@ BINARY = {".safetensors", ".woff2", ".png", ".wasm"}  # no text, and large
 
 
 def secret_in(file: Path) -> str | None:
-    """What looks like a secret in a file, and in which line; None for nothing."""
+    """Return the kind of secret that a file seems to hold, and its line; None without one."""
     if file.suffix in BINARY:
         return None
     data = file.read_bytes()

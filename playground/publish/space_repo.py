@@ -78,7 +78,7 @@ def requirements(root: Path, target: Target) -> str:
 
 
 def front_matter(name: str, model: str, target: Target) -> str:
-    """What the Hub reads of a Space."""
+    """Return the front matter that the Hub reads in a Space's README."""
     return f"""\
 ---
 title: {json.dumps(title_of(name))}

@@ -88,7 +88,7 @@ class Staging:
 
     @property
     def remainder(self) -> str:
-        """What is left out, a line each with the reason."""
+        """Return the files that are left out, one line each with the reason."""
         names = sorted(self.left_out)
         lines = [f"  {name}: {self.left_out[name]}" for name in names[:LEFT_SHOWN]]
         if len(names) > LEFT_SHOWN:

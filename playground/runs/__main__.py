@@ -57,7 +57,7 @@ def parser() -> Parser:
 
 
 def add_options(one: Parser) -> None:
-    """What all commands have."""
+    """Add the options that all commands have."""
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of runs")
 

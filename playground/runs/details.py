@@ -31,7 +31,7 @@ def details(run: Path) -> dict[str, Any]:
 
 
 def snapshot(path: Path) -> dict[str, Any]:
-    """What a snapshot says of itself."""
+    """Return the facts of one snapshot."""
     about = folder.read_json(path / "snapshot.json")
     names = ("loss", "validation_loss", "stories")
     return {"step": folder.step_of(path), **{name: about.get(name) for name in names}}

@@ -65,7 +65,7 @@ class Studio:
 
     @property
     def routes(self) -> list[Route]:
-        """All of them."""
+        """Return the routes of Studio."""
         run, sets, read, write = "/studio/runs/{name}", "/studio/stories/{set}", "GET", "POST"
         rows: list[tuple[str, str, Answer]] = [
             (read, "/studio/runs", self.list_runs),
@@ -106,7 +106,7 @@ class Studio:
         return await self.shown(request.path_params["name"])
 
     async def shown(self, name: str) -> dict[str, Any]:
-        """What there is to say of a run, with its task."""
+        """Return the details of a run, with its task."""
         found = await run_in_threadpool(details, self.runs.run(name))
         task = self.tasks.of_run(name)
         return found | {"task": task.to_json() if task else None}
@@ -287,7 +287,8 @@ def guarded(answer: Answer) -> Handler:
         try:
             found = await answer(request)
         except Refused as problem:
-            return JSONResponse({"detail": capitalized(str(problem))}, problem.status, FRESH)
+            refusal = {"detail": capitalized(str(problem)), "remedy": problem.remedy}
+            return JSONResponse(refusal, problem.status, FRESH)
         except (ValueError, OSError) as problem:
             return JSONResponse({"detail": capitalized(str(problem))}, 422, FRESH)
         return found if isinstance(found, Response) else JSONResponse(found, headers=FRESH)

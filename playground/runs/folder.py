@@ -50,7 +50,7 @@ class RunsFolder:
         self.folder = folder.expanduser().absolute()
 
     def names(self) -> list[str]:
-        """All runs."""
+        """Return the names of all runs."""
         try:
             entries = list(os.scandir(self.folder))
         except OSError:
@@ -64,7 +64,8 @@ class RunsFolder:
         )
 
     def path(self, name: Any) -> Path:
-        """Where the run of a name is, or would be; Refused for a name that is not one."""
+        """Return the folder of the run of that name, whether it exists or not; Refused for an
+        invalid name."""
         return self.folder / checked_name(name)
 
     def run(self, name: Any) -> Path:
@@ -80,8 +81,8 @@ class RunsFolder:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run of the trainer is there, or one that the app started and that has not come so
-    far as to sign its folder."""
+    """Return whether the trainer has a run in that folder, or the app started one there that has
+    not written its marker file yet."""
     return (
         "inkling" in read_json(folder / SIGN)
         or bool(read_json(folder / OWN / "launch.json"))

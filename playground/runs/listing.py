@@ -11,7 +11,7 @@ from playground.runs.status import summary
 
 
 def listing(runs: RunsFolder) -> dict[str, Any]:
-    """All runs of a folder, and the room on its disk."""
+    """Return all runs of a folder, and the free space on its disk."""
     found = []
     for name in runs.names():
         try:

@@ -71,7 +71,7 @@ class Tail:
 
     @property
     def train(self) -> list[Line]:
-        """Those with a loss of training."""
+        """The lines with a training loss."""
         return [line for line in self.lines if "loss" in line]
 
     @property
@@ -91,8 +91,8 @@ class Tail:
         return next((value for value in found if value is not None), None)
 
     def seconds_per_step(self, tokens_per_step: int | None) -> float | None:
-        """How long an update takes, with the validations and checkpoints between; by the speed of
-        updates alone where too little is known."""
+        """Seconds per update, with the validations and checkpoints between; from the speed of
+        updates alone while there are too few lines."""
         timed = [line for line in self.train if finite(line.get("seconds")) is not None]
         if len(timed) > 1 and timed[-1]["step"] > timed[0]["step"]:
             seconds = timed[-1]["seconds"] - timed[0]["seconds"]

@@ -53,7 +53,7 @@ class OpenModels:
                 self.close(name)
 
     def of_the_page(self) -> list[dict[str, Any]]:
-        """What there is to say of the models that the app began with."""
+        """Return the models that the app was started with."""
         with self.lock:
             return [
                 {

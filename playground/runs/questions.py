@@ -32,7 +32,7 @@ class Questions:
         self.lock = threading.Lock()
 
     def settings(self) -> dict[str, Any]:
-        """All settings with their meaning, and the presets with their values."""
+        """Return all settings with their meaning, and the presets with their values."""
         with self.lock:
             if self.known is None:
                 self.known = last_object(ask([TRAIN, "--help", "--json"]))
@@ -60,7 +60,8 @@ class Questions:
         return self.estimates[key]
 
     def stamps(self, words: Sequence[str]) -> Key:
-        """What tells apart the stories of today and of before."""
+        """Return times and sizes of the named files, so that an answer about an older version is
+        not used."""
         found: list[Any] = []
         for word in words:
             path = Path(word.partition("=")[2])
@@ -71,7 +72,7 @@ class Questions:
 
 
 def ask(words: Sequence[str]) -> str:
-    """What `python WORDS` prints in the project's folder, in a moment.
+    """Run `python WORDS` in the project's folder; return its output.
 
     Raises:
         Refused: it ends with an error.

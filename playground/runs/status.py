@@ -85,7 +85,7 @@ def number(value: Any) -> float:
 
 
 def ended(run: Path, about: dict[str, Any], launch: dict[str, Any]) -> tuple[str, str]:
-    """How a run whose process is over ended, and the message."""
+    """Return how a run whose process has ended did end, and the message."""
     state = about.get("state")
     if launch and number(launch.get("time")) > number(about.get("time")):
         # The process ended before it took up the run: its log says why.
@@ -101,7 +101,7 @@ def ended(run: Path, about: dict[str, Any], launch: dict[str, Any]) -> tuple[str
 
 
 def killed(run: Path, launch: dict[str, Any]) -> str:
-    """What there is to say of a process that ended without a word."""
+    """Return the message for a process that ended without one."""
     kept = folder.steps(run / folder.CHECKPOINTS)
     resumes = f"Resume continues after step {folder.step_of(kept[-1]):,}" if kept else ""
     resumes = resumes or "Resume begins it again, since nothing was saved yet"
@@ -115,7 +115,7 @@ def killed(run: Path, launch: dict[str, Any]) -> str:
 
 
 def summary(run: Path, status: Status | None = None, tail: Tail | None = None) -> dict[str, Any]:
-    """What the list of runs says of one."""
+    """Return a run's entry in the list of runs."""
     status = status or status_of(run)
     tail = tail or Tail(run / folder.METRICS)
     about = status.about
@@ -194,7 +194,7 @@ def newest_model(run: Path, step: int) -> int | None:
 
 
 def actions(run: Path, status: Status, model_step: int | None) -> list[str]:
-    """What can be asked of a run now."""
+    """Return the actions that are possible on a run now."""
     models = [] if model_step is None else ["write", "export"]
     evaluates = ["evaluate"] if models else []
     if status.state == STOPPING:

@@ -34,7 +34,7 @@ class StorySets:
         self.folder, self.limit = folder, limit
 
     def all(self) -> list[dict[str, Any]]:
-        """All sets with their files."""
+        """Return all sets with their files."""
         try:
             entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
         except OSError:
@@ -46,7 +46,7 @@ class StorySets:
         ]
 
     def about(self, name: str) -> dict[str, Any]:
-        """What there is to say of a set."""
+        """Return the details of a set."""
         files = [{"name": file, "bytes": size} for file, size in sizes(self.folder / name)]
         total = sum(size for _, size in sizes(self.folder / name))
         return {"name": name, "source": f"{PREFIX}{name}", "bytes": total, "files": files}

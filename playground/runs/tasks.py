@@ -30,7 +30,7 @@ RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 
 
 class Task:
-    """One piece of work. `run`: the name of the run that it is about, or empty."""
+    """A piece of work in the background. `run`: the name of its run, or empty."""
 
     def __init__(self, number: int, kind: str, run: str) -> None:
         self.id, self.kind, self.run = str(number), kind, run

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs import folder, locks
-from playground.runs.errors import Conflict, DiskFull, Missing, Refused
+from playground.runs.errors import Busy, Conflict, DiskFull, Missing, Refused
 from playground.runs.folder import RunsFolder
 from playground.runs.status import FINISHED, PREPARING, STOPPING, Status, status_of
 
@@ -95,7 +95,8 @@ def words_of_run(status: Status) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Of the process: it may ask the Hub, which app.py switches off for itself."""
+    """Return the environment of the trainer's process: it may use the Hub, which app.py switches
+    off for itself."""
     changed = {"HF_HUB_OFFLINE": "0", "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "5"}
     return {**os.environ, **changed}
 
@@ -116,7 +117,8 @@ class Training:
         """Start a new run.
 
         Raises:
-            Conflict: the name exists, or another run trains and it is not `anyway`.
+            Conflict: the name exists.
+            Busy: another run trains and it is not `anyway`.
             Refused: a word is not one for a run.
         """
         with self.starting:
@@ -131,7 +133,7 @@ class Training:
                 "name."
             )
         if (others := self.busy()) and not anyway:
-            raise Conflict(
+            raise Busy(
                 f"{others[0]} trains now, and both would be slower: pause it, or start this run "
                 "anyway."
             )

@@ -288,7 +288,8 @@ class Api:
             return {"tokens": [token.to_values() for token in found.tokens], "ended": ended}
 
     def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """What could come next in a story, and what is known of the token that did."""
+        """Return the most likely next tokens of a story, and the record of the token that was
+        chosen."""
         with refusals():
             engine, ids, text = self.story_of(asked)
             return engine.candidates(ids, text, chosen_of(asked)).to_json()
@@ -297,7 +298,7 @@ class Api:
         self, asked: dict[str, Any], request: gr.Request | None = None
     ) -> AsyncIterator[dict[str, Any]]:
         """What the model computed before token `position` of a story: first a `look` (inside.Look),
-        then messages of `removed` tokens (position, change), from the nearest on, as far as the
+        then messages of `removed` tokens (position, change), the nearest first, as far as the
         time goes; the last one has `ended` and the `seconds` that all took."""
         with refusals(), ExitStack() as held:
             engine, ids, _ = self.story_of(asked)
@@ -431,7 +432,7 @@ def checked_text(text: Any) -> str:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What cannot be done is one sentence to the visitor, and no traceback in the log."""
+    """Turn errors of the user into one message, without a traceback in the log."""
     try:
         yield
     except Busy as problem:  # the page asks again when it reads this title

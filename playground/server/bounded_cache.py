@@ -16,7 +16,7 @@ class BoundedCache:
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
 
     def get(self, key: Hashable) -> bytes | None:
-        """What was kept, or None."""
+        """Return the cached value, or None."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)

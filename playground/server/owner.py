@@ -24,7 +24,7 @@ NO_KEY = "This needs the key: open the address that the app prints in its termin
 
 
 class Owner:
-    """Who has the key."""
+    """The holder of the key."""
 
     def __init__(self) -> None:
         self.key = secrets.token_urlsafe(24)
@@ -51,7 +51,7 @@ class Owner:
         return answer
 
     def only(self, handler: Handler) -> Handler:
-        """The same handler for the owner alone; others are asked for the key."""
+        """Return a handler that answers the owner only; others are asked for the key."""
 
         async def guarded(request: Request) -> Response:
             if request.state.passed_on:

@@ -54,7 +54,7 @@ class SharedStories:
 
     @property
     def routes(self) -> list[Route]:
-        """All of them."""
+        """Return the routes of shared stories."""
         return [
             Route("/s/{link}", self.preview),
             Route("/s/{link}/picture.png", self.picture),
@@ -102,7 +102,8 @@ class SharedStories:
             del self.drawing[link]
 
     def draw_alone(self, story: SharedStory) -> bytes:
-        """One picture at a time: each takes Python's lock from the thread that owns the model."""
+        """Draw one picture at a time: each takes Python's lock from the thread that computes the
+        model."""
         with self.pen:
             return preview.draw(story)
 
@@ -124,7 +125,8 @@ class SharedStories:
         return found
 
     def address(self, link: str, base: str) -> str:
-        """Where a link opens: on a Space its page on the Hub, else below this page's address."""
+        """Return the address where a link opens: on a Space its page on the Hub, else below this
+        page's address."""
         space = space_page()
         return f"{space}?story={link}" if space else f"{base}s/{link}"
 

@@ -102,7 +102,7 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     def complaint(self, path: str, body: bytes) -> str:
-        """What is wrong with a call, one sentence; Gradio would print its body and a traceback."""
+        """Return the message about a wrong call; Gradio would print its body and a traceback."""
         by_name = CALL_BY_NAME.search(path)
         if by_name is not None and by_name[1] in self.endpoints:
             return complaint_by_name(by_name[1], self.endpoints[by_name[1]], body)
@@ -156,7 +156,7 @@ async def body_of(scope: Scope, receive: Receive) -> bytes | None:
 
 
 def again(body: bytes, receive: Receive) -> Receive:
-    """What a request is received from once its body was read."""
+    """Return a `receive` that gives a request's body, which was read already, once more."""
     given = False
 
     async def first_the_body() -> Message:

@@ -47,7 +47,8 @@ class TraceApi:
             return self.found(text, sources, model).described()
 
     def page_trace(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """The same for the page: {text, model}. JavaScript counts UTF-16 code units."""
+        """Like `trace`, for the page: {text, model}. Positions are in UTF-16 code units, as
+        JavaScript counts."""
         with refusals():
             if not isinstance(asked, dict):
                 raise ValueError("The request must be a JSON object.")

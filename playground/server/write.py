@@ -27,7 +27,7 @@ CORE = WEB.parent / "core" / "built" / "core.wasm"
 
 
 def texts() -> dict[str, dict[str, str]]:
-    """All words of the page, by language."""
+    """Return all texts of the page, by language."""
     found: dict[str, dict[str, str]] = json.loads((WEB / "text.json").read_text(encoding="utf-8"))
     return found
 
@@ -53,7 +53,7 @@ def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
 
 
 def listed(name: str, engine: Engine) -> dict[str, Any]:
-    """What the component begins with, of one model."""
+    """Return one model's data for the component."""
     about = described(
         engine.storyteller.facts,
         engine.storyteller.fingerprint,

@@ -87,7 +87,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Permalink:
-    """What a link holds.
+    """The content of a link.
 
     Attributes:
         model: the first 16 hexadecimal digits of the model's fingerprint.
@@ -162,7 +162,7 @@ def encode(link: Permalink) -> str:
 
 
 def decode(text: str) -> Permalink:
-    """What a link's text holds.
+    """Return the content of a link's text.
 
     Raises:
         ValueError: it is cut off, altered, or of a newer version; one sentence.
@@ -186,7 +186,7 @@ def decode(text: str) -> Permalink:
 
 
 def other_tokenizer(link: Permalink) -> str:
-    """What to say where no model has the tokenizer of a link."""
+    """Return the message for a link whose tokenizer no open model has."""
     model = f"the model {link.name}" if link.name else "another model"
     return (
         f"this story was written by {model}, which cuts words into other tokens than the model "
@@ -321,7 +321,7 @@ def common_tokens() -> list[int]:
 
 @lru_cache(1)
 def common_ranks() -> dict[int, int]:
-    """Where each common token stands among them."""
+    """Return the index of each common token in the list of common tokens."""
     return {token_id: rank for rank, token_id in enumerate(common_tokens())}
 
 
@@ -400,7 +400,7 @@ class Writer:
         self.add(token_id, RARE_BITS)
 
     def bytes(self) -> bytes:
-        """All of it, filled up with zeros."""
+        """Return the bits as bytes, padded with zeros."""
         text = "".join(self.bits)
         text += "0" * (-len(text) % 8)
         return int(text, 2).to_bytes(len(text) // 8, "big")

@@ -70,7 +70,7 @@ def font(name: str, size: int, weight: int) -> Font:
 
 @lru_cache(2**14)
 def is_drawn(sign: str, letters: Font) -> bool:
-    """Whether a typeface has a letter or another sign."""
+    """Return whether a typeface has a character."""
     return sign == " " or bytes(letters.getmask(sign)) != bytes(letters.getmask(UNKNOWN))
 
 

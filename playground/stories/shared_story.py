@@ -26,7 +26,7 @@ class SharedStory:
 
     @property
     def title(self) -> str:
-        """Its first words, in one line; "A story" if it has none."""
+        """The first words of the story, in one line; "A story" if it has none."""
         first = in_one_line(self.text.strip().split("\n")[0])
         if len(first) <= TITLE_MAX:
             return first.rstrip(".") or "A story"
@@ -34,7 +34,7 @@ class SharedStory:
 
     @property
     def alternative(self) -> str:
-        """What its picture says to somebody who cannot see it."""
+        """The alternative text of the story's picture."""
         text = shortened(in_one_line(self.text), 400)
         return f"“{self.title}”, a story by {self.model}: {text}"
 

@@ -130,7 +130,7 @@ class Story:
 
 
 def read_token(values: dict[str, Any]) -> Token:
-    """One token of a record."""
+    """Return one token of a record."""
     alternatives = tuple(
         Alternative(
             count(other["token_id"], "token_id"),

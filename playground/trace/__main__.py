@@ -144,7 +144,7 @@ def shown(text: str) -> str:
 
 
 def amount(stories: int) -> str:
-    """How many training stories."""
+    """Return a number of training stories in words."""
     return f"{stories:,} stories" if stories > 1 else "one story"
 
 

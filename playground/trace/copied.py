@@ -52,7 +52,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Trace:
-    """What of a text stands in the training stories.
+    """The parts of a text that also stand in the training stories.
 
     Attributes:
         text: the text.
@@ -82,7 +82,7 @@ class Trace:
         return self.copied / self.words if self.words else 0.0
 
     def described(self) -> dict[str, Any]:
-        """All of it for JSON, with the share."""
+        """Return the trace as values for JSON, with the share."""
         return dataclasses.asdict(self) | {"share": self.share}
 
 
@@ -99,10 +99,10 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def copied_words(runs: Sequence[Run], spans: Sequence[tuple[int, int]]) -> int:
-    """How many of the words with some `word_spans` are in a run."""
+    """Return how many of the words at `word_spans` are in a run."""
     return sum(any(run.start <= start and end <= run.end for run in runs) for start, end in spans)
 
 
 def utf16_length(text: str) -> int:
-    """How many UTF-16 code units a text has, which is what JavaScript counts."""
+    """Return the number of UTF-16 code units of a text, as JavaScript counts."""
     return len(text.encode("utf-16-le", errors="surrogatepass")) // 2

@@ -29,9 +29,8 @@ def open_tracer(path: Path) -> Tracer:
 
 
 def trace_of_model(model: Path) -> Path | None:
-    """What `open_tracer` opens for a model: the store that it was trained on, where its
-    training.json says that is, if the store has an index; else the model's folder, if there is a
-    filter in it; None without both."""
+    """Return the path that `open_tracer` opens for a model: the store that its training.json names,
+    if that has an index; else the model's folder, if it has a filter; else None."""
     return store_of(model) or (model if (model / FILE).is_file() else None)
 
 

@@ -218,7 +218,7 @@ class Part:
 
 
 def shared(one: bytes, other: bytes) -> int:
-    """How many tokens two sequences have in common at their start."""
+    """Return the number of tokens that two sequences share at their start."""
     for start in range(0, len(one), 2):
         if one[start : start + 2] != other[start : start + 2]:
             return start // 2

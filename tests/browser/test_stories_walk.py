@@ -38,15 +38,15 @@ Date.now = () => now() + Number(localStorage.getItem("test-clock") ?? 0);
 """
 # What this tab's story is: its row, text, whether it was changed here, and whether it is written.
 TAB = """() => {
-  const { stories, store, doc } = document.querySelector("inkling-writer");
-  const { story } = stories.keptOf(doc);
+  const { stories, state } = document.querySelector("inkling-writer"), { store } = stories;
+  const { story } = stories.keptOf(state.now.doc);
   return { row: store.rowOf(story), touched: stories.untouched === null && store.isKept(story),
     text: document.querySelector(".sheet").textContent };
 }"""
 # The text of every kept story, read as the page reads it.
 KEPT = """async () => {
-  const { store } = document.querySelector("inkling-writer");
-  const { unpackedWithSteps } = await import("/web/editor/history.js");
+  const { store } = document.querySelector("inkling-writer").stories;
+  const { unpackedWithSteps } = await import("/web/story/history.js");
   const { current, textOf } = await import("/web/story/tree.js");
   const all = await store.all();
   return Object.fromEntries(all.map(({ id, value }) => {
@@ -54,7 +54,7 @@ KEPT = """async () => {
     return [id, kept && textOf(current(kept.doc).tokens)];
   }));
 }"""
-WRITTEN = "document.querySelector('inkling-writer').store.waiting.size === 0"
+WRITTEN = "document.querySelector('inkling-writer').stories.store.waiting.size === 0"
 AT_REST = "!document.querySelector('inkling-writer').writing"
 words = st.text(st.sampled_from("abc  .é日🦊“<&"), min_size=1, max_size=12).map(
     lambda one: f" {one}x"
@@ -197,7 +197,7 @@ class Walk(RuleBasedStateMachine):
         writer = "document.querySelector('inkling-writer')"
         if not text(self.tab(source)):
             return
-        self.tab(source).evaluate(f"{writer}.isScored()")
+        self.tab(source).evaluate(f"{writer}.edits.score()")
         link = self.tab(source).evaluate(
             f"{writer}.sharing.text().then((text) => {writer}.sharing.address(text))"
         )
@@ -231,7 +231,7 @@ class Walk(RuleBasedStateMachine):
             return
         if not self.is_full:
             for page in self.tabs:
-                page.evaluate("document.querySelector('inkling-writer').store.flush()")
+                page.evaluate("document.querySelector('inkling-writer').stories.store.flush()")
                 page.wait_for_function(WRITTEN)
         for tab in (page.evaluate(TAB) for page in self.tabs):
             if tab["touched"] and not self.is_full:

@@ -132,18 +132,37 @@ def check_look(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def start(page: Page, name: str, settings: dict[str, object]) -> None:
-    """Start a run as the page does."""
-    answer = page.evaluate(
-        """async values => {
+def start_twice(page: Page, name: str, settings: dict[str, float]) -> None:
+    """Start a run as the page does, from two tabs at once: one run and one message."""
+    answers = page.evaluate(
+        """values => {
           const headers = { "content-type": "application/json", "x-inkling-studio": "1" };
           const body = JSON.stringify({ preset: "smoke", anyway: true, ...values });
-          const answer = await fetch("studio/runs", { method: "POST", headers, body });
-          return [answer.status, await answer.text()];
+          const ask = () => fetch("studio/runs", { method: "POST", headers, body });
+          const both = [ask(), ask()].map(async (asked) => {
+            const answer = await asked;
+            return [answer.status, (await answer.json()).detail ?? ""];
+          });
+          return Promise.all(both);
         }""",
         {"name": name, "settings": settings},
     )
-    assert answer[0] == 201, answer
+    (started, _), (refused, why) = sorted(answers)
+    assert (started, refused) == (201, 409), answers
+    assert "choose another name" in why
+
+
+def drop(page: Page, files: list[Path]) -> None:
+    """Drop files and folders on the box for stories, as from the desktop."""
+    box = page.locator("[data-part=drop]")
+    box.scroll_into_view_if_needed()
+    place = box.bounding_box()
+    assert place is not None
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        at = {"x": place["x"] + 20, "y": place["y"] + 20}
+        session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
 
 
 def state(page: Page, name: str) -> None:
@@ -222,7 +241,7 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     context: BrowserContext, printed: str
 ) -> None:
     page = visit(context, f"{base_of(printed)}train")
-    start(page, "long", TINY | {"optim.steps": 1_000_000, "run.save_every": 20})
+    start_twice(page, "long", TINY | {"optim.steps": 1_000_000, "run.save_every": 20})
     page = visit(context, f"{base_of(printed)}train?run=long")
     state(page, "training")
     other = visit(context, f"{base_of(printed)}models?compare=long,mine")
@@ -244,6 +263,17 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     page.go_back()
     page.locator("body[ready]").wait_for()
     state(page, "training")
+    # Another run: a name that exists has one remedy, a busy machine another.
+    second = visit(context, f"{base_of(printed)}train")
+    for name, why, is_offered in (
+        ("long", "choose another name", False),
+        ("second", "Long trains now", True),
+    ):
+        second.get_by_label("Name of the run").fill(name)
+        button(second, "Start training").click()
+        expect(second.get_by_role("alert").first).to_contain_text(why)
+        expect(button(second, "Start it anyway")).to_be_visible(visible=is_offered)
+    second.close()
     button(page, "Pause").click()
     state(page, "paused")
     step = page.locator("[data-part=figures] dd").first.inner_text()
@@ -260,6 +290,28 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     expect(page.get_by_role("alert").first).to_contain_text("The app does not answer.")
     context.set_offline(False)
     expect(page.get_by_role("alert").first).to_be_hidden()
+
+
+def test_stories_are_dropped_and_chosen(
+    context: BrowserContext, printed: str, runs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pets"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES[:20]))
+    (folder / "more" / "b.txt").write_text("\n<|endoftext|>\n".join(STORIES[20:30]))
+    (folder / "picture.png").write_bytes(b"no story")
+    (folder / ".hidden.txt").write_text("no story")
+    page = visit(context, f"{base_of(printed)}train")
+    page.get_by_label("My stories").check()
+    count = page.locator("[data-part=reading] dd").first
+    drop(page, [folder])
+    expect(count).to_have_text("30", timeout=WAIT)
+    expect(page.locator("[data-part=sending]")).to_contain_text("picture.png")
+    written = sorted(file.name for file in (runs.parent / "stories" / "pets").iterdir())
+    assert written == ["pets-a.txt", "pets-more-b.txt"]
+    page.locator("[data-part=files]").set_input_files([folder / "a.txt", folder / "more" / "b.txt"])
+    expect(page.get_by_role("radio", name=re.compile("^a "))).to_be_checked()
+    expect(count).to_have_text("30", timeout=WAIT)
 
 
 def test_the_list_survives_the_app_and_deletes_only_what_was_named(

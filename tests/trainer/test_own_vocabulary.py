@@ -178,7 +178,6 @@ def test_a_finished_store_is_enough(
         ("train:abc", "not abc"),
         ("nowhere.json", "corpus.tokenizer nowhere.json cannot be read"),
         ("README.md", "corpus.tokenizer README.md is not a tokenizer.json"),
-        ("train:50000", "corpus.tokenizer train:50000 asks for 50,000 ids, and the stories of"),
     ],
 )
 def test_what_cannot_be_is_one_message(

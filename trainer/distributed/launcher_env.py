@@ -44,7 +44,7 @@ OFFLOAD = "ACCELERATE_DEEPSPEED_OFFLOAD_"
 
 @dataclass(frozen=True)
 class LauncherRequest:
-    """What a launcher asked for.
+    """The settings that a launcher asked for in environment variables.
 
     Attributes:
         deepspeed: the run is to be carried by DeepSpeed.

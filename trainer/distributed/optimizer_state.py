@@ -17,7 +17,7 @@ from trainer.optim.optimizer import KINDS, Optimizer
 
 
 class LocalState:
-    """Every process has all of it."""
+    """Optimizer state that every process holds whole."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer

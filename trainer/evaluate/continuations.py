@@ -28,7 +28,7 @@ LONGEST = 256  # tokens written at most
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen.
+    """How the tokens of a continuation are chosen.
 
     Attributes:
         temperature: 0 takes the likeliest token each time.

@@ -20,7 +20,7 @@ SLICE_BYTES = 96 * 2**20  # of logits held at once; below this the matrix produc
 
 
 class Scored(NamedTuple):
-    """What a model said of n true tokens.
+    """A model's scores of n true tokens.
 
     Attributes:
         nats: -ln p of each, (n,) fp32.

@@ -76,7 +76,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What a model said of every token of some stories.
+    """A model's scores of every token of some stories.
 
     Attributes:
         starts: (stories + 1,) where each story's tokens begin in the three arrays that follow.

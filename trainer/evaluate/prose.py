@@ -23,7 +23,7 @@ Run = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TrainingText:
-    """What of some texts stands in the training stories.
+    """Those runs, words and stories of some texts that the training stories contain.
 
     Attributes:
         runs: their 8-word runs that do.
@@ -38,7 +38,7 @@ class TrainingText:
 
 @dataclass(frozen=True)
 class Measures:
-    """What is counted of some texts; parts are from 0 to 1.
+    """Statistics of some texts; shares are from 0 to 1.
 
     Attributes:
         tokens: mean length.

@@ -44,8 +44,8 @@ def export(
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """Write the weights and what stock transformers has to know of them. The model is left as it
-    is: the run evaluates it afterwards."""
+    """Write the weights and the configuration for stock transformers. The model is not changed: the
+    run evaluates it afterwards."""
     transformers.utils.logging.disable_progress_bar()  # the run has its own
     before = model.generation_config
     model.generation_config = GenerationConfig(

@@ -29,7 +29,7 @@ CONTINUED = 4  # times that they are: openings and introductions, greedy and sam
 
 @dataclass(frozen=True)
 class DryRun:
-    """What was measured.
+    """The measurements of a dry run.
 
     Attributes:
         plan: what the settings decide, by name.
@@ -56,7 +56,7 @@ class DryRun:
 
     @property
     def seconds(self) -> float:
-        """Of the whole run, without what reads the stories and opens the libraries before it."""
+        """Seconds of the whole run, without reading the stories and importing libraries."""
         validations = self.validations * self.validation_seconds
         updates = self.steps * self.seconds_per_step
         return self.start_seconds + updates + validations + self.finishing_seconds

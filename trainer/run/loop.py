@@ -148,7 +148,7 @@ class Trainer:
             print(message, file=sys.stderr, flush=True)
 
     def resume(self) -> None:
-        """Take up the newest checkpoint of this run, if there is one.
+        """Load the newest checkpoint of this run, if there is one.
 
         Raises:
             ValueError: the run is finished, or its checkpoint was made with other settings.
@@ -212,8 +212,8 @@ class Trainer:
         )
 
     def loop(self) -> bool:
-        """Update until the last step; log, validate and save on the way. Whether that was reached:
-        when the time of run.minutes is up, the run is saved and stops.
+        """Update until the last step; log, validate and save on the way. Return whether the last
+        step was reached; after run.minutes the run is saved and stops before.
 
         Raises:
             KeyboardInterrupt: a signal stopped it; it is saved.
@@ -250,14 +250,16 @@ class Trainer:
         return True
 
     def update(self, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Make the next update; its loss in nats on this process, and its gradient's norm."""
+        """Make the next update; return its loss in nats on this process, and its gradient's
+        norm."""
         seed_noise(self.config.run.seed, self.step, self.runtime.rank)
         nats, norm = self.engine.update(self.batches.of(self.step), rate)
         self.step += 1
         return nats, norm
 
     def keep(self, due: Due, nats: torch.Tensor, log: MetricsLog) -> bool:
-        """Validate, take a snapshot and save, as far as they are due; whether the run must stop."""
+        """Validate, take a snapshot and save, as far as they are due; return whether the run must
+        stop."""
         is_best = due.validates and self.validate(log)
         if due.snapshots:
             self.snapshot(nats)
@@ -353,7 +355,8 @@ class Trainer:
         return []
 
     def validate(self, log: MetricsLog) -> bool:
-        """Validate the model as it is now and let it write; whether it is the best so far."""
+        """Measure the validation loss and write samples; return whether the loss is the lowest so
+        far."""
         loss, samples = self.validation()
         is_best = False
         if self.runtime.is_main:
@@ -365,7 +368,7 @@ class Trainer:
         return self.runtime.any(is_best)
 
     def validation(self) -> tuple[float | None, list[dict[str, str]]]:
-        """Return the validation loss of the model as it is now, and what it writes; None and no
+        """Return the validation loss and the sample stories of the current model; None and no
         stories on other processes than the main one."""
         run, weights = self.config.run, self.engine.weights()
         if not self.runtime.is_main:

@@ -44,7 +44,7 @@ def num_parameters(trainer: Trainer) -> int:
 
 
 def model(trainer: Trainer) -> str:
-    """Return block and parameters."""
+    """Return the block, the number of parameters and where training starts."""
     config, num_compact_ids = trainer.config.model, trainer.vocabulary.num_compact_ids
     about = f"{config.block}, {num_parameters(trainer):,} parameters"
     if config.init_from:
@@ -57,7 +57,7 @@ def model(trainer: Trainer) -> str:
 
 
 def validation(trainer: Trainer) -> str:
-    """Return on what the run is validated, or why it cannot be."""
+    """Return which stories the run is validated on, or why it cannot be."""
     store, context = trainer.store, trainer.context
     stories, blocks = store.num_stories("validation"), store.num_blocks("validation", context)
     if not blocks:
@@ -74,7 +74,7 @@ def validation(trainer: Trainer) -> str:
 
 
 def engine(trainer: Trainer) -> str:
-    """Return where and how it computes."""
+    """Return the engine, device and precision of the run."""
     runtime = trainer.runtime
     precision = "bf16" if runtime.dtype == torch.bfloat16 else "fp32"
     slow = "compiled (the first step takes about half a minute longer)"
@@ -86,7 +86,7 @@ def engine(trainer: Trainer) -> str:
 
 
 def writes(trainer: Trainer) -> str:
-    """Return what will be in the run's folder."""
+    """Return which files the run will write."""
     run = trainer.config.run
     snapshots = f"{run.snapshots} snapshots, " if run.snapshots else ""
     return (

@@ -91,7 +91,8 @@ def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]
 
 @contextlib.contextmanager
 def recorded(trainer: Trainer) -> Iterator[RunState]:
-    """Keep state.json of the run's folder: that it trains, and after the block how it ended."""
+    """Keep the state of the run in state.json: running during the block, and after it how the run
+    ended."""
     about = {
         "steps": trainer.num_steps,
         "tokens_per_step": trainer.global_batch * trainer.context,

@@ -17,7 +17,7 @@ SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the 
 
 @dataclass(frozen=True)
 class Due:
-    """What follows an update.
+    """The actions that follow one update.
 
     Attributes:
         ends: nothing, it was the last.
@@ -35,7 +35,7 @@ class Due:
 
     @property
     def reports(self) -> bool:
-        """Whether someone will read a number or weights of this update: they must be finite."""
+        """Whether a number or the weights of this update will be read: they must be finite."""
         return self.logs or self.validates or self.snapshots
 
 

@@ -19,7 +19,7 @@ ROTARY_BASE = 10_000.0
 
 @dataclass(frozen=True)
 class Block:
-    """What the trainer knows of a kind of transformers model.
+    """The properties of a kind of transformers model that the trainer needs.
 
     Attributes:
         config, model: classes of its configuration and of the model with its head.

@@ -121,7 +121,8 @@ def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def known(key: str) -> tuple[str, str]:
-    """`section.key` split in two; an unknown one is answered with its nearest neighbour."""
+    """Split `section.key` in two. Raises ValueError for an unknown key; it names the nearest known
+    one."""
     if key in RENAMED:
         raise ValueError(f"the setting --{key} is called --{RENAMED[key]} now")
     if key not in FIELDS:
@@ -131,7 +132,7 @@ def known(key: str) -> tuple[str, str]:
 
 
 def hint(key: str) -> str:
-    """Return which setting may be meant by one that does not exist."""
+    """Return a suggestion in place of the unknown setting `key`."""
     name = key.replace("-", "_").lower()
     if name in ("resume", "resume_from_checkpoint"):
         return "leave it out, the same command resumes by itself"
@@ -147,7 +148,8 @@ def kind(section: str, name: str) -> type:
 
 
 def read(key: str, wanted: type, value: Any) -> Any:
-    """`value`, from YAML or a command line, as the type that `key` wants."""
+    """Return `value`, from YAML or a command line, as the type that `key` wants. Raises ValueError
+    if it is of another type."""
     words: dict[type, tuple[str, Callable[[str], Any]]] = {
         int: ("a whole number", int),
         float: ("a number", float),

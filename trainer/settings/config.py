@@ -51,7 +51,7 @@ class Config:
 
     @property
     def name(self) -> str:
-        """What the run is called: its preset's name, without the path and ending of a file."""
+        """The run's name: its preset, without the path and ending of a file."""
         return Path(self.preset).stem
 
     @property

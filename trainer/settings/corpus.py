@@ -12,7 +12,7 @@ DEFAULT_REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"  # of roneneldan/T
 
 @dataclass(frozen=True)
 class Corpus:
-    """Which stories, and what is done to them."""
+    """Which stories are read, and how they are cleaned."""
 
     source: str = setting(
         "roneneldan/TinyStories",
@@ -51,7 +51,8 @@ class Corpus:
     )
     tokenizer: str = setting(
         "gpt2",
-        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, N learned ones",
+        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, at most N learned "
+        "ones",
     )
     split: str = setting(
         "train",

@@ -9,7 +9,7 @@ from trainer.settings.setting import positive, setting
 
 @dataclass(frozen=True)
 class Kinds:
-    """Which kind of update (trainer/optim/optimizer.py) weights get.
+    """The kind of update (trainer/optim/optimizer.py) of each group of weights.
 
     Attributes:
         inside_layers: of the matrices inside the layers.

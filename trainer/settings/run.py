@@ -73,7 +73,7 @@ class Run:
 
     @property
     def tracker_names(self) -> list[str]:
-        """The trackers, one by one."""
+        """The names of the trackers."""
         return [name.strip() for name in self.trackers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:

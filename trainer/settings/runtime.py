@@ -9,8 +9,8 @@ from trainer.settings.setting import positive, setting
 
 @dataclass(frozen=True)
 class Runtime:
-    """What the run runs on; nothing here but the precision changes what is learned beyond the last
-    bits."""
+    """Precision, compiler, DeepSpeed, micro-batches; only the precision changes more than the last
+    bits of the result."""
 
     precision: str = setting(
         "auto", "arithmetic of the matrix products", choices=("auto", "fp32", "bf16")

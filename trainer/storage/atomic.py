@@ -15,7 +15,8 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_directory(folder: Path) -> Iterator[Path]:
-    """A directory to write into: `folder` when the block ends, removed if the block fails.
+    """Yield a directory to write into: it becomes `folder` when the block ends, and is removed if
+    the block fails.
 
     An older `folder` is removed once the new one is in its path. Where `folder` is a symbolic link,
     the directory that it leads to is replaced, and the link stays.
@@ -50,7 +51,8 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_file(file: Path) -> Iterator[Path]:
-    """A file to write: `file` when the block ends, removed if the block fails."""
+    """Yield a path to write to: it becomes `file` when the block ends, and is removed if the block
+    fails."""
     partial = file.with_name(f"{file.name}.partial")
     try:
         yield partial

@@ -21,7 +21,7 @@ def sha256(stream: Any, num_bytes: int = sys.maxsize) -> str:
 
 
 def dumps(info: dict[str, Any]) -> str:
-    """`info` as text, with the SHA-256 of all the rest under `sha256`."""
+    """Return `info` as JSON, with the SHA-256 of all other keys under `sha256`."""
     body = json.dumps(info, indent=1, ensure_ascii=False)
     checksum = hashlib.sha256(body.encode()).hexdigest()
     return json.dumps(info | {"sha256": checksum}, indent=1, ensure_ascii=False)

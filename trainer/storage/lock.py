@@ -50,7 +50,8 @@ class Lock:
         return True
 
     def holder(self) -> str:
-        """Return who holds it, in brackets after a space; empty if the file does not say."""
+        """Return the name of the lock's holder, in brackets after a space; empty if the file does
+        not say."""
         try:
             name = self.file.read_text(encoding="utf-8").strip()
         except (OSError, ValueError):

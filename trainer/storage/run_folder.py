@@ -87,9 +87,9 @@ def read_marker(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Create the folder and its marker file, and keep other runs out of it until the block ends; it
-    was checked before. Remove what a killed run left half-written. Raises ValueError if a run of
-    another process is in it, or this user may not write there."""
+    """Create the folder and its marker file, lock it until the block ends, and remove what a killed
+    run left half-written. Call `check` before. Raises ValueError if another process has the lock,
+    or this user may not write there."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / CHECKPOINTS, folder / SNAPSHOTS):
         if place.exists() and not is_writable(place):

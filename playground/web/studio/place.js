@@ -4,7 +4,7 @@
 import { begin } from "../begin.js";
 import { Language } from "../editor/language.js";
 import { placesBar } from "../places.js";
-import { setText } from "./make.js";
+import { setText } from "../make.js";
 import { storage } from "../story/storage.js";
 
 const ROOT = new URL("../../", import.meta.url).href;

@@ -83,8 +83,8 @@ SERVER = """() => {
     const told = Array.from({ length }, (_, k) => [` ${request.step}-${seed}-${k}`, 1, k]);
     return { prompt: request.text, tokens: told };
   } });
-  writer.model.snapshots = true;
-  writer.model.history = [];
+  writer.state.now.model.snapshots = true;
+  writer.state.now.model.history = [];
 }"""
 SEEDS = "calls.filter(([name]) => name.endsWith('story')).map(([, { seeds }]) => seeds[0])"
 

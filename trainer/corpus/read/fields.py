@@ -30,19 +30,19 @@ class WrongRowError(ValueError):
 
 @dataclass
 class Column:
-    """What a field holds in the rows that were looked at."""
+    """The values of one field in the rows that were looked at."""
 
     texts: list[str] = field(default_factory=list)
     others: int = 0  # numbers, lists and the like; null is neither
 
     @property
     def is_text(self) -> bool:
-        """Whether it holds texts, or nothing that is not."""
+        """Whether the field holds texts, or no values but null."""
         return bool(self.texts) or not self.others
 
     @property
     def is_prose(self) -> bool:
-        """Whether its texts may be stories: several words each, and not always the same."""
+        """Whether the field's texts may be stories: several words each, and not always the same."""
         texts = [text for text in self.texts if text.strip()]
         many = len(texts) >= LABELS
         spoken = sum(len(text.split()) > 2 or len(text.encode()) > 2 * len(text) for text in texts)
@@ -168,7 +168,7 @@ def listed(columns: dict[str, Column]) -> str:
 
 
 def first_few(names: list[str], count: int) -> str:
-    """Return the first `count` names, and how many more there are."""
+    """Return the first `count` names, and the number of the others."""
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more
 

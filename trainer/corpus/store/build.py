@@ -101,7 +101,7 @@ def given_store(settings: Corpus) -> TokenStore:
     wanted, tokenizer = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
     fits = (
-        not tokenizer.is_gpt2 and int(size) == tokenizer.size
+        not tokenizer.is_gpt2 and tokenizer.size <= int(size)  # fewer, where the stories give fewer
         if size != wanted
         else (tokenizer.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
     )
@@ -155,8 +155,8 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
 
 def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
     """Return the tokenizer that the settings ask for. One that is learned from the stories is kept
-    in `home`, beside their store, by the name of what decides it. Raises ValueError if there is no
-    such file, or the stories are too few to learn from."""
+    in `home`, beside their store, by the name of what decides it; stories that give fewer ids than
+    asked for are said. Raises ValueError if there is no such file."""
     if settings.tokenizer == "gpt2":
         return gpt2()
     size = settings.tokenizer.removeprefix("train:")
@@ -177,7 +177,10 @@ def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
                 learned = learn_tokenizer.learn(settings, source, int(size))
                 with atomic_file(file) as partial:
                     partial.write_bytes(learned.content)
-    return read_tokenizer(str(file))
+    tokenizer = read_tokenizer(str(file))
+    if tokenizer.size < int(size):
+        say_once([f"the vocabulary has {tokenizer.size:,} ids: {source.name} gives no more"])
+    return tokenizer
 
 
 @contextlib.contextmanager

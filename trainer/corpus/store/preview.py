@@ -29,7 +29,7 @@ FEW = 100  # stories, which teach a model from scratch nothing and an existing o
 
 @dataclass(frozen=True)
 class FilePreview:
-    """What `corpus inspect` says of one file.
+    """The preview of one file, which `corpus inspect` prints.
 
     Attributes:
         split: train or validation, where the files have such parts.
@@ -170,13 +170,13 @@ def warnings(files: list[FilePreview]) -> Iterator[str]:
 
 
 def preview_of(reading: Reading, split: str, settings: Corpus, progress: bool) -> FilePreview:
-    """What there is to say of one file."""
+    """Return the preview of one file."""
     details = [*reading.form.details(), *packed(reading)]
     return look_at(shown(reading.opened.file), split, details, reading.chunks, settings, progress)
 
 
 def previews_of_hub(settings: Corpus, progress: bool) -> tuple[list[str], list[FilePreview]]:
-    """The same for a data set on the Hub, of which only the first stories are fetched."""
+    """Return notes and previews of a data set on the Hub; only the first stories are fetched."""
     details = [("kind", "data set on the Hub")]
     with open_source(settings) as source:
         train = "train" if source.validation else ""

@@ -24,7 +24,7 @@ ARRAYS = ("ids", "lengths", "num_bytes", "exact", "loose", "signatures")
 
 @dataclass
 class Tally:
-    """What was read, changed and dropped.
+    """Counts of the stories that were read, changed and dropped.
 
     Attributes:
         stories: that were read.

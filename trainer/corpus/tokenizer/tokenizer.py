@@ -71,7 +71,7 @@ class Tokenizer:
 
     @functools.cached_property
     def described(self) -> dict[str, Any]:
-        """What tokenizer.json says."""
+        """The parsed content of tokenizer.json."""
         described: dict[str, Any] = json.loads(self.content)
         return described
 
@@ -83,22 +83,22 @@ class Tokenizer:
 
     @property
     def size(self) -> int:
-        """How many ids there are."""
+        """The number of ids."""
         return len(self.token_bytes)
 
     @property
     def is_gpt2(self) -> bool:
-        """Whether it is the one that ships."""
+        """Whether this is GPT-2's tokenizer, which ships with the project."""
         return self.digest == gpt2().digest
 
     @property
     def name(self) -> str:
-        """What it is, for people."""
+        """The tokenizer's name and size, for people."""
         return f"{'GPT-2' if self.is_gpt2 else 'its own (byte-level BPE)'}, {self.size:,} ids"
 
     @functools.cached_property
     def token_bytes(self) -> tuple[bytes, ...]:
-        """What each id stands for; special tokens for nothing."""
+        """The bytes of each id's text; empty for special tokens."""
         vocabulary = self.described["model"]["vocab"]
         added = {
             token["id"]: b"" if token["special"] else token["content"].encode()
@@ -129,7 +129,7 @@ class Tokenizer:
 
     @functools.cached_property
     def tiktoken(self) -> tiktoken.Encoding:
-        """GPT-2's as tiktoken has it, which encodes fastest and lets other threads run."""
+        """GPT-2's tokenizer in tiktoken, which encodes fastest and lets other threads run."""
         import tiktoken
 
         ranks = {token: rank for rank, token in enumerate(self.token_bytes[: self.end_of_text])}
@@ -142,7 +142,8 @@ class Tokenizer:
 
     @functools.cached_property
     def backend(self) -> tokenizers.Tokenizer:
-        """As the library `tokenizers` has it; a mark inside a story is plain text to it."""
+        """The tokenizer in the library `tokenizers`; an end-of-text mark inside a story is plain
+        text to it."""
         import tokenizers
 
         backend = tokenizers.Tokenizer.from_buffer(self.content)

@@ -22,7 +22,7 @@ from trainer.evaluate.report.tables import plain_table
 
 @dataclass(frozen=True)
 class Difference:
-    """How a model differs from the first one.
+    """The difference of a model's scores from the first model's.
 
     Attributes:
         bits_per_byte: its bits per byte less those of the first: below 0 is better.
