@@ -5,6 +5,7 @@ Nothing is remembered between two looks, so a second tab and a restarted app see
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,12 @@ def killed(run: Path, launch: dict[str, Any]) -> str:
         return (
             "The system ended the process, most often because the memory was full: close other "
             f"programs, or choose a smaller model or runtime.micro_batch. {resumes}."
+        )
+    free = shutil.disk_usage(run).free
+    if free < folder.ROOM:  # a full disk takes neither a message nor a line of the log
+        return (
+            f"The process ended without saving, and its disk is nearly full ({free / 2**20:,.0f} "
+            f"MB free): make room in {run}. {resumes}."
         )
     return f"The process ended without saving, or this machine was restarted. {resumes}."
 
