@@ -88,16 +88,16 @@ def number(value: Any) -> float:
 def ended(run: Path, about: dict[str, Any], launch: dict[str, Any]) -> tuple[str, str]:
     """Return how a run whose process has ended did end, and the message."""
     state = about.get("state")
-    if launch and number(launch.get("time")) > number(about.get("time")):
-        # The process ended before it took up the run: its log says why.
-        message = ending(run / folder.OWN / "log.txt", launch.get("log_start"))
-        if message:
-            return (FINISHED, "") if state == FINISHED else (FAILED, message)
-        return (FINISHED, "") if state == FINISHED else (STOPPED, killed(run, launch))
+    # Where the process ended before it took up the run, or a full disk refused its state, its log
+    # says why.
+    is_early = bool(launch) and number(launch.get("time")) > number(about.get("time"))
+    if state in (RUNNING, FINISHING) or (is_early and state != FINISHED):
+        message = ""
+        if is_early or about.get("pid") == launch.get("pid"):
+            message = ending(run / folder.OWN / "log.txt", launch.get("log_start"))
+        return (FAILED, message) if message else (STOPPED, killed(run, launch))
     if state in (STOPPED, FAILED, FINISHED):
         return str(state), str(about.get("message", ""))
-    if state in (RUNNING, FINISHING):
-        return STOPPED, killed(run, launch)
     return (FINISHED, "") if (run / folder.EXPORT / "README.md").is_file() else (STOPPED, "")
 
 

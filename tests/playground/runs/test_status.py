@@ -97,6 +97,12 @@ def test_a_run_that_could_write_no_message_says_that_the_disk_is_full(
     assert found["state"] == "stopped" and "resume" in found["can"]
     assert "its disk is nearly full (3 MB free): make room in" in found["message"]
     assert "Resume continues after step 20." in found["message"]
+    own(run, "launch.json", pid=77, time=0, words=[], log_start=0)
+    (run / ".studio" / "log.txt").write_text("error: the disk refused: make room\n")
+    found = summary(run)
+    assert (found["state"], found["message"]) == ("failed", "the disk refused: make room")
+    own(run, "launch.json", pid=76, time=0, words=[], log_start=0)  # a terminal resumed it
+    assert summary(run)["state"] == "stopped"
 
 
 @pytest.mark.parametrize("state", ["failed", "finished"])
