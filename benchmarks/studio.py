@@ -20,7 +20,8 @@ from pathlib import Path
 from serving import OPENINGS, ROOT, percentile, running_app, with_surprise
 
 NAME = "benchmark"
-SETTINGS = ("--preset", "storyteller", "--optim.global_batch", "4", "--run.log_every", "1")
+SETTINGS: tuple[str, ...] = ("--preset", "storyteller", "--optim.global_batch", "4")
+SETTINGS += ("--run.log_every", "1")
 SETTINGS += ("--optim.steps", "100000", "--run.validate_every", "100000", "--run.snapshots", "0")
 PAUSE = 0.3  # s between two stories
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -123,7 +124,9 @@ def base_of(printed: str) -> str:
 
 def check_look(page: Page) -> None:
     """At both widths, by day and by night: axe finds nothing, and nothing is too wide."""
-    for size, scheme in (((1280, 800), "light"), ((390, 844), "dark")):
+    looks: tuple[tuple[tuple[int, int], Literal["light", "dark"]], ...]
+    looks = (((1280, 800), "light"), ((390, 844), "dark"))
+    for size, scheme in looks:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         # A curve is drawn anew in its new width some frames after the window has it.
