@@ -136,11 +136,6 @@ class Stream:
         raise StopIteration
 
     @property
-    def first_in_sight(self) -> int:
-        """Index, among all tokens, of the oldest that the model still sees."""
-        return self._sequence.first
-
-    @property
     def ids(self) -> list[int]:
         """All ids so far."""
         return self._sequence.ids

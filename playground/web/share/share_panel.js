@@ -164,7 +164,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     this.part("link-row").hidden = !this.text;
     this.part("local").hidden = !this.text || !isLocal(this.field("link").value);
     if (files) {
-      const code = files.code(this.field("link").value);
+      const code = await files.code(this.field("link").value);
       this.element.querySelector(".code").hidden = !code;
       if (code) this.show(this.part("code"), code);
       this.showPicture();

@@ -146,7 +146,7 @@ def test_a_book_of_all_stories_is_valid(
 def test_a_printed_book_has_a_cover_contents_and_every_story(stories: Page) -> None:
     stories.evaluate(
         "() => { window.print = () => (window.asked = document.title);"
-        " writer.sharePanel.files.print(book); }"
+        " return writer.sharePanel.files.print(book); }"
     )
     assert stories.evaluate("asked") == "Ours & <theirs>"
     paper = PdfReader(io.BytesIO(stories.pdf(format="A5")))
@@ -188,8 +188,8 @@ def test_the_panel_saves_files_under_the_stories_name(page: Page) -> None:
     page.evaluate("window.print = () => { window.asked = document.title; }")
     button(page, ".pdf").click()
     expect(page.locator(".sharing [role=status]")).to_contain_text("Save as PDF")
-    assert page.evaluate("asked") == "Ein Märchen"
-    assert page.locator(".print section").count() == 1 and not page.locator(".print nav").count()
+    expect(page.locator(".print section")).to_have_count(1)
+    assert page.evaluate("asked") == "Ein Märchen" and not page.locator(".print nav").count()
 
 
 def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
