@@ -1,4 +1,4 @@
-"""The corpus on the command line.
+"""Inspect stories; build, index and verify token stores.
 
     python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
     python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
@@ -6,12 +6,13 @@
     python -m trainer.corpus index STORE [--filter FILE]
     python -m trainer.corpus verify STORE
 
-`inspect FILE` prints how files or folders of stories are read, the effect of the cleaning rules,
-and three stories; with --json an object per line, for programs. `build` makes the token store that
-a run with the same settings would make, or finds it. `inspect STORE` prints a store's data card;
-with --write it writes the card and a picture. `index` makes the index in which `playground.trace`
-finds copied runs of words; with --filter it writes a small file instead, for a model that is
-published without its stories. `verify` rereads every checksum."""
+`inspect FILE` prints the detected format of files or folders, what the rules change and drop, and
+three stories; --json prints an object per line, for programs. `build` makes the token store that a
+run with the same settings would use, if it does not exist yet. `inspect STORE` prints the store's
+data card; --write saves it with a picture. `index` makes the index in which `playground.trace`
+finds copied parts of a story; --filter writes a small file instead, to publish with a model whose
+stories are not published. `verify` checks every checksum.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from trainer.output.console import Parser, run_command
 def parser() -> Parser:
     """Return the command line."""
     command = Parser(
-        prog="python -m trainer.export", description="Write GGUF, or an export of a checkpoint."
+        prog="python -m trainer.export", description="Write an export in another form."
     )
     forms = command.add_subparsers(dest="form", required=True, parser_class=Parser)
     gguf = forms.add_parser("gguf", help="one file for llama.cpp, Ollama, LM Studio")
@@ -30,7 +30,10 @@ def parser() -> Parser:
     model.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
     model.add_argument("folder", metavar="FOLDER", type=Path, help="the export to write")
     model.add_argument(
-        "--corpus.folder", type=Path, metavar="DIR", help="token stores (default: the run's)"
+        "--corpus.folder",
+        type=Path,
+        metavar="DIR",
+        help="folder of the token stores (default: the run's)",
     )
     return command
 
