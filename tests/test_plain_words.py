@@ -22,6 +22,8 @@ import playground.browser.__main__
 import playground.generate
 import playground.inside.__main__
 import playground.publish.__main__
+import playground.runs.__main__
+import playground.trace.__main__
 import trainer.corpus.__main__
 import trainer.evaluate.__main__
 import trainer.export.__main__
@@ -82,6 +84,8 @@ COMMANDS: dict[str, Callable[[list[str]], object]] = {
     "playground.generate": playground.generate.main,
     "playground.inside": playground.inside.__main__.main,
     "playground.publish": playground.publish.__main__.main,
+    "playground.runs": playground.runs.__main__.main,
+    "playground.trace": playground.trace.__main__.main,
     "trainer.corpus": trainer.corpus.__main__.main,
     "trainer.evaluate": trainer.evaluate.__main__.main,
     "trainer.export": trainer.export.__main__.main,

@@ -46,7 +46,7 @@ TARGETS: Mapping[str, Target] = {
         "cpu-basic",
         (),  # the core computes the model, without PyTorch
         "3.12",
-        "a Gradio Space on a CPU asks for a paid plan (PRO) today",
+        "a Gradio Space on a CPU needs a paid plan (PRO) today",
     ),
     "zerogpu": Target(
         "zero-a10g",

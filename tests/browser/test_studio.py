@@ -8,11 +8,13 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -21,6 +23,7 @@ from tests.browser.actions import button, violations
 from tests.browser.conftest import every_core
 from tests.paths import ROOT
 from tests.processes import free_port
+from tests.trainer.corpus import hub
 
 STORIES = [
     f"Once upon a time, a {animal} found a {thing}. The {animal} was happy. It gave the {thing} "
@@ -49,14 +52,14 @@ WAIT = 180_000  # ms: a run starts a process that imports PyTorch
 
 
 @contextlib.contextmanager
-def running(model: Path, runs: Path, log: Path) -> Iterator[str]:
+def running(model: Path, runs: Path, log: Path, **environment: str) -> Iterator[str]:
     """Run the app and yield the address that it prints, with the key."""
     command = [sys.executable, "app.py", "--no-browser", "--port", str(free_port())]
     with every_core(), log.open("w") as errors:
         app = subprocess.Popen(
             [*command, "--model", str(model), "--runs", str(runs)],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         )  # fmt: skip
     assert app.stdout is not None
     line = app.stdout.readline()
@@ -87,8 +90,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def printed(model: Path, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(model, runs, tmp_path_factory.mktemp("app") / "log") as address:
-        yield address
+    place = tmp_path_factory.mktemp("app")
+    with hub.serve({"train": STORIES[:40], "validation": STORIES[40:]}, {}) as (address, _):
+        keys = {"HF_ENDPOINT": address, "HF_HOME": str(place / "hf"), "HF_HUB_DISABLE_XET": "1"}
+        with running(model, runs, place / "log", **keys) as printed:
+            yield printed
 
 
 @pytest.fixture
@@ -118,7 +124,9 @@ def base_of(printed: str) -> str:
 
 def check_look(page: Page) -> None:
     """At both widths, by day and by night: axe finds nothing, and nothing is too wide."""
-    for size, scheme in (((1280, 800), "light"), ((390, 844), "dark")):
+    looks: tuple[tuple[tuple[int, int], Literal["light", "dark"]], ...]
+    looks = (((1280, 800), "light"), ((390, 844), "dark"))
+    for size, scheme in looks:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         # A curve is drawn anew in its new width some frames after the window has it.
@@ -150,6 +158,14 @@ def start_twice(page: Page, name: str, settings: dict[str, float]) -> None:
     (started, _), (refused, why) = sorted(answers)
     assert (started, refused) == (201, 409), answers
     assert "choose another name" in why
+
+
+def steps_of(page: Page, name: str) -> list[int]:
+    """The steps of a run's curve as the page gets it."""
+    found: list[int] = page.evaluate(
+        "async name => (await (await fetch(`studio/runs/${name}/curve`)).json()).train.step", name
+    )
+    return found
 
 
 def drop(page: Page, files: list[Path]) -> None:
@@ -312,6 +328,42 @@ def test_stories_are_dropped_and_chosen(
     page.locator("[data-part=files]").set_input_files([folder / "a.txt", folder / "more" / "b.txt"])
     expect(page.get_by_role("radio", name=re.compile("^a "))).to_be_checked()
     expect(count).to_have_text("30", timeout=WAIT)
+    page.get_by_label("From the Hub").check()
+    page.locator("#hub").fill(hub.NAME)
+    page.keyboard.press("Tab")
+    expect(count).to_have_text("48", timeout=WAIT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit is of Linux")
+def test_a_run_that_was_killed_or_met_a_full_disk_is_resumed(
+    context: BrowserContext, printed: str, runs: Path
+) -> None:
+    page = visit(context, f"{base_of(printed)}train?run=long")
+    button(page, "Start over").click()
+    page.get_by_label("Type long to be sure").fill("long")
+    page.get_by_role("dialog").get_by_role("button", name="Start over").click()
+    state(page, "training")
+    expect(button(page, "Write with it now")).to_be_visible(timeout=WAIT)
+
+    os.kill(json.loads((runs / "long" / "state.json").read_text())["pid"], signal.SIGKILL)
+    state(page, "stopped")
+    expect(page.locator("[data-part=message]")).to_contain_text("Resume continues after step")
+    before = steps_of(page, "long")
+    button(page, "Resume").click()
+    state(page, "training")
+
+    # No file may grow beyond the messages of a run: the next checkpoint is not written.
+    pid = json.loads((runs / "long" / "state.json").read_text())["pid"]
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (2**16, 2**16))
+    state(page, "failed")
+    message = page.locator("[data-part=message]")
+    expect(message).to_contain_text(re.compile("the disk refused.*File too large.*make room"))
+    after = steps_of(page, "long")
+    assert after[0] <= before[0] and after[-1] >= before[-1] and after == sorted(set(after))
+    button(page, "Resume").click()
+    state(page, "training")
+    button(page, "Stop and keep").click()
+    state(page, "stopped")
 
 
 def test_the_list_survives_the_app_and_deletes_only_what_was_named(
@@ -326,6 +378,10 @@ def test_the_list_survives_the_app_and_deletes_only_what_was_named(
         expect(card).to_contain_text("finished")
         expect(card).to_contain_text("Perplexity")
         expect(page.locator(".run-card", has_text="long")).to_contain_text("stopped")
+        card.get_by_role("button", name="Evaluate").click()
+        expect(card.get_by_role("button", name="Evaluate")).to_be_disabled()
+        expect(card.get_by_role("button", name="Evaluate")).to_be_enabled(timeout=WAIT)
+        assert (runs / "mine" / ".studio" / "evaluation.json").is_file()
         card.get_by_role("button", name="Export").click()
         page.get_by_label("safetensors").check()
         page.get_by_role("dialog").get_by_role("button", name="Export").click()

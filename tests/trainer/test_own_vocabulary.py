@@ -60,8 +60,8 @@ def test_stock_transformers_opens_the_export(home: Path, store: TokenStore) -> N
     ids = tokenizer(TEXT).input_ids
     assert ids == [end, *store.tokenizer.encode([TEXT]).tolist()[:-1]]
     assert tokenizer.decode(ids, skip_special_tokens=True) == TEXT
-    told = model.generate(**tokenizer("Once", return_tensors="pt"), max_new_tokens=5)
-    assert told.max() < 512
+    written: Any = model.generate(**tokenizer("Once", return_tensors="pt"), max_new_tokens=5)
+    assert written.max() < 512
     training = json.loads((folder / "training.json").read_text())
     assert training["corpus"]["tokenizer"] == "its own (byte-level BPE), 512 ids"
     assert "| tokenizer | its own (byte-level BPE), 512 ids |" in (folder / "README.md").read_text()
@@ -147,7 +147,7 @@ def test_a_model_of_one_vocabulary_starts_a_run_of_another(
     assert "its own (byte-level BPE), 512 ids" in said and "note: the vocabulary" not in said
     assert main([*start, *quick, *folders(home, "changed")]) == 0
     assert f"note: the vocabulary of {export} is another" in capsys.readouterr().err
-    rows = [
+    rows: list[Any] = [
         AutoModelForCausalLM.from_pretrained(home / name / "export").get_input_embeddings().weight
         for name in ("kept", "changed")
     ]

@@ -1,4 +1,4 @@
-"""The corpus on the command line.
+"""Inspect stories; build, index and verify token stores.
 
     python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
     python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
@@ -6,12 +6,12 @@
     python -m trainer.corpus index STORE [--filter FILE]
     python -m trainer.corpus verify STORE
 
-`inspect FILE` says how files or folders of stories are read, what the rules make of them, and
-shows three stories; with --json for programs, an object per line. `build` makes the token store
-that a run with the same settings would make, or finds it. `inspect STORE` prints its data card,
-and writes it with a picture beside it. `index` makes the index in which `playground.trace` finds
-what a story has from the training stories; with --filter it writes a small file instead, which
-goes with a model whose stories do not. `verify` rereads every checksum.
+`inspect FILE` prints the detected format of files or folders, what the rules change and drop, and
+three stories; --json prints an object per line, for programs. `build` makes the token store that a
+run with the same settings would use, if it does not exist yet. `inspect STORE` prints the store's
+data card; --write saves it with a picture. `index` makes the index in which `playground.trace`
+finds copied parts of a story; --filter writes a small file instead, to publish with a model whose
+stories are not published. `verify` checks every checksum.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ from trainer.output.console import Parser, run_command
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status: see `run_command`."""
-    parser = Parser(prog="python -m trainer.metrics", description="Look at a run.")
+    parser = Parser(
+        prog="python -m trainer.metrics", description="Print the last metrics of a run."
+    )
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--plot", action="store_true", help="draw the curve to RUN/curve.png")
     return run_command(lambda: show(parser.parse_args(arguments)))
