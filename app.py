@@ -72,7 +72,7 @@ def proxies(text: str) -> str:
 
 def command_line(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(
-        description="Open the playground: a page on which a small language model tells stories.",
+        description="Open the playground: a page on which a small language model writes stories.",
         epilog="Ctrl+C closes it.",
     )
     parser.add_argument(
@@ -85,8 +85,8 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--snapshots",
         metavar="DIR",
-        help="snapshots of the first model, to see how it learned to write (default: those of its "
-        "run, if it is in a run's folder)",
+        help="snapshots of the first model; the page shows how the model learned to write "
+        "(default: those of its run, if it is in a run's folder)",
     )
     parser.add_argument(
         "--base",
@@ -97,21 +97,21 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         "--memory",
         metavar="GB",
         type=gigabytes,
-        help="memory for the stories of all models, which says how many are written at once and "
-        "how far they look back (default: half of what is free)",
+        help="memory for the stories of all models; limits how many are written at once and how "
+        "long their context is (default: half of the free memory)",
     )
     parser.add_argument(
         "--trace",
         metavar="DIR",
         type=Path,
         help="a store with an index (python -m trainer.corpus index STORE): the page shows which "
-        "parts of a story stand in it (default: the store that the model was trained on, else the "
-        "filter in its folder)",
+        "parts of a story are copied from it (default: the model's training store, else the "
+        "filter in the model's folder)",
     )
     parser.add_argument(
         "--device",
         default="auto",
-        help="auto, cpu or cuda (default: an NVIDIA GPU when there is one that can be used)",
+        help="auto, cpu or cuda (default: a usable NVIDIA GPU if there is one)",
     )
     parser.add_argument(
         "--host",
@@ -131,18 +131,20 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
         type=proxies,
         default=os.environ.get("FORWARDED_ALLOW_IPS"),
         help="addresses and networks of the proxies in front of the page, separated by commas, as "
-        "uvicorn takes them; '*' is every one. What they say in X-Forwarded-For, -Proto, -Host and "
-        "-Prefix is believed, so name only a proxy that sets all four itself (docs/proxy.md). "
-        "Unlike uvicorn, this machine is not trusted unless you name it (default: the variable "
-        "FORWARDED_ALLOW_IPS, else none)",
+        "uvicorn takes them; '*' is every one. The page trusts their X-Forwarded-For, -Proto, "
+        "-Host and -Prefix, so name only a proxy that sets all four itself (docs/proxy.md). "
+        "Unlike uvicorn, the page does not trust this machine unless you name it (default: the "
+        "variable FORWARDED_ALLOW_IPS, else none)",
     )
     parser.add_argument(
-        "--share", action="store_true", help="also make a public link to this page, good for a week"
+        "--share",
+        action="store_true",
+        help="also make a public link to this page, valid for a week",
     )
     parser.add_argument(
         "--mcp",
         action="store_true",
-        help="also answer AI assistants by the Model Context Protocol (needs the package mcp)",
+        help="also serve AI assistants through the Model Context Protocol (needs the package mcp)",
     )
     parser.add_argument(
         "--runs",

@@ -24,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,10 +107,19 @@ def with_surprise(url: str, visitor: int, prompt: str, seed: int) -> Iterator[in
 def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
     """A story as text: about four letters are a token."""
     length = len(prompt)
-    values = [prompt, 0.8, 40, LENGTH, seed, None, 1.0, 0.0, 1.0, None, True]
+    asked = {"prompt": prompt, "length": LENGTH, "seed": seed}
+    values = [asked.get(name, default) for name, default in parameters(url, "generate")]
     for text in events(url, visitor, "generate", *values):
         yield (len(text) - length) // 4
         length += (len(text) - length) // 4 * 4
+
+
+@cache
+def parameters(url: str, endpoint: str) -> list[tuple[str, Any]]:
+    """An endpoint's parameters in order, with their defaults, or None without a default."""
+    with urllib.request.urlopen(f"{url}/gradio_api/info") as answer:
+        rows = json.load(answer)["named_endpoints"][f"/{endpoint}"]["parameters"]
+    return [(row["parameter_name"], row.get("parameter_default")) for row in rows]
 
 
 def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) -> Iterator[Told]:

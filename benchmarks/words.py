@@ -2,7 +2,7 @@
 
     python -m benchmarks.words models/storyteller --stories 100
 
-Each story shall contain a noun, a verb and an adjective, drawn from the lists below. Printed are
+Each story should contain a noun, a verb and an adjective, drawn from the lists below. Printed are
 how many stories contain all three, how often a word stands in a story that contains it, how many
 tokens the stories have, and their perplexity by the model's own probabilities, without the pull.
 """

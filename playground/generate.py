@@ -25,20 +25,20 @@ def parser() -> Parser:
     found = Parser(prog="python -m playground.generate", description="Write a story.")
     add: Any = found.add_argument
     add("model", metavar="MODEL", help="an export, another model's folder, or its name on the Hub")
-    add("--base", metavar="MODEL", help="of a LoRA adapter (default: the one that it names)")
+    add("--base", metavar="MODEL", help="base of a LoRA adapter (default: as the adapter says)")
     add(
         "--memory",
         type=float,
         metavar="GB",
-        help="memory of a story (default: half of what is free)",
+        help="memory for the story (default: half of the free memory)",
     )
     add("--prompt", default="Once upon a time", help="opening of the story")
-    add("--device", default="auto", help="auto, cpu or cuda (default: a GPU when there is one)")
+    add("--device", default="auto", help="auto, cpu or cuda (default: a GPU if there is one)")
     add(
         "--link",
         metavar="LINK",
-        help="write a shared story again, and say whether the model reproduces it (settings and "
-        "prompt are the link's)",
+        help="write a shared story again with the link's settings and prompt, and say whether "
+        "the model reproduces it",
     )
     add("--json", action="store_true", help="print the record of the story as JSON")
     for row in ROWS:

@@ -124,7 +124,7 @@ class Settings:
     # Keskar et al. 2019
     repetition_penalty: float = setting(
         1.0,
-        "above 1, tokens that were there already become less likely",
+        "above 1, tokens that already occurred become less likely",
         low=0.5,
         high=2.0,
         step=0.05,
@@ -134,7 +134,7 @@ class Settings:
     length: int = setting(200, "tokens to write", low=1, high=1_000, step=1, first=True)
     seed: int = setting(
         0,
-        "of the draws: the same seed, settings and model write the same story",
+        "seed of the random numbers: the same seed, settings and model give the same story",
         high=SEED_END - 1,
         link=6,
     )
@@ -142,9 +142,11 @@ class Settings:
         (), "words not to write, whatever their case and the space before them", neutral=(), link=8
     )
     words_to_use: tuple[str, ...] = setting(
-        (), "words that the story shall contain, each as it stands here", neutral=(), link=9
+        (), "words that the story should contain, each spelled as here", neutral=(), link=9
     )
-    stop_at_end: bool = setting(True, "end with the story's end, before `length` tokens", link=7)
+    stop_at_end: bool = setting(
+        True, "stop at the end of the story, even before `length` tokens", link=7
+    )
 
     def __post_init__(self) -> None:
         for row in NUMBERS:

@@ -301,3 +301,12 @@ def test_the_top_level_is_complete() -> None:
     names = {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "app.py", "docs", "models"}
     names |= {"benchmarks", ".ci", ".gitignore", ".pre-commit-config.yaml", "constraints.txt"}
     assert names - {path.name for path in ROOT.iterdir()} == set()
+
+
+def test_only_the_pages_of_app_and_static_site_know_the_writer() -> None:
+    """The parts of the page receive what they need, and not the element that assembles them."""
+    web = ROOT / "playground" / "web"
+    scripts = [path for path in web.rglob("*.js") if "vendor" not in path.parts]
+    importers = {path.name for path in scripts if "editor/writer.js" in path.read_text("utf-8")}
+    assert importers == {"start_server.js", "start_static.js"}
+    assert not [path.name for path in scripts if "this.writer" in path.read_text("utf-8")]

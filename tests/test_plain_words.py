@@ -22,6 +22,8 @@ import playground.browser.__main__
 import playground.generate
 import playground.inside.__main__
 import playground.publish.__main__
+import playground.runs.__main__
+import playground.trace.__main__
 import trainer.corpus.__main__
 import trainer.evaluate.__main__
 import trainer.export.__main__
@@ -62,6 +64,9 @@ RETIRED = {  # a regular expression: the standard term
     r"nobody picked|\bunpicked\b": "not picked",
     r"(?<!there )\b(is|are|was|were) no (?!longer|more|other)[a-z]+": "'is not a ...'",
     r"training (it )?never met|tokens it never met": "not in the training data",
+    r"\bshall contain\b": "should contain",
+    r"from the nearest on": "the nearest first",
+    r"go on its way with": "be published with",
     r"\bpassed over\b": "skipped",
     r"a way out|the way out": "the remedy",
     r"what it came to": "the result",
@@ -79,6 +84,8 @@ COMMANDS: dict[str, Callable[[list[str]], object]] = {
     "playground.generate": playground.generate.main,
     "playground.inside": playground.inside.__main__.main,
     "playground.publish": playground.publish.__main__.main,
+    "playground.runs": playground.runs.__main__.main,
+    "playground.trace": playground.trace.__main__.main,
     "trainer.corpus": trainer.corpus.__main__.main,
     "trainer.evaluate": trainer.evaluate.__main__.main,
     "trainer.export": trainer.export.__main__.main,

@@ -19,7 +19,8 @@ def parser() -> Parser:
     """The command line."""
     found = Parser(
         prog="python -m playground.browser",
-        description="A page that writes stories in the visitor's browser, for any static server.",
+        description="Make a page that writes stories in the visitor's browser, for any static "
+        "server.",
     )
     found.add_argument("export", metavar="EXPORT", help="the folder of an export")
     found.add_argument("out", metavar="OUT", type=Path, help="the folder to make")
@@ -27,13 +28,13 @@ def parser() -> Parser:
         "--weights",
         choices=WEIGHTS,
         default="fp16",
-        help="fp16 loses nothing of an fp16 export; int8 is half as large, 2 to 3 times as fast, "
+        help="fp16 keeps an fp16 export exactly; int8 is half as large, 2 to 3 times as fast, "
         "and writes other stories for the same seeds (default: fp16)",
     )
     found.add_argument(
         "--weights-from",
         metavar="USER/NAME",
-        help="the weights lie in this model repository on the Hub, and not beside the page",
+        help="load the weights from this model repository on the Hub, not from the page's folder",
     )
     return found
 

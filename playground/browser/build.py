@@ -33,7 +33,7 @@ APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
     "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
 }  # fmt: skip
-OWN_MACHINE = ("models/", "studio/", "train/", "vendor/")  # what trains
+OWN_MACHINE = ("models/", "studio/", "train/", "vendor/uplot/")  # what trains
 HUB = "https://huggingface.co"
 
 

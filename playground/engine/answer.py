@@ -1,4 +1,4 @@
-"""What the core answers about a next token, as Python reads it."""
+"""The core's answer about a next token."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Answer(NamedTuple):
-    """The fields of `struct Answer` (core/core.h), which says what they are."""
+    """The fields of `struct Answer` (core/core.h), which describes them."""
 
     id: int
     rank: int

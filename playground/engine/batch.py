@@ -1,28 +1,28 @@
-"""The running batch: which stories are written together, where the cache holds them, and what a
-step feeds of each.
+"""The running batch: which stories are written together, in which cache slots, and which tokens of
+each a step computes.
 
-A step feeds one token of every story that is being written and, beside them, chunks of new
-prompts, so nobody waits for somebody else's prompt.
+A step computes one token of every story that is being written and, beside them, chunks of new
+prompts, so no story waits for another's prompt.
 
 A story longer than the context continues with its newest three quarters, prefilled again: the model
 sees what it was trained on, positions from 0. That window is prepared in a second slot, a few
-tokens beside each new one of the old window's last quarter, so nobody waits for it. Where the
-window begins is a function of the number of tokens alone, so a story that is stopped and continued
-is the one that was never stopped.
+tokens beside each new one of the old window's last quarter, so no story waits for it. Where the
+window begins depends on the number of tokens alone, so stopping and continuing a story does not
+change its text.
 
-A slot keeps its keys and values until another story takes it. A story that begins alike, such as a
-branch of the one before, finds its beginning there.
+A slot keeps its keys and values until another story takes it. A story with the same
+beginning, such as a branch, reuses them.
 """
 
 from __future__ import annotations
 
-from playground.engine.sampler import Ask, Said, Sampler
+from playground.engine.sampler import Ask, Outcome, Sampler
 from playground.engine.stream import Sequence
 from playground.model.decoder import Chunk
 from playground.stories.story import Token
 
 PREFILL_CHUNK = 64  # tokens of a prompt that are prefilled at once
-PREFILL_BUDGET = 128  # tokens of prompts in one step, so that running stories go on at their pace
+PREFILL_BUDGET = 128  # tokens of prompts in one step, so that running stories keep their pace
 REFILL_PER_STEP = 4  # tokens of the next window prefilled beside a new one; three are enough
 
 
@@ -41,52 +41,50 @@ class Batch:
         self.running: list[Sequence] = []
 
     def add(self, sequence: Sequence) -> None:
-        """Give a story the free slot that holds most of its beginning, the lowest of equals."""
+        """Give a story the free slot with most of its beginning; of equals, the lowest."""
         sequence.first = window_start(self._context, sequence.scored)
         window = sequence.ids[sequence.first : sequence.scored - 1]  # what needs no answer
-        known = {slot: common(self._held[slot], window) for slot in self._free()}
-        sequence.slot = max(known, key=lambda slot: (known[slot], -slot))
-        sequence.num_cached = known[sequence.slot]
+        cached = {slot: common(self._held[slot], window) for slot in self._free()}
+        sequence.slot = max(cached, key=lambda slot: (cached[slot], -slot))
+        sequence.num_cached = cached[sequence.slot]
         self.running.append(sequence)
 
     def remove(self, sequence: Sequence) -> None:
-        """End a story where it is; its slot is free."""
+        """End a story where it is and free its slot."""
         self.running.remove(sequence)
         self._leave(sequence)
         sequence.slot = sequence.next_slot = None
         sequence.out.put(None)
 
     def step(self) -> None:
-        """Feed every running story, and hand out what it says next."""
+        """Compute the next tokens of every running story, and put them into its queue."""
         running, refilled = self._plan()
         chunks = [chunk for chunk, _ in refilled]
         asks: list[Ask] = []
-        found: list[tuple[Sequence, Said]] = []
+        outcomes: list[tuple[Sequence, Outcome]] = []
         for chunk, sequence in running:
-            its = self._ask(chunk, sequence)
-            if its and (sequence.peeks or sequence.word):  # which only all logits can answer
-                found += self._sampler.step_with_logits(chunk, its)
+            new = self._ask(chunk, sequence)
+            if new and (sequence.peeks or sequence.word):  # these need all logits
+                outcomes += self._sampler.step_with_logits(chunk, new)
             else:
                 chunks.append(chunk)
-                asks += its
-        found += self._sampler.step(chunks, asks)
+                asks += new
+        outcomes += self._sampler.step(chunks, asks)
         for chunk, sequence in refilled:
             sequence.num_refilled += len(chunk.ids)
-        for sequence, token in found:
-            if token is None:  # the story's end
+        for sequence, outcome in outcomes:
+            if outcome is None:  # the story's end
                 sequence.ended = True
             else:
-                sequence.out.put(token)
-            if not isinstance(
-                token, Token
-            ):  # an end, an answer or a refusal: nothing comes after it
+                sequence.out.put(outcome)
+            if not isinstance(outcome, Token):  # an end, NextTokens or an error is the last
                 sequence.count = 0
         for _, sequence in running:
             self._advance(sequence)
 
     def _plan(self) -> tuple[list[tuple[Chunk, Sequence]], list[tuple[Chunk, Sequence]]]:
-        """What the next step processes: chunks of the running stories by slot, and chunks of the
-        windows that come next."""
+        """Return what the next step computes: chunks of the running stories by slot, and chunks of
+        their next windows."""
         running: list[tuple[Chunk, Sequence]] = []
         refilled: list[tuple[Chunk, Sequence]] = []
         budget = PREFILL_BUDGET
@@ -103,30 +101,31 @@ class Batch:
                 refilled.append((refill, sequence))
             assert sequence.slot is not None
             running.append((Chunk(sequence.slot, sequence.num_cached, ids), sequence))
-        running.sort(key=lambda one: one[0].slot)
+        running.sort(key=lambda pair: pair[0].slot)
         return running, refilled
 
     def _ask(self, chunk: Chunk, sequence: Sequence) -> list[Ask]:
-        """What is asked about a story's chunk; notes it there, and that the chunk is processed."""
-        known = sequence.first + sequence.num_cached  # index of its first token
+        """Return the questions about a story's chunk; note them there, and the chunk as
+        computed."""
+        start = sequence.first + sequence.num_cached  # index of the chunk's first token
         sequence.num_cached += len(chunk.ids)
-        end = known + len(chunk.ids)  # one more than the index of its last
-        first = max(known, sequence.scored - 1)  # the first whose next token has no record
+        end = start + len(chunk.ids)
+        first = max(start, sequence.scored - 1)  # the first whose next token has no record
         last = end if sequence.count or end < len(sequence.ids) else end - 1
         if first >= last:
             return []
-        chunk.asked = range(first - known, last - known)
+        chunk.asked = range(first - start, last - start)
         sequence.scored = last + 1
         ids = sequence.ids
         return [Ask(sequence, ids[k] if k < len(ids) else None) for k in range(first + 1, last + 1)]
 
     def _free(self) -> list[int]:
-        """The slots that no story has."""
+        """Return the slots without a story."""
         taken = {slot for sequence in self.running for slot in (sequence.slot, sequence.next_slot)}
         return [slot for slot in self._slots if slot not in taken]
 
     def _refill(self, sequence: Sequence) -> Chunk | None:
-        """Some tokens of the window that comes after this one, in this one's last quarter."""
+        """Return some tokens of the next window, while the current one is in its last quarter."""
         step = window_start(self._context, self._context + 1)
         if (
             sequence.num_cached < self._context - step
@@ -156,7 +155,7 @@ class Batch:
                 )
 
     def _leave(self, sequence: Sequence) -> None:
-        """Note what a story's slot holds."""
+        """Note which tokens a story's slot holds."""
         assert sequence.slot is not None
         self._held[sequence.slot] = sequence.ids[
             sequence.first : sequence.first + sequence.num_cached
@@ -166,15 +165,15 @@ class Batch:
 
 
 def window_start(context: int, count: int) -> int:
-    """Index of the oldest of `count` tokens that a model with this context sees."""
+    """Return the index of the oldest of `count` tokens that a model with this context sees."""
     step = max(1, context // 4)
     return max(0, -(-(count - context) // step)) * step
 
 
-def common(one: list[int], other: list[int]) -> int:
-    """Number of tokens with which both begin."""
+def common(a: list[int], b: list[int]) -> int:
+    """Return the length of the common beginning of two lists of tokens."""
     count = 0
-    for left, right in zip(one, other, strict=False):
+    for left, right in zip(a, b, strict=False):
         if left != right:
             break
         count += 1

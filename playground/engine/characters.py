@@ -1,4 +1,4 @@
-"""Incomplete characters: which tokens continue one.
+"""Incomplete characters: which tokens continue them.
 
 A token of a byte-level vocabulary may begin and end in the middle of a character. What comes after
 the beginning of a character must continue it, and no other token may begin with the rest of one, or
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-# What is well-formed: table 3-7 of the Unicode standard. As in web/sources/local/characters.js.
+# Well-formed UTF-8: table 3-7 of the Unicode standard. As in web/sources/local/characters.js.
 WHOLE = (
     rb"[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|"
     rb"[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|"
@@ -28,13 +28,13 @@ LONGEST = 3  # bytes of a character that is not whole
 
 
 def begun(text: bytes) -> bytes:
-    """Return the bytes at the end of a text with which a character begins that is not whole."""
-    found = BEGUN.search(text[-LONGEST:])
-    return found[0] if found else b""
+    """Return the bytes of an incomplete character at the end of a text."""
+    match = BEGUN.search(text[-LONGEST:])
+    return match[0] if match else b""
 
 
 def continues(part: bytes, token: bytes) -> bool:
-    """Return whether a token continues the beginning of a character, and is well-formed behind
+    """Return whether a token continues the incomplete character `part`, and is well-formed after
     it."""
     return b"\x80" <= token[:1] <= b"\xbf" and WELL_FORMED.fullmatch(part + token) is not None
 
@@ -44,13 +44,13 @@ class Characters:
 
     def __init__(self, tokens: list[bytes]) -> None:
         self._num_ids = len(tokens)
-        self._rests = {k: one for k, one in enumerate(tokens) if b"\x80" <= one[:1] <= b"\xbf"}
+        self._rests = {k: rest for k, rest in enumerate(tokens) if b"\x80" <= rest[:1] <= b"\xbf"}
         self.not_continuing = lru_cache(maxsize=1_000)(self._not_continuing)
 
     def _not_continuing(self, part: bytes) -> np.ndarray:
-        """Return the ids that must not come after the beginning of a character: all but those that
-        continue it and are well-formed behind it. None where the vocabulary has no such token.
-        After no beginning, those that begin with the rest of a character."""
+        """Return the ids that must not follow an incomplete character: all that do not continue it;
+        none if no token of the vocabulary does. If `part` is empty, the ids of tokens that begin
+        with the rest of a character."""
         if not part:
             return np.array(list(self._rests), dtype=np.int32)
         good = [token_id for token_id, rest in self._rests.items() if continues(part, rest)]

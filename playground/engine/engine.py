@@ -1,7 +1,7 @@
 """The decode loop: many stories in one running batch, each with its record.
 
-One thread owns the model. Between two steps stories join and leave; what a step feeds is in
-batch.py. A story that is cancelled frees its slot at the next step.
+One thread owns the model. Between two steps stories join and leave; batch.py plans the
+steps. A story that is cancelled frees its slot at the next step.
 """
 
 from __future__ import annotations
@@ -69,13 +69,12 @@ class Engine:
 
     @property
     def decoder(self) -> Decoder:
-        """What computes the model, in the engine's thread."""
+        """The decoder, which computes in the engine's thread."""
         return self._network
 
     @property
     def context(self) -> int:
-        """Tokens that a story looks back on here; fewer than the model's own where the memory ends
-        before."""
+        """The context in tokens; less than the model's own where the memory does not suffice."""
         return self._network.context
 
     def write(
@@ -100,7 +99,7 @@ class Engine:
             self._check_model(after)
             return self._start(
                 replace(after, settings=settings),
-                must_go_on=after.ended,
+                bans_end=after.ended,
                 alternatives=alternatives,
             )
         seam = self.seam(prompt, completes_word=completes_word)
@@ -136,15 +135,15 @@ class Engine:
 
         Args:
             ids: the story so far.
-            text: typed after it. A space at its end belongs to the word that comes, and is the
-                first letter of the first new token.
+            text: typed after it. A space at its end belongs to the next word: the first new token
+                begins with it.
             begins_with: what the first new tokens spell, without a text.
-            completes_word: half a word at the text's end is completed. One that the model finds
+            completes_word: half a word at the text's end is completed. A word that the model finds
                 finished is among the typed tokens.
             position: of the first new token among the story's draws.
             token_id: a token that was chosen after the text.
-            beyond_end: the story was at its end, and goes on all the same.
-            written: tokens at the end of `ids` that the model wrote in the same go.
+            beyond_end: the story was at its end, and continues all the same.
+            written: tokens at the end of `ids` that the model wrote in the same run.
             alternatives: how many of the likeliest tokens a record holds, ten at most.
 
         Raises:
@@ -162,7 +161,7 @@ class Engine:
             *typed,
             position=position,
             seam=seam,
-            must_go_on=beyond_end,
+            bans_end=beyond_end,
             written=written,
             alternatives=alternatives,
         )
@@ -177,29 +176,31 @@ class Engine:
         """
         text = self.seam(text, begins=not ids).bare
         before = [self.storyteller.start, *ids, *self.encode(text, begins=not ids)]
-        asked = [] if token_id is None else [token_id]
-        self.check_ids([*before, *asked])
+        chosen = [] if token_id is None else [token_id]
+        self.check_ids([*before, *chosen])
         settings = Settings(temperature=1, top_k=TOP_K_MAX)
-        letters = self.storyteller.letters()
-        sequence = Sequence(settings, [*before, *asked], 0 if asked else 1, 0, len(before), letters)
+        decoder = self.storyteller.incremental_decoder()
+        sequence = Sequence(
+            settings, [*before, *chosen], 0 if chosen else 1, 0, len(before), decoder
+        )
         sequence.peeks = True
         self._admit_soon(sequence)
-        found = sequence.out.get()
-        if isinstance(found, ValueError):
-            raise found
-        if isinstance(found, BaseException):
-            raise RuntimeError("the model stopped working; start the playground again") from found
-        if not isinstance(found, NextTokens):
+        outcome = sequence.out.get()
+        if isinstance(outcome, ValueError):
+            raise outcome
+        if isinstance(outcome, BaseException):
+            raise RuntimeError("the model stopped working; start the playground again") from outcome
+        if not isinstance(outcome, NextTokens):
             raise ValueError("the playground is closing: start it again.")
-        return found
+        return outcome
 
     def seam(self, text: str, *, begins: bool = True, completes_word: bool = False) -> Seam:
-        """The end of a typed text, which `begins` a story or not.
+        """Return the end of a typed text, which `begins` a story or not.
 
-        In most vocabularies a space is part of the word after it; by itself it is a token that
-        stories hardly hold, and what follows it is not a word. With `completes_word`, the last word
-        is cut off too if the tokens before it stay what they are. Only byte-level vocabularies are
-        sure to spell more than one space.
+        In most vocabularies a space is part of the next word; a single space is a token that is
+        rare in stories, and no word follows it. With `completes_word`, the last word is cut off
+        too if the tokens before it do not change. Only byte-level vocabularies are sure to spell
+        several spaces.
         """
         if not isinstance(text, str) or not self.storyteller.joins_spaces:
             return Seam(text)
@@ -219,9 +220,9 @@ class Engine:
     def branch(
         self, story: Story, position: int, token_id: int, settings: Settings | None = None
     ) -> Stream:
-        """The story up to `position`, another token there, and on from it.
+        """Continue a story from `position`, with another token there.
 
-        The stream's first token is the other one, with its record.
+        The stream's first token is that token, with its record.
 
         Raises:
             ValueError: there is no such position or token, or the story is another model's.
@@ -234,8 +235,8 @@ class Engine:
             raise ValueError(
                 f"token_id must be from 0 to {self._network.head.ids - 1}, not {token_id}."
             )
-        kept = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
-        return self._start(kept, token_id)
+        before = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
+        return self._start(before, token_id)
 
     def score(self, text: str, *, after: Collection[int] = ()) -> Story:
         """Return the records of the tokens of a typed text, `after` some tokens.
@@ -253,7 +254,7 @@ class Engine:
         after: Collection[int] = (),
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Story:
-        """`score` of tokens; ValueError, too, for one that the model does not have."""
+        """`score` of tokens; ValueError, too, for an id that the model does not have."""
         if not ids:
             raise ValueError("there is no text to look at: type some words.")
         stream = self.score_soon(ids, after=after, alternatives=alternatives)
@@ -269,8 +270,8 @@ class Engine:
         begins: bool = True,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
-        """The stream of `score_ids`, which several can wait for together. `begins`: whether the
-        tokens `after` begin a story; else the token before a story is not put before them."""
+        """Return the stream of `score_ids`, so that a caller can start several. `begins`: whether
+        the tokens `after` begin a story; the start token then goes before them."""
         self.check_ids([*after, *ids])
         story = Story(
             self.storyteller.fingerprint,
@@ -287,7 +288,7 @@ class Engine:
             0,
             0,
             len(begin),
-            self._letters_after(after),
+            self._decoder_after(after),
             alternatives=alternatives,
         )
         return self._enter(sequence, story)
@@ -306,8 +307,8 @@ class Engine:
         self.close()
 
     def encode(self, prompt: str, *, begins: bool = True) -> list[int]:
-        """The ids of a text, which `begins` a story or not; ValueError if it is too long, not whole
-        characters, or of a tokenizer that is not the model's."""
+        """Return the ids of a text, which `begins` a story or not; ValueError if it is too long,
+        has half a character, or the tokenizer is not the model's."""
         if not isinstance(prompt, str):
             raise ValueError("the prompt must be text.")
         try:
@@ -328,21 +329,21 @@ class Engine:
         return ids
 
     def texts(self, ids: Collection[int]) -> list[str]:
-        """What each token of a story adds to its text; ValueError for one that the model does not
-        have."""
+        """Return the text that each token of a story adds; ValueError for an id that the model does
+        not have."""
         self.check_ids(list(ids))
-        letters = self.storyteller.letters()
-        return [letters.add(token_id) for token_id in ids]
+        decoder = self.storyteller.incremental_decoder()
+        return [decoder.add(token_id) for token_id in ids]
 
     def _check_model(self, story: Story) -> None:
         if story.model != self.storyteller.fingerprint:
             raise ValueError(
-                "this story was written by another model: open that one to go on with it."
+                "this story was written by another model: open that model to continue it."
             )
         self.check_ids([*story.prompt_ids, *(token.token_id for token in story.tokens)])
 
     def check_ids(self, ids: list[int]) -> None:
-        """Refuse ids that the model does not have."""
+        """Raise ValueError for ids that the model does not have."""
         for token_id in (min(ids, default=0), max(ids, default=0)):
             if not 0 <= token_id < self._network.head.ids:
                 raise ValueError(
@@ -355,15 +356,15 @@ class Engine:
         *typed: int,
         position: int | None = None,
         seam: Seam | None = None,
-        must_go_on: bool = False,
+        bans_end: bool = False,
         of_prompt: int = 0,
         written: int = 0,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
-        """Continue a story and some tokens after it, which a person chose. The draws continue at
-        `position`, which is the number of tokens in the story unless it is given."""
-        known = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
-        ids = [self.storyteller.start, *known]
+        """Continue a story after the tokens `typed`, which a person chose. The draws continue at
+        `position`, by default the number of tokens in the story."""
+        before = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
+        ids = [self.storyteller.start, *before]
         settings = story.settings
         if position is None:
             position = len(story.tokens) + len(typed)
@@ -373,32 +374,32 @@ class Engine:
             settings.length,
             position,
             len(ids),
-            self._letters_after(known),
+            self._decoder_after(before),
             begins_with=seam.begins.encode() if seam else b"",
             word=seam.word if seam else (),
-            must_go_on=must_go_on,
+            bans_end=bans_end,
             begins_at=len(ids) + len(typed) - written,
             alternatives=alternatives,
         )
         return self._enter(sequence, replace(story, ended=False), of_prompt)
 
-    def _letters_after(self, ids: Iterable[int]) -> IncrementalDecoder:
-        """The text of a story after some tokens."""
-        letters = self.storyteller.letters()
+    def _decoder_after(self, ids: Iterable[int]) -> IncrementalDecoder:
+        """Return an incremental decoder that has read some tokens."""
+        decoder = self.storyteller.incremental_decoder()
         for token_id in ids:
-            letters.add(token_id)
-        return letters
+            decoder.add(token_id)
+        return decoder
 
     def _enter(self, sequence: Sequence, story: Story, of_prompt: int = 0) -> Stream:
         self._admit_soon(sequence)
         return Stream(sequence, story, of_prompt=of_prompt)
 
     def _admit_soon(self, sequence: Sequence) -> None:
-        """Put a story among those that wait."""
+        """Add a story to those that wait."""
         with self._wake:
             if self._closed:
                 raise ValueError("the playground is closing: start it again.")
-            waiting = [other for other in self._waiting if not other.cancelled]
+            waiting = [waiter for waiter in self._waiting if not waiter.cancelled]
             if len(waiting) + len(self._batch.running) >= self.max_waiting + self.max_streams:
                 raise Busy(f"{len(waiting)} stories are waiting already: try again in a moment.")
             self._waiting = [*waiting, sequence]
@@ -418,7 +419,7 @@ class Engine:
         try:
             while self._admit():
                 self._batch.step()
-        except BaseException as error:  # every reader must hear of it
+        except BaseException as error:  # every reader must learn of it
             with self._wake:
                 self._closed = True
             for sequence in [*self._batch.running, *self._waiting]:
@@ -428,7 +429,7 @@ class Engine:
             sequence.out.put(None)
 
     def _open(self) -> Decoder:
-        """The model, with a cache for as many stories and tokens as the memory holds."""
+        """Open the model, with a cache for as many stories and tokens as the memory holds."""
         network = open_decoder(self.storyteller, self._workers)
         self.max_streams = make_room(network, self.storyteller, self.max_streams, self._memory)
         try_out(network, self.storyteller)
@@ -437,7 +438,8 @@ class Engine:
         return network
 
     def _admit(self) -> bool:
-        """Let stories join and leave; wait while no story runs. False when the engine closes."""
+        """Let stories join and leave; wait while no story runs. Return False when the engine
+        closes."""
         batch = self._batch
         with self._wake:
             while True:

@@ -1,5 +1,5 @@
-"""What could come next in a story: the likeliest tokens with their logits, and what is known of
-all the others, enough to compute in a browser what any temperature, top-k, top-p and min-p do."""
+"""The distribution of the next token: the likeliest tokens with their logits, and bins of all
+others, from which a browser computes the effect of any temperature, top-k, top-p and min-p."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NextTokens:
         }
         return {
             "candidates": [
-                [one.token_id, one.text, round(one.logit, 5)] for one in self.candidates
+                [each.token_id, each.text, round(each.logit, 5)] for each in self.candidates
             ],
             "rest": [[round(logit, 4), count] for logit, count in self.rest],
             "log_total": self.log_total,
@@ -64,8 +64,8 @@ class NextTokens:
 def next_tokens(
     head: Head, logits: np.ndarray, answer: Answer, labels: Mapping[int, str], token: Token | None
 ) -> NextTokens:
-    """The distribution of logits (unique,), about which `answer` is known already; `token` is the
-    record of the token that was asked for."""
+    """Return the distribution of logits (unique,). `answer`: the core's answer about them; `token`:
+    the record of the token that was asked for."""
     ids, likeliest = head.likeliest(logits, TOP_K_MAX)
     texts = map(labels.__getitem__, ids.tolist())
     return NextTokens(
@@ -78,7 +78,7 @@ def next_tokens(
 
 
 def bins_of_rest(logits: np.ndarray, ids: np.ndarray) -> tuple[tuple[float, int], ...]:
-    """`NextTokens.rest` of logits (vocabulary,), without the candidates `ids`."""
+    """Return `NextTokens.rest` of logits (vocabulary,), without the candidates `ids`."""
     others = np.delete(logits, ids)
     others = others[np.isfinite(others)]
     if not len(others):

@@ -1,8 +1,7 @@
-"""Whether the model says what a link says: every run is written again and compared.
+"""Write every run of a link's story again and compare.
 
-A run is a pure function of the model, the tokens before it, its settings and its seed, so a story
-that is reproduced was really written by this model, and one that is not was altered, or is
-another's.
+A run is a pure function of the model, the tokens before it, its settings and its seed. A story that
+is reproduced was written by this model; any other was altered, or another model wrote it.
 """
 
 from __future__ import annotations
@@ -20,16 +19,17 @@ FROM_ALL = (
     "Drawn from all words, where the last digit of the arithmetic can decide: a GPU, or a version "
     "of the playground before its core, may go another way."
 )
-LENGTH_MAX = 1_000  # of a run that is written again in one go, as settings allow
+LENGTH_MAX = 1_000  # of a run that is written again, as settings allow
 
 
 @dataclass(frozen=True)
 class Part:
-    """Tokens of a story that a model wrote in one go.
+    """Tokens of a story that a model wrote in one run.
 
     Attributes:
         start, end: indices of its first token and of the token after its last.
-        position: tokens from the first that a model wrote to its first; the draws depend on it.
+        position: tokens between the first that a model wrote and this part; the draws depend on
+            it.
         run: how it was written.
     """
 
@@ -41,13 +41,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Record:
-    """A story's tokens with what the model thought of each.
+    """A story's tokens with the model's record of each.
 
     Attributes:
-        tokens: those that the model wrote again have their draws, the others none.
+        tokens: with a draw if the model wrote the token again.
         differs_in: the first part that the model would not have written; None if it wrote all.
-        differs_at: index of the first token of it that is another.
-        instead: what the model says there; "" for nothing.
+        differs_at: index of its first token that differs.
+        instead: the text that the model writes there; "" for nothing.
     """
 
     tokens: tuple[Token, ...]
@@ -61,15 +61,14 @@ class Replay:
     """The result of writing a link's story again.
 
     Attributes:
-        story: its record by the model at hand. What was reproduced has its draws; what a person
-            wrote, and what is not reproduced, has none.
-        name: the model that wrote it, as the link says.
+        story: its record by the model at hand; only reproduced tokens have draws.
+        name: the model that wrote it, according to the link.
         is_same_model: whether that is the model at hand.
         differs_at: index of the first token that the model would not have written; None if it
             reproduced all.
-        instead: what it says there; "" for nothing.
-        has_model_tokens: whether the link says of any token that a model wrote it.
-        is_from_all: whether what differs was drawn from all tokens, without a limit.
+        instead: the text that it writes there; "" for nothing.
+        has_model_tokens: whether a model wrote any token, according to the link.
+        is_from_all: whether the part that differs was drawn from all tokens, without a limit.
     """
 
     story: Story
@@ -100,8 +99,7 @@ def replay(engine: Engine, link: Permalink) -> Replay:
     """Write a link's story again.
 
     Raises:
-        ValueError: the link holds nothing, or tokens that the model does not have or reads as other
-            words.
+        ValueError: the link is empty, or of another tokenizer, or the model lacks a token.
         Busy: too many stories are waiting.
     """
     if not has_tokenizer_of(link, engine.storyteller):
@@ -115,31 +113,39 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         for run, start, end in link.segments
         if run >= 0
     ]
-    found = record(engine, ids, parts)
+    rewritten = record(engine, ids, parts)
     settings = link.runs[0].settings if link.runs else Settings()
     story = Story(
         engine.storyteller.fingerprint,
         replace(settings, length=max(1, min(LENGTH_MAX, len(ids) - opening))),
         "",
         (),
-        found.tokens,
+        rewritten.tokens,
         ended=ids[-1] in engine.storyteller.ends,
         begins_with=link.runs[0].begins_with if link.runs else "",
     )
     same = engine.storyteller.fingerprint.startswith(link.model)
-    is_from_all = found.differs_in is not None and found.differs_in.run.settings.draws_from_all
+    is_from_all = (
+        rewritten.differs_in is not None and rewritten.differs_in.run.settings.draws_from_all
+    )
     return Replay(
-        story, link.name, same, found.differs_at, found.instead, opening < len(ids), is_from_all
+        story,
+        link.name,
+        same,
+        rewritten.differs_at,
+        rewritten.instead,
+        opening < len(ids),
+        is_from_all,
     )
 
 
 def record(engine: Engine, ids: Sequence[int], parts: Sequence[Part]) -> Record:
-    """Return the record of a story, in which what a model wrote is written again, up to the first
-    token that differs.
+    """Return the record of a story. The model writes its parts again, up to the first token that
+    differs.
 
     Args:
         ids: the story's tokens, at least one.
-        parts: what a model wrote of them, in order.
+        parts: those that a model wrote, in order.
 
     Raises:
         ValueError: the model does not have one of the tokens.
@@ -155,13 +161,13 @@ def record(engine: Engine, ids: Sequence[int], parts: Sequence[Part]) -> Record:
 
 
 def has_tokenizer_of(link: Permalink, model: ModelFolder) -> bool:
-    """Whether a link's tokens mean to a model what they meant to the one that wrote it."""
+    """Return whether a model has the tokenizer of a link."""
     is_its = model.fingerprint.startswith(link.model)
     return is_its or link.has_tokenizer(model.tokenizer_fingerprint)
 
 
 def written(engine: Engine, ids: Sequence[int], part: Part) -> list[Token | None]:
-    """What the model writes for a part of a story; None where it has ended."""
+    """Return the tokens that the model writes for a part of a story; None after its end."""
     length, run = part.end - part.start, part.run
     with engine.extend(
         list(ids[: part.start]),
@@ -171,5 +177,5 @@ def written(engine: Engine, ids: Sequence[int], part: Part) -> list[Token | None
         beyond_end=run.beyond_end,
         begins_with=run.begins_with,
     ) as stream:
-        found: list[Token | None] = list(stream)
-    return (found + [None] * length)[:length]
+        tokens: list[Token | None] = list(stream)
+    return (tokens + [None] * length)[:length]

@@ -1,4 +1,4 @@
-"""A story that is being written: the engine's side of it and the reader's."""
+"""A story that is being written: the engine's side and the reader's."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Sequence:
     """A running story: the engine's side of a stream.
 
     Attributes:
-        ids: all its tokens, the one before the story and the prompt first.
+        ids: all its tokens: the start token, the prompt, the story.
         first: index in `ids` of the oldest token in the window.
         num_cached: tokens of the window that are in the cache.
-        scored: tokens before this index of `ids` have their record, or need none.
-        count: tokens that are still to be written, without those that only spell `begins_with`.
-        letters: its text so far.
-        begins_with: bytes that the next tokens spell before they say more, such as the space before
-            a word that a person typed already.
-        word: ids of `begins_with` where that is a word, which the model may find finished: they
-            then stay as they were typed.
-        must_go_on: the next token is not the story's end.
-        words: where the words stand that it shall contain; None where it waits for nothing.
+        scored: tokens before this index of `ids` have a record or need none.
+        count: tokens still to be written, without those that only spell `begins_with`.
+        decoder: has read the story so far.
+        begins_with: bytes with which the next tokens must begin, such as the space before a word
+            that a person typed already.
+        word: ids of `begins_with` where that is a word, which stay as typed if the model finds it
+            finished.
+        bans_end: whether the next token must not be the story's end.
+        words: positions of the words that the story should contain; None without such words.
         begins_at: index in `ids` of the first token that the model wrote in this run.
         alternatives: how many of the likeliest tokens a record holds.
-        peeks: not a token is wanted but what could be one.
-        slot: where the cache holds it; None while it waits.
-        next_slot: where the cache holds the window that comes next, while that is prepared.
+        peeks: whether NextTokens are wanted instead of a token.
+        slot: its slot of the cache; None while it waits.
+        next_slot: the slot of the next window, while that is prepared.
         num_refilled: tokens of that window that are in the cache.
     """
 
@@ -45,10 +45,10 @@ class Sequence:
     count: int
     position: int
     scored: int
-    letters: IncrementalDecoder
+    decoder: IncrementalDecoder
     begins_with: bytes = b""
     word: tuple[int, ...] = ()
-    must_go_on: bool = False
+    bans_end: bool = False
     words: WordsToUse | None = None
     begins_at: int = 0
     alternatives: int = MAX_ALTERNATIVES
@@ -66,7 +66,7 @@ class Sequence:
 
     @property
     def written(self) -> int:
-        """Tokens that the model wrote in this run."""
+        """Return how many tokens the model wrote in this run."""
         return len(self.ids) - self.begins_at
 
 
@@ -78,7 +78,7 @@ class Stream:
 
     def __init__(self, sequence: Sequence, story: Story, *, of_prompt: int = 0) -> None:
         """`of_prompt`: tokens of the prompt, at most, that come first if the model finds its last
-        word finished; they are not part of what it yields."""
+        word finished; the iterator leaves them out."""
         self._sequence = sequence
         self._story = story
         self._of_prompt = of_prompt
@@ -91,11 +91,11 @@ class Stream:
         return self
 
     def __next__(self) -> Token:
-        """The next token; waits for it.
+        """Wait for the next token and return it.
 
         Raises:
             StopIteration: the story is at its end, or the stream was closed.
-            ValueError: the story's numbers went wrong; it ends here.
+            ValueError: the model computed NaN or infinity; the story ends here.
             RuntimeError: the engine failed.
         """
         while not self.done:
@@ -105,19 +105,19 @@ class Stream:
         raise StopIteration
 
     def take(self) -> list[Token]:
-        """The tokens that are there by now, without waiting."""
-        found = []
+        """Return the tokens that are there by now, without waiting."""
+        tokens = []
         while not self.done:
             try:
                 token = self._accept(self._sequence.out.get_nowait())
             except (queue.Empty, StopIteration):
                 break
             if token is not None:
-                found.append(token)
-        return found
+                tokens.append(token)
+        return tokens
 
     def _accept(self, item: Token | NextTokens | BaseException | None) -> Token | None:
-        """Return a token of the stream; None for one of the prompt."""
+        """Return a token of the stream; None for a token of the prompt."""
         if isinstance(item, Token):
             if self._of_prompt and item.draw is None:
                 self._of_prompt -= 1
@@ -136,23 +136,18 @@ class Stream:
         raise StopIteration
 
     @property
-    def first_in_sight(self) -> int:
-        """Index, among all tokens, of the oldest that the model still sees."""
-        return self._sequence.first
-
-    @property
     def ids(self) -> list[int]:
-        """All ids so far."""
+        """Return all ids so far."""
         return self._sequence.ids
 
     @property
     def story(self) -> Story:
-        """The record so far, the story that was continued included."""
+        """Return the record so far, the story that was continued included."""
         tokens = (*self._story.tokens, *self._tokens)
         return replace(self._story, tokens=tokens, ended=self._sequence.ended and self.done)
 
     def close(self) -> None:
-        """Stop writing. What was written and not yet read still counts as the story's."""
+        """Stop writing. Tokens that were written and not yet read still belong to the story."""
         leave(self._sequence)
         self.take()
         self.done = True

@@ -1,8 +1,8 @@
-"""Words that a story shall contain: which of them have not come yet, and which tokens would begin
-or continue one.
+"""Words that a story should contain: which are still missing, and which tokens would begin or
+continue them.
 
-All of it follows from the tokens so far and from where the model began to write on, so a story is
-written again from its link. As in web/sources/local/words.js.
+The result depends only on the tokens so far and on where the model began to write, so a link
+reproduces its story. As in web/sources/local/words.js.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from playground.folder.detokenizer import IncrementalDecoder
 
-PATIENCE = 250  # tokens that a run waits for its words: some cannot come
+PATIENCE = 250  # tokens that a run waits for its words: some never come
 SPACES, OPENERS = " \t\n\r\u00a0", "\"'([{“‘„«¿¡-"  # where a word begins without a space
 
 
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 class WordsToUse:
-    """Where the words of a story stand, token by token.
+    """Which words stand in a story, token by token.
 
     A word has come when it stands in the text as a whole, in any case: "dragons" does not count as
     "dragon".
@@ -47,15 +47,15 @@ class WordsToUse:
         self,
         words: tuple[str, ...],
         spellings: Callable[[str], Spellings],
-        letters: IncrementalDecoder,
+        decoder: IncrementalDecoder,
     ) -> None:
-        """`letters`: the text of a story, of which no token is there yet."""
+        """`decoder`: has not read a token yet."""
         self._words = {word.strip().lower(): spellings(word.strip()) for word in words}
-        self._letters = letters
+        self._decoder = decoder
         self._count = 0  # tokens so far
         self._text = ""
         self._came: set[str] = set()
-        self._at_end: set[str] = set()  # words that the next letters may make another word of
+        self._at_end: set[str] = set()  # words at the text's end, which may become longer words
         self._begun: list[Part] = []
 
     @property
@@ -64,28 +64,28 @@ class WordsToUse:
         return [word for word in self._words if word not in self._came]
 
     def follow(self, ids: list[int]) -> None:
-        """Read on in the tokens of a story."""
+        """Read the new tokens of a story."""
         for token_id in ids[self._count :]:
             self._add(token_id)
 
     def begins(self) -> list[int]:
-        """Return the ids that begin a word that is missing and continue none, in rising order."""
+        """Return the ids that begin a missing word and do not continue another, in rising order."""
         return sorted({part.ids[0] for part in self._beginnings()} - set(self.continues()))
 
     def continues(self) -> list[int]:
-        """Return the ids that continue a word that is missing, in rising order."""
+        """Return the ids that continue a missing word, in rising order."""
         begun = [part for part in self._begun if part.word not in self._came]
         return sorted({part.ids[part.num_written] for part in begun})
 
     def _beginnings(self) -> list[Part]:
-        """Return the words that are missing and could begin here."""
+        """Return the missing words that could begin here."""
         is_fresh = begins_word(self._text)
-        found = []
+        parts = []
         for word in self.missing:
             spaced, bare = self._words[word]
             fits = [*bare] if is_fresh or not joins(word[0]) else []
-            found += [Part(word, ids, 0) for ids in fits + ([] if is_fresh else spaced)]
-        return found
+            parts += [Part(word, ids, 0) for ids in fits + ([] if is_fresh else spaced)]
+        return parts
 
     def _add(self, token_id: int) -> None:
         """Read one more token."""
@@ -96,13 +96,13 @@ class WordsToUse:
         ]
         self._count += 1
         before = len(self._text)
-        self._text += self._letters.add(token_id)
+        self._text += self._decoder.add(token_id)
         for word in self._words:
             if word not in self._came or word in self._at_end:
                 self._look_for(word, max(0, before - len(word) - 1))
 
     def _look_for(self, word: str, start: int) -> None:
-        """Note whether a word stands in the text behind `start`."""
+        """Note whether a word stands in the text after `start`."""
         text = self._text[start:].lower()
         end = end_of(word, text, is_whole=not start)
         self._at_end.discard(word)
@@ -115,20 +115,20 @@ class WordsToUse:
 
 
 def joins(sign: str) -> bool:
-    """Return whether letters beside it make one word with it; those of scripts without capitals
-    stand alone, since some of these have no spaces."""
+    """Return whether a character joins its neighbours to one word; letters of scripts without
+    capitals do not, since some of these scripts have no spaces."""
     return sign.lower() != sign.upper() or "0" <= sign <= "9"
 
 
 def begins_word(text: str) -> bool:
-    """Return whether what comes after a text begins a word without a space before it."""
+    """Return whether a word begins after a text without a space before it."""
     text = text[-20:].rstrip(OPENERS)
     return not text or text[-1] in SPACES
 
 
 def end_of(word: str, text: str, *, is_whole: bool) -> int | None:
     """Return where the first place of a word in a text ends; None without one. Both are in lower
-    case. The first letter of a text that is not `is_whole` only says what stands before a word."""
+    case. Unless `is_whole`, the first character only shows what stands before a word."""
     start = text.find(word, 0 if is_whole else 1)
     while start >= 0:
         end = start + len(word)

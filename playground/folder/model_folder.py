@@ -182,11 +182,11 @@ class ModelFolder:
         return self.tokenizer.encode(text)
 
     def decode(self, ids: list[int]) -> str:
-        """The text of some ids; letters that are not whole become question marks in a diamond."""
+        """Return the text of some ids; incomplete characters become U+FFFD."""
         return self._detokenizer.text(ids)
 
-    def letters(self) -> IncrementalDecoder:
-        """A story's text, token by token."""
+    def incremental_decoder(self) -> IncrementalDecoder:
+        """Return a decoder of a story's text, token by token."""
         return self._detokenizer.stream()
 
     def label(self, token_id: int) -> str:

@@ -30,10 +30,15 @@ def parser() -> Parser:
     )
     add: Any = found.add_argument
     add("model", metavar="MODEL", help="an export, another model's folder, or its name on the Hub")
-    add("--base", metavar="MODEL", help="of a LoRA adapter (default: the one that it names)")
+    add("--base", metavar="MODEL", help="base of a LoRA adapter (default: as the adapter says)")
     add("--prompt", required=True, help="the text to look at")
-    add("--token", type=int, metavar="N", help="which of its tokens, from 0 (default: the last)")
-    add("--device", default="auto", help="auto, cpu or cuda (default: a GPU when there is one)")
+    add(
+        "--token",
+        type=int,
+        metavar="N",
+        help="which token of the prompt, from 0 (default: the last)",
+    )
+    add("--device", default="auto", help="auto, cpu or cuda (default: a GPU if there is one)")
     add("--json", action=argparse.BooleanOptionalAction, default=False, help="print all as JSON")
     return found
 

@@ -31,33 +31,36 @@ SAMPLE_LENGTH = 130  # tokens
 
 def parser() -> Parser:
     """The command line."""
-    found = Parser(prog="python -m playground.publish", description="Publish to the Hub.")
+    found = Parser(
+        prog="python -m playground.publish",
+        description="Publish a model or the playground on the Hub.",
+    )
     kinds = found.add_subparsers(dest="kind", required=True, metavar="model|space")
     model = kinds.add_parser("model", help="a model: weights, tokenizer, card")
     model.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
-    model.add_argument(
-        "--snapshots", action="store_true", help="with the snapshots of its training"
-    )
-    space = kinds.add_parser("space", help="the playground as a Space, with a model of the Hub")
+    model.add_argument("--snapshots", action="store_true", help="send the training snapshots too")
+    space = kinds.add_parser("space", help="the playground as a Space, with a model from the Hub")
     space.add_argument(
         "--target",
         default="zerogpu",
         choices=tuple(COSTS),
         help="; ".join(f"{name}: {cost}" for name, cost in COSTS.items()),
     )
-    space.add_argument("--model", metavar="USER/MODEL", help="(default: the Space's own name)")
     space.add_argument(
-        "--export", metavar="EXPORT", help="of a static Space: the folder to pack, else --model"
+        "--model", metavar="USER/MODEL", help="model of the Space (default: the Space's own name)"
+    )
+    space.add_argument(
+        "--export", metavar="EXPORT", help="folder to pack into a static Space (default: --model)"
     )
     space.add_argument(
         "--weights",
         choices=tuple(WEIGHTS),
         default="fp16",
-        help="of a static Space (default: fp16)",
+        help="weights of a static Space (default: fp16)",
     )
     for kind in (model, space):
         kind.add_argument("name", metavar="USER/NAME", help="the repository on the Hub")
-        kind.add_argument("--private", action="store_true", help="only you see it")
+        kind.add_argument("--private", action="store_true", help="only you can see the repository")
         kind.add_argument("--dry-run", action="store_true", help="print what would be sent")
     return found
 

@@ -51,6 +51,7 @@ class PublishPage:
         return [
             Route("/publish", only(file("page.html"))),
             Route("/publish/page.js", only(file("page.js"))),
+            Route("/publish/text.json", only(file("text.json"))),
             Route("/publish/state", only(self.state)),
             Route("/publish/login", only(self.login), methods=["POST"]),
             Route("/publish/start", only(self.start), methods=["POST"]),

@@ -20,7 +20,7 @@ DESCRIPTION_MAX = 60
 WANTED = re.compile(
     r"app\.py|LICENSE"
     r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
-    r"|playground/web/(?!models/|studio/|train/|vendor/)(?:[\w-]+/)*[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg|opf|xhtml|xml)"
+    r"|playground/web/(?!models/|studio/|train/|vendor/uplot/)(?:[\w-]+/)*[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg|opf|xhtml|xml)"
     r"|playground/core/built/[\w.-]+\.(?:so|wasm)"  # a Space is a Linux
 )
 
@@ -46,7 +46,7 @@ TARGETS: Mapping[str, Target] = {
         "cpu-basic",
         (),  # the core computes the model, without PyTorch
         "3.12",
-        "a Gradio Space on a CPU asks for a paid plan (PRO) today",
+        "a Gradio Space on a CPU needs a paid plan (PRO) today",
     ),
     "zerogpu": Target(
         "zero-a10g",

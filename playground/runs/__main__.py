@@ -1,4 +1,4 @@
-"""Runs in the terminal, with the words of the page.
+"""Start, watch and stop runs in the terminal, as the page does.
 
     python -m playground.runs list [--json]
     python -m playground.runs show NAME [--json]
@@ -6,8 +6,8 @@
     python -m playground.runs pause | stop | resume | restart NAME
     python -m playground.runs delete NAME --yes NAME
 
-A run that is started here trains in the background, as one that the page starts, and each shows the
-other's.
+A run that is started here trains in the background. The page shows it, and this command shows the
+runs that the page started.
 """
 
 from __future__ import annotations
@@ -28,42 +28,48 @@ from playground.runs.stories import StorySets
 from playground.runs.training import ROOT, Training
 
 NAMED = {
-    "show": "what there is to say of a run",
-    "pause": "save and end; the list says that it is to be resumed",
+    "show": "print state, figures and settings of a run",
+    "pause": "save and end; the list shows the run as paused",
     "stop": "save and end",
     "resume": "continue a run that was paused, stopped or killed",
-    "restart": "start over and drop what was trained",
+    "restart": "start over and delete what was trained",
     "delete": "delete the folder of a run",
 }
 
 
 def parser() -> Parser:
     """The command line."""
-    found = Parser(prog="python -m playground.runs", description="Runs of the trainer.")
+    found = Parser(
+        prog="python -m playground.runs", description="Show, start and stop runs of the trainer."
+    )
     commands = found.add_subparsers(dest="command", required=True, parser_class=Parser)
-    one = commands.add_parser("list", help="all runs, the newest activity first")
-    add_options(one)
+    command = commands.add_parser("list", help="all runs, the newest activity first")
+    add_options(command)
     for name, meaning in NAMED.items():
-        one = commands.add_parser(name, help=meaning)
-        one.add_argument("name", metavar="NAME", help="of the run, its folder's")
-        add_options(one)
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("name", metavar="NAME", help="name of the run's folder")
+        add_options(command)
         if name in ("delete", "restart"):
-            one.add_argument("--yes", metavar="NAME", default="", help="the name again, to be sure")
-    one = commands.add_parser("start", help="train in the background, as the page does")
-    one.add_argument("name", metavar="NAME", help="of the run, its folder's")
-    add_options(one)
-    one.add_argument("--anyway", action="store_true", help="though another run trains")
+            command.add_argument(
+                "--yes", metavar="NAME", default="", help="the name again, to be sure"
+            )
+    command = commands.add_parser("start", help="start a run in the background, as the page does")
+    command.add_argument("name", metavar="NAME", help="name of the run's folder")
+    add_options(command)
+    command.add_argument(
+        "--anyway", action="store_true", help="start even if another run is training"
+    )
     return found
 
 
-def add_options(one: Parser) -> None:
+def add_options(command: Parser) -> None:
     """Add the options that all commands have."""
-    one.add_argument("--json", action="store_true", help="print JSON")
-    one.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of runs")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of runs")
 
 
 def answer(options: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
-    """Do what is asked, and return what there is to say afterwards."""
+    """Run one command, and return the result to print."""
     runs = RunsFolder(options.runs)
     training = Training(runs)
     if words and options.command != "start":

@@ -287,7 +287,8 @@ def guarded(answer: Answer) -> Handler:
         try:
             found = await answer(request)
         except Refused as problem:
-            return JSONResponse({"detail": capitalized(str(problem))}, problem.status, FRESH)
+            refusal = {"detail": capitalized(str(problem)), "remedy": problem.remedy}
+            return JSONResponse(refusal, problem.status, FRESH)
         except (ValueError, OSError) as problem:
             return JSONResponse({"detail": capitalized(str(problem))}, 422, FRESH)
         return found if isinstance(found, Response) else JSONResponse(found, headers=FRESH)

@@ -1,4 +1,4 @@
-"""What cannot be done, with the status that an HTTP answer has for it."""
+"""What cannot be done, with the status that an HTTP answer has for it, and the name of a remedy."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ class Refused(ValueError):  # noqa: N818, a state and not an error
     """Something that cannot be done; its message says why and what to do instead."""
 
     status = 422
+    remedy = ""  # that the page offers as a button
 
 
 class Missing(Refused):
@@ -19,6 +20,12 @@ class Conflict(Refused):
     """Not in this state."""
 
     status = 409
+
+
+class Busy(Conflict):
+    """Another run trains now; this one can be started beside it."""
+
+    remedy = "anyway"
 
 
 class TooLarge(Refused):

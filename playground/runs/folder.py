@@ -31,6 +31,7 @@ CHECKPOINTS, SNAPSHOTS, EXPORT = "checkpoints", "snapshots", "export"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STEP = re.compile(r"step-(\d{8})")
 JSON_MAX = 4 * 2**20  # bytes
+ROOM = 200 * 2**20  # bytes that a run needs at least
 
 
 def checked_name(name: Any) -> str:

@@ -5,6 +5,7 @@ Nothing is remembered between two looks, so a second tab and a restarted app see
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,16 +88,16 @@ def number(value: Any) -> float:
 def ended(run: Path, about: dict[str, Any], launch: dict[str, Any]) -> tuple[str, str]:
     """Return how a run whose process has ended did end, and the message."""
     state = about.get("state")
-    if launch and number(launch.get("time")) > number(about.get("time")):
-        # The process ended before it took up the run: its log says why.
-        message = ending(run / folder.OWN / "log.txt", launch.get("log_start"))
-        if message:
-            return (FINISHED, "") if state == FINISHED else (FAILED, message)
-        return (FINISHED, "") if state == FINISHED else (STOPPED, killed(run, launch))
+    # Where the process ended before it took up the run, or a full disk refused its state, its log
+    # says why.
+    is_early = bool(launch) and number(launch.get("time")) > number(about.get("time"))
+    if state in (RUNNING, FINISHING) or (is_early and state != FINISHED):
+        message = ""
+        if is_early or about.get("pid") == launch.get("pid"):
+            message = ending(run / folder.OWN / "log.txt", launch.get("log_start"))
+        return (FAILED, message) if message else (STOPPED, killed(run, launch))
     if state in (STOPPED, FAILED, FINISHED):
         return str(state), str(about.get("message", ""))
-    if state in (RUNNING, FINISHING):
-        return STOPPED, killed(run, launch)
     return (FINISHED, "") if (run / folder.EXPORT / "README.md").is_file() else (STOPPED, "")
 
 
@@ -110,6 +111,12 @@ def killed(run: Path, launch: dict[str, Any]) -> str:
         return (
             "The system ended the process, most often because the memory was full: close other "
             f"programs, or choose a smaller model or runtime.micro_batch. {resumes}."
+        )
+    free = shutil.disk_usage(run).free
+    if free < folder.ROOM:  # a full disk takes neither a message nor a line of the log
+        return (
+            f"The process ended without saving, and its disk is nearly full ({free / 2**20:,.0f} "
+            f"MB free): make room in {run}. {resumes}."
         )
     return f"The process ended without saving, or this machine was restarted. {resumes}."
 

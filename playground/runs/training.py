@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs import folder, locks
-from playground.runs.errors import Conflict, DiskFull, Missing, Refused
+from playground.runs.errors import Busy, Conflict, DiskFull, Missing, Refused
 from playground.runs.folder import RunsFolder
 from playground.runs.status import FINISHED, PREPARING, STOPPING, Status, status_of
 
@@ -35,7 +35,6 @@ OURS = ("run.dir", "run.fresh", "run.dry_run")  # settings that this module give
 SECONDS_TO_END = 10.0  # for a process that has released its run and is just ending
 DELETED = ".deleted-"
 KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
-ROOM = 200 * 2**20  # bytes that a run needs at least
 
 
 def words_of(preset: Any, settings: Any) -> list[str]:
@@ -117,7 +116,8 @@ class Training:
         """Start a new run.
 
         Raises:
-            Conflict: the name exists, or another run trains and it is not `anyway`.
+            Conflict: the name exists.
+            Busy: another run trains and it is not `anyway`.
             Refused: a word is not one for a run.
         """
         with self.starting:
@@ -132,7 +132,7 @@ class Training:
                 "name."
             )
         if (others := self.busy()) and not anyway:
-            raise Conflict(
+            raise Busy(
                 f"{others[0]} trains now, and both would be slower: pause it, or start this run "
                 "anyway."
             )
@@ -177,10 +177,11 @@ class Training:
         try:
             self.runs.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.runs.folder).free
-            if free < ROOM:
+            if free < folder.ROOM:
                 raise DiskFull(
                     f"the disk of {self.runs.folder} has {free / 2**20:,.0f} MB free, and a run "
-                    f"needs {ROOM >> 20} MB at least: make room, or give the app another --runs."
+                    f"needs {folder.ROOM >> 20} MB at least: make room, or give the app another "
+                    "--runs."
                 )
             place = folder.own(run)
             with locks.held(place / "lock", SECONDS_TO_END) as lock:

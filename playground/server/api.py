@@ -1,12 +1,12 @@
-"""What the playground answers: a story, its odds and its branches, by name over HTTP.
+"""The endpoints over HTTP: stories, their probabilities and their branches.
 
-`generate`, `stories`, `score`, `candidates` and `branch` are for people who write programs; the
-three whose name begins with `page_` are for the page's own component, which holds the story itself.
-So the server keeps nothing of a visitor, and a restart loses nothing.
+`generate`, `stories`, `score`, `candidates` and `branch` are for programs; endpoints whose name
+begins with `page_` are for the page, which holds the story itself. So the server stores nothing of
+a visitor, and a restart loses nothing.
 
 New words go out at most every 35 ms, since Gradio takes 1 to 1.5 ms for a message, and less often
-when many visitors write, so that the web part does not take the processor from the model. What a
-visitor sends is checked here: anybody can call.
+when many visitors write, so that the model gets the processor. Every request is checked here:
+anybody can call.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ from playground.stories.story import Story
 
 INTERVAL = 0.035  # seconds between two messages to one visitor
 INTERVAL_PER_VISITOR = 0.005  # added to it for every other story that is being written
-POLL = 0.004  # seconds between two looks for words that have not come yet
+POLL = 0.004  # seconds between two looks for new tokens
 PROMPT_MAX = 20_000  # characters
 STREAMS_MAX = 8  # continuations in one call
-CROWD, TURN = 4, 2.0  # stories of a visitor from which on they take turns, and seconds of a turn
-IDS_MAX = 50_000  # tokens of a story that goes on
+CROWD, TURN = 4, 2.0  # stories of a visitor that run without turns; seconds of a turn
+IDS_MAX = 50_000  # tokens of a story that is continued
 COUNT_MAX = 32  # stories of one prompt
 REMOVAL_TIME = 15.0  # seconds for which tokens are removed, one at a time
 
@@ -51,12 +51,12 @@ class Api:
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self.engines = engines
         self.running: Counter[str] = Counter()  # stories under way, by visitor
-        self.insides: dict[str, Inside] = {}  # of models that somebody looked into, by name
+        self.insides: dict[str, Inside] = {}  # by model
         self.looking = asyncio.Lock()  # one at a time: a pass takes the processor and memory
         self.write_on_gpu = zero_gpu.on_gpu() if zero_gpu.available() else None
 
     def engine(self, model: Any) -> Engine:
-        """The model of that name, or the first for None; ValueError for a name that is not here."""
+        """Return the model of that name, or the first for None; ValueError for an unknown name."""
         name = next(iter(self.engines)) if model is None else model
         if not isinstance(name, str) or name not in self.engines:
             raise ValueError(
@@ -90,7 +90,7 @@ class Api:
             ):
                 async for _ in self.batches([stream]):
                     yield max(prompt, stream.story.text, key=len)  # its last word comes by itself
-                if not stream.story.tokens:  # it ended at once, and all of it is the prompt
+                if not stream.story.tokens:  # it ended at once: the prompt is all of it
                     yield stream.story.text
 
     @with_settings
@@ -127,11 +127,11 @@ class Api:
                 folder = str(engine.storyteller.folder)
                 texts = self.write_on_gpu(folder, prompt, checked, count)
             held.callback(texts.close)
-            async for found in iterate_in_threadpool(texts):
-                yield found
+            async for batch in iterate_in_threadpool(texts):
+                yield batch
 
     def score(self, text: str, model: str | None = None) -> dict[str, Any]:
-        """The record of a text that a person wrote: of every token its probability, its rank and
+        """Return the record of a text that a person wrote: of every token its probability, rank and
         the ten likeliest tokens in its place.
 
         Args:
@@ -144,7 +144,7 @@ class Api:
     def candidates(
         self, prompt: str, count: int = 10, model: str | None = None
     ) -> list[dict[str, Any]]:
-        """The likeliest next tokens after a text, from the likeliest down, each with its
+        """Return the likeliest next tokens after a text, the likeliest first, each with its
         probability.
 
         Args:
@@ -155,14 +155,14 @@ class Api:
         with refusals():
             if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 200:
                 raise ValueError(f"count must be a whole number from 1 to 200, {instead(count)}.")
-            found = self.engine(model).candidates([], checked_text(prompt))
+            following = self.engine(model).candidates([], checked_text(prompt))
             return [
                 {
-                    "token_id": one.token_id,
-                    "text": one.text,
-                    "probability": math.exp(one.logit - found.log_total),
+                    "token_id": token.token_id,
+                    "text": token.text,
+                    "probability": math.exp(token.logit - following.log_total),
                 }
-                for one in found.candidates[:count]
+                for token in following.candidates[:count]
             ]
 
     async def branch(
@@ -174,8 +174,8 @@ class Api:
         model: str | None = None,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
-        """The record of a story that branches at one of its tokens: what is before stays, another
-        token takes its place, and the model continues.
+        """Return the record of a story that branches at one of its tokens: tokens before it stay,
+        another token takes its place, and the model continues.
 
         Args:
             story: a record, as `score` and this endpoint give it, or its JSON text.
@@ -216,8 +216,8 @@ class Api:
             if token_id is None and not begins_with:
                 seam = engine.seam(text, begins=not ids, completes_word=True)
             typed = engine.encode(seam.bare, begins=not ids) if token_id is None else [token_id]
-            # What a person wrote before the model's first token is not drawn: the
-            # same seed writes the same story here as in the terminal, and from a link.
+            # Draws are counted from the model's first token: the same seed writes the same
+            # story here as in the terminal, and from a link.
             opening = whole(asked.get("opening", -1), "opening", -1)
             if opening < 0:
                 opening = len(ids) + len(typed)
@@ -241,9 +241,9 @@ class Api:
                 streams.append(held.enter_context(stream))
             num_typed = len(typed)
             yield {"new": [], "typed": num_typed, "begins_with": "" if seam.word else seam.begins}
-            until, count, wanted = time.monotonic() + TURN, 0, Settings(**settings).length
+            until, count, length = time.monotonic() + TURN, 0, Settings(**settings).length
             async for batch in self.batches(streams):
-                new = [[k, *columns(one)] for k, one in enumerate(batch) if one]
+                new = [[k, *columns(tokens)] for k, tokens in enumerate(batch) if tokens]
                 message: dict[str, Any] = {"new": new}
                 if seam.word and count <= len(typed) < count + len(batch[0]):
                     # The first token after the bare text says whether the last word was finished.
@@ -256,14 +256,14 @@ class Api:
                 yield message
                 count += len(batch[0])
                 spelt = len(seam.begins.encode())  # tokens at most
-                part = len(streams) == 1 and spelt < count - num_typed < wanted
+                part = len(streams) == 1 and spelt < count - num_typed < length
                 if part and not streams[0].done and self.crowds(request, until):
                     yield {"new": [], "more": True}
                     return
             yield {"new": [], "ended": [stream.story.ended for stream in streams]}
 
     def page_score(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """A text after a story, or tokens that are `given`: each as (text, surprise, id)."""
+        """Score a text after a story, or `given` tokens: each as (text, surprise, id)."""
         with refusals():
             engine, ids, text = self.story_of(asked)
             if "given" in asked:
@@ -276,16 +276,16 @@ class Api:
     async def page_record(
         self, asked: dict[str, Any], request: gr.Request | None = None
     ) -> dict[str, Any]:
-        """The record of a story's tokens. `parts`: what a model wrote of them, each {from, to,
-        position, settings, begins, beyond}, is written again and has its draws."""
+        """Return the record of a story's tokens. `parts`: those that a model wrote, each {from, to,
+        position, settings, begins, beyond}; they are written again and have draws."""
         with refusals(), self.visit(request):
             engine, ids, _ = self.story_of(asked)
             if not ids:
                 raise ValueError("ids must hold a token: an empty story has no record.")
             parts = parts_of(asked, len(ids))
-            found = await run_in_threadpool(replay.record, engine, ids, parts)
+            record = await run_in_threadpool(replay.record, engine, ids, parts)
             ended = ids[-1] in engine.storyteller.ends
-            return {"tokens": [token.to_values() for token in found.tokens], "ended": ended}
+            return {"tokens": [token.to_values() for token in record.tokens], "ended": ended}
 
     def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the most likely next tokens of a story, and the record of the token that was
@@ -297,9 +297,9 @@ class Api:
     async def page_inside(
         self, asked: dict[str, Any], request: gr.Request | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """What the model computed before token `position` of a story: first a `look` (inside.Look),
-        then messages of `removed` tokens (position, change), from the nearest on, as far as the
-        time goes; the last one has `ended` and the `seconds` that all took."""
+        """Show what the model computed before token `position` of a story: first a `look`
+        (inside.Look), then messages of `removed` tokens (position, change), the nearest first,
+        until REMOVAL_TIME; the last has `ended` and the `seconds` in all."""
         with refusals(), ExitStack() as held:
             engine, ids, _ = self.story_of(asked)
             position = whole(asked.get("position"), "position")
@@ -309,67 +309,69 @@ class Api:
                 inside = await run_in_threadpool(self.inside, engine)
                 look = await run_in_threadpool(inside.look, ids, position, work=WORK_MAX)
             yield {"look": look.to_json()}
-            found = inside.removals(ids, position, REMOVAL_TIME)
-            held.callback(found.close)
+            removals = inside.removals(ids, position, REMOVAL_TIME)
+            held.callback(removals.close)
             removed: list[list[float]] = []
-            told = time.monotonic()
-            async for index, change in iterate_in_threadpool(found):
+            sent = time.monotonic()
+            async for index, change in iterate_in_threadpool(removals):
                 removed.append([index, round(change, 4)])
-                if time.monotonic() > told + INTERVAL:
+                if time.monotonic() > sent + INTERVAL:
                     yield {"removed": removed}
-                    removed, told = [], time.monotonic()
+                    removed, sent = [], time.monotonic()
             yield {"removed": removed, "ended": True, "seconds": time.monotonic() - begun}
 
-    # What they share
+    # For both
 
     def inside(self, engine: Engine) -> Inside:
-        """What looks into a model, made when it is asked for first."""
+        """Return the `Inside` of a model, made at its first use."""
         name = engine.storyteller.fingerprint
         if name not in self.insides:
             self.insides[name] = Inside(engine)
         return self.insides[name]
 
-    def story_of(self, asked: Any) -> tuple[Engine, list[int], str]:
-        """The model, the tokens and the typed text of a page's request."""
-        if not isinstance(asked, dict):
+    def story_of(self, request: Any) -> tuple[Engine, list[int], str]:
+        """Return the model, the tokens and the typed text of a page's request."""
+        if not isinstance(request, dict):
             raise ValueError("The request must be a JSON object.")
-        ids = asked.get("ids")
+        ids = request.get("ids")
         if not isinstance(ids, list) or len(ids) > IDS_MAX:
             raise ValueError(f"ids must be a list of at most {IDS_MAX:,} tokens.")
         ids = [whole(token_id, "ids") for token_id in ids]
-        return self.engine(asked.get("model")), ids, checked_text(asked.get("text", ""))
+        return self.engine(request.get("model")), ids, checked_text(request.get("text", ""))
 
     @contextmanager
     def visit(self, request: gr.Request | None) -> Iterator[None]:
-        """While it lasts one more of the visitor's stories is written: at most half of all, so that
-        nobody can keep the others out."""
+        """Count one more running story of a visitor; Busy beyond half of all, so that nobody can
+        keep the others out."""
         name = visitor(request)
-        most = max(STREAMS_MAX, max(one.max_streams for one in list(self.engines.values())) // 2)
+        most = max(
+            STREAMS_MAX, max(engine.max_streams for engine in list(self.engines.values())) // 2
+        )
         if name and self.running[name] >= most:
             raise Busy(f"You have {most} stories under way: wait for one of them.")
         with one_more(self.running, name):
             yield
 
     def crowds(self, request: gr.Request | None, until: float) -> bool:
-        """Whether a story has had its turn, of a visitor who has so many under way that a browser,
-        which keeps six connections to a server, lets other tabs wait for one. The page then asks
-        for the rest in another call."""
+        """Return whether a story should give up its connection: its turn is over and its visitor
+        has CROWD stories or more. A browser keeps six connections to a server, for all tabs. The
+        page requests the rest in another call."""
         return time.monotonic() > until and self.running[visitor(request)] >= CROWD
 
     async def batches(self, streams: list[Stream]) -> AsyncIterator[list[list[Any]]]:
-        """The new tokens of streams until all are done, the first ones at once."""
+        """Yield the new tokens of streams until all are done, the first at once."""
         while not all(stream.done for stream in streams):
-            found = [stream.take() for stream in streams]
-            if not any(found):
+            batch = [stream.take() for stream in streams]
+            if not any(batch):
                 await asyncio.sleep(POLL)
                 continue
-            yield found
+            yield batch
             others = self.running.total() - len(streams)
             await asyncio.sleep(INTERVAL + INTERVAL_PER_VISITOR * max(0, others))
 
 
 def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
-    """Texts, surprises in nats and ids of tokens."""
+    """Return texts, surprises in nats and ids of tokens."""
     return (
         [token.text for token in tokens],
         [round(token.surprise, 3) for token in tokens],
@@ -377,9 +379,9 @@ def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
     )
 
 
-def settings_of(asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """The settings of a page's request, checked, and the seeds."""
-    values, seeds = asked.get("settings"), asked.get("seeds")
+def settings_of(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    """Return the settings of a page's request, checked, and the seeds."""
+    values, seeds = request.get("settings"), request.get("seeds")
     if not isinstance(values, dict) or not values.keys() <= {row.name for row in ROWS}:
         raise ValueError("settings must be a JSON object of known settings.")
     if not isinstance(seeds, list) or not 1 <= len(seeds) <= STREAMS_MAX:
@@ -389,12 +391,12 @@ def settings_of(asked: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
     return values, seeds
 
 
-def parts_of(asked: dict[str, Any], count: int) -> list[replay.Part]:
-    """What a model wrote of a story of `count` tokens, in a page's request."""
-    parts, found, end = asked.get("parts", []), [], 0
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+def parts_of(request: dict[str, Any], count: int) -> list[replay.Part]:
+    """Return the parts of a story of `count` tokens that a model wrote, in a page's request."""
+    values, parts, end = request.get("parts", []), [], 0
+    if not isinstance(values, list) or not all(isinstance(part, dict) for part in values):
         raise ValueError("parts must be a list of JSON objects.")
-    for part in parts:
+    for part in values:
         start, stop = (whole(part.get(name), name) for name in ("from", "to"))
         if not end <= start < stop <= count:
             raise ValueError(f"parts must follow each other within the story's {count:,} tokens.")
@@ -402,25 +404,25 @@ def parts_of(asked: dict[str, Any], count: int) -> list[replay.Part]:
         run = Run(
             settings, checked_text(part.get("begins", ""))[:WORD_MAX], part.get("beyond") is True
         )
-        found.append(replay.Part(start, stop, whole(part.get("position"), "position"), run))
+        parts.append(replay.Part(start, stop, whole(part.get("position"), "position"), run))
         end = stop
-    return found
+    return parts
 
 
-def chosen_of(asked: dict[str, Any]) -> int | None:
-    """The token that a person chose, in a page's request."""
-    return None if asked.get("token_id") is None else whole(asked["token_id"], "token_id")
+def chosen_of(request: dict[str, Any]) -> int | None:
+    """Return the token that a person chose, in a page's request."""
+    return None if request.get("token_id") is None else whole(request["token_id"], "token_id")
 
 
 def whole(value: Any, name: str, least: int = 0) -> int:
-    """A whole number, or a sentence that names it."""
+    """Return a whole number; ValueError if it is something else."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
         raise ValueError(f"{name} must be a whole number, {instead(value)}.")
     return value
 
 
 def checked_text(text: Any) -> str:
-    """A text of a length that a page can carry; ValueError if it is something else."""
+    """Return a text of at most PROMPT_MAX characters; ValueError if it is something else."""
     if not isinstance(text, str):
         raise ValueError("The prompt must be text.")
     if len(text) > PROMPT_MAX:
@@ -435,7 +437,7 @@ def refusals() -> Iterator[None]:
     """Turn errors of the user into one message, without a traceback in the log."""
     try:
         yield
-    except Busy as problem:  # the page asks again when it reads this title
+    except Busy as problem:  # the page retries at this title
         text = capitalized(str(problem))
         raise gr.Error(text, title="Busy", print_exception=False) from None
     except (ValueError, RuntimeError) as problem:

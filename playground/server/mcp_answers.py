@@ -1,6 +1,6 @@
-"""What assistants get over the Model Context Protocol: JSON, which the next tool takes as it is.
+"""Answers over the Model Context Protocol in JSON, which the next tool can read.
 
-Gradio writes an answer as Python does, with single quotes and None.
+Gradio writes Python's notation, with single quotes and None.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import gradio as gr
 
 
 def answer_in_json(page: gr.Blocks) -> None:
-    """Let the tools of a launched page answer objects and lists as JSON."""
+    """Make the tools of a launched page answer objects and lists as JSON."""
     server = page.mcp_server_obj
     if server is None:
         return

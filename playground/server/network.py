@@ -1,4 +1,4 @@
-"""At which addresses other machines reach a server on this one."""
+"""The addresses at which other machines reach a server on this machine."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from starlette.requests import Request
 
 ANYWHERE = ("0.0.0.0", "::")
 LOCAL = ("127.0.0.1", "localhost", "::1")
-# A datagram socket that is "connected" says from which address it would send, and sends nothing.
-# These are set aside for documents (RFC 5737, RFC 3849), so they are nobody's.
+# A "connected" datagram socket knows from which address it would send, and sends nothing. These
+# addresses are reserved for documentation (RFC 5737, RFC 3849).
 OUTSIDE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
 def space_page() -> str | None:
-    """The address of this Space on the Hub; None elsewhere."""
+    """Return the address of this Space on the Hub; None elsewhere."""
     space = os.environ.get("SPACE_ID")
     return f"https://huggingface.co/spaces/{space}" if space else None
 
 
 def own_address(request: Request, public: str | None) -> str:
-    """The page's own address with a slash at its end: the one source for links, codes, files and
-    previews. It is the address that was asked for (proxies.py), or `public`, where others reach the
-    page, for somebody who asked by a name that only this machine knows.
+    """Return the page's own address with a slash at its end, for links, codes, files and previews:
+    the address of the request (proxies.py), or `public`, where others reach the page, if the
+    request names this machine by a local name.
     """
     base = request.base_url
     is_public = public is not None and base.hostname == urlsplit(public).hostname
@@ -34,16 +34,17 @@ def own_address(request: Request, public: str | None) -> str:
 
 
 def urls(host: str, port: int) -> list[str]:
-    """The addresses of a server that listens on `host`, the likeliest first; none for one that
-    only this machine reaches."""
+    """Return the addresses of a server that listens on `host`, the likeliest first; none if only
+    this machine reaches it."""
     if host in LOCAL:
         return []
-    found = [host] if host not in ANYWHERE else list(dict.fromkeys(own_addresses(host)))
-    return [f"http://{f'[{one}]' if ':' in one else one}:{port}/" for one in found]
+    names = [host] if host not in ANYWHERE else list(dict.fromkeys(own_addresses(host)))
+    return [f"http://{f'[{name}]' if ':' in name else name}:{port}/" for name in names]
 
 
 def own_addresses(host: str) -> Iterator[str]:
-    """This machine's addresses, of the kind that `host` listens on; first that of its way out."""
+    """Yield this machine's addresses, of the families that `host` listens on; first the one from
+    which it sends to the Internet."""
     families = (socket.AF_INET,) if host == "0.0.0.0" else (socket.AF_INET, socket.AF_INET6)
     for family, outside in OUTSIDE:
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -52,7 +53,7 @@ def own_addresses(host: str) -> Iterator[str]:
                 yield probe.getsockname()[0]
     with contextlib.suppress(OSError):
         for family, *_, address in socket.getaddrinfo(socket.gethostname(), None):
-            one = str(address[0])
-            is_useful = not one.startswith(("127.", "fe80:")) and one != "::1"
+            name = str(address[0])
+            is_useful = not name.startswith(("127.", "fe80:")) and name != "::1"
             if family in families and is_useful:
-                yield one
+                yield name

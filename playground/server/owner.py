@@ -1,11 +1,11 @@
-"""The pages of the person who started the app: whatever publishes, starts or deletes.
+"""Access for the person who started the app only, to pages that publish, start or delete.
 
-They ask for a key that only the terminal shows, in the address that it prints; a cookie keeps the
-key from then on. "The request comes from this machine" does not prove who asks: through a proxy
-on the same machine every visitor does. So these pages are also closed for what a proxy passed on.
+These pages need a key, which the terminal prints in an address; then a cookie holds the key. That a
+request comes from this machine is not enough: through a proxy on this machine every visitor's does.
+So these pages are also closed to requests that a proxy passed on.
 
     owner = Owner()
-    Route("/train", owner.only(train))     # a page, or what a page asks
+    Route("/train", owner.only(train))     # a page, or an endpoint of a page
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ class Owner:
         self.key = secrets.token_urlsafe(24)
 
     def is_asking(self, request: Request) -> bool:
-        """Whether a request comes from the owner's browser, and straight."""
-        kept = request.cookies.get(cookie_of(request), "")
-        return not request.state.passed_on and self.fits(kept)
+        """Return whether a request comes from the owner's browser, without a proxy."""
+        key = request.cookies.get(cookie_of(request), "")
+        return not request.state.passed_on and self.fits(key)
 
     def fits(self, key: str) -> bool:
         return secrets.compare_digest(key.encode("utf-8", "replace"), self.key.encode())
 
     def entrance(self, request: Request) -> Response | None:
-        """The answer to an address with a key in it: the same without it, and a cookie if the key
-        is right. None for other requests."""
+        """Return the answer to an address with a key: a redirect to the address without it, and a
+        cookie if the key is right. None for other requests."""
         if request.method != "GET" or "key" not in request.query_params or request.state.passed_on:
             return None
         rest = request.url.remove_query_params("key").query
@@ -51,7 +51,7 @@ class Owner:
         return answer
 
     def only(self, handler: Handler) -> Handler:
-        """Return a handler that answers the owner only; others are asked for the key."""
+        """Return a handler that answers the owner only, and others with the request for a key."""
 
         async def guarded(request: Request) -> Response:
             if request.state.passed_on:
@@ -68,5 +68,5 @@ class Owner:
 
 
 def cookie_of(request: Request) -> str:
-    """The cookie's name: all ports of a machine share their cookies, and two apps have two keys."""
+    """Return the cookie's name, with the port: all ports of a machine share their cookies."""
     return f"inkling-key-{request.scope['server'][1]}"

@@ -1,7 +1,7 @@
 """The settings of a story as parameters of an endpoint, from their table.
 
-Gradio reads an endpoint's parameters from its signature, and what it tells programs and the Model
-Context Protocol from its docstring: both are made here, so that a setting is written once.
+Gradio reads an endpoint's parameters from its signature, and their descriptions from its docstring:
+both are made here, so that a setting is written once.
 """
 
 import inspect
@@ -16,9 +16,9 @@ Parameter = inspect.Parameter
 
 
 def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-    """`endpoint(self, prompt, settings, model, ..., request)` as a method that takes every setting
-    by name, in the order (prompt, the four that come first on the page, model, all others, what
-    else the endpoint takes)."""
+    """Return `endpoint(self, prompt, settings, model, ..., request)` as a method with a parameter
+    for each setting, in the order (prompt, the four settings that come first on the page, model,
+    all other settings, the endpoint's other parameters)."""
     first = [parameter(row) for row in ROWS if row.first or row.name == "seed"]
     others = [parameter(row) for row in ROWS if not (row.first or row.name == "seed")]
     own = inspect.signature(endpoint)
@@ -32,21 +32,22 @@ def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., 
         bound = signature.bind(*positional, **named)
         bound.apply_defaults()
         values = dict(bound.arguments)
-        given = {row.name: values.pop(row.name) for row in ROWS}
-        given["seed"] = secrets.randbelow(SEED_END) if given["seed"] is None else given["seed"]
-        given |= {row.name: () for row in LISTS if given[row.name] is None}
-        async for text in endpoint(**values, settings=given):
+        settings = {row.name: values.pop(row.name) for row in ROWS}
+        if settings["seed"] is None:
+            settings["seed"] = secrets.randbelow(SEED_END)
+        settings |= {row.name: () for row in LISTS if settings[row.name] is None}
+        async for text in endpoint(**values, settings=settings):
             yield text
 
     described: Any = with_values
     described.__signature__ = signature
-    described.__annotations__ = {one.name: one.annotation for one in taken[1:]}
+    described.__annotations__ = {each.name: each.annotation for each in taken[1:]}
     described.__doc__ = inspect.cleandoc(endpoint.__doc__ or "") + "\n" + "\n".join(map(line, ROWS))
     return with_values
 
 
 def parameter(row: Row) -> Parameter:
-    """One setting as an endpoint's parameter; JSON has lists, and None for "a new seed"."""
+    """Return a setting as an endpoint's parameter; JSON has lists, and None for "a new seed"."""
     annotation: Any = list[str] | str | None if row.kind is tuple else row.kind
     default = None if row.kind is tuple else row.default
     if row.name == "seed":
@@ -57,7 +58,7 @@ def parameter(row: Row) -> Parameter:
 
 
 def line(row: Row) -> str:
-    """A setting's line in the docstring."""
+    """Return a setting's line in the docstring."""
     about = f"    {row.name}: {row.meaning}"
     if row in NUMBERS:
         about += f"; {row.low:,} to {row.high:,}"

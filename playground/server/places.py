@@ -1,6 +1,6 @@
-"""The documents Train and Models: frames that web/train/ and web/models/ fill, for the owner alone.
+"""The documents Train and Models: frames that web/train/ and web/models/ fill, for the owner only.
 
-What they show comes from the endpoints below /studio/.
+Their data comes from the endpoints below /studio/.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def routes(owner: Owner) -> list[Route]:
 
 
 def document(name: str) -> Handler:
-    """Return a handler that answers with a place's frame, as it is now."""
+    """Return a handler that answers with the frame of Train or Models."""
 
     async def answer(request: Request) -> Response:
         return FileResponse(WEB / name / "page.html", headers={"cache-control": "no-cache"})

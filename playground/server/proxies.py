@@ -1,10 +1,9 @@
-"""Whom a request comes from and by which address the page was asked for, behind a proxy too.
+"""The client and the address of a request, behind a proxy too.
 
-A proxy says so in headers that any visitor can write as well. So only the proxies that are named
-(`--forwarded-allow-ips`) are believed; from all others these headers are taken away, since Gradio
-would believe them. Behind this layer a request's client, scheme, Host and root path are the ones
-that the visitor sees, and `request.base_url` is the page's own address.
-"""
+A proxy sends them in headers that any visitor can write as well. So only the headers of trusted
+proxies (`--forwarded-allow-ips`) are used; all others are removed, since Gradio would trust them.
+After this layer a request's client, scheme, Host and root path are those that the visitor sees, and
+`request.base_url` is the page's own address."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from playground.server.network import LOCAL
 
-# What a proxy adds to a request, as far as somebody reads it.
+# The headers of a proxy that some library reads.
 ADDED = (
     "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix",
     "x-forwarded-port", "x-forwarded-server", "x-real-ip", "forwarded", "via",
@@ -30,15 +29,15 @@ PREFIX = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)
 
 
 class Proxies:
-    """Lets a request's address be what the trusted proxies say, and refuses wrong names."""
+    """Sets a request's address from the headers of trusted proxies, and refuses wrong names."""
 
     def __init__(
         self, app: ASGIApp, trusted: str, root: str, names: Collection[str] | None
     ) -> None:
         """`trusted`: addresses and networks as uvicorn takes them, "" for none; `root`: as
-        `checked_root` returns it; `names` by which the server may be asked for, None: any."""
+        `checked_root` returns it; `names`: hosts that a request may name, None for any."""
         self.app, self.names = app, names
-        # It reads client and scheme, which uvicorn's own has left alone (site.launch).
+        # It reads client and scheme; uvicorn's own middleware is switched off (site.launch).
         self.proxy_headers = ProxyHeadersMiddleware(self.behind, trusted_hosts=trusted)  # type: ignore[arg-type]
         self.root = urlsplit(root)
         self.has_warned = False
@@ -59,7 +58,7 @@ class Proxies:
             return
         scope = {**scope, "headers": list(scope["headers"]), "state": {**scope.get("state", {})}}
         added = [name for name in ADDED if name in headers]
-        # A browser that found the page at another address got here through a proxy that hides it.
+        # A browser with the page from another address came through a proxy that hides itself.
         elsewhere = urlsplit(headers.get("origin", f"//{host}")).netloc != host
         scope["state"]["passed_on"] = bool(added) or elsewhere or name_of(host) not in LOCAL
         peer = (scope.get("client") or ("",))[0]
@@ -72,7 +71,7 @@ class Proxies:
         await self.proxy_headers(scope, receive, send)  # type: ignore[arg-type]
 
     def believe(self, scope: Scope, headers: Headers) -> None:
-        """Take Host and root path from what a trusted proxy says; uvicorn does not read them."""
+        """Take Host and root path from a trusted proxy's headers; uvicorn does not read them."""
         host = headers.get("x-forwarded-host", "").split(",")[0].strip()
         if HOST.fullmatch(host):
             MutableHeaders(scope=scope)["host"] = host
@@ -81,7 +80,7 @@ class Proxies:
             scope["root_path"] = prefix
 
     async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what the proxies' headers have become, without them."""
+        """Pass a request on without the proxies' headers."""
         headers = MutableHeaders(scope=scope)
         for name in ADDED:
             del headers[name]
@@ -92,7 +91,7 @@ class Proxies:
         await self.app(scope, receive, send)
 
     def warn(self, peer: str, added: list[str]) -> None:
-        """Say once that a proxy is there and not believed."""
+        """Warn once about a proxy that is not trusted."""
         if self.has_warned:
             return
         self.has_warned = True
@@ -112,11 +111,11 @@ NOT_HERE = (
 
 
 def checked_root(text: str) -> str:
-    """Where the page stands: "" or a path with a slash before it and none behind, or that of a
-    whole address. `text` is "inkling", "/inkling/" or "https://example.org/inkling".
+    """Return the page's root path, "" or with a slash before it and none after it, or the whole
+    address. `text` is "inkling", "/inkling/" or "https://example.org/inkling".
 
     Raises:
-        ValueError: it is neither; one sentence.
+        ValueError: it is neither a path nor an address.
     """
     where = urlsplit(text.strip())
     path = where.path.strip("/")
@@ -133,5 +132,5 @@ def checked_root(text: str) -> str:
 
 
 def name_of(host: str) -> str:
-    """The name or address in a Host header, without the port."""
+    """Return the name or address in a Host header, without the port."""
     return host[1:].split("]")[0] if host.startswith("[") else host.split(":")[0].lower()

@@ -1,10 +1,10 @@
-"""What links to stories lead to: their page with a preview, and its picture.
+"""The targets of links to stories: the page with a preview for other sites, and its picture.
 
-    /s/LINK                the page, with what other sites show of it
-    /s/LINK/picture.png    the picture that they show
+    /s/LINK                the page, with the tags of its preview
+    /s/LINK/picture.png    the preview's picture
 
-Nothing is stored, but pictures in a cache with a bound. All else that is made of a story the page
-makes in the browser (web/share/files.js).
+Only pictures are stored, in a cache with a bound. The page makes all other files of a story in the
+browser (web/share/files.js).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SharedStories:
         self.public_url: str | None = None  # where others reach this page, with a slash at its end
         self.pictures = BoundedCache(CACHE_BYTES)
         self.pen = threading.Lock()
-        self.waiting: Counter[str] = Counter()  # pictures that are drawn, by visitor
+        self.waiting: Counter[str] = Counter()  # pictures under way, by visitor
         self.drawing: dict[str, asyncio.Task[bytes]] = {}  # by link
 
     @property
@@ -61,12 +61,12 @@ class SharedStories:
         ]
 
     async def preview(self, request: Request) -> Response:
-        """The page, with tags from which other sites make a preview."""
+        """Answer with the page, with tags from which other sites make a preview."""
         link, base = request.path_params["link"], own_address(request, self.public_url)
         status, story = 200, None
         try:
             story = await run_in_threadpool(self.story, link, self.address(link, base))
-        except ValueError:  # the page itself says what is wrong with the link
+        except ValueError:  # the page shows what is wrong with the link
             status = 404
         page = html_of_page()
         if story is not None:
@@ -76,14 +76,15 @@ class SharedStories:
         return HTMLResponse(page, status, {"cache-control": "no-cache"})
 
     async def picture(self, request: Request) -> Response:
-        """The preview's picture, drawn once; what cannot be done is answered with a message."""
+        """Answer with the preview's picture, drawn once, or with a message why it cannot be
+        drawn."""
         link = request.path_params["link"]
         try:
             data = self.pictures.get(link)
             if data is None:
                 if link not in self.drawing:
                     self.drawing[link] = asyncio.create_task(self.draw(link, visitor(request)))
-                data = await asyncio.shield(self.drawing[link])  # others may wait for it too
+                data = await asyncio.shield(self.drawing[link])  # others may wait too
             return drawn(data, request)
         except Busy as problem:
             return JSONResponse({"detail": capitalized(str(problem))}, 429, {"retry-after": "2"})
@@ -91,7 +92,7 @@ class SharedStories:
             return JSONResponse({"detail": capitalized(str(problem))}, 422)
 
     async def draw(self, link: str, name: str) -> bytes:
-        """A picture that is not there yet; `name`: who asks for it."""
+        """Draw a picture that is not in the cache. `name`: the visitor."""
         try:
             with self.visit(name):
                 story = await run_in_threadpool(self.story, link, "")
@@ -108,21 +109,20 @@ class SharedStories:
             return preview.draw(story)
 
     def story(self, text: str, address: str) -> SharedStory:
-        """The story of a link's text; `address` opens it. ValueError for a damaged link."""
+        """Decode the story of a link's text; `address` opens it. ValueError for a damaged link."""
         link = permalink.decode(text)
         words = self.engine(link).texts([token_id for token_id, _ in link.tokens])
         return SharedStory("".join(words).strip(), link.name or "a small language model", address)
 
     def engine(self, link: Permalink) -> Engine:
-        """The model that wrote it, else the first one that reads its tokens; ValueError if there is
-        none."""
-        every = list(self.engines.values())
-        reads = [one for one in every if has_tokenizer_of(link, one.storyteller)]
-        wrote = [one for one in reads if one.storyteller.fingerprint.startswith(link.model)]
-        found = next(iter(wrote or reads), None)
-        if found is None:
+        """Return the model that wrote a link, else the first with its tokenizer; ValueError if
+        there is no such model."""
+        models = [(engine, engine.storyteller) for engine in list(self.engines.values())]
+        reads = [engine for engine, model in models if has_tokenizer_of(link, model)]
+        wrote = [engine for engine, model in models if model.fingerprint.startswith(link.model)]
+        if not (wrote or reads):
             raise ValueError(other_tokenizer(link))
-        return found
+        return (wrote or reads)[0]
 
     def address(self, link: str, base: str) -> str:
         """Return the address where a link opens: on a Space its page on the Hub, else below this
@@ -132,7 +132,7 @@ class SharedStories:
 
     @contextmanager
     def visit(self, name: str) -> Iterator[None]:
-        """While it lasts one more picture of the visitor's is drawn; Busy for too many."""
+        """Count one more picture under way of a visitor; Busy for too many."""
         if self.waiting[name] >= WAITING_PER_VISITOR or self.waiting.total() >= WAITING_MAX:
             raise Busy("too many pictures are being drawn: try again in a moment.")
         with one_more(self.waiting, name):
@@ -140,7 +140,7 @@ class SharedStories:
 
 
 def drawn(data: bytes, request: Request) -> Response:
-    """A picture, which a browser keeps and asks again about."""
+    """Return the answer with a picture, which a browser caches and revalidates."""
     tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {"cache-control": "no-cache", "etag": tag}
     if request.headers.get("if-none-match") in (tag, f"W/{tag}"):
@@ -149,7 +149,7 @@ def drawn(data: bytes, request: Request) -> Response:
 
 
 def tags(story: SharedStory, picture: str) -> str:
-    """A story's head for other sites: Open Graph and Twitter. `picture`: its address."""
+    """Return a story's tags for other sites: Open Graph and Twitter. `picture`: its address."""
     about = in_one_line(story.text)[:200]
     values = {
         ("name", "description"): about,

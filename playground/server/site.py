@@ -1,7 +1,7 @@
-"""How the page is served: its files, what it may load, who may ask, and what is closed.
+"""Serve the page: its files, its security headers, its limits, and the addresses that are closed.
 
-Our page stands where Gradio's own would. Gradio's server is open for more than is needed here: a
-layer before it adds the headers with which a browser keeps a page, and closes the rest.
+Our page replaces Gradio's own. Gradio's server offers more addresses than the page needs: a layer
+before it adds the security headers and closes the rest.
 """
 
 import html
@@ -35,9 +35,9 @@ CALL = re.compile(r"/gradio_api/(?:call|run|api)/(\w+)$")
 CALL_BY_NAME = re.compile(r"/gradio_api/call/v2/(\w+)$")
 ON_SPACE = "SPACE_ID" in os.environ
 
-# A browser asks whether a file has changed: a new script never runs on an old page.
+# The browser revalidates each file: a new script never runs on an old page.
 FRESH = {"cache-control": "no-cache"}
-# Nothing comes from elsewhere, and no script that is not a file of ours runs. core.wasm may be.
+# Only our own files are loaded and run; wasm-unsafe-eval allows core.wasm.
 CONTENT = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; base-uri 'self'; "
@@ -56,8 +56,8 @@ Parameters = dict[str, bool]  # of an endpoint: whether each has a default, by n
 
 
 class Guard:
-    """Answers with the page, closes what it does not need, limits what is sent, and adds the
-    headers."""
+    """Answers with the page, closes addresses that it does not need, limits the size of requests,
+    and adds the headers."""
 
     def __init__(
         self,
@@ -102,14 +102,15 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     def complaint(self, path: str, body: bytes) -> str:
-        """Return the message about a wrong call; Gradio would print its body and a traceback."""
+        """Return the message about a wrong call, "" for a valid call. Gradio would print the body
+        and a traceback."""
         by_name = CALL_BY_NAME.search(path)
         if by_name is not None and by_name[1] in self.endpoints:
             return complaint_by_name(by_name[1], self.endpoints[by_name[1]], body)
-        found = CALL.search(path)
-        if found is None or found[1] not in self.endpoints:
+        match = CALL.search(path)
+        if match is None or match[1] not in self.endpoints:
             return ""
-        parameters = self.endpoints[found[1]]
+        parameters = self.endpoints[match[1]]
         try:
             values = json.loads(body)["data"]
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -117,8 +118,8 @@ class Guard:
         if isinstance(values, list) and len(values) == len(parameters):
             return ""
         return (
-            f'{found[1]} takes a JSON object with "data", a list of {len(parameters)} values '
-            f"({', '.join(parameters)}); call/v2/{found[1]} takes them by name, and only some."
+            f'{match[1]} takes a JSON object with "data", a list of {len(parameters)} values '
+            f"({', '.join(parameters)}); call/v2/{match[1]} takes them by name, and only some."
         )
 
 
@@ -130,7 +131,7 @@ def complaint_by_name(name: str, parameters: Parameters, body: bytes) -> str:
         values = None
     if not isinstance(values, dict):
         return f"{name} takes a JSON object of its parameters: {', '.join(parameters)}."
-    # Gradio itself takes the last one away.
+    # Gradio itself removes oauth_token.
     for unknown in values.keys() - parameters.keys() - {"oauth_token"}:
         return f"{name} has no parameter {unknown[:50]!r}; it has {', '.join(parameters)}."
     for needed, has_default in parameters.items():
@@ -140,7 +141,8 @@ def complaint_by_name(name: str, parameters: Parameters, body: bytes) -> str:
 
 
 async def body_of(scope: Scope, receive: Receive) -> bytes | None:
-    """The body of a request, with or without a Content-Length; None beyond BODY_MAX bytes."""
+    """Return the body of a request, with or without a Content-Length; None beyond BODY_MAX
+    bytes."""
     length = Headers(scope=scope).get("content-length", "0")
     if not length.isdigit() or int(length) > BODY_MAX:
         return None
@@ -156,27 +158,27 @@ async def body_of(scope: Scope, receive: Receive) -> bytes | None:
 
 
 def again(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives a request's body, which was read already, once more."""
-    given = False
+    """Return a `receive` that gives a request's body once more, after it was read."""
+    sent = False
 
     async def first_the_body() -> Message:
-        nonlocal given
-        if given:
+        nonlocal sent
+        if sent:
             return await receive()
-        given = True
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return first_the_body
 
 
 def path_of(scope: Scope) -> str:
-    """The path below the root path, which a proxy has taken off or not."""
+    """Return the path below the root path, whether a proxy has removed the root path or not."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     return path[len(root) :] if path == root or path.startswith(f"{root}/") else path
 
 
 def parameters_of(page: gr.Blocks) -> dict[str, Parameters]:
-    """The parameters that each endpoint takes, in their order."""
+    """Return the parameters of each endpoint, in their order."""
     return {
         str(function.api_name): {
             name: parameter.default is not inspect.Parameter.empty
@@ -189,7 +191,7 @@ def parameters_of(page: gr.Blocks) -> dict[str, Parameters]:
 
 
 def index(base: str) -> HTMLResponse:
-    """The page at `base`, with the address of its preview picture, which other sites want whole."""
+    """Return the page at `base`, with the full address of its preview picture."""
     picture = html.escape(f"{base}web/preview.png")
     page = html_of_page().replace('content="web/preview.png"', f'content="{picture}"')
     return HTMLResponse(page, headers=FRESH)
@@ -205,13 +207,12 @@ def launch(
     trusted: str = "",
     **options: Any,
 ) -> tuple[str, str | None]:
-    """Serve the page and return its address on this machine and the public one, if there is one.
-    `start` is what the component begins with; `routes` are more addresses to answer; `owner`: whose
-    pages are among them, None for nobody's; `trusted`: the proxies that are believed (proxies.py);
-    `options` are Gradio's.
+    """Serve the page and return its address on this machine and its public address, if any.
+    `start`: see `write.start`; `routes`: more addresses to answer; `owner`: of the pages among
+    them; `trusted`: the trusted proxies (proxies.py); `options`: of Gradio.
 
-    A page that only this machine is to see answers to this machine's names only, so that no other
-    site can reach it through a name of its own. A proxy that is named brings names of its own.
+    A local page answers only to this machine's names, so that no other site can reach it through
+    its own name (DNS rebinding). A trusted proxy may send any name.
 
     Raises:
         ValueError: GRADIO_ROOT_PATH cannot be used.
@@ -221,8 +222,8 @@ def launch(
     root = checked_root(os.environ.get("GRADIO_ROOT_PATH", ""))
     is_closed = is_local and not options.get("share") and not trusted
     names = {*LOCAL, urlsplit(root).hostname or "localhost"} if is_closed else None
-    mimetypes.add_type("text/javascript", ".js")  # on Windows any program may have changed it
-    os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn's own middleware leaves it to proxies.py
+    mimetypes.add_type("text/javascript", ".js")  # on Windows programs can change the type
+    os.environ["FORWARDED_ALLOW_IPS"] = ""  # switches uvicorn's middleware off, for proxies.py
 
     async def begin(request: Request) -> JSONResponse:
         address = start["address"] or f"{own_address(request, start['public'])}s/"
@@ -231,7 +232,7 @@ def launch(
 
     files, built = StaticFiles(directory=WEB), StaticFiles(directory=CORE.parent)
 
-    async def web(request: Request) -> Response:  # a Mount goes astray below a proxy's path
+    async def web(request: Request) -> Response:  # a Mount fails below a proxy's path
         name = request.path_params["name"]
         is_core = name == f"sampling/{CORE.name}"
         answer = await (
@@ -261,7 +262,7 @@ def launch(
                 Middleware(Guard, endpoints=parameters_of(page), start=start, owner=owner),
             ],
         },
-        root_path="",  # it is proxies.py that knows it; Gradio takes it as it is, slash or not
+        root_path="",  # proxies.py sets it; Gradio does not check its slashes
         prevent_thread_lock=True,
         quiet=True,
         **options,

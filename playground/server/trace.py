@@ -16,7 +16,7 @@ SOURCES_SHOWN = 5  # on the page, for each run
 
 
 class TraceApi:
-    """The endpoints. An index is opened when it is asked for first."""
+    """The endpoints. An index is opened at its first use."""
 
     def __init__(self, api: Api, path: Path | None) -> None:
         """`api`: has the models. `path`: the store or the filter for all of them; None for each
@@ -30,7 +30,7 @@ class TraceApi:
         self.lock = threading.Lock()
 
     def trace(self, text: str, sources: int = 3, model: str | None = None) -> dict[str, Any]:
-        """The parts of a text that stand word for word in the stories that a model was trained on:
+        """Return the parts of a text that stand word for word in a model's training stories:
         `runs`, each from character `start` to `end` with some training stories that hold it, and
         the `share` of the words that they cover.
 
@@ -44,7 +44,7 @@ class TraceApi:
                 raise ValueError(f"sources must be a whole number, {instead(sources)}.")
             if not 0 <= sources <= SOURCES_MAX:
                 raise ValueError(f"sources must be from 0 to {SOURCES_MAX}, {instead(sources)}.")
-            return self.found(text, sources, model).described()
+            return self.traced(text, sources, model).described()
 
     def page_trace(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Like `trace`, for the page: {text, model}. Positions are in UTF-16 code units, as
@@ -52,14 +52,14 @@ class TraceApi:
         with refusals():
             if not isinstance(asked, dict):
                 raise ValueError("The request must be a JSON object.")
-            found = self.found(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
-            for run in found["runs"]:
+            values = self.traced(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
+            for run in values["runs"]:
                 for bound in ("start", "end"):
-                    run[bound] = utf16_length(found["text"][: run[bound]])
-            return found
+                    run[bound] = utf16_length(values["text"][: run[bound]])
+            return values
 
-    def found(self, text: Any, sources: int, model: Any) -> Trace:
-        """What is found of a text; ValueError if nothing can be looked up for that model."""
+    def traced(self, text: Any, sources: int, model: Any) -> Trace:
+        """Return the trace of a text; ValueError if the model has no index."""
         checked = checked_text(text)
         folder = self.api.engine(model).storyteller.folder
         path = self.path or trace_of_model(folder)

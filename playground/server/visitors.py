@@ -1,4 +1,4 @@
-"""Who asks, and how much of what they asked for is under way."""
+"""Visitors by address, and how many requests of each are under way."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 def visitor(request: Any) -> str:
-    """The address of who asks, "" where nobody knows; `request` is Gradio's, Starlette's or None.
-    Behind a trusted proxy it is the one that the proxy names (proxies.py)."""
+    """Return a visitor's address, "" if unknown; `request` is Gradio's, Starlette's or None. Behind
+    a trusted proxy it is the address that the proxy names (proxies.py)."""
     return request.client.host if request is not None and request.client else ""
 
 
 @contextmanager
 def one_more(running: Counter[str], name: str) -> Iterator[None]:
-    """While it lasts one more of the visitor's is under way."""
+    """Count one more request of a visitor while the block runs."""
     running[name] += 1
     try:
         yield

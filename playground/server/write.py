@@ -1,7 +1,7 @@
-"""The page on which stories are written: what its component is given, and the endpoints it asks.
+"""The page on which stories are written: its data at the start, and its endpoints.
 
-Everything that a visitor sees and does is in web/editor/writer.js, which holds the story itself
-and runs without a server too. Gradio brings the server, the queue, the API, and a Space's frame.
+The page's own code begins in web/editor/writer.js; it holds the story and runs without a server
+too. Gradio brings the server, the queue, the API, and a Space's frame.
 """
 
 import json
@@ -19,7 +19,7 @@ from playground.server.network import space_page
 from playground.server.snapshots import Snapshots
 from playground.server.trace import TraceApi
 
-VISITORS_MAX = 128  # stories under way at once; the engine's own bound refuses before this one does
+VISITORS_MAX = 128  # stories under way at once; the engine's own bound is lower
 # Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
 QUEUE_POLL = 0.01
 WEB = Path(str(resources.files("playground").joinpath("web")))
@@ -28,24 +28,24 @@ CORE = WEB.parent / "core" / "built" / "core.wasm"
 
 def texts() -> dict[str, dict[str, str]]:
     """Return all texts of the page, by language."""
-    found: dict[str, dict[str, str]] = json.loads((WEB / "text.json").read_text(encoding="utf-8"))
-    return found
+    by_language: dict[str, dict[str, str]] = json.loads((WEB / "text.json").read_text("utf-8"))
+    return by_language
 
 
 def html_of_page() -> str:
-    """The page's frame, in which web/start_server.js puts the component."""
+    """Return the page's frame, in which web/start_server.js puts the component."""
     return (WEB / "index.html").read_text(encoding="utf-8")
 
 
 def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
-    """What the component begins with: the models, and the story that is there before anything is
-    written, if the first of them wrote it."""
+    """Return the component's data at the start: the models, and the first story, if the first
+    model wrote it."""
     record = json.loads((WEB / "first_story.json").read_text(encoding="utf-8"))
     first = next(iter(engines.values()))
-    space = space_page()  # on the Hub a link is the Space's own, not its frame's
+    space = space_page()  # on the Hub links lead to the Space, not to its frame
     return {
         "address": f"{space}?story=" if space else None,
-        "owner": False,  # whether who asks may open Train, Models and Publish
+        "owner": False,  # whether the visitor may open Train, Models and Publish
         "public": None,  # where others reach the page, if the app finds that out
         "models": [listed(name, engine) for name, engine in engines.items()],
         "record": record if record["model"] == first.storyteller.fingerprint else None,
@@ -65,8 +65,8 @@ def listed(name: str, engine: Engine) -> dict[str, Any]:
 
 
 def build(engines: Mapping[str, Engine], trace: Path | None = None) -> gr.Blocks:
-    """The endpoints, for `site.launch`. `engines`: models by the name they go by; the first is the
-    one that answers when none is named. `trace`: see `TraceApi`."""
+    """Return the endpoints, for `site.launch`. `engines`: models by name; the first answers
+    requests without a name. `trace`: see `TraceApi`."""
     api = Api(engines)
     tracing = TraceApi(api, trace)
     named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]

@@ -1,14 +1,13 @@
 """Many stories at once on a ZeroGPU Space, where a GPU exists only inside a decorated function.
 
 ZeroGPU runs such a function in a process that it forks from this one, lends that process a GPU for
-the seconds that were asked for, and may use the process again. Of a fork only the calling thread
-lives: the parent's engine is a thread, so it is not there, and its weights are a CPU's. So the
-child opens the model anew, from the files that this process read, makes an engine of its own on
-its GPU, and keeps it for the next call. In this process, where `spaces` answers as if there were a
-GPU, everything stays on the CPU (model/device.py).
+the requested seconds, and may use the process again. Only the calling thread survives a fork: the
+child lacks the thread of the parent's engine, and the weights are on the CPU. So the child opens
+the model again, makes its own engine on the GPU, and keeps it for the next call. In this process,
+where `spaces` answers as if there were a GPU, everything stays on the CPU (model/device.py).
 
-Stories that the page writes are not written there: they must come out the same when their link is
-opened, and a visitor has few seconds of GPU a day. What gains from a GPU is many at once.
+The page's stories are not written there: a link must reproduce them exactly, and a visitor has few
+seconds of GPU per day. Only many stories at once gain from a GPU.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dataclasses import replace
 from playground.engine.engine import Engine
 from playground.sampling import Settings
 
-SECONDS = 15  # of GPU that are asked for: opening takes some three, 64 stories of 200 tokens few
+SECONDS = 15  # of GPU per request: opening takes some three, 64 stories of 200 tokens few
 POLL = 0.05  # seconds between two looks for more
 
 Texts = Generator[list[str], None, None]
@@ -32,12 +31,12 @@ _engines: dict[str, Engine] = {}  # of the forked process, by the model's folder
 
 
 def available() -> bool:
-    """Whether this is a Space with ZeroGPU."""
+    """Return whether this is a Space with ZeroGPU."""
     return "SPACES_ZERO_GPU" in os.environ
 
 
 def on_gpu() -> Write:
-    """`write_in_fork` as ZeroGPU runs it. To be called before the page is launched."""
+    """Return `write_in_fork` as ZeroGPU runs it. To be called before the page is launched."""
     import spaces
 
     decorated: Write = spaces.GPU(duration=SECONDS)(write_in_fork)
@@ -45,13 +44,13 @@ def on_gpu() -> Write:
 
 
 def write_in_fork(folder: str, prompt: str, settings: Settings, count: int) -> Texts:
-    """What the forked process does: stories so far, whenever there is more of them."""
+    """Run `write` in the forked process."""
     yield from write(engine_in_fork(folder), prompt, settings, count)
 
 
 def write(engine: Engine, prompt: str, settings: Settings, count: int) -> Texts:
-    """Stories of one prompt, of the seed and those that follow it: all texts so far, until they
-    are done."""
+    """Write stories of one prompt, with the seed and those that follow it. Yield all texts so far,
+    until they are done."""
     with ExitStack() as held:
         streams = [
             held.enter_context(
@@ -72,7 +71,7 @@ def write(engine: Engine, prompt: str, settings: Settings, count: int) -> Texts:
 
 
 def engine_in_fork(folder: str) -> Engine:
-    """The forked process's own engine."""
+    """Return the forked process's own engine."""
     if folder not in _engines:
         import torch
 

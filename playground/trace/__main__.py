@@ -30,7 +30,7 @@ def parser() -> Parser:
     """The command line."""
     found = Parser(
         prog="python -m playground.trace",
-        description="Which parts of a story stand in the training stories word for word.",
+        description="Show which parts of a story are in the training stories word for word.",
     )
     add: Any = found.add_argument
     add("story", metavar="STORY", nargs="?", help="the story (default: standard input)")

@@ -136,3 +136,21 @@ interface SharedStory {
 }
 
 declare var inklingTrouble: (name: string, values?: object) => void; // of trouble.js
+
+/** What the page (editor/writer.js) gives to its parts; each names those that it needs (part.js). */
+interface Page {
+  frame: import("./editor/frame.js").Frame;
+  state: import("./story/state.js").State;
+  language: import("./editor/language.js").Language;
+  source: Source;
+  models: ModelInfo[];
+  note: import("./editor/note.js").Note;
+  sheet: import("./editor/editor.js").Editor;
+  stories: import("./story/stories.js").Stories;
+  edits: import("./story/edits.js").Edits;
+  panel: import("./sampling/settings_panel.js").SettingsPanel;
+  choices: import("./editor/choices.js").Choices;
+  sharing: import("./share/sharing.js").Sharing;
+  files: import("./share/files.js").StoryFiles | null; // what makes pictures and files of a story
+  base: string | null; // what a link's text follows, if not this page's own address
+}

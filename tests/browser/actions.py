@@ -80,7 +80,9 @@ def generate(page: Page, length: int = 16) -> str:
 
 def until_kept(page: Page) -> None:
     """Wait until the browser's database has the story as it is now."""
-    page.wait_for_function("document.querySelector('inkling-writer').store.waiting.size === 0")
+    page.wait_for_function(
+        "document.querySelector('inkling-writer').stories.store.waiting.size === 0"
+    )
 
 
 def violations(page: Page, root: str = "html") -> list[str]:

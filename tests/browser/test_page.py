@@ -85,7 +85,7 @@ def test_the_same_seed_tells_the_same_story_and_a_new_one_another(page: Page) ->
 def test_every_word_has_its_odds_and_turns_the_story(page: Page) -> None:
     page.get_by_role("button", name="One day, Lily found").click()
     told = generate(page)
-    page.wait_for_function("document.querySelector('inkling-writer').core")
+    page.wait_for_function("document.querySelector('inkling-writer').state.now.core")
     page.get_by_label("Show the odds").check()
     expect(page.locator('.word[data-odds=""]')).to_have_count(0)
     page.locator(".word").nth(14).hover()

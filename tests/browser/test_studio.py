@@ -8,11 +8,13 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -21,6 +23,7 @@ from tests.browser.actions import button, violations
 from tests.browser.conftest import every_core
 from tests.paths import ROOT
 from tests.processes import free_port
+from tests.trainer.corpus import hub
 
 STORIES = [
     f"Once upon a time, a {animal} found a {thing}. The {animal} was happy. It gave the {thing} "
@@ -49,14 +52,14 @@ WAIT = 180_000  # ms: a run starts a process that imports PyTorch
 
 
 @contextlib.contextmanager
-def running(model: Path, runs: Path, log: Path) -> Iterator[str]:
+def running(model: Path, runs: Path, log: Path, **environment: str) -> Iterator[str]:
     """Run the app and yield the address that it prints, with the key."""
     command = [sys.executable, "app.py", "--no-browser", "--port", str(free_port())]
     with every_core(), log.open("w") as errors:
         app = subprocess.Popen(
             [*command, "--model", str(model), "--runs", str(runs)],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         )  # fmt: skip
     assert app.stdout is not None
     line = app.stdout.readline()
@@ -87,8 +90,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def printed(model: Path, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(model, runs, tmp_path_factory.mktemp("app") / "log") as address:
-        yield address
+    place = tmp_path_factory.mktemp("app")
+    with hub.serve({"train": STORIES[:40], "validation": STORIES[40:]}, {}) as (address, _):
+        keys = {"HF_ENDPOINT": address, "HF_HOME": str(place / "hf"), "HF_HUB_DISABLE_XET": "1"}
+        with running(model, runs, place / "log", **keys) as printed:
+            yield printed
 
 
 @pytest.fixture
@@ -118,7 +124,9 @@ def base_of(printed: str) -> str:
 
 def check_look(page: Page) -> None:
     """At both widths, by day and by night: axe finds nothing, and nothing is too wide."""
-    for size, scheme in (((1280, 800), "light"), ((390, 844), "dark")):
+    looks: tuple[tuple[tuple[int, int], Literal["light", "dark"]], ...]
+    looks = (((1280, 800), "light"), ((390, 844), "dark"))
+    for size, scheme in looks:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         # A curve is drawn anew in its new width some frames after the window has it.
@@ -132,18 +140,45 @@ def check_look(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def start(page: Page, name: str, settings: dict[str, object]) -> None:
-    """Start a run as the page does."""
-    answer = page.evaluate(
-        """async values => {
+def start_twice(page: Page, name: str, settings: dict[str, float]) -> None:
+    """Start a run as the page does, from two tabs at once: one run and one message."""
+    answers = page.evaluate(
+        """values => {
           const headers = { "content-type": "application/json", "x-inkling-studio": "1" };
           const body = JSON.stringify({ preset: "smoke", anyway: true, ...values });
-          const answer = await fetch("studio/runs", { method: "POST", headers, body });
-          return [answer.status, await answer.text()];
+          const ask = () => fetch("studio/runs", { method: "POST", headers, body });
+          const both = [ask(), ask()].map(async (asked) => {
+            const answer = await asked;
+            return [answer.status, (await answer.json()).detail ?? ""];
+          });
+          return Promise.all(both);
         }""",
         {"name": name, "settings": settings},
     )
-    assert answer[0] == 201, answer
+    (started, _), (refused, why) = sorted(answers)
+    assert (started, refused) == (201, 409), answers
+    assert "choose another name" in why
+
+
+def steps_of(page: Page, name: str) -> list[int]:
+    """The steps of a run's curve as the page gets it."""
+    found: list[int] = page.evaluate(
+        "async name => (await (await fetch(`studio/runs/${name}/curve`)).json()).train.step", name
+    )
+    return found
+
+
+def drop(page: Page, files: list[Path]) -> None:
+    """Drop files and folders on the box for stories, as from the desktop."""
+    box = page.locator("[data-part=drop]")
+    box.scroll_into_view_if_needed()
+    place = box.bounding_box()
+    assert place is not None
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        at = {"x": place["x"] + 20, "y": place["y"] + 20}
+        session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
 
 
 def state(page: Page, name: str) -> None:
@@ -222,7 +257,7 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     context: BrowserContext, printed: str
 ) -> None:
     page = visit(context, f"{base_of(printed)}train")
-    start(page, "long", TINY | {"optim.steps": 1_000_000, "run.save_every": 20})
+    start_twice(page, "long", TINY | {"optim.steps": 1_000_000, "run.save_every": 20})
     page = visit(context, f"{base_of(printed)}train?run=long")
     state(page, "training")
     other = visit(context, f"{base_of(printed)}models?compare=long,mine")
@@ -244,6 +279,17 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     page.go_back()
     page.locator("body[ready]").wait_for()
     state(page, "training")
+    # Another run: a name that exists has one remedy, a busy machine another.
+    second = visit(context, f"{base_of(printed)}train")
+    for name, why, is_offered in (
+        ("long", "choose another name", False),
+        ("second", "Long trains now", True),
+    ):
+        second.get_by_label("Name of the run").fill(name)
+        button(second, "Start training").click()
+        expect(second.get_by_role("alert").first).to_contain_text(why)
+        expect(button(second, "Start it anyway")).to_be_visible(visible=is_offered)
+    second.close()
     button(page, "Pause").click()
     state(page, "paused")
     step = page.locator("[data-part=figures] dd").first.inner_text()
@@ -262,6 +308,64 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     expect(page.get_by_role("alert").first).to_be_hidden()
 
 
+def test_stories_are_dropped_and_chosen(
+    context: BrowserContext, printed: str, runs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pets"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES[:20]))
+    (folder / "more" / "b.txt").write_text("\n<|endoftext|>\n".join(STORIES[20:30]))
+    (folder / "picture.png").write_bytes(b"no story")
+    (folder / ".hidden.txt").write_text("no story")
+    page = visit(context, f"{base_of(printed)}train")
+    page.get_by_label("My stories").check()
+    count = page.locator("[data-part=reading] dd").first
+    drop(page, [folder])
+    expect(count).to_have_text("30", timeout=WAIT)
+    expect(page.locator("[data-part=sending]")).to_contain_text("picture.png")
+    written = sorted(file.name for file in (runs.parent / "stories" / "pets").iterdir())
+    assert written == ["pets-a.txt", "pets-more-b.txt"]
+    page.locator("[data-part=files]").set_input_files([folder / "a.txt", folder / "more" / "b.txt"])
+    expect(page.get_by_role("radio", name=re.compile("^a "))).to_be_checked()
+    expect(count).to_have_text("30", timeout=WAIT)
+    page.get_by_label("From the Hub").check()
+    page.locator("#hub").fill(hub.NAME)
+    page.keyboard.press("Tab")
+    expect(count).to_have_text("48", timeout=WAIT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit is of Linux")
+def test_a_run_that_was_killed_or_met_a_full_disk_is_resumed(
+    context: BrowserContext, printed: str, runs: Path
+) -> None:
+    page = visit(context, f"{base_of(printed)}train?run=long")
+    button(page, "Start over").click()
+    page.get_by_label("Type long to be sure").fill("long")
+    page.get_by_role("dialog").get_by_role("button", name="Start over").click()
+    state(page, "training")
+    expect(button(page, "Write with it now")).to_be_visible(timeout=WAIT)
+
+    os.kill(json.loads((runs / "long" / "state.json").read_text())["pid"], signal.SIGKILL)
+    state(page, "stopped")
+    expect(page.locator("[data-part=message]")).to_contain_text("Resume continues after step")
+    before = steps_of(page, "long")
+    button(page, "Resume").click()
+    state(page, "training")
+
+    # No file may grow beyond the messages of a run: the next checkpoint is not written.
+    pid = json.loads((runs / "long" / "state.json").read_text())["pid"]
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (2**16, 2**16))
+    state(page, "failed")
+    message = page.locator("[data-part=message]")
+    expect(message).to_contain_text(re.compile("the disk refused.*File too large.*make room"))
+    after = steps_of(page, "long")
+    assert after[0] <= before[0] and after[-1] >= before[-1] and after == sorted(set(after))
+    button(page, "Resume").click()
+    state(page, "training")
+    button(page, "Stop and keep").click()
+    state(page, "stopped")
+
+
 def test_the_list_survives_the_app_and_deletes_only_what_was_named(
     browser: Browser, model: Path, runs: Path, tmp_path: Path
 ) -> None:
@@ -274,6 +378,10 @@ def test_the_list_survives_the_app_and_deletes_only_what_was_named(
         expect(card).to_contain_text("finished")
         expect(card).to_contain_text("Perplexity")
         expect(page.locator(".run-card", has_text="long")).to_contain_text("stopped")
+        card.get_by_role("button", name="Evaluate").click()
+        expect(card.get_by_role("button", name="Evaluate")).to_be_disabled()
+        expect(card.get_by_role("button", name="Evaluate")).to_be_enabled(timeout=WAIT)
+        assert (runs / "mine" / ".studio" / "evaluation.json").is_file()
         card.get_by_role("button", name="Export").click()
         page.get_by_label("safetensors").check()
         page.get_by_role("dialog").get_by_role("button", name="Export").click()

@@ -60,8 +60,8 @@ def test_stock_transformers_opens_the_export(home: Path, store: TokenStore) -> N
     ids = tokenizer(TEXT).input_ids
     assert ids == [end, *store.tokenizer.encode([TEXT]).tolist()[:-1]]
     assert tokenizer.decode(ids, skip_special_tokens=True) == TEXT
-    told = model.generate(**tokenizer("Once", return_tensors="pt"), max_new_tokens=5)
-    assert told.max() < 512
+    written: Any = model.generate(**tokenizer("Once", return_tensors="pt"), max_new_tokens=5)
+    assert written.max() < 512
     training = json.loads((folder / "training.json").read_text())
     assert training["corpus"]["tokenizer"] == "its own (byte-level BPE), 512 ids"
     assert "| tokenizer | its own (byte-level BPE), 512 ids |" in (folder / "README.md").read_text()
@@ -147,7 +147,7 @@ def test_a_model_of_one_vocabulary_starts_a_run_of_another(
     assert "its own (byte-level BPE), 512 ids" in said and "note: the vocabulary" not in said
     assert main([*start, *quick, *folders(home, "changed")]) == 0
     assert f"note: the vocabulary of {export} is another" in capsys.readouterr().err
-    rows = [
+    rows: list[Any] = [
         AutoModelForCausalLM.from_pretrained(home / name / "export").get_input_embeddings().weight
         for name in ("kept", "changed")
     ]
@@ -178,7 +178,6 @@ def test_a_finished_store_is_enough(
         ("train:abc", "not abc"),
         ("nowhere.json", "corpus.tokenizer nowhere.json cannot be read"),
         ("README.md", "corpus.tokenizer README.md is not a tokenizer.json"),
-        ("train:50000", "corpus.tokenizer train:50000 asks for 50,000 ids, and the stories of"),
     ],
 )
 def test_what_cannot_be_is_one_message(

@@ -9,12 +9,8 @@ const { Sharing } = await web("share/sharing");
 
 const [, { link, value }] = json("tests/playground/stories/permalink_vectors.json").good;
 const address = `https://example.org/s/${link}`;
-const sharing = new Sharing({
-  models: [{ name: "tiny", fingerprint: value.model.repeat(4), tokenizer: "0a1b2c3d4e5f6071" }],
-  get model() {
-    return this.models[0];
-  },
-});
+const model = { name: "tiny", fingerprint: value.model.repeat(4), tokenizer: "0a1b2c3d4e5f6071" };
+const sharing = new Sharing({ models: [model], state: { now: { model } } });
 sharing.commonIds = json("playground/web/story/common_tokens.json");
 const read = await sharing.reader();
 

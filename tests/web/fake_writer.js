@@ -4,7 +4,8 @@
 import { web } from "./modules.js";
 
 const tree = await web("story/tree");
-const { UndoHistory } = await web("editor/history");
+const { Edits } = await web("story/edits");
+const { State } = await web("story/state");
 const { Stories } = await web("story/stories");
 const { Storage } = await web("story/storage");
 
@@ -20,65 +21,52 @@ export const idOf = (name, text) => [...name, ...text].reduce((sum, one) => (sum
 
 const tokensOf = (name, text, run) => (text.match(/\s*\S+/g) ?? []).map((t) => ({ t, s: 1, i: idOf(name, t), r: run }));
 
-const nothing = { replaceChildren() {} };
+// A source whose tokens are words.
+const source = {
+  score: async ({ text }) => ({ tokens: (text.match(/\s*\S+/g) ?? []).map((t, k) => [t, 1, k]) }),
+};
 
 export class FakeWriter {
   // `page`: of fake_browser.js.
   constructor(page, models, scope = "/") {
     this.page = page;
     this.models = models;
-    this.menu = { value: models[0].name };
-    this.history = new UndoHistory();
-    this.language = { code: "en", say: (key) => key };
     this.said = [];
-    this.settings = { temperature: 1 };
-    this.panel = { values: this.settings, show() {} };
-    this.storiesPanel = { refresh() {} };
-    this.appearance = { showTitle() {} };
     this.isAway = false; // whether the server is
-    this.stories = new Stories(this, new Storage(scope, page));
+    const state = (this.state = new State({ model: models[0] })),
+      note = { tell: (key) => this.said.push(key), say() {} };
+    const events = { listed() {}, opened() {} };
+    const stories = (this.stories = new Stories({ state, models, note }, events, new Storage(scope, page)));
+    this.edits = new Edits({ state, stories, source, note });
   }
 
   async start(record = null) {
     const kept = await this.stories.load(record);
-    this.odds = kept.odds;
+    this.state.set({ settings: kept.settings, odds: kept.odds });
     this.stories.show(kept);
+    this.stories.keep();
+    this.state.on(["doc", "odds"], () => this.stories.keep());
     return this;
   }
 
+  get doc() {
+    return this.state.now.doc;
+  }
+
+  get odds() {
+    return this.state.now.odds;
+  }
+
   get model() {
-    return this.models.find(({ name }) => name === this.menu.value);
+    return this.state.now.model;
   }
 
   get text() {
     return tree.textOf(tree.current(this.doc).tokens);
   }
 
-  field(name) {
-    return name === "model" ? this.menu : nothing;
-  }
-
-  part() {
-    return nothing;
-  }
-
-  say(text) {
-    this.said.push(text);
-  }
-
-  setOdds(on) {
-    this.odds = on;
-  }
-
-  changed() {
-    this.stories.keep();
-  }
-
   act(doc) {
-    if (doc === this.doc) return;
-    this.history.remember(this.stories.keptOf(this.doc));
-    this.doc = doc;
-    this.changed();
+    this.edits.act(doc);
   }
 
   write(text) {
@@ -89,15 +77,8 @@ export class FakeWriter {
     this.act(tree.edited(this.stories.newDocument(), text));
   }
 
-  travel(way) {
-    const doc = this.history[way](this.stories.keptOf(this.doc));
-    if (!doc) return;
-    this.doc = this.stories.viewOf(doc);
-    this.changed();
-  }
-
   choose(name) {
-    this.menu.value = name;
+    this.state.set({ model: this.models.find((one) => one.name === name) });
     this.act(tree.rebased(this.doc, tree.signature(this.model)));
   }
 
@@ -107,8 +88,7 @@ export class FakeWriter {
     const tokens = tokensOf(this.model.name, text, -1);
     const rest = text.slice(tree.textOf(tokens).length);
     if (rest) tokens.push({ t: rest, s: null, i: null, r: -1 });
-    this.doc = this.stories.follow(this.doc, tree.scored(this.doc, tokens));
-    this.stories.keep();
+    this.state.set({ doc: this.stories.follow(this.doc, tree.scored(this.doc, tokens)) });
   }
 
   generate(text) {
@@ -129,7 +109,9 @@ export class FakeWriter {
   // A link of a model that may not be here.
   open(name, text) {
     const doc = this.stories.newDocument(tree.signature(model(name)));
-    this.act(this.stories.viewOf(tree.withTokens(doc, tokensOf(name, text, -1))));
+    const view = this.stories.viewOf(tree.withTokens(doc, tokensOf(name, text, -1)));
+    this.state.set({ model: view.model });
+    this.act(view.doc);
   }
 
   // Ids that are not of the model that would sign a link.

@@ -331,5 +331,5 @@ test("a story without a link is saved without one", async () => {
   assert.match(await text("md", { link }), /seed 7\. \[Open it\]\(https:\/\/example.org\/\?story=x\)\n$/);
   for (const [name, content] of await entriesOf(await files.file("epub", story)))
     assert.doesNotMatch(content.toString("utf-8"), /Open it/, name);
-  assert.equal(files.code(""), null);
+  assert.equal(await files.code(""), null);
 });

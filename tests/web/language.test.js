@@ -6,7 +6,6 @@ import { json, web } from "./modules.js";
 
 const { Language } = await web("editor/language");
 const { label } = await web("sampling/bars");
-const { UndoHistory } = await web("editor/history");
 const { isLocal } = await web("share/share_panel");
 
 const texts = json("playground/web/text.json");
@@ -36,22 +35,6 @@ test("a text that a language lacks is English, and a key that none has is shown"
 
 test("a token without letters has a mark", () => {
   assert.deepEqual(["", "\n", " ", "  ", "\t", " said", "“"].map(label), ["·", "↵", "␣", "␣␣", "⇥", "said", "“"]);
-});
-
-test("undo goes back and redo forward, and a new step forgets what was undone", () => {
-  const history = new UndoHistory();
-  assert.equal(history.back("now"), null);
-  history.remember(1);
-  history.remember(2);
-  assert.equal(history.back(3), 2);
-  assert.equal(history.back(2), 1);
-  assert.equal(history.forward(1), 2);
-  assert.equal(history.forward(2), 3);
-  history.back(3);
-  history.remember(2);
-  assert.equal(history.forward(9), null);
-  for (let k = 0; k < 500; k += 1) history.remember(k);
-  assert.equal(history.past.length, 200);
 });
 
 test("an address of this computer is local", () => {

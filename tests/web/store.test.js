@@ -7,7 +7,7 @@ import { FakeWriter, idOf, model } from "./fake_writer.js";
 import { web } from "./modules.js";
 
 const tree = await web("story/tree");
-const { packedWithSteps, unpackedWithSteps, UndoHistory } = await web("editor/history");
+const { packedWithSteps, unpackedWithSteps } = await web("story/history");
 const { Storage, scoped } = await web("story/storage");
 
 const A = model("A"),
@@ -87,19 +87,19 @@ test("more than thirty stories are all kept, in the order of their use, whatever
 test("undo and redo survive a reload, within a bound", async () => {
   let tab = await opened(new Origin().page());
   for (const text of ["One", "One two", "One two three", "One too"]) tab.write(text);
-  tab.travel("back");
+  tab.edits.undo();
   tab = await reloaded(tab);
   assert.equal(tab.text, "One two three");
-  tab.travel("forward");
+  tab.edits.redo();
   assert.equal(tab.text, "One too");
   for (const expected of ["One two three", "One two", "One", ""]) {
-    tab.travel("back");
+    tab.edits.undo();
     assert.equal(tab.text, expected);
   }
-  const history = new UndoHistory();
+  const history = { past: [], future: [] };
   let doc = tree.emptyDocument();
   for (let k = 0; k < 150; k += 1) {
-    history.remember(doc);
+    history.past.push(doc);
     doc = tree.edited(doc, `${k} ${"x".repeat(k)}`);
   }
   const value = packedWithSteps(doc, history);
@@ -119,13 +119,13 @@ test("undo goes over New story, and a reload keeps each story's own steps", asyn
   let tab = await opened(new Origin().page());
   tab.write("old");
   tab.begin("new");
-  tab.travel("back");
+  tab.edits.undo();
   assert.equal(tab.text, "old");
-  tab.travel("forward");
+  tab.edits.redo();
   assert.equal(tab.text, "new");
   tab = await reloaded(tab);
   assert.equal(tab.text, "new");
-  tab.travel("back"); // the step before is of the other story
+  tab.edits.undo(); // the step before is of the other story
   assert.equal(tab.text, "new");
   assert.deepEqual(await texts(tab), ["new", "old"]);
 });
@@ -153,8 +153,8 @@ test("another model reads the same text anew, and the model that wrote it finds 
   tab.score();
   tab = await reloaded(tab, [A, B]);
   assert.equal(tab.model, B);
-  tab.travel("back");
-  tab.travel("back");
+  tab.edits.undo();
+  tab.edits.undo();
   assert.equal(tab.model, A);
   assert.deepEqual(words(tab), before);
 });
@@ -201,7 +201,7 @@ test("a story is renamed, deleted and brought back", async () => {
   assert.deepEqual([tab.text, await texts(tab)], ["", []]);
   await tab.stories.restore(deleted);
   assert.deepEqual([tab.text, await texts(tab)], ["Once more", ["Once more"]]);
-  tab.travel("back");
+  tab.edits.undo();
   assert.equal(tab.text, "Once"); // with its undo
 });
 

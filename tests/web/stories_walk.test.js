@@ -8,7 +8,7 @@ import { Origin, Time, settled } from "./fake_browser.js";
 import { FakeWriter, model } from "./fake_writer.js";
 import { web } from "./modules.js";
 
-const { unpackedWithSteps } = await web("editor/history");
+const { unpackedWithSteps } = await web("story/history");
 const tree = await web("story/tree");
 
 const SEQUENCES = 200,
@@ -96,7 +96,7 @@ class World {
       turn: () => tab.turn(1, this.words()),
       branch: () => {
         const id = Number(this.pick(Object.keys(tab.doc.branches)));
-        tab.stories.change((doc) => tree.selected(doc, id));
+        tab.edits.change((doc) => tree.selected(doc, id));
       },
       reload: () => this.reload(tab),
       anotherApp: () => this.reload(tab, this.here),
@@ -112,8 +112,8 @@ class World {
       clock: () => (Date.now = () => clock() + (this.random() - 0.5) * 1e12),
       newStory: () => this.leavesStory(tab, () => tab.begin(this.pick(["", this.words()]))),
       link: () => this.leavesStory(tab, () => tab.open(this.pick(["A", "B", "C"]), this.words())),
-      undo: () => tab.travel("back"),
-      redo: () => tab.travel("forward"),
+      undo: () => tab.edits.undo(),
+      redo: () => tab.edits.redo(),
       openKept: async () => {
         const heads = await this.rows();
         if (!heads.length) return;

@@ -203,7 +203,7 @@ test("a draft asks the trainer for its stories, preset and what was given", () =
   });
   assert.equal(sourceOf({ ...draft, kind: "mine", set: "tales" }), "stories/tales");
   assert.equal(sourceOf({ ...draft, kind: "mine" }), "");
-  assert.equal(sourceOf({ ...draft, kind: "hub", hub: " a/b " }), "hub://a/b");
+  assert.equal(sourceOf({ ...draft, kind: "hub", hub: " a/b " }), "hf://a/b");
   assert.equal(sourceOf({ ...draft, kind: "path", path: "/a/b.txt" }), "/a/b.txt");
 });
 
@@ -227,7 +227,7 @@ test("a kept draft of another version is repaired, and a run's own becomes a dra
     steps: 9,
     given: { "optim.lr": 1 },
   });
-  assert.equal(draftLike("seed", { "corpus.source": "hub://a/b" }).hub, "a/b");
+  assert.equal(draftLike("seed", { "corpus.source": "hf://a/b" }).hub, "a/b");
   assert.equal(draftLike("seed", { "corpus.source": "/x.txt" }).path, "/x.txt");
   assert.equal(draftLike("seed", {}).kind, "sample");
   assert.equal(freeName("pocket", ["pocket", "pocket-2"]), "pocket-3");

@@ -36,10 +36,12 @@ def test_the_page_is_light() -> None:
 
 
 LANGUAGES = ["en", "de", "es"]
+PUBLISH = WEB.parent / "publish"
 TEXTS = [WEB / name for name in ("text.json", "sources/local/text.json", "studio/text.json")]
+TEXTS.append(PUBLISH / "text.json")
 
 
-@pytest.mark.parametrize("file", TEXTS, ids=["page", "page without a server", "studio"])
+@pytest.mark.parametrize("file", TEXTS, ids=["page", "static", "studio", "publish"])
 def test_every_language_says_everything(file: Path) -> None:
     texts = json.loads(file.read_text(encoding="utf-8"))
     assert list(texts) == LANGUAGES
@@ -94,3 +96,13 @@ def test_every_text_that_studio_says_is_there() -> None:
     source = "".join(file.read_text(encoding="utf-8") for file in files)
     said = re.findall(r'(?:\bsay\(|data-(?:text|label|hint)=)"(\w+)"', source)
     assert [key for key in said if key not in {**common, **own}] == []
+
+
+def test_every_text_of_publish_is_used() -> None:
+    texts = json.loads((PUBLISH / "text.json").read_text(encoding="utf-8"))["en"]
+    source = (PUBLISH / "page.js").read_text(encoding="utf-8")
+    said = set(re.findall(r"\bpublish_\w+", source))
+    made = {f"publish_{name}" for name in ("snapshots", "private", "send_model", "send_space")}
+    made |= {f"publish_target_{name}" for name in ("static", "zerogpu", "cpu")}
+    put_together = {"publish_send_", "publish_target_"}
+    assert {*texts, *put_together} == said | made | {"tagline_publish"}

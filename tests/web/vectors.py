@@ -3,23 +3,20 @@
     python -m tests.web.vectors     writes tests/web/vectors.json
 
 `test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
-`seam.test.js`, `words.test.js`, `qr.test.js` and `trace.test.js` compare it with JavaScript. So
-neither test starts the other language.
+`seam.test.js`, `words.test.js` and `trace.test.js` compare it with JavaScript. So neither test
+starts the other language.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import segno
 
 from playground.core.library import QUESTION, Head, uniform
 from playground.engine.characters import begun, continues
@@ -42,7 +39,6 @@ CHOICES: list[dict[str, Any]] = [
     {"temperature": 0.5, "top_k": 20, "min_p": 0.1},
     {"temperature": 2, "top_k": 200, "top_p": 0.9, "min_p": 0.01},
 ]
-SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 # Texts of which some end where no token would.
 SEAMS = (
     "", "Once upon a ti", "Once upon a", "Once ", "Once  ", "Once\t", "Once\u00a0",
@@ -62,9 +58,6 @@ TRACED = (
     "Nothing of this stands anywhere in what the small model has read until today.",
     "",
 )
-QR_BEFORE = "https://example.org/?story="
-# Up to the largest code, which holds 2,953 bytes.
-QR_LENGTHS = (0, *range(1, 120, 7), *range(150, 2900, 100), 2953 - len(QR_BEFORE))
 
 
 # Words to use, and texts of which each letter is a token.
@@ -118,17 +111,6 @@ def question(settings: Settings, draw: float) -> np.ndarray:
     for name in ("temperature", "top_k", "top_p", "min_p"):
         found[name] = getattr(settings, name)
     found["repetition_penalty"], found["known"], found["draw"] = 1, -1, draw
-    return found
-
-
-def qr_codes(lengths: Sequence[int] = QR_LENGTHS) -> list[list[Any]]:
-    """[length, SHA-256 of the modules in rows] of the codes that segno makes of links."""
-    found = []
-    for length in lengths:
-        text = "".join(SIGNS[int(64 * uniform(length, k))] for k in range(length))
-        matrix = segno.make_qr(QR_BEFORE + text, error="l", boost_error=False).matrix
-        rows = "\n".join("".join(map(str, row)) for row in matrix)
-        found.append([length, hashlib.sha256(rows.encode()).hexdigest()])
     return found
 
 
@@ -228,7 +210,6 @@ def words() -> dict[str, Any]:
 PARTS = {
     "uniform": uniforms,
     "odds": odds,
-    "qr": qr_codes,
     "seams": seams,
     "characters": characters,
     "run_filters": run_filters,

@@ -1,4 +1,4 @@
-"""The corpus on the command line.
+"""Inspect stories; build, index and verify token stores.
 
     python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
     python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
@@ -6,12 +6,12 @@
     python -m trainer.corpus index STORE [--filter FILE]
     python -m trainer.corpus verify STORE
 
-`inspect FILE` says how files or folders of stories are read, what the rules make of them, and
-shows three stories; with --json for programs, an object per line. `build` makes the token store
-that a run with the same settings would make, or finds it. `inspect STORE` prints its data card,
-and writes it with a picture beside it. `index` makes the index in which `playground.trace` finds
-what a story has from the training stories; with --filter it writes a small file instead, which
-goes with a model whose stories do not. `verify` rereads every checksum.
+`inspect FILE` prints the detected format of files or folders, what the rules change and drop, and
+three stories; --json prints an object per line, for programs. `build` makes the token store that a
+run with the same settings would use, if it does not exist yet. `inspect STORE` prints the store's
+data card; --write saves it with a picture. `index` makes the index in which `playground.trace`
+finds copied parts of a story; --filter writes a small file instead, to publish with a model whose
+stories are not published. `verify` checks every checksum.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from trainer.settings.command_line import parse
 
 
 def build(arguments: list[str]) -> None:
-    """Build a store and say what is in it."""
+    """Build a store and print its size."""
     for word in arguments:
         if word.startswith("--") and not word.startswith(("--preset", "--corpus.")):
             raise ValueError(f"{word} has no meaning for a corpus: give --preset or --corpus.key")
@@ -49,7 +49,7 @@ def build(arguments: list[str]) -> None:
 
 
 def inspect(arguments: list[str]) -> None:
-    """Say how files are read; or print a store's data card, and write it if asked to."""
+    """Print how files are read; or print a store's data card, and write it with --write."""
     files = list(itertools.takewhile(lambda word: not word.startswith("--"), arguments))
     if files and not Path(files[0], "store.json").is_file() and "--write" not in arguments:
         inspect_files(files, arguments[len(files) :])
@@ -67,7 +67,7 @@ def inspect(arguments: list[str]) -> None:
         print(card(store))
         return
     picture = file.with_suffix(".png")
-    picture.unlink(missing_ok=True)  # an older one may be of another store
+    picture.unlink(missing_ok=True)  # an older picture may be of another store
     with best_effort(f"the picture {picture}"):
         draw(store, picture)
     text = card(store, picture.name if picture.is_file() else "")
@@ -92,28 +92,28 @@ def verify(arguments: list[str]) -> None:
 
 
 def index(arguments: list[str]) -> None:
-    """Makes the index of a store, or a filter of its runs."""
+    """Make the index of a store, or a filter of its runs."""
     words, file = list(arguments), None
     if "--filter" in words:
-        place = words.index("--filter")
-        if place + 1 >= len(words):
+        index = words.index("--filter")
+        if index + 1 >= len(words):
             raise ValueError("--filter needs a file, such as models/mine/training_runs.filter")
-        file = Path(words[place + 1])
-        del words[place : place + 2]
+        file = Path(words[index + 1])
+        del words[index : index + 2]
     store = open_store(only_store(words))
     start = time.monotonic()
     if file is None:
-        made: Path = build_index(store)
-        size = sum(part.stat().st_size for part in made.iterdir())
+        place: Path = build_index(store)
+        size = sum(part.stat().st_size for part in place.iterdir())
         about = f"{size / store.num_tokens('train'):.2f} bytes per token"
     else:
-        said, made = build_filter(store, file), file
+        facts, place = build_filter(store, file), file
         size = file.stat().st_size
         about = (
-            f"finds every run of {said['words'] + said['stride'] - 1} words or more; takes"
-            f" {said['false_positives']:.2%} of other runs for copied"
+            f"finds every run of {facts['words'] + facts['stride'] - 1} words or more; takes"
+            f" {facts['false_positives']:.2%} of other runs for copied"
         )
-    print(f"{made}: {size:,} bytes, {about}, in {time.monotonic() - start:.1f} s")
+    print(f"{place}: {size:,} bytes, {about}, in {time.monotonic() - start:.1f} s")
 
 
 def only_store(words: list[str]) -> str:
@@ -132,12 +132,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 0
-    name, *others = arguments
+    name, *rest = arguments
 
     def work() -> None:
         if name not in COMMANDS:
             raise ValueError(f"{name} is not a command: give build, inspect, index or verify")
-        COMMANDS[name](others)
+        COMMANDS[name](rest)
 
     return run_command(work, "stopped; the same command resumes where it was")
 

@@ -1,1 +1,1 @@
-"""Many processes as one run: the engine, what they share, and what happens when one is lost."""
+"""Run several processes as one: the engine, their communication, and the loss of a process."""

@@ -1,6 +1,6 @@
-"""What the main process knows, on every process: its settings and the checkpoint that it found.
+"""Send the main process's settings and checkpoint to every process.
 
-So only the first machine's run folder is read, and the machines need not share a disk.
+So only the first machine reads its run folder, and the machines need not share a disk.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def do_on_main(work: Callable[[], Result], runtime: Runtime) -> Result | None:
     """Return the result of `work` on the main process, None on the others; all processes must call.
 
     Raises:
-        ValueError: on all processes, what `work` cannot do.
+        ValueError: on all processes, if `work` raises it.
         OSError: on the main process; the others get its text as a ValueError.
     """
     result, error = None, None
@@ -69,22 +69,22 @@ def checkpoint_from_main(checkpoint: Checkpoint | None, device: torch.device) ->
 
 
 def agree(config: Config, identity: dict[str, Any], runtime: Runtime) -> None:
-    """See that all processes make the same run, whatever folders they read. Raises ValueError if
-    this process, or another, differs from the main one."""
+    """Check that all processes have the same settings and stories. Raises ValueError if this
+    process, or another, differs from the main one."""
     mine = config.to_dict()
-    mine["run"]["dir"] = ""  # each machine may have a folder and copies of its own
+    mine["run"]["dir"] = ""  # each machine may have its own folder
     mine["corpus"] = identity["corpus"]
     for key in MODELS:
         mine["model"][key] = identity.get(key)
     theirs = from_main(mine, runtime.device)
-    other = [
+    differences = [
         f"{section}.{key} is {mine[section].get(key)} and {value} there"
         for section, keys in theirs.items()
         for key, value in keys.items()
         if mine[section].get(key) != value
     ]
-    if runtime.any(bool(other)):
-        differs = "; ".join(other) or "the other's error names them"
+    if runtime.any(bool(differences)):
+        differs = "; ".join(differences) or "the other's error names them"
         raise ValueError(
             f"a process of the run has other settings or stories than the main one ({differs}):"
             " give the same command on every machine"

@@ -1,7 +1,7 @@
-"""The DeepSpeed file of a run: read, checked, and filled with the sizes that the run decides.
+"""Read and check the DeepSpeed file of a run, and fill in the sizes that the run decides.
 
-Stage, bucket sizes and how messages overlap are the file's. Batch sizes and clipping follow from
-the run's settings, whatever the file says of them. What would make another run of it is refused.
+The file decides stage, bucket sizes and overlap of communication. The run's settings decide batch
+sizes and clipping; values in the file are ignored. Options that would change the run are refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OLD_OFFLOAD = (
     "cpu_offload_params",
     "cpu_offload_use_pin_memory",
 )
-# What the run's settings decide, whatever the file says.
+# Decided by the run's settings; values in the file are ignored.
 DECIDED = {
     "train_batch_size": "--optim.global_batch decides that",
     "train_micro_batch_size_per_gpu": "--runtime.micro_batch decides that",
@@ -34,13 +34,13 @@ def read(
     """Return the settings in the file `path`, or in the shipped one when it is empty, and a note
     for each of its settings that is not used.
 
-    `"auto"` is what other trainers fill in: here it means DeepSpeed's own default. Raises
-    ValueError if there is no such JSON file, or it asks for what would not be the same run.
+    `"auto"`, which other trainers fill in, means DeepSpeed's own default here. Raises ValueError
+    if there is no such JSON file, or it has options that would change the run.
 
     Args:
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         clip: largest norm of the gradient.
-        stage: ZeRO stage that the launcher asked for; it wins over the file's.
+        stage: the launcher's ZeRO stage, which overrides the file's.
     """
     file = Path(path).expanduser() if path else SHIPPED
     settings = load(file)
@@ -53,7 +53,7 @@ def read(
             )
         zero = zero | {"stage": stage}
     if zero.get("stage") is True or zero.get("stage") not in (1, 2, 3):
-        raise ValueError(  # stage 0 makes a hidden step of its own under bf16
+        raise ValueError(  # under bf16, stage 0 makes an additional hidden step
             f'{file} (runtime.deepspeed_config) must have "zero_optimization": {{"stage": 1}}, '
             "or 2 or 3: stage 0 is runtime.deepspeed off"
         )
@@ -93,8 +93,8 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def as_values(settings: Any) -> Any:
-    """Return settings with true, false and whole numbers in place of texts that say these, and
-    without those that are "auto"."""
+    """Return settings with booleans and whole numbers in place of their texts, without those
+    that are "auto"."""
     if isinstance(settings, dict):
         return {key: as_values(value) for key, value in settings.items() if value != "auto"}
     if isinstance(settings, str) and settings.lower() in ("true", "false"):
@@ -103,12 +103,12 @@ def as_values(settings: Any) -> Any:
 
 
 def of_another_run(settings: dict[str, Any], zero: dict[str, Any]) -> Iterator[str]:
-    """Yield what would make another run of it, and what to do, a message each."""
+    """Yield a message, with the remedy, for each option that would change the run."""
     for key in sorted({"optimizer", "scheduler"} & settings.keys()):
         yield f'has a block "{key}": take it out, the settings under optim. choose the optimizer'
     offloads = [key for key in OFFLOAD if block(zero, key).get("device", "none") != "none"]
     offloads += [key for key in (*OFFLOAD, *OLD_OFFLOAD) if zero.get(key) is True]
-    for key in offloads:  # it freezes the rate on resume
+    for key in offloads:  # offloading freezes the learning rate on resume
         yield f'has "{key}": take it out, a run that offloads cannot be resumed exactly'
     for key in ("bf16", "bfloat16", "fp16", "amp", "torch_autocast"):
         if block(settings, key).get("enabled") is True:

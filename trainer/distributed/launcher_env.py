@@ -1,9 +1,9 @@
-"""What a launcher leaves in the environment, and what DeepSpeed looks for there.
+"""Read a launcher's environment variables, and set those that DeepSpeed needs.
 
-A launcher decides which engine carries the run: `accelerate launch --use_deepspeed` and an
-accelerate config of type DEEPSPEED are honoured, with their ZeRO stage and file. Everything else is
-a setting of the run and is passed in code, so the same settings mean the same run however it is
-started; what a launcher says of those is answered with the setting's name.
+A launcher decides the engine of the run: `accelerate launch --use_deepspeed` and an accelerate
+config of type DEEPSPEED apply, with their ZeRO stage and file. Everything else is a setting of the
+run and is passed in code, so the same settings mean the same run however it is started; a message
+names the setting for each other option of a launcher.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STRAY = (
 )
 
 
-# What a launcher may say of the run, the value that says nothing, and the setting that decides.
+# Variables of a launcher, their neutral values, and the settings that decide instead.
 NOT_USED = {
     "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "runtime.micro_batch"),
     "ACCELERATE_GRADIENT_CLIPPING": ("none", "optim.max_grad_norm"),
@@ -44,13 +44,13 @@ OFFLOAD = "ACCELERATE_DEEPSPEED_OFFLOAD_"
 
 @dataclass(frozen=True)
 class LauncherRequest:
-    """The settings that a launcher asked for in environment variables.
+    """The settings in a launcher's environment variables.
 
     Attributes:
-        deepspeed: the run is to be carried by DeepSpeed.
-        zero_stage: the ZeRO stage, or None if it did not say.
+        deepspeed: whether DeepSpeed is the engine.
+        zero_stage: the ZeRO stage, or None if unset.
         deepspeed_file: DeepSpeed's file, or empty.
-        not_used: a message for each of its options that a setting of the run decides.
+        not_used: a message for each option that a setting of the run decides.
     """
 
     deepspeed: bool = False
@@ -60,41 +60,41 @@ class LauncherRequest:
 
 
 def take_request() -> LauncherRequest:
-    """Read what a launcher or a default_config.yaml asked for, and drop it from the environment.
-    Raises ValueError if it asks DeepSpeed for what a run cannot do."""
-    said = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(STRAY)}
+    """Read the variables of a launcher or a default_config.yaml, and remove them from the
+    environment. Raises ValueError if they need an engine or an offload that a run cannot use."""
+    variables = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(STRAY)}
     for name, engine in OTHER_ENGINES.items():
-        if is_true(said.get(name, "")):
+        if is_true(variables.get(name, "")):
             raise ValueError(
                 f"the launcher, or its default_config.yaml, asks for {engine}, which a run does not"
                 " use: leave it out for the plain engine, or ask for DeepSpeed with --use_deepspeed"
                 " where a model is too large for one GPU (docs/scaling.md)"
             )
-    deepspeed = is_true(said.get("ACCELERATE_USE_DEEPSPEED", ""))
+    deepspeed = is_true(variables.get("ACCELERATE_USE_DEEPSPEED", ""))
     if not deepspeed:
-        return LauncherRequest(not_used=tuple(not_used(said, ("ACCELERATE_MIXED_PRECISION",))))
+        return LauncherRequest(not_used=tuple(not_used(variables, ("ACCELERATE_MIXED_PRECISION",))))
     for part in ("OPTIMIZER", "PARAM"):
-        if said.get(f"{OFFLOAD}{part}_DEVICE", "none").lower() != "none":
+        if variables.get(f"{OFFLOAD}{part}_DEVICE", "none").lower() != "none":
             raise ValueError(
                 f"the launcher asks for --offload_{part.lower()}_device: leave it out, a run that "
                 "offloads cannot be resumed exactly"
             )
-    file = said.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "")
-    stage = said.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "")
+    file = variables.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "")
+    stage = variables.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "")
     return LauncherRequest(
         deepspeed=True,
         zero_stage=int(stage) if stage.isdigit() else None,
         deepspeed_file="" if file.lower() == "none" else file,
-        not_used=tuple(not_used(said, tuple(NOT_USED))),
+        not_used=tuple(not_used(variables, tuple(NOT_USED))),
     )
 
 
-def not_used(said: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
+def not_used(variables: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:
     """Yield a message for each option of a launcher that a setting of the run decides."""
     for name in names:
-        nothing, setting = NOT_USED[name]
-        value = said.get(name, nothing)
-        if value.lower() not in (nothing, "auto", "none", ""):
+        neutral, setting = NOT_USED[name]
+        value = variables.get(name, neutral)
+        if value.lower() not in (neutral, "auto", "none", ""):
             flag = name.removeprefix("ACCELERATE_").lower()
             yield f"the launcher's --{flag} {value} is not used: --{setting} decides that"
 
@@ -117,11 +117,11 @@ def num_processes() -> int:
 
 
 def check_ranks() -> None:
-    """Refuse a launch of several processes that gave them no ranks: each would train alone.
+    """Raise ValueError for a launch of several processes without ranks: each would train alone.
 
     accelerate launch does that without --multi_gpu when a machine has fewer than two GPUs. A
     variable that is set and empty, as by a script's `export WORLD_SIZE=$SLURM_NTASKS` outside of a
-    job, says nothing.
+    job, is ignored.
     """
     for name in RANKS:
         if not os.environ.get(name, "-").strip():
@@ -135,25 +135,25 @@ def check_ranks() -> None:
 
 
 def wants_deepspeed(setting: str, request: LauncherRequest) -> bool:
-    """Return whether DeepSpeed carries the run; `auto` leaves that to the launcher. Below some 500M
-    parameters the plain engine is faster and takes less memory (docs/scaling.md)."""
+    """Return whether DeepSpeed is the engine; `auto` leaves the choice to the launcher. Below some
+    500M parameters the plain engine is faster and takes less memory (docs/scaling.md)."""
     if setting == "off" and request.deepspeed:
         raise ValueError(
             "the launcher asks for DeepSpeed and runtime.deepspeed is off: leave one of them out"
         )
     wanted = setting == "on" or request.deepspeed
     if wanted and importlib.util.find_spec("deepspeed") is None:
-        asked = "the launcher asks for" if request.deepspeed else "runtime.deepspeed asks for"
+        cause = "the launcher asks for" if request.deepspeed else "runtime.deepspeed asks for"
         raise ValueError(
-            f'{asked} DeepSpeed, which is not installed: pip install -e ".[train]", or use the '
+            f'{cause} DeepSpeed, which is not installed: pip install -e ".[train]", or use the '
             "plain engine with runtime.deepspeed off and accelerate launch without --use_deepspeed"
         )
     return wanted
 
 
 def prepare_environment_for_deepspeed() -> None:
-    """Set what DeepSpeed looks for: a rendezvous even for one process (else mpi4py), and ninja on
-    PATH."""
+    """Set the variables that DeepSpeed needs: a rendezvous even for one process (else it needs
+    mpi4py), and ninja on PATH."""
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     )

@@ -1,7 +1,7 @@
-"""Weights and moments of a run, read and set whole, wherever they are: in this process, or
-partitioned among the processes by DeepSpeed's ZeRO.
+"""Read and set whole weights and moments of a run, in this process or partitioned among the
+processes by DeepSpeed's ZeRO.
 
-Both classes answer the same questions, so a checkpoint does not know which of them wrote it.
+Both classes have the same methods, so a checkpoint does not depend on the engine.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ class LocalState:
         return moment
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
-        """Give a weight its value."""
+        """Set a weight."""
         weight.data.copy_(value)
 
     def set_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
-        """Give a moment its value."""
+        """Set a moment."""
         self.optimizer.state[weight][key].copy_(value)
 
 
 class ZeroState:
-    """ZeRO has partitioned it: all processes must ask together, and each sets its own partition."""
+    """Optimizer state that ZeRO has partitioned: all processes must call each method together, and
+    each sets its own partition."""
 
     def __init__(self, optimizer: Optimizer, zero: Any, rank: int, num_processes: int) -> None:
         """`zero` is DeepSpeed's optimizer, which updates its partitions by `optimizer`."""
@@ -59,8 +60,8 @@ class ZeroState:
     def init_moments(self, step: int) -> None:
         """Make the moments, as after `step` updates.
 
-        They would come group by group during the first update, and ZeRO-1 and 2 would link the
-        weights to them after the first group, which leaves the others without.
+        During the first update the moments would be made group by group, and ZeRO-1 and 2 would
+        link weights to moments after the first group, so the other groups would lack them.
         """
         for group, partition in self.partitions():
             self.optimizer.init_state(partition, step, group["kind"])
@@ -77,11 +78,11 @@ class ZeroState:
             yield from ((group, partition) for group in groups for partition in group["params"])
 
     def find_element_ids(self) -> None:
-        """Find out which elements of Muon's matrices this process's partitions hold: their numbers
-        are handed to DeepSpeed as if they were moments, and read back where it put them.
+        """Find the elements of Muon's matrices in this process's partitions: set the first moments
+        to the numbers of the elements, and read them back from the partitions.
 
-        Two matrices of two elements over two processes: the first moments are set to 1 2 and 3 4,
-        and afterwards the one process finds 1 2 in its partition and the other 3 4."""
+        Example: two matrices of two elements over two processes. The moments are set to 1 2 and
+        3 4; then the first process reads 1 2 in its partition and the second 3 4."""
         first = 1
         for weight, shape in zip(self.optimizer.matrices, self.optimizer.shapes, strict=True):
             element_ids = torch.arange(first, first + shape.numel(), dtype=torch.int32)
@@ -109,8 +110,7 @@ class ZeroState:
         return whole
 
     def set_weight(self, weight: nn.Parameter, value: torch.Tensor) -> None:
-        """Give a weight its value: the copy that is multiplied with, and the one that the update
-        starts from."""
+        """Set a weight: the copy for the matrix products and the copy that the update changes."""
         from deepspeed.utils import safe_set_full_fp32_param, safe_set_local_fp32_param
 
         if hasattr(weight, "ds_tensor"):
@@ -122,7 +122,7 @@ class ZeroState:
             safe_set_full_fp32_param(weight, value)
 
     def set_moment(self, weight: nn.Parameter, key: str, value: torch.Tensor) -> None:
-        """Give a moment its value."""
+        """Set a moment."""
         from deepspeed.utils import safe_set_full_optimizer_state, safe_set_local_optimizer_state
 
         if hasattr(weight, "ds_tensor"):
@@ -131,8 +131,8 @@ class ZeroState:
             safe_set_full_optimizer_state(weight, value, key)
 
     def local_partition(self, weight: Any, value: torch.Tensor) -> torch.Tensor:
-        """Return this process's partition of a value under ZeRO-3, which rounds partitions up; its
-        safe_set_full_* fails at that."""
+        """Return this process's partition of a value under ZeRO-3, which rounds partitions up;
+        safe_set_full_* fails there."""
         size = weight.ds_tensor.numel()
         rest = size * self.num_processes - value.numel()
         part: torch.Tensor = functional.pad(value.flatten(), (0, rest)).split(size)[self.rank]

@@ -1,4 +1,4 @@
-"""Out of memory, on a GPU or not, as a message that says what to try."""
+"""Turn out-of-memory errors, on a GPU or a CPU, into a message with a remedy."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ REFUSALS = ("out of memory", "can't allocate memory", "not enough memory", "_ALL
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether an error says that memory ran out; the CPU's has no type of its own."""
+    """Return whether an error says that memory ran out; on a CPU the error has no own type."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in REFUSALS)
     )
 
 
 def advice(runtime: Runtime | None) -> str:
-    """Return what to do when a micro-batch of `runtime` does not fit into memory, or, with None,
-    when nothing did."""
+    """Return the remedy if a micro-batch of `runtime` does not fit into memory; with None, before
+    the first update."""
     smaller = "lower model.context, model.hidden or model.num_layers"
     if runtime is None:
         return f"the memory is full before the first update: {smaller}"
@@ -26,6 +26,5 @@ def advice(runtime: Runtime | None) -> str:
     half = max((part for part in range(1, size // 2 + 1) if per_process % part == 0), default=0)
     todo = f"try --runtime.micro_batch {half}, which learns the same" if half else smaller
     return (
-        f"the memory is full with runtime.micro_batch {size}: {todo}; what was saved before is "
-        "whole"
+        f"the memory is full with runtime.micro_batch {size}: {todo}; checkpoints are not affected"
     )

@@ -1,8 +1,8 @@
-"""The processes of a run, over Accelerate, with DeepSpeed or without: who is here, what each
-computes with, what they exchange.
+"""The processes of a run, over Accelerate, with or without DeepSpeed: their ranks, devices and
+communication.
 
-Everything is passed in code, so the same settings mean the same run under plain python, a flagless
-launch, torchrun and several machines. The master weights are fp32 in every engine; bf16 is
+Everything is passed in code, so the same settings mean the same run under plain python, a launch
+without flags, torchrun and several machines. The master weights are fp32 in every engine; bf16 is
 autocast, so a checkpoint does not depend on the engine.
 """
 
@@ -26,13 +26,13 @@ from trainer.model import device
 from trainer.settings.optim import Optim
 from trainer.settings.runtime import Runtime as RuntimeSettings
 
-SHORT_RUN = 500  # updates; a shorter run ends before compiling has paid
-CPU_TOKENS = 8_192  # a micro-batch on CPU: larger ones leave the cache and are slower
+SHORT_RUN = 500  # updates; in a shorter run compiling costs more than it saves
+CPU_TOKENS = 8_192  # of a micro-batch on CPU: larger ones exceed the cache and are slower
 GPU_TOKENS = 32_768  # on a GPU: 6 GB with all 50,257 ids (docs/speed.md), a quarter of a 3090
 
 
 class Runtime:
-    """The processes of a run and what they do together.
+    """The processes of a run and their communication.
 
     Attributes:
         rank, num_processes: this process among all.
@@ -41,7 +41,7 @@ class Runtime:
         micro_batch, accumulation: blocks a process reads at once, and how often before an update.
         engine: "plain" or "deepspeed".
         zero_stage: 0 without DeepSpeed.
-        notes: messages for the user about what was found and is not used.
+        notes: messages for the user about options that are not used.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Runtime:
         trackers: Sequence[str] = (),
         folder: Path | None = None,
     ) -> None:
-        """Join the other processes; `trackers` that keep files have them in `folder`. Raises
+        """Join the other processes; `trackers` write their files to `folder`. Raises
         ValueError if the global batch does not split over the processes, some did not join, or a
         tracker is not installed."""
         check_installed(trackers)
@@ -101,7 +101,7 @@ class Runtime:
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
         if not has_gpu and self.num_processes == 1:
-            # A flagless accelerate launch leaves one thread; taskset leaves fewer cores.
+            # accelerate launch without flags leaves one thread; taskset leaves fewer cores.
             torch.set_num_threads(num_cores())
         self.dtype = choose_dtype(settings.precision, self.device)
         self.notes += [*request.not_used, *filter(None, [device.why_not_used()])]
@@ -109,8 +109,8 @@ class Runtime:
     def join_with_deepspeed(
         self, file: str, stage: int | None, group: InitProcessGroupKwargs
     ) -> Accelerator:
-        """Return Accelerate with ZeRO as the launcher's `stage` and `file`, or the shipped
-        ds_config.json, say."""
+        """Return Accelerate with ZeRO by the launcher's `stage` and `file`, or by the shipped
+        ds_config.json."""
         settings, self.notes = deepspeed_config.read(
             file,
             micro_batch=self.micro_batch,
@@ -149,7 +149,7 @@ class Runtime:
         self.accelerator.init_trackers(
             "inkling",
             settings,
-            {  # tensorboard hides what a killed run logged after its last checkpoint
+            {  # tensorboard hides the log of a killed run after its last checkpoint
                 "tensorboard": {"purge_step": step + 1},
                 "trackio": {"name": name, "resume": "allow"},
                 "wandb": {"name": name, "dir": self.tracking["project_dir"]},
@@ -162,7 +162,7 @@ class Runtime:
 
 
 def leave_group() -> None:
-    """Leave the other processes after an error; NCCL would add a warning to its message."""
+    """Leave the process group after an error, so that NCCL adds no warning to its message."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
@@ -197,7 +197,7 @@ def num_cores() -> int:
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return bf16 where the hardware has it, fp32 elsewhere, or what the setting says."""
+    """Return bf16 where the hardware has it, fp32 elsewhere, or the type of the setting."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bf16" else torch.float32
     if device.type == "cuda":
@@ -208,7 +208,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def check_installed(trackers: Iterable[str]) -> None:
-    """Refuse a tracker that is not there; Accelerate would leave it out with a warning."""
+    """Raise ValueError for a tracker that is not installed; Accelerate would only warn."""
     available = set(map(str, get_available_trackers()))
     for name in trackers:
         if name not in available:
@@ -218,8 +218,8 @@ def check_installed(trackers: Iterable[str]) -> None:
 
 
 def seed_noise(seed: int, step: int, rank: int) -> None:
-    """Dropout's random numbers for a step: a pure function of (seed, step, rank), so nothing
-    need be saved."""
+    """Seed dropout's random numbers for a step by (seed, step, rank), so that checkpoints need no
+    random state."""
     digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=7).digest()
     torch.manual_seed(int.from_bytes(digest, "little"))
 
@@ -231,8 +231,8 @@ def compile_model(
     runtime: Runtime,
     say: Callable[[str], None],
 ) -> bool:
-    """Compile the model if `setting` (auto, on, off) and this machine allow it; return whether it
-    was. Raises ValueError if the setting is on, and compiling does not work here."""
+    """Compile the model if `setting` (auto, on, off) and this machine allow it; return whether
+    it was compiled. Raises ValueError if the setting is on and compiling does not work here."""
     if setting == "off" or (setting == "auto" and num_steps < SHORT_RUN):
         return False
     if runtime.zero_stage == 3:  # its weights are empty while Dynamo traces them
@@ -241,7 +241,7 @@ def compile_model(
         say("ZeRO stage 3 cannot be compiled: training continues uncompiled")
         return False
     reason = device.why_not_compiled(runtime.device)
-    if runtime.any(reason is not None):  # all processes alike
+    if runtime.any(reason is not None):  # the same on all processes
         reason = reason or "another process cannot"
         advice = "install a C++ compiler and Python's headers (Debian: g++ and python3-dev)"
         if setting == "on":

@@ -1,5 +1,5 @@
-"""A model and its optimizer, tied to the other processes by one of two engines: the update, and the
-whole state for checkpoints, which do not know which engine wrote them."""
+"""A model and its optimizer over all processes, by one of two engines: the update, and the whole
+state for checkpoints, which do not depend on the engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.optim.optimizer import Optimizer
 
 
 class TrainingEngine:
-    """What a run updates, saves and loads."""
+    """The model and the optimizer, which a run updates, saves and loads."""
 
     def __init__(self, runtime: Runtime, model: NextTokenLoss, optimizer: Optimizer) -> None:
         """Move both to the device; all processes start from the main one's weights."""
@@ -42,8 +42,8 @@ class TrainingEngine:
         """Make one optimizer step on `blocks`, (accumulation, micro_batch, context + 1) compact
         ids.
 
-        An update whose gradient is not finite does not happen, nor does any after it:
-        `num_skipped` counts them.
+        An update whose gradient is not finite is skipped, and so is any after it: `num_skipped`
+        counts them.
 
         Returns:
             Mean nats per token over this process's blocks (all processes have equally many), and
@@ -54,7 +54,8 @@ class TrainingEngine:
 
     @property
     def num_skipped(self) -> int:
-        """Updates that did not happen because a gradient was not finite; waits for the device."""
+        """The number of skipped updates, because a gradient was not finite; waits for the
+        device."""
         return int(self.optimizer.num_skipped)
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -73,8 +74,8 @@ class TrainingEngine:
     def load(
         self, weights: dict[str, torch.Tensor], moments: dict[str, torch.Tensor], step: int
     ) -> None:
-        """Resume from a checkpoint taken after `step` updates, whatever engine and processes wrote
-        it."""
+        """Resume from a checkpoint taken after `step` updates, by any engine and number of
+        processes."""
         self.state.init_moments(step)
         for name, weight in self.names.items():
             self.state.set_weight(weight, weights[name])

@@ -13,20 +13,20 @@ from trainer.model.loss import NextTokenLoss
 from trainer.optim.optimizer import Optimizer
 from trainer.output.console import first_line, to_stderr
 
-WARM_UP = 3  # calls before the capture: compiling, and libraries choose kernels and take memory
+WARM_UP = 3  # calls before the capture: libraries compile, choose kernels and allocate memory
 Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 
 
 class CudaGraph:
     """A function that is captured once on a GPU and replayed: the few hundred kernels of an update
-    for the price of one launch.
+    with one launch.
 
-    It takes a tensor whose shape never changes. Whatever else it reads and writes must stay where
-    it is in memory, it must not wait for the device, and it must not depend on what a call that
-    broke off left behind: a capture may fail anywhere.
+    The function takes a tensor of a fixed shape. All other memory that it reads and writes must
+    keep its address. It must not wait for the device, nor depend on the state that an interrupted
+    call leaves: a capture may fail anywhere.
 
-    The first calls run it as it is, and so do all calls on a CPU. Where the capture fails, a
-    message says so once and every call runs it as it is.
+    The first calls, and all calls on a CPU, run the function without a capture. So do all calls
+    after a capture that failed, with one message.
     """
 
     def __init__(self, function: Function) -> None:
@@ -50,17 +50,17 @@ class CudaGraph:
     def capture(self, value: torch.Tensor) -> None:
         """Capture the function's kernels without running them."""
         self.input = value.clone()
-        # The capture has memory of its own; what the warm-up left unused goes back to the GPU.
+        # The capture allocates its own memory; free what the warm-up left in the cache.
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
         graph = torch.cuda.CUDAGraph()
         try:
-            # NCCL's watchdog asks for its events meanwhile: only this thread is kept from waiting.
+            # NCCL's watchdog queries events meanwhile: forbid waiting in this thread only.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.outputs = self.function(self.input)
         except RuntimeError as error:
             self.gives_up = True
-            # A capture that breaks off leaves its own stream as the thread's current one.
+            # A failed capture leaves its stream as the thread's current stream.
             torch.cuda.set_stream(torch.cuda.default_stream(value.device))
             to_stderr(
                 f"CUDA graphs are off ({first_line(error)}): every kernel of an update is "
@@ -75,8 +75,8 @@ class DataParallelUpdate:
 
     Each process computes the gradient of its blocks, one all-reduce averages it, and each process
     updates its own copy of the weights. The gradient of 20M parameters is so small that overlapping
-    the all-reduce with the backward pass, as DistributedDataParallel does, gains less than its
-    bookkeeping on the host costs; and without it the whole update can be captured.
+    the all-reduce with the backward pass, as DistributedDataParallel does, costs more time on the
+    host than it gains; and without overlap the whole update can be captured.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class DataParallelUpdate:
         self.model, self.optimizer, self.max_grad_norm = model, optimizer, max_grad_norm
         self.num_processes = num_processes
         self.weights = list(model.parameters())
-        if num_processes > 1:  # all start from the main process's weights, whatever drew them
+        if num_processes > 1:  # all start from the main process's weights
             for weight in self.weights:
                 torch.distributed.broadcast(weight.data, src=0)
         self.captured = CudaGraph(self.compute)
@@ -104,7 +104,7 @@ class DataParallelUpdate:
         """Make one update on `blocks`, (accumulation, micro_batch, context + 1) compact ids.
         Return this process's mean nats per token, and the norm of the averaged gradient before
         clipping."""
-        self.optimizer.zero_grad()  # first: a capture that broke off leaves gradients behind
+        self.optimizer.zero_grad()  # first: a failed capture leaves gradients
         nats = torch.zeros((), device=blocks.device)
         for block in blocks:
             loss = self.model(block[:, :-1], block[:, 1:]) / len(blocks)
@@ -131,7 +131,7 @@ class DataParallelUpdate:
 
 
 class DeepSpeedUpdate:
-    """Forward, backward and step through Accelerate. DeepSpeed averages, clips and steps by itself
+    """Forward, backward and step through Accelerate. DeepSpeed averages, clips and steps itself
     at the last micro-batch; an update that is not finite is skipped.
 
     Attributes:

@@ -1,1 +1,1 @@
-"""How good a storyteller is: how likely true stories are to it, and how its own ones read."""
+"""Evaluate a model: its likelihood of true stories, and the quality of its own stories."""

@@ -1,16 +1,16 @@
-"""Evaluates an export, or any causal language model folder that transformers opens.
+"""Evaluate an export, or any causal language model folder that transformers opens.
 
     python -m trainer.evaluate MODEL --stories FILES [--train FILES] [--generate N] [--report DIR]
     python -m trainer.evaluate compare MODEL MODEL ... --stories FILES
 
-Says how well the model predicts every story of the files (likelihood.py says what is counted) and,
-with --generate N, how its own continuations of N of them read. Stories are scored as they stand,
-without the space around them. A model that learned from cleaned stories, in lower case say, may be
-evaluated on such: --clean applies the rules that its training.json names. That is another text.
+Prints how well the model predicts every story of the files (likelihood.py defines the figures) and,
+with --generate N, the quality of its own continuations of N of them. Stories are scored unchanged,
+without the space around them; --clean first applies the rules in the model's training.json, for a
+model that learned from cleaned stories, such as in lower case. The figures are then of another
+text.
 
-The work is in command.py, which imports PyTorch and transformers: that takes seconds, so help and a
-wrong option come before it.
-"""
+command.py imports PyTorch and transformers, which takes seconds: help and the errors of options
+come before."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def parser() -> Parser:
     """Return the command line for one model."""
     command = Parser(
         prog="python -m trainer.evaluate",
-        description="How well a model predicts true stories: perplexity, bits per byte.",
-        epilog="`python -m trainer.evaluate compare MODEL MODEL ...` puts several side by side.",
+        description="Measure how well a model predicts true stories: perplexity, bits per byte.",
+        epilog="`python -m trainer.evaluate compare MODEL MODEL ...` compares several models.",
     )
     command.add_argument(
         "model",
@@ -35,15 +35,27 @@ def parser() -> Parser:
     )
     add_scoring_options(command)
     add = command.add_argument
-    add("--clean", action="store_true", help="clean the stories as those in training.json were")
+    add("--clean", action="store_true", help="clean the stories by the rules in training.json")
     add("--report", metavar="DIR", help="write a report there: Markdown and pictures")
-    add("--train", metavar="FILES", help="training stories, to see what of all this is in them")
+    add(
+        "--train",
+        metavar="FILES",
+        help="training stories, to measure what the model copied from them",
+    )
     more = command.add_argument_group("continuations of the first halves of stories")
     add = more.add_argument
-    add("--generate", type=int, default=0, metavar="N", help="continue N stories and measure it")
-    add("--temperature", type=float, default=0.8, help="beside the greedy ones (default: 0.8)")
+    add(
+        "--generate",
+        type=int,
+        default=0,
+        metavar="N",
+        help="continue N stories and measure the results",
+    )
+    add(
+        "--temperature", type=float, default=0.8, help="of the sampled continuations (default: 0.8)"
+    )
     add("--top-k", type=int, default=40, help="tokens to draw from; 0: all (default: 40)")
-    add("--seed", type=int, default=0, help="of the draws (default: 0)")
+    add("--seed", type=int, default=0, help="seed of the random numbers (default: 0)")
     return command
 
 
@@ -51,10 +63,13 @@ def compare_parser() -> Parser:
     """Return the command line for several models."""
     command = Parser(
         prog="python -m trainer.evaluate compare",
-        description="Models side by side on the same stories, with paired differences.",
+        description="Compare models on the same stories, with paired differences.",
     )
     command.add_argument(
-        "models", metavar="MODEL", nargs="+", help="as for one model; the others are compared to it"
+        "models",
+        metavar="MODEL",
+        nargs="+",
+        help="models as for one evaluation; the first is the reference",
     )
     add_scoring_options(command)
     return command
@@ -67,10 +82,15 @@ def add_scoring_options(command: Parser) -> None:
         "--stories",
         metavar="FILES",
         required=True,
-        help="files, patterns or folders of stories, separated by commas; - is standard input; or "
-        "a token store, whose validation stories they are",
+        help="files, patterns or folders of stories, separated by commas; - is standard input; "
+        "or a token store, whose validation stories are scored",
     )
-    add("--corpus.folder", default="data", metavar="DIR", help="token stores, for a checkpoint")
+    add(
+        "--corpus.folder",
+        default="data",
+        metavar="DIR",
+        help="folder of the token stores, for a checkpoint",
+    )
     add("--corpus.field", default="", metavar="NAME", help="field or column with the stories")
     add(
         "--corpus.separator",
@@ -79,8 +99,13 @@ def add_scoring_options(command: Parser) -> None:
         help="what separates the stories of a .txt (default: auto, which is <|endoftext|> marks)",
     )
     add("--json", action="store_true", help="print one JSON object")
-    add("--context", type=int, metavar="N", help="tokens to look back on (default: the model's)")
-    add("--stride", type=int, metavar="N", help="tokens that long stories slide by (default: half)")
+    add("--context", type=int, metavar="N", help="context in tokens (default: the model's)")
+    add(
+        "--stride",
+        type=int,
+        metavar="N",
+        help="stride of the window in long stories (default: half the context)",
+    )
     add("--batch", type=int, default=16, metavar="N", help="windows at once (default: 16)")
     add("--device", default="auto", help="cpu, cuda, ... (default: a GPU when there is one)")
 

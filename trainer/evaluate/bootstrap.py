@@ -1,9 +1,9 @@
-"""Intervals by the bootstrap: what the figures would be had other stories of the kind been taken.
+"""Bootstrap intervals: the range of the figures for other stories of the same kind.
 
-Stories are drawn with replacement, as many as there are, some thousand times; the interval holds
-the middle 95 % of what each draw gives (the percentile bootstrap of Efron, 1979). Whole stories are
+As many stories as there are, drawn with replacement, give one value per draw; the interval is the
+middle 95 % of some thousand values (the percentile bootstrap of Efron, 1979). Whole stories are
 drawn, not tokens, because the tokens of a story depend on each other. For two models the same
-stories are drawn, so what makes a story hard for both falls out of their difference.
+stories are drawn, so the difficulty of a story cancels in their difference.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Whether a model keeps its characters apart, counted after their introductions.
+"""Count whether a model confuses its characters after their introductions.
 
-The opening of a true story up to "a little girl named Lily" is the prompt. What follows is judged
-by three simple counts, each also taken of the true stories, where they are close to 1: the first
-"He" or "She" fits the person, the next name that does something is the one just introduced, and
-nobody's dog has two names.
+The opening of a true story up to "a little girl named Lily" is the prompt. Three counts judge the
+continuation; for the true stories all are close to 1: the first "He" or "She" fits the person, the
+next name that does something is the introduced name, and no dog has two names.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ PRONOUN = {
 INTRODUCTION = re.compile(
     rf"\b(?P<person>{'|'.join(PRONOUN)}),? (?:named|called) (?P<name>[A-Z][a-z]+)\b"
 )
-# The rest of the sentence names nobody who could be meant, then the pronoun begins the next one.
+# The rest of the sentence has no other name or quote, then a pronoun begins the next sentence.
 PRONOUN_AFTER = re.compile(r"[^.!?\"“A-Z]*[.!?]\s+(?P<pronoun>He|She)\b")
 SUBJECT = re.compile(
     r"\b(?P<name>[A-Z][a-z]+) (?:was|had|went|saw|said|asked|wanted|loved|liked|ran|felt|looked|"
@@ -51,10 +50,9 @@ class Characters:
     """Counts over stories that introduce a person by name; each is (right, counted).
 
     Attributes:
-        pronoun: the first sentence after the introduction that begins with "He" or "She" begins
-            with the one that fits.
+        pronoun: the sentence after the introduction begins with the right "He" or "She".
         subject: the first name that does something after the introduction is the person's.
-        role: a dog, a brother and the like has one name throughout the story.
+        role: a dog, a brother and so on has one name throughout the story.
     """
 
     pronoun: tuple[int, int]
@@ -73,7 +71,7 @@ def measure_characters(
 
     Returns:
         for each way of sampling, and for the true stories under "true", a row {sampling, stories,
-        pronoun, subject, role}; nothing where no story introduces anybody.
+        pronoun, subject, role}; empty if no story introduces a person.
     """
     openings = introductions_of(stories, tokenizer, count, room_of(model)[0])
     if not openings:

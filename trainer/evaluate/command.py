@@ -1,4 +1,4 @@
-"""What `python -m trainer.evaluate` does with its options: stories read, models scored, tables."""
+"""The work of `python -m trainer.evaluate`: read stories, score models, print tables."""
 
 from __future__ import annotations
 
@@ -30,18 +30,17 @@ from trainer.settings.corpus import Corpus
 
 
 def files(options: argparse.Namespace, names: str, cleaner: Cleaner | None = None) -> Iterator[str]:
-    """Yield the stories of some files as they are to be scored, without those that the cleaner
-    drops. A copy of standard input goes to the system's folder for such. Raises ValueError if they
-    cannot be read."""
+    """Yield the stories of some files for scoring, without those that the cleaner drops. Raises
+    ValueError if the files cannot be read."""
     settings = vars(options)
     source = Corpus(
         source=names,
-        folder=tempfile.gettempdir(),
+        folder=tempfile.gettempdir(),  # for a copy of standard input
         field=settings["corpus.field"],
         separator=settings["corpus.separator"],
     )
     with open_source(source) as opened:
-        chunks = opened.validation or opened.train  # of a source with splits, that to judge with
+        chunks = opened.validation or opened.train  # of a source with splits, the validation part
         stories = (story for chunk in chunks() for story in chunk.stories())
         yield from prepared(stories, opened.name, cleaner)
 
@@ -60,15 +59,15 @@ def prepared(stories: Iterable[str], name: str, cleaner: Cleaner | None) -> Iter
 
 
 def cleaning_of(folder: Path) -> Corpus:
-    """Return the corpus settings that a model was trained with, from its training.json; of a run
-    from its export's. Raises ValueError if the folder has no such file, or it names no cleaning."""
+    """Return the corpus settings that a model was trained with, from its training.json, or that of
+    a run's export. Raises ValueError if there is no such file, or it has no such settings."""
     if (folder / "export").is_dir():
         folder = folder / "export"
     try:
-        kept = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        kept = kept["settings"]["corpus"]
-        known = {key.name for key in dataclasses.fields(Corpus)}
-        return Corpus(**{key: value for key, value in kept.items() if key in known})
+        values = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        values = values["settings"]["corpus"]
+        names = {key.name for key in dataclasses.fields(Corpus)}
+        return Corpus(**{key: value for key, value in values.items() if key in names})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
         raise ValueError(
             f"{folder / 'training.json'} names no rules of cleaning: leave out --clean"
@@ -77,7 +76,7 @@ def cleaning_of(folder: Path) -> Corpus:
 
 def stories_of(options: argparse.Namespace, cleaner: Cleaner | None = None) -> list[str]:
     """Return the stories to score. Raises ValueError if the files hold no stories."""
-    if Path(options.stories, "store.json").is_file():  # a token store: those it holds out
+    if Path(options.stories, "store.json").is_file():  # a token store: its held-out stories
         stories = list(open_store(options.stories).stories("validation"))
     else:
         stories = list(files(options, options.stories, cleaner))
@@ -101,14 +100,14 @@ def opened(
 def scored(
     options: argparse.Namespace, model: Any, tokenizer: Any, stories: list[str]
 ) -> Likelihood:
-    """Score all stories as the options want."""
+    """Score all stories by the options."""
     how = {"stride": options.stride, "context": options.context, "batch": options.batch}
     return score(model, stories, tokenizer, **how)
 
 
 def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
-    """Evaluate one model, print the figures unless they are wanted as JSON, and return them. Raises
-    ValueError with a message on what cannot be done."""
+    """Evaluate one model, print the figures unless --json is given, and return them. Raises
+    ValueError for options or stories that cannot be used."""
     if options.generate < 0:
         raise ValueError(f"--generate must be 0 or more, not {options.generate}")
     ways = [Sampling(), Sampling(options.temperature, options.top_k, options.seed)]
@@ -133,10 +132,10 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
     characters = measure_characters(model, tokenizer, stories, options.generate, ways)
     training, in_training = None, None
     if options.train:
-        texts = [text for _, done in continuations for pair in done for text in pair.texts]
+        texts = [text for _, pairs in continuations for pair in pairs for text in pair.texts]
         training = find_in_training(files(options, options.train, cleaner), texts, stories)
         in_training = sum(same_story(story) in training.stories for story in stories)
-    prose = [measure_prose(done, way, tokenizer, training) for way, done in continuations]
+    prose = [measure_prose(pairs, way, tokenizer, training) for way, pairs in continuations]
     evaluation = scores.evaluation()
     if options.report:
         name = f"{options.stories}, cleaned" if options.clean else options.stories
@@ -161,8 +160,8 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_comparison(options: argparse.Namespace) -> dict[str, Any]:
-    """Compare models, print the table unless it is wanted as JSON, and return it. Raises ValueError
-    with a message on what cannot be done."""
+    """Compare models, print the table unless --json is given, and return it. Raises ValueError for
+    options or stories that cannot be used."""
     if len(options.models) < 2:
         raise ValueError("compare needs two models or more: name another")
     stories = stories_of(options)

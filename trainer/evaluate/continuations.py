@@ -1,9 +1,8 @@
-"""A model's own second halves of true stories, with fixed draws.
+"""Let a model continue the first halves of true stories, with fixed draws.
 
-The first half of a true story is the opening; the model writes on until it ends the story, or until
-half a context or 256 tokens are written, whichever is less: every opening leaves that much room, so
-the batch in which it is written decides nothing. Above temperature 0 each opening has its own
-random numbers, one a token; the same seed draws the same ones whatever the batch.
+The model writes until it ends the story, or at most half a context or 256 tokens, whichever is
+less. Every opening leaves that much room, so the result does not depend on the batch. Above
+temperature 0 each opening has its own random numbers, one per token, which depend on the seed only.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-SHORTEST = 8  # tokens of a story that has halves worth the name
+SHORTEST = 8  # tokens of a story to be halved
 LONGEST = 256  # tokens written at most
 
 
@@ -55,16 +54,16 @@ class Sampling:
         return f"{self.temperature:g}{top_k}"
 
 
-SAMPLED = Sampling(temperature=0.8, top_k=40)  # how exports, cards and sample stories are written
+SAMPLED = Sampling(temperature=0.8, top_k=40)  # of exports, model cards and sample stories
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """The second half of a story, twice.
+    """The second half of a story, true and written.
 
     Attributes:
-        true: as it was.
-        written: as the model wrote it.
+        true: from the story.
+        written: by the model.
         num_true, num_written: tokens of each, without an end-of-text token.
         ended: whether the model ended the story.
     """
@@ -77,11 +76,11 @@ class Continuation:
 
     @property
     def texts(self) -> tuple[str, str]:
-        """Both."""
+        """Both halves."""
         return self.true, self.written
 
     def cut(self, tokenizer: PreTrainedTokenizerBase) -> str:
-        """Return what was written, as long as the true half at most."""
+        """Return the written half, cut to the length of the true half."""
         if self.num_written <= self.num_true:
             return self.written
         ids = tokenizer(self.written, add_special_tokens=False, verbose=False)["input_ids"]
@@ -93,9 +92,9 @@ class Opening:
     """The first half of a story.
 
     Attributes:
-        number: of the opening, by which its random numbers are seeded.
-        ids: its token ids, the start token before them.
-        rest: those of the true second half.
+        number: of the opening, which seeds its random numbers.
+        ids: its token ids, after the start token.
+        rest: token ids of the true second half.
     """
 
     number: int
@@ -120,8 +119,8 @@ def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
 def openings_of(
     model: PreTrainedModel, stories: Iterable[str], tokenizer: PreTrainedTokenizerBase, count: int
 ) -> list[Opening]:
-    """Return the openings of the first `count` stories that have halves and leave enough
-    context."""
+    """Return the openings of the first `count` stories that are long enough to be halved and
+    leave enough context."""
     longest, _ = room_of(model)
     start = start_token(tokenizer)
     openings: list[Opening] = []
@@ -207,18 +206,18 @@ def left_padded(
 
 
 class FixedDraws(LogitsProcessor):
-    """Leaves one token of each row: the one that the row's own random number falls on.
+    """Leaves one possible token in each row: the token that the row's own random number selects.
 
-    Stock `generate` draws from one stream for the whole batch, so a story would depend on the
-    others beside it.
+    Stock `generate` draws from one stream for the whole batch, so a story would depend on its
+    batch.
     """
 
     def __init__(self, sampling: Sampling, random: np.ndarray, width: int) -> None:
-        """`random` is (batch, length); `width` tokens stand before the first that is drawn."""
+        """`random` is (batch, length); `width` tokens come before the first draw."""
         self.sampling, self.random, self.width = sampling, torch.from_numpy(random), width
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores (batch, vocabulary) in which only the drawn token is possible."""
+        """Return scores (batch, vocabulary) in which only the drawn token is possible."""
         count = self.sampling.top_k or scores.shape[1]
         top, tokens = scores.topk(min(count, scores.shape[1]), dim=1)
         odds = (top.double() / self.sampling.temperature).softmax(dim=1).cumsum(dim=1)

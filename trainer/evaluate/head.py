@@ -1,10 +1,8 @@
-"""The output layer of a model, by which logits become probabilities of true tokens.
+"""Compute the probabilities of true tokens with a model's output layer.
 
-It is most of the arithmetic of an evaluation. So it is computed in slices, and all logits never
-exist at once; and rows of it that are equal are computed once: n equal rows weigh
-exp(logit + ln n) in the softmax. Our exports have tens of thousands of them: the ids that their
-corpus never used.
-"""
+This is most of the arithmetic of an evaluation. So logits are computed in slices, never all at
+once, and equal rows of the layer are computed once: n equal rows weigh exp(logit + ln n) in the
+softmax. Our exports have tens of thousands of equal rows: the ids that their corpus never used."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ class Scored(NamedTuple):
     Attributes:
         nats: -ln p of each, (n,) fp32.
         confidence: p of the likeliest token in that position, (n,) fp32.
-        correct: whether that was the true one, (n,) bool.
+        correct: whether the likeliest token is the true token, (n,) bool.
     """
 
     nats: torch.Tensor
@@ -44,9 +42,9 @@ class Head:
 
     Attributes:
         rows: (num_rows, hidden), all different.
-        bias: (num_rows,) the layer's own bias plus ln of how many ids have that row.
+        bias: (num_rows,) the layer's own bias plus `log_count`.
         row_of_id: (vocabulary,).
-        log_count: (num_rows,) that ln alone.
+        log_count: (num_rows,) ln of the number of ids with that row.
     """
 
     rows: torch.Tensor
@@ -58,7 +56,7 @@ class Head:
     def of(cls, model: PreTrainedModel) -> Head | None:
         """Return the head of a model; None if its logits are not simply head(last hidden state).
 
-        Some families scale or cap their logits, so eight tokens are tried both ways.
+        Some families scale or cap their logits, so eight tokens are compared.
         """
         layer = model.get_output_embeddings()
         ids = torch.arange(8, device=model.device)[None] % layer.weight.shape[0]  # (1, 8)
@@ -77,11 +75,11 @@ class Head:
         """Score the true tokens `targets`, (n,), by the last hidden states before them, (n,
         hidden)."""
         slice_rows = max(1, SLICE_BYTES // (4 * len(self.rows)))
-        buffer = hidden.new_empty(slice_rows, len(self.rows))  # one memory for every slice
+        buffer = hidden.new_empty(slice_rows, len(self.rows))  # the same memory for every slice
         return Scored.join(
             [
-                self._score(states, wanted, buffer)
-                for states, wanted in zip(
+                self._score(states, true, buffer)
+                for states, true in zip(
                     hidden.split(slice_rows), targets.split(slice_rows), strict=True
                 )
             ]
@@ -90,16 +88,16 @@ class Head:
     def _score(self, hidden: torch.Tensor, targets: torch.Tensor, buffer: torch.Tensor) -> Scored:
         """Score one slice; `buffer` (slice_rows, num_rows) is overwritten."""
         logits = torch.addmm(self.bias, hidden, self.rows.T, out=buffer[: len(hidden)])
-        wanted = self.row_of_id[targets]  # (n,)
-        logit = logits.gather(1, wanted[:, None])[:, 0] - self.log_count[wanted]
+        true_rows = self.row_of_id[targets]  # (n,)
+        logit = logits.gather(1, true_rows[:, None])[:, 0] - self.log_count[true_rows]
         peak, row = logits.max(dim=1)
         best = peak.clone()
-        # The peak may be a row of many ids, whose logit here is that of all of them together.
+        # The peak may be a row of many ids, with the logit of all of them together.
         several = torch.nonzero(self.log_count[row] > 0)[:, 0]
         if len(several):
             best[several], row[several] = (logits[several] - self.log_count).max(dim=1)
         total = logits.sub_(peak[:, None]).exp_().sum(dim=1).log_() + peak
-        correct = (row == wanted) & (self.log_count[row] == 0)
+        correct = (row == true_rows) & (self.log_count[row] == 0)
         return Scored(total - logit, (best - total).exp(), correct)
 
 

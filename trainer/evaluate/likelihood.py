@@ -1,18 +1,18 @@
-"""How probable a causal language model holds true stories, token by token.
+"""Score true stories with a causal language model, token by token.
 
-What is counted, since every one of these choices moves the number:
+Each of these choices changes the figures:
 
-- Each story is scored from its own start: the model first reads the end-of-text token (the
-  beginning-of-text token of a tokenizer that has another one), then has to predict the story and
-  the end-of-text token after it.
-- A story longer than the context slides through it by `stride` tokens. Every token is scored once:
-  a later window scores only what no earlier one did, each token with at least `context - stride`
-  others before it.
+- Each story is scored from its own start: the model first reads the end-of-text token (or
+  the tokenizer's beginning-of-text token), then has to predict the story and the end-of-text token
+  after it.
+- A story longer than the context slides through it by `stride` tokens. Every token is scored once,
+  by the first window that has it; in later windows each scored token has at least
+  `context - stride` tokens before it.
 - Arithmetic is fp32, sums are float64, and the figures are quotients of sums over all stories, not
   means of means.
-- bits per byte = nats / ln 2 / UTF-8 bytes of the stories. The nats of the end-of-text tokens are
-  in it, their bytes are not.
-- The 95 % intervals are those of drawing other stories; see bootstrap.py.
+- bits per byte = nats / ln 2 / UTF-8 bytes of the stories, with the nats of the end-of-text tokens,
+  without their bytes.
+- The 95 % intervals are those of the bootstrap over stories; see bootstrap.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from trainer.evaluate.continuations import start_token
 from trainer.evaluate.head import Head, Scored, score_logits
 from trainer.model.build import last_hidden
 
-TEXTS_A_CALL = 1000  # stories handed to the tokenizer at once
+TEXTS_A_CALL = 1000  # stories per call of the tokenizer
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Evaluation:
 
     Attributes:
         nats_per_token: mean of -ln p over all predicted tokens.
-        perplexity: exp of that.
-        bits_per_byte: comparable between tokenizers, which the two above are not.
+        perplexity: exp of nats_per_token.
+        bits_per_byte: comparable between tokenizers, unlike the two above.
         nats_interval, perplexity_interval, bits_interval: 95 % of each, (low, high).
-        tokens: predicted tokens, the end of each story among them.
+        tokens: predicted tokens, with the end of each story.
         bytes: UTF-8 bytes of the stories.
-        stories: how many there were.
+        stories: number of stories.
         context: tokens the model could look back on.
         stride: tokens by which long stories slid through it.
         seconds: time taken.
@@ -68,10 +68,10 @@ class Evaluation:
     seconds: float
 
     def summary(self, file: str) -> dict[str, Any]:
-        """Return what training.json keeps of it; `file` names the stories."""
-        kept = asdict(self)
-        del kept["seconds"]
-        return {**kept, "file": file}
+        """Return the values for training.json; `file` names the stories."""
+        values = asdict(self)
+        del values["seconds"]
+        return {**values, "file": file}
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ class Likelihood:
     """A model's scores of every token of some stories.
 
     Attributes:
-        starts: (stories + 1,) where each story's tokens begin in the three arrays that follow.
-        ids: (tokens,) int32 the predicted tokens, each story's end-of-text token among them.
+        starts: (stories + 1,) where each story's tokens begin in the next four arrays.
+        ids: (tokens,) int32 the predicted tokens, with each story's end-of-text token.
         nats: (tokens,) float32 -ln p of each.
-        confidence: (tokens,) float32 p of the token that the model held likeliest.
-        correct: (tokens,) bool whether that was the true one.
+        confidence: (tokens,) float32 p of the model's likeliest token.
+        correct: (tokens,) bool whether the likeliest token is the true token.
         bytes: (stories,) int64 UTF-8 bytes of each story.
         context: tokens the model could look back on.
         stride: tokens by which long stories slid through it.
@@ -138,7 +138,7 @@ def evaluate(
     tokenizer: PreTrainedTokenizerBase,
     **how: Any,
 ) -> Evaluation:
-    """Return the figures of `score`, which says what it takes and what it raises."""
+    """Return the figures of `score`, with its arguments and errors."""
     return score(model, stories, tokenizer, **how).evaluation()
 
 
@@ -151,17 +151,17 @@ def score(
     context: int | None = None,
     batch: int = 16,
 ) -> Likelihood:
-    """Score every token of stories that the model did not train on. All of them are held in memory,
-    as token ids. Raises ValueError for no stories, a context or stride that does not fit, a model
-    that is not in fp32 or whose probabilities are not numbers, ids that it does not know.
+    """Score every token of stories that the model did not train on. The token ids of
+    all stories are in memory. Raises ValueError for no stories, a wrong context or stride, a model
+    that is not in fp32 or computes NaN, ids that it does not know.
 
     Args:
-        model: a causal language model in fp32; it is left in the mode it came in.
-        stories: their text is scored as it stands; empty ones are skipped.
+        model: a causal language model in fp32; its mode (training or not) does not change.
+        stories: their texts, unchanged; empty stories are skipped.
         tokenizer: the model's own.
         stride: tokens a long story slides by (default: half the context).
-        context: tokens the model may look back on (default: as many as it can).
-        batch: windows computed at once; it moves speed and memory, not the result.
+        context: tokens the model may look back on (default: the model's context).
+        batch: windows computed at once; changes speed and memory, not the result.
     """
     began = time.perf_counter()
     context = _context(model, context)
@@ -218,7 +218,7 @@ def _score_windows(
         for sequence, ids in enumerate(sequences)
         for window in slide(len(ids) - 1, context, stride)
     ]
-    windows.sort(key=lambda window: window[1] - window[2])  # longest first: memory peaks at once
+    windows.sort(key=lambda window: window[1] - window[2])  # longest first: peak memory first
     scores = (
         np.empty(starts[-1], np.float32),
         np.empty(starts[-1], np.float32),
@@ -246,8 +246,8 @@ def _score_windows(
 
 
 def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Yield windows over `length` predictions: (start, end, first); those from `first` on are
-    new."""
+    """Yield windows over `length` predictions: (start, end, first); those from `first`
+    on are new."""
     scored = start = 0
     while scored < length:
         end = min(start + context, length)
@@ -256,7 +256,7 @@ def slide(length: int, context: int, stride: int) -> Iterator[tuple[int, int, in
 
 
 def _context(model: PreTrainedModel, wanted: int | None) -> int:
-    """Return how many tokens to look back on: `wanted`, else all that the model can."""
+    """Return how many tokens to look back on: `wanted`, else the model's context."""
     limit = getattr(model.config, "max_position_embeddings", wanted)
     if limit is None:
         raise ValueError("the model's config.json names no context length: choose a context")
@@ -298,12 +298,12 @@ def _score_batch(
     answers = [sequences[s][first + 1 : end + 1] for s, _, end, first in windows]
     targets = torch.from_numpy(np.concatenate(answers)).to(model.device, torch.int64)
     ids = torch.from_numpy(inputs).to(model.device)
-    if head is not None:  # positions by number: a boolean mask on a GPU waits to be counted
+    if head is not None:  # positions by number: a boolean mask on a GPU waits for its count
         positions = torch.from_numpy(np.flatnonzero(new)).to(model.device)
         return head.score(last_hidden(model, ids).flatten(0, 1)[positions], targets)
     parts = []  # one window's logits at a time: the vocabulary may be large
-    for row, wanted in enumerate(targets.split(new.sum(axis=1).tolist())):
+    for row, true in enumerate(targets.split(new.sum(axis=1).tolist())):
         positions = torch.from_numpy(np.flatnonzero(new[row])).to(model.device)
         logits = model(input_ids=ids[row : row + 1], use_cache=False).logits[0, positions]
-        parts.append(score_logits(logits, wanted))
+        parts.append(score_logits(logits, true))
     return Scored.join(parts)

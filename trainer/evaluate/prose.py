@@ -1,9 +1,9 @@
-"""How a model's own prose reads beside the true one.
+"""Compare a model's own prose with the true stories.
 
-Each measure of what the model wrote is also taken of the true second halves of the same stories: a
-repetition of 5 % says little before one knows how much true stories repeat. The part that is copied
-has to be read in the same way: "once upon a time there was a little" stands in every training set,
-so true stories that the model never read hold such runs too.
+Each measure of the model's text is also taken of the true second halves of the same stories: a
+repetition of 5 % means little without the repetition in true stories. So is the copied part: "once
+upon a time there was a little" stands in every training set, so true stories that the model has not
+read contain such runs too.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Run = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TrainingText:
-    """Those runs, words and stories of some texts that the training stories contain.
+    """The runs, words and stories of some texts that are also in the training stories.
 
     Attributes:
-        runs: their 8-word runs that do.
-        words: their words that do.
-        stories: the whole texts that do, but for case and punctuation, as `same_story` gives them.
+        runs: 8-word runs.
+        words: single words.
+        stories: whole texts, without case and punctuation, as values of `same_story`.
     """
 
     runs: frozenset[Run]
@@ -43,9 +43,9 @@ class Measures:
     Attributes:
         tokens: mean length.
         distinct: different runs of one, two and three words, as parts of all such runs.
-        repeated: part of the 4-word runs that stood earlier in the same text.
-        known: part of the words that the training stories have; None without these.
-        copied: part of the 8-word runs that stand in the training stories; None without these.
+        repeated: part of the 4-word runs that occur earlier in the same text.
+        known: part of the words that are in the training stories; None without training stories.
+        copied: the same part of the 8-word runs.
     """
 
     tokens: float
@@ -57,16 +57,16 @@ class Measures:
 
 @dataclass(frozen=True)
 class Prose:
-    """How a model's continuations read.
+    """The measures of a model's continuations.
 
     Attributes:
-        sampling: how they were drawn: "greedy", or temperature and top-k.
-        stories: how many there are.
-        bleu: of the continuations, cut to the true halves' length, against these; 0 to 100. None
-            where sacrebleu is not installed.
-        bleu_signature: sacrebleu's, by which the number can be made again; empty without it.
-        ended: part of the stories that the model ended by itself.
-        written, true: the measures of both.
+        sampling: "greedy", or temperature and top-k.
+        stories: number of continuations.
+        bleu: of the continuations, cut to the length of the true halves, against the true halves; 0
+            to 100. None if sacrebleu is not installed.
+        bleu_signature: sacrebleu's, to reproduce the number; empty without sacrebleu.
+        ended: part of the stories that the model ended.
+        written, true: the measures of the continuations and of the true halves.
     """
 
     sampling: str
@@ -102,8 +102,8 @@ def measure_prose(
 
 
 def bleu_of(written: list[str], true: list[str]) -> tuple[float | None, str]:
-    """Return the BLEU of the whole corpus and sacrebleu's signature. Without that package there is
-    neither, so that a training run does not fail at its end."""
+    """Return the BLEU of the whole corpus and sacrebleu's signature. Without sacrebleu
+    return None and "", so that a training run does not fail at its end."""
     try:
         from sacrebleu.metrics.bleu import BLEU
     except ImportError:
@@ -135,7 +135,7 @@ def find_in_training(
     """Return which words and runs of `texts`, and which whole `stories`, are in the training
     stories.
 
-    Only what is looked for is kept in memory, so the training stories may be many.
+    Memory depends on `texts` and `stories` only, not on the number of training stories.
     """
     split = [words(text) for text in texts]
     wanted_words = {word for text in split for word in text}

@@ -1,4 +1,4 @@
-"""What a run asks of its model while it trains: the validation loss, and sample stories."""
+"""The validation loss and the sample stories of a model while it trains."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def write_samples(
     seed: int,
     length: int,
 ) -> list[dict[str, str]]:
-    """Write a story of up to `length` tokens for each prompt, all at once, with the same draws
-    every time; return them as {prompt, story} each.
+    """Write a story of up to `length` tokens for each prompt in one batch, with the same draws
+    every time; return {prompt, story} for each.
 
-    `prompts` are separated by `|`. One that leaves no room in the context is cut.
+    `prompts` are separated by `|`. A prompt that fills the context is cut.
     """
     context = decoder.config.max_position_embeddings
     openings = list(map(str.strip, prompts.split("|")))
@@ -60,7 +60,7 @@ def write_samples(
         top_k=SAMPLED.top_k,
         max_new_tokens=min(length, context - max(map(len, ids))),
         pad_token_id=end,
-        synced_gpus=False,  # under ZeRO-3 it would wait for processes that write nothing
+        synced_gpus=False,  # under ZeRO-3 it would wait for processes that write no stories
     )
     return [
         {"prompt": opening, "story": str(tokenizer.decode(story, skip_special_tokens=True))}

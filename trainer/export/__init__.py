@@ -1,1 +1,1 @@
-"""What leaves a run: the export, its model card, and the snapshots on the way."""
+"""The export of a run, its model card, and the snapshots."""

@@ -1,4 +1,4 @@
-"""An export in another form.
+"""Write an export as GGUF, or an export of a run's newest checkpoint.
 
 python -m trainer.export gguf EXPORT FILE [--type f16|q8_0]
 python -m trainer.export model RUN FOLDER
@@ -16,17 +16,24 @@ from trainer.output.console import Parser, run_command
 
 def parser() -> Parser:
     """Return the command line."""
-    command = Parser(prog="python -m trainer.export", description="An export in another form.")
+    command = Parser(
+        prog="python -m trainer.export", description="Write an export in another form."
+    )
     forms = command.add_subparsers(dest="form", required=True, parser_class=Parser)
     gguf = forms.add_parser("gguf", help="one file for llama.cpp, Ollama, LM Studio")
     gguf.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
     gguf.add_argument("file", metavar="FILE", type=Path, help="the file to write")
-    gguf.add_argument("--type", default="f16", choices=TYPES, help="of the matrices (default: f16)")
+    gguf.add_argument(
+        "--type", default="f16", choices=TYPES, help="type of the matrices (default: f16)"
+    )
     model = forms.add_parser("model", help="the newest checkpoint of a run, as an export")
     model.add_argument("run", metavar="RUN", type=Path, help="the folder of a run")
     model.add_argument("folder", metavar="FOLDER", type=Path, help="the export to write")
     model.add_argument(
-        "--corpus.folder", type=Path, metavar="DIR", help="token stores (default: the run's)"
+        "--corpus.folder",
+        type=Path,
+        metavar="DIR",
+        help="folder of the token stores (default: the run's)",
     )
     return command
 

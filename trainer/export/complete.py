@@ -1,14 +1,14 @@
-"""What an export has besides the model: its evaluation, curve, snapshots, history and model card.
+"""Complete an export: add evaluation, curve, snapshots, history and model card to the model.
 
     history.json  format 1; stages: step, tokens_seen, loss, validation_loss, stories
 
 Every stage of the history is a snapshot, with a story for each of `run.sample_prompts`, all with
-the same draws. A run that started from an export continues that one's history, and counts the
-tokens from its beginning.
+the same draws. A run that started from an export continues the export's history and its count of
+tokens.
 
-The model is in its folder before any of this begins, and none of it may cost the model: what fails
-is left out with one warning. The card is written last, so an export with a card is complete; the
-same command makes good what an interrupted run lacks.
+The model is already in its folder, and no error here may lose it: a part that fails is left out
+with a warning. The card is written last, so an export with a card is complete; the same command
+adds what an interrupted run lacks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HISTORY_FORMAT = 1
 
 
 def is_complete(folder: Path) -> bool:
-    """Return whether an export has everything that its run could give it."""
+    """Return whether an export has all its parts."""
     return (folder / CARD).is_file()
 
 
@@ -44,20 +44,20 @@ def complete(
     """Complete the export in `folder`.
 
     Args:
-        training: the content of training.json, with what the evaluation found.
+        training: the content of training.json, with the evaluation.
         run: the folder of the run, with metrics.jsonl and snapshots.
         init_from: the setting model.init_from, for the history.
-        say: is given a warning for each part that cannot be written.
+        say: receives a warning for each part that cannot be written.
     """
-    kept = run / SNAPSHOTS
+    snapshots = run / SNAPSHOTS
     with best_effort("the curve", say):
         with atomic_file(run / CURVE) as partial:
             plot(run, partial)
         shutil.copyfile(run / CURVE, folder / CURVE)
     with best_effort("the snapshots", say):
-        take_snapshots(folder, kept)
+        take_snapshots(folder, snapshots)
     with best_effort("the history", say):
-        if stages := history_stages(kept, init_from):
+        if stages := history_stages(snapshots, init_from):
             content = {"format": HISTORY_FORMAT, "stages": stages}
             (folder / HISTORY).write_text(json.dumps(content, indent=1), encoding="utf-8")
     with best_effort("training.json's evaluation", say):
@@ -67,7 +67,7 @@ def complete(
 
 
 def take_snapshots(folder: Path, snapshots: Path) -> None:
-    """Take a run's snapshots along, if it has some: no more disk where it has hard links."""
+    """Add a run's snapshots to its export, if any, as hard links where the disk has them."""
     if not snapshots.is_dir():
         return
     unfinished = shutil.ignore_patterns("*.partial", "*.old")
@@ -88,15 +88,17 @@ def link(source: str, target: str) -> None:
 def history_stages(snapshots: Path, init_from: str) -> list[dict[str, Any]]:
     """Return the stages of a run in their order, after those of the export that it started from.
 
-    `snapshots` is the run's folder of them, and `init_from` the setting `model.init_from`: its
-    stages are left out where that folder has no history or does not say how many tokens it read.
+    `snapshots`: their folder in the run; `init_from`: the setting `model.init_from`. Its stages are
+    left out if that folder lacks a history or the number of tokens.
     """
     records = [
         json.loads(file.read_text(encoding="utf-8"))
         for file in sorted(snapshots.glob("step-????????/snapshot.json"))
     ]
     own = [
-        {name: value for name, value in record.items() if name != "format"}  # that is the file's
+        {
+            name: value for name, value in record.items() if name != "format"
+        }  # history.json has its own
         for record in records
         if record.get("stories")
     ]
@@ -109,7 +111,7 @@ def history_stages(snapshots: Path, init_from: str) -> list[dict[str, Any]]:
 
 
 def stages_of(export: Path) -> list[dict[str, Any]]:
-    """Return the stages that an export knows of; none where it has no history that can be read."""
+    """Return the stages of an export's history; none if it has no readable history."""
     try:
         history = json.loads((export / HISTORY).read_text(encoding="utf-8"))
         return list(history["stages"]) if history["format"] == HISTORY_FORMAT else []

@@ -1,7 +1,7 @@
-"""An export of a run that has not ended: `python -m trainer.export model RUN FOLDER`.
+"""Export a run that has not ended: `python -m trainer.export model RUN FOLDER`.
 
-It is made of the newest checkpoint, while the run trains on or after it was stopped, and has what
-the export of a finished run has but the evaluation.
+The export is of the newest checkpoint, while the run trains or after it was stopped, and lacks only
+the evaluation of a finished run.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from trainer.storage.run_state import STATE
 
 
 def export_checkpoint(run: Path, folder: Path, stores: Path | None = None) -> int:
-    """Write the model of the newest checkpoint of `run` to `folder`, and return its step. `stores`
-    is the folder of token stores, None for that of the run's settings.
+    """Write the model of the newest checkpoint of `run` to `folder`, and return its step. `stores`:
+    the folder of token stores; None for the run's setting.
 
     Raises:
         ValueError: the folder is not a run's, it has no checkpoint, or its token store is gone.
     """
-    found = checkpoint.paths(run / run_folder.CHECKPOINTS) if run_folder.is_run(run) else []
-    if not found:
+    paths = checkpoint.paths(run / run_folder.CHECKPOINTS) if run_folder.is_run(run) else []
+    if not paths:
         raise ValueError(f"{run} is not the folder of a run with a checkpoint: name such a folder")
     if folder.exists() and not (folder / run_folder.MARK).is_file():
         raise ValueError(f"{folder} exists and is not an export: name a folder that is new")
-    newest, state = found[-1], state_of(run)
+    newest, state = paths[-1], state_of(run)
     about = checkpoint.about(newest)
     settings = settings_of(about["identity"], state)
     stores = stores or Path(state.get("folder", ""), settings["corpus"]["folder"]).expanduser()
@@ -57,7 +57,7 @@ def export_checkpoint(run: Path, folder: Path, stores: Path | None = None) -> in
 
 
 def state_of(run: Path) -> dict[str, Any]:
-    """Return what state.json says; nothing for a run of an older version."""
+    """Return the content of state.json; empty for a run of an older version."""
     try:
         return dict(json.loads((run / STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -65,8 +65,7 @@ def state_of(run: Path) -> dict[str, Any]:
 
 
 def settings_of(identity: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
-    """Return all settings of a run: those that its checkpoint holds over those that its state
-    names, else over the defaults."""
+    """Return all settings of a run: from its checkpoint, else from its state, else defaults."""
     settings = {name: dict(keys) for name, keys in parse([]).to_dict().items()}
     for source in (state.get("settings", {}), updated_settings(identity)):
         for section, keys in source.items():

@@ -1,4 +1,5 @@
-"""An export as one GGUF file, for llama.cpp and what is built on it: Ollama, LM Studio, xllamacpp.
+"""Write an export as a GGUF file, for llama.cpp and programs that use it: Ollama, LM Studio,
+xllamacpp.
 
 Names and order of the weights are those of the `gguf` package, which llama.cpp's own converters
 use. Norms, biases and positions stay fp32; the matrices become fp16, exactly if the export is fp16,
@@ -27,7 +28,7 @@ BLOCK = 32  # values that share a scale in q8_0
 
 
 def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
-    """Write the export in `folder` to `file`; it is there whole or not at all. Raises ValueError if
+    """Write the export in `folder` to `file`, completely or not at all. Raises ValueError if
     the folder is not an export of ours, or the package gguf is not installed."""
     try:
         import gguf
@@ -48,7 +49,7 @@ def export_gguf(folder: Path, file: Path, kind: str = "f16") -> Path:
             gguf.MODEL_ARCH[config.model_type.upper()], config.num_hidden_layers
         )
         for name, value in weights.items():
-            value = as_llama_cpp_has_it(name, value, config)
+            value = in_llama_cpp_order(name, value, config)
             target = names.get_name(name, try_suffixes=(".weight", ".bias"))
             if target is None:
                 raise ValueError(f"{folder} has a weight {name}, for which GGUF has no name")
@@ -85,15 +86,15 @@ def read_export(folder: Path) -> tuple[PretrainedConfig, dict[str, np.ndarray]]:
 
 
 def check_computed(folder: Path, config: PretrainedConfig) -> None:
-    """Refuse a model that llama.cpp does not know, or would compute in another way (ValueError)."""
-    known = {name: block.gguf for name, block in BLOCKS.items() if block.gguf is not None}
-    if config.model_type not in known:
+    """Raise ValueError for a model that llama.cpp does not know or computes differently."""
+    supported = {name: block.gguf for name, block in BLOCKS.items() if block.gguf is not None}
+    if config.model_type not in supported:
         raise ValueError(
             f"{folder} holds a {config.model_type}, which cannot be written as GGUF: "
-            f"{', '.join(known)} models can"
+            f"{', '.join(supported)} models can"
         )
     rotary = getattr(config, "rope_parameters", None) or {}
-    wanted: dict[str, Any] = {**known[config.model_type], "rope_type": "default"}
+    wanted: dict[str, Any] = {**supported[config.model_type], "rope_type": "default"}
     stated = {name: getattr(config, name, value) for name, value in wanted.items()}
     stated["rope_type"] = rotary.get("rope_type", "default")
     for name, value in stated.items():
@@ -104,7 +105,7 @@ def check_computed(folder: Path, config: PretrainedConfig) -> None:
             )
 
 
-def as_llama_cpp_has_it(name: str, value: np.ndarray, config: PretrainedConfig) -> np.ndarray:
+def in_llama_cpp_order(name: str, value: np.ndarray, config: PretrainedConfig) -> np.ndarray:
     """Return a weight in llama.cpp's order: GPT-2's matrices are transposed, and a Llama's rotation
     turns neighbouring values of a head where transformers turns its two halves. Keys may have fewer
     heads than queries."""
@@ -143,9 +144,8 @@ def add_shape(writer: Any, config: PretrainedConfig) -> None:
 
 
 def add_tokenizer(writer: Any, folder: Path, config: PretrainedConfig, gguf: Any) -> None:
-    """Add the export's tokenizer, and that a text begins with the end-of-text token. Raises
-    ValueError if it splits words in a way of its own, for which llama.cpp has no name, or it is not
-    the model's."""
+    """Add the export's tokenizer, which begins a text with the end-of-text token. Raises ValueError
+    if llama.cpp has no name for its pre-tokenizer, or it is not the model's."""
     end_of_text = config.eos_token_id
     if not isinstance(end_of_text, int):
         raise ValueError(

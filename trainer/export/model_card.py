@@ -1,4 +1,4 @@
-"""What an export says of itself: training.json for programs, the model card for people."""
+"""The description of an export: training.json for programs, the model card for people."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ TINY_STORIES_LICENSE = "cdla-sharing-1.0"
 SAMPLING = {"temperature": SAMPLED.temperature, "top_k": SAMPLED.top_k, "length": 200}
 
 
-def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> dict[str, Any]:
-    """Return the content of training.json: `known` holds name, preset, corpus, steps,
-    tokens_seen and validation. Names and licences are those of the settings; the Hub's
-    TinyStories have theirs."""
+def describe(model: PreTrainedModel, settings: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    """Return the content of training.json: `facts` holds name, preset, corpus, steps,
+    tokens_seen and validation. Names and licences come from the settings; the Hub's TinyStories
+    have their own."""
     run = settings["run"]
-    corpus = known["corpus"] | {
-        "name": run["corpus_name"] or known["corpus"]["name"],
+    corpus = facts["corpus"] | {
+        "name": run["corpus_name"] or facts["corpus"]["name"],
         "license": run["corpus_license"]
         or (TINY_STORIES_LICENSE if read_tiny_stories(settings) else None),
     }
     return {
         "format": FORMAT,
-        **known,
-        "preset": public_path(known["preset"]),
+        **facts,
+        "preset": public_path(facts["preset"]),
         "corpus": corpus,
         "license": run["license"] or None,
         "settings": without_private_paths(settings),
@@ -61,8 +61,8 @@ def describe(model: PreTrainedModel, settings: dict[str, Any], **known: Any) -> 
 
 
 def started_from(name: str) -> dict[str, Any] | None:
-    """Return the model that a run started from, and how many tokens it and the models before it had
-    trained on; None if its folder does not say."""
+    """Return the model that a run started from, and the tokens that this model and its predecessors
+    had trained on (None if unknown); None for a run from scratch."""
     if not name:
         return None
     try:
@@ -75,9 +75,8 @@ def started_from(name: str) -> dict[str, Any] | None:
 
 
 def without_private_paths(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings as they may be published: of a path outside the working directory only
-    the file's name; names on the Hub and relative paths as they are."""
-
+    """Return the settings for publication: paths outside the working directory become file names;
+    names on the Hub and relative paths stay."""
     public = {section: dict(keys) for section, keys in settings.items()}
     for section, key in (name.split(".") for name in PATHS):
         paths = map(str.strip, str(public[section].get(key, "")).split(","))
@@ -103,13 +102,13 @@ def write_training(folder: Path, training: dict[str, Any]) -> None:
 
 
 def write_card(folder: Path, training: dict[str, Any]) -> None:
-    """Write the model card, which says in words what training.json says."""
+    """Write the model card, the content of training.json for people."""
     with atomic_file(folder / CARD) as partial:
         partial.write_text(model_card(folder, training), encoding="utf-8")
 
 
 def optimizers(optim: dict[str, Any]) -> str:
-    """Return which optimizer updated which weights, and its rate."""
+    """Return the optimizers, their weights and their rates, for people."""
 
     def described(kind: str, where: str = "") -> str:
         name = {"adamw": "AdamW"}.get(kind, kind.capitalize())
@@ -123,7 +122,7 @@ def optimizers(optim: dict[str, Any]) -> str:
 
 
 def facts(training: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the rows on what the model is and how it was trained."""
+    """Return the rows on the model and its training."""
     corpus, settings = training["corpus"], training["settings"]
     model, optim = settings["model"], settings["optim"]
     kv_heads = model.get("kv_heads") or model["num_heads"]
@@ -199,7 +198,7 @@ long plots. It was not made safe for children; read along.
 
 
 def evaluated(evaluation: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Return the rows on how well it predicts."""
+    """Return the rows of the evaluation."""
     if not evaluation:
         return [("evaluated with", "nothing: no stories were held out, or evaluating failed")]
     return [
@@ -211,7 +210,7 @@ def evaluated(evaluation: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def copies_much(prose: list[dict[str, Any]]) -> str:
-    """Return the warning of a card whose model copies more than twice what chance gives."""
+    """Return the warning for a model that copies more than twice as much as true stories do."""
     much = [
         f"{way['written']['copied']:.1%} of its 8-word runs at {way['sampling']} stand in the "
         f"training stories, where true stories that it never read have {way['true']['copied']:.1%}"
@@ -222,7 +221,7 @@ def copies_much(prose: list[dict[str, Any]]) -> str:
 
 
 def how_it_writes(prose: list[dict[str, Any]]) -> str:
-    """Return a section with the measures of its prose."""
+    """Return the section with the measures of the model's prose."""
     if not prose:
         return ""
     ways = [
@@ -244,7 +243,7 @@ training stories are those that come by chance.
 
 
 def characters(rows: list[dict[str, Any]]) -> str:
-    """Return a paragraph and a table on how the model keeps its characters apart."""
+    """Return the paragraph and the table on confused characters."""
     if not rows:
         return ""
     return f"""
@@ -275,7 +274,7 @@ each prompt of the run, cut at its `run.sample_length`.
 
 
 def plain(text: str) -> str:
-    """Return a text in which Markdown's own signs are escaped."""
+    """Return a text with Markdown's characters escaped."""
     return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text)
 
 
@@ -285,8 +284,8 @@ def quoted(text: str) -> str:
 
 
 def front_matter(training: dict[str, Any]) -> str:
-    """Return the card's metadata for the Hub: what the settings say of licence and stories, and
-    what the evaluation found."""
+    """Return the card's metadata for the Hub: licence and stories from the settings, and the
+    evaluation."""
     tiny_stories = read_tiny_stories(training["settings"])
     metadata = {
         "license": training["license"],
@@ -302,7 +301,7 @@ def front_matter(training: dict[str, Any]) -> str:
 
 
 def model_index(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the scores in the form of the Hub's `model-index`; nothing without an evaluation."""
+    """Return the scores in the form of the Hub's `model-index`; empty without an evaluation."""
     scores = training["validation"]
     if not scores:
         return []
@@ -320,7 +319,7 @@ def model_index(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def world(training: dict[str, Any]) -> str:
-    """Return what the model learned from, with its authors or licence."""
+    """Return the name of the training stories, with authors or licence."""
     corpus = training["corpus"]
     name = f"its stories ({corpus['name']})"
     if read_tiny_stories(training["settings"]):

@@ -1,12 +1,12 @@
-"""The run at log-spaced steps, small enough to keep: how a model learned, to look at later.
+"""Snapshots of a run at log-spaced steps, which show how a model learned.
 
     snapshots/step-00000064/model.safetensors   fp16, stock transformers
                             config.json, generation_config.json
                             snapshot.json       step, tokens seen, losses, sample stories
 
-GPT-2's tokenizer ships, and is not stored again; another one is in the folder as in an export's. A
-snapshot is written before the checkpoint of its step, and a run that resumes from a checkpoint
-first drops the later ones: so a resumed run has the same ones, with the same content.
+GPT-2's tokenizer is not stored again; any other is in the folder, as in an export. A snapshot is
+written before the checkpoint of its step, and a run that resumes from a checkpoint first drops the
+later snapshots: so a resumed run has the same snapshots.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ FORMAT = 1
 def save(
     folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, *, step: int, **record: Any
 ) -> Path:
-    """Write `model` (all ids of `tokenizer`, stock class) in fp16 as it is after `step` updates.
+    """Write `model` (all ids of `tokenizer`, stock class) in fp16 after `step` updates.
 
     Args:
-        record: what snapshot.json says besides: tokens_seen; loss, nats per token on what that step
-            read, before its update; validation_loss, after it, or None; stories, what the model
-            writes then, {prompt, story} each (see complete.py).
+        record: more values for snapshot.json: tokens_seen; loss, nats per token of the step's
+            batch before its update; validation_loss, after the update, or None; stories by the
+            model, {prompt, story} each (see complete.py).
     """
     final = folder / f"step-{step:08d}"
     with atomic_directory(final) as partial:
@@ -47,7 +47,7 @@ def save(
 
 
 def drop_after(folder: Path, step: int) -> None:
-    """Remove the snapshots of later steps, which the run is to take again."""
+    """Remove the snapshots of later steps, which the run will write again."""
     for snapshot in folder.glob("step-????????"):
         if int(snapshot.name.removeprefix("step-")) > step:
             shutil.rmtree(snapshot)

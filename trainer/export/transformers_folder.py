@@ -1,14 +1,13 @@
-"""The folder that leaves a run: stock transformers files, `training.json`, a model card with its
-curve.
+"""The folder of an export: stock transformers files, `training.json`, a model card with its curve.
 
     model.safetensors, config.json, generation_config.json, tokenizer.json, tokenizer_config.json
     training.json      settings, corpus and evaluation, for programs
     README.md          the same for people, with curve.png
-    snapshots/step-N/  the model on its way, if the run took some; see snapshots.py
-    history.json       what it wrote on its way; see complete.py
+    snapshots/step-N/  the model at earlier steps, if the run wrote snapshots; see snapshots.py
+    history.json       stories of the snapshots; see complete.py
 
-The first two lines are written beside the folder's path and renamed, so a folder called `export`
-always has a whole model; complete.py adds the others.
+The files of the first two lines are written to a temporary folder, which is then renamed, so a
+folder called `export` always has a complete model; complete.py adds the others.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from trainer.storage.checkpoint import sha256
 def export(
     folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, training: dict[str, Any]
 ) -> None:
-    """Write `model` (all ids of `tokenizer`, stock class) to `folder`; what stood there goes when
-    the new one is whole.
+    """Write `model` (all ids of `tokenizer`, stock class) to `folder`; an older export is replaced
+    when the new one is complete.
 
-    `training` is what the run knows of itself, see `describe`; the checksums of the weights are
-    added to it.
+    `training`: the content of training.json, see `describe`; the checksums of the weights are
+    added.
     """
     with atomic_directory(folder) as partial:
         save_model(model, partial)
@@ -46,7 +45,7 @@ def export(
 def save_model(model: PreTrainedModel, folder: Path) -> None:
     """Write the weights and the configuration for stock transformers. The model is not changed: the
     run evaluates it afterwards."""
-    transformers.utils.logging.disable_progress_bar()  # the run has its own
+    transformers.utils.logging.disable_progress_bar()  # the run shows its own
     before = model.generation_config
     model.generation_config = GenerationConfig(
         do_sample=True,
@@ -66,8 +65,8 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
 def save_tokenizer(folder: Path, tokenizer: Tokenizer, context: int) -> None:
     """Write tokenizer.json and tokenizer_config.json for a model that sees `context` tokens.
 
-    A story begins after the end-of-text token, so a template puts that in front: a tool that does
-    not know it would start the model off its distribution. Batches are padded with the same token.
+    A story begins after the end-of-text token, so a template adds this token: without it a model
+    starts outside its training distribution. The same token pads batches.
     """
     processors = [tokenizer.described["post_processor"], start_template(tokenizer.end_of_text)]
     whole = {"post_processor": {"type": "Sequence", "processors": processors}}

@@ -1,1 +1,1 @@
-"""The metrics of a run: written, read, drawn."""
+"""Write, read and draw the metrics of a run."""

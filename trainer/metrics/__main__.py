@@ -16,14 +16,16 @@ from trainer.output.console import Parser, run_command
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status: see `run_command`."""
-    parser = Parser(prog="python -m trainer.metrics", description="Look at a run.")
+    parser = Parser(
+        prog="python -m trainer.metrics", description="Print the last metrics of a run."
+    )
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--plot", action="store_true", help="draw the curve to RUN/curve.png")
     return run_command(lambda: show(parser.parse_args(arguments)))
 
 
 def show(options: Namespace) -> None:
-    """Print a run's last lines, and draw its curve if asked to."""
+    """Print a run's last lines, and draw its curve with --plot."""
     lines = read(options.run)
     if not lines:
         raise ValueError(f"there is no {METRICS} in {options.run}: name the folder of a run")

@@ -1,8 +1,7 @@
 """The metrics of a run while it trains: progress bar, metrics.jsonl, trackers and loss curve.
 
 A resumed run appends to the same file: lines after its checkpoint are dropped, so every step has
-one line. Each line has `seconds`, the time that the run has trained until then; pauses and
-compilation are not counted.
+one line. Each line has `seconds`, the training time so far, without pauses and compilation.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ class MetricsLog:
         track: Callable[[dict[str, Any], int], None],
         enabled: bool,
     ) -> None:
-        """Go on with the metrics in `folder` after `start` steps.
+        """Continue the metrics in `folder` after `start` steps.
 
         Args:
-            bytes_per_token: UTF-8 bytes of the training stories for each of their tokens.
-            flops_per_token, peak: floating-point operations that training on a token takes, and
-                that all processes together can do in a second; see flops.py.
-            track: is given each line and its step, for the trackers.
+            bytes_per_token: UTF-8 bytes per token of the training stories.
+            flops_per_token, peak: floating-point operations of training per token, and the most
+                that all processes together do per second; see flops.py.
+            track: receives each line and its step, for the trackers.
         """
         self.file = folder / METRICS
         self.enabled = enabled
@@ -66,21 +65,22 @@ class MetricsLog:
             smoothing=0.05,
         )
         if enabled:
-            kept = [line for line in read(folder) if line["step"] <= start]
-            with atomic_file(self.file) as partial:  # a kill must not lose what is kept
-                text = "".join(json.dumps(line) + "\n" for line in kept)
+            earlier = [line for line in read(folder) if line["step"] <= start]
+            with atomic_file(self.file) as partial:  # a kill must not lose earlier lines
+                text = "".join(json.dumps(line) + "\n" for line in earlier)
                 partial.write_text(text, encoding="utf-8")
-            timed = (line["seconds"] for line in reversed(kept) if "seconds" in line)
+            timed = (line["seconds"] for line in reversed(earlier) if "seconds" in line)
             self.trained = next(timed, 0.0)
 
     def step(self) -> None:
-        """Advance the progress bar by one update. Time counts from the first, which compiles."""
+        """Advance the progress bar by one update. Time counts from the end of the first, which
+        compiles."""
         if math.isnan(self.begin):
             self.begin = time.perf_counter()
         self.bar.update()
 
     def restart(self, step: int) -> None:
-        """Measure speed from here on: what took the time until now was not training."""
+        """Measure speed from here on: the time until now was not training."""
         self.since, self.at = time.perf_counter(), step
 
     def train(self, step: int, nats: float, norm: float, rate: float) -> None:
@@ -128,7 +128,7 @@ class MetricsLog:
             self.bar.write(text, file=sys.stderr)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append a line to metrics.jsonl, and give it to the trackers, samples as one text."""
+        """Append a line to metrics.jsonl, and send it to the trackers, samples as one text."""
         if not self.enabled:
             return
         session = 0.0 if math.isnan(self.begin) else time.perf_counter() - self.begin
@@ -140,12 +140,12 @@ class MetricsLog:
             values["samples"] = "\n\n".join(sample["story"] for sample in values["samples"])
         if self.track is not None:
             track, self.track = self.track, None
-            with best_effort("all that trackers would be told from here on", self.message):
+            with best_effort("all later lines for the trackers", self.message):
                 track(values, line["step"])
                 self.track = track
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Stop the progress bar."""
         self.bar.close()
 
 

@@ -1,1 +1,1 @@
-"""The model: blocks, vocabulary, loss, and how models are opened."""
+"""The model: blocks, vocabulary, loss, and opening models."""

@@ -1,14 +1,13 @@
 """Intra-document attention masking for training: a token sees its own story, not its whole block.
 
-A block holds the end of one story, a few whole ones and the beginning of another. When it writes or
-is evaluated, a model never sees another story before its own, so what it would learn of those is
-of no use. A story begins at the end-of-text token before it, as in evaluation and writing.
+A block has the end of one story, a few complete stories and the beginning of another. In generation
+and evaluation a model never sees another story before its own, so it need not learn from earlier
+stories. A story begins at the end-of-text token before it, as in evaluation and generation.
 
 On a CPU attention takes a mask. On a GPU the flash kernel takes the bounds of the stories instead,
-and skips what lies outside. The number of bounds is fixed, so that an update can be captured: those
-that are left over bound empty stories. GPT-Neo computes its attention itself, everywhere: it adds a
-mask to the scores, and hides what lies outside of a layer's window.
-"""
+and skips tokens outside. The number of bounds is fixed, so that an update can be captured: unused
+bounds are of empty stories. GPT-Neo always computes its own attention: it adds a mask to the
+scores, and hides tokens outside a layer's window."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
 BLOCKS_COUNTED_AT_ONCE = 2**16
-FLASH, EAGER = "story", "eager"  # names of attention: our own, and that of transformers
+FLASH, EAGER = "story", "eager"  # names of attention: our own, and transformers'
 
 
 class DocumentMasking:
     """Intra-document attention masking: a token sees its own story only.
 
     Args:
-        end_of_text: the id, or compact id, of the token before every story.
+        end_of_text: the id or compact id of the token before every story.
         max_stories: stories and parts of stories in a micro-batch, at most: see `max_stories`. Only
             the flash kernel needs it.
     """
@@ -36,7 +35,7 @@ class DocumentMasking:
         self.end_of_text, self.max_stories = end_of_text, max_stories
 
     def arguments(self, inputs: torch.Tensor, decoder: PreTrainedModel) -> dict[str, Any]:
-        """Return what `decoder` is to be called with for these `inputs`, (batch, context) ids."""
+        """Return the attention arguments of `decoder` for `inputs`, (batch, context) ids."""
         begins = inputs == self.end_of_text
         attention = decoder.config._attn_implementation
         if attention == FLASH:
@@ -58,13 +57,13 @@ def story_mask(begins: torch.Tensor) -> torch.Tensor:
 
 
 def story_bounds(begins: torch.Tensor, max_stories: int) -> torch.Tensor:
-    """Return where each story of a batch begins among its tokens laid end to end, (max_stories +
-    1,) int32; the end of the batch stands for missing ones. `begins`: (batch, context)."""
+    """Return where each story of a batch begins in its flattened tokens, (max_stories + 1,) int32;
+    missing stories begin at the end of the batch. `begins`: (batch, context)."""
     first = torch.zeros_like(begins)
     first[:, 0] = True  # a story does not continue in the next row
     count = (begins | first).flatten().cumsum(0)  # stories that have begun, at each token
-    wanted = torch.arange(1, max_stories + 2, device=begins.device)
-    return torch.searchsorted(count, wanted, out_int32=True)
+    numbers = torch.arange(1, max_stories + 2, device=begins.device)
+    return torch.searchsorted(count, numbers, out_int32=True)
 
 
 def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch: int) -> int:
@@ -75,8 +74,8 @@ def max_stories(tokens: np.ndarray, end_of_text: int, context: int, micro_batch:
     for first in range(0, len(tokens), chunk):
         last = min(first + chunk, len(tokens)) + context
         part = np.concatenate([tokens[first:last], tokens[: max(0, last - len(tokens))]])
-        # The difference of two cumulative counts is the ends in every block, wherever it begins; of
-        # each `context` starts one block is read, so the largest of them bounds it.
+        # The difference of two cumulative counts is the number of ends in the block at every start.
+        # Of each `context` starts one block is read, so their maximum is a bound.
         ends = np.cumsum(np.append(False, part == end_of_text), dtype=np.int32)
         blocks = ends[context:-1] - ends[: -context - 1]  # ends in the block from each token on
         most.append(np.maximum.reduceat(blocks, range(0, len(blocks), context)))
@@ -88,10 +87,9 @@ def attend_on_gpu(
 ) -> None:
     """Choose the attention kernel of a decoder that trains on a GPU in `dtype`.
 
-    transformers looks for packed sequences and builds a (batch, 1, context, context) mask whenever
-    it is compiled; flash attention takes none. It builds none for a name that it does not know. For
-    a GPU only: a CPU is 5 % slower without the mask. A decoder that computes its attention itself
-    is not changed.
+    When compiled, transformers detects packed sequences and builds a (batch, 1, context, context)
+    mask, which flash attention cannot take. For an unknown attention name it builds no mask. For a
+    GPU only: a CPU is 5 % slower without the mask. A decoder with its own attention is not changed.
     """
     if decoder.config._attn_implementation == EAGER:
         return
@@ -139,8 +137,8 @@ def flash_attention_forward(
     """
     batch, heads, context, _width = query.shape
     key, value = (repeat_kv(part, heads // part.shape[1]) for part in (key, value))
-    # Rotation and norms leave fp32 behind; autocast does not know this operator, which is the one
-    # below `torch.nn.attention.varlen` (younger than torch 2.9).
+    # Rotation and norms return fp32, and autocast does not know this operator.
+    # `torch.nn.attention.varlen` calls the same, but is newer than torch 2.9.
     flat = [part.transpose(1, 2).flatten(0, 1).to(value.dtype) for part in (query, key, value)]
     output = torch.ops.aten._flash_attention_forward(
         *flat,

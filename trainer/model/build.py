@@ -1,8 +1,8 @@
-"""Settings to a stock transformers model.
+"""Build a stock transformers model from the settings.
 
-The class and its configuration are transformers' own, so an export needs no code of ours. A model
-that starts from another one (`base`) has that one's configuration: whatever it says of rotary
-positions, norms, windows or grouped keys is carried over, also what no setting names.
+Class and configuration are transformers' own, so an export needs no code of ours. A model that
+starts from another (`base`) has the configuration of `base`: its rotary positions, norms, windows
+and grouped keys, also values without a setting.
 
 Two things are added while training: residual projections start smaller by 1/sqrt(2 x layers), as
 GPT-2 does (Radford et al. 2019, section 2.3), and noise: dropout on the embedding and on each
@@ -25,7 +25,7 @@ from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.model import Model
 
-POSITIONS = "wpe.weight"  # how learned positions are called
+POSITIONS = "wpe.weight"  # the name of learned positions
 INITIAL_STD = 0.02
 
 
@@ -57,15 +57,15 @@ def stock_config(
 
 
 def own_dropout(settings: Model) -> dict[str, Any]:
-    """Return the dropout of a class that has its own, by its names."""
+    """Return the dropout settings of a class with its own dropout, by the names of the class."""
     return dict.fromkeys(BLOCKS[settings.block].dropout, settings.dropout)
 
 
 def carried_over(
     base: PretrainedConfig, settings: Model, shared: dict[str, Any]
 ) -> PretrainedConfig:
-    """Return the configuration of a model that starts from another one: that one's, but for its
-    ids, context and dropout."""
+    """Return the configuration of a model that starts from `base`: that of `base` with the new ids,
+    context and dropout."""
     carried = copy.deepcopy(base)
     carried.update(
         shared
@@ -106,8 +106,8 @@ def new_decoder(
 def add_dropout(decoder: PreTrainedModel, probability: float) -> None:
     """Zero a part of the embedding's and of every block output's channels while training.
 
-    One mask serves all positions of a sequence (Gal & Ghahramani 2016): a draw for every single
-    entry took a fifth of a step on CPU, this takes nothing measurable.
+    One mask serves all positions of a sequence (Gal & Ghahramani 2016): separate draws for
+    every entry took a fifth of a step on CPU, these take no measurable time.
     """
     zero_in_training(decoder.get_input_embeddings(), probability)
     for name, module in decoder.named_modules():
@@ -116,9 +116,9 @@ def add_dropout(decoder: PreTrainedModel, probability: float) -> None:
 
 
 def add_stochastic_depth(decoder: PreTrainedModel, probability: float) -> None:
-    """Zero a block's attention or its MLP for whole sequences while training, with a probability
-    that rises in a line to that of the last block (Huang et al. 2016). They are computed all the
-    same, so nothing is saved."""
+    """Zero a block's attention or its MLP for whole sequences while training, with a
+    probability that rises linearly up to the last block (Huang et al. 2016). Zeroed outputs are
+    computed all the same, so no time is saved."""
     for name, module in decoder.named_modules():
         if match := re.search(r"\.(\d+)\.(self_attn|attn|mlp)$", name):
             depth = (int(match[1]) + 1) / decoder.config.num_hidden_layers
@@ -134,8 +134,8 @@ def zero_in_training(module: torch.nn.Module, probability: float, *, whole: bool
             return output
         if isinstance(output, tuple):  # attention returns (output, weights)
             return (drop(module, None, output[0]), *output[1:])
-        kept = torch.ones_like(output[:, :1, :1] if whole else output[:, :1])
-        return output * functional.dropout(kept, probability)
+        ones = torch.ones_like(output[:, :1, :1] if whole else output[:, :1])
+        return output * functional.dropout(ones, probability)
 
     module.register_forward_hook(drop)
 
@@ -143,8 +143,8 @@ def zero_in_training(module: torch.nn.Module, probability: float, *, whole: bool
 def last_hidden(decoder: PreTrainedModel, ids: torch.Tensor, **arguments: Any) -> torch.Tensor:
     """Return the states before the head, (batch, length, hidden), of ids (batch, length).
 
-    Rows may be padded on the right, where a causal model cannot look; `arguments` are those of the
-    decoder that say what else a token does not see.
+    Rows may be padded on the right, which a causal model does not see; `arguments`: more for the
+    decoder, such as an attention mask.
     """
     output = decoder.base_model(input_ids=ids, use_cache=False, **arguments)
     hidden: torch.Tensor = output.last_hidden_state
@@ -157,11 +157,11 @@ def full_decoder(
     weights: dict[str, torch.Tensor],
     base: PretrainedConfig | None = None,
 ) -> PreTrainedModel:
-    """Return the stock model over all ids that equals the trained one: it is sampled, evaluated and
-    exported.
+    """Return the stock model over all ids that equals the trained decoder, for sampling, evaluation
+    and export.
 
     `weights` are the trained decoder's parameters by name; they are copied. `base` is the
-    configuration of the model that it started from, if it did.
+    configuration of the model that the run started from, if any.
     """
     full = stock_class(settings)(
         stock_config(settings, vocabulary.num_ids, vocabulary.end_of_text, base)
@@ -175,7 +175,7 @@ def full_decoder(
 def refill(
     full: PreTrainedModel, vocabulary: CompactVocabulary, weights: dict[str, torch.Tensor]
 ) -> None:
-    """Copy the trained decoder's parameters into its stock model, wherever that is."""
+    """Copy the trained decoder's parameters into its stock model, on any device."""
     table = next(name for name in weights if name.endswith(EMBEDDINGS))
     state = weights | {table: vocabulary.expand(weights[table].detach())}
-    full.load_state_dict(state, strict=False)  # the head is tied to the table, and is not stored
+    full.load_state_dict(state, strict=False)  # the head is tied to the table and not stored

@@ -1,17 +1,16 @@
-"""A smaller vocabulary while training: the head computes the ids that the corpus uses.
+"""A smaller vocabulary for training: the head computes only the ids that the corpus uses.
 
 A row of the smaller embedding is a *compact id*.
 
 Three million tokens of TinyStories use about 10,000 of GPT-2's 50,257. An id that never occurs is
-never a target: all that its row of the tied embedding can learn is to stay improbable, the same
-lesson for every such id. So the ids without a token in the corpus share a few rows, those left
-over when the rows are rounded up for the matrix units. With log(multiplicity) added to a shared
-row's logit,
+never a target: its row of the tied embedding can learn only to stay improbable, like every such
+row. So unused ids share a few rows, those added to round up the number of rows for the matrix
+units. With log(multiplicity) added to a shared row's logit,
 
     logsumexp over compact ids of (logit + log multiplicity)  =  logsumexp over all ids,
 
-exactly: training is that of a full model whose unused rows are equal. `expand` writes that full
-model down, and the export is a stock one. A row without any id (padding) has
+exactly: training equals that of a full model whose unused rows are equal. `expand` returns the
+full table, and the export is a stock model. A row without any id (padding) has
 multiplicity 0, log = -inf.
 """
 
@@ -22,12 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-MULTIPLE = 64  # rows are rounded up to this: matrix kernels run at full speed on whole tiles
+MULTIPLE = 64  # of rows: matrix kernels run at full speed on whole tiles
 
 
 @dataclass(frozen=True)
 class CompactVocabulary:
-    """A map from the ids to the rows that are trained.
+    """A map from ids to trained rows.
 
     Attributes:
         compact_id_of: (ids,) int64; the row of each id.
@@ -59,12 +58,12 @@ class CompactVocabulary:
 
     @property
     def num_ids(self) -> int:
-        """Ids of the tokenizer, and rows of the full embedding."""
+        """Number of the tokenizer's ids, and of rows of the full embedding."""
         return len(self.compact_id_of)
 
     @property
     def num_compact_ids(self) -> int:
-        """Rows of the trained embedding."""
+        """Number of rows of the trained embedding."""
         return len(self.log_multiplicity)
 
     def expand(self, embedding: torch.Tensor) -> torch.Tensor:

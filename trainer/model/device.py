@@ -1,4 +1,4 @@
-"""The device that a run computes on: whether its GPU can be used, and what it can do there."""
+"""The device of a run: whether a GPU can be used, and whether compiling works there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def usable_gpu() -> bool:
     """Return whether there is a GPU and this PyTorch has kernels for it.
 
     `torch.cuda.is_available()` is also true for a GPU that is too old for the wheel (a GTX 10xx
-    or V100 with torch 2.13), where the first kernel fails.
+    or V100 with torch 2.13), on which the first kernel fails.
     """
     return torch.cuda.is_available() and capability() >= lowest_capability()
 
@@ -40,7 +40,7 @@ def lowest_capability() -> tuple[int, int]:
 
 
 def why_not_used() -> str | None:
-    """Return why a GPU is not used, and the remedy; None if there is nothing to say."""
+    """Return why a GPU is not used, and the remedy; None if it is used or there is no GPU."""
     if usable_gpu():
         return None
     if torch.cuda.is_available():
@@ -84,14 +84,13 @@ def why_not_compiled(device: torch.device) -> str | None:
 
 
 def make_deterministic() -> None:
-    """Choose kernels that give the same bits every time, for everything this process computes on
-    a GPU.
+    """Choose deterministic kernels for all computation of this process on a GPU.
 
     Without it the embedding's gradient and flash attention's dQ are summed by atomic additions in
-    the order of arrival, and Inductor chooses between kernels by the clock.
+    the order of arrival, and Inductor chooses between kernels by measured time.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS wakes up
-    torch.use_deterministic_algorithms(True)  # warn_only would leave flash attention as it is
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its start
+    torch.use_deterministic_algorithms(True)  # warn_only would not change flash attention
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     from torch._inductor import config as inductor
 
@@ -99,18 +98,18 @@ def make_deterministic() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees, and PyTorch ask for large pages; return False
-    where the C library is not glibc and nothing changed.
+    """Make this process keep freed memory, and PyTorch use large pages; return False without change
+    if the C library is not glibc.
 
-    glibc gives every tensor of more than some megabytes pages of its own and returns them when it
-    is freed, so each update on a CPU asks the kernel for its activations anew, 4 KiB at a time.
-    To be called before the first large tensor: PyTorch reads its variable once.
+    glibc maps new pages for every tensor of more than some megabytes and unmaps them afterwards, so
+    each update on a CPU faults in all its activations again, 4 KiB at a time. To be called before
+    the first large tensor: PyTorch reads its variable once.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except AttributeError:  # musl has none
+    except AttributeError:  # musl lacks mallopt
         return False
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))

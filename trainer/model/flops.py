@@ -1,4 +1,4 @@
-"""How much of the machine a run uses: its floating-point operations per second beside those of a
+"""The utilization of the machine: floating-point operations per second of a run, relative to a
 large matrix product.
 
     MFU = tokens/s x operations per token / peak
@@ -25,17 +25,16 @@ def flops_per_token(decoder: PreTrainedModel, teachers: Sequence[PreTrainedModel
     """Return the floating-point operations of training on one token, forward and backward.
 
     6 for each weight that a token is multiplied with (Kaplan et al. 2020, section 2.1): the
-    matrices, and the tied table once, as the head that it is, with the rows that are trained.
-    Looking up an embedding multiplies nothing. Attention scores and their use add
-    12 x layers x heads x head width x context (PaLM, appendix B, which counts what the causal mask
-    hides); so do layers that look back on a window, which hide the rest by a mask.
-    Teachers go forward only, which is a third.
+    matrices, and the trained rows of the tied table once, as the head. Embedding look-ups count
+    zero. Attention adds 12 x layers x heads x head width x context (PaLM, appendix B, which counts
+    masked scores too), also for layers with a window, since they mask the rest. Teachers compute
+    the forward pass only, a third.
     """
     config = decoder.config
     weights = sum(
         weight.numel()
         for name, weight in decoder.named_parameters()
-        if weight.dim() == 2 and not name.endswith(POSITIONS)  # learned ones: looked up
+        if weight.dim() == 2 and not name.endswith(POSITIONS)  # learned positions are looked up
     )
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     attention = (
@@ -49,11 +48,11 @@ def flops_per_token(decoder: PreTrainedModel, teachers: Sequence[PreTrainedModel
 
 @cache  # the machine does not change
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Return the floating-point operations per second of a large matrix product: the best of those
-    that fit in about 0.2 s, measured once per process."""
+    """Return the floating-point operations per second of a large matrix product: the best within
+    about 0.2 s, measured once per process."""
     side = SIDE.get(device.type, SIDE["cuda"])
     matrix = torch.randn(side, side, device=device).to(dtype)
-    product = matrix @ matrix  # the first is slower: libraries wake up
+    product = matrix @ matrix  # the first is slower: libraries initialize
     begin, best = time.perf_counter(), float("inf")
     while time.perf_counter() - begin < SECONDS:
         wait(device)
@@ -65,6 +64,6 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def wait(device: torch.device) -> None:
-    """Wait until a GPU has done its work."""
+    """Wait until a GPU has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

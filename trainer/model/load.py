@@ -1,11 +1,10 @@
-"""Opens a stock causal language model in fp32, or raises an error that says why it cannot.
+"""Open a stock causal language model in fp32, or raise an error with the cause.
 
-What may be named: an export or another transformers folder, a snapshot of a run, a run's folder
+A name may be that of: an export or another transformers folder, a snapshot of a run, a run's folder
 (its export, else its newest checkpoint), a checkpoint, a model on the Hub.
 
-transformers fills weights that a file lacks with random numbers and only warns; a number measured
-on those would be wrong in silence, so such a folder is refused. Code that a folder brings along is
-never run.
+transformers fills missing weights with random numbers and only warns; figures measured with them
+would be wrong without notice, so such a folder is refused. Code in a folder is never run.
 """
 
 from __future__ import annotations
@@ -53,13 +52,12 @@ def open_model(
     name: str | Path, *, device: str = "cpu", stores: str | Path = "data"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open the model of that name, in fp32 and ready to score; return it with its tokenizer. Raises
-    ValueError if the model does not exist, lacks a part, or does not hold what its config.json
-    says.
+    ValueError if the model does not exist, lacks a part, or does not match its config.json.
 
     Args:
         name: see the head of this file.
-        device: where it computes.
-        stores: the folder of token stores; a checkpoint's ids are those of its own.
+        device: such as cpu or cuda.
+        stores: the folder of token stores, which a checkpoint needs for its ids.
     """
     folder = Path(name).expanduser()
     if device.startswith("mps"):
@@ -86,7 +84,7 @@ def open_model(
 
 
 def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
-    """Refuse weights that are NaN or infinite (ValueError)."""
+    """Raise ValueError for weights that are NaN or infinite."""
     for key, weights in model.named_parameters():
         if not torch.isfinite(weights).all():
             raise ValueError(
@@ -97,8 +95,8 @@ def check_numbers(model: PreTrainedModel, name: str | Path) -> None:
 
 @torch.inference_mode()
 def check_causal(model: PreTrainedModel, name: str | Path) -> None:
-    """Refuse a model whose predictions change with the tokens that follow: a masked language model
-    (BERT) sees what comes later, and its probabilities are those of gaps (ValueError)."""
+    """Raise ValueError for a model whose predictions depend on later tokens, such as a masked
+    language model (BERT), which predicts gaps."""
     embedding: Any = model.get_input_embeddings()
     ids = torch.arange(1, 5)[None] % len(embedding.weight)
     whole, first = (model(input_ids=part).logits[0, :2].float() for part in (ids, ids[:, :2]))
@@ -107,7 +105,7 @@ def check_causal(model: PreTrainedModel, name: str | Path) -> None:
 
 
 def model_of_run(folder: Path) -> Path:
-    """Return the export of a run, or its newest checkpoint while it has none."""
+    """Return the export of a run, or its newest checkpoint before there is an export."""
     if (folder / run_folder.EXPORT).is_dir():
         return folder / run_folder.EXPORT
     checkpoints = sorted((folder / run_folder.CHECKPOINTS).glob("step-????????"))
@@ -126,7 +124,7 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
     if store is None:
         raise ValueError(
             f"the checkpoint {folder} needs the token store that it learned from "
-            f"(*-{fingerprint[:12]}), which is not in {stores}: it says which ids its rows are"
+            f"(*-{fingerprint[:12]}), which is not in {stores}: the store has the ids of its rows"
         )
     settings = updated_settings(saved.identity)
     counts, base = store.id_counts("train"), None
@@ -141,9 +139,9 @@ def open_checkpoint(folder: Path, stores: Path) -> tuple[PreTrainedModel, PreTra
 
 
 def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
-    """Let a model read the ids of the `wanted` tokenizer; return whether its own, `tokenizer`, has
-    others. Each id then gets the mean of the rows of the tokens that the own one writes it with.
-    Raises ValueError if its tokenizer writes ids that it has no rows for."""
+    """Make a model read the ids of the tokenizer `wanted`; return whether its own `tokenizer` has
+    other ids. Each new id then gets the mean of the rows of the tokens with which the model's own
+    tokenizer encodes its text. Raises ValueError if the model lacks rows for these tokens."""
     if drop_other_rows(model, tokenizer, wanted):
         return False
     table = model.get_input_embeddings().weight.detach().clone()
@@ -156,8 +154,8 @@ def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) 
             f"{len(table):,} ids: they do not belong together; take the tokenizer that the model "
             "was trained with"
         )
-    rows = table.mean(0).repeat(wanted.size, 1)  # for what its tokenizer writes with nothing
-    # The mean of the rows starts a token near the meaning of the pieces that it is written with.
+    rows = table.mean(0).repeat(wanted.size, 1)  # for texts that its tokenizer encodes to nothing
+    # The mean starts a token near the meaning of its pieces.
     for number, ids in enumerate(written):
         if ids:
             rows[number] = table[ids].mean(0)
@@ -169,9 +167,8 @@ def give_ids(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) 
 
 
 def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Tokenizer) -> bool:
-    """Return whether a model reads the ids of the `wanted` tokenizer already. If so, drop its
-    other rows: an embedding may be padded to a round number, or its `tokenizer` have more
-    special tokens."""
+    """Return whether a model already reads the ids of the tokenizer `wanted`. If so, drop its
+    other rows: of a padded embedding, or of more special tokens in its `tokenizer`."""
     theirs, ours = tokenizer.get_vocab(), wanted.stock().get_vocab()
     has_same_ids = (
         ours.items() <= theirs.items()
@@ -184,8 +181,8 @@ def drop_other_rows(model: Any, tokenizer: PreTrainedTokenizerBase, wanted: Toke
 
 
 def trained_ids(model: PreTrainedModel) -> np.ndarray:
-    """Return 1 for every id with a row of its own in the embedding, else 0: (vocabulary,) int64.
-    Ids that a model of ours never saw share rows, which are equal."""
+    """Return 1 for every id with a unique row in the embedding, else 0: (vocabulary,) int64. In our
+    models the ids that training never used have equal rows."""
     embedding: Any = model.get_input_embeddings()
     table = embedding.weight.detach().float().cpu().numpy()
     rows = np.ascontiguousarray(table).view(f"V{table.shape[1] * table.itemsize}")[:, 0]
@@ -210,8 +207,8 @@ def open_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
 def check_memory(folder: Path) -> None:
-    """Refuse weights that would not fit into memory in fp32, before the machine begins to swap
-    (ValueError)."""
+    """Raise ValueError for weights that do not fit into memory in fp32, before the machine
+    begins to swap."""
     needed = 4 * sum(map(num_weights, folder.glob("*.safetensors")))
     free = psutil.virtual_memory().available
     if needed > free:
@@ -222,8 +219,8 @@ def check_memory(folder: Path) -> None:
 
 
 def num_weights(file: Path) -> int:
-    """Return how many numbers a safetensors file holds, by its header; 0 if it is damaged, which
-    opening it reports."""
+    """Return the number of weights in a safetensors file, by its header; 0 if it is damaged, which
+    opening the model reports."""
     try:
         with safe_open(file, framework="np") as tensors:
             names = tensors.keys()
@@ -237,8 +234,8 @@ def open_stock(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open a causal language model and a tokenizer that transformers knows, from folders or the
     Hub."""
-    transformers.utils.logging.disable_progress_bar()  # a moment, for what is small
-    what = "the model folder" if local else "the Hub's model"
+    transformers.utils.logging.disable_progress_bar()  # small models take a moment
+    source = "the model folder" if local else "the Hub's model"
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=local)
         if config.is_encoder_decoder or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
@@ -251,12 +248,12 @@ def open_stock(
             output_loading_info=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=local)
-    except Exception as problem:  # a broken file raises whatever its reader happens to raise
-        raise ValueError(f"{what} {folder} does not open: {first_line(problem)}") from problem
+    except Exception as problem:  # a broken file raises errors of many kinds
+        raise ValueError(f"{source} {folder} does not open: {first_line(problem)}") from problem
     model, report = opened
     if report["missing_keys"]:
         raise ValueError(
-            f"{what} {folder} lacks weights that its config.json asks for:"
+            f"{source} {folder} lacks weights that its config.json asks for:"
             f" {sorted(report['missing_keys'])[0]} and {len(report['missing_keys']) - 1} more"
         )
     if tokenizer.eos_token_id is None:

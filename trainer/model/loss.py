@@ -1,10 +1,10 @@
-"""Next-token loss over the compact vocabulary, one module so that head and loss compile into one
-kernel.
+"""Next-token loss over the compact vocabulary, in one module so that head and loss compile into
+one kernel.
 
-At hidden 256 the 50,257-way head is 73 % of a step's arithmetic and its logits most of its
-traffic; `CompactVocabulary` cuts both to what the corpus uses. The logits of all tokens never exist
-in fp32: compiled, the cast of the bf16 ones, the multiplicities and the log-sum-exp are one pass;
-otherwise a large head is computed for some blocks at a time, and again in the backward pass.
+At hidden 256 the 50,257-way head is 73 % of a step's arithmetic and its logits most of its memory
+traffic; `CompactVocabulary` reduces both to the ids of the corpus. fp32 logits of all tokens never
+exist: compiled, the cast from bf16, the multiplicities and the log-sum-exp are one pass; otherwise
+a large head is computed for some blocks at a time, and again in the backward pass.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ class NextTokenLoss(nn.Module):
 
     Attributes:
         decoder: stock transformers model over compact ids.
-        document_masking: keeps attention inside a story; None: a token sees its whole block.
+        document_masking: limits attention to a story; None: a token sees its whole block.
         teachers: decoders over the same compact ids, whose predictions are learned too
-            (pretrained.py). In a tuple they are not part of this module: nothing trains, saves or
-            wraps them.
-        dtype: arithmetic of the matrix products. Autocast is entered in here because DeepSpeed's
-            engine turns one around it off on CUDA, without an error, and computes in fp32.
+            (pretrained.py). A tuple keeps them out of this module's training, saving and wrapping.
+        dtype: arithmetic of the matrix products. Autocast is entered inside this module because
+            DeepSpeed's engine silently turns off an outer autocast on CUDA and computes in fp32.
     """
 
     log_multiplicity: torch.Tensor
@@ -60,7 +59,7 @@ class NextTokenLoss(nn.Module):
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the mean nats per token of `targets` given `inputs`, both (batch, context) compact
-        ids: a scalar. With teachers, a weighted mean of that and of the cross-entropy with their
+        ids: a scalar. With teachers, a weighted mean of this and of the cross-entropy with their
         predictions.
 
         Every batch has the same number of tokens, so the mean over processes and micro-batches of
@@ -71,7 +70,7 @@ class NextTokenLoss(nn.Module):
             return self.mean_nats(inputs, targets)
 
     def mean_nats(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Compute `forward` in the arithmetic that is in force."""
+        """Compute `forward` in the current autocast mode."""
         # Each: (batch, context, hidden)
         hidden = self.states(self.decoder, inputs)
         with torch.no_grad():
@@ -88,8 +87,8 @@ class NextTokenLoss(nn.Module):
         return torch.stack(sums).sum() / len(targets)
 
     def states(self, decoder: PreTrainedModel, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the states before the head of the decoder or of a teacher, whose attention stays
-        inside the stories."""
+        """Return the states before the head of the decoder or of a teacher, with the document
+        mask."""
         story = self.document_masking
         arguments = story.arguments(inputs, decoder) if story else {}
         return last_hidden(decoder, inputs, **arguments)
@@ -100,8 +99,8 @@ class NextTokenLoss(nn.Module):
         """Return the loss of `targets` (batch, context) given the states before the head, and those
         of each teacher in `taught`."""
         logits = self.logits(self.decoder, hidden)
-        # A target that the corpus does not use (validation may hold some) is one of those that
-        # share its compact id.
+        # A target that the corpus does not use (possible in validation) is one of the ids of a
+        # shared row.
         shared = self.log_multiplicity[targets].mean()
         nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten()) + shared
         if taught:

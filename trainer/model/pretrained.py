@@ -1,13 +1,13 @@
-"""Models that exist: the one that a run starts from, and those whose predictions it learns too.
+"""Existing models of a run: the model that it starts from, and its teachers.
 
-`--model.init_from`: the shape is the model's, and so are the ids that are trained, besides those of
-the new stories: what it could say before it can say afterwards. Whatever else its configuration
-says (rotary positions, grouped keys, windows) is carried over as it is. Only the context may be
-shorter. The learning rates are those of fine-tuning unless they are given.
+`--model.init_from`: the run has the model's shape, and trains the model's ids besides those of the
+new stories, so the model keeps its words. The rest of its configuration (rotary positions, grouped
+keys, windows) is unchanged; only the context may be shorter. The learning rates are those of
+fine-tuning unless they are given.
 
-`--model.teachers`: a few models that learned a small corpus from other seeds are better together
-than each alone; one of the same size that learns their mean prediction keeps part of that (Hinton
-et al. 2015). The teachers are computed beside the run and never change.
+`--model.teachers`: the mean prediction of a few models that learned a small corpus from other seeds
+is better than each alone; a model of the same size that learns it keeps part of the gain (Hinton et
+al. 2015). The teachers never change.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from trainer.settings.blocks import BLOCKS, EMBEDDINGS
 from trainer.settings.config import Config
 from trainer.settings.model import Model
 
-# A quarter of the usual rates, and small updates: there are few stories as a rule (docs/LOG.md).
+# A quarter of the usual rates, and a small batch: there are usually few stories (docs/LOG.md).
 FINE_TUNING: dict[str, Any] = {
     "optim.lr": 5e-4,
     "optim.muon_lr": 1e-3,
     "optim.global_batch": 8,
 }
 SHAPE = ("block", "num_layers", "hidden", "num_heads", "kv_heads", "intermediate")
-# Of a model that looks back further no more is trained unless model.context says so: an update of
-# Qwen3's 40,960 tokens fits no small machine, and stories are shorter.
+# A longer context of the model is used only if model.context is given: an update of Qwen3's 40,960
+# tokens does not fit a small machine, and stories are shorter.
 LONGEST_CONTEXT = 1024
-# What the loss and intra-document attention masking rely on, by the configuration's names.
+# Values that the loss and intra-document attention masking need, by the configuration's names.
 NEEDED = {"tie_word_embeddings": True, "use_sliding_window": False, "add_cross_attention": False}
-ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # that do not depend on the context
+ROTARY_KINDS = ("default", "linear", "llama3", "yarn")  # independent of the context
 
 
 def open_pretrained(
@@ -49,17 +49,17 @@ def open_pretrained(
 ) -> tuple[Config, tuple[PreTrainedModel, PreTrainedTokenizerBase] | None]:
     """Return the settings with the shape of the model to start from, and that model with its
     tokenizer, or None without one. Raises ValueError if the model does not exist, the trainer
-    cannot make its shape, or a setting asks for another."""
+    does not support its shape, or a setting contradicts it."""
     name = config.model.init_from
     if not name:
         return config, None
     model, tokenizer = open_model(name, stores=config.corpus.folder)
     shape = shape_of(model.config, f"model.init_from {name}")
     for key in SHAPE:
-        given, theirs = getattr(config.model, key), getattr(shape, key)
-        if f"model.{key}" in config.given and given != theirs:
+        setting, theirs = getattr(config.model, key), getattr(shape, key)
+        if f"model.{key}" in config.given and setting != theirs:
             raise ValueError(
-                f"model.{key} is {given} and {theirs} in {name}: leave it out, the shape is that "
+                f"model.{key} is {setting} and {theirs} in {name}: leave it out, the shape is that "
                 "of model.init_from"
             )
     context = config.model.context
@@ -84,7 +84,7 @@ def open_pretrained(
 
 def shape_of(stock: PretrainedConfig, name: str) -> Model:
     """Return the shape of a stock model as the trainer's settings; `name` is for messages. Raises
-    ValueError if it is one that the trainer cannot train."""
+    ValueError if the trainer cannot train it."""
     if stock.model_type not in BLOCKS:
         raise ValueError(
             f"{name} is a {stock.model_type}: the trainer knows {', '.join(BLOCKS)} models"
@@ -106,7 +106,7 @@ def shape_of(stock: PretrainedConfig, name: str) -> Model:
 
 
 def unsuitable(stock: PretrainedConfig) -> Iterator[tuple[str, Any]]:
-    """Yield what a configuration says that the trainer cannot train, as (name, value)."""
+    """Yield the values of a configuration that the trainer cannot train, as (name, value)."""
     for key, needed in NEEDED.items():
         value = getattr(stock, key, needed)
         if value != needed:
@@ -120,7 +120,7 @@ def unsuitable(stock: PretrainedConfig) -> Iterator[tuple[str, Any]]:
 def take_vocabulary(
     name: str, model: PreTrainedModel, theirs: PreTrainedTokenizerBase, ours: Tokenizer
 ) -> None:
-    """Let a model to start from read the stories' ids, and say so if its own are others."""
+    """Make an initial model read the ids of the stories, with a note if its own ids differ."""
     if not give_ids(model, theirs, ours):
         return
     note = (
@@ -135,8 +135,8 @@ def take_vocabulary(
 
 
 def weights_fingerprint(pretrained: PreTrainedModel) -> str:
-    """Return the SHA-256 of its weights, in hexadecimal: a resumed run must have started from the
-    same."""
+    """Return the SHA-256 of a model's weights, in hexadecimal, to check that a resumed run started
+    from the same model."""
     digest = hashlib.sha256()
     for name, weight in sorted(pretrained.state_dict().items()):
         digest.update(name.encode())
@@ -147,10 +147,10 @@ def weights_fingerprint(pretrained: PreTrainedModel) -> str:
 def copy_weights(
     pretrained: PreTrainedModel, decoder: PreTrainedModel, vocabulary: CompactVocabulary
 ) -> None:
-    """Give a fresh decoder over the vocabulary's compact ids the weights of a full one.
+    """Copy the weights of a full model to a new decoder over the vocabulary's compact ids.
 
-    A row that many ids share is that of any of them: they are equal (`load.trained_ids`). Of
-    learned positions the first ones are taken, as many as the decoder has.
+    A shared row is copied from any of its ids: their rows are equal (`load.trained_ids`). Learned
+    positions are cut to the decoder's context.
     """
     full = pretrained.state_dict()
     with torch.no_grad():
@@ -165,8 +165,8 @@ def copy_weights(
 
 def open_teachers(config: Config, tokenizer: Tokenizer) -> list[PreTrainedModel]:
     """Open the models that model.teachers names. Raises ValueError if a model does not exist, the
-    trainer cannot make its shape, it has another tokenizer than the stories, or looks back on fewer
-    tokens than the run."""
+    trainer does not support its shape, it has another tokenizer than the stories, or a shorter
+    context than the run."""
     teachers = []
     for name in config.model.teacher_names:
         model, own_tokenizer = open_model(name, stores=config.corpus.folder)
@@ -189,7 +189,7 @@ def over_compact_ids(
     models: Sequence[PreTrainedModel], vocabulary: CompactVocabulary, device: torch.device
 ) -> list[PreTrainedModel]:
     """Return teachers over the compact ids of a run's vocabulary, ready to predict on `device`.
-    Rows of ids that share a compact id are taken to be equal, as in our exports."""
+    Rows of ids that share a compact id must be equal, as in our exports."""
     teachers = []
     for model in models:
         shape = shape_of(model.config, "the teacher")

@@ -1,5 +1,5 @@
-"""Lion: the sign of an interpolated momentum (Chen et al. 2023), scaled so that it moves a weight
-as far as AdamW would: a rate means the same in both, and so does weight decay.
+"""Lion: the sign of an interpolated momentum (Chen et al. 2023), scaled to the length of
+AdamW's update, so that rate and weight decay mean the same in both.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Muon: the momentum of a matrix is replaced by about the nearest matrix whose singular values are
-all one (Jordan 2024), scaled so that it moves a weight as far as AdamW would (Liu et al. 2025): a
-rate means the same in both.
+"""Muon: the update is approximately the nearest matrix to the momentum with all singular values one
+(Jordan 2024), scaled to the length of AdamW's update (Liu et al. 2025), so that a rate means the
+same in both.
 
-Under ZeRO a process holds a flat partition of the matrices instead of themselves. Momentum is
-updated partition by partition; the partitions of all processes are then put together,
-orthogonalized whole, and each process keeps its own partition of the result.
+Under ZeRO a process holds a flat partition of the matrices. Momentum is updated per partition; the
+partitions of all processes are then joined, orthogonalized as whole matrices, and each process
+keeps its partition of the result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ADAM_RMS = 0.2  # root mean square of AdamW's update: Liu et al. 2025
 
 
 def update(optimizer: Optimizer, group: dict[str, Any], weights: list[torch.Tensor]) -> None:
-    """Update the weights of a group: whole matrices, or one flat partition of them all."""
+    """Update the weights of a group: whole matrices, or one flat partition of all matrices."""
     rate = group["lr"] * (optimizer.settings.muon_lr / optimizer.settings.lr)
     for shape in dict.fromkeys(weight.shape for weight in weights):
         same_shape = [weight for weight in weights if weight.shape == shape]
@@ -42,12 +42,12 @@ def update_stack(
     before = torch.stack(momenta)  # (count, *shape)
     after = torch.where(skipped, before, before.lerp(gradient, 1 - momentum))
     torch._foreach_copy_(momenta, after.unbind())
-    direction = gradient.lerp(after, momentum)  # Nesterov's
+    direction = gradient.lerp(after, momentum)  # Nesterov momentum
     if direction.dim() == 3:
         change = orthogonalize(direction, optimizer.dtype)
     elif weights[0] in optimizer.element_ids:
         change = orthogonalize_partition(optimizer, weights[0], direction)
-    else:  # DeepSpeed's own first step, on gradients of zero
+    else:  # DeepSpeed's first step, on zero gradients
         return
     moved = torch.stack(weights)
     change = torch.where(skipped, 0.0, change + decay * moved)
@@ -73,8 +73,8 @@ def orthogonalize_partition(
 
 
 def orthogonalize(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return about the nearest matrices with orthonormal rows or columns, (count, rows, columns),
-    scaled to AdamW's length.
+    """Return approximately the nearest matrices with orthonormal rows or columns, (count, rows,
+    columns), scaled to the length of AdamW's update.
 
     Five Newton-Schulz iterations bring the singular values to between 0.7 and 1.2 (Jordan 2024).
     """

@@ -1,4 +1,4 @@
-"""The optimizer of a run: groups of weights, each of a kind that a table describes."""
+"""The optimizer of a run: groups of weights, each of a kind in the table KINDS."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ INSIDE_A_LAYER = rf"\.({'|'.join(LAYERS)})\.\d+\."
 
 @dataclass(frozen=True)
 class Kind:
-    """How the weights of a group are updated.
+    """The update rule of a group of weights.
 
     Attributes:
         state: names of the moments of each weight.
-        update: updates those weights of a group that have a gradient; None for AdamW, which has a
+        update: updates the weights of a group that have a gradient; None for AdamW, which has a
             fused kernel in PyTorch.
-        needs_matrices: whether an update needs whole matrices, of which ZeRO holds flat partitions.
+        needs_matrices: whether an update needs whole matrices, which ZeRO partitions.
     """
 
     state: tuple[str, ...]
@@ -43,8 +43,8 @@ KINDS = {
 def new_optimizer(
     settings: Optim, model: nn.Module, dtype: torch.dtype = torch.float32
 ) -> Optimizer:
-    """Return the optimizer that the settings ask for; `dtype` is Muon's arithmetic. Matrices and
-    embeddings decay, gains and biases do not."""
+    """Return the optimizer of the settings; `dtype` is Muon's arithmetic. Matrices and embeddings
+    have weight decay, gains and biases do not."""
     kinds = OPTIMIZERS[settings.optimizer]
     groups: dict[tuple[str, float], list[nn.Parameter]] = {
         (kinds.inside_layers, settings.weight_decay): [],
@@ -59,16 +59,16 @@ def new_optimizer(
 
 
 class Optimizer(torch.optim.AdamW):
-    """AdamW, with other kinds for the groups that are marked so.
+    """AdamW, or another kind, for each group of weights.
 
     Attributes:
         matrices, shapes: the weights of the kinds that need whole matrices, and their shapes, which
-            ZeRO-3 leaves them without.
-        element_ids: for each flat partition of them, the numbers of its elements among all elements
-            of `matrices`, counted from 1; 0 is padding. `ZeroState` finds them out.
+            ZeRO-3 removes from the weights.
+        element_ids: for each flat partition, the numbers of its elements among all elements of
+            `matrices`, counted from 1; 0 is padding. `ZeroState` fills it.
         dtype: arithmetic of Muon's orthogonalization.
-        num_skipped: how many updates did not happen; a scalar on the device.
-        found_inf: 1.0 where an update must not happen, else 0.0; AdamW's fused kernel knows it too.
+        num_skipped: number of skipped updates, a scalar on the device.
+        found_inf: 1.0 to skip an update, else 0.0; AdamW's fused kernel reads it too.
     """
 
     num_skipped: torch.Tensor
@@ -83,7 +83,7 @@ class Optimizer(torch.optim.AdamW):
         """Make a group of each (kind, weight decay) in `weights` that is not empty.
 
         The rate starts at 0 and is set before every update: DeepSpeed makes a step of its own
-        while it sets up, which must not move anything.
+        at its start, which must not change a weight.
         """
         groups: list[dict[str, Any]] = [
             {"params": params, "weight_decay": decay, "kind": kind}
@@ -102,8 +102,8 @@ class Optimizer(torch.optim.AdamW):
         self.dtype = dtype
 
     def to_device(self, device: torch.device, *, capturable: bool) -> None:
-        """Keep what a step reads and writes besides the weights on `device`; the learning rate too
-        if a captured update is to read it."""
+        """Move the scalars of a step to `device`; with `capturable` also the learning rate, for a
+        captured update."""
         self.num_skipped = torch.zeros((), device=device)
         self.found_inf = torch.zeros((), device=device)
         if capturable:

@@ -9,7 +9,7 @@ from trainer.settings.optim import Optim
 
 def learning_rate(settings: Optim, step: int, num_steps: int) -> float:
     """Return the rate of update `step` (0-based) of `num_steps`: linear warm-up, then cosine
-    (Loshchilov & Hutter 2017), or level and then a straight line down (Hu et al. 2024)."""
+    (Loshchilov & Hutter 2017), or constant and then linear to the end (Hu et al. 2024)."""
     warmup = warmup_steps(settings, num_steps)
     if step < warmup:
         return settings.lr * (step + 1) / warmup
@@ -28,7 +28,7 @@ def warmup_steps(settings: Optim, num_steps: int) -> int:
 
 
 def level_steps(settings: Optim, num_steps: int) -> int:
-    """Return the number of updates of a `wsd` run before its rate falls: up to there a run does not
-    depend on its length."""
+    """Return the number of updates of a `wsd` run before its rate falls, which do not depend on its
+    length."""
     longest = num_steps - warmup_steps(settings, num_steps)
     return num_steps - max(1, min(round(settings.decay_ratio * num_steps), longest))

@@ -16,7 +16,7 @@ class Corpus:
 
     source: str = setting(
         "roneneldan/TinyStories",
-        "the stories: that Hub data set or another, `gpt4` (its second version), `sample`"
+        "the stories: a Hub data set, `gpt4` (TinyStories' second version), `sample`"
         " (bundled), - (stdin), or files: .jsonl .json .csv .tsv .txt, also .gz .zst .xz .bz2, .zip"
         " .tar .parquet .arrow, folders, patterns, several separated by commas",
         separator=",",
@@ -42,7 +42,7 @@ class Corpus:
         "auto", "what separates the columns of a .csv or .tsv: auto, tab, or a character"
     )
     encoding: str = setting(
-        "auto", "encoding of the files, such as cp1252; auto: UTF-8, or UTF-16 where it shows"
+        "auto", "encoding of the files, such as cp1252; auto: UTF-8, or UTF-16 if detected"
     )
     unwrap: str = setting(
         "auto",
@@ -51,7 +51,8 @@ class Corpus:
     )
     tokenizer: str = setting(
         "gpt2",
-        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, N learned ones",
+        "whose token ids: gpt2, a tokenizer.json (byte-level BPE), or train:N, at most N learned "
+        "ones",
     )
     split: str = setting(
         "train",
@@ -63,12 +64,14 @@ class Corpus:
         "commit of the data set on the Hub; left as it is, another than TinyStories has its newest",
     )
     folder: str = setting("data", "where token stores are kept")
-    mojibake: bool = setting(True, "mend letters that were decoded wrongly")
+    mojibake: bool = setting(True, "repair characters that were decoded wrongly")
     markup: bool = setting(True, "unescape HTML entities and strip tags")
     control: bool = setting(
-        True, "take out invisible characters: controls, zero-width marks, joiners"
+        True, "remove invisible characters: controls, zero-width marks, joiners"
     )
-    typography: bool = setting(True, "plain quotes, dashes and spaces, one break a paragraph")
+    typography: bool = setting(
+        True, "plain quotes, dashes and spaces, one line break per paragraph"
+    )
     special: str = setting(
         "drop",
         "characters other than Latin letters, digits and prose punctuation: drop the story, strip"

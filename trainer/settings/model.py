@@ -29,7 +29,7 @@ class Model:
         unit="heads",
     )
     intermediate: int = setting(1024, "width inside the MLP")
-    context: int = setting(512, "tokens the model can look back on", unit="tokens")
+    context: int = setting(512, "context of the model", unit="tokens")
     attention: str = setting(
         "story",
         "what a token sees while training: its own story, or all before it in its block",
@@ -45,7 +45,7 @@ class Model:
     )
     teachers: str = setting(
         "",
-        "models whose predictions it learns besides the stories, separated by commas: exports,"
+        "models whose predictions the run learns besides the stories, separated by commas: exports,"
         " runs, checkpoints or Hub names with the same tokenizer and one of these blocks",
         separator=",",
     )

@@ -33,7 +33,7 @@ class Optim:
 
     global_batch: int = setting(64, "blocks an update reads, over all processes", unit="blocks")
     epochs: float = setting(10.0, "passes over the corpus", unit="epochs")
-    steps: int = setting(0, "updates; 0 means what optim.epochs asks for", unit="steps")
+    steps: int = setting(0, "updates; 0: as many as optim.epochs needs", unit="steps")
     optimizer: str = setting(
         "muon",
         "AdamW; Muon for the matrices inside the layers, AdamW elsewhere; or Lion",

@@ -13,9 +13,11 @@ TRACKERS = ("tensorboard", "trackio", "wandb")
 class Run:
     """Run folder, seed, and the intervals of logging, validation and checkpoints."""
 
-    dir: str = setting("", "folder of the run, its own; empty means runs/<preset>")
-    fresh: bool = setting(False, "start over and drop the run that is in run.dir")
-    dry_run: bool = setting(False, "only say what the run would be, with measured speed and memory")
+    dir: str = setting("", "folder of this run alone; empty means runs/<preset>")
+    fresh: bool = setting(False, "start over and delete the run in run.dir")
+    dry_run: bool = setting(
+        False, "print the plan of the run with measured speed and memory, without training"
+    )
     minutes: float = setting(
         0.0,
         "time after which the run saves and stops; the same command resumes it; 0: no limit",
@@ -30,13 +32,14 @@ class Run:
     validate_every: int = setting(
         0, "steps between validations; 0: a hundredth of the run, at least 200", unit="steps"
     )
-    validate_blocks: int = setting(64, "size of that validation", unit="blocks")
+    validate_blocks: int = setting(64, "size of each validation", unit="blocks")
     evaluate_stories: int = setting(
         500, "validation stories that the export is evaluated with; 0 means all", unit="stories"
     )
     continue_stories: int = setting(
         100,
-        "of those, continued from their middle for the model card: BLEU, copied runs; 0 is off",
+        "how many of those stories are continued from the middle for the model card: BLEU, "
+        "copied runs; 0 is off",
         unit="stories",
     )
     export_checkpoint: str = setting(
@@ -62,7 +65,7 @@ class Run:
     sample_length: int = setting(100, "length of the sample stories", unit="tokens")
     license: str = setting("", "licence of the exported model, named in the model card: mit, ...")
     corpus_name: str = setting(
-        "", "how the model card calls the stories; empty: as the token store does"
+        "", "name of the stories in the model card; empty: that of the token store"
     )
     corpus_license: str = setting("", "licence of the stories, named in the model card")
     trackers: str = setting(

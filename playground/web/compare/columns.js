@@ -66,7 +66,8 @@ async function* piecewise(request, source, signal) {
  */
 export function parting(one, other, isAlike) {
   if (!isAlike) return textParting(one, other);
-  const [first, second] = [one, other].map(opening);
+  const first = opening(one),
+    second = opening(other);
   for (let k = 0; first + k < one.length && second + k < other.length; k += 1)
     if (one[first + k].i !== other[second + k].i) return [first + k, second + k];
   return null;

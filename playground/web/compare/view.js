@@ -381,7 +381,7 @@ export class View {
       ["picture", !hasText || this.hidden],
       ["link", this.hidden],
     ])
-      (this.frame.querySelector(`[data-do="${deed}"]`)).disabled = Boolean(off);
+      this.frame.querySelector(`[data-do="${deed}"]`).disabled = Boolean(off);
     this.field("blind").disabled = this.columns.length !== 2 || Boolean(this.writing) || this.hidden;
     const place = this.part("columns");
     const focused = this.focused();

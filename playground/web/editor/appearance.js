@@ -1,33 +1,32 @@
 // How the page looks and speaks: day or night, and in which language.
 
-import { showFacts } from "./facts.js";
+import { partWith } from "../part.js";
 import { titleLegend } from "./layout.js";
 import { storage } from "../story/storage.js";
 
-export class Appearance {
-  constructor(writer) {
-    this.writer = writer;
+export class Appearance extends partWith("frame", "state", "language", "note") {
+  constructor(page) {
+    super(page);
     const night = storage.local.get("inkling-night"),
       system = matchMedia("(prefers-color-scheme: dark)");
     this.isAnother = false; // whether the page's first story is there no more
     this.isChosen = night !== null; // by a person; else it is as the system has it, and changes with it
     this.showNight(this.isChosen ? night === "1" : system.matches);
     system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));
+    this.showWords();
   }
 
-  // All words of the page, after the language changed.
+  // All words of the page's frame, after the language changed.
   showWords() {
-    const { language } = this.writer;
-    language.apply(this.writer);
+    const { frame, language } = this;
+    language.apply(frame.root);
     this.showTitle();
     document.documentElement.lang = language.code;
-    this.writer.sheet.element.dataset.placeholder = language.say("placeholder");
-    titleLegend(this.writer, language.code);
-    this.writer.panel.checkSeed();
+    frame.part("sheet").dataset.placeholder = language.say("placeholder");
+    titleLegend(frame.root, language.code);
     this.showNight(this.night);
-    this.writer.part("language").textContent = language.texts[language.next].language;
-    this.writer.part("language").lang = language.next;
-    showFacts(this.writer);
+    frame.part("language").textContent = language.texts[language.next].language;
+    frame.part("language").lang = language.next;
   }
 
   // The window's title: the story's own on the page of its link, as the server has written it, until another
@@ -35,19 +34,16 @@ export class Appearance {
   showTitle({ isAnother = false } = {}) {
     this.isAnother ||= isAnother;
     const isStory = document.querySelector('meta[property="og:type"][content="article"]');
-    if (this.isAnother || !isStory) document.title = this.writer.language.say("title");
+    if (this.isAnother || !isStory) document.title = this.language.say("title");
   }
 
   nextLanguage() {
-    this.writer.language.code = this.writer.language.next;
-    storage.local.set("inkling-language", this.writer.language.code);
+    const { language, state, note } = this;
+    language.code = language.next;
+    storage.local.set("inkling-language", language.code);
     this.showWords();
-    this.writer.panel.show();
-    this.writer.branchList.items.clear();
-    this.writer.branchList.list.replaceChildren();
-    this.writer.say("");
-    this.writer.storiesPanel.refresh();
-    this.writer.changed();
+    note.say("");
+    state.set({ language: language.code });
   }
 
   // As a person chose.
@@ -60,6 +56,6 @@ export class Appearance {
   showNight(on) {
     this.night = on;
     document.body.classList.toggle("dark", on);
-    this.writer.part("night").textContent = this.writer.language.say(on ? "day" : "night");
+    this.frame.part("night").textContent = this.language.say(on ? "day" : "night");
   }
 }

@@ -1,8 +1,10 @@
 // The tree of branches, as a list to move in, and some of them side by side.
 
+import { make } from "../make.js";
+import { partWith } from "../part.js";
+import { current, pruned, renamed, selected, shared, textOf } from "../story/tree.js";
 import { moveInList } from "./list_keys.js";
 import { askName } from "./name_field.js";
-import { current, shared, textOf } from "../story/tree.js";
 
 const WORDS_SHOWN = 6; // of a branch without a name
 const TAIL = 120; // letters of what branches share that are shown above them
@@ -40,33 +42,42 @@ export function ordered(doc) {
   return found;
 }
 
-export class Branches {
-  // `events`: { select(id), rename(id, name), prune(id) }.
-  constructor(list, events) {
-    this.list = list;
-    this.events = events;
+export class Branches extends partWith("frame", "state", "language", "edits") {
+  constructor(page) {
+    super(page);
+    this.list = this.frame.part("branches");
     this.items = new Map();
-    list.addEventListener("click", (event) => this.click(event));
-    list.addEventListener("keydown", (event) => moveInList(this.list, event));
+    this.list.addEventListener("click", (event) => this.click(event));
+    this.list.addEventListener("keydown", (event) => moveInList(this.list, event));
+    this.state.on(["doc", "writing"], () => this.state.now.writing || this.show());
+    this.state.on(["language"], () => this.showWords());
   }
 
   click(event) {
     const item = event.target.closest("li");
     if (!item) return;
     const id = Number(item.dataset.id);
-    if (event.target.closest(".go")) this.events.select(id);
-    else if (event.target.closest(".prune")) this.events.prune(id);
+    if (event.target.closest(".go")) this.edits.change((doc) => selected(doc, id));
+    else if (event.target.closest(".prune")) this.edits.change((doc) => pruned(doc, id));
     else if (event.target.closest(".rename")) this.ask(item, id);
   }
 
   ask(item, id) {
     const go = item.querySelector(".go");
-    const keep = (name) => this.events.rename(id, name);
+    const keep = (name) => this.edits.change((doc) => renamed(doc, id, name));
     askName(go, { name: go.textContent, label: this.language.say("branch_name"), keep });
   }
 
-  show(doc, language) {
-    this.language = language;
+  // Names that are made of the story's words are the same in every language; what is said of none is not.
+  showWords() {
+    this.items.clear();
+    this.list.replaceChildren();
+    this.show();
+  }
+
+  show() {
+    const { frame, language } = this,
+      { doc } = this.state.now;
     const kept = new Map();
     let at = this.list.firstChild;
     for (const [branch, depth] of ordered(doc)) {
@@ -85,23 +96,13 @@ export class Branches {
     }
     for (const [id, { item }] of this.items) if (!kept.has(id)) item.remove();
     this.items = kept;
+    frame.part("branches-count").textContent = kept.size > 1 ? kept.size.toLocaleString(language.code) : "";
+    frame.part("compare").disabled = kept.size < 2;
   }
 
   newItem(id) {
-    const item = document.createElement("li");
-    item.dataset.id = id;
-    for (const [name, text] of [
-      ["go", ""],
-      ["rename", "✎"],
-      ["prune", "✕"],
-    ]) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = name;
-      button.textContent = text;
-      item.append(button);
-    }
-    return item;
+    const button = (className, text) => make("button", { type: "button", className }, text);
+    return make("li", { "data-id": id }, button("go", ""), button("rename", "✎"), button("prune", "✕"));
   }
 }
 
@@ -116,25 +117,17 @@ export function whereTheyPart(texts) {
   return word >= 0 && same - word <= WORD_MAX ? word : same;
 }
 
-// Branches side by side: the end of what they share, once, and of each what differs, in whole words.
-export function showSideBySide({ list, shared }, doc, ids, language, choose) {
+// Branches side by side: the end of what they `shared`, once, and of each an item with what differs, in whole words.
+export function sideBySide(doc, ids, language, choose) {
   const texts = ids.map((id) => textOf(doc.branches[id].tokens));
   const at = texts.length > 1 ? whereTheyPart(texts) : 0;
   const tail = texts[0].slice(0, at);
-  shared.textContent = tail.length > TAIL ? `…${tail.slice(-TAIL).replace(/^\S*/u, "")}` : tail;
   const items = ids.map((id, k) => {
-    const item = document.createElement("li");
-    const text = document.createElement("p");
-    text.textContent = texts[k].slice(at).trimStart();
-    text.dataset.ends = String(Boolean(doc.branches[id].ended));
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = language.say("choose");
-    button.setAttribute("aria-label", `${language.say("choose")}: ${k + 1}`);
+    const text = make("p", { "data-ends": String(Boolean(doc.branches[id].ended)) }, texts[k].slice(at).trimStart());
+    const label = `${language.say("choose")}: ${k + 1}`;
+    const button = make("button", { type: "button", "aria-label": label }, language.say("choose"));
     button.addEventListener("click", () => choose(id));
-    item.append(text, button);
-    if (id === current(doc).id) item.className = "current";
-    return item;
+    return make("li", { className: id === current(doc).id ? "current" : null }, text, button);
   });
-  list.replaceChildren(...items);
+  return { items, shared: tail.length > TAIL ? `…${tail.slice(-TAIL).replace(/^\S*/u, "")}` : tail };
 }

@@ -1,52 +1,53 @@
-// Several ways side by side: the eight that the model offers, or branches of the story.
+// Several ways side by side: the eight that the model offers, branches of the story, or sentences for the place of one.
 
-import { showSideBySide } from "./branches.js";
+import { partWith } from "../part.js";
 import * as tree from "../story/tree.js";
+import { sideBySide } from "./branches.js";
 
 const COMPARED = 24; // branches at most
 
-export class Choices {
-  constructor(writer) {
-    this.writer = writer;
+export class Choices extends partWith("frame", "state", "language") {
+  // `choose(id, continues)`: one of the branches is chosen, and of eight it continues.
+  constructor(page, choose) {
+    super(page);
+    this.choose = choose;
+    this.state.on(["writing"], () => this.state.now.writing && this.close());
   }
 
   get isOpen() {
-    return !this.writer.part("choices").hidden;
-  }
-
-  // One of several branches is chosen; of eight, it goes on.
-  async choose(id, goesOn) {
-    if (this.writer.writing) return;
-    this.close();
-    this.writer.stories.change((doc) => tree.selected(doc, id));
-    if (goesOn && !this.writer.branch.ended) await this.writer.generation.generate();
+    return !this.frame.part("choices").hidden;
   }
 
   compare() {
-    const ids = tree
-      .siblingsOf(this.writer.doc, this.writer.doc.current)
-      .map((branch) => branch.id)
-      .slice(0, COMPARED);
-    const { parent } = this.writer.branch;
-    if (ids.length < 2 && parent === null) {
-      ids.push(
-        ...tree
-          .childrenOf(this.writer.doc, this.writer.doc.current)
-          .map((branch) => branch.id)
-          .slice(0, COMPARED - 1),
-      );
-    }
+    const { doc } = this.state.now,
+      siblings = tree.siblingsOf(doc, doc.current);
+    const isAlone = siblings.length < 2 && tree.current(doc).parent === null;
+    const all = isAlone ? [...siblings, ...tree.childrenOf(doc, doc.current)] : siblings;
+    const ids = all.slice(0, COMPARED).map((branch) => branch.id);
     this.open("siblings", ids);
   }
 
+  // Branches side by side.
   open(title, ids) {
-    this.writer.part("choices").hidden = false;
-    this.writer.part("choices-title").textContent = this.writer.language.say(title);
-    const place = { list: this.writer.part("choices-list"), shared: this.writer.part("choices-shared") };
-    showSideBySide(place, this.writer.doc, ids, this.writer.language, (id) => this.choose(id, title === "choices"));
+    const { state, language } = this;
+    const { items, shared } = sideBySide(state.now.doc, ids, language, (id) => {
+      if (state.now.writing) return;
+      this.close();
+      this.choose(id, title === "choices");
+    });
+    this.show(title, items, shared);
+  }
+
+  // Shows items below a title and the text that they share.
+  show(title, items, shared = "") {
+    const { frame, language } = this;
+    frame.part("choices").hidden = false;
+    frame.part("choices-title").textContent = language.say(title);
+    frame.part("choices-shared").textContent = shared;
+    frame.part("choices-list").replaceChildren(...items);
   }
 
   close() {
-    this.writer.part("choices").hidden = true;
+    this.frame.part("choices").hidden = true;
   }
 }

@@ -1,20 +1,16 @@
 // What is known of a model: what kind it is for a child, and a row of name, value and meaning
 // for each fact.
 
-export function showFacts(writer) {
-  const { model, language } = writer;
+import { make } from "../make.js";
+
+/** @param {Pick<Page, "frame" | "state" | "language">} page */
+export function showFacts({ frame, state, language }) {
+  const { model } = state.now;
   const rows = model.facts.map(([name, value, meaning]) => {
-    const row = document.createElement("div");
-    for (const [tag, content] of [
-      ["dt", name],
-      ["dd", value],
-      ["dd", meaning],
-    ]) {
-      if (content) row.appendChild(document.createElement(tag)).textContent = content;
-    }
-    return row;
+    const meanings = meaning ? [make("dd", {}, meaning)] : [];
+    return make("div", {}, make("dt", {}, name), make("dd", {}, value), ...meanings);
   });
-  writer.part("facts").replaceChildren(...rows);
+  frame.part("facts").replaceChildren(...rows);
   const count = model.stories?.toLocaleString(language.code);
-  writer.part("kind").textContent = language.say(count ? "kind_of_stories" : "kind_other", { n: count });
+  frame.part("kind").textContent = language.say(count ? "kind_of_stories" : "kind_other", { n: count });
 }

@@ -1,5 +1,6 @@
 // What the model writes: on from the story, again, at another word, or in eight ways at once.
 
+import { partWith } from "../part.js";
 import * as tree from "../story/tree.js";
 
 const EIGHT = 8,
@@ -7,7 +8,12 @@ const EIGHT = 8,
 const TYPED_MAX = 10_000; // characters that are sent with the wish to go on; more are read before, in parts
 const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
 
-// What is kept of how something was written, so that it can be written again.
+/**
+ * What is kept of how something was written, so that it can be written again.
+ * @param {Wish} wish
+ * @param {WriteRequest} request
+ * @returns {Run}
+ */
 const runOf = ({ settings, seed }, request) => ({
   settings,
   seed,
@@ -19,109 +25,107 @@ const runOf = ({ settings, seed }, request) => ({
 const says = (stream = [], typed, begins) =>
   stream.length > typed && tree.textOf(stream.slice(typed)).length >= begins.length;
 
-export class Generation {
-  constructor(writer) {
-    this.writer = writer;
-  }
+// Tokens of a stream after those before it; the first `typed` of them were a person's.
+const grown = (before, all, typed, run) => [
+  ...before,
+  ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run })),
+];
 
+/**
+ * The request for text after the tokens `before`; `values`: the text after them, or the token that was chosen.
+ * @param {Token[]} before
+ * @param {Partial<WriteRequest> & Pick<WriteRequest, "model" | "settings" | "seeds">} values
+ * @returns {WriteRequest}
+ */
+export const requestOf = (before, values) => ({
+  ids: tree.idsOf(before),
+  text: "",
+  token_id: null,
+  opening: tree.openingLength(before),
+  beyond_end: false,
+  ...values,
+});
+
+export class Generation extends partWith(
+  "state",
+  "source",
+  "language",
+  "note",
+  "stories",
+  "edits",
+  "panel",
+  "choices",
+) {
   async generate() {
-    const wish = this.writer.panel.wish();
-    if (!wish || this.writer.writing) return;
-    if (tree.pendingText(this.writer.tokens).length > TYPED_MAX && !(await this.writer.isScored())) return;
-    this.writer.remember();
-    if (this.writer.field("pick").checked) wish.settings.length = 1;
-    const again = { doc: this.writer.doc, tokenId: null };
-    await this.write(wish, again);
+    const wish = this.panel.wish();
+    if (!wish || this.state.now.writing) return;
+    if (tree.pendingText(this.state.tokens).length > TYPED_MAX && !(await this.edits.isScored())) return;
+    if (this.panel.isOneWord) wish.settings.length = 1;
+    const { doc } = this.state.now;
+    await this.write(doc, wish, { doc, tokenId: null });
   }
 
   // The last story again from where it began, with another seed; the one before stays as a branch.
   async again() {
-    if (this.writer.writing || !this.writer.last) return;
-    this.writer.field("fresh").checked = true;
-    const wish = this.writer.panel.wish();
-    this.writer.remember();
-    const { doc, tokenId } = this.writer.last;
-    const from = tree.current(doc);
-    this.writer.doc = tree.branched(this.writer.doc, from.tokens);
-    await this.write(wish, { doc, tokenId });
+    const { doc, last, writing } = this.state.now;
+    if (writing || !last) return;
+    const from = tree.current(last.doc);
+    await this.write(tree.branched(doc, from.tokens), this.panel.wish({ isFresh: true }), last);
   }
 
   // Another word where the card is: a branch begins there, and the one before stays.
   async turn(k, row) {
-    if (this.writer.writing) return;
-    const wish = this.writer.panel.wish();
+    if (this.state.now.writing) return;
+    const wish = this.panel.wish();
     if (!wish) return;
-    const tokens = this.writer.tokens.slice(0, k);
-    this.writer.remember();
-    this.writer.doc = tree.branched(this.writer.doc, tokens);
-    await this.write(wish, { doc: this.writer.doc, tokenId: row.id });
+    const doc = tree.branched(this.state.now.doc, this.state.tokens.slice(0, k));
+    await this.write(doc, wish, { doc, tokenId: row.id });
   }
 
-  // Writes on from the end of the current branch.
-  async write(wish, again) {
-    const { tokenId } = again,
-      whole = this.writer.tokens;
+  // Writes on from the end of a document's current branch. `last`: where this begins, for another time.
+  async write(from, wish, last) {
+    const { tokenId } = last,
+      { tokens: whole, ended } = tree.current(from);
     const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
-    const request = this.request(before, wish, [wish.seed], { text, token_id: tokenId });
-    const [doc, run] = tree.withRun(this.writer.doc, runOf(wish, request));
-    this.writer.doc = doc;
-    const call = tokenId === null ? "write" : "branch";
-    let tokens = this.writer.tokens,
-      ended = false;
-    await this.follow(this.writer.source[call].bind(this.writer.source), request, (message, fresh) => {
-      const [one] = fresh;
-      if (message.begins_with !== undefined) {
-        this.writer.doc = tree.changedRun(this.writer.doc, run, { begins: message.begins_with });
-      }
-      const { begins } = this.writer.doc.runs[run];
-      const isThere = tokenId !== null && one?.length > 0; // a token that was chosen
-      tokens = isThere || says(one, message.typed, begins) ? this.grown(before, one, message.typed, run) : whole;
-      ended = Boolean(message.ended?.[0]);
-      this.writer.doc = tree.withTokens(this.writer.doc, tokens, ended);
-      this.writer.showTokens(true);
+    const request = requestOf(before, {
+      ...this.asked(wish, [wish.seed]),
+      text,
+      token_id: tokenId,
+      beyond_end: ended && !text && tokenId === null,
     });
-    this.writer.last = again;
-    this.writer.changed();
+    let [doc, run] = tree.withRun(from, runOf(wish, request));
+    await this.follow(tokenId === null ? "write" : "branch", request, (message, [one]) => {
+      if (message.begins_with !== undefined) doc = tree.changedRun(doc, run, { begins: message.begins_with });
+      const isThere = tokenId !== null && one?.length > 0; // a token that was chosen
+      const hasGrown = isThere || says(one, message.typed, doc.runs[run].begins);
+      const tokens = hasGrown ? grown(before, one, message.typed, run) : whole;
+      doc = tree.withTokens(doc, tokens, Boolean(message.ended?.[0]));
+      this.state.set({ doc });
+    });
+    this.state.set({ doc, last, writing: null });
   }
 
-  // Tokens of a stream after those before it; the first `typed` of them were a person's.
-  grown(before, all, typed, run) {
-    return [...before, ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run }))];
-  }
-
-  // `values`: the text after the tokens `before`, or the token that was chosen, or what a link's run begins with.
-  request(before, { settings }, seeds, values) {
-    return {
-      model: this.writer.model.name,
-      ids: before.map((token) => token.i),
-      text: "",
-      token_id: null,
-      settings,
-      seeds,
-      opening: tree.openingLength(before),
-      beyond_end: this.writer.branch.ended && !values.text && (values.token_id ?? null) === null,
-      ...values,
-    };
+  asked({ settings }, seeds) {
+    return { model: this.state.now.model.name, settings, seeds };
   }
 
   // Reads the messages of a call until it ends or is stopped: `show(message, streams)` with each, the
-  // streams as tokens so far.
+  // streams as tokens so far. Whoever calls it ends `writing`.
   async follow(call, request, show) {
-    const stop = (this.writer.writing = new AbortController());
-    this.began = performance.now();
+    const stop = new AbortController(),
+      began = performance.now();
     const streams = request.seeds.map(() => []);
     let first = 0,
       count = 0,
       typed = 0,
       note = "",
       ended = false,
-      kept = this.began;
-    this.writer.card.close();
-    this.writer.choices.close();
-    this.writer.showWriting();
-    this.writer.part("live").textContent = this.writer.language.say("writing");
+      kept = began;
+    this.edits.remember();
+    this.state.set({ writing: stop });
+    this.note.announce(this.language.say("writing"));
     try {
-      for await (const message of call(request, stop.signal)) {
+      for await (const message of this.source[call](request, stop.signal)) {
         if (stop.signal.aborted) break;
         for (const [stream, texts, surprises, ids] of message.new ?? []) {
           texts.forEach((t, k) => streams[stream].push({ t, s: surprises[k], i: ids[k], r: -1 }));
@@ -132,71 +136,71 @@ export class Generation {
         show({ ...message, typed }, streams);
         if (performance.now() - kept > KEPT_EVERY) {
           kept = performance.now();
-          this.writer.keep();
+          this.stories.keep();
         }
-        note = this.pace(count, first, Math.min(...request.seeds));
-        this.writer.part("note").textContent = note;
+        note = this.pace(count, began, first, Math.min(...request.seeds));
+        this.note.show(note);
         ended = message.ended?.some(Boolean);
       }
-      if (ended) note = `${this.writer.language.say("the_end")} ${note}`;
-      if (stop.signal.aborted) note = `${this.writer.language.say("stopped")} ${note}`;
+      if (ended) note = `${this.language.say("the_end")} ${note}`;
+      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
     } catch (problem) {
-      if (stop.signal.aborted) note = `${this.writer.language.say("stopped")} ${note}`;
-      else note = this.writer.why(problem);
+      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
+      else note = this.note.why(problem);
     }
-    this.writer.writing = null;
-    this.writer.showWriting();
-    this.writer.say(note);
+    this.note.say(note);
   }
 
-  pace(count, first, seed) {
-    const { language } = this.writer;
+  // How many tokens have come, and how fast.
+  pace(count, began, first, seed) {
+    const { language } = this;
+    if (!count) return language.say("writing");
+    const said = language.say("seed_was", { seed: String(seed) });
+    if (count < 2) return said;
     const seconds = (performance.now() - first) / 1000;
-    if (!count) return this.writer.writing ? language.say("writing") : "";
-    if (count < 2) return language.say("seed_was", { seed: String(seed) });
     const speed = Math.round((count - 1) / Math.max(seconds, 0.001));
-    const pace = language.say("pace", { n: count, speed, first: Math.round(first - this.began) });
-    return `${pace} ${language.say("seed_was", { seed: String(seed) })}`;
+    return `${language.say("pace", { n: count, speed, first: Math.round(first - began) })} ${said}`;
   }
 
   async eight() {
-    const wish = this.writer.panel.wish();
-    if (!wish || this.writer.writing) return;
-    this.writer.remember();
+    const wish = this.panel.wish();
+    if (!wish || this.state.now.writing) return;
     const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
-    if (!(await this.writer.isScored())) return;
-    const whole = this.writer.tokens,
-      root = this.writer.doc.current;
+    if (!(await this.edits.isScored())) return;
+    let { doc: start } = this.state.now;
+    const root = start.current,
+      { tokens: whole, ended } = tree.current(start);
     const [before, text] = tree.seam(whole);
-    const request = this.request(before, wish, seeds, { text });
+    const request = requestOf(before, { ...this.asked(wish, seeds), text, beyond_end: ended && !text });
     const runs = seeds.map((seed) => {
-      const [doc, run] = tree.withRun(this.writer.doc, runOf({ ...wish, seed }, request));
-      this.writer.doc = doc;
+      const [doc, run] = tree.withRun(start, runOf({ ...wish, seed }, request));
+      start = doc;
       return run;
     });
-    let start = this.writer.doc,
+    let doc = start,
       ids = [],
       first = null;
-    await this.follow(this.writer.source.write.bind(this.writer.source), request, (message, streams) => {
+    await this.follow("write", request, (message, streams) => {
       ids = [];
       first ??= message.typed; // tokens of the text that the first stream alone has
       if (message.begins_with !== undefined) {
         for (const run of runs) start = tree.changedRun(start, run, { begins: message.begins_with });
       }
-      let doc = start;
+      doc = start;
       streams.forEach((stream, k) => {
         const typed = message.typed - (k ? first : 0);
         const { begins } = start.runs[runs[k]];
-        const tokens = says(stream, typed, begins) ? this.grown(before, stream, typed, runs[k]) : whole;
+        const tokens = says(stream, typed, begins) ? grown(before, stream, typed, runs[k]) : whole;
         doc = tree.branched(tree.selected(doc, root), tokens);
         ids.push(doc.current);
         if (message.ended?.[k]) doc = tree.withTokens(doc, tree.current(doc).tokens, true);
       });
-      this.writer.doc = tree.selected(doc, root);
-      this.writer.choices.open("choices", ids);
+      doc = tree.selected(doc, root);
+      this.state.set({ doc });
+      this.choices.open("choices", ids);
     });
-    this.writer.changed();
-    if (ids.length) this.writer.choices.open("choices", ids);
+    this.state.set({ doc, writing: null });
+    if (ids.length) this.choices.open("choices", ids);
   }
 }

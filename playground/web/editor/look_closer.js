@@ -1,5 +1,8 @@
 // "Look closer": the list of the views that exist for the story's model, and the place where one of them is shown.
 
+import { make } from "../make.js";
+import { partWith } from "../part.js";
+import { idsOf } from "../story/tree.js";
 import { VIEWS } from "../views.js";
 
 export const VIEW = `
@@ -9,38 +12,30 @@ export const VIEW = `
     <div data-part="view-room"></div>
   </section>`;
 
-export class LookCloser {
-  /**
-   * @param {{classList: DOMTokenList}} host has the class `viewing` while a view is open, `wide` if it takes the story's place
-   * @param {{list: HTMLElement, place: HTMLElement}} elements the list of views, and where VIEW stands
-   * @param {import("../views.js").Given} given what every view is constructed with
-   */
-  constructor(host, { list, place }, given, views = VIEWS) {
-    this.host = host;
-    this.list = list;
-    this.place = place;
-    this.given = given;
-    this.views = views;
+export class LookCloser extends partWith("frame", "state", "models", "source", "language", "note") {
+  constructor(page) {
+    super(page);
+    this.list = this.frame.part("views");
+    this.place = this.frame.part("view");
+    this.given = givenBy(page);
     this.made = new Map(); // views that were opened before, by id
     this.open = null; // the row of the one that is open
-    list.addEventListener("click", ({ target }) => this.click(/** @type {Element} */ (target).closest("button")));
+    this.list.addEventListener("click", ({ target }) => this.click(target.closest("button")));
+    this.state.on(["doc", "model", "settings", "writing", "core", "language"], () => this.changed());
   }
 
   get isOpen() {
     return this.open !== null;
   }
 
-  part(name) {
-    return /** @type {HTMLElement} */ (this.place.querySelector(`[data-part="view-${name}"]`));
-  }
-
   click(button) {
-    if (button) this.show(this.views.find(({ id }) => id === button.dataset.view));
+    if (button) this.show(VIEWS.find(({ id }) => id === button.dataset.view));
   }
 
   // Opens a view; the focus goes to its heading.
   async show(row) {
-    const { language } = this.given;
+    const { language, note } = this,
+      { classList } = this.frame.root;
     this.close();
     try {
       if (!this.made.has(row.id)) {
@@ -48,20 +43,19 @@ export class LookCloser {
         this.made.set(row.id, new View(this.given));
       }
     } catch {
-      this.given.say(language.say("view_missing", { name: language.say(row.label) }));
+      note.tell("view_missing", { name: language.say(row.label) });
       return;
     }
     this.close(); // of two that were asked for, the later one stays
     this.open = row;
-    this.host.classList.add("viewing");
-    this.host.classList.toggle("wide", Boolean(row.wide));
+    classList.add("viewing");
+    classList.toggle("wide", Boolean(row.wide));
     this.place.hidden = false;
     this.name();
-    const room = document.createElement("div");
-    room.className = `view-${row.id}`;
-    this.part("room").replaceChildren(room);
+    const room = make("div", { className: `view-${row.id}` });
+    this.frame.part("view-room").replaceChildren(room);
     this.made.get(row.id).show(room);
-    this.part("title").focus({ preventScroll: true });
+    this.frame.part("view-title").focus({ preventScroll: true });
     this.place.scrollIntoView({ block: "nearest" });
   }
 
@@ -71,14 +65,13 @@ export class LookCloser {
     this.made.get(id).hide();
     this.open = null;
     this.place.hidden = true;
-    this.part("room").replaceChildren();
-    this.host.classList.remove("viewing", "wide");
-    const opener = /** @type {HTMLElement | null} */ (this.list.querySelector(`[data-view="${id}"]`));
-    opener?.focus({ preventScroll: true });
+    this.frame.part("view-room").replaceChildren();
+    this.frame.root.classList.remove("viewing", "wide");
+    this.list.querySelector(`[data-view="${id}"]`)?.focus({ preventScroll: true });
   }
 
   name() {
-    this.part("title").textContent = this.given.language.say(this.open.label);
+    this.frame.part("view-title").textContent = this.language.say(this.open.label);
   }
 
   // The story, its settings, the model, the core or the language may have changed.
@@ -90,8 +83,8 @@ export class LookCloser {
   }
 
   refresh() {
-    const there = this.views.filter((row) => row.exists(this.given));
-    const { language } = this.given;
+    const there = VIEWS.filter((row) => row.exists(this.given));
+    const { language } = this;
     const shown = `${language.code} ${there.map(({ id }) => id)}`;
     if (shown !== this.shown) this.list.replaceChildren(...there.map((row) => this.item(row, language)));
     this.shown = shown;
@@ -115,27 +108,47 @@ export class LookCloser {
   }
 
   item({ id, label, about }, language) {
-    const item = document.createElement("li"),
-      button = document.createElement("button"),
-      hint = document.createElement("p");
-    button.type = "button";
-    button.dataset.view = id;
-    button.textContent = language.say(label);
-    hint.className = "hint";
-    hint.textContent = language.say(about);
-    item.append(button, hint);
-    return item;
+    const button = make("button", { type: "button", "data-view": id }, language.say(label));
+    return make("li", {}, button, make("p", { className: "hint" }, language.say(about)));
   }
 }
 
+/**
+ * What a view is constructed with, of what this part has.
+ * @returns {import("../views.js").Given}
+ */
+const givenBy = ({ state, models, source, language, note }) => ({
+  get tokens() {
+    return state.tokens;
+  },
+  get ids() {
+    return idsOf(state.tokens);
+  },
+  get text() {
+    return state.text;
+  },
+  get writing() {
+    return Boolean(state.now.writing);
+  },
+  get model() {
+    return state.now.model;
+  },
+  get settings() {
+    return state.now.settings;
+  },
+  get core() {
+    return state.now.core;
+  },
+  models,
+  source,
+  language,
+  say: (sentence) => note.say(sentence),
+});
+
 // The style of a view, once it is loaded.
 function styled(id) {
-  return new Promise((resolve, reject) => {
-    const link = document.createElement("link");
-    link.rel = "stylesheet";
-    link.href = new URL(`../${id}/view.css`, import.meta.url).href;
-    link.onload = resolve;
-    link.onerror = reject;
-    document.head.append(link);
+  return new Promise((onload, onerror) => {
+    const { href } = new URL(`../${id}/view.css`, import.meta.url);
+    document.head.append(make("link", { rel: "stylesheet", href, onload, onerror }));
   });
 }

@@ -12,8 +12,10 @@ import { CARD, ODDS, titleLegend } from "./layout.js";
 import { Reading } from "./reading.js";
 import { neutral } from "../sampling/settings.js";
 import { Editor } from "./editor.js";
-import { current, fromRecord } from "../story/tree.js";
+import { State } from "../story/state.js";
+import { fromRecord } from "../story/tree.js";
 
+/** @type {any} */
 const OWN_ODDS = { ...neutral, temperature: 1 };
 
 const FRAME = `
@@ -29,35 +31,33 @@ const FRAME = `
   </article>`;
 
 class Reader extends HTMLElement {
-  frame = new Frame(this);
-
   connectedCallback() {
     this.classList.add("inkling");
   }
 
   start({ record, texts }) {
-    this.record = record;
-    this.language = new Language(texts, navigator.languages);
+    const language = (this.language = new Language(texts, navigator.languages));
     this.innerHTML = FRAME; // constant: no word of a story is in it
-    this.tokens = current(fromRecord(record)).tokens;
-    this.sheet = new Editor(this.part("sheet"), {
+    const frame = (this.frame = new Frame(this));
+    const state = new State({ doc: { ...fromRecord(record), runs: [] }, settings: OWN_ODDS });
+    const { tokens } = state;
+    const sheet = new Editor(frame.part("sheet"), {
       word: (k, opened) => this.card.open(k, opened),
       pass: (k) => this.card.pass(k),
       leave: () => this.card.leave(),
       editAt: () => {},
     });
-    this.card = new Popover(this, {
-      ask: async (token) => candidatesOf(record.tokens[this.tokens.indexOf(token)]),
-      turn: () => {},
-      failed: () => {},
-    });
-    this.sheet.show(this.tokens);
-    this.sheet.setLooking(true);
-    this.reading = new Reading(this);
+    this.card = new Popover(
+      { frame, state, sheet, language, note: null },
+      { ask: async (token) => candidatesOf(record.tokens[tokens.indexOf(token)]), turn: () => {} },
+    );
+    sheet.show(tokens);
+    sheet.setLooking(true);
+    this.reading = new Reading({ frame, state, sheet, language });
     this.addEventListener("click", (event) =>
       this.click(/** @type {Element} */ (event.target).closest("button")?.dataset.do),
     );
-    const odds = this.frame.field("odds");
+    const odds = frame.field("odds");
     odds.addEventListener("change", () => this.setOdds(odds.checked));
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -70,15 +70,6 @@ class Reader extends HTMLElement {
     this.showWords();
     this.setOdds(true);
     this.setAttribute("ready", "");
-  }
-
-  // @ts-expect-error: as in writer.js
-  part(name) {
-    return this.frame.part(name);
-  }
-
-  settingsOf() {
-    return OWN_ODDS;
   }
 
   click(action) {
@@ -96,13 +87,13 @@ class Reader extends HTMLElement {
   setOdds(on) {
     this.frame.field("odds").checked = on;
     this.classList.toggle("odds", on);
-    this.part("legend").hidden = !on;
+    this.frame.part("legend").hidden = !on;
   }
 
   showNight(on) {
     this.night = on;
     document.body.classList.toggle("dark", on);
-    this.part("night").textContent = this.language.say(on ? "day" : "night");
+    this.frame.part("night").textContent = this.language.say(on ? "day" : "night");
   }
 
   showWords() {
@@ -113,19 +104,20 @@ class Reader extends HTMLElement {
     this.showNight(this.night);
     this.reading.show();
     this.querySelector(".what").textContent = language.say("could_have_been");
-    const next = this.part("language");
+    const next = this.frame.part("language");
     next.textContent = language.texts[language.next].language;
     next.lang = language.next;
   }
 }
 
 // What could have stood where a token of a record stands, as the model's server says it.
+/** @returns {Candidates} */
 function candidatesOf({ token_id, probability, rank, alternatives }) {
   const candidates = alternatives.map((one) => [one.token_id, one.text, Math.log(Math.max(one.probability, 1e-12))]);
   const known = alternatives.reduce((sum, one) => sum + one.probability, 0);
+  /** @type {Candidates["rest"]} */
   const rest = [[Math.log(Math.max(1 - known, 1e-12)), 1]];
   return { candidates, rest, log_total: 0, token: { token_id, probability, rank } };
 }
 
-// @ts-expect-error: as in writer.js
 customElements.define("inkling-reader", Reader);

@@ -1,13 +1,14 @@
 // Reading aloud: the button, and the word that is being said. It stops when the text is another one.
 
+import { partWith } from "../part.js";
 import { canSpeak, hush, speak, whenVoicesCome } from "./speech.js";
 
-export class Reading {
-  // `writer`: the component, with part(name), sheet, tokens, language, and `writing` while its story grows.
-  constructor(writer) {
-    this.writer = writer;
+export class Reading extends partWith("frame", "state", "sheet", "language") {
+  constructor(page) {
+    super(page);
     this.text = null; // what is being read
     whenVoicesCome(() => this.show());
+    this.state.on(["doc", "writing", "language"], () => this.show());
     addEventListener("pagehide", () => this.stop()); // a browser reads on when its page is gone
   }
 
@@ -20,9 +21,9 @@ export class Reading {
       this.stop();
       return;
     }
-    const { sheet } = this.writer;
+    const { sheet, state } = this;
     const turn = (this.turn = {}); // what the one before still says is not heard
-    this.text = sheet.text;
+    this.text = state.text;
     this.show();
     speak(
       this.text,
@@ -36,15 +37,16 @@ export class Reading {
     if (!this.isOn) return;
     this.text = this.turn = null;
     hush();
-    this.writer.sheet.mark(null);
+    this.sheet.mark(null);
     this.show();
   }
 
   show() {
-    if (this.isOn && (this.writer.writing || this.writer.sheet.text !== this.text)) this.stop();
-    const button = this.writer.part("read");
+    const { writing } = this.state.now,
+      button = this.frame.part("read");
+    if (this.isOn && (writing || this.state.text !== this.text)) this.stop();
     button.hidden = !canSpeak();
-    button.disabled = !this.writer.tokens.length || Boolean(this.writer.writing);
-    button.textContent = this.writer.language.say(this.isOn ? "read_stop" : "read");
+    button.disabled = !this.state.tokens.length || Boolean(writing);
+    button.textContent = this.language.say(this.isOn ? "read_stop" : "read");
   }
 }

@@ -1,5 +1,8 @@
 // "Your stories": the list of what this browser keeps, to open, rename, delete, save as a file and add from one.
 
+import { make } from "../make.js";
+import { partWith } from "../part.js";
+import { download } from "../share/download.js";
 import { moveInList } from "./list_keys.js";
 import { askName } from "./name_field.js";
 
@@ -25,13 +28,18 @@ export const STORIES = `
   </div>
 </section>`;
 
-export class StoriesPanel {
-  constructor(writer) {
-    this.writer = writer;
-    this.element = writer.part("stories");
-    this.list = writer.part("stories-list");
-    this.file = writer.field("stories-file");
+export class StoriesPanel extends partWith("frame", "state", "language", "stories", "sheet") {
+  // `opens`: the list is about to be shown.
+  constructor(page, opens) {
+    super(page);
+    const { frame } = this;
+    this.opens = opens;
+    this.element = frame.part("stories");
+    this.list = frame.part("stories-list");
+    this.file = frame.field("stories-file");
     this.deleted = null;
+    this.focused = null; // the story whose entry gets the focus; "" for the button that takes a deletion back
+    this.state.on(["language"], () => this.refresh());
     this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
     this.element.addEventListener("keydown", (event) => moveInList(this.list, event));
     this.file.addEventListener("change", () => this.attempt(() => this.import()));
@@ -42,11 +50,11 @@ export class StoriesPanel {
   }
 
   part(name) {
-    return this.writer.part(`stories-${name}`);
+    return this.frame.part(`stories-${name}`);
   }
 
   text(key, values) {
-    return this.writer.language.say(key, values);
+    return this.language.say(key, values);
   }
 
   say(key, values) {
@@ -58,11 +66,11 @@ export class StoriesPanel {
       this.close();
       return;
     }
-    this.writer.sharePanel.close();
+    this.opens();
     this.element.hidden = false;
     this.say("");
     await this.show();
-    this.writer.field("stories").focus({ preventScroll: true });
+    this.frame.field("stories").focus({ preventScroll: true });
     this.element.scrollIntoView({ block: "nearest" });
   }
 
@@ -71,7 +79,7 @@ export class StoriesPanel {
     this.element.hidden = true;
     this.deleted = null;
     this.part("undo").hidden = true;
-    if (inside) this.writer.querySelector('[data-do="stories"]').focus();
+    if (inside) this.frame.part("open-stories").focus();
   }
 
   // Storage may fail at every one of these.
@@ -79,7 +87,7 @@ export class StoriesPanel {
     try {
       await work();
     } catch (problem) {
-      this.writer.stories.store.fail(problem);
+      this.stories.store.fail(problem);
     }
     await this.show();
   }
@@ -87,19 +95,19 @@ export class StoriesPanel {
   async click(button) {
     if (!button) return;
     const id = button.closest("li")?.dataset.id,
-      { stories } = this.writer;
+      { stories } = this;
     const action = button.dataset.stories;
     if (action === "close") this.close();
     else if (action === "export") await this.attempt(() => this.export());
     else if (action === "import") this.file.click();
     else if (action === "undo") await this.attempt(() => this.undelete());
     else if (button.className === "rename") this.rename(button.closest("li"), id);
-    else if (this.writer.writing) this.say("stories_wait");
+    else if (this.state.now.writing) this.say("stories_wait");
     else if (button.className === "prune") await this.attempt(() => this.remove(button.closest("li"), id));
     else if (button.className === "go") {
       this.close();
       if (id !== stories.store.id) await this.attempt(() => stories.open(id));
-      this.writer.sheet.element.focus({ preventScroll: true });
+      this.sheet.element.focus({ preventScroll: true });
     }
   }
 
@@ -107,14 +115,14 @@ export class StoriesPanel {
     askName(item.querySelector(".go"), {
       name: item.dataset.name,
       label: this.text("story_name"),
-      keep: (name) => this.attempt(() => this.writer.stories.store.rename(id, name)),
+      keep: (name) => this.attempt(() => this.stories.store.rename(id, name)),
     });
   }
 
   async remove(item, id) {
     const next = item.nextElementSibling ?? item.previousElementSibling;
     const name = item.querySelector(".title").textContent;
-    this.deleted = await this.writer.stories.remove(id);
+    this.deleted = await this.stories.remove(id);
     this.say("story_deleted", { name });
     this.part("undo").hidden = false;
     this.focused = next?.dataset.id ?? "";
@@ -123,7 +131,7 @@ export class StoriesPanel {
   async undelete() {
     const { deleted } = this;
     if (!deleted) return;
-    await this.writer.stories.restore(deleted);
+    await this.stories.restore(deleted);
     this.deleted = null;
     this.part("undo").hidden = true;
     this.focused = deleted.kept.id;
@@ -131,18 +139,14 @@ export class StoriesPanel {
   }
 
   async export() {
-    const link = document.createElement("a");
-    link.download = FILE;
-    link.href = URL.createObjectURL(new Blob([await this.writer.stories.exported()], { type: "application/json" }));
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    download(new Blob([await this.stories.exported()], { type: "application/json" }), FILE);
     this.say("made", { name: FILE });
   }
 
   async import() {
     const [file] = this.file.files;
     if (!file) return;
-    const found = await this.writer.stories.imported(await file.text());
+    const found = await this.stories.imported(await file.text());
     this.file.value = "";
     if (!found) this.say("stories_no_file", { name: file.name });
     else if (found.unreadable) this.say("stories_some_added", { n: found.added, m: found.unreadable });
@@ -156,14 +160,14 @@ export class StoriesPanel {
 
   async show() {
     if (!this.isOpen) return;
-    const { stories } = this.writer;
+    const { stories } = this;
     const heads = await stories.store.list().catch(() => []);
     this.part("hint").textContent = this.text(
       stories.problem === "full" ? "storage_full" : stories.problem ? "storage_none" : "stories_hint",
     );
     const focused =
       this.focused ?? (this.list.contains(document.activeElement) && document.activeElement.closest("li").dataset.id);
-    this.focused = undefined;
+    this.focused = null;
     this.list.replaceChildren(...heads.map((head) => this.item(head, head.id === stories.store.id)));
     this.part("export").disabled = !heads.length;
     if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"] .go`)?.focus();
@@ -171,33 +175,20 @@ export class StoriesPanel {
   }
 
   item({ id, name, text, size }, isHere) {
-    const item = document.createElement("li");
-    item.dataset.id = id;
-    item.dataset.name = name;
-    const begins = text.replace(/\s+/g, " ") || this.text("untitled");
-    const title = document.createElement("span"),
-      about = document.createElement("span");
-    title.className = "title";
-    title.textContent = name || begins;
-    about.className = "hint";
-    const count = this.text("story_size", { n: size });
-    about.textContent = name ? `${count}: ${begins}` : count;
-    for (const [kind, label] of [
-      ["go", ""],
-      ["rename", "✎"],
-      ["prune", "✕"],
-    ]) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = kind;
-      if (kind === "go") button.append(title, about);
-      else {
-        button.textContent = label;
-        button.setAttribute("aria-label", `${this.text(kind === "prune" ? "delete" : "rename")}: ${title.textContent}`);
-      }
-      if (kind === "go" && isHere) button.setAttribute("aria-current", "true");
-      item.append(button);
-    }
+    const begins = text.replace(/\s+/g, " ") || this.text("untitled"),
+      count = this.text("story_size", { n: size });
+    const title = make("span", { className: "title" }, name || begins),
+      about = make("span", { className: "hint" }, name ? `${count}: ${begins}` : count);
+    const button = (className, label, ...content) =>
+      make(
+        "button",
+        { type: "button", className, "aria-label": label && `${this.text(label)}: ${name || begins}` },
+        ...content,
+      );
+    const go = button("go", null, title, about);
+    if (isHere) go.setAttribute("aria-current", "true");
+    const item = make("li", {}, go, button("rename", "rename", "✎"), button("prune", "delete", "✕"));
+    Object.assign(item.dataset, { id, name });
     return item;
   }
 }

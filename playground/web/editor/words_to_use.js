@@ -1,20 +1,19 @@
-// The words that the story shall contain, each with whether it stands there.
+// The words that the story should contain, and whether it has each of them.
 
+import { make } from "../make.js";
 import { hasWord } from "../story/whole_words.js";
 
 /**
- * Shows them in a list.
- * @param {HTMLElement} list
- * @param {{ text: string, words: string[], language: any }} given
+ * Shows them below the story.
+ * @param {Pick<Page, "frame" | "state" | "language">} page
  */
-export function showWordsToUse(list, { text, words, language }) {
+export function showWordsToUse({ frame, state, language }) {
+  const { text } = state,
+    words = state.now.settings.words_to_use ?? [];
   const items = words.map((word) => {
-    const item = document.createElement("li"),
-      came = hasWord(text, word);
-    item.className = came ? "came" : "";
-    item.textContent = language.say(came ? "word_came" : "word_missing", { word });
-    return item;
+    const came = hasWord(text, word);
+    return make("li", { className: came ? "came" : "" }, language.say(came ? "word_came" : "word_missing", { word }));
   });
-  list.hidden = !items.length;
-  list.replaceChildren(...items);
+  frame.part("words-to-use").hidden = !items.length;
+  frame.part("words-to-use").replaceChildren(...items);
 }

@@ -3,7 +3,7 @@
 
 import { CHART_CONTROLS, Chart, hueOf } from "../studio/chart.js";
 import { writeAddress } from "../studio/deeds.js";
-import { make, setText } from "../studio/make.js";
+import { make, setText } from "../make.js";
 import { openPlace } from "../studio/place.js";
 import { get, poll } from "../studio/server.js";
 import { differences } from "../studio/settings.js";

@@ -2,7 +2,7 @@
 
 import { sparkline } from "../studio/curve.js";
 import { deed } from "../studio/deeds.js";
-import { make, setText } from "../studio/make.js";
+import { make, setText } from "../make.js";
 import { figures, isBusy, progress, timeSentence, toneOf, buttons } from "../studio/run.js";
 import { follow, get, post } from "../studio/server.js";
 import { moment, percent, size } from "../studio/values.js";

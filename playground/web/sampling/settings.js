@@ -25,6 +25,7 @@ export const PRESETS = {
 
 export const SEED_END = 2 ** 32;
 
+/** @returns {any} */
 export const defaults = () => {
   const { seed, ...values } = Object.fromEntries(SETTINGS.map((row) => [row.name, structuredClone(row.default)]));
   return values; // each story has a seed of its own
@@ -48,7 +49,10 @@ export const wordsIn = (text) =>
     .map((word) => word.trim())
     .filter(Boolean);
 
-// What was kept, with whatever is missing or out of range as it is by default.
+/**
+ * What was kept, with whatever is missing or out of range as it is by default.
+ * @returns {Settings}
+ */
 export function repaired(kept) {
   const found = defaults();
   for (const { name, low, high } of SLIDERS) {

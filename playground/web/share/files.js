@@ -5,7 +5,6 @@ import { bookOf } from "./book.js";
 import { epub } from "./epub.js";
 import { draw } from "./picture.js";
 import { print } from "./print.js";
-import * as qr from "./qr.js";
 import { defaults } from "../sampling/settings.js";
 import { paragraphs } from "../story/shared_story.js";
 
@@ -43,7 +42,8 @@ export class StoryFiles {
   }
 
   // The link's code as an image's address; null where the link is too long for one.
-  code(link) {
+  async code(link) {
+    const qr = await import("./qr.js");
     return qr.fits(link) ? `data:image/svg+xml,${encodeURIComponent(qr.svg(link))}` : null;
   }
 
@@ -58,7 +58,7 @@ export class StoryFiles {
 
   // The same as a PDF.
   print(book) {
-    print(book);
+    return print(book);
   }
 
   // A story as a Blob; null where the print window makes the file.

@@ -3,7 +3,6 @@
 
 import { subtitle } from "./book.js";
 import { surpriseLevel } from "../sampling/odds.js";
-import * as qr from "./qr.js";
 import { charactersOf, directionOf, linesOf, shortened } from "./text_lines.js";
 
 const SHAPES = { wide: [1200, 630], tall: [1080, 1350] }; // a link's preview, a phone's screen
@@ -29,7 +28,8 @@ const sans = (size, weight) => `${weight} ${size}px 'Inkling Sans', sans-serif`;
 export async function draw(story, shape, odds) {
   const [width, height] = SHAPES[shape],
     isWide = shape === "wide";
-  const on = await paper(width, height, MARGIN);
+  const on = await paper(width, height, MARGIN),
+    qr = await import("./qr.js");
   const left = MARGIN + PADDING,
     whole = width - 2 * left,
     bottom = height - MARGIN - 30;

@@ -2,11 +2,11 @@
 // text that can be searched.
 
 import { subtitle } from "./book.js";
-import { fits, svg } from "./qr.js";
 import { paragraphs } from "../story/shared_story.js";
 
 // Several stories get contents and, as a book with a title of its own, a cover.
-export function print(book) {
+export async function print(book) {
+  const qr = await import("./qr.js");
   const { title, by, stories } = book,
     sheet = document.createElement("article");
   sheet.className = "print";
@@ -26,7 +26,7 @@ export function print(book) {
   stories.forEach((story, k) => {
     const page = add(sheet, "section");
     page.id = place(k);
-    write(page, story);
+    write(page, story, qr);
   });
   const before = document.title;
   document.title = title; // the file's name
@@ -55,13 +55,13 @@ function add(parent, name, text = "", className = "") {
   return element;
 }
 
-function write(page, story) {
+function write(page, story, qr) {
   add(page, "h1", story.title);
   add(page, "p", story.byline, "by");
   for (const part of paragraphs(story.text)) add(page, "p", part);
   add(page, "p", `${story.model}: ${story.settings}.`, "how");
-  if (!fits(story.link)) return;
+  if (!qr.fits(story.link)) return;
   const code = add(page, "a", "", "code");
   code.href = story.link;
-  code.innerHTML = svg(story.link); // squares and numbers only
+  code.innerHTML = qr.svg(story.link); // squares and numbers only
 }

@@ -1,13 +1,17 @@
-// What can be done with a story: its link, a code, a picture, files, and a book of several. `writer.files` (files.js)
+// What can be done with a story: its link, a code, a picture, files, and a book of several. `files` (files.js)
 // makes them of the story itself, which need not fit into a link; without it there is the link alone.
 
+import { make } from "../make.js";
+import { partWith } from "../part.js";
 import { STORIES_MAX, bookOf } from "./book.js";
 import { linesOf } from "./book_lines.js";
+import { download } from "./download.js";
 import { fileName } from "./file_name.js";
 import { KINDS } from "./files.js";
 import { TooLong } from "../story/permalink.js";
 import { beginning, sharedStory } from "../story/shared_story.js";
 import { storage } from "../story/storage.js";
+import { pendingText } from "../story/tree.js";
 
 const AT_REST = 500; // ms without a key after which the picture is drawn again
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
@@ -74,39 +78,45 @@ export const PANEL = `
   <dialog data-part="large"><img alt=""><form method="dialog"><button data-text="close"></button></form></dialog>
 </section>`;
 
-export class SharePanel {
-  constructor(writer) {
-    this.writer = writer;
-    this.element = writer.part("sharing");
+export class SharePanel extends partWith("frame", "state", "language", "note", "files", "sharing", "edits", "stories") {
+  // `opens`: the panel is about to be shown.
+  constructor(page, opens) {
+    super(page);
+    this.opens = opens;
+    this.element = this.part("sharing");
+    this.text = ""; // of the link
+    this.turn = 0; // of the picture
     this.book = bookIn(storage.local.value(BOOK)) ?? { title: "", stories: [] };
     this.field("author").value = storage.local.get(AUTHOR) ?? "";
     this.field("book-title").value = this.book.title;
+    this.state.on(["past", "future", "language"], () => this.close());
     this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
     this.element.addEventListener("input", (event) => this.input(event.target.id));
   }
 
   field(name) {
-    return this.writer.field(name);
+    return this.frame.field(name);
   }
 
   part(name) {
-    return this.writer.part(name);
+    return this.frame.part(name);
   }
 
   say(key, values) {
-    this.part("share-note").textContent = key ? this.writer.language.say(key, values) : "";
+    this.part("share-note").textContent = key ? this.language.say(key, values) : "";
   }
 
   // Opens on the story as it is now.
   async open() {
-    if (this.writer.writing || !(await this.during("reading", () => this.writer.isReadAsItIs()))) return;
-    const { doc, files } = this.writer;
+    if (this.state.now.writing || !(await this.during("reading", () => this.isReadAsItIs()))) return;
+    const { files } = this,
+      { doc } = this.state.now;
+    this.opens();
     this.element.hidden = false;
-    this.writer.card.close();
     this.part("all-branches").hidden = Object.keys(doc.branches).length < 2;
     this.part("send").hidden = !navigator.share;
     this.part("made").hidden = !files;
-    const first = beginning(this.writer.sheet.text),
+    const first = beginning(this.state.text),
       title = this.field("title");
     if (title.placeholder !== first) title.value = ""; // another story; the same one keeps its title
     title.placeholder = first;
@@ -117,6 +127,14 @@ export class SharePanel {
       this.field("link").select();
     }
     this.element.scrollIntoView({ block: "nearest" });
+  }
+
+  // Whether a link can say the story as it stands here; if not, the page says why.
+  async isReadAsItIs() {
+    if (!(await this.edits.isScored())) return false;
+    if (!pendingText(this.state.tokens).trim()) return true;
+    this.note.tell("read_otherwise", { name: this.state.now.model.name });
+    return false;
   }
 
   get isOpen() {
@@ -132,7 +150,7 @@ export class SharePanel {
 
   // Makes the link; whether there is one. Without it the story can still be saved.
   async link() {
-    const { sharing, files, language } = this.writer;
+    const { sharing, files, language } = this;
     this.text = "";
     try {
       this.text = await sharing.text(this.field("all-branches").checked);
@@ -140,13 +158,13 @@ export class SharePanel {
     } catch (problem) {
       if (!(problem instanceof TooLong)) throw problem;
       this.say(`link_too_long_${problem.what}`, { n: problem.count, max: problem.most });
-      this.writer.part("live").textContent = language.say("link_none");
+      this.note.announce(language.say("link_none"));
     }
     this.field("link").value = this.text && sharing.address(this.text);
     this.part("link-row").hidden = !this.text;
     this.part("local").hidden = !this.text || !isLocal(this.field("link").value);
     if (files) {
-      const code = files.code(this.field("link").value);
+      const code = await files.code(this.field("link").value);
       this.element.querySelector(".code").hidden = !code;
       if (code) this.show(this.part("code"), code);
       this.showPicture();
@@ -163,9 +181,10 @@ export class SharePanel {
     return this.field("author").value.trim();
   }
 
-  // The story for `writer.files`.
+  // The story for `files`.
   get story() {
-    const { tokens, doc, model } = this.writer,
+    const { doc, model } = this.state.now,
+      { tokens } = this.state,
       { title, author } = this;
     const { name, fingerprint } = model,
       link = this.field("link").value;
@@ -173,7 +192,7 @@ export class SharePanel {
   }
 
   makePicture() {
-    return this.writer.files.picture(this.story, {
+    return this.files.picture(this.story, {
       tall: this.field("tall").checked,
       odds: this.field("picture-odds").checked,
     });
@@ -181,8 +200,8 @@ export class SharePanel {
 
   async showPicture() {
     const image = this.part("picture"),
-      turn = (this.turn = (this.turn ?? 0) + 1);
-    image.alt = this.writer.language.say("picture_alt");
+      turn = (this.turn += 1);
+    image.alt = this.language.say("picture_alt");
     try {
       const address = await addressOf(await this.makePicture());
       if (turn === this.turn) this.show(image, address); // else a newer one is on its way
@@ -209,16 +228,15 @@ export class SharePanel {
     const began = Date.now();
     let sentence = "";
     const timer = setInterval(() => {
-      sentence = this.writer.language.say(key, { n: Math.round((Date.now() - began) / 1000) });
+      sentence = this.language.say(key, { n: Math.round((Date.now() - began) / 1000) });
       this.part("share-note").textContent = sentence;
-      if (this.element.hidden) this.writer.part("note").textContent = sentence;
+      if (this.element.hidden) this.note.show(sentence);
     }, 1000);
     try {
       return await work();
     } finally {
       clearInterval(timer);
-      const note = this.writer.part("note");
-      if (this.element.hidden && note.textContent === sentence) note.textContent = ""; // what `work` says stays
+      if (this.element.hidden) this.note.clear(sentence); // what `work` says stays
     }
   }
 
@@ -242,7 +260,7 @@ export class SharePanel {
     else if (share === "picture") await this.save(() => this.makePicture(), this.title, "png");
     else if (share === "add") this.add([this.entry]);
     else if (share === "add-links") await this.addLinks();
-    else if (file) await this.save(() => this.writer.files.file(file, this.story), this.title, file);
+    else if (file) await this.save(() => this.files.file(file, this.story), this.title, file);
     else if (book) await this.saveBook(book);
     else if (remove) this.remove(Number(remove));
   }
@@ -262,7 +280,7 @@ export class SharePanel {
     const url = this.field("link").value;
     const what = { title: this.title, url };
     try {
-      if (this.writer.files && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
+      if (this.files && navigator.canShare?.({ files: [new File([], "story.png", { type: "image/png" })] })) {
         what.files = [new File([await this.makePicture()], "story.png", { type: "image/png" })];
       }
       await navigator.share(what);
@@ -274,7 +292,7 @@ export class SharePanel {
   showLarge() {
     const dialog = this.part("large");
     dialog.querySelector("img").src = this.part("code").src;
-    dialog.querySelector("img").alt = this.writer.language.say("code");
+    dialog.querySelector("img").alt = this.language.say("code");
     dialog.showModal();
   }
 
@@ -284,20 +302,12 @@ export class SharePanel {
     this.say(begun);
     try {
       const made = await this.during("making_for", make);
-      if (made) this.keep(made, `${fileName(title)}.${kind}`);
-      else this.say(begun);
+      const name = `${fileName(title)}.${kind}`;
+      if (made) download(made, name);
+      this.say(made ? "made" : begun, { name });
     } catch (problem) {
       this.sayWhy(problem);
     }
-  }
-
-  keep(blob, name) {
-    const link = document.createElement("a");
-    link.download = name;
-    link.href = URL.createObjectURL(blob);
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    this.say("made", { name });
   }
 
   // The book
@@ -312,7 +322,7 @@ export class SharePanel {
   // This story in the book: by its link if it has one.
   get entry() {
     const { title, author, text } = this;
-    return { title, author, ...(text ? { link: text } : { story: this.writer.sharing.value() }) };
+    return { title, author, ...(text ? { link: text } : { story: this.sharing.value() }) };
   }
 
   async saveBook(kind) {
@@ -320,7 +330,7 @@ export class SharePanel {
         title,
         stories: [first],
       } = this.book,
-      { files } = this.writer;
+      { files } = this;
     const make = async () => {
       const book = bookOf(await this.storiesOfBook(), title);
       return kind === "epub" ? files.epub(book) : files.print(book);
@@ -328,10 +338,10 @@ export class SharePanel {
     await this.save(make, title.trim() || first.title || "book", kind);
   }
 
-  // The book's stories for `writer.files`. Throws an Error that names an entry that cannot be read.
+  // The book's stories for `files`. Throws an Error that names an entry that cannot be read.
   async storiesOfBook() {
     const { stories } = this.book,
-      { language, sharing } = this.writer,
+      { language, sharing } = this,
       found = [];
     if (stories.length > STORIES_MAX)
       throw new Error(language.say("book_full", { n: stories.length, max: STORIES_MAX }));
@@ -350,11 +360,11 @@ export class SharePanel {
   // Links that others sent: one per line, after it perhaps the name of who wrote it. A line that is not a link stays in
   // the field, and the others are taken.
   async addLinks() {
-    const { good, bad } = linesOf(this.field("book-links").value, await this.writer.sharing.reader());
+    const { good, bad } = linesOf(this.field("book-links").value, await this.sharing.reader());
     this.add(good);
     this.field("book-links").value = bad.map(({ line }) => line).join("\n");
     if (!bad.length) return;
-    const { language } = this.writer;
+    const { language } = this;
     const [{ number, why, values }] = bad;
     const left = bad.length > 1 ? ` ${language.say("book_more_bad", { n: bad.length - 1 })}` : "";
     this.part("share-note").textContent =
@@ -370,7 +380,7 @@ export class SharePanel {
 
   keepBook() {
     this.book.title = this.field("book-title").value;
-    if (!storage.local.set(BOOK, JSON.stringify(this.book))) this.writer.stories.fail("full");
+    if (!storage.local.set(BOOK, JSON.stringify(this.book))) this.stories.fail("full");
   }
 
   showBook() {
@@ -379,17 +389,10 @@ export class SharePanel {
     for (const button of this.element.querySelectorAll("[data-book]")) button.disabled = !stories.length;
     this.part("book-list").replaceChildren(
       ...stories.map(({ link = "", title, author }, k) => {
-        const item = document.createElement("li");
-        const name = document.createElement("span");
-        name.textContent = [title || `…${link.slice(-24)}`, author].filter(Boolean).join(", ");
-        const remove = document.createElement("button");
-        remove.type = "button";
-        remove.className = "quiet";
-        remove.dataset.remove = String(k + 1);
-        remove.textContent = "✕";
-        remove.setAttribute("aria-label", `${this.writer.language.say("prune")}: ${name.textContent}`);
-        item.append(name, remove);
-        return item;
+        const name = [title || `…${link.slice(-24)}`, author].filter(Boolean).join(", ");
+        const label = `${this.language.say("prune")}: ${name}`;
+        const remove = { type: "button", className: "quiet", "data-remove": String(k + 1), "aria-label": label };
+        return make("li", {}, make("span", {}, name), make("button", remove, "✕"));
       }),
     );
   }

@@ -1,7 +1,8 @@
 // A story as a link, and what a link's story turns out to be: written again, it is the same or it is not.
 
-import { showFacts } from "../editor/facts.js";
+import { partWith } from "../part.js";
 import { ordered } from "../editor/branches.js";
+import { requestOf } from "../editor/generation.js";
 import * as permalink from "../story/permalink.js";
 import { drawsFromAll } from "../sampling/settings.js";
 import { sharedStory } from "../story/shared_story.js";
@@ -17,11 +18,8 @@ export function linkIn(address) {
   }
 }
 
-export class Sharing {
-  constructor(writer) {
-    this.writer = writer;
-    this.commonIds = null;
-  }
+export class Sharing extends partWith("state", "models", "source", "language", "note", "stories", "edits", "base") {
+  commonIds = null;
 
   async common() {
     this.commonIds ??= await (await fetch(new URL("../story/common_tokens.json", import.meta.url))).json();
@@ -31,14 +29,14 @@ export class Sharing {
   // The story as a link's text; with `branches`, with all ways that it has gone. Throws
   // permalink.TooLong.
   async text(branches = false) {
-    if (branches) await this.writer.scoreBranches();
+    if (branches) for (const id of Object.keys(this.state.now.doc.branches)) await this.edits.score(Number(id));
     return permalink.encode(this.value(branches), await this.common());
   }
 
   // The story as a link's value, which a link may be too short for.
   value(branches = false) {
-    const { doc, model } = this.writer;
-    const all = [tree.knownTokens(this.writer.tokens)];
+    const { doc, model } = this.state.now;
+    const all = [tree.knownTokens(this.state.tokens)];
     const names = [""];
     if (branches) {
       for (const [branch] of ordered(doc)) {
@@ -91,7 +89,8 @@ export class Sharing {
 
   // The model that wrote a link's story, else one that reads its tokens; undefined if none does.
   modelOf(link) {
-    const { models, model } = this.writer;
+    const { model } = this.state.now,
+      { models } = this;
     return (
       models.find(({ fingerprint }) => fingerprint?.startsWith(link.model)) ??
       [model, ...models].find(({ tokenizer }) => permalink.hasTokenizer(link, tokenizer))
@@ -104,20 +103,10 @@ export class Sharing {
 
   // The address that opens a link's text.
   address(text) {
-    if (this.writer.address) return this.writer.address + text;
+    if (this.base) return this.base + text;
     const link = new URL(location.href.split(/[?#]/)[0]);
     link.searchParams.set("story", text);
     return link.href;
-  }
-
-  // The link that somebody pasted into its field.
-  async openField() {
-    const field = this.writer.field("open"),
-      text = field.value.trim();
-    if (!text || this.writer.writing) return;
-    field.value = "";
-    this.writer.appearance.showTitle({ isAnother: true });
-    await this.open(text);
   }
 
   // A story from a link: shown at once, then written again to see whether the model really said so.
@@ -126,17 +115,16 @@ export class Sharing {
     history.replaceState(null, "", home); // a reload shows what became of it
     const { link, why, values } = (await this.reader())(text);
     if (!link) {
-      this.writer.say(this.writer.language.say(why, values));
+      this.note.tell(why, values);
       return;
     }
     const reader = this.modelOf(link),
       known = reader.fingerprint?.startsWith(link.model);
-    this.writer.field("model").value = reader.name;
-    showFacts(this.writer);
+    this.state.set({ model: reader });
     try {
       const tokens = await this.read(link.tokens, []);
       const wrote = known ? tree.signature(reader) : { name: link.name, fingerprint: link.model, tokenizer: null };
-      let doc = tree.withTokens({ ...this.writer.stories.newDocument(wrote), runs: link.runs }, tokens);
+      let doc = tree.withTokens({ ...this.stories.newDocument(wrote), runs: link.runs }, tokens);
       const ids = [doc.current];
       for (const { leaves, shared, name, tokens: own } of link.branches) {
         const before = doc.branches[ids[leaves]].tokens.slice(0, shared);
@@ -144,10 +132,10 @@ export class Sharing {
         doc = tree.branched(tree.selected(doc, ids[leaves]), all, name);
         ids.push(doc.current);
       }
-      this.writer.act(this.writer.stories.viewOf(tree.selected(doc, ids[0])));
-      this.writer.say(await this.verdict(link, tokens, Boolean(known)));
+      this.edits.act(this.stories.viewOf(tree.selected(doc, ids[0])).doc);
+      this.note.say(await this.verdict(link, tokens, Boolean(known)));
     } catch (problem) {
-      this.writer.say(this.writer.why(problem));
+      this.note.say(this.note.why(problem));
     }
   }
 
@@ -159,7 +147,7 @@ export class Sharing {
     const reader = link && this.modelOf(link);
     if (!reader) {
       const { why, values } = link ? this.noModel(link) : found;
-      throw new Error(this.writer.language.say(why, values));
+      throw new Error(this.language.say(why, values));
     }
     const tokens = await this.read(link.tokens, [], reader.name),
       model = link.name || "a small language model";
@@ -167,11 +155,11 @@ export class Sharing {
   }
 
   // Tokens of a link after those before them, with their text and surprise.
-  async read(tokens, before, model = this.writer.model.name) {
+  async read(tokens, before, model = this.state.now.model.name) {
     if (!tokens.length) return [];
-    const found = await this.writer.source.score({
+    const found = await this.source.score({
       model,
-      ids: before.map((token) => token.i),
+      ids: tree.idsOf(before),
       text: "",
       given: tokens.map(([id]) => id),
     });
@@ -180,7 +168,7 @@ export class Sharing {
 
   // Whether this model, asked the same, says the same.
   async verdict({ name, runs }, tokens, isSame) {
-    if (tokens.every(({ r }) => r < 0)) return this.writer.language.say("link_person");
+    if (tokens.every(({ r }) => r < 0)) return this.language.say("link_person");
     for (let k = 0; k < tokens.length; k += 1) {
       const { r } = tokens[k];
       if (r < 0 || tokens[k - 1]?.r === r) continue;
@@ -188,29 +176,26 @@ export class Sharing {
       while (tokens[end]?.r === r) end += 1;
       const { settings, seed, begins, beyond } = runs[r];
       const before = tokens.slice(0, k);
-      const request = {
-        ...this.writer.generation.request(
-          before,
-          { settings: { ...settings, length: Math.min(end - k, 1000) } },
-          [seed],
-          {},
-        ),
+      const request = requestOf(before, {
+        model: this.state.now.model.name,
+        settings: { ...settings, length: Math.min(end - k, 1000) },
+        seeds: [seed],
         begins_with: begins,
         beyond_end: beyond,
-      };
+      });
       const written = [];
-      for await (const message of this.writer.source.write(request, new AbortController().signal)) {
+      for await (const message of this.source.write(request, new AbortController().signal)) {
         for (const [, texts, , ids] of message.new ?? []) ids.forEach((i, n) => written.push([i, texts[n]]));
       }
       for (let n = k; n < end; n += 1) {
         const [id, word] = written[n - k] ?? [null, ""];
         if (id === tokens[n].i) continue;
         const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
-        const said = this.writer.language.say(isSame ? "link_differs" : "link_other", values);
+        const said = this.language.say(isSame ? "link_differs" : "link_other", values);
         // The app and a page without a server compute in other orders; 50,000 odds of 1e-5 show it.
-        return isSame && drawsFromAll(settings) ? `${said} ${this.writer.language.say("link_from_all")}` : said;
+        return isSame && drawsFromAll(settings) ? `${said} ${this.language.say("link_from_all")}` : said;
       }
     }
-    return this.writer.language.say(isSame ? "link_same" : "link_other_same", { name });
+    return this.language.say(isSame ? "link_same" : "link_other_same", { name });
   }
 }

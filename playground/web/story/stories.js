@@ -4,16 +4,18 @@
 // selects it; where it is not, the page shows the same text and the model that is here reads it anew. What is
 // kept stays as it was until somebody changes the story.
 
-import { packedWithSteps, unpackedWithSteps } from "../editor/history.js";
-import { showFacts } from "../editor/facts.js";
+import { partWith } from "../part.js";
 import { repaired } from "../sampling/settings.js";
+import { packedWithSteps, unpackedWithSteps } from "./history.js";
 import { storage } from "./storage.js";
 import { Store, beginning, newId } from "./store.js";
 import * as tree from "./tree.js";
 
-export class Stories {
-  constructor(writer, kept = storage) {
-    this.writer = writer;
+export class Stories extends partWith("state", "models", "note") {
+  // `events`: { listed(), the list is another one; opened(), a story of it is shown }.
+  constructor(page, events, kept = storage) {
+    super(page);
+    this.events = events;
     this.originals = new WeakMap(); // documents that are read anew, with the ones that are kept
     this.untouched = null; // the document that was opened, until it is changed
     this.problem = null; // why nothing is kept
@@ -23,58 +25,39 @@ export class Stories {
     });
   }
 
-  // What the page begins with: { doc, past, future, settings, odds, isRecord }.
+  // What the page begins with, as `show` takes it, and whether it is the record.
   async load(record) {
     const { story, value, tab } = await this.store.load();
     const { settings, odds } = { ...value, ...tab };
     const kept = unpackedWithSteps(value, story);
-    if (kept) return { ...kept, settings, odds };
-    const isRecord = Boolean(record) && !value && !tab?.empty;
-    const signed = tree.signature(this.writer.models[0]);
-    const doc = isRecord ? tree.fromRecord(record, signed) : tree.emptyDocument();
+    const isRecord = !kept && Boolean(record) && !value && !tab?.empty;
+    const looks = { settings: repaired(settings), odds: Boolean(odds ?? isRecord), isRecord };
+    if (kept) return { ...kept, ...looks };
+    const doc = isRecord ? tree.fromRecord(record, tree.signature(this.models[0])) : tree.emptyDocument();
     // What cannot be read is left as it is.
-    return {
-      doc: { ...doc, story: value ? newId() : story },
-      past: [],
-      future: [],
-      settings,
-      odds: odds ?? isRecord,
-      isRecord,
-    };
+    return { doc: { ...doc, story: value ? newId() : story }, past: [], future: [], ...looks };
   }
 
-  // Puts a story on the page.
-  show({ doc, past, future }) {
-    const { writer } = this;
-    writer.history.past = past;
-    writer.history.future = future;
-    writer.last = null;
-    writer.typing = null;
+  // Puts a story on the page, with its settings and odds if they are its own.
+  show({ doc, past = [], future = [], settings = this.state.now.settings, odds = this.state.now.odds }) {
     this.untouched = doc;
-    writer.doc = this.viewOf(doc);
-    writer.changed();
+    this.state.set({ ...this.viewOf(doc), past, future, settings, odds, last: null });
     if (this.problem) this.tell();
   }
 
-  newDocument(model = tree.signature(this.writer.model)) {
+  newDocument(model = tree.signature(this.state.now.model)) {
     return tree.emptyDocument(model, newId());
   }
 
-  // A document as the models that are here can show it.
+  // A document as the models that are here can show it, with the one that reads it: { doc, model }.
   viewOf(doc) {
-    const { writer } = this;
-    const wrote = tree.hasText(doc) && [writer.model, ...writer.models].find((model) => tree.isOf(doc, model));
-    if (wrote) {
-      if (wrote !== writer.model) {
-        writer.field("model").value = wrote.name;
-        showFacts(writer);
-      }
-      return doc;
-    }
-    const view = tree.rebased(doc, tree.signature(writer.model));
+    const { model } = this.state.now;
+    const wrote = tree.hasText(doc) && [model, ...this.models].find((one) => tree.isOf(doc, one));
+    if (wrote) return { doc, model: wrote };
+    const view = tree.rebased(doc, tree.signature(model));
     this.originals.set(view, doc);
-    if (doc.model?.name && tree.hasText(doc)) writer.say(writer.language.say("model_away", { name: doc.model.name }));
-    return view;
+    if (doc.model?.name && tree.hasText(doc)) this.note.tell("model_away", { name: doc.model.name });
+    return { doc: view, model };
   }
 
   // What is kept of a document on the page.
@@ -82,73 +65,64 @@ export class Stories {
     return this.originals.get(doc) ?? doc;
   }
 
-  // A document with the same text took the place of another one: `edit` makes the same change to what is kept.
+  // A document with the same text takes the place of another one: `edit` makes the same change to what is kept.
   follow(doc, next, edit = (kept) => kept) {
     const kept = this.originals.get(doc) ?? (doc === this.untouched ? doc : null);
     if (kept) this.originals.set(next, edit(kept));
     return next;
   }
 
-  // A change that leaves every text as it is, such as the choice of a branch.
-  change(edit) {
-    const { doc } = this.writer;
-    const next = edit(doc);
-    if (this.originals.has(doc)) this.follow(doc, next, edit);
-    this.writer.act(next);
+  // A document after a change that leaves every text as it is.
+  changed(doc, edit) {
+    return this.originals.has(doc) ? this.follow(doc, edit(doc), edit) : edit(doc);
   }
 
   // The page is being left.
   leave() {
     this.keep();
-    const doc = this.keptOf(this.writer.doc),
-      { settings, odds, history } = this.writer;
+    const { settings, odds, past, future } = this.state.now,
+      doc = this.keptOf(this.state.now.doc);
     if (doc === this.untouched && tree.hasText(doc) && !this.store.isKept(doc.story)) {
-      this.store.keepTab({ story: doc.story, settings, odds, shown: packedWithSteps(doc, history) });
+      this.store.keepTab({ story: doc.story, settings, odds, shown: packedWithSteps(doc, { past, future }) });
     }
     this.store.leave();
   }
 
   keep() {
-    const { writer } = this;
-    const doc = this.keptOf(writer.doc),
-      { settings, odds } = writer;
+    const { settings, odds, past, future } = this.state.now,
+      doc = this.keptOf(this.state.now.doc);
     const empty = !tree.hasText(doc);
     // A database that does not answer now may do so after a reload.
     if (doc !== this.untouched || !this.problem) this.store.keepTab({ story: doc.story, settings, odds, empty });
     if (doc === this.untouched || (empty && !this.store.isKept(doc.story))) return;
     this.untouched = null;
-    const steps = { past: [...writer.history.past], future: [...writer.history.future] };
-    const kept = { settings: structuredClone(settings), odds };
     this.store.save(doc.story, () => ({
-      value: { ...packedWithSteps(doc, steps), ...kept },
+      value: { ...packedWithSteps(doc, { past, future }), settings, odds },
       ...beginning(tree.textOf(tree.current(doc).tokens)),
     }));
   }
 
   // Opens a kept story; the one that is there stays in the list.
   async open(id) {
-    const { writer } = this;
-    if (writer.writing) return;
+    const { state, note } = this;
+    if (state.now.writing) return;
     const found = await this.store.open(id);
     const kept = found && unpackedWithSteps(found.value, found.story);
-    if (writer.writing) return;
+    if (state.now.writing) return;
     if (!kept) {
-      writer.say(writer.language.say(found ? "story_unreadable" : "story_gone"));
+      note.tell(found ? "story_unreadable" : "story_gone");
       return;
     }
-    Object.assign(writer.panel.values, repaired(found.value.settings));
-    writer.panel.show();
-    writer.say("");
-    writer.appearance.showTitle({ isAnother: true });
-    this.show(kept);
-    writer.setOdds(Boolean(found.value.odds));
+    note.say("");
+    this.show({ ...kept, settings: repaired(found.value.settings), odds: Boolean(found.value.odds) });
+    this.events.opened();
   }
 
   // Deletes a story; returns what `restore` takes.
   async remove(id) {
     const isHere = id === this.store.id;
     const kept = await this.store.remove(id);
-    if (isHere) this.show({ doc: this.newDocument(), past: [], future: [] });
+    if (isHere) this.show({ doc: this.newDocument() });
     return { kept, isHere };
   }
 
@@ -195,16 +169,16 @@ export class Stories {
 
   fail(kind) {
     this.problem = kind;
-    if (this.writer.doc) this.tell();
+    if (this.state.now.doc) this.tell();
   }
 
   tell() {
-    this.writer.say(this.writer.language.say(this.problem === "full" ? "storage_full" : "storage_none"));
-    this.writer.storiesPanel.refresh();
+    this.note.tell(this.problem === "full" ? "storage_full" : "storage_none");
+    this.events.listed();
   }
 
   saved() {
     this.problem = null;
-    this.writer.storiesPanel.refresh();
+    this.events.listed();
   }
 }

@@ -60,6 +60,9 @@ export function knownTokens(tokens) {
   return first < 0 ? tokens : tokens.slice(0, first);
 }
 
+/** @param {Token[]} tokens */
+export const idsOf = (tokens) => knownTokens(tokens).map((token) => token.i);
+
 export const pendingTokens = (tokens) => tokens.slice(knownTokens(tokens).length);
 
 // What stands after the last token that is known, or "".

@@ -1,6 +1,6 @@
 // A question that stands before what cannot be undone: the name is typed, and a button pressed.
 
-import { make } from "./make.js";
+import { make } from "../make.js";
 
 /**
  * Asks for the name of what is lost. Resolves to whether it was typed.

@@ -1,10 +1,10 @@
-// What Train and Models share: the head with the bar of places, language, day and night, and the one line in which
+// What Train, Models and Publish share: the head with the bar of places, language, day and night, and the one line in which
 // every refusal stands.
 
 import { begin } from "../begin.js";
 import { Language } from "../editor/language.js";
 import { placesBar } from "../places.js";
-import { setText } from "./make.js";
+import { setText } from "../make.js";
 import { storage } from "../story/storage.js";
 
 const ROOT = new URL("../../", import.meta.url).href;
@@ -147,9 +147,13 @@ export class Place {
  * Puts a place on its document.
  * @param {string} here
  * @param {string} body see Place
+ * @param {string[]} more addresses of the place's own texts
  */
-export async function openPlace(here, body) {
-  const [common, own] = await Promise.all(["text.json", "studio/text.json"].map((name) => begin(`${ROOT}web/${name}`)));
-  const texts = Object.fromEntries(Object.entries(common).map(([code, words]) => [code, { ...words, ...own[code] }]));
+export async function openPlace(here, body, ...more) {
+  const names = ["web/text.json", "web/studio/text.json", ...more];
+  const found = await Promise.all(names.map((name) => begin(ROOT + name)));
+  const texts = Object.fromEntries(
+    Object.keys(found[0]).map((code) => [code, Object.assign({}, ...found.map((words) => words[code]))]),
+  );
   return new Place(here, texts, body);
 }

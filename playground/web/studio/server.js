@@ -7,10 +7,12 @@ export class Refusal extends Error {
   /**
    * @param {string} sentence
    * @param {number} status of HTTP; 0 without an answer
+   * @param {string} [remedy] that a button can offer: "anyway"
    */
-  constructor(sentence, status) {
+  constructor(sentence, status, remedy = "") {
     super(sentence);
     this.status = status;
+    this.remedy = remedy;
   }
 }
 
@@ -27,7 +29,7 @@ async function ask(path, options = {}) {
   } catch {
     throw new Refusal("", answer?.status ?? 0);
   }
-  if (!answer.ok) throw new Refusal(String(found.detail ?? ""), answer.status);
+  if (!answer.ok) throw new Refusal(String(found.detail ?? ""), answer.status, found.remedy);
   return found;
 }
 

@@ -34,7 +34,7 @@ export function sourceOf({ kind, set, hub, path }) {
   if (kind === "sample") return "sample";
   if (kind === "mine") return set && `stories/${set}`;
   const typed = (kind === "hub" ? hub : path).trim();
-  return kind === "hub" && typed && !typed.includes("://") ? `hub://${typed}` : typed;
+  return kind === "hub" && typed && !typed.includes("://") ? `hf://${typed}` : typed;
 }
 
 /** What a run of the draft is asked with: { preset, settings }. */
@@ -78,6 +78,6 @@ export function draftLike(preset, given) {
   const draft = { ...emptyDraft(), preset, base, steps, given: rest };
   if (source === "sample") return draft;
   if (set) return { ...draft, kind: "mine", set };
-  if (source.startsWith("hub://")) return { ...draft, kind: "hub", hub: source.slice(6) };
+  if (source.startsWith("hf://")) return { ...draft, kind: "hub", hub: source.slice(5) };
   return { ...draft, kind: "path", path: source };
 }

@@ -1,6 +1,6 @@
 // The second step: which model, how large, for how long, as a dry run measured on this machine.
 
-import { make, setText } from "../studio/make.js";
+import { make, setText } from "../make.js";
 import { cancel, follow, post } from "../studio/server.js";
 import { compact, duration, fixed, size } from "../studio/values.js";
 import { current, giving, sections, valueFrom } from "../studio/settings.js";

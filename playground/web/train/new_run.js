@@ -5,7 +5,7 @@ import { isBusy, progress } from "../studio/run.js";
 import { get, poll, post } from "../studio/server.js";
 import { givenOf } from "../studio/settings.js";
 import { duration, percent } from "../studio/values.js";
-import { make, setText } from "../studio/make.js";
+import { make, setText } from "../make.js";
 import { storage } from "../story/storage.js";
 import { draftLike, freeName, repaired, requestOf, sourceOf } from "./draft.js";
 import { lengthOf } from "./lengths.js";
@@ -186,7 +186,7 @@ export class NewRun {
       );
     }
     for (const [k, text] of texts.entries()) setText(box.children[k].firstChild, text);
-    place.part("anyway").hidden = !busy.length || !this.isRefused;
+    place.part("anyway").hidden = !busy.length || !this.isAnyway;
   }
 
   async begin(anyway) {
@@ -201,7 +201,7 @@ export class NewRun {
         storage.tab.remove(KEPT);
         location.assign(`train?${new URLSearchParams({ run: run.name })}`);
       } catch (problem) {
-        this.isRefused = problem.status === 409;
+        this.isAnyway = problem.remedy === "anyway";
         throw problem;
       }
     });

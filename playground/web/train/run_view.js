@@ -3,7 +3,7 @@
 
 import { CHART_CONTROLS, Chart } from "../studio/chart.js";
 import { deed } from "../studio/deeds.js";
-import { make, setText } from "../studio/make.js";
+import { make, setText } from "../make.js";
 import { buttons, figures, isBusy, progress, timeSentence, toneOf } from "../studio/run.js";
 import { get, poll } from "../studio/server.js";
 import { flat } from "../studio/settings.js";

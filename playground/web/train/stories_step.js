@@ -1,6 +1,6 @@
 // The first step: which stories, and how they are read.
 
-import { make, setText } from "../studio/make.js";
+import { make, setText } from "../make.js";
 import { cancel, follow, get, post, put } from "../studio/server.js";
 import { askForName } from "../studio/ask.js";
 import { compact, size } from "../studio/values.js";

@@ -128,7 +128,7 @@ def test_a_child_is_told_what_kind_of_model_it_is(page: Page) -> None:
 
 @pytest.mark.parametrize("page", [{"locale": "de-DE"}], indirect=True)
 def test_a_slider_shows_how_the_model_learned_to_write(page: Page) -> None:
-    show_panel(page, "Genauer")
+    show_panel(page, "Untersuchen")
     button(page, "Wie das Modell schreiben lernte").click()
     part = page.locator(".view-learning")
     slider, story, tokens = (

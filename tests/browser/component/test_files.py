@@ -77,7 +77,10 @@ def test_every_story_has_pictures_of_the_right_size_with_a_code(stories: Page) -
         for tall, size in SHAPES.items():
             about = {"tall": tall, "odds": tall}
             data = made(
-                stories, "(k, about) => writer.files.picture(tell(k), about)", number, about
+                stories,
+                "(k, about) => writer.sharePanel.files.picture(tell(k), about)",
+                number,
+                about,
             )
             image = Image.open(io.BytesIO(data)).convert("RGB")
             assert image.size == size
@@ -97,7 +100,9 @@ def test_every_story_opens_from_a_disk_with_its_odds(
         said: list[str] = []
         reader.on("console", lambda message: said.append(message.text))
         for number, title in enumerate(TITLES):
-            file.write_bytes(made(stories, "(k) => writer.files.file('html', tell(k))", number))
+            file.write_bytes(
+                made(stories, "(k) => writer.sharePanel.files.file('html', tell(k))", number)
+            )
             reader.goto(file.as_uri())
             reader.locator("inkling-reader[ready]").wait_for()
             told = in_one_line(said_in(stories, number))
@@ -112,7 +117,7 @@ def test_every_story_opens_from_a_disk_with_its_odds(
 def test_a_book_of_all_stories_is_valid(
     stories: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = made(stories, "() => writer.files.epub(book)")
+    data = made(stories, "() => writer.sharePanel.files.epub(book)")
     with zipfile.ZipFile(io.BytesIO(data)) as book:
         assert book.testzip() is None
         assert book.namelist()[0] == "mimetype"
@@ -140,7 +145,8 @@ def test_a_book_of_all_stories_is_valid(
 
 def test_a_printed_book_has_a_cover_contents_and_every_story(stories: Page) -> None:
     stories.evaluate(
-        "() => { window.print = () => (window.asked = document.title); writer.files.print(book); }"
+        "() => { window.print = () => (window.asked = document.title);"
+        " return writer.sharePanel.files.print(book); }"
     )
     assert stories.evaluate("asked") == "Ours & <theirs>"
     paper = PdfReader(io.BytesIO(stories.pdf(format="A5")))
@@ -182,8 +188,8 @@ def test_the_panel_saves_files_under_the_stories_name(page: Page) -> None:
     page.evaluate("window.print = () => { window.asked = document.title; }")
     button(page, ".pdf").click()
     expect(page.locator(".sharing [role=status]")).to_contain_text("Save as PDF")
-    assert page.evaluate("asked") == "Ein Märchen"
-    assert page.locator(".print section").count() == 1 and not page.locator(".print nav").count()
+    expect(page.locator(".print section")).to_have_count(1)
+    assert page.evaluate("asked") == "Ein Märchen" and not page.locator(".print nav").count()
 
 
 def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
@@ -202,11 +208,11 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
     expect(links).to_have_value("https://example.org/x Ann")
     # A story that no link holds is saved, and comes into the book, all the same.
     page.evaluate(
-        "const [run] = writer.doc.runs;"
-        "writer.doc.runs = Array.from({ length: 510 }, () => run);"
-        "const tokens = Array.from({ length: 510 }, (_, k) => ({ ...writer.tokens[k % 5], r: k }));"
-        "writer.doc.branches[writer.doc.current].tokens = tokens;"
-        "writer.showTokens(); writer.sharePanel.open();"
+        "const { doc } = writer.state.now, all = Array.from({ length: 510 }, (_, k) => k);"
+        "const runs = all.map(() => doc.runs[0]), branch = doc.branches[doc.current];"
+        "const tokens = all.map((k) => ({ ...branch.tokens[k % 5], r: k }));"
+        "const branches = { ...doc.branches, [doc.current]: { ...branch, tokens } };"
+        "writer.state.set({ doc: { ...doc, runs, branches } }); writer.sharePanel.open();"
     )
     expect(status).to_contain_text("the model wrote it in 510 pieces, and a link can hold 500")
     expect(page.get_by_label("A link with the whole story")).to_be_hidden()

@@ -72,11 +72,11 @@ def test_a_link_carries_all_branches_if_it_is_asked_to(page: Page, files: str) -
 
 def test_a_link_that_does_not_tell_the_truth_is_found_out(page: Page, files: str) -> None:
     write(page, "Once upon a time", length=6)
-    page.evaluate("writer.doc.runs[0].seed += 1")  # as if somebody had put in other words
+    page.evaluate("writer.state.now.doc.runs[0].seed += 1")  # as if somebody had put in other words
     link = link_of(page)
     open_page(page, link)
     expect(page.locator(".live")).to_contain_text("differs from word 5 on")
-    page.evaluate("writer.model.fingerprint = 'e'.repeat(64)")
+    page.evaluate("writer.state.now.model.fingerprint = 'e'.repeat(64)")
     foreign = link_of(page)
     open_page(page, foreign)
     expect(page.locator(".live")).to_contain_text("Written by another model (tiny)")

@@ -35,7 +35,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     expect(button(page, "Continue")).to_be_visible()
     (branch,) = asked(page, "branch")
     assert (len(branch["ids"]), branch["token_id"]) == (6, 3)
-    words = page.evaluate("writer.tokens.map(token => token.t)")
+    words = page.evaluate("writer.state.tokens.map(token => token.t)")
     assert words[6] == " home"
     assert "".join(words[:6]) == told[: len("".join(words[:6]))]
     show_panel(page, "Branches")
@@ -59,7 +59,7 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
 def test_a_token_without_letters_can_be_looked_at(page: Page) -> None:
     """The first half of a quotation mark, with and without a space, and a line break."""
     told = write(page, "Once.\n“No,” said “Mia")
-    assert page.evaluate("writer.tokens.slice(0, 8).map(token => token.t)") == [
+    assert page.evaluate("writer.state.tokens.slice(0, 8).map(token => token.t)") == [
         *("Once.", "\n", "", "“", "No,”", " said", " ", "“")
     ]
     page.get_by_label("Show the odds").check()
@@ -290,7 +290,7 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     for stop in (
         lambda: button(page, "Stop reading").click(),
         lambda: page.keyboard.press("Escape"),
-        lambda: page.evaluate("writer.edit('Another text')"),
+        lambda: page.evaluate("writer.edits.type('Another text')"),
         lambda: button(page, "Undo").click(),
         lambda: page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))"),
         lambda: button(page, "Continue").click(),
@@ -313,23 +313,23 @@ def test_a_tree_of_500_branches_is_shown(page: Page) -> None:
           let doc = tree.emptyDocument();
           const word = (_, k) => ({ t: ` word${k}`, s: k % 7, i: k, r: 0 });
           const words = length => Array.from({ length }, word);
-          doc.runs.push({ settings: writer.settings, seed: 1 });
+          doc.runs.push({ settings: writer.state.now.settings, seed: 1 });
           doc = tree.withTokens(doc, words(300));
           for (let k = 1; k < 500; k += 1) {
             doc = tree.selected(doc, 1 + (k * 7) % k);
             const from = tree.current(doc).tokens.slice(0, 150);
             doc = tree.branched(doc, [...from, ...words(150)]);
           }
-          writer.setOdds(true);
-          writer.act(doc);
+          writer.state.set({ odds: true });
+          writer.edits.act(doc);
           const shown = [];
           for (let k = 0; k < 30; k += 1) {
             const id = 1 + (k * 37) % 500;
-            writer.act(tree.selected(writer.doc, id));
+            writer.edits.act(tree.selected(writer.state.now.doc, id));
             await new Promise(requestAnimationFrame);
             const item = document.querySelector('.branches [aria-current]').closest('li');
             const text = document.querySelector('.sheet').textContent;
-            shown.push(Number(item.dataset.id) === id && text === tree.textOf(writer.tokens));
+            shown.push(Number(item.dataset.id) === id && text === tree.textOf(writer.state.tokens));
           }
           return shown;
         }"""

@@ -111,14 +111,14 @@ def test_a_link_in_the_same_tab_and_another_model_lose_nothing(page: Page, files
     assert "My own story" in titles(page)
     # Undo is kept with the story.
     button(page, "Your stories").click()
-    page.evaluate("text => writer.edit(text)", f"{first} more")
+    page.evaluate("text => writer.edits.type(text)", f"{first} more")
     until_kept(page)
     reload(page)
     button(page, "Undo").click()
     assert text(page) == first
     # The menu shows the model that wrote a story; without it the text stays.
     page.get_by_label("Model", exact=True).select_option("other")
-    page.evaluate("text => writer.edit(text)", f"{first} again")
+    page.evaluate("text => writer.edits.type(text)", f"{first} again")
     until_kept(page)
     reload(page)
     expect(page.get_by_label("Model", exact=True)).to_have_value("other")
@@ -186,7 +186,7 @@ def test_full_storage_is_said_and_can_be_saved_as_a_file(browser: Browser, files
         open_page(page, files)
         for story in stories:
             page.evaluate("text => writer.begin(text)", story)
-            page.evaluate("writer.store.flush()")
+            page.evaluate("writer.stories.store.flush()")
         expect(page.locator(".note")).to_contain_text("no room left in this browser")
         button(page, "Your stories").click()
         with page.expect_download() as saved:
@@ -196,7 +196,7 @@ def test_full_storage_is_said_and_can_be_saved_as_a_file(browser: Browser, files
         reload(page)
         assert text(page) == stories[1]
         storage.send("Storage.overrideQuotaForOrigin", origin)
-        page.evaluate("writer.edit('at last')")
+        page.evaluate("writer.edits.type('at last')")
         until_kept(page)
         reload(page)
         assert text(page) == "at last"

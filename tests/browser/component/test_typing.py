@@ -11,7 +11,7 @@ from tests.browser.actions import asked, button, on_both_screens, set_field, she
 
 FAMILY, FLAG = "👨‍👩‍👧", "🇩🇪"
 # The story's text is a state of the page's model and of what is shown: both must agree.
-STATE = "[writer.sheet.text, writer.tokens.map(token => token.t).join('')]"
+STATE = "[writer.sheet.text, writer.state.tokens.map(token => token.t).join('')]"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def told(page: Page) -> str:
 def start(page: Page, opening: str, caret: int | None = None) -> None:
     """Begin with a text, its tokens known, and the caret at a place in it."""
     page.evaluate("text => writer.begin(text)", opening)
-    page.wait_for_function("writer.tokens.every(token => token.i !== null)")
+    page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")
     page.evaluate("at => writer.sheet.setCaret(at)", len16(opening) if caret is None else caret)
 
 
@@ -160,7 +160,7 @@ def test_nothing_interrupts_a_composition(page: Page, cdp: CDPSession) -> None:
     start(page, "Once\nTwo", 4)
     for letters in ("に", "にh", "にほ"):
         compose(cdp, letters)
-        page.evaluate("writer.showTokens()")  # as when odds arrive
+        page.evaluate("writer.paper.showTokens()")  # as when odds arrive
         assert text(page) == f"Once{letters}\nTwo"
     cdp.send("Input.insertText", {"text": "日本"})
     assert told(page) == "Once日本\nTwo"
@@ -168,12 +168,12 @@ def test_nothing_interrupts_a_composition(page: Page, cdp: CDPSession) -> None:
     # Scores that come meanwhile wait until it is over.
     page.keyboard.type("x")
     compose(cdp, "ㅎ")
-    page.wait_for_function("writer.tokens.every(token => token.i !== null)")
+    page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")
     compose(cdp, "한")
     cdp.send("Input.insertText", {"text": "한"})
     assert told(page) == "Once日本x한\nTwo"
     # A word that a phone writes anew, over two paragraphs, and one that is given up.
-    page.evaluate("writer.typing = null")  # Undo takes quick keys back together
+    page.evaluate("writer.edits.typedAt = null")  # Undo takes quick keys back together
     select(page, 2, 10)
     compose(cdp, "n")
     compose(cdp, "ne")
@@ -240,7 +240,7 @@ def test_no_half_character_is_left(page: Page) -> None:
     cut = """async (parts) => {
       const tree = await import('./web/story/tree.js');
       const tokens = parts.map((t, k) => ({ t, s: 1, i: k, r: 0 }));
-      writer.act(tree.withTokens(writer.doc, tokens));
+      writer.edits.act(tree.withTokens(writer.state.now.doc, tokens));
     }"""
     for key, place in (("Backspace", 9), ("Delete", 1), ("Backspace", 3)):
         start(page, "")
@@ -249,13 +249,13 @@ def test_no_half_character_is_left(page: Page) -> None:
         page.keyboard.press(key)
         assert told(page) == "ab"
     start(page, "Said “Mia")
-    assert page.evaluate("writer.tokens.map(token => token.t)") == ["Said", " ", "“", "Mia"]
+    assert page.evaluate("writer.state.tokens.map(token => token.t)") == ["Said", " ", "“", "Mia"]
     page.evaluate("writer.sheet.setCaret(6)")
     page.keyboard.press("Backspace")
     assert told(page) == "Said Mia"
     start(page, "Said “")
     page.keyboard.press("Backspace")
-    assert page.evaluate("writer.tokens.map(token => [token.t, token.i])")[-1] == [" ", None]
+    assert page.evaluate("writer.state.tokens.map(token => [token.t, token.i])")[-1] == [" ", None]
 
 
 def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
@@ -270,7 +270,7 @@ def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
     page.keyboard.press("ArrowLeft")  # the empty paragraph
     page.keyboard.press("Shift+Control+Home")
     assert page.evaluate("writer.sheet.selection()") == {"anchor": 8, "focus": 0}
-    page.evaluate("writer.showTokens()")
+    page.evaluate("writer.paper.showTokens()")
     assert page.evaluate("writer.sheet.selection()") == {"anchor": 8, "focus": 0}
     page.get_by_text("three", exact=True).click(click_count=3)
     page.keyboard.type("X")
@@ -286,7 +286,9 @@ def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
     assert page.evaluate("writer.sheet.caret()") == len(story)
     # While words are looked at, an arrow follows their direction, and a selection is not a click.
     page.get_by_label("Show the odds").check()
-    page.evaluate("writer.sheet.go(writer.tokens.findIndex(token => token.t.includes('كان')))")
+    page.evaluate(
+        "writer.sheet.go(writer.state.tokens.findIndex(token => token.t.includes('كان')))"
+    )
     at = page.evaluate("writer.sheet.focused")
     page.keyboard.press("ArrowLeft")
     assert page.evaluate("writer.sheet.focused") == at + 1
@@ -345,7 +347,7 @@ def test_an_edit_at_the_beginning_is_scored_first(page: Page) -> None:
     start(page, story, 4)
     page.evaluate("source.asked.length = 0")
     page.keyboard.type("s")
-    page.wait_for_function("writer.tokens.every(token => token.i !== null)")
+    page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")
     assert told(page) == f"words{story[4:]}"
     parts = [request["text"] for request in asked(page, "score")]
     assert parts[0].startswith("words word") and len(parts[0]) < 500

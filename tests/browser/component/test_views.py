@@ -83,8 +83,8 @@ SERVER = """() => {
     const told = Array.from({ length }, (_, k) => [` ${request.step}-${seed}-${k}`, 1, k]);
     return { prompt: request.text, tokens: told };
   } });
-  writer.model.snapshots = true;
-  writer.model.history = [];
+  writer.state.now.model.snapshots = true;
+  writer.state.now.model.history = [];
 }"""
 SEEDS = "calls.filter(([name]) => name.endsWith('story')).map(([, { seeds }]) => seeds[0])"
 
@@ -105,7 +105,7 @@ def test_every_snapshot_writes_the_story_with_the_same_draws(page: Page) -> None
     expect(tale).to_contain_text("Tom 20-")
     expect(slider).to_have_attribute("aria-valuetext", re.compile("20,000 tokens.*Loss: 1.45"))
     assert len({*page.evaluate(SEEDS)}) == 1
-    button(page, "Other draws").click()
+    button(page, "Other random numbers").click()
     page.wait_for_function(f"new Set({SEEDS}).size === 2")
     # The strip chart: a row for each snapshot, a column for each word.
     rows = view.locator("table tr")

@@ -38,16 +38,16 @@ def test_one_text_is_typed_and_goes_on(page: Page) -> None:
 
 def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     told = write(page)
-    before = page.evaluate("writer.tokens.map(token => token.r)")
+    before = page.evaluate("writer.state.tokens.map(token => token.r)")
     page.locator(".word").nth(6).click()
     page.keyboard.press("End")
     place = page.evaluate("writer.sheet.caret()")
     page.keyboard.type("ly")
     assert text(page) == told[:place] + "ly" + told[place:]
-    page.wait_for_function("writer.tokens.every(token => token.i !== null)")  # scored
-    after = page.evaluate("writer.tokens.map(token => token.r)")
+    page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")  # scored
+    after = page.evaluate("writer.state.tokens.map(token => token.r)")
     kept = page.evaluate(
-        "place => { let n = 0, k = 0; for (const t of writer.tokens) "
+        "place => { let n = 0, k = 0; for (const t of writer.state.tokens) "
         "{ n += t.t.length; if (n >= place) break; k += 1 } return k }",
         place,
     )
@@ -126,7 +126,7 @@ def test_eight_are_shown_and_one_goes_on(page: Page) -> None:
     expect(button(page, "Continue")).to_be_visible()
     assert own.split()[-1] in text(page)
     expect(page.locator(".branches li")).to_have_count(9)
-    assert page.evaluate("writer.doc.branches[writer.doc.current].parent") == 1
+    assert page.evaluate("writer.state.now.doc.branches[writer.state.now.doc.current].parent") == 1
 
 
 def test_a_seed_is_checked_where_it_is_typed(page: Page) -> None:
@@ -189,7 +189,9 @@ def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
 
 def test_what_was_typed_in_the_last_moment_before_a_reload_is_kept(page: Page) -> None:
     for number in range(5):
-        page.evaluate("text => document.querySelector('inkling-writer').edit(text)", f"{number}.")
+        page.evaluate(
+            "text => document.querySelector('inkling-writer').edits.type(text)", f"{number}."
+        )
         page.reload()
         page.locator("inkling-writer[ready]").wait_for()
         assert text(page) == f"{number}."
@@ -220,7 +222,7 @@ def test_a_long_paste_is_refused_in_a_sentence(page: Page) -> None:
     # A model may have written more than a person may: what gets shorter is taken.
     page.evaluate(
         "const tokens = Array.from({ length: 4300 }, () => ({ t: ' word', s: 1, i: 1, r: 0 }));"
-        "writer.doc.branches[writer.doc.current].tokens = tokens; writer.changed()"
+        "writer.state.tokens.splice(0, Infinity, ...tokens); writer.paper.showTokens()"
     )
     page.keyboard.press("Control+End")
     page.keyboard.press("Backspace")

@@ -34,7 +34,7 @@ from tests.browser.static.site import LOADED, begin, opened, served
 
 READY = "inkling-writer[ready]"
 TELL = """async ([ids, text, settings, seeds]) => {
-  const { source, model } = document.querySelector("inkling-writer");
+  const { source, state } = document.querySelector("inkling-writer"), { model } = state.now;
   const asked = { model: model.name, ids, text, settings, seeds };
   const request = { ...asked, token_id: null, opening: -1, beyond_end: false };
   const streams = seeds.map(() => []);
@@ -141,7 +141,9 @@ def test_another_model_takes_the_place_of_the_old_one(
         begin(page, "Once upon")
         told = generate(page)
         until_kept(page)
-        before = page.evaluate("document.querySelector('inkling-writer').model.fingerprint")
+        before = page.evaluate(
+            "document.querySelector('inkling-writer').state.now.model.fingerprint"
+        )
         second = export("second", hidden_size=48)
         write(page_of(ModelFolder.open(second, device="cpu")), out)
         version = re.search(r'VERSION = "(\w+)"', (out / "sw.js").read_text(encoding="utf-8"))
@@ -152,7 +154,9 @@ def test_another_model_takes_the_place_of_the_old_one(
         assert any(visits), page.evaluate("caches.keys()")
         page.reload()
         page.wait_for_function(LOADED)
-        after = page.evaluate("document.querySelector('inkling-writer').model.fingerprint")
+        after = page.evaluate(
+            "document.querySelector('inkling-writer').state.now.model.fingerprint"
+        )
         assert after != before
         names = page.evaluate("caches.keys()")
         assert len(names) == 2, "one cache for the page, one for its model"

@@ -242,8 +242,8 @@ def test_its_tokenizer_is_the_model_s(shipped: Path, engine: Engine) -> None:
     (encoded,) = answers(shipped, [("encode", made)])
     for text, (ids, back) in zip(made, encoded, strict=True):
         assert ids == model.encode(text), repr(text)
-        letters = model.letters()
-        assert back == "".join(map(letters.add, ids)), repr(text)
+        decoder = model.incremental_decoder()
+        assert back == "".join(map(decoder.add, ids)), repr(text)
 
 
 PROMPT = "One day a cat found a red ball in the park and ran home."

@@ -67,7 +67,10 @@ def test_nothing_of_the_trainer_is_in_it(space: Path) -> None:
     }
     assert not (space / "playground" / "publish").exists()
     web = {entry.name for entry in (space / "playground" / "web").iterdir()}
-    assert "editor" in web and not web & {"models", "studio", "train", "vendor"}
+    assert "editor" in web and not web & {"models", "studio", "train"}
+    vendor = space / "playground" / "web" / "vendor"
+    assert [entry.name for entry in vendor.iterdir()] == ["uqr"]  # with its licence
+    assert {entry.name for entry in (vendor / "uqr").iterdir()} == {"index.js", "LICENSE.txt"}
     assert (space / "playground" / "web" / "fonts" / "literata.woff2").is_file()
 
 

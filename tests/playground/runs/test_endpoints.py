@@ -141,6 +141,7 @@ def test_a_name_that_exists_is_kept(runs: Path, post: Post) -> None:
         answer = post("runs", name=name, preset="smoke", settings={})
         assert answer.status_code == 409
         assert "choose another name" in answer.json()["detail"]
+        assert answer.json()["remedy"] == ""  # starting it anyway would not help
 
 
 def test_deleting_asks_for_the_name_again_and_takes_runs_only(

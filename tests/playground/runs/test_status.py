@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,6 +86,23 @@ def test_a_process_that_failed_before_it_took_up_the_run_says_why(runs: Path) ->
     own(run, "exit.json", pid=5, code=-9)
     found = summary(run)
     assert found["state"] == "stopped" and "the memory was full" in found["message"]
+
+
+def test_a_run_that_could_write_no_message_says_that_the_disk_is_full(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(runs / "mine", state="running", pid=77)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 2**20))
+    found = summary(run)
+    assert found["state"] == "stopped" and "resume" in found["can"]
+    assert "its disk is nearly full (3 MB free): make room in" in found["message"]
+    assert "Resume continues after step 20." in found["message"]
+    own(run, "launch.json", pid=77, time=0, words=[], log_start=0)
+    (run / ".studio" / "log.txt").write_text("error: the disk refused: make room\n")
+    found = summary(run)
+    assert (found["state"], found["message"]) == ("failed", "the disk refused: make room")
+    own(run, "launch.json", pid=76, time=0, words=[], log_start=0)  # a terminal resumed it
+    assert summary(run)["state"] == "stopped"
 
 
 @pytest.mark.parametrize("state", ["failed", "finished"])

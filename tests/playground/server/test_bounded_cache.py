@@ -26,4 +26,4 @@ def test_it_stays_under_its_bound() -> None:
     for _ in range(2_000):
         cache.put(draw.randrange(50), b"x" * draw.randrange(300))
         assert cache.size <= 1_000
-        assert cache.size == sum(len(data) for data in cache._kept.values())
+        assert cache.size == sum(len(data) for data in cache._values.values())

@@ -133,10 +133,10 @@ def test_half_a_letter_is_not_shown_and_its_other_half_completes_it(engine: Engi
 
 
 def test_bytes_that_are_no_letter_become_one_sign(storyteller: ModelFolder) -> None:
-    letters = storyteller.letters()
+    decoder = storyteller.incremental_decoder()
     fox, (plain,) = storyteller.encode("🦊"), storyteller.encode("a")
-    *parts, last = [letters.add(token_id) for token_id in fox]
+    *parts, last = [decoder.add(token_id) for token_id in fox]
     assert (parts, last) == ([""] * len(parts), "🦊")
-    assert letters.add(fox[0]) + letters.add(plain) == "\N{REPLACEMENT CHARACTER}a"
+    assert decoder.add(fox[0]) + decoder.add(plain) == "\N{REPLACEMENT CHARACTER}a"
     labels = [storyteller.label(token_id) for token_id in storyteller.encode("🦊")]
     assert all(label.startswith("<") and label.endswith(">") for label in labels)

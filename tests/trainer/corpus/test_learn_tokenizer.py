@@ -151,7 +151,7 @@ def test_a_store_of_another_tokenizer_is_never_used(
         assert given_store(given).fingerprint == store.fingerprint
     plain = build_store(settings(tmp_path / "stories.jsonl"))
     assert given_store(settings(plain.folder)).fingerprint == plain.fingerprint
-    for found, wanted in ((store, "gpt2"), (store, "train:401"), (plain, "train:400")):
+    for found, wanted in ((store, "gpt2"), (store, "train:399"), (plain, "train:400")):
         with pytest.raises(ValueError, match="has another tokenizer .* give --corpus.tokenizer"):
             given_store(settings(found.folder, tokenizer=wanted))
     shutil.copy(store.folder / "tokenizer.json", plain.folder)
@@ -161,15 +161,20 @@ def test_a_store_of_another_tokenizer_is_never_used(
             open_store(folder)
 
 
-def test_too_few_stories_say_how_many_ids_they_give(
-    tmp_path: Path, stories: list[str], settings: Settings
+def test_few_stories_give_a_smaller_vocabulary(
+    tmp_path: Path, stories: list[str], settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write_jsonl(tmp_path / "stories.jsonl", stories[:20])
-    with pytest.raises(ValueError, match=r"asks for 4,096 ids, and .* give (\d+): give") as caught:
-        build_store(settings(file, tokenizer="train:4096"))
-    most = int(str(caught.value).rpartition(":")[2])
-    assert build_store(settings(file, tokenizer=f"train:{most}"))
-    assert not list((tmp_path / "data").glob(".*.lock"))[1:]
+    asked = settings(file, tokenizer="train:4096")
+    store = build_store(asked)
+    assert 257 < store.tokenizer.size < 4096
+    sentence = f"the vocabulary has {store.tokenizer.size:,} ids: stories.jsonl gives no more"
+    assert sentence in capsys.readouterr().err
+    assert build_store(asked).folder == store.folder and sentence in capsys.readouterr().err
+    given = given_store(settings(store.folder, tokenizer="train:4096"))
+    assert given.tokenizer.size == store.tokenizer.size
+    exact = build_store(settings(file, tokenizer=f"train:{store.tokenizer.size}"))
+    assert exact.tokenizer.digest == store.tokenizer.digest
 
 
 @pytest.mark.parametrize("size", ["100", "257", "70000", "abc", "", "-300", "4096.5"])

@@ -1,10 +1,10 @@
 """Stories in chunks of a few megabytes, each of which holds whole stories.
 
-Cutting a file into chunks is quick and done by its reader; parsing a chunk (`Chunk.stories`) is
-left to whoever asks, so that it can happen in parallel. Memory does not grow with the file.
+A file's reader cuts it into chunks, which is quick; the caller parses them (`Chunk.stories`), so it
+can do so in parallel. Memory does not grow with the file.
 
-What belongs to the file and not to its stories is taken off here, for every command alike: a byte
-order mark, Windows' line ends, end-of-text marks at a story's ends.
+Every command gets stories without the marks of their file: the byte order mark, Windows' line ends,
+end-of-text marks at a story's ends.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from trainer.corpus.read.fields import WrongRowError, texts_at
 from trainer.corpus.read.packing import OpenFile, Stream
 from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 
-VERSION = 1  # part of the fingerprint: raise it when stories or chunks are cut otherwise
+VERSION = 1  # part of the fingerprint: raise it when stories or chunks are cut differently
 CHUNK_BYTES = 4 * 2**20  # bytes
 ROWS = 4096  # of a table, in a chunk
-LONGEST = 16 * 2**20  # bytes; what is longer is not a story
+LONGEST = 16 * 2**20  # bytes; a longer text is not one story
 LONGEST_BOOK = 2**30  # bytes; of a file that is one story
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -32,20 +32,19 @@ class Chunk:
 
     Attributes:
         parse: returns the stories, as they stand in the file.
-        size: bytes of the source that were read for it, to show progress.
+        size: bytes of the source that it takes, to show progress.
     """
 
     parse: Callable[[], list[str]]
     size: int
 
     def stories(self) -> list[str]:
-        """Return the stories of this chunk. Raises ValueError if a line is broken; the message
-        names it."""
+        """Return the stories of this chunk. Raises ValueError naming a line that is broken."""
         return list(map(tidy, self.parse()))
 
 
 def tidy(story: str) -> str:
-    """Return a story without what its file put around it."""
+    """Return a story without the marks of its file."""
     if "\r" in story:
         story = story.replace("\r\n", "\n").replace("\r", "\n")
     story = story.removeprefix(BYTE_ORDER_MARK)
@@ -62,8 +61,8 @@ def text_chunks(
     Args:
         opened: the file.
         text: its content in UTF-8.
-        separator: what separates its stories; b"" if all of it is one.
-        parse: returns the stories of some content; gets the name of the file and the number of the
+        separator: between its stories; b"" if the whole text is one story.
+        parse: returns the stories of some content, given the file's name and the number of the
             content's first line, for messages.
     """
     line, before, name = 1, 0, str(opened.file)
@@ -75,12 +74,12 @@ def text_chunks(
 
 def cut(stream: Stream, separator: bytes, name: str) -> Iterator[bytes]:
     """Yield the content in runs of about CHUNK_BYTES, each but the last ending with a separator;
-    all in one if there is no separator."""
+    in one run if there is no separator."""
     rest = b""
     longest = LONGEST if separator else LONGEST_BOOK
     while part := stream.read(CHUNK_BYTES):
         rest += part
-        # Up to the last separator there are whole stories; what follows may be half of one.
+        # Stories up to the last separator are whole; the rest may be half a story.
         end = rest.rfind(separator) + len(separator) if separator else 0
         if separator and end >= len(separator):
             yield rest[:end]

@@ -14,13 +14,13 @@ from trainer.corpus.read.formats import Format
 from trainer.corpus.read.packing import OpenFile, StoryFile
 from trainer.settings.corpus import Corpus
 
-Batches = Callable[[list[str], int], Iterator[Any]]  # of some columns, of so many rows each
+Batches = Callable[[list[str], int], Iterator[Any]]  # of these columns, with this many rows
 FEW = 256  # rows of a parquet file that are looked at
 
 
 def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterator[Chunk]]:
     """Return which column of a parquet or Arrow file is read, and its chunks. Raises ValueError if
-    the file is damaged, or no column can only be meant."""
+    the file is damaged, or the column is ambiguous."""
     file = opened.file
     with undamaged(file, kind):
         schema, batches, num_rows = open_table(file.path, kind)
@@ -44,7 +44,7 @@ def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterato
 
 
 def may_hold_text(kind: Any) -> bool:
-    """Return whether a column's type is text, bytes that may be text, or has them inside."""
+    """Return whether a column's type is text, bytes that may be text, or contains either."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
@@ -56,7 +56,7 @@ def may_hold_text(kind: Any) -> bool:
 
 
 def text_or_value(value: Any) -> Any:
-    """Return bytes as the text that they are, or 0 if they are not; anything else as it is."""
+    """Return bytes decoded to text, or 0 if they are not text; any other value unchanged."""
     try:
         return as_text(value)
     except UnicodeDecodeError:
@@ -64,8 +64,8 @@ def text_or_value(value: Any) -> Any:
 
 
 def open_table(path: Path, kind: str) -> tuple[Any, Batches, int]:
-    """Return the schema of a parquet or Arrow file, what reads the batches of some columns from
-    the start, and the number of its rows (0: not known)."""
+    """Return the schema of a parquet or Arrow file, a function that reads the batches of some
+    columns, and the number of rows (0: unknown)."""
     import pyarrow
     import pyarrow.parquet
 
@@ -85,7 +85,7 @@ def open_table(path: Path, kind: str) -> tuple[Any, Batches, int]:
 
 @contextlib.contextmanager
 def undamaged(file: StoryFile, kind: str) -> Iterator[None]:
-    """Raise one message for what Arrow finds wrong with a file."""
+    """Turn Arrow's errors about a file into one message."""
     import pyarrow
 
     try:
@@ -124,5 +124,5 @@ def parse_column(values: Any, path: str, name: str) -> list[str]:
 
 
 def as_text(value: Any) -> Any:
-    """Return bytes as the text that they must be; anything else as it is."""
+    """Return bytes decoded to text; any other value unchanged."""
     return value.decode() if isinstance(value, bytes) else value

@@ -1,11 +1,11 @@
-"""Which field of a row holds the story: a key, or a path to one inside others.
+"""Choose the field of a row that holds the story: a key, or a path to a nested key.
 
     text                     a key, a column
     data.text                a key inside another
     messages.-1.content      the last entry of a list (0 is the first)
     data.*.text              every entry of a list, each a story
 
-Many rows are looked at: a first row without a text says nothing about the others.
+Many rows are read: the first may lack a text that the others have.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-FIELDS = ("text", "story", "content", "body")  # taken in this order, if they hold text
+FIELDS = ("text", "story", "content", "body")  # chosen in this order, if they hold text
 ROWS_LOOKED_AT = 1000
-DEPTH = 4  # of a path that is looked for
+DEPTH = 4  # of the longest path that is tried
 SHOWN = 12  # names in a message
-LONG_NAME = 40  # characters of one
-LABELS = 10  # rows; of so many, a field with hardly any different values is a label
+LONG_NAME = 40  # characters of a name in a message
+LABELS = 10  # rows; with at least this many, a field with few distinct values is a label
 INDEX = re.compile(r"\.-?\d+(?=\.|$)")
 
 
@@ -33,16 +33,16 @@ class Column:
     """The values of one field in the rows that were looked at."""
 
     texts: list[str] = field(default_factory=list)
-    others: int = 0  # numbers, lists and the like; null is neither
+    num_others: int = 0  # numbers, lists and so on; null counts as neither
 
     @property
     def is_text(self) -> bool:
         """Whether the field holds texts, or no values but null."""
-        return bool(self.texts) or not self.others
+        return bool(self.texts) or not self.num_others
 
     @property
     def is_prose(self) -> bool:
-        """Whether the field's texts may be stories: several words each, and not always the same."""
+        """Whether the field's texts may be stories: several words each, and distinct."""
         texts = [text for text in self.texts if text.strip()]
         many = len(texts) >= LABELS
         spoken = sum(len(text.split()) > 2 or len(text.encode()) > 2 * len(text) for text in texts)
@@ -50,8 +50,7 @@ class Column:
 
 
 def texts_at(row: Any, path: str) -> list[str]:
-    """Return the texts where a path leads; none where there is null. Raises WrongRowError if there
-    is something else."""
+    """Return the texts at a path; none for null. Raises WrongRowError for any other value."""
     if path and isinstance(row, dict) and path in row:
         row, path = row[path], ""
     if not path:
@@ -71,7 +70,7 @@ def texts_at(row: Any, path: str) -> list[str]:
 
 
 def survey(rows: Iterable[Any]) -> dict[str, Column]:
-    """Return what the fields of some rows hold, by their paths."""
+    """Return the fields of some rows as columns, by path."""
     columns: dict[str, Column] = {}
     for row in rows:
         if isinstance(row, dict):
@@ -80,12 +79,12 @@ def survey(rows: Iterable[Any]) -> dict[str, Column]:
                 if isinstance(value, str):
                     column.texts.append(value)
                 elif value is not None:
-                    column.others += 1
+                    column.num_others += 1
     return columns
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every path inside a value, with what is there; of a list one path for all entries."""
+    """Yield every path inside a value with its value; a list has one path for all entries."""
     if path:
         yield path, value
     if path.count(".") >= DEPTH:
@@ -101,26 +100,26 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def choose_field(name: str, columns: dict[str, Column], wanted: str, *, alone: bool = False) -> str:
-    """Return the field with the stories. Raises ValueError if there is no such field, or several
-    may be meant; the message names them.
+    """Return the field with the stories. Raises ValueError if there is no such field, or naming
+    them if there are several.
 
     Args:
         name: of the file, for the message.
-        columns: what its fields hold.
-        wanted: the setting corpus.field; "" means the one that can only be meant.
+        columns: the fields of its rows.
+        wanted: the setting corpus.field; "" chooses the only candidate.
         alone: the file is one row, so that a list inside it may hold the stories.
     """
     if wanted:
-        given = next((path for path in columns if path.strip() == wanted), "")
+        exact = next((path for path in columns if path.strip() == wanted), "")
         general = INDEX.sub(".*", wanted)
-        column = columns.get(given or general)
+        column = columns.get(exact or general)
         if column is None:
             raise ValueError(f"{name} has no field `{wanted}` ({listed(columns)}): {REMEDY}")
-        if column.others and not column.texts:
+        if column.num_others and not column.texts:
             raise ValueError(
                 f"{name} has no text in a field `{wanted}` ({listed(columns)}): {REMEDY}"
             )
-        return given or wanted
+        return exact or wanted
     if chosen := known_field(columns) or only_field(columns, alone):
         return chosen
     texts = [path for path, column in columns.items() if column.texts]
@@ -132,11 +131,11 @@ REMEDY = "name the one with the stories with --corpus.field"
 
 
 def known_field(columns: dict[str, Column]) -> str:
-    """Return the field that is called as the stories usually are, or ""."""
+    """Return the field with a usual name for stories, or ""."""
     top = [path for path, column in columns.items() if "." not in path and column.is_text]
-    known = [name for name in FIELDS if name in top]
-    known += [path for name in FIELDS for path in top if path.strip().casefold() == name]
-    return next((path for path in known if columns[path].texts), known[0] if known else "")
+    paths = [name for name in FIELDS if name in top]
+    paths += [path for name in FIELDS for path in top if path.strip().casefold() == name]
+    return next((path for path in paths if columns[path].texts), paths[0] if paths else "")
 
 
 def only_field(columns: dict[str, Column], alone: bool) -> str:
@@ -161,7 +160,7 @@ def only_field(columns: dict[str, Column], alone: bool) -> str:
 
 
 def listed(columns: dict[str, Column]) -> str:
-    """Return the names of fields, those inside lists and objects where these hold text."""
+    """Return the names of fields; nested fields only if they hold text."""
     names = [path for path, column in columns.items() if "." not in path or column.texts]
     short = [name if len(name) <= LONG_NAME else f"{name[:LONG_NAME]}..." for name in names]
     return f"it has {first_few(short, SHOWN) or 'none'}"
@@ -174,7 +173,7 @@ def first_few(names: list[str], count: int) -> str:
 
 
 def example(columns: dict[str, Column]) -> str:
-    """Return how to name one of the texts in a list, if there are such."""
+    """Return how to name a text in a list; "" without such a text."""
     path = next((path for path, column in columns.items() if "*" in path and column.is_prose), "")
     if not path:
         return ""

@@ -1,11 +1,11 @@
-"""Files of stories: which ones a name stands for, and of which split they are.
+"""Find the files of stories that a name stands for, and their splits.
 
     train.jsonl, my-train-00000-of-00003.parquet, train/a.txt       trained on
     valid.jsonl, validation, val, dev                               the validation part
     test.jsonl, eval                                                left out
 
-The words are those of the library `datasets`. A file whose name and folders have none of them is
-trained on. A file that the setting names itself is read whatever it is called.
+The words are those of the library `datasets`. A file without such a word in its name and folders is
+trained on. A file that the setting itself names is always read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from trainer.corpus.read.packing import StoryFile, is_archive, members_of, unbro
 from trainer.corpus.read.readers import FROM_THE_DISK, KNOWN_KINDS, kind_by_name
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-# What `datasets` and clones of the Hub write beside the stories.
+# Files that `datasets` and clones of the Hub have beside the stories.
 METADATA = re.compile(
     r"(dataset_infos?|dataset_dict|state|.*\.tokenizer)\.json|cache-.*\.arrow|.*\.(lock|md|py)|license",
     re.IGNORECASE,
@@ -43,37 +43,37 @@ BETWEEN_WORDS = re.compile(r"[-._ 0-9]+")
 
 
 @dataclass
-class Found:
+class NamedFiles:
     """The files that a setting names.
 
     Attributes:
         train: those to train on.
-        validation: those of the same source that validate.
-        notes: what people should know of the choice, a line each.
+        validation: those of the same source to validate on.
+        notes: for people, about the choice, a line each.
     """
 
     train: list[StoryFile] = field(default_factory=list)
     validation: list[StoryFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, other: Found) -> None:
-        """Put the files of another name behind these."""
+    def add(self, other: NamedFiles) -> None:
+        """Append the files of another name."""
         self.train += other.train
         self.validation += other.validation
         self.notes += other.notes
 
 
-def find_files(names: str, split: str = "train") -> Found:
+def find_files(names: str, split: str = "train") -> NamedFiles:
     """Return the files that a setting names: one, or several separated by commas, or patterns, or
     folders.
 
-    A name that exists as it stands is that file, whatever commas and spaces it has. The files of a
-    pattern and of a folder are sorted, and those of a split other than `split` are not trained on.
-    Raises ValueError if a name stands for no file, or for one of no known kind.
+    `names` as a whole may be an existing file with commas and spaces. The files of a pattern or a
+    folder are sorted, and only those of `split` are trained on. Raises ValueError if a name stands
+    for no file, or for a file of unknown kind.
     """
     if exists(names):
         return files_of(names, split)
-    files = Found()
+    files = NamedFiles()
     for name in names.split(","):
         files.add(files_of(name, split))
     return files
@@ -83,7 +83,7 @@ def local_path(name: str) -> Path:
     """Return the path that a name stands for: `~` is the home folder, and file:// may precede."""
     if name.lower().startswith("file://"):
         name = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
-    return Path(os.path.expanduser(name))  # which, unlike Path's, leaves an unknown user alone
+    return Path(os.path.expanduser(name))  # unlike Path's, it accepts an unknown user
 
 
 def exists(name: str) -> bool:
@@ -92,7 +92,7 @@ def exists(name: str) -> bool:
         return local_path(name).exists()
 
 
-def files_of(name: str, split: str) -> Found:
+def files_of(name: str, split: str) -> NamedFiles:
     """Return the files that one name stands for."""
     name = name if exists(name) else name.strip()
     path = local_path(name)
@@ -102,7 +102,7 @@ def files_of(name: str, split: str) -> Found:
         if is_archive(path):
             return files_within(name, [(PurePath(), path)], split)
         kind_by_name(str(path))
-        return Found([StoryFile(path)])
+        return NamedFiles([StoryFile(path)])
     with readable(name):
         matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
     files = [match for match in matches if match.is_file()]
@@ -119,13 +119,13 @@ def files_of(name: str, split: str) -> Found:
     return files_within(name, named, split)
 
 
-def files_in(folder: Path, split: str) -> Found:
-    """Return the files of stories in a folder; of one that `datasets.save_to_disk` wrote, its own.
-    Raises ValueError if the folder holds no such file."""
+def files_in(folder: Path, split: str) -> NamedFiles:
+    """Return the files of stories in a folder, also one that `datasets.save_to_disk` wrote. Raises
+    ValueError if the folder holds no such file."""
     if (folder / "dataset_dict.json").is_file():
         return saved_splits(folder, split)
     if (folder / "state.json").is_file():
-        return Found(saved_files(folder))
+        return NamedFiles(saved_files(folder))
     everything = sorted(folder.rglob("*"))
     stores = {file.parent for file in everything if file.name == "store.json"}  # built beside them
     files = [
@@ -135,14 +135,14 @@ def files_in(folder: Path, split: str) -> Found:
         and not any(parent in stores or parent.suffix == ".partial" for parent in file.parents)
         and file.is_file()
     ]
-    found = files_within(shown(folder), files, split)
-    if not found.train:
+    named = files_within(shown(folder), files, split)
+    if not named.train:
         raise ValueError(f"{folder} holds no files of stories: it needs {KNOWN_KINDS} files")
-    return found
+    return named
 
 
-def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str) -> Found:
-    """Return the files of stories among those of a folder, a pattern or an archive, by splits."""
+def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str) -> NamedFiles:
+    """Return the files of stories in a folder, a pattern or an archive, by split."""
     stories: list[tuple[PurePath, StoryFile]] = []
     skipped: list[str] = []
     for name, path in files:
@@ -168,7 +168,7 @@ def files_within(where: str, files: Sequence[tuple[PurePath, Path]], split: str)
 
 
 def split_of(name: PurePath) -> str:
-    """Return the split that a file's name says, else that of the nearest folder; "" for none."""
+    """Return the split in a file's name, else in its nearest folder's; "" for none."""
     for part in reversed(name.parts):
         for word in BETWEEN_WORDS.split(part.lower()):
             if word in SPLIT_OF_WORD:
@@ -176,9 +176,9 @@ def split_of(name: PurePath) -> str:
     return ""
 
 
-def by_split(where: str, files: Sequence[tuple[PurePath, StoryFile]], wanted: str) -> Found:
-    """Return the files to train on and those that validate. Raises ValueError if there is no such
-    split, and several others.
+def by_split(where: str, files: Sequence[tuple[PurePath, StoryFile]], wanted: str) -> NamedFiles:
+    """Return the files to train and to validate on. Raises ValueError if the split is missing and
+    there are several others.
 
     Args:
         where: the folder, pattern or archive that holds the files, for messages.
@@ -188,7 +188,7 @@ def by_split(where: str, files: Sequence[tuple[PurePath, StoryFile]], wanted: st
     splits = {file: split_of(name) for name, file in files}
     names = sorted({split for split in splits.values() if split})
     if not names or wanted == "all":
-        return Found([file for _, file in files])
+        return NamedFiles([file for _, file in files])
     wanted = SPLIT_OF_WORD.get(wanted, wanted)
     train = [file for file, split in splits.items() if split == wanted]
     if wanted == "train":
@@ -200,24 +200,26 @@ def by_split(where: str, files: Sequence[tuple[PurePath, StoryFile]], wanted: st
         )
     if not train:
         note = f"{where} has the split {names[0]} alone, which is trained on: {names_of(splits)}"
-        return Found(list(splits), notes=[note])
+        return NamedFiles(list(splits), notes=[note])
     validation = [file for file, split in splits.items() if split == "validation"]
     if wanted != "train":
         validation = []
     left = [file for file in splits if file not in {*train, *validation}]
-    return Found(train, validation, [split_note(where, *map(names_of, (train, validation, left)))])
+    return NamedFiles(
+        train, validation, [split_note(where, *map(names_of, (train, validation, left)))]
+    )
 
 
 def split_note(where: str, train: str, validation: str, left: str) -> str:
-    """Return a line that names what is trained on, what validates and what is left out."""
+    """Return a line that names the files for training, for validation and those left out."""
     note = f"splits of {where}: trained on {train}"
     note += f"; validated on {validation}" if validation else ""
     return note + (f"; left out {left} (--corpus.split all trains on everything)" if left else "")
 
 
-def saved_splits(folder: Path, split: str) -> Found:
-    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote. Raises ValueError if it
-    has no such split, and several others."""
+def saved_splits(folder: Path, split: str) -> NamedFiles:
+    """Return the files of a DatasetDict that `datasets.save_to_disk` wrote. Raises ValueError if
+    the split is missing and there are several others."""
     names = [str(name) for name in read_saved(folder / "dataset_dict.json", "splits")]
     validation = [name for name in names if split_of(PurePath(name)) == "validation"] or ["test"]
     if split == "validation" and split not in names and validation[0] in names:
@@ -233,7 +235,7 @@ def saved_splits(folder: Path, split: str) -> Found:
     held_out = [name for name in validation[:1] if name in names and name not in train]
     left = ", ".join(sorted({*names} - {*train, *held_out}))
     note = split_note(shown(folder), ", ".join(train), "".join(held_out), left)
-    return Found(
+    return NamedFiles(
         [file for name in train for file in saved_files(folder / name)],
         [file for name in held_out for file in saved_files(folder / name)],
         [note],
@@ -256,16 +258,18 @@ def read_saved(file: Path, key: str) -> list[Any]:
 
 @contextlib.contextmanager
 def readable(name: object) -> Iterator[None]:
-    """Raise one message for what goes wrong in reading an input."""
+    """Turn the errors of reading an input into one message."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise ValueError(f"{name} cannot be read ({reason}): check what and whose it is") from None
+        raise ValueError(
+            f"{name} cannot be read ({reason}): check its kind and its permissions"
+        ) from None
 
 
 def shown(name: Any) -> str:
-    """Return a name for people and JSON, also if it is not UTF-8 on this disk."""
+    """Return a name for people and JSON, even if it is not UTF-8 on this disk."""
     return os.fsencode(str(name)).decode(errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""How a file is read: what was detected in it, for the fingerprint of a store and for people."""
+"""How a file is read, as detected: for the fingerprint of a store and for people."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 
-DELIMITERS = {"csv": ",", "tsv": "\t"}  # the usual one of each kind
-NO_DELIMITER = "\x1f"  # the table has one column, whatever marks are in it
+DELIMITERS = {"csv": ",", "tsv": "\t"}  # the default of each kind
+NO_DELIMITER = "\x1f"  # the table has one column, even with commas in it
 KIND_NAMES = {"jsonl": "a JSON value per line", "json": "JSON values"}
 SEPARATOR_NAMES = {
     "mark": END_OF_TEXT_MARK,
@@ -34,13 +34,13 @@ class Format:
         kind: txt, jsonl (a value per line), json (values over several lines), csv, tsv, parquet or
             arrow.
         field: the field or column with the stories, or a path to it; "" where a row is a text.
-        separator: what separates the stories of a text: mark, line, empty-line, file for nothing,
-            or the text that does.
-        delimiter, quoted, head: how a table of separated values is written.
+        separator: between the stories of a text: mark, line, empty-line, file (one story), or the
+            separating text itself.
+        delimiter, quoted, head: of a table of separated values.
         encoding: of the text.
         line_ends: cr, where lines end with a carriage return alone.
         book: the text is a book of Project Gutenberg, read without header and licence.
-        width: at which lines were wrapped, which is undone; 0 leaves them.
+        width: at which lines were wrapped, and are joined again; 0 if they are not.
     """
 
     kind: str
@@ -55,8 +55,8 @@ class Format:
     width: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return what of it decides which stories are read; a JSON lines file with the field
-        `text`, a text with marks and a parquet file are what they always were."""
+        """Return the values that decide which stories are read, without the defaults, so that
+        fingerprints of older versions stay valid."""
         usual = Format(self.kind, delimiter=DELIMITERS.get(self.kind, ""))
         decisive: dict[str, Any] = {"kind": self.kind}
         if self.field not in ("", "text"):
@@ -67,7 +67,7 @@ class Format:
         return decisive
 
     def details(self) -> Iterator[tuple[str, str]]:
-        """Yield what was detected, each with its name."""
+        """Yield the detected properties as (name, value)."""
         yield "kind", KIND_NAMES.get(self.kind, self.kind)
         if self.kind == "txt":
             yield "separator", SEPARATOR_NAMES.get(self.separator, f"`{self.separator}`")
@@ -85,5 +85,5 @@ class Format:
             yield "wrapped lines", "joined (--corpus.unwrap off keeps them)"
 
     def __str__(self) -> str:
-        (_, kind), *others = self.details()
-        return kind + "".join(f", {name} {value}" for name, value in others)
+        (_, kind), *rest = self.details()
+        return kind + "".join(f", {name} {value}" for name, value in rest)

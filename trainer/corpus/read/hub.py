@@ -3,8 +3,8 @@
     owner/name, hf://owner/name, https://huggingface.co/datasets/owner/name    a data set
     hf://datasets/owner/name/file, https://.../resolve/main/file               one of its files
 
-They are streamed. Without the network, or with HF_HUB_OFFLINE=1, a data set is read from the Hub's
-cache, if it is there whole. `datasets` and the Hub are used in this file only.
+Data sets are streamed. Without the network, or with HF_HUB_OFFLINE=1, a data set is read from the
+Hub's cache, if it is complete there. `datasets` and the Hub are used in this file only.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class DataSet:
 
     Attributes:
         name: owner/name, or gpt4.
-        revision: a commit, a branch or a tag; "" for what the settings say.
-        file: the one of its files that is meant; "" for all.
+        revision: a commit, a branch or a tag; "" for that of the settings.
+        file: one of its files; "" for all.
     """
 
     name: str
@@ -66,7 +66,7 @@ class DataSet:
 
 def data_set(name: str) -> DataSet | None:
     """Return the data set on the Hub that a source names, or None if it names files. Raises
-    ValueError if it is the address of something else."""
+    ValueError for any other address."""
     if name in (HUB, "gpt4"):
         return DataSet(name)
     if match := ADDRESS.fullmatch(name):
@@ -100,15 +100,16 @@ def download(wanted: DataSet, settings: Corpus) -> Path:
 
 
 def revision_of(wanted: DataSet, settings: Corpus) -> str:
-    """Return the revision that the name or the settings say; "" for the newest."""
+    """Return the revision of the name or of the settings; "" for the newest: the default is for
+    TinyStories only."""
     if wanted.revision:
         return wanted.revision
-    return "" if settings.revision == DEFAULT_REVISION else settings.revision  # that of TinyStories
+    return "" if settings.revision == DEFAULT_REVISION else settings.revision
 
 
 def hub_parts(wanted: DataSet, settings: Corpus) -> tuple[str, list[str], Chunks, Chunks | None]:
     """Return the name for people, the identity, the training part and the validation part of a data
-    set: TinyStories at its commit, another at its newest or the given one."""
+    set: TinyStories at its commit, others at the newest or the given commit."""
     if wanted.name in (HUB, "gpt4"):
         revision = revision_of(wanted, settings) or DEFAULT_REVISION
         title = HUB if wanted.name == HUB else f"{HUB} (GPT-4 version)"
@@ -125,7 +126,7 @@ def hub_parts(wanted: DataSet, settings: Corpus) -> tuple[str, list[str], Chunks
 
 
 def hub_reader(source: str, settings: Corpus, split: str, revision: str) -> Chunks:
-    """Return what reads one split from the Hub, or from its cache."""
+    """Return a function that reads one split from the Hub, or from its cache."""
     name = HUB if source == "gpt4" else source
 
     def stream(cached: str) -> Iterator[Chunk]:
@@ -145,12 +146,12 @@ def hub_reader(source: str, settings: Corpus, split: str, revision: str) -> Chun
 
 @contextlib.contextmanager
 def one_message(name: str) -> Iterator[None]:
-    """Say in one message what goes wrong with the Hub, and what to do without it."""
+    """Turn the Hub's errors into one message with the remedy."""
     try:
         yield
     except FieldError:
         raise
-    except Exception as error:  # every layer of the network has errors of its own
+    except Exception as error:  # every layer of the network has its own errors
         raise ValueError(
             f"the Hub's {name} cannot be read ({type(error).__name__}): give your own stories with"
             " --corpus.source FILE, or take the bundled ones with --corpus.source sample"
@@ -161,13 +162,13 @@ def locate(name: str, revision: str, file: str = "") -> tuple[str, str]:
     """Return the commit of a data set, or of its branch `revision`, and "" if the Hub answers; else
     the commit in its cache on this machine, and the path of the data set or the file there.
 
-    Asking tells at once; reading tries again for half a minute. Raises Exception if neither is
-    there.
+    This request fails at once; reading would retry for half a minute. Raises Exception if neither
+    the Hub nor the cache has it.
     """
     import huggingface_hub
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # no warning each time it tries again
+    logging.set_verbosity_error()  # no warning at each retry
     try:
         api = huggingface_hub.HfApi()
         return str(api.dataset_info(name, revision=revision or None, timeout=10).sha), ""
@@ -197,7 +198,7 @@ def whole_snapshot(name: str, revision: str) -> Path:
     shards = [match for file in folder.rglob("*") if (match := SHARD.match(str(file)))]
     for series in {(match[1], match[3]) for match in shards}:
         if len({match[2] for match in shards if (match[1], match[3]) == series}) < int(series[1]):
-            raise FileNotFoundError(f"{series[0]} is there in part only")
+            raise FileNotFoundError(f"{series[0]} is incomplete")
     return folder
 
 
@@ -208,7 +209,7 @@ def dataset_chunks(
     import datasets
 
     datasets.utils.logging.set_verbosity_error()
-    # Within each of these huggingface_hub tries six times; 20 would be ten minutes of silence.
+    # Within each of these huggingface_hub retries six times; 20 would take ten silent minutes.
     datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 2
     where = {"path": cached} if cached else {"path": name, "revision": revision}
     table = datasets.load_dataset(**where, split=split, streaming=True)

@@ -27,7 +27,7 @@ from trainer.corpus.read.text_streams import (
 from trainer.settings.corpus import Corpus
 
 BETWEEN_VALUES = re.compile(r"[\s,]*")
-DECODER = json.JSONDecoder(strict=False)  # a line break in a string is as good as \\n
+DECODER = json.JSONDecoder(strict=False)  # a line break in a string counts as \\n
 LONGEST_VALUE = 2**28  # bytes of a JSON value over several lines
 
 
@@ -49,7 +49,7 @@ def read(opened: OpenFile, _: str, settings: Corpus) -> tuple[Format, Iterator[C
     elif rows:
         alone = len(values) == 1 and not is_array
         field = choose_field(name, survey(rows), settings.field, alone=alone)
-    else:  # what is broken is an error when it is read, with its place
+    else:  # broken JSON is an error later, with its line
         field = settings.field or "text"
     form = replace(form, field=field)
     return form, chunks_of(opened, form)
@@ -67,7 +67,7 @@ def spans_lines(start: str) -> bool:
 
 
 def first_values(start: str, name: str) -> list[Any]:
-    """Return the first JSON values of a text, up to what is broken or cut off."""
+    """Return the first JSON values of a text, up to an error or the end."""
     values: list[Any] = []
     with contextlib.suppress(ValueError):
         values.extend(itertools.islice(json_values(iter([start]), name), ROWS_LOOKED_AT))
@@ -84,8 +84,8 @@ def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
 
 
 def parse_lines(content: bytes, name: str, line: int, field: str) -> list[str]:
-    """Return the stories in a field of some JSON lines; lines that are empty or null there are
-    skipped."""
+    """Return the stories in a field of some JSON lines; lines that are empty or have null there
+    are skipped."""
     stories: list[str] = []
     for number, row in enumerate(content.split(b"\n"), start=line):
         if not row.strip():
@@ -107,8 +107,8 @@ def parse_lines(content: bytes, name: str, line: int, field: str) -> list[str]:
 
 
 def json_values(text: Iterator[str], name: str) -> Iterator[Any]:
-    """Yield the values of JSON arrays, or values that follow each other, in a text that comes in
-    parts."""
+    """Yield the values of JSON arrays, or values that follow each other, in a text that
+    comes in parts."""
     rest, start, number, is_array = "", 0, 0, False
     while True:
         start = BETWEEN_VALUES.match(rest, start).end()  # type: ignore[union-attr]
@@ -117,9 +117,9 @@ def json_values(text: Iterator[str], name: str) -> Iterator[Any]:
             continue
         try:
             value, end = DECODER.raw_decode(rest, start)
-            # The next part of the text may continue a number or a word that ends this one.
+            # The next part of the text may continue a number or a word at the end of this part.
             if end == len(rest) and not isinstance(value, str | dict | list):
-                raise json.JSONDecodeError("a number could go on", rest, end)
+                raise json.JSONDecodeError("a number could continue", rest, end)
         except (ValueError, RecursionError):
             left = len(rest) - start
             longest = LONGEST if is_array else LONGEST_VALUE
@@ -137,8 +137,8 @@ def json_values(text: Iterator[str], name: str) -> Iterator[Any]:
 
 
 def as_much_as(text: Iterator[str], size: int) -> str:
-    """Return the next parts of a text, so many characters or more: a value that is cut off is
-    decoded from its start again, so each time at least twice as much of it is there."""
+    """Return the next parts of a text, at least `size` characters. A value that is cut off is
+    decoded from its start again, so each retry needs twice as much text."""
     parts: list[str] = []
     while size >= 0 and (part := next(text, "")):
         parts.append(part)

@@ -1,4 +1,4 @@
-"""What a file of stories is packed in: compression, and archives of several files.
+"""Unpack files of stories: compression, and archives of several files.
 
     stories.jsonl.gz .zst .xz .bz2      compressed
     stories.zip .tar .tar.gz .tgz ...   an archive; its members are read like the files of a folder
@@ -41,8 +41,8 @@ class Stream:
     """Bytes that are read forward, with a look ahead."""
 
     def __init__(self, source: Callable[[int], bytes]) -> None:
-        """`source` returns some of the next bytes, at most as many as it is asked for where that
-        matters; none at the end."""
+        """`source` returns some of the next bytes, none at the end; its argument is the most that
+        is needed."""
         self.source, self.ahead = source, b""
 
     def look(self, size: int) -> bytes:
@@ -61,7 +61,7 @@ class Stream:
         return part
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield all that is left."""
+        """Yield the rest of the stream."""
         while piece := self.read(PIECE):
             yield piece
 
@@ -81,7 +81,7 @@ class StoryFile:
 
     @property
     def name(self) -> str:
-        """The name that says the kind."""
+        """The file's own name, whose ending is its kind."""
         return Path(self.member or self.path).name
 
     def __str__(self) -> str:
@@ -93,10 +93,10 @@ class OpenFile:
     """The unpacked content of a file.
 
     Attributes:
-        file: which one.
+        file: its path, and its name inside an archive.
         stream: its content.
         raw: the open file on the disk.
-        start: where it begins there, in bytes.
+        start: its offset there, in bytes.
         compression: the name of its compression; "" if it is not compressed.
     """
 
@@ -107,11 +107,11 @@ class OpenFile:
     compression: str = ""
 
     def position(self) -> int:
-        """Return how many bytes of the file on the disk were read for it."""
+        """Return how many bytes were read from the disk since its start."""
         return int(self.raw.tell()) - self.start
 
     def checksum(self) -> str:
-        """Return the SHA-256 of the file on the disk; reading continues where it was."""
+        """Return the SHA-256 of the file on the disk; the position stays."""
         before = self.raw.tell()
         self.raw.seek(0)
         checksum = sha256(self.raw)
@@ -120,7 +120,7 @@ class OpenFile:
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file holds other files, by its name."""
+    """Return whether a file is an archive, by its name."""
     return ARCHIVE.search(path.name) is not None
 
 
@@ -132,7 +132,7 @@ def bare_name(name: str) -> str:
 
 
 def members_of(path: Path) -> list[StoryFile]:
-    """Return the files in an archive, in its order, without those that systems add."""
+    """Return the files in an archive, in its order, without hidden files of the system."""
     if path.name.lower().endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
             names = [member.filename for member in archive.infolist() if not member.is_dir()]
@@ -147,8 +147,8 @@ def members_of(path: Path) -> list[StoryFile]:
 
 
 def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
-    """Open one file after the other, an archive once for its members. Each file is closed when the
-    next one is asked for."""
+    """Open one file after the other, an archive once for all its members. The next file closes the
+    one before."""
     for members in runs(files):
         path = next(iter(members.values())).path
         if "" in members:
@@ -167,8 +167,8 @@ def open_files(files: Iterable[StoryFile]) -> Iterator[OpenFile]:
 
 
 def runs(files: Iterable[StoryFile]) -> list[dict[str, StoryFile]]:
-    """Return the files that are read in one go, by their names inside: an archive's members, or a
-    file alone. What is named twice is read twice."""
+    """Return the files in groups that are read together: the members of an archive by name, or a
+    single file. A file that is named twice is read twice."""
     groups: list[dict[str, StoryFile]] = []
     before = None
     for file in files:
@@ -192,7 +192,7 @@ def unpacked(file: StoryFile, content: Any, raw: Any) -> OpenFile:
     """Return a file without its compression. Raises ValueError if Git LFS has not fetched it.
 
     Args:
-        file: which one.
+        file: its path, and its name inside an archive.
         content: its bytes, a stream with `peek`.
         raw: the open file on the disk.
     """
@@ -211,9 +211,9 @@ def unpacked(file: StoryFile, content: Any, raw: Any) -> OpenFile:
 
 
 def decompressed(content: Any, compression: str) -> Any:
-    """Return what reads the content of a compressed stream."""
+    """Return a reader of a compressed stream's content."""
     if compression == "gzip":
-        # Unlike pyarrow's reader this one skips the zeros of a tape's padding.
+        # Unlike pyarrow's reader, gzip skips the zeros of a tape's padding.
         return gzip.GzipFile(fileobj=content)
     if compression == "xz":
         return lzma.LZMAFile(content)
@@ -222,13 +222,13 @@ def decompressed(content: Any, compression: str) -> Any:
     if compression == "zstd":
         import pyarrow
 
-        # Unlike zstandard's reader this one complains when the last frame is cut off.
+        # Unlike zstandard's reader, pyarrow's raises when the last frame is cut off.
         return pyarrow.CompressedInputStream(pyarrow.PythonFile(content, mode="r"), "zstd")
     return content
 
 
-# What a damaged or locked file raises; RuntimeError: a zip with a password or of a compression that
-# Python does not know.
+# Errors of a damaged or locked file; RuntimeError: a zip with a password, or of an unknown
+# compression.
 DAMAGED = (
     OSError,
     EOFError,
@@ -242,7 +242,7 @@ DAMAGED = (
 
 @contextlib.contextmanager
 def unbroken(file: object) -> Iterator[None]:
-    """Raise one message for what goes wrong in reading a file."""
+    """Turn the errors of reading a file into one message."""
     try:
         yield
     except DAMAGED as error:

@@ -1,17 +1,16 @@
-"""Reading a file of stories is one pass forward: it is opened, its format detected, its stories
-yielded.
+"""Read a file of stories in one pass: open it, detect its format, yield its stories.
 
-A kind of file is one row of READERS: its ending, and a function that looks at the start of an open
-file and returns how it is read and its chunks.
+A kind of file is one row of READERS: its ending, and a function that detects the format of an open
+file and returns it with the file's chunks.
 
     .jsonl .ndjson        an object per line, or objects over several lines
     .json                 an array of objects or of texts, one object, or an object per line
     .csv .tsv             a table, of which the delimiter, quoting and head line are detected
     .txt                  stories separated by <|endoftext|>, empty lines, line ends or another mark
-    .parquet .arrow       a table; a folder of `datasets.save_to_disk` holds the latter
+    .parquet .arrow       a table; a folder of `datasets.save_to_disk` holds .arrow files
 
-The first four may be compressed (packing.py) and in UTF-16. The field or column is `text` or what
-can only be meant (fields.py).
+The first four may be compressed (packing.py) and in UTF-16. The field or column is `text` or the
+only candidate (fields.py).
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ KNOWN_KINDS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """A file that is being read: how, and its chunks, for as long as it is open."""
+    """A file that is being read: its format, and its chunks while it is open."""
 
     opened: OpenFile
     form: Format
@@ -52,8 +51,7 @@ class Reading:
 
 
 def kind_by_name(name: str) -> str:
-    """Return the kind that a file's name says: its ending. Raises ValueError if it says none that
-    is known."""
+    """Return the kind of a file, by its ending. Raises ValueError if the kind is unknown."""
     bare = bare_name(name)
     _, dot, kind = bare.rpartition(".")
     if not dot or kind not in READERS or (kind in FROM_THE_DISK and bare != name.lower()):
@@ -62,7 +60,7 @@ def kind_by_name(name: str) -> str:
 
 
 def read_files(files: Iterable[StoryFile], settings: Corpus) -> Iterator[Reading]:
-    """Open and read one file after the other; each is closed when the next one is asked for. Raises
+    """Open and read one file after the other; the next closes the one before. Raises
     ValueError if a file cannot be read to its end, or its format cannot be decided; the message
     names the file and the setting."""
     files = list(files)

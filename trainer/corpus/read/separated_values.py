@@ -1,11 +1,11 @@
 """Stories in a table of separated values.
 
 Its delimiter, quoting and head line are detected: the start of the table is split by each
-candidate. The delimiter is the one that gives the most rows the same number of columns. Quoting is
-judged by the fields: a writer that quotes closes every quoted field before a delimiter, and quotes
-every field that holds a quotation mark. `csv.Sniffer` looks at a few characters' frequency only,
-and is wrong for half of the tables of stories; pyarrow's reader refuses rows of other lengths.
-"""
+candidate. The delimiter is the candidate that gives the most rows the same number of columns.
+Quoting is judged by the fields: a program that quotes closes every quoted field before a delimiter,
+and quotes every field that holds a quotation mark. `csv.Sniffer` looks at a few characters'
+frequency only, and is wrong for half of the tables of stories; pyarrow's reader refuses rows of
+other lengths."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ def read(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, Iterato
 
 
 def delimiter_of(text: str, kind: str) -> str:
-    """Return what separates the columns of a table, from its start."""
+    """Return the delimiter of a table, from its start."""
     default = DELIMITERS[kind]
-    order = sorted(CANDIDATES, key=lambda candidate: candidate != default)
-    shares = {candidate: consistency(text, candidate) for candidate in order}
-    delimiter = max(order, key=lambda candidate: shares[candidate])
+    candidates = sorted(CANDIDATES, key=lambda candidate: candidate != default)
+    shares = {candidate: consistency(text, candidate) for candidate in candidates}
+    delimiter = max(candidates, key=lambda candidate: shares[candidate])
     if shares[delimiter] >= CONSISTENT:
         return delimiter
     return NO_DELIMITER if has_one_column(text, default) else default
 
 
 def consistency(text: str, delimiter: str) -> float:
-    """Return the share of rows with as many columns as the first has; 0 if that is one."""
+    """Return the share of rows with as many columns as the first; 0 if the first has one."""
     rows = first_rows(text, delimiter, is_quoted(text, delimiter))
     rows = rows[:-1] if len(rows) > 2 else rows  # the last may be cut off
     if not rows or len(rows[0]) < 2:
@@ -83,7 +83,7 @@ def has_one_column(text: str, delimiter: str) -> bool:
 
 
 def is_quoted(text: str, delimiter: str) -> bool:
-    """Return whether quotation marks around fields belong to the table and not to its stories."""
+    """Return whether quotation marks around fields belong to the table, not to its stories."""
     fields = re.compile(
         rf'(?:(?P<whole>"[^"]*(?:""[^"]*)*"(?=[{re.escape(delimiter)}\n]|\Z))'
         rf"|(?P<plain>[^{re.escape(delimiter)}\n]*))(?:[{re.escape(delimiter)}\n]|\Z)"
@@ -97,7 +97,7 @@ def is_quoted(text: str, delimiter: str) -> bool:
 
 def has_head(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first row names the columns. It does not if it has a number where all rows
-    have one, or a story where they have stories."""
+    have numbers, or a story where they have stories."""
     if len(rows) < 2:
         return True
     first, rest = rows[0], rows[1:]
@@ -113,7 +113,7 @@ def has_head(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def rows_of(lines: Iterable[str], delimiter: str, quoted: bool) -> Iterator[list[str]]:
-    """Yield the rows of a table that have any column."""
+    """Yield the rows of a table, without empty rows."""
     csv.field_size_limit(LONGEST_FIELD)
     if quoted:
         return filter(None, csv.reader(lines, delimiter=delimiter))
@@ -126,7 +126,7 @@ def first_rows(text: str, delimiter: str, quoted: bool) -> list[list[str]]:
 
 
 def column_of(text: Iterable[str], form: Format, name: str) -> Iterator[str | None]:
-    """Yield the column with the stories; None in a row that does not reach it."""
+    """Yield the column with the stories; None in a row that is too short."""
     lines = lines_of(text)
     first = next(lines, "")
     if not SEP_LINE.match(first):
@@ -135,7 +135,7 @@ def column_of(text: Iterable[str], form: Format, name: str) -> Iterator[str | No
         rows = rows_of(lines, form.delimiter, form.quoted)
         if form.head:
             names = next(rows, [])
-            index = len(names) - 1 - names[::-1].index(form.field)  # of two, the last
+            index = len(names) - 1 - names[::-1].index(form.field)  # the last of this name
         else:
             index = int(form.field) - 1
         for row in rows:

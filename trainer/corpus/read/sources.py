@@ -27,7 +27,7 @@ from typing import Any
 from filelock import FileLock
 
 from trainer.corpus.read.chunks import CHUNK_BYTES, Chunk
-from trainer.corpus.read.files import Found, find_files, names_of, readable, shown
+from trainer.corpus.read.files import NamedFiles, find_files, names_of, readable, shown
 from trainer.corpus.read.formats import Format
 from trainer.corpus.read.hub import Chunks, data_set, download, hub_parts
 from trainer.corpus.read.packing import StoryFile
@@ -43,10 +43,10 @@ class Source:
 
     Attributes:
         name: for people.
-        identity: what decides the content: checksums of files, or the commit on the Hub.
-        size: bytes that will be read; 0 where the Hub does not say.
-        train: its chunks, from the start.
-        validation: likewise; None when training stories have to be held out.
+        identity: of the content: checksums of files, or the commit on the Hub.
+        size: bytes that will be read; 0 if unknown, on the Hub.
+        train: returns its chunks, from the start.
+        validation: likewise; None if training stories must be held out.
         notes: how it is read, a line each.
     """
 
@@ -63,48 +63,48 @@ def open_source(settings: Corpus) -> Iterator[Source]:
     """Open the source that the settings name.
 
     Raises:
-        ValueError: there is no such file, or it cannot be read; one message.
+        ValueError: there is no such file, or it cannot be read.
         OSError: there is no room in the folder for a copy of standard input.
     """
     home = Path(settings.folder).expanduser()
     discard_copies(home)
     wanted = None if settings.source in ("-", "sample") else data_set(settings.source)
-    found, size, identity = Found(), 0, list[Any]()
+    named, size, identity = NamedFiles(), 0, list[Any]()
     with contextlib.ExitStack() as stack:
         if wanted and not wanted.file:
             name, identity, train, validation = hub_parts(wanted, settings)
         else:
             if settings.source == "-":
                 refuse_several_readers()
-                found = Found([StoryFile(stack.enter_context(spooled(home)))])
+                named = NamedFiles([StoryFile(stack.enter_context(spooled(home)))])
             elif settings.source == "sample":
-                found = Found([StoryFile(SAMPLE)])
+                named = NamedFiles([StoryFile(SAMPLE)])
             else:
                 source = str(download(wanted, settings)) if wanted else settings.source
-                found = find_files(source, settings.split)
-            files, validation = FileSource(found.train, settings), None
-            found.notes += files.notes
+                named = find_files(source, settings.split)
+            files, validation = FileSource(named.train, settings), None
+            named.notes += files.notes
             identity, size, train = files.identity, files.size, files.chunks
-            names = dict.fromkeys(shown(file.path.name) for file in found.train)
+            names = dict.fromkeys(shown(file.path.name) for file in named.train)
             name = {"-": "stdin", "sample": "sample"}.get(settings.source, ", ".join(names))
         identities = {"train": identity}
         if settings.validation:
-            found.validation = find_files(settings.validation, "validation").train
-        if found.validation:
-            files = FileSource(found.validation, settings)
+            named.validation = find_files(settings.validation, "validation").train
+        if named.validation:
+            files = FileSource(named.validation, settings)
             identities["validation"], validation = files.identity, files.chunks
             size += files.size
-        yield Source(name, identities, size, train, validation, tuple(found.notes))
+        yield Source(name, identities, size, train, validation, tuple(named.notes))
 
 
 class FileSource:
-    """Files, each with how it is read and its checksum.
+    """Files, each with its format and its checksum.
 
     Attributes:
-        identity: the latter two of each file; where it lies and what it is called change no store,
-            but for the name inside an archive.
+        identity: format and checksum of each file, and its name inside an archive. Folder and name
+            do not count.
         size: bytes of the files.
-        notes: a line for every way in which some of the files are read.
+        notes: a line for each format.
     """
 
     def __init__(self, files: list[StoryFile], settings: Corpus) -> None:
@@ -130,7 +130,7 @@ class FileSource:
 
 
 def refuse_several_readers() -> None:
-    """Refuse standard input in a run of several processes, of which it reaches one."""
+    """Raise ValueError in a run of several processes: standard input reaches only one."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
             "corpus.source - (standard input) can be read by one process only: build the store "

@@ -1,8 +1,8 @@
 """Stories in a .txt, separated by <|endoftext|>, empty lines, line ends or another mark.
 
 Of a book of Project Gutenberg the header and the licence are left out. Lines that were wrapped at
-some width become paragraphs, a line each. What the text does not
-decide is asked for by the setting's name, and never guessed.
+some width become paragraphs, a line each. If the text leaves a setting open, an error names the
+setting; it is never guessed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 from trainer.settings.corpus import Corpus
 
 ONE_STORY = 20_000  # bytes; a longer text without marks is more than one story
-SEPARATING = 3  # times that a line without letters stands in a text that it separates
+SEPARATING = 3  # times that a separating line must occur
 SEPARATORS = {"mark": END_OF_TEXT_MARK, "line": "\n", "empty-line": "\n\n", "file": ""}
 BOOK_START = re.compile(
     rb"^[ \t]*\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK"
@@ -35,8 +35,8 @@ BOOK_END = re.compile(
 )
 HELD = 1024  # bytes in which a mark of a book may be cut off
 
-# Wrapped lines: a break is one of wrapping if the next word would not have fitted. So the lines of
-# a verse, a heading or an address stay as they are.
+# A line break is one of wrapping if the next word did not fit. So the lines of a verse, a heading
+# or an address stay as they are.
 WIDEST = 100  # characters: wider lines were not wrapped for reading
 FEWEST = 10  # breaks inside paragraphs that a text must have to be judged
 FULL = 0.8  # of the width: a line this long, with the next word, is full
@@ -97,7 +97,7 @@ def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
         text = stream_of(body_of_books(text.pieces()))
     separator = SEPARATORS.get(form.separator, form.separator)
     split: Callable[[str], list[str]] = partial(split_at, separator=separator)
-    if is_own and not separator.startswith("<"):  # a line of its own
+    if is_own and not separator.startswith("<"):  # on its own line
         split = re.compile(rf"^{re.escape(separator)}[ \t]*$", re.MULTILINE).split
         separator = f"\n{separator}\n"
     parse = partial(parse_text, split=split, width=form.width)
@@ -105,7 +105,7 @@ def chunks_of(opened: OpenFile, form: Format) -> Iterator[Chunk]:
 
 
 def split_at(text: str, separator: str) -> list[str]:
-    """Return the parts of a text; all of it is one if there is no separator."""
+    """Return the parts of a text; the whole text if the separator is empty."""
     return text.split(separator) if separator else [text]
 
 
@@ -122,7 +122,7 @@ def parse_text(
 
 
 def body_of_books(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what stands between the marks of Project Gutenberg: no header and no licence."""
+    """Yield the text between the marks of Project Gutenberg, without header and licence."""
     rest, inside = b"", False
     for piece in pieces:
         rest += piece
@@ -169,7 +169,7 @@ def unwrapped(text: str, width: int) -> str:
 
 
 def may_flow(line: str, after: str) -> bool:
-    """Return whether two lines may be of one paragraph."""
+    """Return whether two lines may belong to one paragraph."""
     return bool(line.strip() and after.strip()) and not after.startswith((" ", "\t"))
 
 

@@ -55,7 +55,7 @@ def start_of(opened: OpenFile, kind: str, settings: Corpus) -> tuple[Format, str
 
 
 def decoded(start: bytes, encoding: str) -> str:
-    """Return the start of a text; what is broken is an error when it is read, with its place."""
+    """Return the start of a text; broken bytes are an error later, with their line."""
     codec = "utf-8-sig" if encoding == "utf-8" else encoding
     return codecs.getincrementaldecoder(codec)("replace").decode(start)
 
@@ -73,7 +73,7 @@ def text_of(opened: OpenFile, form: Format, *, plain_ends: bool) -> Stream:
 
 
 def recoded(pieces: Iterable[bytes], encoding: str, name: str, plain_ends: bool) -> Iterator[bytes]:
-    """Yield a text in UTF-8. What is broken in UTF-8 itself stays, to be an error with its line.
+    """Yield a text in UTF-8. Bytes that are not UTF-8 stay, to be an error with their line.
     Raises ValueError if the text is not of another encoding."""
     errors = "surrogateescape" if encoding == "utf-8" else "strict"
     decoder: Any = codecs.getincrementaldecoder(encoding)(errors)

@@ -6,13 +6,13 @@ processes: each takes its slice. Where an epoch ends inside a step, the step rea
 and the start of the next. So every block is read exactly once an epoch, and a run can resume at any
 step without replaying what came before.
 
-The blocks of an epoch may also begin some tokens further on, as many as (seed, epoch) draws, so
-that stories are split at other tokens each time; the last block then ends at the split's start.
+The blocks of an epoch may also begin some tokens later, a number drawn by (seed, epoch), so that
+stories are split at other tokens in each epoch; the last block then ends at the split's start.
 
-No list of blocks is kept. p_e is a Feistel network over the smallest even number of bits that
-covers the blocks, walked until it lands on a block (Black and Rogaway, "Ciphers with arbitrary
-finite domains", 2002): each position is computed on its own, in about 3 walks at worst on average.
-"""
+There is no list of blocks in memory. p_e is a Feistel network over the smallest even number of bits
+that covers the blocks, repeated until its result is a block (Black and Rogaway, "Ciphers with
+arbitrary finite domains", 2002): each position is computed separately, in about 3 repetitions at
+worst on average."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BlockOrder:
     Args:
         num_blocks: blocks in the split, at least 1.
         global_batch: blocks a step reads, over all processes.
-        seed: each seed gives another order.
+        seed: decides the order.
     """
 
     def __init__(self, num_blocks: int, global_batch: int, seed: int) -> None:
@@ -46,8 +46,8 @@ class BlockOrder:
     def starts(self, step: int, context: int, *, shifted: bool) -> np.ndarray:
         """Return the tokens at which the blocks of a step (from 0) begin: (global_batch,) int64.
 
-        With `shifted`, all blocks of an epoch begin further on by one number below `context`, but
-        for those of the first epoch.
+        With `shifted`, all blocks of an epoch but the first begin later, by one number below
+        `context`.
         """
         positions = step * self.global_batch + np.arange(self.global_batch, dtype=np.int64)
         epochs, positions = np.divmod(positions, self.num_blocks)
@@ -70,7 +70,7 @@ class BlockOrder:
         keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS, np.uint64)
         values = positions.astype(np.uint64)
         outside = np.ones(len(values), dtype=bool)
-        while outside.any():  # a permutation of 4^half_bits values: the walk returns to a block
+        while outside.any():  # a permutation of 4^half_bits values: the cycle returns to a block
             values[outside] = self._feistel(values[outside], keys)
             outside = values >= self.num_blocks
         return values.astype(np.int64)
@@ -80,7 +80,7 @@ class BlockOrder:
         bits = np.uint64(self._half_bits)
         mask = np.uint64(2**self._half_bits - 1)
         left, right = values >> bits, values & mask
-        # Each round can be undone, whatever `scramble` returns, so the whole is a permutation.
+        # Each round is invertible for any `scramble`, so the result is a permutation.
         for key in keys:
             left, right = right, left ^ (scramble(right + key) & mask)
         return (left << bits) | right

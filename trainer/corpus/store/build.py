@@ -1,15 +1,15 @@
-"""Builds a token store, or finds the one that is there.
+"""Build a token store, or open it if it exists.
 
 The name of a store ends with the start of its fingerprint, which covers the source's bytes (or its
 commit on the Hub), the settings of the rules, the versions of their code, and the tokenizer file.
-So asking for a store that exists opens it, and a change of anything builds another beside it.
+So the same settings and stories open an existing store, and any change builds a new one.
 
 Building has two stages, in the folder <name>.partial. The chunks of the source become shards, in
-parallel; this is nearly all of the work, and a build that was killed resumes after the shards that
-are there. Then the shards are joined in their order, without duplicates; this takes
-seconds and starts anew each time. At the end the store is renamed.
+parallel; this is nearly all of the work, and a build that was killed resumes after its last shard.
+Then the shards are joined in order, without duplicates; this takes seconds and is never resumed.
+At the end the store is renamed.
 
-One process builds; another that wants the same store waits for it, and says so.
+One process builds; others that need the same store wait for it, with a message.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ COVERED_BY_SOURCE = (
     "source", "validation", "revision", "split", "field", "separator", "delimiter", "encoding",
     "unwrap", "tokenizer",
 )  # fmt: skip
-# Rules since the first version, and what they were before.
+# Settings that are newer than the first version, with the values that it implied.
 DEFAULTS_BEFORE = {"control": True, "long_stories": "drop"}
 NOT_FINGERPRINTED = ("folder", "workers")
 
 
 def build_store(settings: Corpus) -> TokenStore:
-    """Return the store that the settings ask for; build it if it does not exist. Raises ValueError
-    if the source cannot be read, holds no story, or the folder cannot be written. Nothing
-    half-written is left."""
+    """Return the store for some settings; build it if it does not exist. Raises ValueError if the
+    source cannot be read or has no story, or the folder cannot be written; nothing half-written
+    is left then."""
     home = Path(settings.folder).expanduser()
     try:
         with open_source(settings) as source:
@@ -83,7 +83,7 @@ def build_store(settings: Corpus) -> TokenStore:
 
 
 def opened(folder: Path) -> TokenStore:
-    """Open a store and say what its rules dropped."""
+    """Open a store and print what its rules dropped."""
     store = open_store(folder)
     say_once(dropped_notes(store.info["dropped"], store.info["read"]["stories"]))
     return store
@@ -96,12 +96,12 @@ def named(name: Path, fingerprint: str) -> Path:
 
 def given_store(settings: Corpus) -> TokenStore:
     """Open the store that corpus.source names. Raises ValueError if it cannot be opened, or
-    corpus.tokenizer asks for another tokenizer than its."""
+    corpus.tokenizer names another tokenizer."""
     store = opened(Path(settings.source))
     wanted, tokenizer = settings.tokenizer, store.tokenizer
     size = wanted.removeprefix("train:")
     fits = (
-        not tokenizer.is_gpt2 and int(size) == tokenizer.size
+        not tokenizer.is_gpt2 and tokenizer.size <= int(size)  # it may have learned fewer
         if size != wanted
         else (tokenizer.digest == (gpt2() if wanted == "gpt2" else read_tokenizer(wanted)).digest)
     )
@@ -120,7 +120,7 @@ def short_name(name: str) -> str:
 
 
 def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
-    """Return what decides the content of a store, besides the tokenizer."""
+    """Return everything that decides a store's content, without the tokenizer."""
     rules = dataclasses.asdict(settings)
     for key in (*COVERED_BY_SOURCE, *NOT_FINGERPRINTED):
         del rules[key]
@@ -135,7 +135,7 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
         "reading": chunks.VERSION,
     }
     if not (settings.typography and settings.markup):
-        versions["line_ends"] = 1  # before, these two rules alone took them and end marks off
+        versions["line_ends"] = 1  # older versions left this to these two rules
     libraries = {"ftfy": settings.mojibake, "datasketch": settings.near_duplicates > 0}
     try:
         for name, used in libraries.items():
@@ -154,9 +154,9 @@ def recipe_of(settings: Corpus, source: Source) -> dict[str, Any]:
 
 
 def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
-    """Return the tokenizer that the settings ask for. One that is learned from the stories is kept
-    in `home`, beside their store, by the name of what decides it. Raises ValueError if there is no
-    such file, or the stories are too few to learn from."""
+    """Return the tokenizer for some settings. A learned tokenizer is stored in `home`, beside the
+    stores, with a fingerprint in its name; a message says if it has fewer ids than requested.
+    Raises ValueError if there is no such file."""
     if settings.tokenizer == "gpt2":
         return gpt2()
     size = settings.tokenizer.removeprefix("train:")
@@ -177,13 +177,16 @@ def choose_tokenizer(settings: Corpus, source: Source, home: Path) -> Tokenizer:
                 learned = learn_tokenizer.learn(settings, source, int(size))
                 with atomic_file(file) as partial:
                     partial.write_bytes(learned.content)
-    return read_tokenizer(str(file))
+    tokenizer = read_tokenizer(str(file))
+    if tokenizer.size < int(size):
+        say_once([f"the vocabulary has {tokenizer.size:,} ids: {source.name} gives no more"])
+    return tokenizer
 
 
 @contextlib.contextmanager
 def build_lock(result: Path) -> Iterator[None]:
-    """Hold the lock of the one process that makes `result`, of several processes that want it; the
-    system frees it however that one ends."""
+    """Hold the lock of the process that makes `result`, against others that need it; the system
+    frees the lock however the process ends."""
     lock = Lock(result.with_name(f".{result.name}.lock"))
     if not lock.acquire(timeout=0):
         to_stderr(
@@ -194,7 +197,7 @@ def build_lock(result: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if result.exists():  # the waiting process finds it; after a failure the lock still counts
+        if result.exists():  # after a failure a waiting process takes the lock
             lock.file.unlink(missing_ok=True)
         lock.release()
 
@@ -206,7 +209,7 @@ def write(
     tokenizer: Tokenizer,
     partial: Path,
 ) -> str:
-    """Write a store to partial/store, by way of partial/shards, and return its fingerprint."""
+    """Write shards to partial/shards and the store to partial/store; return its fingerprint."""
     try:
         for name in ("shards", "store"):
             (partial / name).mkdir(parents=True, exist_ok=True)
@@ -228,7 +231,7 @@ def encode(
         shard.save(file)
         return shard.tally.stories
 
-    # Opened before the bar is drawn: if that fails, the message stands alone.
+    # Opened before the progress bar, so that an error message is not mixed with it.
     readers = {"validation": source.validation, "train": source.train}
     parts = {name: chunks() for name, chunks in readers.items() if chunks}
     files: dict[str, list[Path]] = {name: [] for name in parts}

@@ -1,15 +1,13 @@
-"""A raw story in; a clean story, or the reason it was dropped, out: one small function a rule.
+"""Clean a raw story, or name the reason to drop it: one small function per rule.
 
-`RULES` is the table of them: the cleaner, the counts in store.json and the data card follow from
-it. Rewriting rules change a text, dropping rules refuse it. `Cleaner` applies those that the
-settings ask for: the rewriting rules in turn, over and over until none of them changes anything
-(mending may uncover an entity, an entity may hide a tag), then the dropping rules. So cleaning a
-clean story changes nothing.
+`RULES` is the table of rules: the cleaner, the counts in store.json and the data card follow from
+it. Rewriting rules change a text, dropping rules refuse it. `Cleaner` applies the rules of some
+settings: the rewriting rules in turn, repeatedly until none changes the text (mending may uncover
+an entity, an entity may hide a tag), then the dropping rules. So a clean story does not change.
 
-Nearly every story is plain ASCII in good order: `in_order` sees that with a few searches that run
-at memory speed, and the rewriting rules are not asked; those look first, in the same way, whether
-there is anything for them to do. No rule depends on the Unicode version of
-the Python that runs it: what counts as a letter or a space is listed here.
+Nearly every story is plain ASCII without such faults: `in_order` detects this with a few searches
+at memory speed, and skips the rewriting rules. Each rule begins with a similar search. No rule
+depends on Python's Unicode version: letters and spaces are listed here.
 """
 
 from __future__ import annotations
@@ -24,14 +22,14 @@ from trainer.corpus.store.closings import FIRST, is_closed
 from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK
 from trainer.settings.corpus import Corpus
 
-# Part of the fingerprint: raise it when a rule's result changes. `cut_off` knew Latin marks only at
-# first (closings.py); a store in which that makes a difference says so by itself (merge.py).
+# Part of the fingerprint: raise it when a rule's result changes. The first version of `cut_off`
+# knew Latin marks only (closings.py); a store that differs by this has another recipe (merge.py).
 VERSION = 1
-ROUNDS = 8  # of rewriting; a text that still changes then is not a story
+ROUNDS = 8  # of rewriting; a text that still changes is dropped
 
-# Mojibake: UTF-8 read as Windows-1252, as some of TinyStories is. There the closing quote has lost
-# its third byte (0x9D stands for nothing in Windows-1252); ftfy mends it once it is put back.
-# Quotes and dashes alone are not mojibake: none of ftfy's encodings makes whole UTF-8 of them.
+# Mojibake: UTF-8 read as Windows-1252, as in some of TinyStories. There the closing quote lacks its
+# third byte (0x9D is undefined in Windows-1252); with this byte ftfy mends it. Quotes and dashes
+# alone are not mojibake: in none of ftfy's encodings are they UTF-8.
 COULD_BE_MOJIBAKE = re.compile("[^\x00-\x7f“”‘’–—…]")
 LOST_QUOTE = re.compile("â€(?![\x80-\xbfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™])")
 TAG = re.compile(r"<(?:!--.*?-->|!?/?[a-zA-Z][^<>]*>)", re.DOTALL)
@@ -64,12 +62,12 @@ SPECIAL = re.compile(f"[^{re.escape(ORDINARY + ACCENTED)}]+")
 
 COMMON = "the", "and", "a", "to", "was", "he", "she", "it", "in", "of", "they", "is", "you", "with"
 COMMON_WORDS = tuple(f" {word} " for word in COMMON)
-CLOSED_LATER = "closed_later"  # counts stories that the first version of `cut_off` dropped
+CLOSED_LATER = "closed_later"  # counts stories that the first `cut_off` dropped
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """Why a story is not used: the name of the rule, and what in particular it saw."""
+    """The reason to drop a story: the name of the rule, and the characters that it rejects."""
 
     reason: str
     detail: str = ""
@@ -120,8 +118,8 @@ def has_special(text: str) -> bool:
 
 
 def in_order(text: str) -> bool:
-    """Return whether none of the rules above changes a text, by a quick look: only ordinary ASCII,
-    single spaces and line breaks, none at the ends."""
+    """Return whether a text has only ordinary ASCII, single spaces and line breaks, none at its
+    ends, so that none of the rules above changes it."""
     return (
         text.isascii()
         and not has_special(text)
@@ -140,13 +138,13 @@ def lower_case(text: str) -> str:
 
 
 def empty(text: str) -> bool:
-    """Return whether a text is nothing but space."""
+    """Return whether a text has only spaces."""
     return not text.strip()
 
 
 def foreign(text: str) -> bool:
-    """Return whether a text is not English: more than one character in ten is outside ASCII, or of
-    more than 20 words fewer than one in twenty is among the commonest of English."""
+    """Return whether a text is not English: more than one character in ten is outside ASCII, or, of
+    more than 20 words, fewer than one in twenty is a common English word."""
     if not text.isascii() and 10 * len(text.encode("ascii", "ignore")) < 9 * len(text):
         return True
     num_words = text.count(" ") + text.count("\n") + 1
@@ -166,7 +164,7 @@ def cut_off(text: str) -> bool:
 
 
 def end_mark(text: str) -> str:
-    """Return a text without end-of-text marks, which would end the story where they stand."""
+    """Return a text without end-of-text marks, which would end the story there."""
     return text.replace(END_OF_TEXT_MARK, " ")
 
 
@@ -181,14 +179,14 @@ class Rule:
 
     Attributes:
         name: as store.json counts it.
-        meaning: what it does, for the data card.
-        wanted: whether some settings ask for it.
-        rewrite: the text as it is to be; None for a rule that drops.
-        drop: whether a text is refused. Rules with neither look at lengths (encoding.py) or at
-            other stories (merge.py), or at what rewriting made of it.
-        keep: the setting of the corpus that keeps what the rule drops, with its value.
-        changes_plain_text: it may change a text of which `in_order` is true.
-        cuts: it changes a text when its tokens are known (encoding.py).
+        meaning: its effect, for the data card.
+        wanted: returns whether some settings enable it.
+        rewrite: returns the changed text; None for a rule that drops.
+        drop: returns whether a text is dropped. Rules with neither drop by length (encoding.py),
+            by other stories (merge.py), or if rewriting does not end.
+        keep: the setting of the corpus that keeps the stories, with its value.
+        changes_plain_text: whether it may change a text of which `in_order` is true.
+        cuts: whether it shortens a text after tokenization (encoding.py).
     """
 
     name: str
@@ -267,12 +265,12 @@ RULES = (
         keep="near_duplicates 0",
     ),
 )
-NOTABLE = 0.01  # of the stories; what a rule drops beyond is said
+NOTABLE = 0.01  # share of stories; a note names each rule that drops more
 
 
 def dropped_notes(dropped: Mapping[str, int], num_stories: int) -> list[str]:
     """Return a line for every rule that dropped more than one story in a hundred, with the setting
-    that keeps them."""
+    that keeps these stories."""
     return [
         f"note: `{rule.name}` dropped {dropped[rule.name]:,} of {num_stories:,} stories"
         f" ({dropped[rule.name] / num_stories:.1%}): {rule.meaning}"
@@ -283,7 +281,7 @@ def dropped_notes(dropped: Mapping[str, int], num_stories: int) -> list[str]:
 
 
 def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
-    """Return the names of the rules that may change a story, and of those that may drop one."""
+    """Return the names of the rules that may change a story, and of the rules that may drop it."""
     active = [rule for rule in RULES if rule.wanted(settings)]
     return (
         [rule.name for rule in active if rule.rewrite or rule.cuts],
@@ -292,7 +290,7 @@ def active_rules(settings: Corpus) -> tuple[list[str], list[str]]:
 
 
 class Cleaner:
-    """The rules that some settings ask for."""
+    """The rules that some settings enable."""
 
     def __init__(self, settings: Corpus) -> None:
         active = [rule for rule in RULES if rule.wanted(settings)]
@@ -304,8 +302,8 @@ class Cleaner:
         ]
 
     def clean(self, text: str, changed: Counter[str]) -> str | Dropped:
-        """Return the cleaned story, or why it is dropped. `changed` counts, for each rewriting
-        rule, the stories that it changed."""
+        """Return the cleaned story, or the reason to drop it. `changed` counts the stories that
+        each rewriting rule changed."""
         if not in_order(text):
             rewritten = self.rewrite(text, changed)
             if rewritten is None:
@@ -324,8 +322,8 @@ class Cleaner:
         return text
 
     def rewrite(self, text: str, changed: Counter[str]) -> str | None:
-        """Return the text once no rewriting rule changes it any more; None if that does not
-        happen."""
+        """Return the text after repeated rewriting, when no rule changes it; None if this takes
+        more than ROUNDS."""
         used: set[str] = set()
         for _ in range(ROUNDS):
             before = text

@@ -1,15 +1,15 @@
-"""What a whole story may end with, in any script.
+"""The characters that may end a complete story, in any script.
 
 From Unicode 17: the property Sentence_Terminal (`.`, `!`, `?`, the danda, the ideographic full stop
 and so on), closing punctuation (categories Pe and Pf), quotation marks of every kind, and emoji.
-They are listed here, so that a story is whole for every version of Python.
+They are listed here, so that the result does not depend on the version of Python.
 """
 
 from __future__ import annotations
 
 import re
 
-# What the first version knew. A story that ends with another of these marks was dropped by it.
+# The marks of the first version, which dropped stories that end with any other.
 FIRST = (".", "!", "?", '"', "'", ")", "”", "’", "»", "…")
 
 OTHER_TERMINAL = (
@@ -42,10 +42,10 @@ EMOJI = (
     r"\u20e3\u2900-\u297f\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
     r"\U0001fc00-\U0001fffd"
 )
-# Colours of skin are among the emoji; these only change the one before.
+# These change the emoji before them. Skin colours are listed among the emoji.
 MODIFIERS = r"\u200d\u20e3\ufe0e\ufe0f\U000e0020-\U000e007f"
 
-# Where a sentence ends inside a text. Latin marks count if a space follows; "Mr." ends nothing.
+# The end of a sentence inside a text. Latin marks count before a space, but not in "Mr.".
 LATIN_END = re.compile(r"(?<!\b[MmDd]r)(?<!\b[Mm]rs)[.!?…]+[\"'”’)]*(?=\s|$)")
 SENTENCE_END = re.compile(rf"{LATIN_END.pattern}|[{OTHER_TERMINAL}]+[{CLOSING}]*")
 
@@ -53,5 +53,5 @@ WHOLE = re.compile(rf"[{SENTENCE_TERMINAL}{CLOSING}{EMOJI}…][{MODIFIERS}]*\Z")
 
 
 def is_closed(text: str) -> bool:
-    """Return whether a text ends as a whole story does."""
+    """Return whether a text ends like a complete story."""
     return text.endswith(FIRST) or WHOLE.search(text, max(0, len(text) - 16)) is not None

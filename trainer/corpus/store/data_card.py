@@ -1,4 +1,4 @@
-"""The data card of a store: what is in it, and what was done to it, as Markdown and a picture."""
+"""The data card of a store, its content and its cleaning, as Markdown and a picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.output.picture import new_figure
 MEANINGS = {rule.name: rule.meaning for rule in RULES}
 SHORT = 128  # tokens
 BIN = 64  # tokens
-LAST_BIN = 1024  # tokens; longer stories are counted there
+LAST_BIN = 1024  # tokens; it counts longer stories too
 READ = 50_000  # stories whose words are counted
 WORD = re.compile(r"[A-Za-z][A-Za-z']*")
 NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")  # a capital inside a sentence
@@ -24,8 +24,8 @@ TOP = 30
 
 
 def card(store: TokenStore, picture: str = "") -> str:
-    """Return the data card as Markdown; `picture` is the address of its histogram, if it has
-    one."""
+    """Return the data card as Markdown; `picture` is the address of its histogram, "" for
+    none."""
     info = store.info
     lengths = story_lengths(store, "train")
     words, names = frequent(store.stories("train", READ))
@@ -66,7 +66,7 @@ def card(store: TokenStore, picture: str = "") -> str:
         "",
         "### Examples of what was dropped",
         "",
-        *(line for rule, found in info["examples"].items() for line in examples(rule, found)),
+        *(line for rule, texts in info["examples"].items() for line in examples(rule, texts)),
         "## Lengths of the training stories",
         "",
         *histogram,
@@ -107,7 +107,7 @@ def split_row(store: TokenStore, name: str) -> tuple[str, ...]:
 
 
 def rule_row(store: TokenStore, rule: str, count: int) -> tuple[str, ...]:
-    """Return the row with how often a rule applied."""
+    """Return the row that counts the uses of a rule."""
     fraction = count / max(1, store.info["read"]["stories"])
     return f"`{rule}`", MEANINGS.get(rule, ""), f"{count:,}", f"{fraction:.2%}"
 
@@ -133,7 +133,7 @@ def length_rows(lengths: np.ndarray) -> list[tuple[str, ...]]:
 
 
 def story_lengths(store: TokenStore, name: str) -> np.ndarray:
-    """Return the tokens of each story of a split, without its end: (stories,) int64."""
+    """Return the number of tokens of each story of a split, without its end: (stories,) int64."""
     ids, last = store.split(name), store.tokenizer.end_of_text
     ends = [
         first + np.flatnonzero(ids[first : first + READ_AT_ONCE] == last)

@@ -1,4 +1,4 @@
-"""Which stories of a shard are duplicates: word for word, nearly, or of the validation part.
+"""Find the stories of a shard that are duplicates: exact, near, or of the validation part.
 
 Exact duplicates are found by a hash of each story. Near duplicates share most of their five-word
 runs: the MinHashes of a story (datasketch) estimate the Jaccard similarity of its set of five-word
@@ -8,7 +8,7 @@ many rows suit the threshold); a candidate is a near duplicate if the estimate r
 threshold.
 
 Memory: 16 bytes per hash. Of the MinHash signatures only hashes of their bands stay in memory; the
-signatures lie in a file.
+signatures are in a file.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from trainer.corpus.store.token_store import SPLITS
 from trainer.corpus.tokenizer.tokenizer import Tokenizer
 from trainer.settings.corpus import Corpus
 
-HASHES = 64  # a signature; the estimate is off by about 1 / sqrt(64) at worst
+HASHES = 64  # per signature; the estimate is off by about 1 / sqrt(64) at worst
 RUN = 5  # words
 WORD = re.compile(rb"[a-z0-9]+")
 
 
 class HashIndex:
-    """A map from hashes to the number that came first with each.
+    """A map from hashes to the first number added with each.
 
     Sorted runs of NumPy arrays, each run at least twice as long as the next one: adding merges the
     short runs, looking up searches each run. A Python dict would need about ten times the memory.
@@ -51,7 +51,7 @@ class HashIndex:
         return numbers_found
 
     def add(self, hashes: np.ndarray, numbers: np.ndarray) -> None:
-        """Remember hashes, (n,) uint64, that `find` does not know, none twice; with (n,) int64."""
+        """Add new and distinct hashes, (n,) uint64, with their numbers, (n,) int64."""
         if not len(hashes):
             return
         order = np.argsort(hashes)
@@ -64,8 +64,8 @@ class HashIndex:
         self._runs.append(run)
 
     def first(self, hashes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return which of some hashes, (n,) uint64, occur for the first time, here and before:
-        (n,) bool. Those are added, with their (n,) int64 numbers."""
+        """Return which of some hashes, (n,) uint64, are new, here and before: (n,) bool; add them
+        with their (n,) int64 numbers."""
         first_here = np.zeros(len(hashes), dtype=bool)
         first_here[np.unique(hashes, return_index=True)[1]] = True
         new: np.ndarray = first_here & (self.find(hashes) < 0)
@@ -94,11 +94,11 @@ def signatures(stories: list[bytes]) -> np.ndarray:
 
 
 class NearDuplicates:
-    """The signatures of the stories that were kept so far.
+    """The signatures of the stories kept so far.
 
     Args:
-        threshold: similarity, above 0 and below 1, from which two stories count as the same.
-        file: where the signatures are kept.
+        threshold: similarity, above 0 and below 1, at which two stories count as duplicates.
+        file: for the signatures.
     """
 
     def __init__(self, threshold: float, file: Path) -> None:
@@ -112,21 +112,21 @@ class NearDuplicates:
 
     def keep_mask(self, signatures: np.ndarray) -> np.ndarray:
         """Return which of some stories, given their (n, HASHES) uint32 signatures, are not near
-        duplicate of one before them: (n,) bool. Those are added."""
+        duplicates of an earlier story: (n,) bool; add them."""
         bands = [
             band_hashes(signatures[:, band * self.rows : (band + 1) * self.rows])
             for band in range(len(self.indexes))
         ]
         earlier = [index.find(band) for index, band in zip(self.indexes, bands, strict=True)]
-        # Stories of this call are compared too: `here` has the first with each hash of a band.
+        # Stories of this call are compared too: `here` has the first story for each hash of a band.
         here: list[dict[int, int]] = [{} for _ in bands]
         kept = np.zeros(len(signatures), dtype=bool)
         for story, signature in enumerate(signatures):
             hashes = [int(band[story]) for band in bands]
             before = {int(numbers[story]) for numbers in earlier if numbers[story] >= 0}
-            others = {first[key] for first, key in zip(here, hashes, strict=True) if key in first}
+            current = {first[key] for first, key in zip(here, hashes, strict=True) if key in first}
             candidates = itertools.chain(
-                map(self.signature, before), (signatures[other] for other in others)
+                map(self.signature, before), (signatures[number] for number in current)
             )
             kept[story] = not any(
                 (signature == candidate).mean() >= self.threshold for candidate in candidates
@@ -151,14 +151,14 @@ class NearDuplicates:
 def band_hashes(band: np.ndarray) -> np.ndarray:
     """Return a hash of each row of a band, (n, rows) uint32: (n,) uint64."""
     hashes = np.full(len(band), 0xCBF29CE484222325, dtype=np.uint64)
-    for column in band.T:  # FNV-1a, a word at a time, and a shift for its weak high bits
+    for column in band.T:  # FNV-1a per 32-bit word, and a shift for its weak high bits
         hashes = (hashes ^ column.astype(np.uint64)) * np.uint64(0x100000001B3)
         hashes ^= hashes >> np.uint64(29)
     return hashes
 
 
 class Filter:
-    """Finds the duplicates in shards that come in order, and what is in the validation part."""
+    """Finds duplicates in shards that come in order, and stories of the validation part."""
 
     def __init__(self, settings: Corpus, tokenizer: Tokenizer, tally: Tally, folder: Path) -> None:
         self.settings, self.tokenizer, self.tally = settings, tokenizer, tally
@@ -170,7 +170,7 @@ class Filter:
         }
 
     def keep_mask(self, shard: Shard, name: str, among: np.ndarray) -> np.ndarray:
-        """Return which stories of a shard belong into a split, of those that `among` marks:
+        """Return which stories of a shard, of those in the mask `among`, belong into a split:
         (stories,) bool."""
         keep = among.copy()
         numbers = np.arange(len(keep))
@@ -187,8 +187,8 @@ class Filter:
         return keep
 
     def drop(self, shard: Shard, reason: str, keep: np.ndarray, stays: np.ndarray) -> None:
-        """Take those stories out of `keep` whose `stays`, one for each in it, is false; count
-        them."""
+        """Remove from the mask `keep` the stories for which `stays`, a value per story in it, is
+        false; count them."""
         ends = np.cumsum(shard.lengths)
         for number in np.flatnonzero(keep)[~stays].tolist():
             keep[number] = False

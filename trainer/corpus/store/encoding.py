@@ -1,9 +1,8 @@
-"""Stories to token ids, in parallel: chunks of a source in, shards out.
+"""Encode stories in parallel: from the chunks of a source to shards of token ids.
 
 Each chunk is parsed, cleaned and encoded by a thread. The tokenizer gets all stories of a
-chunk in one call and lets the other threads run meanwhile; what Python does is short beside it. A
-shard depends on its chunk, the settings and the tokenizer only, so neither the number of threads
-nor their order changes anything.
+chunk in one call and releases Python's lock meanwhile; Python's own part is short. A shard depends
+only on its chunk, the settings and the tokenizer, not on the number or order of threads.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LOWER_CASE = bytes(range(256)).lower()
 
 
 class Encoder:
-    """Cleaning and encoding as some settings want it."""
+    """Cleaning and encoding by some settings."""
 
     def __init__(self, settings: Corpus, tokenizer: Tokenizer) -> None:
         self.settings = settings
@@ -36,8 +35,8 @@ class Encoder:
         self.parts_at_spaces = pre_tokenizer_name(tokenizer.described) is not None
 
     def encode(self, chunk: Chunk) -> Shard:
-        """Return the stories of a chunk that pass the rules, as ids. Raises ValueError if a line of
-        the chunk is broken; the message names it."""
+        """Return the stories of a chunk that pass the rules, as ids. Raises ValueError naming a
+        line of the chunk that is broken."""
         tally = Tally()
         stories = []
         for raw in chunk.stories():
@@ -67,14 +66,14 @@ class Encoder:
         )
 
     def ids(self, stories: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids of some stories, each with its end, (tokens,) uint16, and how many each
-        has."""
+        """Return the ids of some stories, each with its end, (tokens,) uint16, and the number
+        of each."""
         ids = self.tokenizer.encode(stories)
         return ids, np.diff(np.flatnonzero(ids == self.tokenizer.end_of_text), prepend=-1)
 
     def surely_too_long(self, story: str) -> bool:
-        """Return whether a story is too long, without encoding it: where spaces are single, each
-        starts a token of its own."""
+        """Return whether a story is surely too long, without encoding it: each single space begins
+        a new token."""
         longest = self.settings.max_tokens
         single = self.settings.typography and self.parts_at_spaces
         return bool(longest and single and story.count(" ") >= longest)
@@ -82,9 +81,9 @@ class Encoder:
     def shortened(
         self, stories: list[str], ids: np.ndarray, lengths: np.ndarray, tally: Tally
     ) -> list[str]:
-        """Return the stories, with those that are too long cut after the last sentence that fits.
-        One whose first sentence is too long stays as it is. `ids` (tokens,) and `lengths`
-        (stories,) are as the method `ids` returns them."""
+        """Return the stories; long ones are cut after the last sentence that fits, unless their
+        first sentence is too long. `ids` (tokens,) and `lengths` (stories,): from the method
+        `ids`."""
         most = self.settings.max_tokens - 1
         shorter, ends = list(stories), np.cumsum(lengths)
         for number in np.flatnonzero(lengths - 1 > most).tolist():
@@ -98,7 +97,7 @@ class Encoder:
         return shorter
 
     def right_length(self, stories: list[str], lengths: np.ndarray, tally: Tally) -> np.ndarray:
-        """Return which stories have as many tokens, without their end, as the settings want:
+        """Return which stories have an allowed number of tokens, without their end:
         (stories,) bool."""
         keep = np.ones(len(stories), dtype=bool)
         longest = self.settings.max_tokens or np.inf
@@ -111,7 +110,7 @@ class Encoder:
 
 
 def whole_sentences(story: str, characters: int, end: re.Pattern[str] = SENTENCE_END) -> str:
-    """Return the sentences that lie within the first characters of a story."""
+    """Return the sentences that end within the first `characters` of a story."""
     ends = [match.end() for match in end.finditer(story) if match.end() <= characters]
     return story[: ends[-1]] if ends else ""
 
@@ -129,6 +128,6 @@ def loose_hashes(stories: list[bytes]) -> np.ndarray:
 
 def held_out(loose: np.ndarray, ratio: float) -> np.ndarray:
     """Return which stories are held out, (stories,) bool, by their loose hashes: stories that
-    differ in case and punctuation only go the same way."""
+    differ only in case and punctuation get the same result."""
     is_out: np.ndarray = loose < np.uint64(int(ratio * 2**64))
     return is_out

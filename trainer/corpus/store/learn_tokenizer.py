@@ -1,9 +1,9 @@
-"""A vocabulary learned from the stories: corpus.tokenizer train:N.
+"""Learn a vocabulary from the stories: corpus.tokenizer train:N.
 
 Byte-level BPE of the library `tokenizers`: the 256 bytes, then merges in the order in which they
-were found, then the token that ends a story. It learns from the cleaned stories of the training
-part, of a large source from chunks evenly spread over it. The same stories give the same bytes, so
-the file, which is kept beside the token stores, can be learned again.
+were learned, then the token that ends a story. It learns from the cleaned training stories; of a
+large source, from chunks evenly spread over it. The same stories give the same file, which is kept
+beside the token stores.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from trainer.corpus.tokenizer.tokenizer import (
 )
 from trainer.settings.corpus import Corpus
 
-VERSION = 1  # part of what decides the file: raise it when the same stories give another
-MAX_BYTES = 128 * 2**20  # bytes of the source that it learns from, at most
-LEAST_COUNT = 2  # of a merge; what occurs once teaches nothing
+VERSION = 1  # part of the fingerprint: raise it when the same stories give another file
+MAX_BYTES = 128 * 2**20  # bytes of the source, at most
+LEAST_COUNT = 2  # occurrences of a merged pair
 
 
 def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
-    """Learn a tokenizer of `size` ids from the stories of a source. Raises ValueError if the
-    stories hold too few different pairs; the message says how many ids they give."""
+    """Learn a tokenizer of `size` ids from the stories of a source; of fewer ids if too
+    few pairs occur twice."""
     import tokenizers
     from tokenizers import pre_tokenizers, trainers
 
@@ -55,18 +55,13 @@ def learn(settings: Corpus, source: Source, size: int) -> Tokenizer:
     learned.train_from_iterator(stories_to_learn_from(settings, source), trainer)
     described["model"] = json.loads(learned.to_str())["model"]
     end = len(described["model"]["vocab"])
-    if end + 1 < size:
-        raise ValueError(
-            f"corpus.tokenizer train:{size} asks for {size:,} ids, and the stories of {source.name}"
-            f" give {end + 1:,}: give more stories, or --corpus.tokenizer train:{end + 1}"
-        )
     described["model"]["vocab"][END_OF_TEXT_MARK] = end
     described["added_tokens"] = [end_of_text_token(end)]
     return Tokenizer(json_bytes(described))
 
 
 def stories_to_learn_from(settings: Corpus, source: Source) -> Iterator[str]:
-    """Yield the cleaned stories of the training part; of a large source those of every nth
+    """Yield the cleaned stories of the training part; of a large source only every nth
     chunk."""
     cleaner, changed, num_bytes = Cleaner(settings), Counter[str](), 0
     every = max(1, source.size // MAX_BYTES)

@@ -1,8 +1,8 @@
-"""Shards to the files of a token store: in their order, without duplicates.
+"""Join shards to the files of a token store, in order, without duplicates.
 
-The order is that of the source, the validation part first, so what is a repetition does not depend
-on how the work was divided. Memory: 16 bytes per story for the index of duplicates, and one shard.
-"""
+The order is that of the source, the validation part first, so the choice of duplicates does not
+depend on the number of threads. Memory: 16 bytes per story for the index of duplicates, and one
+shard."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Split:
         self.bytes += int(shard.num_bytes[keep].sum())
 
     def finish(self) -> dict[str, Any]:
-        """Close the split and return what store.json says of it."""
+        """Close the split and return its entry in store.json."""
         self.file.close()
         counts = self.id_counts.tobytes()
         (self.folder / "id_counts.bin").write_bytes(counts)
@@ -61,7 +61,7 @@ class Split:
 
 
 def checksum(data: bytes) -> dict[str, Any]:
-    """Return the size and the SHA-256 of some bytes, as store.json keeps them."""
+    """Return the size and the SHA-256 of some bytes, as in store.json."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
@@ -79,10 +79,10 @@ def join(
     Args:
         settings: the section `corpus`.
         name: of the source.
-        recipe: what the fingerprint is of.
-        tokenizer: whose ids the shards hold; kept in the store if it is not GPT-2's.
+        recipe: everything that decides the content, for the fingerprint.
+        tokenizer: of the shards' ids; stored if it is not GPT-2's.
         files: the shards of "validation", if the source has such a part, and of "train".
-        folder: where to; signatures of stories are kept beside it meanwhile.
+        folder: of the store; files of signatures are beside it meanwhile.
     """
     tally = Tally()
     splits = {split: Split(folder / split, tokenizer.size) for split in SPLITS}

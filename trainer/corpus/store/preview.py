@@ -1,4 +1,4 @@
-"""How a file of stories is understood, before anything is built from it: `corpus inspect FILE`."""
+"""Preview how a file of stories is read, before a store is built: `corpus inspect FILE`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trainer.settings.corpus import Corpus
 LOOKED_AT = 20_000  # stories of a file
 STORIES = 3  # that are shown
 SHOWN = 240  # characters of each
-FEW = 100  # stories, which teach a model from scratch nothing and an existing one little
+FEW = 100  # stories: too few to learn from
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class FilePreview:
 
     Attributes:
         split: train or validation, where the files have such parts.
-        details: what was detected, (name, value) each.
-        stories: those that were looked at.
-        more: whether there are others.
+        details: detected properties, (name, value) each.
+        stories: the first, at most LOOKED_AT.
+        more: whether the file has others.
         kept: the stories that the rules keep, cleaned.
         changed, dropped: how many stories each rule changes and drops, by its name.
     """
@@ -90,31 +90,30 @@ class FilePreview:
 
 
 def previews(settings: Corpus, *, progress: bool = True) -> tuple[list[str], list[FilePreview]]:
-    """Return notes on which files corpus.source names, and what there is to say of each.
+    """Return notes on the files that corpus.source names, and the preview of each.
 
     Raises:
-        ValueError: a file cannot be understood or read.
+        ValueError: a file cannot be read.
     """
     if settings.source != "sample" and data_set(settings.source):
         return previews_of_hub(settings, progress)
     source = str(SAMPLE) if settings.source == "sample" else settings.source
-    found = find_files(source, settings.split)
+    named = find_files(source, settings.split)
     files = []
-    for split, named in (("train", found.train), ("validation", found.validation)):
-        split = split if found.validation else ""
+    for split, part in (("train", named.train), ("validation", named.validation)):
+        split = split if named.validation else ""
         files += [
-            preview_of(reading, split, settings, progress)
-            for reading in read_files(named, settings)
+            preview_of(reading, split, settings, progress) for reading in read_files(part, settings)
         ]
-    return list(found.notes), files
+    return list(named.notes), files
 
 
 def preview(settings: Corpus, *, progress: bool = True) -> str:
-    """Return how the files of corpus.source are read, what the rules make of them, and a few
-    stories, for people.
+    """Return how the files of corpus.source are read, the effect of the rules, and a few stories,
+    for people.
 
     Raises:
-        ValueError: a file cannot be understood or read.
+        ValueError: a file cannot be read.
     """
     notes, files = previews(settings, progress=progress)
     parts = ["\n".join(notes)] if notes else []
@@ -122,11 +121,11 @@ def preview(settings: Corpus, *, progress: bool = True) -> str:
 
 
 def preview_json(settings: Corpus) -> dict[str, Any]:
-    """Return the same for programs, with counts over all files, the tokens of the stories that are
-    kept, and warnings. `tokens` is None where the tokenizer is to be learned from the stories.
+    """Return the previews for programs, with counts over all files, the number of tokens of the
+    stories that are kept, and warnings. `tokens` is None for a tokenizer that is yet to be learned.
 
     Raises:
-        ValueError: a file cannot be understood or read, or the tokenizer.
+        ValueError: a file or the tokenizer cannot be read.
     """
     notes, files = previews(settings, progress=False)
     kept = [story for file in files for story in file.kept]
@@ -149,14 +148,16 @@ def preview_json(settings: Corpus) -> dict[str, Any]:
 
 
 def warnings(files: list[FilePreview]) -> Iterator[str]:
-    """Yield what a person should know before training on the files."""
+    """Yield warnings for a person who wants to train on the files."""
     stories = sum(len(file.stories) for file in files)
     kept = [story for file in files for story in file.kept]
     dropped = sum((file.dropped for file in files), Counter[str]())
     for rule, count in by_rule(dropped):
         if count > stories / 2:
-            what = f"The rule `{rule.name}` drops {count:,} of {stories:,} stories ({rule.meaning})"
-            yield f"{what}; --corpus.{rule.keep} keeps them." if rule.keep else f"{what}."
+            warning = (
+                f"The rule `{rule.name}` drops {count:,} of {stories:,} stories ({rule.meaning})"
+            )
+            yield f"{warning}; --corpus.{rule.keep} keeps them." if rule.keep else f"{warning}."
     if not kept:
         yield "No story is left to train on."
         return
@@ -219,7 +220,7 @@ def look_at(
 
 
 def packed(reading: Reading) -> Iterator[tuple[str, str]]:
-    """Yield what there is around the text of a file."""
+    """Yield the compression, encoding and line ends of a file."""
     form = reading.form
     yield "compression", reading.opened.compression
     if form.kind not in FROM_THE_DISK:
@@ -231,7 +232,7 @@ def packed(reading: Reading) -> Iterator[tuple[str, str]]:
 
 
 def sizes(stories: list[str]) -> str:
-    """Return how long some stories are."""
+    """Return the lengths of some stories, for people."""
     if not stories:
         return "nothing to read"
     lengths = sorted(map(len, stories))

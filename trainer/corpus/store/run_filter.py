@@ -1,22 +1,21 @@
-"""A filter of the 8-word runs of a store's training stories: which runs of a text stand in them,
-without the stories.
+"""A filter of the 8-word runs of a store's training stories: it finds copied runs in a text without
+the stories.
 
-It is a file that goes with a model whose stories do not: `playground.trace` and the page look runs
-up in it. What it says and what not (docs/trace.md has the format):
+The file is published with a model whose stories are not: `playground.trace` and the page look up
+runs in it. Its properties (docs/trace.md has the format):
 
-- A run is 8 words in their order, whatever their case and the punctuation between them, as the
-  model card counts copied runs.
-- Only the runs that begin at every `stride`-th word of a story are kept, so that the file stays
-  small. So of a stretch of 8 + stride - 1 words or more that stands in a story at least one run is
-  found, for certain; of one of 8 words it is found with probability 1 / stride.
-- A share of copied words of stories that the model has not read is beside it, to compare with.
-- A run is kept as 32 bits of a hash. So a run that stands nowhere is found with the probability
-  that the file states, which is the number of hashes / 2^32.
+- A run is 8 consecutive words, without regard to case and punctuation, as in the model card's count
+  of copied runs.
+- Only the runs that begin at every `stride`-th word of a story are stored, to keep the file small.
+  So a copied run of 8 + stride - 1 words or more is surely found; a copied run of 8 words is found
+  with probability 1 / stride.
+- The file has the share of copied words in held-out stories, for comparison.
+- A run is stored as 32 bits of a hash. So a run that is in no story is found with the probability
+  that the file states: the number of hashes / 2^32.
 
-`stride` is the smallest with which the file has less than 5 MB and that probability is under 0.1 %.
-The sorted hashes are kept as differences, compressed by gzip: that takes 12.5 bits for each of 3.1M
-hashes, where a Bloom filter with the same probability would need 15.1 (1.44 log2(1/p)).
-"""
+`stride` is the smallest for a file under 5 MB and a false positive rate under 0.1 %. The sorted
+hashes are stored as differences, compressed by gzip: that takes 12.5 bits for each of 3.1M hashes,
+where a Bloom filter with the same probability would need 15.1 (1.44 log2(1/p))."""
 
 from __future__ import annotations
 
@@ -45,12 +44,12 @@ MASK = 2**64 - 1
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in lower case and without punctuation."""
+    """Return the words of a text, in lower case and without punctuation."""
     return [word.lower() for word in re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text)]
 
 
 def build_filter(store: TokenStore, file: Path) -> dict[str, Any]:
-    """Write the filter of a store's training stories; return what its first line says.
+    """Write the filter of a store's training stories; return the values of its first line.
 
     Raises:
         ValueError: the file cannot be written, no story is long enough, or the store is too large
@@ -91,8 +90,8 @@ def build_filter(store: TokenStore, file: Path) -> dict[str, Any]:
 
 
 def copied_share(store: TokenStore, kept: np.ndarray) -> float | None:
-    """The share of the words of some held-out stories that are in a run of the filter, which
-    stories have in common by chance; None if the store holds none out."""
+    """Return the share of words in held-out stories that are in a run of the filter, by chance;
+    None if the store has no held-out stories."""
     copied = count = 0
     for story in store.stories("validation", HELD_OUT):
         text = words(story)
@@ -106,8 +105,8 @@ def copied_share(store: TokenStore, kept: np.ndarray) -> float | None:
 
 
 def packed(about: dict[str, Any], kept: np.ndarray) -> bytes:
-    """The content of a filter: gzip of a line of JSON and the differences between the sorted
-    hashes, (n,) uint32: the lowest bytes of all, then the next, four times."""
+    """Return the content of a filter: gzip of a line of JSON and the differences between the sorted
+    hashes, (n,) uint32: the lowest bytes of all differences, then the next, four times."""
     differences = np.diff(kept, prepend=np.uint32(0)).astype("<u4")
     planes = differences.view(np.uint8).reshape(-1, 4).T.tobytes()
     return gzip.compress(json.dumps(about).encode() + b"\n" + planes, mtime=0)
@@ -122,19 +121,17 @@ def hashes(store: TokenStore) -> Iterator[np.ndarray]:
 
 
 def run_hashes(text: list[str]) -> np.ndarray:
-    """The hash of each run of 8 words, (runs,) uint32.
-
-    The 64-bit FNV-1a hash of each word; of a run, FNV-1a of its words' hashes; then the finalizer
-    of MurmurHash3, and the upper 32 bits of that.
+    """Return the hash of each run of 8 words, (runs,) uint32: the 64-bit FNV-1a hash of each word,
+    FNV-1a of the hashes of a run, the finalizer of MurmurHash3, and its upper 32 bits.
     """
     each = np.array([fnv_1a(word) for word in text], dtype=np.uint64)
     count = max(0, len(each) - RUN + 1)
-    found = np.full(count, FNV_START, dtype=np.uint64)
+    hashes = np.full(count, FNV_START, dtype=np.uint64)
     for place in range(RUN):
-        found = (found ^ each[place : place + count]) * np.uint64(FNV_PRIME)
+        hashes = (hashes ^ each[place : place + count]) * np.uint64(FNV_PRIME)
     for factor in MURMUR:
-        found = (found ^ (found >> np.uint64(33))) * np.uint64(factor)
-    return ((found ^ (found >> np.uint64(33))) >> np.uint64(32)).astype(np.uint32)
+        hashes = (hashes ^ (hashes >> np.uint64(33))) * np.uint64(factor)
+    return ((hashes ^ (hashes >> np.uint64(33))) >> np.uint64(32)).astype(np.uint32)
 
 
 FNV_START, FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
@@ -143,8 +140,8 @@ MURMUR = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 
 @cache
 def fnv_1a(word: str) -> int:
-    """The 64-bit FNV-1a hash of a word's UTF-8 bytes (Fowler, Noll & Vo)."""
-    found = FNV_START
+    """Return the 64-bit FNV-1a hash of a word's UTF-8 bytes (Fowler, Noll & Vo)."""
+    hash_so_far = FNV_START
     for byte in word.encode():
-        found = (found ^ byte) * FNV_PRIME & MASK
-    return found
+        hash_so_far = (hash_so_far ^ byte) * FNV_PRIME & MASK
+    return hash_so_far

@@ -1,9 +1,8 @@
-"""What a chunk of the source became: its ids, hashes and counts, in a file of its own while a store
-is built.
+"""The result of encoding a chunk: its ids, hashes and counts, in a file while a store is built.
 
-A shard is written beside its name, flushed to the disk and renamed, so a build that was killed
-resumes after its last one. NumPy's .npz keeps a checksum of each array and reads no pickles; a
-shard that was damaged later is made again.
+A shard is written to a temporary file, flushed to the disk and renamed, so a build that was killed
+resumes after its last shard. NumPy's .npz has a checksum of each array and needs no pickle; a
+shard that was damaged later is built again.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import numpy as np
 
 from trainer.storage.atomic import atomic_file
 
-EXAMPLES = 3  # kept of what each rule dropped
-EXAMPLE_END = 100  # characters of its start and of its end
+EXAMPLES = 3  # of stories that each rule dropped
+EXAMPLE_END = 100  # characters of a story's start and of its end
 ARRAYS = ("ids", "lengths", "num_bytes", "exact", "loose", "signatures")
 
 
@@ -27,11 +26,11 @@ class Tally:
     """Counts of the stories that were read, changed and dropped.
 
     Attributes:
-        stories: that were read.
+        stories: read.
         bytes: of their UTF-8.
         changed: stories that each rewriting rule changed.
-        dropped: stories that each dropping rule took.
-        examples: the first few of those.
+        dropped: stories that each dropping rule dropped.
+        examples: the first few dropped stories of each rule.
     """
 
     stories: int = 0
@@ -41,7 +40,7 @@ class Tally:
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def drop(self, reason: str, story: str) -> None:
-        """Count a story that is not used."""
+        """Count a dropped story."""
         self.dropped[reason] += 1
         if self.dropped[reason] <= EXAMPLES:
             if len(story) > 2 * EXAMPLE_END:
@@ -54,7 +53,7 @@ class Tally:
         return self.dropped[reason] >= EXAMPLES
 
     def add(self, other: Tally) -> None:
-        """Count what comes after."""
+        """Add the counts of a later shard."""
         self.stories += other.stories
         self.bytes += other.bytes
         self.changed.update(other.changed)
@@ -70,12 +69,12 @@ class Shard:
 
     Attributes:
         ids: (tokens,) uint16; each story ends with the end-of-text id.
-        lengths: (stories,) int64; tokens of each story, its end among them.
+        lengths: (stories,) int64; tokens of each story, with its end.
         num_bytes: (stories,) int64; UTF-8 bytes of each story.
         exact: (stories,) uint64; hash of each story.
         loose: (stories,) uint64; hash of its letters and digits in lower case.
-        signatures: (stories, width) uint32; MinHashes, of width 0 where they are not wanted.
-        tally: what happened to the stories of the chunk.
+        signatures: (stories, width) uint32; MinHashes, of width 0 if they are not used.
+        tally: counts of the chunk's stories.
     """
 
     ids: np.ndarray
@@ -87,7 +86,7 @@ class Shard:
     tally: Tally
 
     def save(self, file: Path) -> None:
-        """Write the shard whole or not at all."""
+        """Write the shard completely or not at all."""
         with atomic_file(file) as partial, partial.open("wb") as stream:
             tally = np.frombuffer(json.dumps(vars(self.tally)).encode(), dtype=np.uint8)
             np.savez(stream, tally=tally, **{name: getattr(self, name) for name in ARRAYS})
@@ -103,7 +102,7 @@ class Shard:
 
 
 def is_whole(file: Path) -> bool:
-    """Return whether a shard is there and every checksum in it is right."""
+    """Return whether a shard exists and all its checksums are right."""
     try:
         Shard.load(file)
     except Exception:  # a damaged archive has errors of many kinds

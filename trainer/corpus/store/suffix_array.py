@@ -1,18 +1,18 @@
-"""The index of a store: where any run of tokens stands in its training stories.
+"""The index of a store, which finds any run of tokens in its training stories.
 
     <store>/index/index.json          format, the store's fingerprint, the parts; checksums
     <store>/index/suffixes-000.bin    little-endian uint32, (tokens of the part,): its suffix array
     <store>/index/stories.bin         little-endian int64, (stories,): the first token of each story
-    <store>/index/tokenizer.json      whose ids these are
+    <store>/index/tokenizer.json      the tokenizer of these ids
 
-A suffix array lists the positions of a text in the order of what follows them, so binary search
-finds every place of a run (Manber & Myers 1993). The order here is that of the bytes of tokens.bin,
-as memcmp has it: libdivsufsort sorts the positions of all bytes, and those of whole tokens stay.
+A suffix array lists the positions of a text sorted by the text that follows, so binary search finds
+every place of a run (Manber & Myers 1993). The order here is that of memcmp on the bytes of
+tokens.bin: libdivsufsort sorts the positions of all bytes, and positions inside tokens are dropped.
 The index takes 4 bytes per token beside the 2 of tokens.bin.
 
 Building needs 10 bytes per token of a part. A part is some 16.8M tokens and ends with a story, so
-a large store has many parts and needs no more memory. `playground.trace` reads the files; what it
-may rely on is in docs/trace.md.
+a large store has many parts and needs no more memory. `playground.trace` reads the files;
+docs/trace.md specifies them.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def build_index(store: TokenStore, *, part: int = PART) -> Path:
     """Write the index of a store, in place of an older one; return its folder.
 
     Args:
-        store: whose training tokens are indexed.
-        part: tokens of a part, about.
+        store: its training tokens are indexed.
+        part: approximate tokens of a part.
 
     Raises:
         ValueError: pydivsufsort is not installed, or the folder cannot be written. Nothing
@@ -97,8 +97,8 @@ def write(store: TokenStore, folder: Path, part: int) -> None:
 
 
 def parts(file: Path, end: int, size: int) -> Iterator[np.ndarray]:
-    """Yield the tokens of a file in parts that end with a story, (n,) uint16. A part has `size`
-    tokens at most; where a story has more, twice as many are read until it ends."""
+    """Yield the tokens of a file in parts that end with a story, (n,) uint16. A part has at
+    most `size` tokens; for a longer story the size is doubled until it fits."""
     first, wanted = 0, size
     while len(ids := np.fromfile(file, "<u2", count=wanted, offset=2 * first)):
         ends = np.flatnonzero(ids == end)
@@ -115,11 +115,11 @@ def write_suffixes(ids: np.ndarray, file: Path) -> str:
     SHA-256."""
     from pydivsufsort import divsufsort
 
-    order = divsufsort(ids.view(np.uint8))
+    suffixes = divsufsort(ids.view(np.uint8))
     digest = hashlib.sha256()
     with file.open("wb") as stream:
-        for first in range(0, len(order), AT_ONCE):
-            places = order[first : first + AT_ONCE]
+        for first in range(0, len(suffixes), AT_ONCE):
+            places = suffixes[first : first + AT_ONCE]
             data = (places[places % 2 == 0] // 2).astype("<u4").tobytes()
             digest.update(data)
             stream.write(data)
@@ -127,11 +127,11 @@ def write_suffixes(ids: np.ndarray, file: Path) -> str:
 
 
 def verify_index(store: TokenStore) -> int:
-    """Reread the index of a store, if it has one, and compare its checksums; return the bytes that
-    were read.
+    """Reread the index of a store, if any, and compare its checksums; return the number of bytes
+    read.
 
     Raises:
-        ValueError: it is not what was written, or of another store.
+        ValueError: the index has changed, or is of another store.
     """
     folder = store.folder / FOLDER
     if not folder.is_dir():

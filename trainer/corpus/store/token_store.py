@@ -1,18 +1,17 @@
-"""The token store: what training reads, memory-mapped.
+"""The token store, which training reads memory-mapped.
 
-    <store>/store.json                 what is in it, from what, made how; its checksums
+    <store>/store.json                 contents, source, recipe and checksums
     <store>/train/tokens.bin           little-endian uint16 token ids; each story ends with
                                        <|endoftext|>, which is 50256 in GPT-2's
     <store>/train/id_counts.bin        little-endian int64: how often each id occurs
     <store>/validation/...             the same for the held-out stories
-    <store>/tokenizer.json             whose ids these are; absent where they are GPT-2's
+    <store>/tokenizer.json             the tokenizer of the ids; absent for GPT-2's
 
-A store is written beside its final name and renamed once whole (build.py), so a folder with that
-name is a finished store. Opening one checks what can be checked in a moment: the format, sizes,
-that store.json is as it was written, that fingerprint and tokenizer are those of the recipe inside;
-`TokenStore.verify` rereads every byte.
+A store is written under another name and renamed when it is complete (build.py). Opening it checks
+the format, the sizes of files, the checksum of store.json, and that fingerprint and tokenizer match
+the recipe; `TokenStore.verify` rereads every byte.
 
-Needs NumPy and the standard library only: a GPU machine trains from a store that was carried there.
+Needs NumPy and the standard library only: a GPU machine can train from a copied store.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def find_store(home: Path, fingerprint: str) -> TokenStore | None:
 
 
 def recipe_differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """Yield what changed between two recipes, a few words each."""
+    """Yield the differences between two recipes, a few words each."""
     for part, kind in (("versions", "made with"), ("rules", "cleaned with")):
         for key in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(key), now[part].get(key)
@@ -68,7 +67,7 @@ class TokenStore:
     Attributes:
         folder: where it is.
         info: the content of store.json.
-        tokenizer: whose ids it holds.
+        tokenizer: of its ids.
     """
 
     def __init__(self, folder: Path, info: dict[str, Any], tokenizer: Tokenizer) -> None:
@@ -78,12 +77,13 @@ class TokenStore:
 
     @property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits; stores with the same hold the same bytes."""
+        """64 hexadecimal digits; stores with equal fingerprints have equal bytes."""
         return str(self.info["fingerprint"])
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """What decided its content: source, rules, versions of code and libraries, tokenizer."""
+        """Everything that decides its content: source, rules, versions of code and libraries,
+        tokenizer."""
         recipe: dict[str, Any] = self.info["recipe"]
         return recipe
 
@@ -91,16 +91,16 @@ class TokenStore:
         """Return the token ids of "train" or "validation": (tokens,) uint16, a read-only memory
         map."""
         file = self.folder / name / "tokens.bin"
-        if not self.num_tokens(name):  # nothing cannot be mapped
+        if not self.num_tokens(name):  # an empty file cannot be mapped
             return np.empty(0, dtype="<u2")
         return np.memmap(file, dtype="<u2", mode="r")
 
     def num_tokens(self, name: str) -> int:
-        """Return the token ids in a split, the ends of its stories among them."""
+        """Return the number of token ids in a split, with the ends of stories."""
         return int(self.info["splits"][name]["tokens"])
 
     def num_bytes(self, name: str) -> int:
-        """Return the UTF-8 bytes of the stories of a split."""
+        """Return the number of UTF-8 bytes of a split's stories."""
         return int(self.info["splits"][name]["bytes"])
 
     def bytes_per_token(self, name: str) -> float:
@@ -108,11 +108,11 @@ class TokenStore:
         return self.num_bytes(name) / max(1, self.num_tokens(name))
 
     def num_stories(self, name: str) -> int:
-        """Return the stories in a split."""
+        """Return the number of stories in a split."""
         return int(self.info["splits"][name]["stories"])
 
     def num_blocks(self, name: str, context: int) -> int:
-        """Return the whole blocks in a split: see `gather`."""
+        """Return the number of complete blocks in a split: see `gather`."""
         return max(0, (self.num_tokens(name) - 1) // context)
 
     def id_counts(self, name: str) -> np.ndarray:
@@ -143,8 +143,8 @@ class TokenStore:
                     return
 
     def verify(self) -> int:
-        """Reread every shard, compare its checksum, and return how many bytes were read. Raises
-        ValueError if a shard or a count is not what was written; the message names it."""
+        """Reread every shard, compare its checksum, and return the number of bytes read. Raises
+        ValueError naming a shard or a count that has changed."""
         read = 0
         for name in SPLITS:
             for file, table in self.info["splits"][name]["files"].items():
@@ -161,8 +161,8 @@ class TokenStore:
 
 
 def open_store(folder: Path | str) -> TokenStore:
-    """Open a finished store. Raises ValueError if the folder does not hold one, or it is damaged,
-    or of another format."""
+    """Open a finished store. Raises ValueError if the folder is not a store, or is damaged, or
+    has another format."""
     folder = Path(folder)
     file = folder / "store.json"
     try:
@@ -196,7 +196,7 @@ def open_store(folder: Path | str) -> TokenStore:
 
 def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
     """Return the tokenizer of a store, which its recipe names by a checksum. Raises ValueError if
-    it is not there."""
+    it is missing."""
     file = folder / FILE
     tokenizer = Tokenizer(file.read_bytes()) if file.is_file() else gpt2()
     if tokenizer.digest != digest:
@@ -211,10 +211,10 @@ def tokenizer_of(folder: Path, digest: str) -> Tokenizer:
 def gather(tokens: np.ndarray, starts: Sequence[int] | np.ndarray, context: int) -> np.ndarray:
     """Return the ids of the blocks that begin at some tokens: (len(starts), context + 1) int32.
 
-    A block is `context` inputs and, one to the right, their targets. The last target is the next
-    block's first input, so every id of the split but the first is predicted exactly once an epoch;
-    cutting blocks of context + 1 ids side by side would never predict the first id of each. A block
-    that reaches the end of the split continues at its start.
+    A block has `context` inputs and their targets, one to the right. The last target is the next
+    block's first input, so every id of the split but the first is predicted exactly once per epoch;
+    adjacent blocks of context + 1 ids would never predict the first id of each. A block that
+    reaches the end of the split continues at its start.
     """
     blocks = np.empty((len(starts), context + 1), dtype=np.int32)
     for row, start in enumerate(starts):

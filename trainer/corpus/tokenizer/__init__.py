@@ -1,1 +1,1 @@
-"""Tokenizers: GPT-2's and those of a corpus."""
+"""GPT-2's tokenizer and tokenizers of a corpus."""

@@ -1,10 +1,10 @@
-"""Text to token ids and back: a byte-level BPE tokenizer, as its tokenizer.json describes it.
+"""A byte-level BPE tokenizer, from its tokenizer.json.
 
-GPT-2's ships with the project, in gpt2/. Any other comes from a file or was learned from the
-stories (learn_tokenizer.py), and is kept with the token store whose ids are its own. A story ends
-with the token `<|endoftext|>`, which every tokenizer here has.
+GPT-2's tokenizer ships with the project, in gpt2/. Any other comes from a file or was learned from
+the stories (learn_tokenizer.py), and is stored in its token stores. A story ends with the token
+`<|endoftext|>`, which every tokenizer here has.
 
-Reading ids needs only NumPy and the standard library; what encodes is imported where it is used.
+Decoding needs only NumPy and the standard library; libraries for encoding are imported at use.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 GPT2 = Path(__file__).parent / "gpt2"
 FILE = "tokenizer.json"
 END_OF_TEXT_MARK = "<|endoftext|>"
-MOST_IDS = 2**16  # a token store keeps 16 bits of each
-# How GPT-2 parts a text before merging (openai/gpt-2, src/encoder.py), with possessive repeats.
+MOST_IDS = 2**16  # a token store has 16 bits per id
+# GPT-2's pre-tokenization (openai/gpt-2, src/encoder.py), with possessive quantifiers.
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 BYTE_LEVEL = {
     "type": "ByteLevel",
@@ -35,8 +35,8 @@ BYTE_LEVEL = {
     "trim_offsets": True,
     "use_regex": True,
 }
-# How a tokenizer of our own does: as Qwen3.5's, with vowel signs as part of a word. GPT-2's pattern
-# breaks every Hindi word at each of them.
+# The pre-tokenization of learned tokenizers: Qwen3.5's, with vowel signs as part of a word. GPT-2's
+# splits Hindi words at each vowel sign.
 PATTERN = (
     r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"
     r"|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -129,7 +129,7 @@ class Tokenizer:
 
     @functools.cached_property
     def tiktoken(self) -> tiktoken.Encoding:
-        """GPT-2's tokenizer in tiktoken, which encodes fastest and lets other threads run."""
+        """GPT-2's tokenizer in tiktoken, which encodes fastest and releases Python's lock."""
         import tiktoken
 
         ranks = {token: rank for rank, token in enumerate(self.token_bytes[: self.end_of_text])}
@@ -142,8 +142,8 @@ class Tokenizer:
 
     @functools.cached_property
     def backend(self) -> tokenizers.Tokenizer:
-        """The tokenizer in the library `tokenizers`; an end-of-text mark inside a story is plain
-        text to it."""
+        """The tokenizer in the library `tokenizers`; an end-of-text mark inside a story is
+        encoded as plain text."""
         import tokenizers
 
         backend = tokenizers.Tokenizer.from_buffer(self.content)
@@ -151,7 +151,7 @@ class Tokenizer:
         return backend
 
     def stock(self) -> PreTrainedTokenizerBase:
-        """Return it as a tokenizer of transformers."""
+        """Return the tokenizer as one of transformers."""
         import tokenizers
         from transformers import PreTrainedTokenizerFast
 
@@ -170,9 +170,8 @@ def gpt2() -> Tokenizer:
 def read_tokenizer(path: str) -> Tokenizer:
     """Return the tokenizer of a tokenizer.json, or of a folder with one.
 
-    What belongs to its use and not to the text is taken out: truncation, padding, templates,
-    dropout. Raises ValueError if there is no such file, or no byte-level BPE that gives every text
-    back.
+    Truncation, padding, templates and dropout are removed. Raises ValueError if there is no such
+    file, or the tokenizer is not a lossless byte-level BPE.
     """
     file = Path(path).expanduser()
     file = file / FILE if file.is_dir() else file
@@ -198,7 +197,7 @@ def read_tokenizer(path: str) -> Tokenizer:
     try:
         size = tokenizer.size
         decoded = tokenizer.decode(tokenizer.encode([PROBE])) if size <= MOST_IDS else PROBE
-    except Exception as error:  # the library's own are plain `Exception`s
+    except Exception as error:  # the library raises plain `Exception`
         raise ValueError(f"{name} cannot be used ({error}): {way}") from None
     if size > MOST_IDS:
         raise ValueError(
@@ -210,7 +209,7 @@ def read_tokenizer(path: str) -> Tokenizer:
 
 
 def end_of_text_token(number: int) -> dict[str, Any]:
-    """Return the added token that ends a story, as tokenizer.json has it."""
+    """Return the added token that ends a story, as in tokenizer.json."""
     return {
         "id": number,
         "content": END_OF_TEXT_MARK,
@@ -228,8 +227,8 @@ def json_bytes(content: dict[str, Any]) -> bytes:
 
 
 def pre_tokenizer_name(described: dict[str, Any]) -> str | None:
-    """Return what llama.cpp calls the way in which a tokenizer.json splits a text into words; None
-    if it is neither that of GPT-2, nor of SmolLM, nor our own."""
+    """Return llama.cpp's name for the pre-tokenizer of a tokenizer.json; None unless it is GPT-2's,
+    SmolLM's or our own."""
     stated = described["pre_tokenizer"]
     if stated == OWN_PRE_TOKENIZER:
         return "qwen35"
@@ -247,10 +246,10 @@ def is_byte_level(step: dict[str, Any] | None) -> bool:
 
 
 def byte_characters() -> dict[int, str]:
-    """Return the printable character that stands for each byte in tokenizer.json: printable bytes
-    of Latin-1 for themselves, for the others the characters from U+0100 on."""
+    """Return the printable character that stands for each byte in tokenizer.json: printable
+    Latin-1 characters for themselves, characters from U+0100 on for all other bytes."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = (byte for byte in range(256) if byte not in printable)
+    hidden = (byte for byte in range(256) if byte not in printable)
     return {byte: chr(byte) for byte in printable} | {
-        byte: chr(0x100 + index) for index, byte in enumerate(others)
+        byte: chr(0x100 + index) for index, byte in enumerate(hidden)
     }

@@ -1,1 +1,1 @@
-"""What an evaluation prints and draws."""
+"""The tables and pictures of an evaluation."""

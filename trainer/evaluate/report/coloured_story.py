@@ -1,4 +1,4 @@
-"""Stories as a picture, each token on a ground as deep as it surprised the model."""
+"""Draw stories as a picture; a token's background shows how much it surprised the model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MARGIN = 16
 GROUND = "#fdf9f3"
 INK = "#1d2733"
 SURPRISE = "#b5482a"
-MOST = 8.0  # nats that have the full colour: one in 3,000
+MOST = 8.0  # nats with the full colour: a probability of 1 in 3,000
 Token = tuple[str, float]  # its text, its nats
 
 
@@ -41,7 +41,8 @@ def draw_stories(file: Path, stories: Sequence[tuple[str, list[Token]]]) -> None
 
 
 def broken(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Return the tokens in lines, broken where the story is and before words that would not fit."""
+    """Return the tokens in lines, broken at the story's line breaks and before words that do not
+    fit."""
     lines: list[list[Token]] = [[]]
     column = 0
     for characters, nats in tokens:
@@ -52,7 +53,7 @@ def broken(tokens: Sequence[Token]) -> list[list[Token]]:
             if column + len(part) > COLUMNS and part.startswith(" "):
                 lines.append([])
                 column = 0
-            while part:  # a token longer than a line, or one that a word does not begin
+            while part:  # a token longer than a line, or inside a word
                 room = COLUMNS - column
                 lines[-1].append((part[:room], nats))
                 column += len(part[:room])

@@ -1,9 +1,8 @@
 """Models side by side on the same stories, with paired differences.
 
-The difference to the first model is taken story by story and its interval from drawing stories
-(bootstrap.py): two models may differ for certain though their own intervals overlap, since most of
-what moves these is which stories are hard for both. It is in bits per byte, which compares models
-of different tokenizers.
+The difference to the first model is computed per story, its interval by the bootstrap: two models
+may differ significantly though their own intervals overlap, since these mostly depend on the
+difficulty of the stories for both. Bits per byte compare models with different tokenizers.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ class Difference:
     """The difference of a model's scores from the first model's.
 
     Attributes:
-        bits_per_byte: its bits per byte less those of the first: below 0 is better.
-        interval: 95 % of it, (low, high).
-        better_stories: part of the stories that it predicts better, 0 to 1.
+        bits_per_byte: bits per byte minus those of the first model; below 0 is better.
+        interval: its 95 % interval, (low, high).
+        better_stories: part of the stories that the model predicts better, 0 to 1.
     """
 
     bits_per_byte: float
@@ -56,11 +55,11 @@ def compare(models: Iterable[tuple[str, Likelihood]]) -> Iterator[Row]:
             yield Row(name, scores.evaluation(), difference(first, scores))
 
 
-def difference(first: Likelihood, other: Likelihood) -> Difference:
-    """Return how `other` differs from `first` on the same stories."""
-    if not np.array_equal(first.bytes, other.bytes):
+def difference(first: Likelihood, scores: Likelihood) -> Difference:
+    """Return the difference of `scores` from `first` on the same stories."""
+    if not np.array_equal(first.bytes, scores.bytes):
         raise ValueError("two models can only be compared by the same stories")
-    bits = np.stack([other.nats_of_story - first.nats_of_story]) / math.log(2)
+    bits = np.stack([scores.nats_of_story - first.nats_of_story]) / math.log(2)
     columns = np.concatenate([bits, first.bytes[None]])
     drawn = resampled_sums(columns)
     return Difference(

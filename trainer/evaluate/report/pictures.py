@@ -52,8 +52,8 @@ def draw_positions(file: Path, rows: list[tuple[int, int, float, float, float]])
 
 
 def by_frequency(scores: Likelihood) -> list[tuple[int, int, int, float, float]]:
-    """Return the loss by how often a token occurs in the stories, in bins of ten times: rows of the
-    lowest and highest count, predicted tokens, their mean nats and their part of all nats."""
+    """Return the loss by a token's frequency in the stories, in bins of a factor of ten: rows of
+    the lowest and highest count, predicted tokens, their mean nats and their part of all nats."""
     counts = np.bincount(scores.ids)[scores.ids]
     rows, low = [], 1
     while low <= counts.max():
@@ -69,7 +69,7 @@ def by_frequency(scores: Likelihood) -> list[tuple[int, int, int, float, float]]
 
 
 def draw_frequencies(file: Path, rows: list[tuple[int, int, int, float, float]]) -> None:
-    """Draw the loss by frequency, and which part of the loss each bin is."""
+    """Draw the loss by frequency, and the part of the loss in each bin."""
     names = [f"{low:,} to {high:,}" for low, high, *_ in rows]
     parts = [f"{row[4]:.0%} of the loss" for row in rows]
     with drawn(file, xlabel="times that the token occurs", ylabel="nats per token") as axes:
@@ -81,9 +81,9 @@ def calibration(scores: Likelihood) -> tuple[list[tuple[float, float, int]], flo
     """Return how often the likeliest token is right, by the probability that the model gives it.
 
     Returns:
-        Rows of mean probability, part that was right and number of tokens, a bin of equal width
-        each; and the expected calibration error: the mean distance of the two, weighted by tokens
-        (Naeini et al., 2015).
+        Rows of mean probability, part of right tokens and number of tokens, for bins of equal
+        width; and the expected calibration error: the mean distance of probability and part,
+        weighted by tokens (Naeini et al., 2015).
     """
     which = np.minimum((scores.confidence * NUM_BINS).astype(int), NUM_BINS - 1)
     rows = []
@@ -97,7 +97,7 @@ def calibration(scores: Likelihood) -> tuple[list[tuple[float, float, int]], flo
 
 
 def draw_calibration(file: Path, rows: list[tuple[float, float, int]]) -> None:
-    """Draw the calibration curve, its points as large as they have tokens, beside the diagonal."""
+    """Draw the calibration curve, with point sizes by number of tokens, and the diagonal."""
     means, right, counts = (np.array(column) for column in zip(*rows, strict=True))
     labels = {
         "xlabel": "probability of the likeliest token",

@@ -1,4 +1,4 @@
-"""A folder that shows how a model predicts stories: report.md with its pictures."""
+"""Write the report on how a model predicts stories: a folder with report.md and pictures."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from trainer.storage.atomic import atomic_directory
 
 REPORT, CURVE = "report.md", "curve.png"
 SHOWN = 3  # stories of each kind
-LONG_ENOUGH = 32  # tokens: in a shorter one a single name decides
+LONG_ENOUGH = 32  # tokens: in a shorter story a single name decides
 
 
 def check_report_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than a report (ValueError)."""
+    """Raise ValueError for a folder that is neither empty nor a report."""
     is_report = (folder / REPORT).is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_report and not is_empty:
@@ -45,18 +45,18 @@ def write_report(
     prose: list[Prose],
     in_training: int | None,
 ) -> None:
-    """Write the report of `model` on the files `stories`; an older one goes when it is whole."""
+    """Write the report of `model` on the files `stories`; it replaces an older report."""
     positions = pictures.by_position(scores)
     frequencies = pictures.by_frequency(scores)
     bins, calibration_error = pictures.calibration(scores)
-    order = ranked(scores)
+    ranking = ranked(scores)
     with atomic_directory(folder) as partial:
         with best_effort("what the report lacks of its pictures"):
             take_curve(Path(model), partial / CURVE)
             pictures.draw_positions(partial / "position.png", positions)
             pictures.draw_frequencies(partial / "frequency.png", frequencies)
             pictures.draw_calibration(partial / "calibration.png", bins)
-        for name, some in (("hardest", order[::-1][:SHOWN]), ("easiest", order[:SHOWN])):
+        for name, some in (("hardest", ranking[::-1][:SHOWN]), ("easiest", ranking[:SHOWN])):
             draw_stories(
                 partial / f"{name}.svg",
                 [story(scores, number, tokenizer) for number in some.tolist()],
@@ -102,8 +102,8 @@ def joined(parts: list[str], folder: Path) -> str:
     """Return the text of a report, without the pictures that are not in its folder."""
     pictures = [re.fullmatch(r"!\[.*\]\((.+)\)", part) for part in parts]
     pairs = zip(parts, pictures, strict=True)
-    kept = [part for part, picture in pairs if not picture or (folder / picture[1]).is_file()]
-    return "\n\n".join(kept) + "\n"
+    there = [part for part, picture in pairs if not picture or (folder / picture[1]).is_file()]
+    return "\n\n".join(there) + "\n"
 
 
 def position_row(row: tuple[int, int, float, float, float]) -> tuple[str, str, str]:
@@ -120,11 +120,12 @@ def frequency_row(row: tuple[int, int, int, float, float]) -> tuple[str, str, st
 
 
 def ranked(scores: Likelihood) -> np.ndarray:
-    """Return the numbers of the stories that are long enough (or of all), the easiest first."""
+    """Return the numbers of the stories that are long enough, or of all if none is, easiest
+    first."""
     tokens = scores.tokens_of_story
-    order = np.argsort(scores.nats_of_story / tokens, kind="stable")
-    long = order[tokens[order] >= LONG_ENOUGH]
-    return long if len(long) else order
+    ranking = np.argsort(scores.nats_of_story / tokens, kind="stable")
+    long = ranking[tokens[ranking] >= LONG_ENOUGH]
+    return long if len(long) else ranking
 
 
 def story(
@@ -139,7 +140,8 @@ def story(
 
 
 def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBase) -> list[Token]:
-    """Return tokens as texts; tokens that share a character are one, with the sum of their nats."""
+    """Return tokens as texts; tokens that share a character are joined, with the sum of their
+    nats."""
     decode: Any = tokenizer.decode
     texts: list[Token] = []
     first, total = 0, 0.0
@@ -153,7 +155,7 @@ def texts_of(ids: list[int], nats: list[float], tokenizer: PreTrainedTokenizerBa
 
 
 def take_curve(model: Path, picture: Path) -> None:
-    """Draw the run's curve from its metrics, or copy that of the export, if there is one."""
+    """Draw the run's curve from its metrics, or copy the export's, if there is one."""
     if run_folder.is_run(model) and any("loss" in line for line in read(model)):
         plot(model, picture)
     elif (model / CURVE).is_file():

@@ -1,4 +1,4 @@
-"""The figures as rows of text: for the terminal, a report, a model card."""
+"""Tables of an evaluation's figures, for the terminal, a report and a model card."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Row = Sequence[str]
 
 
 def figures(evaluation: Evaluation, in_training: int | None = None) -> list[tuple[str, str]]:
-    """Return names and values of an evaluation; `in_training` counts its stories that were trained
-    on."""
+    """Return names and values of an evaluation; `in_training` counts its stories that are in the
+    training data."""
     rows = [
         ("nats per token", spread(evaluation.nats_per_token, evaluation.nats_interval, 4)),
         ("perplexity", spread(evaluation.perplexity, evaluation.perplexity_interval, 3)),
@@ -38,8 +38,8 @@ def spread(value: float, interval: tuple[float, float], digits: int) -> str:
 
 
 def prose_table(prose: Sequence[Prose]) -> list[Row]:
-    """Return how a model writes, with a column per way of sampling and one for the true second
-    halves."""
+    """Return the measures of a model's prose: a column per way of sampling, and one for the true
+    second halves."""
     written = [way.written for way in prose]
     columns: list[Measures] = [*written, prose[0].true]
     bleu = "sacrebleu is not installed" if prose[0].bleu is None else "{:.2f}"
@@ -68,7 +68,7 @@ def prose_table(prose: Sequence[Prose]) -> list[Row]:
 
 
 def characters_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Return what `measure_characters` returned, a column for each of its rows."""
+    """Return the rows of `measure_characters` as a table, a column each."""
     names = {
         "pronoun": 'first "He" or "She" fits the person',
         "subject": "first name that acts is the person's",
@@ -82,7 +82,7 @@ def characters_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def share(right: int, counted: int) -> str:
-    """Return a share in percent with its count; "-" without one."""
+    """Return a share in percent with its count; "-" if nothing was counted."""
     return f"{right / counted:.1%} of {counted:,}" if counted else "-"
 
 

@@ -1,4 +1,4 @@
-// Words that a story shall contain, as in playground/engine/words.py: which of them have not come yet, and which
+// Words that a story should contain, as in playground/engine/words.py: which of them have not come yet, and which
 // tokens would begin or continue one.
 
 import { beginsWord, endOf, joins } from "../../story/whole_words.js";

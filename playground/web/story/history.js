@@ -1,39 +1,10 @@
-// What the story was before each change, for Undo and Redo: documents are never changed, so the old
-// ones are simply kept.
+// A story with what it was before each change, for storage: documents are never changed, so Undo and Redo keep the
+// old ones.
 
-import { current, packed, unpacked } from "../story/tree.js";
+import { current, packed, unpacked } from "./tree.js";
 
-const UNDOS = 200;
 const STEPS = 100,
   TOKENS = 20_000; // that are kept with a story, before and after it
-
-export class UndoHistory {
-  constructor() {
-    this.past = [];
-    this.future = [];
-  }
-
-  // Another document is about to take the place of this one.
-  remember(doc) {
-    this.past.push(doc);
-    if (this.past.length > UNDOS) this.past.shift();
-    this.future = [];
-  }
-
-  // The document before `doc`, or null.
-  back(doc) {
-    if (!this.past.length) return null;
-    this.future.push(doc);
-    return this.past.pop();
-  }
-
-  // The one that Undo took back, or null.
-  forward(doc) {
-    if (!this.future.length) return null;
-    this.past.push(doc);
-    return this.future.pop();
-  }
-}
 
 // A document and the steps around it as a value for storage. A step is kept by what it differs in from the
 // one after it; steps of other stories, and those beyond a bound, are left out.

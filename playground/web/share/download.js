@@ -1,0 +1,9 @@
+// A file that the browser saves where its downloads go.
+
+import { make } from "../make.js";
+
+export function download(blob, name) {
+  const link = make("a", { download: name, href: URL.createObjectURL(blob) });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
