@@ -73,6 +73,7 @@ export function parting(one, other, isAlike) {
   return null;
 }
 
+/** @returns {[number, number] | null} */
 function textParting(one, other) {
   const [first, second] = [one, other].map((tokens) => tokens.map(({ t }) => t).join(""));
   let at = 0;

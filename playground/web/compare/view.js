@@ -1,22 +1,21 @@
 // Compare: one prompt with the same draws in two to four columns, each a model, a snapshot or other settings. The
 // first word at which a column parts from the first one is marked. Two columns can be judged blind.
 
-import { label } from "../sampling/bars.js";
-import { percent, surpriseLevel } from "../sampling/odds.js";
-import { newSeed, seedOf, SLIDERS } from "../sampling/settings.js";
+import { setText } from "../make.js";
+import { newSeed, seedOf } from "../sampling/settings.js";
+import { download } from "../share/download.js";
 import { fileName } from "../share/file_name.js";
 import { drawBeside } from "../share/picture.js";
 import { Newer } from "../story/permalink.js";
-import { storage } from "../story/storage.js";
+import { BALLOT, Ballot } from "./ballot.js";
+import { ColumnCard, how, OWN } from "./column_card.js";
 import { differing, isSame, likelihood, parting, written } from "./columns.js";
 import * as link from "./link.js";
-import { csv, estimates } from "./votes.js";
 
 const COLUMNS_MAX = 4;
 const LENGTH_MAX = 200; // tokens, as a snapshot writes at most
-const OTHER = 1.2; // temperature of the second column where there is one model
-const KEPT = "compare votes";
-const OWN = SLIDERS.filter(({ name }) => name !== "length"); // settings that a column may have of its own
+const PROMPT_WORDS = 12; // of the story
+const WARM = 1.2; // temperature of the second column where there is one model
 const NAMES = ["A", "B", "C", "D"];
 
 const FRAME = `
@@ -27,44 +26,26 @@ const FRAME = `
     <label><span data-text="seed"></span><input name="seed" inputmode="numeric" maxlength="10" required></label>
     <div class="row">
       <button class="primary" data-role="write"></button>
-      <button type="button" data-do="draw" data-text="compare_draw"></button>
-      <button type="button" data-do="add" data-text="compare_add"></button>
+      <button type="button" data-role="draws" data-text="compare_draw"></button>
+      <button type="button" data-role="add" data-text="compare_add"></button>
       <label class="switch"><input type="checkbox" name="blind"><span data-text="compare_blind"></span></label>
-      <button type="button" class="quiet" data-do="link" data-text="compare_link"></button>
-      <button type="button" class="quiet" data-do="picture" data-text="compare_picture"></button>
+      <button type="button" class="quiet" data-role="link" data-text="compare_link"></button>
+      <button type="button" class="quiet" data-role="picture" data-text="compare_picture"></button>
     </div>
   </form>
   <p class="hint" data-role="note" role="status"></p>
-  <div class="columns" data-role="columns"></div>
-  <div class="row ballot" role="group" data-label="compare_vote" data-role="ballot" hidden>
-    <button type="button" data-vote="left" data-text="compare_left"></button>
-    <button type="button" data-vote="right" data-text="compare_right"></button>
-    <button type="button" data-vote="tie" data-text="compare_tie"></button>
-    <button type="button" data-vote="bad" data-text="compare_bad"></button>
-  </div>
-  <section class="votes" data-role="votes" hidden>
-    <h3 data-text="compare_votes"></h3>
-    <p class="hint" data-text="compare_votes_hint"></p>
-    <table><thead><tr><th scope="col" data-text="compare_contender"></th><th scope="col" data-text="compare_wins"></th>
-      <th scope="col" data-text="compare_interval"></th><th scope="col" data-text="compare_count"></th></tr></thead>
-      <tbody></tbody></table>
-    <div class="row"><button type="button" data-do="csv" data-text="compare_csv"></button>
-      <button type="button" class="quiet" data-do="forget" data-text="compare_forget"></button></div>
-  </section>`;
+  <div class="columns" data-role="columns"></div>${BALLOT}`;
 
-const COLUMN = `
-  <div class="head">
-    <h3></h3>
-    <button type="button" class="quiet" data-do="remove" data-label="compare_remove">✕</button>
-    <div class="chosen">
-      <select name="model" data-label="compare_model"></select>
-      <select name="step" data-label="compare_snapshot"></select>
-      <p class="hint" data-role="how"></p>
-      <details><summary data-text="compare_settings"></summary><div class="own"></div></details>
-    </div>
-  </div>
-  <p class="tale" lang="en"></p>
-  <div class="parting"></div>`;
+/**
+ * Where a column parts from the first one.
+ * @typedef {object} Parted
+ * @property {[number, number]} places in the first column and in this one
+ * @property {[Token, Token]} words there
+ * @property {({before: number, after: number | null} | null)[][] | null} cells how likely each word (rows) was for each
+ *   of the two columns; null until it is known
+ */
+
+/** @typedef {import("./columns.js").Column & {tokens: Token[], isDone: boolean, parted: Parted | null}} Shown */
 
 export class View {
   /** @param {import("../views.js").Given} given */
@@ -72,22 +53,27 @@ export class View {
     this.given = given;
     this.frame = document.createElement("div");
     this.frame.innerHTML = FRAME; // constant: no word of a story is in it
+    this.ballot = new Ballot(this.frame, (vote) => this.vote(vote));
     this.stages = new Map(); // snapshots of a model by its name, once they are known
-    this.votes = storage.local.value(KEPT) ?? [];
-    this.columns = null;
+    /** @type {AbortController | null} */
+    this.writing = null;
+    /** @type {Shown[]} */
+    this.columns = [];
+    this.cards = [];
     this.order = []; // in which the columns are shown
-    this.hidden = false; // whether names are hidden until a vote
+    this.isBlind = false; // as long as a vote is due
     this.frame.querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.writing) this.writing.abort();
       else this.write();
     });
-    this.frame.addEventListener("click", ({ target }) => this.click(/** @type {Element} */ (target).closest("button")));
-    this.frame.addEventListener("change", ({ target }) => this.change(/** @type {HTMLInputElement} */ (target)));
+    const deeds = { draws: () => this.redraw(), add: () => this.add(), link: () => this.link() };
+    for (const [role, deed] of Object.entries({ ...deeds, picture: () => this.picture() }))
+      this.part(role).onclick = deed;
   }
 
   part(role) {
-    return /** @type {HTMLElement} */ (this.frame.querySelector(`[data-role="${role}"]`));
+    return /** @type {any} */ (this.frame.querySelector(`[data-role="${role}"]`));
   }
 
   field(name) {
@@ -99,13 +85,12 @@ export class View {
   }
 
   note(text) {
-    this.part("note").textContent = text;
+    setText(this.part("note"), text);
   }
 
   show(element) {
     element.append(this.frame);
-    if (this.address !== location.hash || !this.columns) this.begin();
-    this.shown = null;
+    if (!this.columns.length || this.address !== location.hash) this.begin();
     this.changed();
   }
 
@@ -114,8 +99,9 @@ export class View {
   }
 
   changed() {
-    const { core, language, models, settings } = this.given;
-    const shown = JSON.stringify([language.code, settings, models.map(({ name }) => name), Boolean(core)]);
+    const { language, models, settings } = this.given;
+    if (this.address !== location.hash) this.begin();
+    const shown = JSON.stringify([language.code, settings, models.map(({ name }) => name)]);
     if (this.shown === shown) return;
     this.shown = shown;
     language.apply(this.frame);
@@ -126,31 +112,33 @@ export class View {
   begin() {
     const { model, models, settings, text } = this.given;
     this.address = location.hash;
-    let found = null;
+    let found = null,
+      why = "";
     try {
       found = link.decode(this.address, models);
     } catch (problem) {
       const key = problem instanceof link.MissingModel ? "compare_no_model" : "link_damaged";
-      this.note(this.say(problem instanceof Newer ? "link_newer" : key, { name: problem.message }));
+      why = this.say(problem instanceof Newer ? "link_newer" : key, { name: problem.message });
     }
     const other = models.find(({ name }) => name !== model.name);
-    const columns = found?.columns.map((one) =>
-      this.column(one.model.name, differing(one.settings, settings), one.step),
-    );
-    this.columns = columns ?? [
+    this.columns = found?.columns.map((one) =>
+      this.column(one.model.name, one.step, differing(one.settings, settings)),
+    ) ?? [
       this.column(model.name),
-      other ? this.column(other.name) : this.column(model.name, { temperature: OTHER }),
+      other ? this.column(other.name) : this.column(model.name, null, { temperature: WARM }),
     ];
-    this.order = this.columns.map((_, k) => k);
-    this.field("prompt").value = found?.prompt ?? text.trim().split(/\s+/).slice(0, 12).join(" ");
+    this.field("prompt").value = found?.prompt ?? text.trim().split(/\s+/).slice(0, PROMPT_WORDS).join(" ");
     this.field("length").value = String(Math.min(found?.length ?? settings.length, LENGTH_MAX));
     this.field("seed").value = String(found?.seed ?? newSeed());
+    this.clear();
+    this.note(why);
     if (found) this.write();
   }
 
-  column(model, own = {}, step = null) {
+  /** @returns {Shown} */
+  column(model, step = null, own = {}) {
     this.findStages(model);
-    return { model, step, own, tokens: [], done: false, parting: null };
+    return { model, step, own, tokens: [], isDone: false, parted: null };
   }
 
   async findStages(name) {
@@ -175,59 +163,38 @@ export class View {
 
   // What a person does
 
-  click(button) {
-    if (!button) return;
-    const deed = button.dataset.do;
-    if (button.dataset.vote) this.vote(button.dataset.vote);
-    else if (deed === "draw") {
-      this.field("seed").value = String(newSeed());
-      this.write();
-    } else if (deed === "add") this.add();
-    else if (deed === "remove") this.remove(Number(button.closest("section").dataset.column));
-    else if (deed === "link") this.link();
-    else if (deed === "picture") this.picture();
-    else if (deed === "csv") keep(new Blob([csv(this.votes)], { type: "text/csv" }), "votes.csv");
-    else if (deed === "forget") {
-      this.votes = [];
-      storage.local.remove(KEPT);
-      this.drawVotes();
-    }
+  redraw() {
+    this.field("seed").value = String(newSeed());
+    this.write();
   }
 
-  change(field) {
-    const number = /** @type {HTMLElement | null} */ (field.closest("section[data-column]"))?.dataset.column;
-    if (number === undefined) {
-      if (field.name === "blind") this.draw();
-      return;
-    }
-    const column = this.columns[Number(number)],
-      row = OWN.find(({ name }) => name === field.name);
-    if (field.name === "model") Object.assign(column, this.column(field.value, column.own));
-    else if (field.name === "step") column.step = field.value === "" ? null : Number(field.value);
-    else if (row && field.value !== "" && field.checkValidity())
-      column.own = differing({ ...column.own, [row.name]: Number(field.value) }, this.given.settings);
+  choose(column, name, value) {
+    if (name === "model") Object.assign(column, this.column(value, null, column.own));
+    else if (name === "step") column.step = value === "" ? null : Number(value);
+    else if (OWN.some((row) => row.name === name))
+      column.own = differing({ ...column.own, [name]: Number(value) }, this.given.settings);
     this.clear();
   }
 
   add() {
-    const last = this.columns.at(-1);
-    this.columns.push(this.column(last.model, { ...last.own }, last.step));
+    const { model, step, own } = this.columns.at(-1);
+    this.columns.push(this.column(model, step, { ...own }));
     this.clear();
   }
 
-  remove(number) {
-    this.columns.splice(number, 1);
+  remove(column) {
+    this.columns = this.columns.filter((one) => one !== column);
     this.clear();
-    this.frame.querySelector("form").querySelector("button").focus();
+    this.part("add").focus();
   }
 
   // What was written belongs to other columns.
   clear() {
     this.writing?.abort();
     this.writing = null;
-    this.hidden = false;
+    this.isBlind = false;
+    for (const column of this.columns) Object.assign(column, { tokens: [], isDone: false, parted: null });
     this.order = this.columns.map((_, k) => k);
-    for (const column of this.columns) Object.assign(column, { tokens: [], done: false, parting: null });
     this.note("");
     this.draw();
   }
@@ -241,283 +208,146 @@ export class View {
     }
     this.clear();
     const writing = (this.writing = new AbortController());
-    const text = this.field("prompt").value;
-    this.asked = { prompt: text, seed };
-    this.voted = false;
-    this.hidden = this.field("blind").checked && this.columns.length === 2;
-    if (this.hidden && newSeed() % 2) this.order.reverse();
+    this.asked = { prompt: this.field("prompt").value, seed };
+    this.isBlind = this.field("blind").checked && this.columns.length === 2;
+    if (this.isBlind && newSeed() % 2) this.order.reverse();
     this.draw();
     this.note(this.say("writing"));
-    const { source } = this.given;
-    const one = async (column) => {
-      const asked = { text, settings: this.settings(column), seed };
-      for await (const tokens of written(column, asked, source, writing.signal)) {
-        if (this.writing !== writing || writing.signal.aborted) return;
-        column.tokens = tokens;
-        this.heard();
-      }
-      column.done = !writing.signal.aborted;
-    };
-    const ends = await Promise.allSettled(this.columns.map(one));
+    const ends = await Promise.allSettled(this.columns.map((column) => this.follow(column, writing)));
     if (this.writing !== writing) return;
     this.writing = null;
-    const failed = ends.find(({ status }) => status === "rejected");
-    const why = failed && /** @type {PromiseRejectedResult} */ (failed).reason;
-    if (writing.signal.aborted) this.note(this.say("stopped"));
-    else if (why) this.note(this.say(why.constructor.name === "Lost" ? "lost" : "nothing", { why: why.message }));
-    else this.note(this.verdict());
+    const problem = /** @type {PromiseRejectedResult} */ (ends.find(({ status }) => status === "rejected"))?.reason;
+    if (!writing.signal.aborted && !problem) this.findPartings();
     this.draw();
+    if (writing.signal.aborted) this.note(this.say("stopped"));
+    else if (problem) this.note(this.say("nothing", { why: problem.message || this.say("compare_lost") }));
+    else this.note(this.say(this.verdict()));
   }
 
-  // More words came: each column is drawn at most once a frame.
-  heard() {
-    this.isDue ??= requestAnimationFrame(() => {
-      this.isDue = null;
-      this.findPartings();
-      this.drawTales();
-    });
-  }
-
-  findPartings() {
-    const [first, ...others] = this.columns;
-    for (const column of others) {
-      const isAlike = this.modelOf(first)?.tokenizer === this.modelOf(column)?.tokenizer;
-      if (column.parting) continue;
-      const places = parting(first.tokens, column.tokens, isAlike);
-      if (!places) continue;
-      column.parting = { places, cells: null, words: [first.tokens[places[0]], column.tokens[places[1]]] };
-      this.askLikelihoods(column, isAlike);
+  async follow(column, writing) {
+    const asked = { text: this.asked.prompt, settings: this.settings(column), seed: this.asked.seed };
+    for await (const tokens of written(column, asked, this.given.source, writing.signal)) {
+      if (this.writing !== writing || writing.signal.aborted) return;
+      column.tokens = tokens;
+      this.isDue ??= requestAnimationFrame(() => {
+        this.isDue = null;
+        this.findPartings();
+        this.drawStories();
+      });
     }
-  }
-
-  // How likely both columns found both words: what each would have said.
-  async askLikelihoods(column, isAlike) {
-    const { parting: found } = column,
-      both = [this.columns[0], column];
-    const { core, source } = this.given;
-    const cell = async (asked, place, word, isOwn) => {
-      if (!isAlike && !isOwn) return null; // another tokenizer's token
-      const given = { source, core, settings: this.settings(asked) };
-      return likelihood(asked, asked.tokens.slice(0, place), word, given).catch(() => null);
-    };
-    found.cells = await Promise.all(
-      found.words.map((word, w) => Promise.all(both.map((asked, k) => cell(asked, found.places[k], word, k === w)))),
-    );
-    if (column.parting === found) this.drawTales();
+    column.isDone = !writing.signal.aborted;
   }
 
   verdict() {
     const [first, ...others] = this.columns;
-    if (others.every((column) => isSame(first.tokens, column.tokens))) return this.say("compare_same");
-    if (this.hidden) return this.say("compare_judge");
-    return this.say("compare_done");
+    if (others.every(({ tokens }) => isSame(first.tokens, tokens))) return "compare_same";
+    return this.isBlind ? "compare_judge" : "compare_done";
+  }
+
+  findPartings() {
+    const [first, ...others] = this.columns;
+    for (const column of others.filter(({ parted }) => !parted)) {
+      const isAlike = this.modelOf(first)?.tokenizer === this.modelOf(column)?.tokenizer;
+      const places = parting(first.tokens, column.tokens, isAlike);
+      if (!places) continue;
+      column.parted = { places, words: [first.tokens[places[0]], column.tokens[places[1]]], cells: null };
+      this.findLikelihoods([first, column], column.parted, isAlike);
+    }
+  }
+
+  async findLikelihoods(both, parted, isAlike) {
+    const { core, source } = this.given;
+    const find = (k, w) => {
+      if (k !== w && !isAlike) return null; // a token that the other tokenizer has not
+      const given = { source, core, settings: this.settings(both[k]) };
+      return likelihood(both[k], both[k].tokens.slice(0, parted.places[k]), parted.words[w], given).catch(() => null);
+    };
+    parted.cells = await Promise.all([0, 1].map((w) => Promise.all([0, 1].map((k) => find(k, w)))));
+    this.drawStories();
   }
 
   vote(vote) {
-    const [left, right] = this.order.map((k) => this.name(this.columns[k]));
-    this.votes.push({ time: new Date().toISOString(), ...this.asked, left, right, vote });
-    storage.local.set(KEPT, JSON.stringify(this.votes));
-    this.hidden = false;
-    this.voted = true;
-    this.note(this.say("compare_voted", { left, right }));
+    const [left, right] = this.order.map((k) => this.contender(this.columns[k]));
+    this.ballot.add({ ...this.asked, left, right, vote });
+    this.isBlind = false;
     this.draw();
-    /** @type {HTMLElement} */ (this.frame.querySelector('[data-do="draw"]')).focus();
+    this.note(this.say("compare_voted", { left, right }));
+    this.part("draws").focus();
   }
 
-  link() {
+  async link() {
     const columns = this.columns.map((column) => {
       return { model: this.modelOf(column), step: column.step, settings: this.settings(column) };
     });
     const [prompt, seed] = [this.field("prompt").value, seedOf(this.field("seed").value) ?? 0];
     this.address = link.encode({ prompt, length: Number(this.field("length").value), seed, columns });
     history.replaceState(null, "", location.pathname + location.search + this.address);
-    navigator.clipboard?.writeText(location.href).then(
-      () => this.note(this.say("copied")),
-      () => this.note(this.say("compare_in_address")),
-    ) ?? this.note(this.say("compare_in_address"));
+    try {
+      await navigator.clipboard.writeText(location.href);
+      this.note(this.say("copied"));
+    } catch {
+      this.note(this.say("compare_in_address")); // a page that is not served by https has no clipboard
+    }
   }
 
   async picture() {
-    const { prompt, seed } = this.asked ?? {};
-    const columns = this.columns.map((column) => {
-      return { name: this.title(column), how: this.how(column), tokens: column.tokens };
+    const columns = this.columns.map((column, k) => {
+      const step = column.step === null ? "" : ` · ${this.say("compare_step", { n: column.step })}`;
+      const name = `${NAMES[k]}: ${column.model}${step}`;
+      return { name, how: how(column, this.given.language), tokens: column.tokens };
     });
-    const foot = this.say("seed_was", { seed: String(seed) });
-    const title = this.say("compare_view");
-    const made = await drawBeside({ title, foot, columns }, true);
-    keep(made, `${fileName(prompt)}-compare.png`);
+    const foot = this.say("seed_was", { seed: String(this.asked.seed) });
+    const made = await drawBeside({ title: this.say("compare_view"), foot, columns }, true);
+    download(made, `${fileName(this.asked.prompt)}-compare.png`);
   }
 
-  // What the columns are called
-
-  title({ model, step }) {
-    return step === null ? model : `${model} · ${this.say("compare_step", { n: step })}`;
-  }
-
-  // The settings that differ from the page's.
-  how({ own }) {
-    return Object.entries(own)
-      .map(([name, value]) => `${this.say(name)} ${Array.isArray(value) ? value.join(", ") : value}`)
-      .join(" · ");
-  }
-
-  // A contender, the same in every language.
-  name({ model, step, own }) {
+  // What a column is called in votes, the same in every language.
+  contender({ model, step, own }) {
     const settings = Object.entries(own).map(([name, value]) => `${name} ${value}`);
     return [model, ...(step === null ? [] : [`step ${step}`]), ...settings].join(", ");
   }
 
   // The page
 
+  nameOf(k) {
+    return this.isBlind ? this.say(this.order.indexOf(k) ? "compare_right_one" : "compare_left_one") : NAMES[k];
+  }
+
   draw() {
-    if (!this.columns) return;
-    const write = this.part("write");
-    write.textContent = this.say(this.writing ? "stop" : "compare_write");
-    write.toggleAttribute("data-shows", false);
-    if (this.writing) write.dataset.shows = "stop";
-    const hasText = this.columns.every(({ tokens }) => tokens.length);
-    /** @type {HTMLButtonElement} */ for (const [deed, off] of [
-      ["add", this.columns.length >= COLUMNS_MAX || this.hidden],
-      ["picture", !hasText || this.hidden],
-      ["link", this.hidden],
-    ])
-      this.frame.querySelector(`[data-do="${deed}"]`).disabled = Boolean(off);
-    this.field("blind").disabled = this.columns.length !== 2 || Boolean(this.writing) || this.hidden;
-    const place = this.part("columns");
-    const focused = this.focused();
-    const isOpen = [...place.querySelectorAll("details")].map(({ open }) => open);
-    place.style.setProperty("--columns", String(this.columns.length));
-    place.replaceChildren(...this.order.map((k, at) => this.drawColumn(k, at, isOpen[at])));
-    if (focused) /** @type {HTMLElement | null} */ (place.querySelector(focused))?.focus();
-    this.part("ballot").hidden = !this.hidden || Boolean(this.writing) || !this.columns.every(({ done }) => done);
-    this.drawTales();
-    this.drawVotes();
-  }
-
-  // Where the focus is in the columns, as a selector.
-  focused() {
-    const node = /** @type {HTMLInputElement | null} */ (document.activeElement);
-    const section = node?.closest?.("section[data-column]");
-    if (!section || !this.frame.contains(section)) return null;
-    const own = node.name ? `[name="${node.name}"]` : node.localName === "summary" ? "summary" : null;
-    return own && `[data-column="${/** @type {HTMLElement} */ (section).dataset.column}"] ${own}`;
-  }
-
-  drawColumn(k, at, isOpen) {
-    const column = this.columns[k],
-      section = document.createElement("section");
-    section.innerHTML = COLUMN; // constant
-    section.dataset.column = String(k);
-    const heading = section.querySelector("h3");
-    heading.id = `ink-compare-${k}`;
-    section.setAttribute("aria-labelledby", heading.id);
-    heading.textContent = this.hidden ? this.say(at ? "compare_right_one" : "compare_left_one") : NAMES[k];
-    this.given.language.apply(section);
-    /** @type {HTMLElement} */ (section.querySelector(".chosen")).hidden = this.hidden;
-    const remove = /** @type {HTMLButtonElement} */ (section.querySelector('[data-do="remove"]'));
-    remove.hidden = this.hidden || this.columns.length <= 2;
-    const { models } = this.given;
-    const model = /** @type {HTMLSelectElement} */ (section.querySelector('[name="model"]'));
-    model.replaceChildren(...models.map(({ name }) => new Option(name, name)));
-    model.value = column.model;
-    const step = /** @type {HTMLSelectElement} */ (section.querySelector('[name="step"]'));
-    const stages = this.stages.get(column.model) ?? [];
-    step.hidden = !stages.length && column.step === null;
-    const known = stages.map((stage) => stage.step);
-    if (column.step !== null && !known.includes(column.step)) known.push(column.step);
-    step.replaceChildren(
-      new Option(this.say("compare_whole"), ""),
-      ...known.map((n) => new Option(this.say("compare_step", { n }), String(n))),
-    );
-    step.value = column.step === null ? "" : String(column.step);
-    section.querySelector('[data-role="how"]').textContent = this.how(column);
-    section.querySelector("details").open = Boolean(isOpen);
-    section.querySelector(".own").replaceChildren(...OWN.map((row) => this.drawSetting(column, row)));
-    return section;
-  }
-
-  drawSetting(column, { name, low, high, step }) {
-    const made = document.createElement("label"),
-      field = document.createElement("input");
-    Object.assign(field, { type: "number", name, min: String(low), max: String(high), step: String(step) });
-    field.value = String(column.own[name] ?? this.given.settings[name]);
-    made.append(this.say(name), field);
-    return made;
-  }
-
-  drawTales() {
-    for (const section of /** @type {NodeListOf<HTMLElement>} */ (this.frame.querySelectorAll("[data-column]"))) {
-      const column = this.columns[Number(section.dataset.column)];
-      const tale = section.querySelector(".tale");
-      tale.setAttribute("aria-busy", String(Boolean(this.writing) && !column.tokens.length));
-      const marked = column.parting?.places[1];
-      tale.replaceChildren(...column.tokens.map((token, n) => this.word(token, n === marked)));
-      section.querySelector(".parting").replaceChildren(...this.drawParting(column));
+    const { language, models, settings } = this.given,
+      { columns, isBlind } = this;
+    const isWriting = this.writing !== null;
+    setText(this.part("write"), this.say(isWriting ? "stop" : "compare_write"));
+    this.part("write").dataset.shows = isWriting ? "stop" : "write";
+    this.part("add").disabled = isBlind || columns.length >= COLUMNS_MAX;
+    this.part("link").disabled = isBlind;
+    this.part("picture").disabled = isBlind || !columns.every(({ tokens }) => tokens.length);
+    this.field("blind").disabled = isWriting || columns.length !== 2;
+    while (this.cards.length < columns.length) {
+      const k = this.cards.length;
+      const choose = (name, value) => this.choose(this.columns[k], name, value);
+      this.cards.push(new ColumnCard(k, { choose, remove: () => this.remove(this.columns[k]) }));
     }
-  }
-
-  word({ t, s, r }, isParting) {
-    const word = document.createElement(isParting ? "mark" : r < 0 ? "b" : "span");
-    word.textContent = isParting && !t ? "·" : t;
-    if (r >= 0) word.dataset.odds = String(surpriseLevel(s));
-    if (isParting) word.title = this.say("compare_parted");
-    return word;
-  }
-
-  // The words of both columns where they part, and how likely each column found them.
-  drawParting({ parting: found }) {
-    if (!found) return [];
-    const { code } = this.given.language;
-    const table = document.createElement("table"),
-      caption = document.createElement("caption");
-    const k = this.columns.findIndex((column) => column.parting === found);
-    caption.textContent = this.say("compare_parts");
-    const names = this.hidden
-      ? [0, k].map((one) => this.say(this.order.indexOf(one) ? "compare_right_one" : "compare_left_one"))
-      : [NAMES[0], NAMES[k]];
-    const head = table.createTHead().insertRow();
-    head.append(document.createElement("td"), ...names.map((name) => headed(name, "col")));
-    const body = table.createTBody();
-    found.words.forEach((word, w) => {
-      const row = body.insertRow();
-      row.append(headed(label(word.t), "row"));
-      for (const cell of found.cells?.[w] ?? [undefined, undefined]) {
-        const after = cell?.after === null || cell === undefined || cell === null ? "" : percent(cell.after, code);
-        const before = cell ? percent(cell.before, code) : cell === null ? "–" : "…";
-        row.insertCell().textContent = after && after !== before ? `${before} → ${after}` : before;
-      }
+    columns.forEach((column, k) => {
+      const stages = this.stages.get(column.model) ?? [];
+      const canGo = columns.length > 2 && !isBlind;
+      this.cards[k].draw(column, { name: this.nameOf(k), isBlind, canGo, models, stages, settings, language });
     });
-    table.prepend(caption);
-    return [table];
+    const place = this.part("columns"),
+      elements = this.order.map((k) => this.cards[k].element);
+    place.style.setProperty("--columns", String(columns.length));
+    // In place they keep the focus.
+    if (elements.some((element, k) => place.children[k] !== element) || place.children.length !== elements.length)
+      place.replaceChildren(...elements);
+    this.ballot.draw(isBlind && !isWriting && columns.every(({ isDone }) => isDone), language.code);
+    this.drawStories();
   }
 
-  drawVotes() {
-    const place = this.part("votes"),
-      { code } = this.given.language;
-    place.hidden = !this.votes.length;
-    const chance = (x) => x.toLocaleString(code, { style: "percent" });
-    const rows = estimates(this.votes).map(({ name, share, low, high, count }) => {
-      const row = document.createElement("tr");
-      row.append(headed(name, "row"));
-      for (const text of [chance(share), `${chance(low)} – ${chance(high)}`, count.toLocaleString(code)])
-        row.insertCell().textContent = text;
-      return row;
+  drawStories() {
+    const { language } = this.given;
+    this.columns.forEach(({ tokens, parted }, k) => {
+      const isWaiting = this.writing !== null && !tokens.length;
+      this.cards[k].drawStory(tokens, parted, { names: [this.nameOf(0), this.nameOf(k)], isWaiting, language });
     });
-    place.querySelector("tbody").replaceChildren(...rows);
   }
-}
-
-function headed(text, scope) {
-  const cell = document.createElement("th");
-  cell.scope = scope;
-  cell.textContent = text;
-  return cell;
-}
-
-function keep(blob, name) {
-  const made = document.createElement("a");
-  made.download = name;
-  made.href = URL.createObjectURL(blob);
-  made.click();
-  setTimeout(() => URL.revokeObjectURL(made.href), 10_000);
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.actions import asked, button, on_both_screens, sheet, show_panel, violations
 
@@ -21,6 +21,17 @@ def compare(page: Page) -> None:
     expect(view.get_by_label("How the stories begin")).to_have_value("A fox ran home.")
     view.get_by_label("Length", exact=True).fill("6")
     view.get_by_label("Seed", exact=True).fill(SEED)
+    second = view.locator("section[data-column]").nth(1)
+    second.get_by_label("Model").select_option("tiny")
+    second.locator("summary").click()
+    set_temperature(second, "1.2")
+
+
+def set_temperature(column: Locator, value: str) -> None:
+    """Set the temperature of a column whose settings are open."""
+    column.get_by_label("Temperature").fill(value)
+    column.get_by_label("Temperature").press("Enter")
+    expect(column.get_by_label("Temperature")).to_be_focused()
 
 
 # Columns of another temperature say another second word.
@@ -57,9 +68,7 @@ def test_equal_columns_are_equal_and_others_part(page: Page) -> None:
     expect(table.locator("td", has_text="%")).not_to_have_count(0)
     assert violations(page, ".view") == []
     # The same settings: the same words, and none is marked.
-    second.locator("summary").click()
-    second.get_by_label("Temperature").fill("0.8")
-    second.get_by_label("Temperature").press("Enter")
+    set_temperature(second, "0.8")
     expect(tales.first).to_have_text("")
     button(page, "Write all").click()
     expect(view.get_by_role("status")).to_contain_text("the same to the last token")
@@ -118,7 +127,8 @@ def test_a_blind_vote_is_kept_and_names_come_after_it(page: Page, tmp_path: Path
     assert row.endswith(',"left"')
     page.reload()
     page.locator("inkling-writer[ready]").wait_for()
-    compare(page)
+    show_panel(page, "Look closer")
+    button(page, "Compare side by side").click()
     expect(rows).to_have_count(2)
 
 
