@@ -15,8 +15,9 @@ STEP = re.compile(
 )
 
 
-def follow(recipe: str, tree: Path) -> None:
-    """Do to a copy of the tree what the page says under the heading `recipe`."""
+def follow(recipe: str, tree: Path) -> set[str]:
+    """Do to a copy of the tree what the page says under the heading `recipe`; return the files
+    that it names."""
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     section = page.split(f"## {recipe}\n")[1].split("\n## ")[0]
     steps = list(STEP.finditer(section))
@@ -34,3 +35,4 @@ def follow(recipe: str, tree: Path) -> None:
         for number in reversed(numbers):
             lines[number + (step["place"] != "instead of") : number + 1] = [step["code"]]
         file.write_text("".join(lines), encoding="utf-8")
+    return {step["file"] for step in steps}

@@ -78,7 +78,8 @@ def write(store: TokenStore, folder: Path, part: int) -> None:
             starts.append(first + 1 + np.flatnonzero(ids == end).astype("<i8"))
             first += len(ids)
             bar.update(len(ids))
-            gc.collect()  # ctypes leaves the arrays of a part in reference cycles
+            if len(ids) > AT_ONCE:
+                gc.collect()  # ctypes leaves the arrays of a part in reference cycles
     content = {"stories.bin": np.concatenate(starts)[:-1].tobytes(), FILE: store.tokenizer.content}
     for name, data in content.items():
         (folder / name).write_bytes(data)
