@@ -1,10 +1,10 @@
-// Compare: where two stories part, how likely both words were, the estimate from votes, and links.
+// Compare: where two stories differ, how likely both words were, the estimate from votes, and links.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isClose, web } from "./modules.js";
 
-const { differing, isSame, likelihood, parting, written } = await web("compare/columns");
+const { differing, divergingPlaces, isSame, likelihood, written } = await web("compare/columns");
 const { csv, estimates } = await web("compare/votes");
 const { decode, encode, MissingModel } = await web("compare/link");
 const { Damaged } = await web("story/permalink");
@@ -15,19 +15,19 @@ const story = (typed, ...words) => [
   ...words.map((t) => ({ t, s: 1, i: t.length, r: 0 })),
 ];
 
-test("stories part at the first other token, whatever their prompt was read as", () => {
+test("stories differ at the first other token, whatever their prompt was read as", () => {
   const one = story(["A fox"], " ran", " home", " again");
-  assert.deepEqual(parting(one, story(["A", " fox"], " ran", " homewards"), true), [2, 3]);
-  assert.equal(parting(one, story(["A fox"], " ran"), true), null);
-  assert.equal(parting(one, story(["A fox"]), true), null);
-  assert.equal(parting([], [], true), null);
+  assert.deepEqual(divergingPlaces(one, story(["A", " fox"], " ran", " homewards"), true), [2, 3]);
+  assert.equal(divergingPlaces(one, story(["A fox"], " ran"), true), null);
+  assert.equal(divergingPlaces(one, story(["A fox"]), true), null);
+  assert.equal(divergingPlaces([], [], true), null);
 });
 
-test("other tokenizers part where their texts do", () => {
+test("with other tokenizers stories differ where their texts do", () => {
   const one = story(["A fox"], " ran", " home");
-  assert.equal(parting(one, story(["A", " fox"], " r", "an", " ho"), false), null);
-  assert.deepEqual(parting(one, story(["A", " fox"], " r", "an", " hid"), false), [2, 4]);
-  assert.deepEqual(parting(one, story(["A fox"], " rested"), false), [1, 1]);
+  assert.equal(divergingPlaces(one, story(["A", " fox"], " r", "an", " ho"), false), null);
+  assert.deepEqual(divergingPlaces(one, story(["A", " fox"], " r", "an", " hid"), false), [2, 4]);
+  assert.deepEqual(divergingPlaces(one, story(["A fox"], " rested"), false), [1, 1]);
 });
 
 test("stories are the same if no token is another one or missing", () => {

@@ -1,4 +1,4 @@
-// A column on the page: what is chosen for it, its story, and where that parts from the first column's.
+// A column on the page: what is chosen for it, its story, and where that differs from the first column's.
 
 import { make, setText } from "../make.js";
 import { label } from "../sampling/bars.js";
@@ -19,7 +19,7 @@ const CARD = `
     </div>
   </div>
   <p class="tale" lang="en"></p>
-  <div class="parting"></div>`;
+  <div class="divergence"></div>`;
 
 // The settings of a column that are not the page's, in words.
 export const how = ({ own }, language) =>
@@ -85,26 +85,26 @@ export class ColumnCard {
 
   /**
    * @param {Token[]} tokens
-   * @param {import("./view.js").Parted | null} parted
+   * @param {import("./view.js").Divergence | null} divergence
    * @param {{names: string[], isWaiting: boolean, language: import("../views.js").Given["language"]}} shown `names` of
    *   the first column and of this one
    */
-  drawStory(tokens, parted, { names, isWaiting, language }) {
+  drawStory(tokens, divergence, { names, isWaiting, language }) {
     const tale = this.part(".tale");
     tale.setAttribute("aria-busy", String(isWaiting));
     tale.replaceChildren(
       ...tokens.map(({ t, s, r }, place) => {
-        const word = make(place === parted?.places[1] ? "mark" : r < 0 ? "b" : "span", {}, t);
+        const word = make(place === divergence?.places[1] ? "mark" : r < 0 ? "b" : "span", {}, t);
         if (r >= 0) word.dataset.odds = String(surpriseLevel(s));
         return word;
       }),
     );
-    this.part(".parting").replaceChildren(...(parted ? [partingTable(parted, names, language)] : []));
+    this.part(".divergence").replaceChildren(...(divergence ? [divergenceTable(divergence, names, language)] : []));
   }
 }
 
 // Both words where two columns part, and how likely each column found them.
-function partingTable({ words, cells }, names, language) {
+function divergenceTable({ words, cells }, names, language) {
   const share = (cell) => {
     if (!cell) return cell === undefined ? "…" : "–"; // not known yet; not to be known
     const before = percent(cell.before, language.code);
@@ -119,7 +119,7 @@ function partingTable({ words, cells }, names, language) {
   return make(
     "table",
     {},
-    make("caption", {}, language.say("compare_parts")),
+    make("caption", {}, language.say("compare_divergence")),
     make("thead", {}, make("tr", {}, make("td"), ...heads)),
     make("tbody", {}, ...rows),
   );

@@ -1,5 +1,5 @@
 // A column of a comparison: a model or one of its snapshots, with the settings of its own; what it writes, and where
-// it parts from another column.
+// it differs from another column.
 
 import { distribution } from "../sampling/odds.js";
 import { SETTINGS } from "../sampling/settings_table.js";
@@ -58,14 +58,14 @@ async function* piecewise(request, source, signal) {
 }
 
 /**
- * Where two stories of the same prompt part: the place in each, or null as long as one is the beginning of the other.
+ * Where two stories of the same prompt differ first: the place in each, or null as long as one is the beginning of the other.
  * @param {Token[]} one
  * @param {Token[]} other
  * @param {boolean} isAlike whether both have the same tokenizer; else their texts are compared
  * @returns {[number, number] | null}
  */
-export function parting(one, other, isAlike) {
-  if (!isAlike) return textParting(one, other);
+export function divergingPlaces(one, other, isAlike) {
+  if (!isAlike) return textDivergence(one, other);
   const first = opening(one),
     second = opening(other);
   for (let k = 0; first + k < one.length && second + k < other.length; k += 1)
@@ -74,7 +74,7 @@ export function parting(one, other, isAlike) {
 }
 
 /** @returns {[number, number] | null} */
-function textParting(one, other) {
+function textDivergence(one, other) {
   const [first, second] = [one, other].map((tokens) => tokens.map(({ t }) => t).join(""));
   let at = 0;
   while (at < first.length && first[at] === second[at]) at += 1;
@@ -92,7 +92,7 @@ const opening = (tokens) => tokens.filter(({ r }) => r < 0).length;
 
 // Whether a model wrote the same tokens in two stories that are over.
 export const isSame = (one, other) =>
-  parting(one, other, true) === null && one.length - opening(one) === other.length - opening(other);
+  divergingPlaces(one, other, true) === null && one.length - opening(one) === other.length - opening(other);
 
 /**
  * How likely a column found a token after others: `before` its settings, and `after` them where that is known. Null

@@ -1,5 +1,5 @@
 // Compare: one prompt with the same draws in two to four columns, each a model, a snapshot or other settings. The
-// first word at which a column parts from the first one is marked. Two columns can be judged blind.
+// first word in which a column differs from the first one is marked. Two columns can be judged blind.
 
 import { setText } from "../make.js";
 import { newSeed, seedOf } from "../sampling/settings.js";
@@ -9,7 +9,7 @@ import { drawBeside } from "../share/picture.js";
 import { Newer } from "../story/permalink.js";
 import { BALLOT, Ballot } from "./ballot.js";
 import { ColumnCard, how, OWN } from "./column_card.js";
-import { differing, isSame, likelihood, parting, written } from "./columns.js";
+import { differing, divergingPlaces, isSame, likelihood, written } from "./columns.js";
 import * as link from "./link.js";
 
 const COLUMNS_MAX = 4;
@@ -37,15 +37,15 @@ const FRAME = `
   <div class="columns" data-role="columns"></div>${BALLOT}`;
 
 /**
- * Where a column parts from the first one.
- * @typedef {object} Parted
+ * Where a column differs from the first one.
+ * @typedef {object} Divergence
  * @property {[number, number]} places in the first column and in this one
  * @property {[Token, Token]} words there
  * @property {({before: number, after: number | null} | null)[][] | null} cells how likely each word (rows) was for each
  *   of the two columns; null until it is known
  */
 
-/** @typedef {import("./columns.js").Column & {tokens: Token[], isDone: boolean, parted: Parted | null}} Shown */
+/** @typedef {import("./columns.js").Column & {tokens: Token[], isDone: boolean, divergence: Divergence | null}} Shown */
 
 export class View {
   /** @param {import("../views.js").Given} given */
@@ -138,7 +138,7 @@ export class View {
   /** @returns {Shown} */
   column(model, step = null, own = {}) {
     this.findStages(model);
-    return { model, step, own, tokens: [], isDone: false, parted: null };
+    return { model, step, own, tokens: [], isDone: false, divergence: null };
   }
 
   async findStages(name) {
@@ -193,7 +193,7 @@ export class View {
     this.writing?.abort();
     this.writing = null;
     this.isBlind = false;
-    for (const column of this.columns) Object.assign(column, { tokens: [], isDone: false, parted: null });
+    for (const column of this.columns) Object.assign(column, { tokens: [], isDone: false, divergence: null });
     this.order = this.columns.map((_, k) => k);
     this.note("");
     this.draw();
@@ -217,7 +217,7 @@ export class View {
     if (this.writing !== writing) return;
     this.writing = null;
     const problem = /** @type {PromiseRejectedResult} */ (ends.find(({ status }) => status === "rejected"))?.reason;
-    if (!writing.signal.aborted && !problem) this.findPartings();
+    if (!writing.signal.aborted && !problem) this.findDivergences();
     this.draw();
     if (writing.signal.aborted) this.note(this.say("stopped"));
     else if (problem) this.note(this.say("nothing", { why: problem.message || this.say("compare_lost") }));
@@ -231,7 +231,7 @@ export class View {
       column.tokens = tokens;
       this.isDue ??= requestAnimationFrame(() => {
         this.isDue = null;
-        this.findPartings();
+        this.findDivergences();
         this.drawStories();
       });
     }
@@ -244,25 +244,27 @@ export class View {
     return this.isBlind ? "compare_judge" : "compare_done";
   }
 
-  findPartings() {
+  findDivergences() {
     const [first, ...others] = this.columns;
-    for (const column of others.filter(({ parted }) => !parted)) {
+    for (const column of others.filter(({ divergence }) => !divergence)) {
       const isAlike = this.modelOf(first)?.tokenizer === this.modelOf(column)?.tokenizer;
-      const places = parting(first.tokens, column.tokens, isAlike);
+      const places = divergingPlaces(first.tokens, column.tokens, isAlike);
       if (!places) continue;
-      column.parted = { places, words: [first.tokens[places[0]], column.tokens[places[1]]], cells: null };
-      this.findLikelihoods([first, column], column.parted, isAlike);
+      column.divergence = { places, words: [first.tokens[places[0]], column.tokens[places[1]]], cells: null };
+      this.findLikelihoods([first, column], column.divergence, isAlike);
     }
   }
 
-  async findLikelihoods(both, parted, isAlike) {
+  async findLikelihoods(both, divergence, isAlike) {
     const { core, source } = this.given;
     const find = (k, w) => {
       if (k !== w && !isAlike) return null; // a token that the other tokenizer has not
       const given = { source, core, settings: this.settings(both[k]) };
-      return likelihood(both[k], both[k].tokens.slice(0, parted.places[k]), parted.words[w], given).catch(() => null);
+      return likelihood(both[k], both[k].tokens.slice(0, divergence.places[k]), divergence.words[w], given).catch(
+        () => null,
+      );
     };
-    parted.cells = await Promise.all([0, 1].map((w) => Promise.all([0, 1].map((k) => find(k, w)))));
+    divergence.cells = await Promise.all([0, 1].map((w) => Promise.all([0, 1].map((k) => find(k, w)))));
     this.drawStories();
   }
 
@@ -345,9 +347,9 @@ export class View {
 
   drawStories() {
     const { language } = this.given;
-    this.columns.forEach(({ tokens, parted }, k) => {
+    this.columns.forEach(({ tokens, divergence }, k) => {
       const isWaiting = this.writing !== null && !tokens.length;
-      this.cards[k].drawStory(tokens, parted, { names: [this.nameOf(0), this.nameOf(k)], isWaiting, language });
+      this.cards[k].drawStory(tokens, divergence, { names: [this.nameOf(0), this.nameOf(k)], isWaiting, language });
     });
   }
 }

@@ -1,4 +1,4 @@
-"""Compare: columns with the same draws, where they part, a blind vote, a link and a picture."""
+"""Compare: columns with the same draws, where they differ, a blind vote, a link and a picture."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PARTS = """() => {
 
 
 @on_both_screens
-def test_equal_columns_are_equal_and_others_part(page: Page) -> None:
+def test_equal_columns_are_equal_and_others_differ(page: Page) -> None:
     page.evaluate(PARTS)
     compare(page)
     view = page.locator(".view-compare")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -114,3 +115,29 @@ def test_what_is_wrong_is_said(snapshots: Snapshots, wrong: dict[str, Any], why:
     with pytest.raises(gr.Error, match=why):
         snapshots.page_snapshot_story(ask(1, text="Once") | wrong)
     assert not snapshots.opened
+
+
+def test_equal_columns_are_equal_alone_and_with_30_others(snapshots: Snapshots) -> None:
+    """Compare asks for a model twice and for a snapshot with its weights."""
+
+    async def model(seed: int) -> list[int]:
+        request = ask(0, ids=[], text="Once upon,", seeds=[seed])
+        ids: list[int] = []
+        typed = 0
+        async for message in snapshots.api.page_write(request):
+            typed = message.get("typed", typed)
+            ids += [one for _, _, _, new in message["new"] for one in new]
+        return ids[typed:]
+
+    async def snapshot() -> list[int]:
+        request = ask(3, text="Once upon,")
+        found = await asyncio.to_thread(snapshots.page_snapshot_story, request)
+        return [token_id for _, _, token_id in found["tokens"]]
+
+    async def columns(others: int) -> list[list[int]]:
+        seeds = range(100, 100 + others)
+        return (await asyncio.gather(model(7), model(7), snapshot(), *map(model, seeds)))[:3]
+
+    alone = asyncio.run(columns(0))
+    assert alone[0] and alone[0] == alone[1] == alone[2]
+    assert asyncio.run(columns(30)) == alone
