@@ -118,7 +118,7 @@ def test_a_page_without_a_server_reads_the_filter(page: Page) -> None:
     button(page, "Where did that come from?").click()
     view = page.locator(".view-trace")
     expect(view.locator(".copied")).to_have_text("Tom and his dog went to the park to play")
-    expect(view.get_by_text("they show every run of 9 words or more")).to_be_visible()
+    expect(view.get_by_text("It finds every run of 9 words or more")).to_be_visible()
     view.locator(".copied").click()
     expect(view.get_by_text("10 words in a row", exact=True)).to_be_visible()
     page.unroute("**/runs.filter")
