@@ -7,8 +7,9 @@
 //                      most once a frame; compare what `given` says with what you drew)
 //   hide()             ends what it began: requests, timers, listeners outside its element
 //
-// The words of a view stand in text.json. Module and style are loaded when a person opens the view for the first time;
-// the page without a server keeps them for use offline, since its service worker lists every file of web/.
+// An address that ends with #ID or #ID=... opens the view; what stands behind is the view's own. The words of a view
+// stand in text.json. Module and style are loaded when a person opens the view for the first time; the page without a
+// server keeps them for use offline, since its service worker lists every file of web/.
 
 /**
  * What a view is constructed with. Every property says how things are now.
@@ -46,6 +47,14 @@ export const VIEWS = [
     wide: true,
     exists: ({ model, source }) => (model.history?.length ?? 0) > 1 || (source.isServer && model.snapshots),
     load: () => import("./learning/view.js"),
+  },
+  {
+    id: "compare",
+    label: "compare_view",
+    about: "compare_about",
+    wide: true,
+    exists: () => true,
+    load: () => import("./compare/view.js"),
   },
   {
     id: "trace",

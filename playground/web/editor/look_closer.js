@@ -88,6 +88,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     const shown = `${language.code} ${there.map(({ id }) => id)}`;
     if (shown !== this.shown) this.list.replaceChildren(...there.map((row) => this.item(row, language)));
     this.shown = shown;
+    this.openByAddress(there);
     if (!this.open) return;
     if (!there.includes(this.open)) {
       this.close();
@@ -95,6 +96,15 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     }
     this.name();
     this.made.get(this.open.id).changed();
+  }
+
+  // An address that ends with #id, or with #id=..., opens the view of that id; the rest is for the view itself.
+  openByAddress(there) {
+    if (this.address === location.hash) return;
+    this.address = location.hash;
+    const [id] = this.address.slice(1).split("=");
+    const row = there.find((one) => one.id === id);
+    if (row && row !== this.open) this.show(row);
   }
 
   item({ id, label, about }, language) {

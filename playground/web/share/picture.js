@@ -49,6 +49,34 @@ export async function draw(story, shape, odds) {
   return png(on);
 }
 
+// Stories beside one another, each below its name and how it was written, in a wide picture.
+// `columns`: { name, how, tokens }.
+export async function drawBeside({ title, foot, columns }, odds) {
+  const [width, height] = [1600, 900],
+    on = await paper(width, height, MARGIN),
+    left = MARGIN + PADDING,
+    bottom = height - MARGIN - 30;
+  const top = heading(on, title, left, MARGIN + 20, width - 2 * left);
+  const column = (width - 2 * left - (columns.length - 1) * PADDING) / columns.length;
+  columns.forEach(({ name, how, tokens }, k) => {
+    const from = left + k * (column + PADDING);
+    [name, how].forEach((line, n) => {
+      on.font = sans(n ? 20 : 24, n ? 400 : 600);
+      on.fillStyle = FAINT;
+      on.direction = "ltr";
+      on.textAlign = "left";
+      on.fillText(fitted(on, line, column), from, top + 32 + 28 * n);
+    });
+    new Words(on, { tokens }).write({ left: from, top: top + 76, column, height: bottom - top - 76 - FOOT }, odds);
+  });
+  on.font = sans(22, 400);
+  on.fillStyle = FAINT;
+  on.direction = "ltr";
+  on.textAlign = "left";
+  on.fillText(fitted(on, foot, width - 2 * left), left, bottom);
+  return png(on);
+}
+
 export async function cover(book) {
   const [width, height] = COVER,
     column = width - 2 * (2 * MARGIN + PADDING);
