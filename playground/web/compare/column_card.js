@@ -85,21 +85,21 @@ export class ColumnCard {
 
   /**
    * @param {Token[]} tokens
-   * @param {import("./view.js").Parted | null} parted
+   * @param {import("./view.js").Differing | null} differing
    * @param {{names: string[], isWaiting: boolean, language: import("../views.js").Given["language"]}} shown `names` of
    *   the first column and of this one
    */
-  drawStory(tokens, parted, { names, isWaiting, language }) {
+  drawStory(tokens, differing, { names, isWaiting, language }) {
     const tale = this.part(".tale");
     tale.setAttribute("aria-busy", String(isWaiting));
     tale.replaceChildren(
       ...tokens.map(({ t, s, r }, place) => {
-        const word = make(place === parted?.places[1] ? "mark" : r < 0 ? "b" : "span", {}, t);
+        const word = make(place === differing?.places[1] ? "mark" : r < 0 ? "b" : "span", {}, t);
         if (r >= 0) word.dataset.odds = String(surpriseLevel(s));
         return word;
       }),
     );
-    this.part(".parting").replaceChildren(...(parted ? [partingTable(parted, names, language)] : []));
+    this.part(".parting").replaceChildren(...(differing ? [partingTable(differing, names, language)] : []));
   }
 }
 

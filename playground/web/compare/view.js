@@ -38,14 +38,14 @@ const FRAME = `
 
 /**
  * Where a column parts from the first one.
- * @typedef {object} Parted
+ * @typedef {object} Differing
  * @property {[number, number]} places in the first column and in this one
  * @property {[Token, Token]} words there
  * @property {({before: number, after: number | null} | null)[][] | null} cells how likely each word (rows) was for each
  *   of the two columns; null until it is known
  */
 
-/** @typedef {import("./columns.js").Column & {tokens: Token[], isDone: boolean, parted: Parted | null}} Shown */
+/** @typedef {import("./columns.js").Column & {tokens: Token[], isDone: boolean, differing: Differing | null}} Shown */
 
 export class View {
   /** @param {import("../views.js").Given} given */
@@ -138,7 +138,7 @@ export class View {
   /** @returns {Shown} */
   column(model, step = null, own = {}) {
     this.findStages(model);
-    return { model, step, own, tokens: [], isDone: false, parted: null };
+    return { model, step, own, tokens: [], isDone: false, differing: null };
   }
 
   async findStages(name) {
@@ -193,7 +193,7 @@ export class View {
     this.writing?.abort();
     this.writing = null;
     this.isBlind = false;
-    for (const column of this.columns) Object.assign(column, { tokens: [], isDone: false, parted: null });
+    for (const column of this.columns) Object.assign(column, { tokens: [], isDone: false, differing: null });
     this.order = this.columns.map((_, k) => k);
     this.note("");
     this.draw();
@@ -246,23 +246,25 @@ export class View {
 
   findPartings() {
     const [first, ...others] = this.columns;
-    for (const column of others.filter(({ parted }) => !parted)) {
+    for (const column of others.filter(({ differing }) => !differing)) {
       const isAlike = this.modelOf(first)?.tokenizer === this.modelOf(column)?.tokenizer;
       const places = parting(first.tokens, column.tokens, isAlike);
       if (!places) continue;
-      column.parted = { places, words: [first.tokens[places[0]], column.tokens[places[1]]], cells: null };
-      this.findLikelihoods([first, column], column.parted, isAlike);
+      column.differing = { places, words: [first.tokens[places[0]], column.tokens[places[1]]], cells: null };
+      this.findLikelihoods([first, column], column.differing, isAlike);
     }
   }
 
-  async findLikelihoods(both, parted, isAlike) {
+  async findLikelihoods(both, differing, isAlike) {
     const { core, source } = this.given;
     const find = (k, w) => {
       if (k !== w && !isAlike) return null; // a token that the other tokenizer has not
       const given = { source, core, settings: this.settings(both[k]) };
-      return likelihood(both[k], both[k].tokens.slice(0, parted.places[k]), parted.words[w], given).catch(() => null);
+      return likelihood(both[k], both[k].tokens.slice(0, differing.places[k]), differing.words[w], given).catch(
+        () => null,
+      );
     };
-    parted.cells = await Promise.all([0, 1].map((w) => Promise.all([0, 1].map((k) => find(k, w)))));
+    differing.cells = await Promise.all([0, 1].map((w) => Promise.all([0, 1].map((k) => find(k, w)))));
     this.drawStories();
   }
 
@@ -345,9 +347,9 @@ export class View {
 
   drawStories() {
     const { language } = this.given;
-    this.columns.forEach(({ tokens, parted }, k) => {
+    this.columns.forEach(({ tokens, differing }, k) => {
       const isWaiting = this.writing !== null && !tokens.length;
-      this.cards[k].drawStory(tokens, parted, { names: [this.nameOf(0), this.nameOf(k)], isWaiting, language });
+      this.cards[k].drawStory(tokens, differing, { names: [this.nameOf(0), this.nameOf(k)], isWaiting, language });
     });
   }
 }
