@@ -171,7 +171,9 @@ def test_storage_that_is_not_there_is_said(browser: Browser, files: str, broken:
         button(page, "Deutsch").click()
         button(page, "Nacht").click()
         button(page, "Deine Geschichten").click()
-        expect(page.locator('[data-part="stories-hint"]')).to_contain_text("speichert auf dieser Seite nichts")
+        expect(page.locator('[data-part="stories-hint"]')).to_contain_text(
+            "speichert auf dieser Seite nichts"
+        )
         with page.expect_download() as saved:
             button(page, "Alle als Datei speichern").click()
         assert json.loads(saved.value.path().read_text())["stories"][0]["text"] == told
