@@ -23,6 +23,18 @@ test("stories differ at the first other token, whatever their prompt was read as
   assert.equal(divergingPlaces([], [], true), null);
 });
 
+test("a prompt's last word that is whole in one story and part of a longer word in the other is where they differ", () => {
+  const whole = story(["A fox lived", " in"], " a", " den"),
+    longer = story(["A", " fox lived"], " involving", " a");
+  assert.deepEqual(divergingPlaces(whole, longer, true), [1, 2]);
+  assert.deepEqual(divergingPlaces(longer, whole, true), [2, 1]);
+  assert.equal(divergingPlaces(whole, story(["A", " fox lived"]), true), null);
+  assert.ok(!isSame(whole, longer));
+  // A snapshot's prompt has no ids: its letters are compared.
+  const words = ["A", " fox lived", " in"].map((t) => ({ t, s: null, i: null, r: -1 }));
+  assert.deepEqual(divergingPlaces([...words, ...story([], " a")], longer, true), [2, 2]);
+});
+
 test("with other tokenizers stories differ where their texts do", () => {
   const one = story(["A fox"], " ran", " home");
   assert.equal(divergingPlaces(one, story(["A", " fox"], " r", "an", " ho"), false), null);

@@ -52,13 +52,15 @@ async function* piecewise(request, source, signal) {
   for (let length = FIRST; !signal.aborted; length *= 3) {
     const part = { ...request, settings: { ...settings, length: Math.min(length, settings.length) } };
     const { prompt, tokens } = await source.once("page_snapshot_story", part, signal);
-    yield [{ t: prompt, s: null, i: null, r: -1 }, ...tokens.map(([t, s, i]) => ({ t, s, i, r: 0 }))];
+    const words = (prompt.match(/\s*\S+|\s+$/g) ?? []).map((t) => ({ t, s: null, i: null, r: -1 }));
+    yield [...words, ...tokens.map(([t, s, i]) => ({ t, s, i, r: 0 }))];
     if (length >= settings.length || tokens.length < length) return;
   }
 }
 
 /**
- * Where two stories of the same prompt differ first: the place in each, or null as long as one is the beginning of the other.
+ * Where two stories of the same prompt differ first: the place in each, or null as long as one is the beginning of
+ * the other.
  * @param {Token[]} one
  * @param {Token[]} other
  * @param {boolean} isAlike whether both have the same tokenizer; else their texts are compared
@@ -66,12 +68,29 @@ async function* piecewise(request, source, signal) {
  */
 export function divergingPlaces(one, other, isAlike) {
   if (!isAlike) return textDivergence(one, other);
-  const first = opening(one),
-    second = opening(other);
+  const [first, second] = starts(one, other);
+  if (first < 0 || second < 0) return null;
   for (let k = 0; first + k < one.length && second + k < other.length; k += 1)
-    if (one[first + k].i !== other[second + k].i) return [first + k, second + k];
+    if (!isEqual(one[first + k], other[second + k])) return [first + k, second + k];
   return null;
 }
+
+// From where on two stories are compared. A model may find the prompt's last word whole, which is then a person's, or
+// draw a longer word in its place: the shorter of both openings counts.
+function starts(one, other) {
+  const start = Math.min(...[one, other].map((tokens) => lengthOf(tokens.filter(({ r }) => r < 0))));
+  return [one, other].map((tokens) => {
+    let before = 0;
+    return tokens.findIndex(({ t, r }) => {
+      const isThere = before >= start && (t !== "" || r >= 0);
+      before += t.length;
+      return isThere;
+    });
+  });
+}
+
+const lengthOf = (tokens) => tokens.reduce((sum, { t }) => sum + t.length, 0);
+const isEqual = (one, other) => (one.i === null || other.i === null ? one.t === other.t : one.i === other.i);
 
 /** @returns {[number, number] | null} */
 function textDivergence(one, other) {
@@ -87,12 +106,11 @@ function placeOf(tokens, at) {
   return tokens.findIndex(({ t }) => (end += t.length) > at);
 }
 
-// The number of tokens that a person wrote.
-const opening = (tokens) => tokens.filter(({ r }) => r < 0).length;
-
-// Whether a model wrote the same tokens in two stories that are over.
-export const isSame = (one, other) =>
-  divergingPlaces(one, other, true) === null && one.length - opening(one) === other.length - opening(other);
+// Whether two stories that are over have the same tokens after the prompt.
+export function isSame(one, other) {
+  const [first, second] = starts(one, other);
+  return divergingPlaces(one, other, true) === null && one.slice(first).length === other.slice(second).length;
+}
 
 /**
  * How likely a column found a token after others: `before` its settings, and `after` them where that is known. Null
@@ -104,6 +122,7 @@ export const isSame = (one, other) =>
  * @returns {Promise<{before: number, after: number | null} | null>}
  */
 export async function likelihood({ model, step }, tokens, token, { source, core, settings }) {
+  if (token.i === null) return null; // of a prompt that a snapshot gave back as text
   if (step === null) {
     const place = { model, ids: tokens.map(({ i }) => i), text: "", token_id: token.i };
     const next = await source.candidates(place);
