@@ -117,6 +117,19 @@ def show_panel(page: Page, name: str) -> None:
     page.get_by_role("tab", name=re.compile(f"^{name}")).click()
 
 
+def look_closer(page: Page, name: str) -> None:
+    """Open a view."""
+    show_panel(page, "Look closer")
+    button(page, name).click()
+
+
+def type_at_end(page: Page, words: str) -> None:
+    """Type behind the last line of a story."""
+    sheet(page).click()
+    page.keyboard.press("End")
+    page.keyboard.type(words)
+
+
 def open_link(page: Page, link: str) -> None:
     """Paste a link where links are opened."""
     if not page.get_by_label("Open a link").is_visible():

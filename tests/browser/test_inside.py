@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.actions import button, on_both_screens, show_panel, violations, write
+from tests.browser.actions import look_closer, on_both_screens, violations, write
 
 
 @on_both_screens
 def test_a_choice_is_looked_into(page: Page) -> None:
     write(page, "Once upon a time", length=12)
-    show_panel(page, "Look closer")
-    button(page, "Inside the model").click()
+    look_closer(page, "Inside the model")
     view = page.locator(".view-inside")
     tokens, state = view.locator('[role="option"]'), view.get_by_role("status")
     rows = view.locator("tbody tr")

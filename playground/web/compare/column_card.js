@@ -30,7 +30,7 @@ export const how = ({ own }, language) =>
 export class ColumnCard {
   /**
    * @param {number} number of the column
-   * @param {{choose: (name: string, value: string) => void, remove: () => void}} deeds
+   * @param {{choose: (name: string, value: string) => void, remove: () => void}} actions
    */
   constructor(number, { choose, remove }) {
     this.element = make("section", { innerHTML: CARD }); // constant
@@ -103,7 +103,7 @@ export class ColumnCard {
   }
 }
 
-// Both words where two columns part, and how likely each column found them.
+// Both words at the first difference of two columns, with their probabilities in each column.
 function divergenceTable({ words, cells }, names, language) {
   const share = (cell) => {
     if (!cell) return cell === undefined ? "…" : "–"; // not known yet; not to be known

@@ -3,6 +3,7 @@
 
 import { distribution } from "../sampling/odds.js";
 import { SETTINGS } from "../sampling/settings_table.js";
+import { append, requestOf } from "../story/requests.js";
 
 const FIRST = 8; // tokens that a snapshot is asked for first: its endpoint does not stream
 const SCORED_MAX = 500; // characters of a text that the server scores with a snapshot
@@ -24,23 +25,22 @@ export function differing(settings, base) {
 /**
  * The tokens of a column's story so far, again and again until it is over. A person's tokens have the run -1.
  * @param {Column} column
- * @param {{text: string, settings: Record<string, any>, seed: number}} asked
+ * @param {{text: string, settings: Settings, seed: number}} asked
  * @param {any} source
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<Token[]>}
  */
 export async function* written({ model, step }, { text, settings, seed }, source, signal) {
-  const request = { model, text, settings, seeds: [seed] };
+  const values = { model, text, settings, seeds: [seed] };
   if (step !== null) {
-    yield* piecewise({ ...request, step }, source, signal);
+    yield* piecewise({ ...values, step }, source, signal);
     return;
   }
+  /** @type {Token[]} */
   const tokens = [];
   let typed = 0;
-  const whole = { ...request, ids: [], token_id: null, opening: -1, beyond_end: false };
-  for await (const message of source.write(whole, signal)) {
-    for (const [, texts, surprises, ids] of message.new ?? [])
-      texts.forEach((t, k) => tokens.push({ t, s: surprises[k], i: ids[k] }));
+  for await (const message of source.write(requestOf([], values), signal)) {
+    append([tokens], message);
     typed = message.typed ?? typed;
     yield tokens.map((token, k) => ({ ...token, r: k < typed ? -1 : 0 }));
   }
@@ -113,7 +113,7 @@ export function isSame(one, other) {
 }
 
 /**
- * How likely a column found a token after others: `before` its settings, and `after` them where that is known. Null
+ * The probability that a column gives a token after others: `before` its settings, and `after` them where that is known. Null
  * where this cannot be found out: a snapshot reads texts only, and may read the same letters as other tokens.
  * @param {Column} column
  * @param {Token[]} tokens before it

@@ -4,7 +4,7 @@
 
 import * as permalink from "../story/permalink.js";
 
-const COLUMNS_MAX = 4;
+export const COLUMNS_MAX = 4;
 const NO_TOKENS = []; // common ones, of a link without any
 
 /**

@@ -12,7 +12,6 @@ import { ColumnCard, how, OWN } from "./column_card.js";
 import { differing, divergingPlaces, isSame, likelihood, written } from "./columns.js";
 import * as link from "./link.js";
 
-const COLUMNS_MAX = 4;
 const LENGTH_MAX = 200; // tokens, as a snapshot writes at most
 const PROMPT_WORDS = 12; // of the story
 const WARM = 1.2; // temperature of the second column where there is one model
@@ -67,9 +66,10 @@ export class View {
       if (this.writing) this.writing.abort();
       else this.write();
     });
-    const deeds = { draws: () => this.redraw(), add: () => this.add(), link: () => this.link() };
-    for (const [role, deed] of Object.entries({ ...deeds, picture: () => this.picture() }))
-      this.part(role).onclick = deed;
+    this.part("draws").onclick = () => this.redraw();
+    this.part("add").onclick = () => this.add();
+    this.part("link").onclick = () => this.link();
+    this.part("picture").onclick = () => this.picture();
   }
 
   part(role) {
@@ -321,7 +321,7 @@ export class View {
     const isWriting = this.writing !== null;
     setText(this.part("write"), this.say(isWriting ? "stop" : "compare_write"));
     this.part("write").dataset.shows = isWriting ? "stop" : "write";
-    this.part("add").disabled = isBlind || columns.length >= COLUMNS_MAX;
+    this.part("add").disabled = isBlind || columns.length >= link.COLUMNS_MAX;
     this.part("link").disabled = isBlind;
     this.part("picture").disabled = isBlind || !columns.every(({ tokens }) => tokens.length);
     this.field("blind").disabled = isWriting || columns.length !== 2;

@@ -1,6 +1,7 @@
 // What the model writes: on from the story, again, at another word, or in eight ways at once.
 
 import { partWith } from "../part.js";
+import { append, requestOf } from "../story/requests.js";
 import * as tree from "../story/tree.js";
 
 const EIGHT = 8,
@@ -30,21 +31,6 @@ const grown = (before, all, typed, run) => [
   ...before,
   ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run })),
 ];
-
-/**
- * The request for text after the tokens `before`; `values`: the text after them, or the token that was chosen.
- * @param {Token[]} before
- * @param {Partial<WriteRequest> & Pick<WriteRequest, "model" | "settings" | "seeds">} values
- * @returns {WriteRequest}
- */
-export const requestOf = (before, values) => ({
-  ids: tree.idsOf(before),
-  text: "",
-  token_id: null,
-  opening: tree.openingLength(before),
-  beyond_end: false,
-  ...values,
-});
 
 export class Generation extends partWith(
   "state",
@@ -127,9 +113,7 @@ export class Generation extends partWith(
     try {
       for await (const message of this.source[call](request, stop.signal)) {
         if (stop.signal.aborted) break;
-        for (const [stream, texts, surprises, ids] of message.new ?? []) {
-          texts.forEach((t, k) => streams[stream].push({ t, s: surprises[k], i: ids[k], r: -1 }));
-        }
+        append(streams, message);
         typed = message.typed ?? typed;
         count = streams.reduce((sum, one) => sum + one.length, 0) - typed;
         if (count > 0 && !first) first = performance.now();

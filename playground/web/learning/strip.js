@@ -1,5 +1,6 @@
 // How surprised each snapshot was by each word of a text: snapshots down, words across.
 
+import { make } from "../make.js";
 import { label } from "../sampling/bars.js";
 import { percent, surpriseLevel } from "../sampling/odds.js";
 
@@ -16,29 +17,20 @@ const RARE = 0.001; // below which a cell says no more; its title does
  */
 export function showStrip(table, rows, at, code, choose) {
   const words = rows.find(({ tokens }) => tokens)?.tokens ?? [];
-  const head = document.createElement("tr");
-  head.append(document.createElement("td"), ...words.map(([text]) => cell("th", label(text), { scope: "col" })));
+  const head = make("tr", {}, make("td"), ...words.map(([text]) => make("th", { scope: "col" }, label(text))));
   const body = rows.map(({ name, tokens }, k) => {
     const row = document.createElement("tr");
-    const title = cell("th", "", { scope: "row" }),
-      button = document.createElement("button");
-    button.type = "button";
-    button.className = "quiet";
-    button.textContent = name;
-    button.addEventListener("click", () => choose(k));
-    title.append(button);
+    const button = make("button", { type: "button", className: "quiet", onclick: () => choose(k) }, name);
     row.classList.toggle("here", k === at);
     row.append(
-      title,
+      make("th", { scope: "row" }, button),
       ...words.map((_, place) => {
         const found = tokens?.[place];
-        if (!found) return cell("td", "", {});
+        if (!found) return make("td");
         const probability = percent(Math.exp(-found[1]), code);
         const isRare = Math.exp(-found[1]) < RARE;
-        return cell("td", isRare ? `< ${percent(RARE, code)}` : probability, {
-          "data-odds": String(surpriseLevel(found[1])),
-          title: `${label(found[0])}: ${probability}`,
-        });
+        const values = { "data-odds": surpriseLevel(found[1]), title: `${label(found[0])}: ${probability}` };
+        return make("td", values, isRare ? `< ${percent(RARE, code)}` : probability);
       }),
     );
     return row;
@@ -46,11 +38,4 @@ export function showStrip(table, rows, at, code, choose) {
   const focused = table.contains(document.activeElement) ? document.activeElement?.textContent : null;
   table.replaceChildren(head, ...body);
   if (focused) [...table.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
-}
-
-function cell(kind, text, values) {
-  const made = document.createElement(kind);
-  made.textContent = text;
-  for (const [name, value] of Object.entries(values)) made.setAttribute(name, value);
-  return made;
 }

@@ -2,9 +2,9 @@
 
 import { partWith } from "../part.js";
 import { ordered } from "../editor/branches.js";
-import { requestOf } from "../editor/generation.js";
 import * as permalink from "../story/permalink.js";
 import { drawsFromAll } from "../sampling/settings.js";
+import { append, requestOf } from "../story/requests.js";
 import { sharedStory } from "../story/shared_story.js";
 import * as tree from "../story/tree.js";
 
@@ -183,14 +183,14 @@ export class Sharing extends partWith("state", "models", "source", "language", "
         begins_with: begins,
         beyond_end: beyond,
       });
-      const written = [];
+      const written = [[]];
       for await (const message of this.source.write(request, new AbortController().signal)) {
-        for (const [, texts, , ids] of message.new ?? []) ids.forEach((i, n) => written.push([i, texts[n]]));
+        append(written, message);
       }
       for (let n = k; n < end; n += 1) {
-        const [id, word] = written[n - k] ?? [null, ""];
-        if (id === tokens[n].i) continue;
-        const values = { k: n + 1, was: tokens[n].t.trim(), is: word.trim() || "·", name };
+        const again = written[0][n - k];
+        if (again?.i === tokens[n].i) continue;
+        const values = { k: n + 1, was: tokens[n].t.trim(), is: again?.t.trim() || "·", name };
         const said = this.language.say(isSame ? "link_differs" : "link_other", values);
         // The app and a page without a server compute in other orders; 50,000 odds of 1e-5 show it.
         return isSame && drawsFromAll(settings) ? `${said} ${this.language.say("link_from_all")}` : said;

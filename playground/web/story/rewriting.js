@@ -3,8 +3,9 @@
 // Few sentences that a model draws freely fit a story that went on from another one. So only some of the proposals are
 // new from their first word on; the others begin as the sentence does that stands there, and part from it later.
 
+import { append, requestOf } from "./requests.js";
 import { lengthOfFirst } from "./sentences.js";
-import { openingLength, textOf } from "./tree.js";
+import { textOf } from "./tree.js";
 
 // Parts of the sentence that proposals begin with, at most all but its last word: first these, then, as long as none
 // fits as well as the sentence that stands there, others.
@@ -102,18 +103,13 @@ async function sentences(source, { model, tokens, from, settings }, kept, first,
   const before = tokens.slice(0, from + kept),
     begun = tokens.slice(from, from + kept);
   const seeds = Array.from({ length: STREAMS }, (_, k) => (first + k) % 2 ** 32);
-  const request = {
-    ...{ model, ids: before.map((token) => token.i), text: "", token_id: null, seeds, beyond_end: false },
-    ...{ settings: settingsOf(settings, kept), opening: openingLength(before) },
-  };
+  const request = requestOf(before, { model, seeds, settings: settingsOf(settings, kept) });
   const streams = seeds.map(() => [...begun]),
     found = seeds.map(() => null);
   const stop = new AbortController();
   for await (const message of source.write(request, AbortSignal.any([signal, stop.signal]))) {
-    for (const [k, texts, surprises, ids] of message.new ?? []) {
-      texts.forEach((t, n) => streams[k].push({ t, s: surprises[n], i: ids[n], r: -1 }));
-      found[k] ??= firstSentence(streams[k]);
-    }
+    append(streams, message);
+    for (const [k] of message.new ?? []) found[k] ??= firstSentence(streams[k]);
     message.ended?.forEach((ended, k) => {
       if (ended) found[k] ??= streams[k];
     });

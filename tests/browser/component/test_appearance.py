@@ -11,6 +11,7 @@ from tests.browser.actions import (
     DAY,
     button,
     fresh_page,
+    look_closer,
     on_both_screens,
     open_page,
     sheet,
@@ -167,8 +168,7 @@ def test_nothing_is_wrong_by_axe_in_any_state(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), state
 
     check("empty")
-    show_panel(page, "Look closer")
-    button(page, "How the model learned to write").click()
+    look_closer(page, "How the model learned to write")
     expect(page.get_by_role("slider", name="How the model learned to write")).to_be_visible()
     check("learned")
     page.keyboard.press("Escape")

@@ -19,6 +19,7 @@ def test_a_sentence_is_rewritten_and_the_rest_stays(page: Page) -> None:
     expect(offered.first).to_contain_text("the rest of the story", ignore_case=True)
     expect(page.locator(".note")).to_contain_text("the rest of the story stays")
     assert 1 <= offered.count() <= 8
+    assert violations(page, ".choices") == []
     write_requests = asked(page, "write")[1:]
     assert all(len(one["seeds"]) == 8 for one in write_requests)
     offered.get_by_role("button").first.click()

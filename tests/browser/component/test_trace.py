@@ -10,10 +10,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.actions import (
     button,
+    look_closer,
     on_both_screens,
-    sheet,
-    show_panel,
     text,
+    type_at_end,
     violations,
     write,
 )
@@ -48,8 +48,7 @@ def opened(page: Page, answer: dict[str, Any] = ANSWER) -> Any:
     """The view of a story of eight words, with a server that answers so."""
     page.evaluate(SERVER, answer)
     write(page, "Once upon a time", length=4)
-    show_panel(page, "Look closer")
-    button(page, "Where did that come from?").click()
+    look_closer(page, "Where did that come from?")
     return page.locator(".view-trace")
 
 
@@ -97,11 +96,8 @@ def test_another_story_is_looked_up_and_a_refusal_is_shown(page: Page) -> None:
     expect(share).to_have_text("No long part of this story stands in the training stories.")
     page.evaluate("window.source.fails = true")
     button(page, "Close").click()
-    sheet(page).click()
-    page.keyboard.press("End")
-    page.keyboard.type(" It rained.")
-    show_panel(page, "Look closer")
-    button(page, "Where did that come from?").click()
+    type_at_end(page, " It rained.")
+    look_closer(page, "Where did that come from?")
     expect(share).to_have_text("the model is away.")
     expect(view.locator(".copied")).to_have_count(0)
 
@@ -114,8 +110,7 @@ def test_a_page_without_a_server_reads_the_filter(page: Page) -> None:
         "() => { window.writer.models[0].trace = 'runs.filter'; window.writer.views.changed(); }"
     )
     write(page, "Tom and his dog went to the park to play", length=3)
-    show_panel(page, "Look closer")
-    button(page, "Where did that come from?").click()
+    look_closer(page, "Where did that come from?")
     view = page.locator(".view-trace")
     expect(view.locator(".copied")).to_have_text("Tom and his dog went to the park to play")
     expect(view.get_by_text("It finds every run of 9 words or more")).to_be_visible()
@@ -125,9 +120,6 @@ def test_a_page_without_a_server_reads_the_filter(page: Page) -> None:
     page.route("**/runs.filter", lambda route: route.abort())
     page.evaluate("() => { window.writer.models[0].trace = './runs.filter?2'; }")
     button(page, "Close").click()
-    sheet(page).click()
-    page.keyboard.press("End")
-    page.keyboard.type(" Then.")
-    show_panel(page, "Look closer")
-    button(page, "Where did that come from?").click()
+    type_at_end(page, " Then.")
+    look_closer(page, "Where did that come from?")
     expect(view.get_by_role("status")).to_contain_text("could not be looked up")

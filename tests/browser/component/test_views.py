@@ -15,10 +15,11 @@ from tests.browser.actions import (
     DESK,
     button,
     fresh_page,
+    look_closer,
     on_both_screens,
     open_page,
     sheet,
-    show_panel,
+    type_at_end,
     violations,
     write,
 )
@@ -43,16 +44,13 @@ def extended(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def test_a_view_that_the_recipe_adds_follows_the_story(extended: Page) -> None:
     page = extended
     write(page, "Once upon a time", length=6)
-    show_panel(page, "Look closer")
-    button(page, "Count").click()
+    look_closer(page, "Count")
     view = page.locator(".view")
     expect(view.get_by_role("heading")).to_have_text("Count")
     expect(view.get_by_role("heading")).to_be_focused()
     expect(view.locator(".view-count")).to_have_text("10 tokens")
     assert page.locator(".view-count").evaluate("node => getComputedStyle(node).fontSize") == "32px"
-    sheet(page).click()
-    page.keyboard.press("End")
-    page.keyboard.type(" It rained.")
+    type_at_end(page, " It rained.")
     expect(view.locator(".view-count")).to_have_text("12 tokens")
     page.keyboard.press("Escape")
     expect(view).to_be_hidden()
@@ -61,8 +59,7 @@ def test_a_view_that_the_recipe_adds_follows_the_story(extended: Page) -> None:
 
 def test_a_view_that_does_not_load_is_named(page: Page) -> None:
     page.route("**/learning/view.js", lambda route: route.abort())
-    show_panel(page, "Look closer")
-    button(page, "How the model learned to write").click()
+    look_closer(page, "How the model learned to write")
     expect(page.locator(".note")).to_contain_text("How the model learned to write did not load.")
     expect(page.locator(".view")).to_be_hidden()
 
@@ -94,8 +91,7 @@ def test_every_snapshot_writes_the_story_with_the_same_draws(page: Page) -> None
     page.evaluate(SERVER)
     sheet(page).click()
     page.keyboard.insert_text("A fox ran home. It sang.")
-    show_panel(page, "Look closer")
-    button(page, "How the model learned to write").click()
+    look_closer(page, "How the model learned to write")
     view = page.locator(".view-learning")
     slider, tale = view.get_by_role("slider"), view.locator(".tale")
     expect(tale).to_contain_text("A fox ran home. 300-")
