@@ -25,7 +25,7 @@ const FRAME = `
     <label><span data-text="seed"></span><input name="seed" inputmode="numeric" maxlength="10" required></label>
     <div class="row">
       <button class="primary" data-role="write"></button>
-      <button type="button" data-role="draws" data-text="compare_draw"></button>
+      <button type="button" data-role="draws" data-text="learning_draws"></button>
       <button type="button" data-role="add" data-text="compare_add"></button>
       <label class="switch"><input type="checkbox" name="blind"><span data-text="compare_blind"></span></label>
       <button type="button" class="quiet" data-role="link" data-text="compare_link"></button>
@@ -40,7 +40,7 @@ const FRAME = `
  * @typedef {object} Divergence
  * @property {[number, number]} places in the first column and in this one
  * @property {[Token, Token]} words there
- * @property {({before: number, after: number | null} | null)[][] | null} cells how likely each word (rows) was for each
+ * @property {({before: number, after: number | null} | null)[][] | null} cells the probability of each word (rows) in each
  *   of the two columns; null until it is known
  */
 

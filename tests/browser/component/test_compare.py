@@ -79,7 +79,7 @@ def test_equal_columns_are_equal_and_others_differ(page: Page) -> None:
     button(page, "Add a column").click()
     button(page, "Add a column").click()
     expect(button(page, "Add a column")).to_be_disabled()
-    button(page, "Another draw").click()
+    button(page, "Other random numbers").click()
     expect(view.get_by_role("status")).to_contain_text("the same to the last token")
     last = {one["seeds"][0] for one in asked(page, "write")[-4:]}
     assert len(last) == 1
@@ -112,7 +112,7 @@ def test_a_blind_vote_is_kept_and_names_come_after_it(page: Page, tmp_path: Path
     assert violations(page, ".view") == []
     button(page, "Left").press("Enter")
     expect(ballot).to_be_hidden()
-    expect(button(page, "Another draw")).to_be_focused()
+    expect(button(page, "Other random numbers")).to_be_focused()
     expect(view.get_by_role("status")).to_contain_text("temperature 1.2")
     rows = view.locator(".votes tbody tr")
     expect(rows).to_have_count(2)
