@@ -15,7 +15,7 @@ from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.batch import Batch
 from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
-from playground.engine.seam import BLANKS, WORD, Seam
+from playground.engine.seam import BLANKS, NO_SEAM, WORD, Seam
 from playground.engine.stream import Sequence, Stream
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.folder.model_folder import ModelFolder
@@ -121,7 +121,7 @@ class Engine:
         text: str,
         settings: Settings,
         *,
-        position: int = 0,
+        opening: int | None = None,
         token_id: int | None = None,
         beyond_end: bool = False,
         begins_with: str = "",
@@ -140,7 +140,8 @@ class Engine:
             begins_with: what the first new tokens spell, without a text.
             completes_word: half a word at the text's end is completed. A word that the model finds
                 finished is among the typed tokens.
-            position: of the first new token among the story's draws.
+            opening: index of the first token that a model wrote, from which draws are counted;
+                None for the first new one.
             token_id: a token that was chosen after the text.
             beyond_end: the story was at its end, and continues all the same.
             written: tokens at the end of `ids` that the model wrote in the same run.
@@ -155,11 +156,12 @@ class Engine:
             seam = self.seam(text, begins=not ids, completes_word=completes_word)
         typed = self.encode(seam.bare, begins=not ids) + ([] if token_id is None else [token_id])
         self.check_ids([*ids, *typed])
+        count = len(ids) + len(typed)
         story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
         return self._start(
             story,
             *typed,
-            position=position,
+            position=0 if opening is None else max(0, count - opening),
             seam=seam,
             bans_end=beyond_end,
             written=written,
@@ -291,7 +293,8 @@ class Engine:
             self._decoder_after(after),
             alternatives=alternatives,
         )
-        return self._enter(sequence, story)
+        self._admit_soon(sequence)
+        return Stream(sequence, story)
 
     def close(self) -> None:
         """Stop the thread; running stories end where they are."""
@@ -355,7 +358,7 @@ class Engine:
         story: Story,
         *typed: int,
         position: int | None = None,
-        seam: Seam | None = None,
+        seam: Seam = NO_SEAM,
         bans_end: bool = False,
         of_prompt: int = 0,
         written: int = 0,
@@ -375,13 +378,16 @@ class Engine:
             position,
             len(ids),
             self._decoder_after(before),
-            begins_with=seam.begins.encode() if seam else b"",
-            word=seam.word if seam else (),
+            begins_with=seam.begins.encode(),
+            word=seam.word,
             bans_end=bans_end,
             begins_at=len(ids) + len(typed) - written,
             alternatives=alternatives,
         )
-        return self._enter(sequence, replace(story, ended=False), of_prompt)
+        self._admit_soon(sequence)
+        return Stream(
+            sequence, replace(story, ended=False), typed=typed, seam=seam, of_prompt=of_prompt
+        )
 
     def _decoder_after(self, ids: Iterable[int]) -> IncrementalDecoder:
         """Return an incremental decoder that has read some tokens."""
@@ -389,10 +395,6 @@ class Engine:
         for token_id in ids:
             decoder.add(token_id)
         return decoder
-
-    def _enter(self, sequence: Sequence, story: Story, of_prompt: int = 0) -> Stream:
-        self._admit_soon(sequence)
-        return Stream(sequence, story, of_prompt=of_prompt)
 
     def _admit_soon(self, sequence: Sequence) -> None:
         """Add a story to those that wait."""

@@ -173,7 +173,7 @@ def written(engine: Engine, ids: Sequence[int], part: Part) -> list[Token | None
         list(ids[: part.start]),
         "",
         replace(run.settings, length=min(length, LENGTH_MAX)),
-        position=part.position,
+        opening=part.start - part.position,
         beyond_end=run.beyond_end,
         begins_with=run.begins_with,
     ) as stream:

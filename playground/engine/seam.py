@@ -33,6 +33,9 @@ class Seam(NamedTuple):
     word: tuple[int, ...] = ()
 
 
+NO_SEAM = Seam("")
+
+
 class Beginnings:
     """The tokens of a vocabulary, by the bytes with which they begin."""
 

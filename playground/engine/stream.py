@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.next_tokens import NextTokens
+from playground.engine.seam import NO_SEAM, Seam
 from playground.engine.words import WordsToUse
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.sampling import Settings
@@ -74,11 +75,24 @@ class Stream:
     """A story as it is being written: an iterator of its tokens.
 
     Closing it, leaving its `with`, or dropping it frees its slot at the engine's next step.
+
+    Attributes:
+        typed: ids that a person chose after the story, without those of the seam; they come first.
+        seam: the end of the typed text.
     """
 
-    def __init__(self, sequence: Sequence, story: Story, *, of_prompt: int = 0) -> None:
+    def __init__(
+        self,
+        sequence: Sequence,
+        story: Story,
+        *,
+        typed: tuple[int, ...] = (),
+        seam: Seam = NO_SEAM,
+        of_prompt: int = 0,
+    ) -> None:
         """`of_prompt`: tokens of the prompt, at most, that come first if the model finds its last
         word finished; the iterator leaves them out."""
+        self.typed, self.seam = typed, seam
         self._sequence = sequence
         self._story = story
         self._of_prompt = of_prompt

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -23,10 +23,9 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from playground.engine import replay
 from playground.engine.engine import Busy, Engine
-from playground.engine.seam import Seam
 from playground.engine.stream import Stream
 from playground.inside.inside import WORK_MAX, Inside
-from playground.sampling import ROWS, WORD_MAX, Settings, instead
+from playground.sampling import WORD_MAX, Settings, instead
 from playground.sentences import capitalized
 from playground.server import zero_gpu
 from playground.server.parameters import with_settings
@@ -209,39 +208,33 @@ class Api:
         """Continue a story in one or several ways: messages of new (text, surprise, id)."""
         with refusals(), ExitStack() as held:
             engine, ids, text = self.story_of(asked)
-            settings, seeds = settings_of(asked)
+            each = settings_of(asked)
             token_id = chosen_of(asked)
-            begins_with = checked_text(asked.get("begins_with", ""))[:WORD_MAX]  # of a link
-            seam = Seam("", begins_with)
-            if token_id is None and not begins_with:
-                seam = engine.seam(text, begins=not ids, completes_word=True)
-            typed = engine.encode(seam.bare, begins=not ids) if token_id is None else [token_id]
             # Draws are counted from the model's first token: the same seed writes the same
             # story here as in the terminal, and from a link.
             opening = whole(asked.get("opening", -1), "opening", -1)
-            if opening < 0:
-                opening = len(ids) + len(typed)
-            position = len(ids) + len(typed) - opening
-            streams = []
-            for number, seed in enumerate(seeds):
+            streams: list[Stream] = []
+            for settings in each:
                 held.enter_context(self.visit(request))
-                first = number == 0  # what was typed is scored once
                 stream = engine.extend(
-                    ids if first else [*ids, *typed],
-                    text if first else text[len(seam.bare) :],
-                    Settings(**settings | {"seed": seed}),
-                    position=max(0, position),
-                    token_id=token_id if first else None,
+                    ids,
+                    text,
+                    settings,
+                    opening=None if opening < 0 else opening,
+                    token_id=token_id,
                     beyond_end=asked.get("beyond_end") is True,
-                    begins_with=begins_with,
+                    begins_with=checked_text(asked.get("begins_with", ""))[:WORD_MAX],  # of a link
                     completes_word=True,
                     written=whole(asked.get("written", 0), "written"),
                     alternatives=0,
                 )
                 streams.append(held.enter_context(stream))
+                if len(streams) == 1:  # what was typed is encoded and scored once
+                    typed, seam = stream.typed, stream.seam
+                    ids, text, token_id = [*ids, *typed], text[len(seam.bare) :], None
             num_typed = len(typed)
             yield {"new": [], "typed": num_typed, "begins_with": "" if seam.word else seam.begins}
-            until, count, length = time.monotonic() + TURN, 0, Settings(**settings).length
+            until, count, length = time.monotonic() + TURN, 0, each[0].length
             async for batch in self.batches(streams):
                 new = [[k, *columns(tokens)] for k, tokens in enumerate(batch) if tokens]
                 message: dict[str, Any] = {"new": new}
@@ -379,16 +372,13 @@ def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
     )
 
 
-def settings_of(request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """Return the settings of a page's request, checked, and the seeds."""
+def settings_of(request: dict[str, Any]) -> list[Settings]:
+    """Return the settings of a page's request, with each of its seeds."""
     values, seeds = request.get("settings"), request.get("seeds")
-    if not isinstance(values, dict) or not values.keys() <= {row.name for row in ROWS}:
-        raise ValueError("settings must be a JSON object of known settings.")
     if not isinstance(seeds, list) or not 1 <= len(seeds) <= STREAMS_MAX:
         raise ValueError(f"seeds must be a list of 1 to {STREAMS_MAX} numbers.")
-    for seed in seeds:
-        Settings(**values | {"seed": seed})
-    return values, seeds
+    settings = Settings.from_json(values)
+    return [replace(settings, seed=seed) for seed in seeds]
 
 
 def parts_of(request: dict[str, Any], count: int) -> list[replay.Part]:

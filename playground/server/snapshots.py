@@ -6,12 +6,12 @@ A snapshot is opened at its first use. At most three are open, to bound the memo
 
 import atexit
 import threading
+from dataclasses import replace
 from typing import Any
 
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
 from playground.folder.snapshots import Snapshot, read_snapshots
-from playground.sampling import Settings
 from playground.server.api import Api, checked_text, columns, refusals, settings_of, whole
 
 OPEN_AT_ONCE = 3
@@ -44,9 +44,8 @@ class Snapshots:
     def page_snapshot_story(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return a story by a snapshot: the prompt, and each new token as (text, surprise, id)."""
         with refusals():
-            settings, seeds = settings_of(asked)
-            length = min(whole(settings.get("length"), "length"), LENGTH_MAX)
-            checked = Settings(**settings | {"length": length, "seed": seeds[0]})
+            settings = settings_of(asked)[0]
+            checked = replace(settings, length=min(settings.length, LENGTH_MAX))
             prompt = checked_text(asked.get("text", ""))
             with self.lock:
                 engine = self.engine(asked)

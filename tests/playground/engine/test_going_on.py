@@ -41,14 +41,16 @@ def test_what_was_typed_is_scored_and_the_story_goes_on_as_from_its_prompt(engin
     assert [token.draw for token in found[len(scored) :]] == [token.draw for token in wanted]
     # And from its middle on, as if it had not been stopped.
     ids = [token.token_id for token in found[:-5]]
-    rest = tokens(engine.extend(ids, "", Settings(length=5, seed=3), position=7))
+    rest = tokens(engine.extend(ids, "", Settings(length=5, seed=3), opening=len(ids) - 7))
     assert rest == found[-5:]
 
 
 def test_a_token_that_was_chosen_comes_first(engine: Engine) -> None:
     ids = engine.storyteller.encode(PROMPT)
     chosen = engine.storyteller.encode(" Suddenly")[0]
-    found = tokens(engine.extend(ids, "", Settings(length=3, seed=1), position=1, token_id=chosen))
+    found = tokens(
+        engine.extend(ids, "", Settings(length=3, seed=1), opening=len(ids), token_id=chosen)
+    )
     assert (found[0].token_id, found[0].draw, len(found)) == (chosen, None, 4)
 
 

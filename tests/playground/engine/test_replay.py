@@ -42,9 +42,8 @@ def written_story(engine: Engine, draw: random.Random) -> Permalink:
         ids = [token_id for token_id, _ in tokens]
         new = len(engine.encode(engine.seam(text, begins=not ids).bare, begins=not ids))
         typed = 1 if chosen is not None else new
-        start = len(ids) + typed
-        position = start - next((k for k, (_, run) in enumerate(tokens) if run >= 0), start)
-        with engine.extend(ids, text, settings, position=position, token_id=chosen) as stream:
+        opening = next((k for k, (_, run) in enumerate(tokens) if run >= 0), None)
+        with engine.extend(ids, text, settings, opening=opening, token_id=chosen) as stream:
             found = [token.token_id for token in stream]
         runs.append(Run(settings, begins_with=engine.seam(text, begins=not ids).begins))
         tokens += [(one, -1 if k < typed else number) for k, one in enumerate(found)]

@@ -83,7 +83,7 @@ def test_later_words_of_a_person_keep_the_draws_of_a_link(shipped_engine: Engine
         seam = shipped_engine.seam(text, begins=False, completes_word=True)
         start = len(ids) + len(shipped_engine.encode(seam.bare, begins=False))
         with shipped_engine.extend(
-            ids, text, settings, position=start - opening, completes_word=True
+            ids, text, settings, opening=opening, completes_word=True
         ) as stream:
             new = list(stream)
         typed = next(k for k, token in enumerate(new) if token.draw is not None)

@@ -125,8 +125,10 @@ def test_a_story_that_is_asked_for_in_parts_is_the_same(engine: Engine) -> None:
     parts: list[int] = []
     start = engine.encode("One day")
     for length in (20, 30, 40):
-        wish, count = Settings(**vars(settings) | {"length": length}), len(parts)
-        with engine.extend([*start, *parts], "", wish, position=count, written=count) as stream:
+        wish = Settings(**vars(settings) | {"length": length})
+        with engine.extend(
+            [*start, *parts], "", wish, opening=len(start), written=len(parts)
+        ) as stream:
             parts += [token.token_id for token in stream]
     assert parts == whole
 
