@@ -6,27 +6,30 @@ Starts `python app.py` and visits it as the page does, over plain HTTP. A visito
 moment of the first two seconds, then asks for one story after the other, with a pause of up to a
 second between two, until the time is over. First words: from asking to the first token. Speed: the
 tokens of a story over the time from its first token to its end. The last row asks for bare text
-instead of tokens with their surprise, which the page colours: what the colours cost. The work of
-all the visitors is done on the same processor as the app's: a browser elsewhere waits less.
+instead of tokens with their surprise, which the page colours: what the colours cost. All visitors
+are one asyncio program on the same processor as the app, and the last column is its share of that:
+browsers elsewhere wait less.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import psutil
 from gradio_client import Client
@@ -39,7 +42,8 @@ OPENINGS = (
     "Tom and his robot wanted to bake a cake.",
 )
 LENGTH = 200  # tokens of a story at most
-Ask = Callable[[str, int, str, int], Iterator[int]]  # address, visitor, prompt, seed
+Send = Callable[..., AsyncIterator[bytes]]
+Ask = Callable[[str, int, str, int], AsyncIterator[int]]  # address, visitor, prompt, seed
 GROUP = 20  # stories asked for at once when memory is watched
 MEBIBYTE = 2**20
 
@@ -71,47 +75,78 @@ def running_app(model: Path) -> Iterator[tuple[str, psutil.Process]]:
         app.wait(10)
 
 
-def events(url: str, visitor: int, endpoint: str, *values: Any) -> Iterator[Any]:
-    """What an endpoint answers, message by message, each as soon as it is there. A visitor has an
-    address of its own, as behind a proxy: nobody may fill all places."""
-    address = f"{url}/gradio_api/call/{endpoint}"
-    headers = {"Content-Type": "application/json", "X-Forwarded-For": f"10.0.0.{visitor}"}
-    asked = urllib.request.Request(address, json.dumps({"data": values}).encode(), headers)
-    with urllib.request.urlopen(asked) as answer:
-        event = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{address}/{event}") as answer:
-        kind = ""
-        for line in answer:
-            if line.startswith(b"event: "):
-                kind = line[7:].strip().decode()
-            elif line.startswith(b"data: ") and kind == "generating":
-                yield json.loads(line[6:])[0]
-            elif kind == "error":
-                raise RuntimeError(line.decode())
+@asynccontextmanager
+async def visiting(url: str, visitor: int) -> AsyncIterator[Send]:
+    """A connection of a visitor, who has an address of its own, as behind a proxy: nobody may fill
+    all places. It sends a request, with a body as POST, and gives the answer's body in parts."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+
+    def send(path: str, body: str = "") -> AsyncIterator[bytes]:
+        writer.write(
+            f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
+            f"X-Forwarded-For: 10.0.0.{visitor}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        return parts(reader)
+
+    try:
+        yield send
+    finally:
+        writer.close()
 
 
-def with_surprise(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
+async def messages(answer: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    """The messages of a stream of server-sent events, each of which is a part of the answer."""
+    async for part in answer:
+        kind, _, data = part.decode().partition("\ndata: ")
+        if kind == "event: error":
+            raise RuntimeError(data)
+        if kind != "event: complete":
+            yield json.loads(data)
+
+
+async def parts(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The body of an answer in the parts in which it was sent."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    if " 200 " not in head:
+        raise RuntimeError(head)
+    if length := re.search(r"content-length: (\d+)", head):
+        yield await reader.readexactly(int(length[1]))
+        return
+    while size := int(await reader.readline(), 16):
+        yield await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+
+
+async def with_surprise(url: str, visitor: int, prompt: str, seed: int) -> AsyncIterator[int]:
     """A story as the page asks for it: the number of new tokens in each message."""
     wish = {
         "model": None, "ids": [], "text": prompt, "token_id": None, "opening": -1,
         "settings": {"length": LENGTH}, "seeds": [seed],
     }  # fmt: skip
-    typed = 0
-    for message in events(url, visitor, "page_write", wish):
-        typed += message.get("typed", 0)
-        count = sum(len(ids) for _, _, _, ids in message["new"])
-        yield max(0, count - typed)
-        typed = max(0, typed - count)
+    typed = received = told = 0
+    async with visiting(url, visitor) as send:
+        async for message in messages(send("/call/page_write", json.dumps(wish))):
+            typed = message.get("typed", typed)  # more, once the last typed word is found finished
+            received += sum(len(ids) for _, _, _, ids in message["new"])
+            before, told = told, max(0, received - typed)
+            yield told - before
 
 
-def bare_text(url: str, visitor: int, prompt: str, seed: int) -> Iterator[int]:
+async def bare_text(url: str, visitor: int, prompt: str, seed: int) -> AsyncIterator[int]:
     """A story as text: about four letters are a token."""
     length = len(prompt)
     asked = {"prompt": prompt, "length": LENGTH, "seed": seed}
     values = [asked.get(name, default) for name, default in parameters(url, "generate")]
-    for text in events(url, visitor, "generate", *values):
-        yield (len(text) - length) // 4
-        length += (len(text) - length) // 4 * 4
+    path = "/gradio_api/call/generate"
+    async with visiting(url, visitor) as send:
+        body = json.dumps({"data": values})
+        event = json.loads(b"".join([part async for part in send(path, body)]))["event_id"]
+        async for (text,) in messages(send(f"{path}/{event}")):
+            yield (len(text) - length) // 4
+            length += (len(text) - length) // 4 * 4
 
 
 @cache
@@ -122,36 +157,41 @@ def parameters(url: str, endpoint: str) -> list[tuple[str, Any]]:
     return [(row["parameter_name"], row.get("parameter_default")) for row in rows]
 
 
-def visit(url: str, visitor: int, ask: Ask, until: float, rng: random.Random) -> Iterator[Told]:
+async def visit(url: str, visitor: int, ask: Ask, until: float) -> list[Told]:
     """Return the stories of one visitor."""
-    time.sleep(rng.uniform(0, 2))
+    rng, stories = random.Random(visitor), []
+    await asyncio.sleep(rng.uniform(0, 2))
     while time.perf_counter() < until:
         asked = time.perf_counter()
         first, tokens = 0.0, 0
-        for count in ask(url, visitor, rng.choice(OPENINGS), rng.randrange(2**32)):
+        async for count in ask(url, visitor, rng.choice(OPENINGS), rng.randrange(2**32)):
             if count and not first:
                 first = time.perf_counter()
             tokens += count
         if tokens:
-            yield Told(first - asked, tokens, max(time.perf_counter() - first, 1e-3))
-        time.sleep(rng.uniform(0, 1))
+            stories.append(Told(first - asked, tokens, max(time.perf_counter() - first, 1e-3)))
+        await asyncio.sleep(rng.uniform(0, 1))
+    return stories
 
 
-def crowd(url: str, ask: Ask, visitors: int, seconds: float) -> tuple[list[Told], float]:
-    """Return all stories of `visitors` visitors at once, and the seconds that they took
-    together."""
-    begun = time.perf_counter()
-    stories: list[Told] = []
+class Crowd(NamedTuple):
+    """What several visitors at once were told."""
 
-    def one(number: int) -> None:
-        stories.extend(visit(url, number, ask, begun + seconds, random.Random(number)))
+    stories: list[Told]
+    seconds: float
+    busy: float  # seconds of processor time that the visitors themselves took
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(visitors)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return stories, time.perf_counter() - begun
+
+def crowd(url: str, ask: Ask, visitors: int, seconds: float) -> Crowd:
+    """Return what `visitors` visitors at once were told."""
+    begun, busy = time.perf_counter(), time.process_time()
+
+    async def together() -> list[list[Told]]:
+        until = begun + seconds
+        return await asyncio.gather(*(visit(url, one, ask, until) for one in range(visitors)))
+
+    stories = [story for its in asyncio.run(together()) for story in its]
+    return Crowd(stories, time.perf_counter() - begun, time.process_time() - busy)
 
 
 def percentile(values: list[float], percent: float) -> float:
@@ -200,20 +240,22 @@ def main() -> None:
 
     print(f"{options.model.name}, stories of up to {LENGTH} tokens, {os.cpu_count()} cores, which")
     print("the visitors share with the app.\n")
-    print("            first words (ms)     tokens/s of a visitor       tokens/s")
-    print("visitors  median  95th pct.    median  5th pct. (slow)        of all  stories")
+    print("            first words (ms)     tokens/s of a visitor       tokens/s           visitors")
+    print("visitors  median  95th pct.    median  5th pct. (slow)        of all  stories  themselves")
+    cores = os.cpu_count() or 1
     with running_app(options.model) as (url, app):
         crowd(url, with_surprise, visitors=1, seconds=3)  # the first story warms everything up
+        parameters(url, "generate")
         rows: list[tuple[Ask, int]] = [(with_surprise, count) for count in options.visitors]
         for ask, visitors in [*rows, (bare_text, options.visitors[-1])]:
-            stories, seconds = crowd(url, ask, visitors, options.seconds)
+            stories, seconds, busy = crowd(url, ask, visitors, options.seconds)
             waits = [1000 * story.wait for story in stories]
             speeds = [story.tokens / story.seconds for story in stories]
             total = sum(story.tokens for story in stories) / seconds
             print(
                 f"{visitors:8}  {percentile(waits, 50):6.0f}  {percentile(waits, 95):9.0f}"
                 f"  {percentile(speeds, 50):8.0f}  {percentile(speeds, 5):15.0f}"
-                f"  {total:12,.0f}  {len(stories):7}"
+                f"  {total:12,.0f}  {len(stories):7}  {busy / seconds / cores:10.0%}"
                 f"{'  bare text' if ask is bare_text else ''}",
                 flush=True,
             )

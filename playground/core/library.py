@@ -23,6 +23,7 @@ from playground.sampling import NUMBERED
 BUILT = Path(__file__).parent / "built"
 SUFFIXES = {"linux": "so", "darwin": "dylib", "win32": "dll"}
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
+COLUMNS = 8  # tokens that a worker computes at once (core.h)
 MAX_ALTERNATIVES, MAX_TOP_K = 10, 200
 ALIGN, PAGE = 64, 65_536  # bytes
 TOO_LARGE = -2  # of core_check()

@@ -1,8 +1,9 @@
 """The running batch: which stories are written together, in which cache slots, and which tokens of
 each a step computes.
 
-A step computes one token of every story that is being written and, beside them, chunks of new
-prompts, so no story waits for another's prompt.
+A step computes one token of some stories and, beside them, chunks of new prompts, each up to the
+number of tokens that keeps the processor busy: a longer step only lets others wait longer. Stories
+without a word yet come first, then all take turns, so no story waits for another's prompt.
 
 A story longer than the context continues with its newest three quarters, prefilled again: the model
 sees what it was trained on, positions from 0. That window is prepared in a second slot, a few
@@ -21,8 +22,6 @@ from playground.engine.stream import Sequence
 from playground.model.decoder import Chunk
 from playground.stories.story import Token
 
-PREFILL_CHUNK = 64  # tokens of a prompt that are prefilled at once
-PREFILL_BUDGET = 128  # tokens of prompts in one step, so that running stories keep their pace
 REFILL_PER_STEP = 4  # tokens of the next window prefilled beside a new one; three are enough
 
 
@@ -30,12 +29,13 @@ class Batch:
     """Stories that are being written, each in a slot of the network's cache.
 
     Attributes:
-        running: the stories, in the order in which their prompts take turns.
+        running: the stories, in the order in which they take turns.
     """
 
-    def __init__(self, sampler: Sampler, context: int, slots: int) -> None:
-        """`context` and `slots` are those of the cache; a story may need two slots."""
-        self._sampler, self._context = sampler, context
+    def __init__(self, sampler: Sampler, context: int, slots: int, tokens_per_step: int) -> None:
+        """`context` and `slots` are those of the cache; a story may need two slots.
+        `tokens_per_step`: of prompts, and as many of stories that are being written."""
+        self._sampler, self._context, self._tokens = sampler, context, tokens_per_step
         self._slots = range(slots)
         self._held: list[list[int]] = [[] for _ in self._slots]  # tokens in free slots
         self.running: list[Sequence] = []
@@ -87,20 +87,26 @@ class Batch:
         their next windows."""
         running: list[tuple[Chunk, Sequence]] = []
         refilled: list[tuple[Chunk, Sequence]] = []
-        budget = PREFILL_BUDGET
-        for sequence in list(self.running):
-            end = sequence.first + min(sequence.num_cached + PREFILL_CHUNK, self._context)
+        waiting: list[Sequence] = []
+        of_prompts = of_others = self._tokens
+        for sequence in sorted(self.running, key=lambda one: one.written > 0):
+            end = sequence.first + self._context
             ids = sequence.ids[sequence.first + sequence.num_cached : end]
-            if len(ids) > 1:
-                if len(ids) > budget:
-                    continue
-                budget -= len(ids)
-                self.running.remove(sequence)  # prompts take turns
-                self.running.append(sequence)
-            elif refill := self._refill(sequence):
-                refilled.append((refill, sequence))
+            is_prompt = len(ids) > 1
+            if (of_prompts if is_prompt else of_others) <= 0:
+                waiting.append(sequence)
+                continue
+            if is_prompt:
+                ids = ids[:of_prompts]
+                of_prompts -= len(ids)
+            else:
+                of_others -= 1
+                if refill := self._refill(sequence):
+                    refilled.append((refill, sequence))
+                    of_others -= len(refill.ids)
             assert sequence.slot is not None
             running.append((Chunk(sequence.slot, sequence.num_cached, ids), sequence))
+        self.running = [*waiting, *(sequence for _, sequence in running)]
         running.sort(key=lambda pair: pair[0].slot)
         return running, refilled
 

@@ -436,7 +436,8 @@ class Engine:
         self.max_streams = make_room(network, self.storyteller, self.max_streams, self._memory)
         try_out(network, self.storyteller)
         sampler = Sampler(self.storyteller, network)
-        self._batch = Batch(sampler, network.context, SLOTS_PER_STORY * self.max_streams)
+        slots = SLOTS_PER_STORY * self.max_streams
+        self._batch = Batch(sampler, network.context, slots, network.tokens_per_step)
         return network
 
     def _admit(self) -> bool:

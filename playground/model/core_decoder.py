@@ -13,7 +13,7 @@ from itertools import accumulate, count
 
 import numpy as np
 
-from playground.core.library import ALIGN, ANSWER, COLUMN, Core, room
+from playground.core.library import ALIGN, ANSWER, COLUMN, COLUMNS, Core, room
 from playground.core.pack import pack
 from playground.folder.config import context_of
 from playground.folder.model_folder import ModelFolder
@@ -36,6 +36,7 @@ class CoreDecoder(Decoder):
             raise ValueError(f"{storyteller.folder}: {error}") from None
         one, two = (room(self._content, slots, self.context, self.workers) for slots in (1, 2))
         self.bytes_per_token, self.bytes_per_slot = -(-(two - one) // self.context), 0
+        self.tokens_per_step = COLUMNS * self.workers
         self._threads = ThreadPoolExecutor(max(1, self.workers - 1), "core")
 
     def reserve(self, slots: int, context: int) -> None:

@@ -118,7 +118,7 @@ class CudaDecoder(Decoder):
         shape = (self.num_layers, slots + 1, 2, self.kv_heads, keys, self.width)
         self.cache = torch.zeros(shape, device=self.device)
         padding_rows = torch.tensor([[0, slots, 0]], device=self.device).repeat(rows, 1)
-        self._most_rows = rows
+        self.tokens_per_step = rows
         pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
         self._steps = {
             (num_rows, num_keys): FixedBatch(
@@ -139,7 +139,7 @@ class CudaDecoder(Decoder):
                 for offset, token_id in enumerate(chunk.ids)
             ]
         )
-        where, most = self._send(rows), self._most_rows
+        where, most = self._send(rows), self.tokens_per_step
         parts = [slice(start, start + most) for start in range(0, len(rows), most)]
         states = torch.cat([self._recorded(rows[part], where[part]) for part in parts])
         firsts = np.cumsum([0, *(len(chunk.ids) for chunk in chunks)])

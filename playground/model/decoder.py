@@ -34,12 +34,14 @@ class Decoder(ABC):
         head: which ids share a row of logits; after `reserve`.
         bytes_per_token: of a slot's cache.
         bytes_per_slot: besides those of its tokens.
+        tokens_per_step: more in a step take longer and save nothing.
     """
 
     context: int
     head: Head
     bytes_per_token: int
     bytes_per_slot: int
+    tokens_per_step: int = 64
 
     @abstractmethod
     def reserve(self, slots: int, context: int) -> None:

@@ -352,15 +352,18 @@ class Api:
         return time.monotonic() > until and self.running[visitor(request)] >= CROWD
 
     async def batches(self, streams: list[Stream]) -> AsyncIterator[list[list[Any]]]:
-        """Yield the new tokens of streams until all are done, the first at once."""
+        """Yield the new tokens of streams until all are done, the first new words at once."""
+        is_written = False
         while not all(stream.done for stream in streams):
             batch = [stream.take() for stream in streams]
             if not any(batch):
                 await asyncio.sleep(POLL)
                 continue
             yield batch
-            others = self.running.total() - len(streams)
-            await asyncio.sleep(INTERVAL + INTERVAL_PER_VISITOR * max(0, others))
+            is_written |= any(token.draw is not None for tokens in batch for token in tokens)
+            others = max(0, self.running.total() - len(streams))
+            interval = INTERVAL + INTERVAL_PER_VISITOR * others
+            await asyncio.sleep(interval if is_written else POLL)
 
 
 def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:

@@ -1,4 +1,4 @@
-// Where the words come from on a page with a server: Gradio's queue, over its plain HTTP calls.
+// Where the words come from on a page with a server: its calls (server/page_calls.py).
 // Another page may give the component another object with the same methods.
 
 import { Busy, checkBusy, patiently } from "./patience.js";
@@ -35,25 +35,19 @@ export class Server {
   }
 
   async *attempt(name, request, signal) {
-    const address = `${this.root}gradio_api/call/${name}`;
     const stop = new AbortController();
     signal?.addEventListener("abort", () => stop.abort());
     try {
-      const asked = await this.fetch(address, {
+      const answer = await this.fetch(`${this.root}call/${name}`, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ data: [request] }),
+        body: JSON.stringify(request),
         signal: stop.signal,
       });
-      const { event_id } = await asked.json();
-      const answer = await this.fetch(`${address}/${event_id}`, { signal: stop.signal });
-      let streams = false;
       for await (const [event, data] of events(answer.body)) {
-        if (event === "error" && data?.title === "Busy") throw new Busy(data.error);
-        if (event === "error") throw new Refused(data?.error ?? data ?? "");
-        if (event === "generating" || (event === "complete" && !streams)) yield data[0];
-        if (event === "complete") return; // of a stream, it says the last message again
-        streams ||= event === "generating";
+        if (event === "error") throw data.title === "Busy" ? new Busy(data.error) : new Refused(data.error);
+        if (event === "complete") return;
+        yield data;
       }
       throw new Lost();
     } catch (problem) {

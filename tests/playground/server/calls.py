@@ -1,22 +1,33 @@
-"""A call of the page's queue over plain HTTP."""
+"""A call of the served page over plain HTTP."""
 
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.parse
 import urllib.request
 from typing import Any
 
 
 def call(url: str, name: str, *values: Any) -> list[tuple[str, Any]]:
-    """The events of an endpoint, as curl gets them."""
-    body = json.dumps({"data": values}).encode()
+    """The events of an endpoint, as curl gets them: of the page's own, or through Gradio's queue."""
+    if name.startswith("page_"):
+        (asked,) = values
+        return events_of(post(f"{url}call/{name}", asked))
     address = f"{url}gradio_api/call/{name}"
-    ask = urllib.request.Request(address, body, {"Content-Type": "application/json"})
-    event = json.load(urllib.request.urlopen(ask))["event_id"]
-    answer = urllib.request.urlopen(f"{address}/{event}").read().decode()
-    blocks = [block.split("\n", 1) for block in answer.strip().split("\n\n")]
+    event = json.loads(post(address, {"data": values}))["event_id"]
+    return events_of(urllib.request.urlopen(f"{address}/{event}").read())
+
+
+def post(address: str, values: Any) -> bytes:
+    """The answer to a request in JSON."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, json.dumps(values).encode(), headers)
+    content: bytes = urllib.request.urlopen(request).read()
+    return content
+
+
+def events_of(content: bytes) -> list[tuple[str, Any]]:
+    """The events of an answer, each a name and its data."""
+    blocks = [block.split("\n", 1) for block in content.decode().strip().split("\n\n")]
     return [
         (first.removeprefix("event: "), json.loads(second.removeprefix("data: ")))
         for first, second in blocks
