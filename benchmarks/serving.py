@@ -240,8 +240,12 @@ def main() -> None:
 
     print(f"{options.model.name}, stories of up to {LENGTH} tokens, {os.cpu_count()} cores, which")
     print("the visitors share with the app.\n")
-    print("            first words (ms)     tokens/s of a visitor       tokens/s           visitors")
-    print("visitors  median  95th pct.    median  5th pct. (slow)        of all  stories  themselves")
+    print(
+        "            first words (ms)     tokens/s of a visitor       tokens/s           visitors"
+    )
+    print(
+        "visitors  median  95th pct.    median  5th pct. (slow)        of all  stories  themselves"
+    )
     cores = os.cpu_count() or 1
     with running_app(options.model) as (url, app):
         crowd(url, with_surprise, visitors=1, seconds=3)  # the first story warms everything up

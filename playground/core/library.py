@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import mmap
 import platform
 import sys
 import threading
@@ -26,6 +27,8 @@ MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": 
 COLUMNS = 8  # tokens that a worker computes at once (core.h)
 MAX_ALTERNATIVES, MAX_TOP_K = 10, 200
 ALIGN, PAGE = 64, 65_536  # bytes
+# Memory that a forked process does not share; Windows has no forks.
+PRIVATE = {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
 TOO_LARGE = -2  # of core_check()
 NOT_A_NUMBER, NOTHING_LEFT, UNSOUND = -1, -2, -3  # answers without an id
 
@@ -121,10 +124,14 @@ class Native:
         return address
 
     def room(self, size: int) -> int:
-        """See `Machine`."""
-        self._kept.append(np.zeros(size + ALIGN, np.uint8))
-        address = self._kept[-1].ctypes.data
-        return address + -address % ALIGN
+        """See `Machine`. numpy would ask Linux for huge pages, and a story's first tokens would
+        wait up to 100 ms for them."""
+        try:
+            memory = mmap.mmap(-1, size, **PRIVATE)
+        except (OSError, OverflowError):
+            raise MemoryError from None
+        self._kept.append(np.frombuffer(memory, np.uint8))
+        return int(self._kept[-1].ctypes.data)
 
     def read(self, address: int, dtype: Any, count: int) -> np.ndarray:
         """See `Machine`."""

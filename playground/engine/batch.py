@@ -88,7 +88,7 @@ class Batch:
         running: list[tuple[Chunk, Sequence]] = []
         refilled: list[tuple[Chunk, Sequence]] = []
         waiting: list[Sequence] = []
-        of_prompts = of_others = self._tokens
+        of_prompts, of_others = 2 * self._tokens, self._tokens
         for sequence in sorted(self.running, key=lambda one: one.written > 0):
             end = sequence.first + self._context
             ids = sequence.ids[sequence.first + sequence.num_cached : end]
@@ -97,7 +97,9 @@ class Batch:
                 waiting.append(sequence)
                 continue
             if is_prompt:
-                ids = ids[:of_prompts]
+                # All logits take one worker, so they are asked for after the last token alone.
+                asks_logits = sequence.peeks or sequence.word
+                ids = ids[: min(of_prompts, len(ids) - 1) if asks_logits else of_prompts]
                 of_prompts -= len(ids)
             else:
                 of_others -= 1

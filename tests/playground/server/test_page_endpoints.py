@@ -38,7 +38,7 @@ def joined(events: list[tuple[str, Any]], stream: int = 0) -> tuple[list[str], l
     """Texts and ids of a stream."""
     texts, ids = [], []
     for event, data in events:
-        for number, its, _, numbers in data[0]["new"] if event == "generating" else []:
+        for number, its, _, numbers in data["new"] if event == "message" else []:
             if number == stream:
                 texts += its
                 ids += numbers
@@ -51,9 +51,9 @@ def test_the_page_s_story_is_that_of_the_api(url: str, client: Client, engine: E
     events = call(url, "page_write", page_request(text="Once upon a time,", settings=settings))
     texts, ids = joined(events)
     assert "".join(texts) == whole
-    typed = events[0][1][0]["typed"]
+    typed = events[0][1]["typed"]
     assert typed == len(engine.encode("Once upon a time,"))
-    assert events[-2][1][0]["ended"] in ([True], [False])
+    assert events[-2][1]["ended"] in ([True], [False])
     # Stopped after a while and continued, it is the same story.
     cut = typed + 6
     if len(ids) > cut + 2:
@@ -73,12 +73,12 @@ def test_several_ways_go_on_in_one_call(url: str, engine: Engine) -> None:
 
 
 def test_the_page_s_odds_and_scores(url: str, engine: Engine) -> None:
-    ((_, (scored,)),) = call(url, "page_score", page_request(text="Once upon a time "))
+    ((_, scored), _) = call(url, "page_score", page_request(text="Once upon a time "))
     wanted = engine.score("Once upon a time").tokens
     assert [token[2] for token in scored["tokens"]] == [token.token_id for token in wanted]
     ids = [token.token_id for token in wanted]
     asked = {"model": "tiny", "ids": ids[:2], "text": "", "token_id": ids[2]}
-    ((_, (found,)),) = call(url, "page_candidates", asked)
+    ((_, found), _) = call(url, "page_candidates", asked)
     assert found["token"]["rank"] == wanted[2].rank
     assert found["token"]["probability"] == pytest.approx(wanted[2].probability, rel=1e-4)
     assert len(found["candidates"]) == 200
@@ -98,7 +98,7 @@ def test_a_story_s_record_has_the_draws_of_what_the_model_wrote(url: str, engine
         "settings": {"seed": 5, "stop_at_end": False},
     }  # fmt: skip
     asked = {"model": "tiny", "ids": ids, "parts": [part]}
-    ((_, (found,)),) = call(url, "page_record", asked)
+    ((_, found), _) = call(url, "page_record", asked)
     assert found == {
         "tokens": json.loads(expected.to_json())["tokens"], "ended": expected.ended,
     }  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_story_s_record_has_the_draws_of_what_the_model_wrote(url: str, engine
         k < len(typed) for k in range(len(ids))
     ]
     # What the model would not have written has no draws.
-    ((_, (other,)),) = call(
+    ((_, other), _) = call(
         url, "page_record", asked | {"parts": [part | {"settings": {"seed": 6}}]}
     )
     assert [token["token_id"] for token in other["tokens"]] == ids
@@ -165,6 +165,17 @@ def test_a_page_s_request_is_checked(url: str, changes: dict[str, Any]) -> None:
     assert "Traceback" not in said["error"]
 
 
+def test_only_the_page_s_own_endpoints_are_called_past_the_queue(url: str) -> None:
+    for name, content, status in [
+        ("generate", b"{}", 404),
+        ("page_sing", b"{}", 404),
+        ("page_score", b"text", 422),
+    ]:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{url}call/{name}", content)
+        assert refused.value.code == status
+
+
 @pytest.mark.slow
 def test_visitors_together_get_the_story_each_gets_alone(client: Client) -> None:
     def submit(seed: int) -> Any:
@@ -177,22 +188,19 @@ def test_visitors_together_get_the_story_each_gets_alone(client: Client) -> None
 def test_one_visitor_has_half_of_all_places_at_most(proxied: str, engine: Engine) -> None:
     long = page_request(settings={"length": 1000, "stop_at_end": False}, seeds=list(range(8)))
     held = []
-    address = f"{proxied}gradio_api/call/page_write"
 
     def ask(visitor: str) -> Any:
-        body = json.dumps({"data": [long]}).encode()
         headers = {"Content-Type": "application/json", "X-Forwarded-For": visitor}
-        request = urllib.request.Request(address, body, headers)
-        event = json.load(urllib.request.urlopen(request))["event_id"]
-        answer = urllib.request.urlopen(f"{address}/{event}")
-        held.append(answer)
-        return answer.readline().decode()
+        address = f"{proxied}call/page_write"
+        request = urllib.request.Request(address, json.dumps(long).encode(), headers)
+        held.append(urllib.request.urlopen(request))
+        return held[-1].readline().decode()
 
     try:
-        assert [ask("10.0.0.1") for _ in range(4)] == ["event: generating\n"] * 4
+        assert [ask("10.0.0.1") for _ in range(4)] == ["event: message\n"] * 4
         assert ask("10.0.0.1") == "event: error\n"
         assert "32 stories under way" in held[-1].readline().decode()
-        assert ask("10.0.0.2") == "event: generating\n"
+        assert ask("10.0.0.2") == "event: message\n"
     finally:
         for answer in held:
             answer.close()

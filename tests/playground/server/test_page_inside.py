@@ -23,7 +23,7 @@ async def messages(endpoints: api.Api, **changes: Any) -> list[dict[str, Any]]:
 
 def test_a_look_comes_first_and_then_what_was_removed(url: str, engine: Engine) -> None:
     events = call(url, "page_inside", {"model": "tiny", "ids": IDS, "position": 4})
-    told = [data[0] for event, data in events if event == "generating"]
+    told = [data for event, data in events if event == "message"]
     inside = Inside(engine)
     assert told[0] == {"look": inside.look(IDS, 4).to_json()}
     assert [pair for message in told[1:] for pair in message["removed"]] == [
