@@ -64,7 +64,8 @@ class Batch:
         outcomes: list[tuple[Sequence, Outcome]] = []
         for chunk, sequence in running:
             new = self._ask(chunk, sequence)
-            if new and (sequence.peeks or sequence.word):  # these need all logits
+            is_at_word = sequence.word and new and new[-1].typed is None
+            if new and (sequence.peeks or is_at_word):  # these need all logits
                 outcomes += self._sampler.step_with_logits(chunk, new)
             else:
                 chunks.append(chunk)
@@ -88,7 +89,7 @@ class Batch:
         running: list[tuple[Chunk, Sequence]] = []
         refilled: list[tuple[Chunk, Sequence]] = []
         waiting: list[Sequence] = []
-        of_prompts, of_others = 2 * self._tokens, self._tokens
+        of_prompts = of_others = self._tokens
         for sequence in sorted(self.running, key=lambda one: one.written > 0):
             end = sequence.first + self._context
             ids = sequence.ids[sequence.first + sequence.num_cached : end]
@@ -97,9 +98,8 @@ class Batch:
                 waiting.append(sequence)
                 continue
             if is_prompt:
-                # All logits take one worker, so they are asked for after the last token alone.
-                asks_logits = sequence.peeks or sequence.word
-                ids = ids[: min(of_prompts, len(ids) - 1) if asks_logits else of_prompts]
+                # All logits take one worker, so a word's are asked for after the last token alone.
+                ids = ids[: min(of_prompts, len(ids) - bool(sequence.word))]
                 of_prompts -= len(ids)
             else:
                 of_others -= 1

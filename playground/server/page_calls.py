@@ -1,6 +1,6 @@
 """The calls of the page itself: `POST /call/NAME`, answered with server-sent events.
 
-They do not go through Gradio's queue, which takes two requests for a call, looks for new calls every
+They do not go through Gradio's queue. It takes two requests for a call, looks for new calls every
 10 ms, and takes 1 to 1.5 ms of the processor for every message.
 """
 

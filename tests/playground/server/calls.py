@@ -8,7 +8,7 @@ from typing import Any
 
 
 def call(url: str, name: str, *values: Any) -> list[tuple[str, Any]]:
-    """The events of an endpoint, as curl gets them: of the page's own, or through Gradio's queue."""
+    """The events of an endpoint, of the page's own or through Gradio's queue, as curl gets them."""
     if name.startswith("page_"):
         (asked,) = values
         return events_of(post(f"{url}call/{name}", asked))
