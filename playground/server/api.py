@@ -4,9 +4,9 @@
 begins with `page_` are for the page, which holds the story itself. So the server stores nothing of
 a visitor, and a restart loses nothing.
 
-New words go out at most every 35 ms, since Gradio takes 1 to 1.5 ms for a message, and less often
-when many visitors write, so that the model gets the processor. Every request is checked here:
-anybody can call.
+New words go out at most every 35 ms, since Gradio takes 1 to 1.5 ms for a message to a program, and
+less often when many visitors write, so that the model gets the processor. The page's own calls go
+past Gradio's queue (page_calls.py). Every request is checked here: anybody can call.
 """
 
 import asyncio
