@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 
 PAGE_TOOLS := tests/web/node_modules/.bin
 STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/codespell && \
-	$(PAGE_TOOLS)/biome lint --error-on-warnings && $(PAGE_TOOLS)/biome format && \
+	$(PAGE_TOOLS)/biome check --error-on-warnings && \
 	$(PAGE_TOOLS)/tsc -p tests/web && $(PAGE_TOOLS)/tsc -p tests/web/tsconfig.worker.json
 NODE_TESTS := $(BIN)/node --test --test-timeout=60000 --test-reporter=dot "tests/web/*.test.js"
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -19,7 +19,16 @@ from tests.exports import make_export
 Exporter = Callable[..., Path]
 STARTING_PROCESSES = ("process", "browser", "soak", "gpu")
 TRAINING = (*STARTING_PROCESSES, "slow")
-SLOW = ("test_kill.py", "test_machines.py", "test_runtime.py")
+# The files that take longest, in this order: the last ones of a run are then short.
+LONG = (
+    *("test_studio.py", "test_machines.py", "test_kill.py", "test_runtime.py"),
+    *("test_training.py", "test_foreign_models.py", "test_static_page.py", "test_files.py"),
+    *("test_train_end_to_end.py", "test_sharing.py", "test_appearance.py", "test_page.py"),
+    *("tests/trainer/test_recipes.py", "test_storyteller.py", "test_looking.py"),
+    *("tests/trainer/corpus/test_sources.py", "tests/trainer/test_pretrained.py"),
+    *("test_gguf.py", "test_stock.py", "test_golden.py", "test_resume.py", "test_stops.py"),
+    *("tests/test_commands.py", "tests/playground/test_recipes.py", "test_teachers.py"),
+)
 
 
 def keep_to_own_cores() -> None:
@@ -44,8 +53,13 @@ hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow files first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.name not in SLOW)
+    """The long files first, so that no worker is left alone with one at the end."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((k for k, name in enumerate(LONG) if path.endswith(f"/{name}")), len(LONG))
+
+    items.sort(key=place)
 
 
 class Forbidden(subprocess.Popen[str]):

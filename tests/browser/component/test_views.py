@@ -88,6 +88,7 @@ SEEDS = "calls.filter(([name]) => name.endsWith('story')).map(([, { seeds }]) =>
 
 @on_both_screens
 def test_every_snapshot_writes_the_story_with_the_same_draws(page: Page) -> None:
+    page.clock.install()
     page.evaluate(SERVER)
     sheet(page).click()
     page.keyboard.insert_text("A fox ran home. It sang.")
@@ -123,5 +124,5 @@ def test_every_snapshot_writes_the_story_with_the_same_draws(page: Page) -> None
     page.keyboard.press("Escape")
     expect(view).to_be_hidden()
     count = page.evaluate("calls.length")
-    page.wait_for_timeout(3500)  # longer than the view waits between two looks
+    page.clock.fast_forward(3500)  # longer than the view waits between two looks
     assert page.evaluate("calls.length") == count
