@@ -1,7 +1,8 @@
 """Work in a process of its own that ends by itself: an inspection, an estimate, an export.
 
-A task belongs to the app: it ends with it. What it found stays until the app ends or a hundred
-others have come.
+A task ends with the app. A task of no run, such as a dry run, is an answer to a page that waits for
+it: it is cancelled when no page has asked for it for `PATIENCE` seconds. Results stay until the app
+ends or a hundred other tasks have started.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from playground.sentences import capitalized
 
 KEPT = 100
 AT_ONCE = 4
+PATIENCE = 15.0  # s; the page asks every 0.7 s, and a browser slows hidden tabs down
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 
 
@@ -38,6 +41,7 @@ class Task:
         self.result: dict[str, Any] | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.is_cancelled = False
+        self.asked_at = time.monotonic()
 
     def to_json(self) -> dict[str, Any]:
         """For the page."""
@@ -79,12 +83,15 @@ class Task:
             return printed
 
     def watch(self, log: Path, process: subprocess.Popen[bytes]) -> None:
-        """Show the newest line that the process says, once in a while."""
+        """Show the newest line of the process's log every half second until it ends, and cancel a
+        task that no page waits for."""
         while True:
             try:
                 process.wait(0.5)
                 return
             except subprocess.TimeoutExpired:
+                if not self.run and time.monotonic() - self.asked_at > PATIENCE:
+                    self.cancel()
                 found = [line for line in lines_of(log) if not BAR.search(line)]
                 self.line = found[-1] if found else self.line
 
@@ -135,9 +142,10 @@ class Tasks:
             task.state = CANCELLED if task.is_cancelled else FAILED
 
     def get(self, number: str) -> Task:
-        """A task by its id; Missing where it is missing."""
+        """Return a task by its id, for a page that waits for it; Missing where it is missing."""
         if number not in self.tasks:
             raise Missing("there is no such task any more: ask for it again.")
+        self.tasks[number].asked_at = time.monotonic()
         return self.tasks[number]
 
     def of_run(self, run: str) -> Task | None:

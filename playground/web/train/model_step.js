@@ -42,6 +42,7 @@ export class ModelStep {
     this.turn = 0;
     this.task = null;
     addEventListener("pagehide", () => this.stopMeasuring());
+    document.addEventListener("visibilitychange", () => document.hidden || this.measure());
     this.timer = 0;
     this.commandOf = "";
     const { place } = this;
@@ -162,10 +163,8 @@ export class ModelStep {
       this.showEstimate(this.estimates.get(key));
       return;
     }
-    this.asked = key;
-    this.turn += 1;
-    clearTimeout(this.timer);
     this.stopMeasuring();
+    this.asked = key;
     setText(place.part("model-problem"), "");
     const known = this.estimates.get(key);
     this.showEstimate(known);
@@ -179,12 +178,21 @@ export class ModelStep {
     const { place } = this;
     try {
       const { task } = await post("estimate", this.request);
+      if (turn !== this.turn) {
+        cancel(task.id); // the draft has changed, or the run begins
+        return;
+      }
       this.task = task.id;
       const hear = ({ line }) => turn === this.turn && line && setText(place.part("measuring"), line);
       const estimate = await follow(task, hear);
       if (turn !== this.turn) return;
       this.task = null;
-      if (estimate) this.estimates.set(key, estimate);
+      if (!estimate) {
+        this.asked = ""; // the app ended it while this page slept
+        if (!document.hidden) this.measure();
+        return;
+      }
+      this.estimates.set(key, estimate);
       this.showEstimate(estimate);
     } catch (problem) {
       if (turn !== this.turn) return;
@@ -194,10 +202,14 @@ export class ModelStep {
     }
   }
 
-  /** Ends a measurement that is under way: the run needs the machine. */
+  /** Ends a measurement that is under way or due: the run needs the machine. The next `measure` begins it again. */
   async stopMeasuring() {
     const { task } = this;
+    clearTimeout(this.timer);
+    this.turn += 1;
     this.task = null;
+    this.asked = "";
+    setText(this.place.part("measuring"), "");
     await cancel(task);
   }
 
