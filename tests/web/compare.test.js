@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isClose, web } from "./modules.js";
 
-const { differing, divergingPlaces, isSame, likelihood, written } = await web("compare/columns");
+const { differing, divergingPlaces, isSame, likelihood, paced, written } = await web("compare/columns");
 const { csv, estimates } = await web("compare/votes");
 const { decode, encode, MissingModel } = await web("compare/link");
 const { Damaged } = await web("story/permalink");
@@ -183,6 +183,29 @@ test("the votes as a table keep commas, quotation marks and lines", () => {
     made,
     '"time","prompt","seed","left","right","vote"\r\n"now","one\ntwo","1","a, b","say ""c""","bad"\r\n',
   );
+});
+
+test("a cell that a spreadsheet would compute is text", () => {
+  for (const start of ["=", "+", "-", "@", "\t", "\r"]) {
+    const made = csv([{ ...vote("a", "b", "tie"), prompt: `${start}1+1` }]);
+    assert.ok(made.includes(`"'${start}1+1"`), JSON.stringify(start));
+  }
+  assert.ok(csv([vote("a-b", "b", "tie")]).includes('"a-b"'));
+});
+
+test("a blind vote shows as many words of each story, whichever is quicker", () => {
+  const quick = { tokens: story(["A fox"], " ran", " home", " again"), isDone: false },
+    slow = { tokens: [], isDone: false };
+  const shown = () => paced([quick, slow]).map((tokens) => tokens.map(({ t }) => t).join(""));
+  assert.deepEqual(shown(), ["", ""]); // not even the prompt
+  slow.tokens = story(["A", " fox"], " hid");
+  assert.deepEqual(shown(), ["A fox ran", "A fox hid"]);
+  quick.isDone = true;
+  assert.deepEqual(shown(), ["A fox ran", "A fox hid"]);
+  slow.tokens = story(["A", " fox"], " hid", " in", " a", " den");
+  assert.deepEqual(shown(), ["A fox ran home again", "A fox hid in a den"]);
+  slow.isDone = true;
+  assert.deepEqual(shown(), ["A fox ran home again", "A fox hid in a den"]);
 });
 
 const MODELS = [

@@ -89,6 +89,19 @@ function starts(one, other) {
   });
 }
 
+/**
+ * The part of each story that a blind vote shows: as many written tokens of each, so that the pace does not tell which
+ * column is which. A story that has ended does not hold the others back.
+ * @param {{tokens: Token[], isDone: boolean}[]} columns
+ * @returns {Token[][]}
+ */
+export function paced(columns) {
+  if (columns.some(({ tokens }) => !tokens.length)) return columns.map(() => []);
+  const written = columns.filter(({ isDone }) => !isDone).map(({ tokens }) => tokens.filter(({ r }) => r >= 0).length);
+  const least = Math.min(...written);
+  return columns.map(({ tokens }) => tokens.slice(0, tokens.filter(({ r }) => r < 0).length + least));
+}
+
 const lengthOf = (tokens) => tokens.reduce((sum, { t }) => sum + t.length, 0);
 const isEqual = (one, other) => (one.i === null || other.i === null ? one.t === other.t : one.i === other.i);
 

@@ -9,7 +9,7 @@ import { drawBeside } from "../share/picture.js";
 import { Newer } from "../story/permalink.js";
 import { BALLOT, Ballot } from "./ballot.js";
 import { ColumnCard, how, OWN } from "./column_card.js";
-import { differing, divergingPlaces, isSame, likelihood, written } from "./columns.js";
+import { differing, divergingPlaces, isSame, likelihood, paced, written } from "./columns.js";
 import * as link from "./link.js";
 
 const LENGTH_MAX = 200; // tokens, as a snapshot writes at most
@@ -346,10 +346,14 @@ export class View {
   }
 
   drawStories() {
-    const { language } = this.given;
-    this.columns.forEach(({ tokens, divergence }, k) => {
-      const isWaiting = this.writing !== null && !tokens.length;
-      this.cards[k].drawStory(tokens, divergence, { names: [this.nameOf(0), this.nameOf(k)], isWaiting, language });
+    const { language } = this.given,
+      { columns, isBlind } = this;
+    const stories = isBlind ? paced(columns) : columns.map(({ tokens }) => tokens);
+    columns.forEach((column, k) => {
+      const isWaiting = this.writing !== null && !stories[k].length;
+      const divergence = isBlind ? null : column.divergence; // it is marked in all columns but the first
+      const names = [this.nameOf(0), this.nameOf(k)];
+      this.cards[k].drawStory(stories[k], divergence, { names, isWaiting, language });
     });
   }
 }

@@ -95,10 +95,13 @@ function inverted(matrix) {
   return rows.map((row) => row.slice(rows.length));
 }
 
-// The votes as a table with commas (RFC 4180).
+const FORMULA = /^[=+\-@\t\r\n]/;
+
+// The votes as a table with commas (RFC 4180). An apostrophe keeps a spreadsheet from computing a cell (OWASP, "CSV
+// injection").
 export function csv(votes) {
   const names = ["time", "prompt", "seed", "left", "right", "vote"];
-  const cell = (value) => `"${String(value).replaceAll('"', '""')}"`;
+  const cell = (value) => `"${String(value).replace(FORMULA, "'$&").replaceAll('"', '""')}"`;
   return [names, ...votes.map((vote) => names.map((name) => vote[name]))]
     .map((row) => `${row.map(cell).join(",")}\r\n`)
     .join("");
