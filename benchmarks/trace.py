@@ -113,7 +113,7 @@ def report(store: TokenStore, texts: list[str]) -> None:
     opened.trace(texts[0], 0)  # `held_out` is computed once
     rows = {
         "training tokens": f"{tokens:,}",
-        "parts": f"{len(opened.parts)}",
+        "parts": f"{len(opened.starts)}",
         "index": f"{took['seconds']:.1f} s, {took['memory']:.0f} MB of memory",
         "bytes per token": f"{size / tokens:.2f}, and 2 of the store's own",
         "opening": f"{opening:.2f} s",

@@ -1,1 +1,1 @@
-"""Which parts of a story stand in the training stories word for word."""
+"""Finds the parts of a story that stand in the training stories word for word."""

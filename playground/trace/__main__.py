@@ -1,11 +1,11 @@
-"""Which parts of a story stand in the training stories, in the terminal.
+"""Finds the parts of a story that stand in the training stories, in the terminal.
 
     python -m playground.trace --index data/sample-0123456789ab "Once upon a time there was a fox."
     python -m playground.trace --index models/storyteller --link LINK
     python -m playground.trace --index data/sample-0123456789ab --json < story.txt
 
 `--index` is a store with an index (python -m trainer.corpus index STORE), or a model with a filter,
-which knows no sources.
+which does not know the sources.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ UNDERLINED, BRACKETS = ("\x1b[4m", "\x1b[24m"), ("[", "]")
 
 
 def parser() -> Parser:
-    """The command line."""
-    found = Parser(
+    """Return the parser of the command line."""
+    parser = Parser(
         prog="python -m playground.trace",
         description="Show which parts of a story are in the training stories word for word.",
     )
-    add: Any = found.add_argument
+    add: Any = parser.add_argument
     add("story", metavar="STORY", nargs="?", help="the story (default: standard input)")
     add(
         "--index",
@@ -50,14 +50,14 @@ def parser() -> Parser:
         help="training stories shown for each run (default: 3)",
     )
     add("--json", action="store_true", help="print everything as JSON")
-    return found
+    return parser
 
 
 def run(arguments: Sequence[str] | None) -> None:
-    """Print what is found.
+    """Trace a story and print the result.
 
     Raises:
-        ValueError: there is no index, or the story cannot be read; one sentence.
+        ValueError: there is no index, or the story cannot be read.
     """
     options = parser().parse_args(arguments)
     if not 0 <= options.sources <= SOURCES_MAX:
@@ -71,23 +71,23 @@ def run(arguments: Sequence[str] | None) -> None:
         text = text_of_link(options.link, options.index)
     else:
         text = sys.stdin.read() if options.story is None else typed_text(options.story)
-    found = tracer.trace(text, options.sources)
+    trace = tracer.trace(text, options.sources)
     if options.json:
-        print(json.dumps(found.described(), ensure_ascii=False))
+        print(json.dumps(trace.described(), ensure_ascii=False))
     else:
         marks = UNDERLINED if sys.stdout.isatty() else BRACKETS
-        print("\n".join(lines(found, *marks)))
+        print("\n".join(lines(trace, *marks)))
 
 
-def text_of_link(written: str, where: Path) -> str:
-    """The text of a shared story.
+def text_of_link(address: str, where: Path) -> str:
+    """Return the text of a shared story.
 
     Raises:
-        ValueError: the link is damaged, or `where` has not the tokenizer that it was written with.
+        ValueError: the link is damaged, or its story has another tokenizer than `where`.
     """
     import tokenizers
 
-    link = permalink.decode(permalink.text_of(written))
+    link = permalink.decode(permalink.text_of(address))
     folder = where.parent if where.is_file() else where
     for file in (folder / "index" / "tokenizer.json", folder / "tokenizer.json"):
         if file.is_file() and link.has_tokenizer(tokenizer_fingerprint(file)):
@@ -96,30 +96,30 @@ def text_of_link(written: str, where: Path) -> str:
     raise ValueError(permalink.other_tokenizer(link))
 
 
-def lines(found: Trace, opening: str, closing: str) -> Iterator[str]:
-    """Yield what is printed: the marked story, the share, and each run with its sources."""
+def lines(trace: Trace, opening: str, closing: str) -> Iterator[str]:
+    """Yield the printed lines: the marked story, the share, and each run with its sources."""
     yield "".join(
         f"{opening}{part}{closing}" if is_copied else part
-        for part, is_copied in marked(found.text, found.runs)
+        for part, is_copied in marked(trace.text, trace.runs)
     )
     yield ""
-    unread = f" (of stories that it has not read: {found.held_out:.0%})" if found.held_out else ""
-    yield f"{found.share:.0%} of {found.words:,} words stand in {found.corpus}{unread}."
-    if found.certain is not None:
+    chance = f" (held-out stories: {trace.held_out:.0%})" if trace.held_out else ""
+    yield f"{trace.share:.0%} of {trace.words:,} words stand in {trace.corpus}{chance}."
+    if trace.certain is not None:
         yield (
-            f"Runs of {found.certain} words or more are found for certain, shorter ones in part;"
-            f" {found.false_positives:.2%} of other runs are taken for copied."
+            f"All runs of {trace.certain} words or more are found, and some shorter runs;"
+            f" {trace.false_positives:.2%} of other runs are marked by mistake."
         )
-    for run in sorted(found.runs, key=lambda run: run.words, reverse=True):
+    for run in sorted(trace.runs, key=lambda run: run.words, reverse=True):
         where = "" if run.stories is None else f", in {amount(run.stories)}"
         yield ""
-        yield f"{run.words} words{where}: {shown(found.text[run.start : run.end])}"
+        yield f"{run.words} words{where}: {on_one_line(trace.text[run.start : run.end])}"
         for source in run.sources:
             yield f"  story {source.story:,}: {context(source, opening, closing)}"
 
 
 def marked(text: str, runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
-    """Yield the parts of a text, and whether each is in a run."""
+    """Yield the parts of a text, each with whether it is in a run."""
     inside = [False] * len(text)
     for run in runs:
         inside[run.start : run.end] = [True] * (run.end - run.start)
@@ -131,15 +131,15 @@ def marked(text: str, runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
 
 
 def context(source: Source, opening: str, closing: str) -> str:
-    """A run as it stands in a training story, on one line."""
+    """Return a run in the context of its training story, on one line."""
     before, after = source.before[-CONTEXT:], source.after[:CONTEXT]
     first = "…" if len(before) < len(source.before) else ""
     last = "…" if len(after) < len(source.after) else ""
-    return shown(f"{first}{before}{opening}{source.text}{closing}{after}{last}")
+    return on_one_line(f"{first}{before}{opening}{source.text}{closing}{after}{last}")
 
 
-def shown(text: str) -> str:
-    """A text on one line."""
+def on_one_line(text: str) -> str:
+    """Return a text with slashes for its line breaks."""
     return text.strip().replace("\n", " / ")
 
 
@@ -149,7 +149,7 @@ def amount(stories: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0, or 2 with one sentence."""
+    """Run the command; return 0, or 2 with a message on standard error."""
     use_utf8()
     try:
         run(arguments)

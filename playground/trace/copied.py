@@ -1,7 +1,8 @@
-"""What is found of a story in the training stories: runs of words, and the share that they cover.
+"""The result of tracing a story: the runs of words that stand in the training stories, and the
+share of the words in these runs.
 
-`index.py` finds the runs in an index, with the stories that they stand in; `run_filter.py` finds
-them in a filter, without. Both count words as the model card does.
+`index.py` finds the runs in an index, with their training stories; `run_filter.py` finds them in a
+filter, without. Both count words as the model card does.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 @dataclass(frozen=True)
 class Source:
-    """A place in the training stories where a run stands.
+    """A training story that contains a run.
 
     Attributes:
         story: its number, from 0.
-        before, text, after: the run in its context; all of a short story, else cut off at "…".
+        before, text, after: the run in its context, which is cut off at "…" in a long story.
     """
 
     story: int
@@ -36,10 +37,10 @@ class Run:
 
     Attributes:
         start, end: its first character and the one after its last.
-        words: how many words it has.
-        rarity: -log10 of its probability if tokens were drawn one by one; None from a filter.
-        stories: how many training stories hold it; None from a filter.
-        sources: some of them.
+        words: number of words.
+        rarity: -log10 of its probability if tokens are drawn independently; None from a filter.
+        stories: number of training stories that contain it; None from a filter.
+        sources: some of these stories.
     """
 
     start: int
@@ -56,15 +57,15 @@ class Trace:
 
     Attributes:
         text: the text.
-        runs: in the order of their starts; they may overlap, and none is within another.
-        words: how many words the text has.
-        copied: how many of them are in a run.
+        runs: in the order of their starts. They may overlap, and no run contains another.
+        words: number of words of the text.
+        copied: number of words in a run.
         corpus: the name of the training stories.
-        held_out: the share of copied words in stories that the model has not read, if it is known:
+        held_out: the share of copied words in stories that the model was not trained on, if known:
             what stories have in common by chance.
-        certain: a copied run of so many words or more is found for certain; None from an index,
-            which finds all that are rare.
-        false_positives: part of the runs that are taken for copied by mistake.
+        certain: length in words from which every copied run is found; None from an index, which
+            finds all rare runs.
+        false_positives: part of the runs not in the training stories that are reported by mistake.
     """
 
     text: str
@@ -78,7 +79,7 @@ class Trace:
 
     @property
     def share(self) -> float:
-        """The part of the words that is copied, from 0 to 1; 0 of no words."""
+        """The part of the words that are copied, from 0 to 1; 0 if there are no words."""
         return self.copied / self.words if self.words else 0.0
 
     def described(self) -> dict[str, Any]:
@@ -90,11 +91,11 @@ class Tracer(Protocol):
     """An index or a filter."""
 
     def trace(self, text: str, sources: int) -> Trace:
-        """Find the runs of a text, each with at most so many sources."""
+        """Return the runs of a text, each with at most `sources` sources."""
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """(start, end) of the words of a text, in characters."""
+    """Return (start, end) of the words of a text, in characters."""
     return [match.span() for match in WORD.finditer(text)]
 
 

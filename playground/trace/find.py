@@ -1,4 +1,4 @@
-"""Which index or filter there is: under a path that a person gives, and for a model."""
+"""Opens the index or filter of a path, and finds that of a model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from playground.trace.run_filter import FILE, RunFilter
 
 
 def open_tracer(path: Path) -> Tracer:
-    """The index of a store, or a filter: a file, or in a model's folder.
+    """Return the index of a store, or a filter: a file, or that in a model's folder.
 
     Raises:
-        ValueError: the path holds neither, or it cannot be read.
+        ValueError: the path has neither, or it cannot be read.
     """
     if path.is_file():
         return RunFilter(path)
@@ -29,13 +29,13 @@ def open_tracer(path: Path) -> Tracer:
 
 
 def trace_of_model(model: Path) -> Path | None:
-    """Return the path that `open_tracer` opens for a model: the store that its training.json names,
-    if that has an index; else the model's folder, if it has a filter; else None."""
+    """Return the path that `open_tracer` opens for a model: the store of its training.json if that
+    has an index; else the model's folder if it has a filter; else None."""
     return store_of(model) or (model if (model / FILE).is_file() else None)
 
 
 def store_of(model: Path) -> Path | None:
-    """The store that a model was trained on, if it has an index."""
+    """Return the store that a model was trained on, if it has an index; else None."""
     training = read_json(model / "training.json")
     try:
         fingerprint = str(training["corpus"]["fingerprint"])

@@ -1,9 +1,9 @@
-"""Finds the 8-word runs of a story in a filter of the training stories, which goes with a model
-whose stories do not.
+"""Finds the 8-word runs of a story in a filter of the training stories, which is published with a
+model in place of the stories.
 
-`python -m trainer.corpus index STORE --filter FILE` makes the file; docs/trace.md has its format,
-and web/trace/run_filter.js reads it in the same way. It knows whether a run stands in the training
-stories, but not where; what it overlooks and takes for copied by mistake is in its first line.
+`python -m trainer.corpus index STORE --filter FILE` makes the file; docs/trace.md specifies it, and
+web/trace/run_filter.js reads it in the same way. A filter says whether a run stands in the training
+stories, but not where. Its first line says which runs it misses and how many it marks by mistake.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class RunFilter:
     """An open filter.
 
     Attributes:
-        about: what its first line says.
-        hashes: of the runs, sorted, (n,) uint32.
+        about: the values of its first line.
+        hashes: the sorted hashes of the runs, (n,) uint32.
     """
 
     def __init__(self, file: Path) -> None:
@@ -54,7 +54,7 @@ class RunFilter:
         self.hashes: np.ndarray = np.cumsum(differences, dtype=np.uint32)
 
     def trace(self, text: str, sources: int) -> Trace:
-        """Find the copied runs of a text; sources are not known."""
+        """Return the copied runs of a text; a filter does not know `sources`."""
         spans, size = word_spans(text), int(self.about["words"])
         hashes = run_hashes([text[start:end].lower() for start, end in spans], size)
         places = np.searchsorted(self.hashes, hashes)
@@ -80,22 +80,22 @@ class RunFilter:
 
 
 def run_hashes(words: list[str], size: int) -> np.ndarray:
-    """The hash of each run of `size` words: (runs,) uint32. FNV-1a of the words' FNV-1a hashes,
-    then the upper half of MurmurHash3's finalizer."""
+    """Return the hash of each run of `size` words, (runs,) uint32: FNV-1a of the words' FNV-1a
+    hashes, then the upper half of MurmurHash3's finalizer."""
     each = np.array([fnv_1a(word) for word in words], dtype=np.uint64)
     count = max(0, len(each) - size + 1)
-    found = np.full(count, FNV_START, dtype=np.uint64)
+    hashes = np.full(count, FNV_START, dtype=np.uint64)
     for place in range(size):
-        found = (found ^ each[place : place + count]) * np.uint64(FNV_PRIME)
+        hashes = (hashes ^ each[place : place + count]) * np.uint64(FNV_PRIME)
     for factor in MURMUR:
-        found = (found ^ (found >> np.uint64(33))) * np.uint64(factor)
-    return ((found ^ (found >> np.uint64(33))) >> np.uint64(32)).astype(np.uint32)
+        hashes = (hashes ^ (hashes >> np.uint64(33))) * np.uint64(factor)
+    return ((hashes ^ (hashes >> np.uint64(33))) >> np.uint64(32)).astype(np.uint32)
 
 
 @lru_cache(50_000)
 def fnv_1a(word: str) -> int:
-    """The 64-bit FNV-1a hash of a word's UTF-8 bytes."""
-    found = FNV_START
+    """Return the 64-bit FNV-1a hash of a word's UTF-8 bytes."""
+    value = FNV_START
     for byte in word.encode(errors="replace"):
-        found = (found ^ byte) * FNV_PRIME & MASK
-    return found
+        value = (value ^ byte) * FNV_PRIME & MASK
+    return value

@@ -56,7 +56,8 @@ export class RunFilter {
     return this.hashes[low] === hash;
   }
 
-  // What of a text stands in the training stories: as playground/trace/copied.py has it, in UTF-16 code units.
+  // Returns the runs of a text that stand in the training stories, as playground/trace/copied.py does, in UTF-16 code
+  // units.
   trace(text) {
     const { words: size, stride, corpus, held_out, false_positives } = this.about;
     const spans = Array.from(text.matchAll(WORD), ({ 0: word, index }) => [index, index + word.length]);

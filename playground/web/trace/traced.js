@@ -1,10 +1,10 @@
-// How what was found of a story is shown: the parts of its text that are in the same runs, and how strongly each is
-// marked. Without a page.
+// How a traced story is shown: the parts of its text that are in the same runs, and how strongly each is marked.
+// Without a page.
 
-const PER_WORD = 2.4; // of rarity, where only the words are known: 10 words are as rare as 24
+const PER_WORD = 2.4; // rarity per word of a filter's runs, whose rarity is not known
 const LEVELS = [0, 28, 36]; // rarity from which on a mark is stronger
 
-// 1 to 3: how long and rare a run is. The thirds of runs in stories that a model has not read are about there.
+// How strongly a run is marked, 1 to 3, by its length and rarity: about a third each of the runs in held-out stories.
 export function level({ rarity, words }) {
   const strength = rarity ?? PER_WORD * words;
   return LEVELS.filter((least) => strength >= least).length;

@@ -1,5 +1,5 @@
-// Trace: which parts of the story stand in the training stories word for word, underlined by length and rarity, and
-// the training stories that they stand in, where the page has them.
+// Trace: underlines the parts of the story that stand in the training stories word for word, by length and rarity, and
+// shows these training stories where the page has them.
 
 import { RunFilter } from "./run_filter.js";
 import { level, parts, strongest } from "./traced.js";

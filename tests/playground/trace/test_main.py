@@ -28,7 +28,7 @@ def test_runs_are_marked_and_their_sources_shown(
     assert main(["--index", str(sample_store.folder), text, "--sources", "1"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == ODD and said[1].startswith(f"[{story[:60].splitlines()[0]}")
-    assert any("of stories that it has not read" in line for line in said)
+    assert any("(held-out stories: " in line for line in said)
     assert any(" words, in one story: " in line for line in said)
     assert any(line.startswith("  story ") and "[" in line and "]" in line for line in said)
 
@@ -53,7 +53,7 @@ def test_a_filter_says_what_it_finds(
 ) -> None:
     assert main(["--index", str(sample_filter), story]) == 0
     said = capsys.readouterr().out
-    assert "Runs of 8 words or more are found for certain" in said
+    assert "All runs of 8 words or more are found" in said
     assert "100% of" in said
 
 

@@ -29,15 +29,17 @@ def store(settings: Settings, stories: list[str], tmp_path: Path) -> TokenStore:
 
 def test_suffixes_are_in_the_order_of_the_bytes_that_follow(store: TokenStore) -> None:
     folder = build_index(store, part=3_000)
-    info = checksummed_json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    sizes = parts_of(folder)
     tokens = np.array(store.split("train"))
-    assert len(info["parts"]) > 2
+    assert len(sizes) > 2
+    suffixes = np.fromfile(folder / "suffixes.bin", "<u4")
     first = 0
-    for number, size in enumerate(info["parts"]):
+    for size in sizes:
         ids = tokens[first : first + size]
-        suffixes = np.fromfile(folder / f"suffixes-{number:03}.bin", "<u4")
         data = ids.tobytes()
-        assert suffixes.tolist() == sorted(range(size), key=lambda place: data[2 * place :])
+        assert suffixes[first : first + size].tolist() == sorted(
+            range(size), key=lambda place: data[2 * place :]
+        )
         assert ids[-1] == store.tokenizer.end_of_text
         first += size
     assert first == len(tokens)
@@ -53,6 +55,10 @@ def test_stories_begin_where_the_one_before_has_ended(store: TokenStore) -> None
     assert (folder / "tokenizer.json").read_bytes() == store.tokenizer.content
 
 
+def parts_of(folder: Path) -> list[int]:
+    return checksummed_json.loads((folder / "index.json").read_text(encoding="utf-8"))["parts"]
+
+
 def test_a_part_grows_for_a_story_that_is_longer(tmp_path: Path) -> None:
     ids = np.array([1, 0, *[1] * 10, 0, 1, 1, 0, 1, 0], dtype="<u2")
     ids.tofile(tmp_path / "tokens.bin")
@@ -65,9 +71,9 @@ def test_a_part_grows_for_a_story_that_is_longer(tmp_path: Path) -> None:
 def test_another_index_takes_the_place_of_the_first(store: TokenStore) -> None:
     folder = build_index(store, part=3_000)
     assert verify_index(store) > 0
-    assert len(list(folder.glob("suffixes-*"))) > 2
+    assert len(parts_of(folder)) > 2
     build_index(store)
-    assert len(list(folder.glob("suffixes-*"))) == 1
+    assert len(parts_of(folder)) == 1
     assert {path.name for path in store.folder.iterdir()} >= {"index", "store.json", "train"}
     assert not list(store.folder.glob("*.partial"))
 
@@ -99,7 +105,7 @@ def test_the_command_builds_and_verifies(
     assert main(["index", str(store.folder), "--filter", str(file)]) == 0
     assert "finds every run of 8 words or more" in capsys.readouterr().out
     assert main(["verify", str(store.folder)]) == 0
-    suffixes = store.folder / "index" / "suffixes-000.bin"
+    suffixes = store.folder / "index" / "suffixes.bin"
     content = bytearray(suffixes.read_bytes())
     content[10] ^= 1
     suffixes.write_bytes(content)

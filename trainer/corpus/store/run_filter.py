@@ -7,7 +7,7 @@ runs in it. Its properties (docs/trace.md has the format):
 - A run is 8 consecutive words, without regard to case and punctuation, as in the model card's count
   of copied runs.
 - Only the runs that begin at every `stride`-th word of a story are stored, to keep the file small.
-  So a copied run of 8 + stride - 1 words or more is surely found; a copied run of 8 words is found
+  So a copied run of 8 + stride - 1 words or more is always found; a copied run of 8 words is found
   with probability 1 / stride.
 - The file has the share of copied words in held-out stories, for comparison.
 - A run is stored as 32 bits of a hash. So a run that is in no story is found with the probability

@@ -1,17 +1,17 @@
 """The index of a store, which finds any run of tokens in its training stories.
 
-    <store>/index/index.json          format, the store's fingerprint, the parts; checksums
-    <store>/index/suffixes-000.bin    little-endian uint32, (tokens of the part,): its suffix array
-    <store>/index/stories.bin         little-endian int64, (stories,): the first token of each story
-    <store>/index/tokenizer.json      the tokenizer of these ids
+    <store>/index/index.json      format, the store's fingerprint, the parts; checksums
+    <store>/index/suffixes.bin    little-endian uint32, (tokens,): the suffix array of each part
+    <store>/index/stories.bin     little-endian int64, (stories,): the first token of each story
+    <store>/index/tokenizer.json  the tokenizer of these ids
 
 A suffix array lists the positions of a text sorted by the text that follows, so binary search finds
-every place of a run (Manber & Myers 1993). The order here is that of memcmp on the bytes of
+all places of a run (Manber & Myers 1993). The order here is that of memcmp on the bytes of
 tokens.bin: libdivsufsort sorts the positions of all bytes, and positions inside tokens are dropped.
 The index takes 4 bytes per token beside the 2 of tokens.bin.
 
-Building needs 10 bytes per token of a part. A part is some 16.8M tokens and ends with a story, so
-a large store has many parts and needs no more memory. `playground.trace` reads the files;
+Building needs 10 bytes per token of a part. A part has at most 16.8M tokens and ends with a story,
+so a large store has more parts and needs no more memory. `playground.trace` reads the files;
 docs/trace.md specifies them.
 """
 
@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from tqdm import tqdm
@@ -32,7 +32,7 @@ from trainer.corpus.tokenizer.tokenizer import FILE
 from trainer.storage import checksummed_json
 from trainer.storage.atomic import atomic_directory
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = "index"
 PART = 2**24  # tokens
 AT_ONCE = 2**20  # positions
@@ -64,37 +64,33 @@ def write(store: TokenStore, folder: Path, part: int) -> None:
     """Write the files of an index."""
     end, first = store.tokenizer.end_of_text, 0
     sizes: list[int] = []
-    starts, sums = [np.zeros(1, dtype="<i8")], {}
-    with tqdm(
-        desc="indexing",
-        total=store.num_tokens("train"),
-        unit=" tokens",
-        unit_scale=True,
-    ) as bar:
+    starts = [np.zeros(1, dtype="<i8")]
+    bar = tqdm(desc="indexing", total=store.num_tokens("train"), unit=" tokens", unit_scale=True)
+    with bar, (folder / "suffixes.bin").open("wb") as stream:
         for ids in parts(store.folder / "train" / "tokens.bin", end, part):
-            name = f"suffixes-{len(sizes):03}.bin"
-            sums[name] = write_suffixes(ids, folder / name)
+            write_suffixes(ids, stream)
             sizes.append(len(ids))
             starts.append(first + 1 + np.flatnonzero(ids == end).astype("<i8"))
             first += len(ids)
             bar.update(len(ids))
             if len(ids) > AT_ONCE:
                 gc.collect()  # ctypes leaves the arrays of a part in reference cycles
-    content = {"stories.bin": np.concatenate(starts)[:-1].tobytes(), FILE: store.tokenizer.content}
-    for name, data in content.items():
-        (folder / name).write_bytes(data)
-        sums[name] = hashlib.sha256(data).hexdigest()
+    np.concatenate(starts)[:-1].tofile(folder / "stories.bin")
+    (folder / FILE).write_bytes(store.tokenizer.content)
     info = {
         "format": FORMAT,
         "store": store.fingerprint,
         "end_of_text": end,
         "parts": sizes,
-        "files": {
-            name: {"bytes": (folder / name).stat().st_size, "sha256": sums[name]}
-            for name in sorted(sums)
-        },
+        "files": {file.name: described(file) for file in sorted(folder.iterdir())},
     }
     (folder / "index.json").write_text(checksummed_json.dumps(info), encoding="utf-8")
+
+
+def described(file: Path) -> dict[str, Any]:
+    """Return the size and the SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return {"bytes": file.stat().st_size, "sha256": checksummed_json.sha256(stream)}
 
 
 def parts(file: Path, end: int, size: int) -> Iterator[np.ndarray]:
@@ -111,20 +107,14 @@ def parts(file: Path, end: int, size: int) -> Iterator[np.ndarray]:
             wanted *= 2
 
 
-def write_suffixes(ids: np.ndarray, file: Path) -> str:
-    """Write the suffix array of some ids, (n,) uint16, as little-endian uint32; return its
-    SHA-256."""
+def write_suffixes(ids: np.ndarray, stream: BinaryIO) -> None:
+    """Write the suffix array of (n,) uint16 ids, as little-endian uint32."""
     from pydivsufsort import divsufsort
 
     suffixes = divsufsort(ids.view(np.uint8))
-    digest = hashlib.sha256()
-    with file.open("wb") as stream:
-        for first in range(0, len(suffixes), AT_ONCE):
-            places = suffixes[first : first + AT_ONCE]
-            data = (places[places % 2 == 0] // 2).astype("<u4").tobytes()
-            digest.update(data)
-            stream.write(data)
-    return digest.hexdigest()
+    for first in range(0, len(suffixes), AT_ONCE):
+        places = suffixes[first : first + AT_ONCE]
+        stream.write((places[places % 2 == 0] // 2).astype("<u4").tobytes())
 
 
 def verify_index(store: TokenStore) -> int:
