@@ -326,7 +326,7 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: 
     found = json.loads(done.stdout)
     assert (found["steps"], found["parameters"]) == (60, 3_298_688)
     assert found["tokens"] == 60 * 16 * 128 and found["memory_bytes"] > 1e8
-    assert found["seconds"] > 60 * found["seconds_per_step"]
+    assert found["seconds"] > 60 * found["seconds_per_step"] + found["fixed_seconds"] > 0
     assert dict(found["plan"])["length"] == told["length"]
     assert not (tmp_path / "run").exists()
 

@@ -234,7 +234,7 @@ test("a kept draft of another version is repaired, and a run's own becomes a dra
 });
 
 test("lengths are in round times, around the preset's own", () => {
-  const estimate = { seconds: 720, steps: 1200, epochs: 10 };
+  const estimate = { seconds: 720, fixed_seconds: 0, steps: 1200, epochs: 10 };
   const found = lengths(estimate);
   assert.deepEqual(
     found.map(({ seconds }) => seconds / 60),
@@ -245,7 +245,17 @@ test("lengths are in round times, around the preset's own", () => {
   assert.deepEqual(found[1], { steps: 0, seconds: 720, epochs: 10, isUsual: true });
   assert.deepEqual(lengthOf(estimate, 0), { steps: 1200, seconds: 720, epochs: 10 });
   assert.deepEqual(lengthOf(estimate, 600), { steps: 600, seconds: 360, epochs: 5 });
-  assert.equal(lengths({ seconds: 30, steps: 60, epochs: 0.4 }).length, 1, "a quick try has one length");
+  assert.equal(
+    lengths({ seconds: 30, fixed_seconds: 5, steps: 60, epochs: 0.4 }).length,
+    1,
+    "a quick try has one length",
+  );
+});
+
+test("the evaluation at the end takes as long after fewer updates", () => {
+  const estimate = { seconds: 720, fixed_seconds: 60, steps: 1320, epochs: 11 };
+  assert.deepEqual(lengthOf(estimate, 120), { steps: 120, seconds: 120, epochs: 1 });
+  assert.equal(lengths(estimate)[0].steps, 120); // two minutes
 });
 
 test("of what is dropped, stories are taken under names that a set may have", () => {

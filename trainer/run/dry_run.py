@@ -2,7 +2,7 @@
 
 Speed and memory are measured over a few updates of the real run, with a learning rate of 0. What
 else takes time is measured in small and counted as often as the run does it: compilation,
-validations with their samples, and the evaluation at the end. Nothing is written.
+validations and snapshots with their samples, and the evaluation at the end. Nothing is written.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class DryRun:
         start_seconds: until the first update is done; a compiled one takes longer.
         validation_seconds: of a validation with the samples.
         validations: of the whole run.
+        sample_seconds: of the sample stories, which are nearly all of a snapshot.
+        snapshots: of the whole run.
         finishing_seconds: of the evaluation of the export.
         memory: bytes that a process holds.
     """
@@ -51,6 +53,8 @@ class DryRun:
     start_seconds: float
     validation_seconds: float
     validations: int
+    sample_seconds: float
+    snapshots: int
     finishing_seconds: float
     memory: int
 
@@ -58,8 +62,13 @@ class DryRun:
     def seconds(self) -> float:
         """Seconds of the whole run, without reading the stories and importing libraries."""
         validations = self.validations * self.validation_seconds
-        updates = self.steps * self.seconds_per_step
-        return self.start_seconds + updates + validations + self.finishing_seconds
+        return self.fixed_seconds + self.steps * self.seconds_per_step + validations
+
+    @property
+    def fixed_seconds(self) -> float:
+        """The part of `seconds` that does not grow with the updates."""
+        snapshots = self.snapshots * self.sample_seconds
+        return self.start_seconds + snapshots + self.finishing_seconds
 
     def table(self) -> str:
         """Return the plan and the measures as a table for people."""
@@ -79,6 +88,7 @@ class DryRun:
         """Return the plan and the measures for programs."""
         return {
             "seconds": self.seconds,
+            "fixed_seconds": self.fixed_seconds,
             "steps": self.steps,
             "tokens": self.steps * self.tokens_per_step,
             "tokens_per_second": self.tokens_per_step / self.seconds_per_step,
@@ -107,6 +117,7 @@ def dry_run(trainer: Trainer) -> DryRun:
     before = time.perf_counter()
     trainer.validation()
     validation_seconds = time.perf_counter() - before
+    sample_seconds = sampling(trainer)
     return DryRun(
         plan(trainer),
         trainer.num_steps,
@@ -118,12 +129,22 @@ def dry_run(trainer: Trainer) -> DryRun:
         max(0.0, start - begin - WARM_UP * seconds),
         validation_seconds,
         trainer.num_steps // trainer.steps.validate_every + 1,
-        finishing(trainer),
+        sample_seconds,
+        len(trainer.steps.snapshots),
+        finishing(trainer, sample_seconds),
         memory_in_use,
     )
 
 
-def finishing(trainer: Trainer) -> float:
+def sampling(trainer: Trainer) -> float:
+    """Return the seconds that the sample stories take."""
+    before, weights = time.perf_counter(), trainer.engine.weights()
+    if trainer.runtime.is_main:
+        trainer.samples(trainer.full(weights))
+    return time.perf_counter() - before
+
+
+def finishing(trainer: Trainer, sample_seconds: float) -> float:
     """Return the seconds that the evaluation of the export takes: by a few stories for the
     likelihoods, and by the samples for the continuations."""
     run, store = trainer.config.run, trainer.store
@@ -135,8 +156,7 @@ def finishing(trainer: Trainer) -> float:
     decoder, before = trainer.full(trainer.engine.weights()), time.perf_counter()
     evaluate(decoder, few, trainer.tokenizer)
     evaluated = time.perf_counter()
-    trainer.samples(decoder)
-    token = (time.perf_counter() - evaluated) / run.sample_length
+    token = sample_seconds / run.sample_length
     batches = CONTINUED * math.ceil(min(run.continue_stories, count) / BATCH)
     length = store.num_tokens("validation") / every
     return (evaluated - before) * count / len(few) + batches * length * token

@@ -5,14 +5,22 @@ const SHORTEST = 20, // updates
   LONGEST = 3; // times the preset's own length
 
 /**
+ * @typedef {object} Estimate
+ * @property {number} seconds of the whole run
+ * @property {number} fixed_seconds the part of them that does not grow with the updates
+ * @property {number} steps
+ * @property {number} epochs
+ */
+
+/**
  * Returns lengths to choose from, the shortest first: { steps, seconds, epochs, isUsual }. The usual one is the
  * preset's own, and has 0 steps: nothing has to be given for it.
- * @param {{ seconds: number, steps: number, epochs: number }} estimate of the preset's own length
+ * @param {Estimate} estimate of the preset's own length
  */
-export function lengths({ seconds, steps, epochs }) {
+export function lengths({ seconds, fixed_seconds: fixed, steps, epochs }) {
   const usual = { steps: 0, seconds, epochs, isUsual: true };
   const others = ROUND.map((time) => {
-    const count = Math.round((steps * time) / seconds);
+    const count = Math.round((steps * (time - fixed)) / (seconds - fixed));
     return { steps: count, seconds: time, epochs: (epochs * count) / steps, isUsual: false };
   });
   const apart = ({ seconds: time }) => Math.abs(Math.log(time / seconds)) > 0.2; // else the same twice
@@ -24,10 +32,10 @@ export function lengths({ seconds, steps, epochs }) {
 
 /**
  * Returns the length of a number of updates.
- * @param {{ seconds: number, steps: number, epochs: number }} estimate
+ * @param {Estimate} estimate
  * @param {number} count of updates; 0: the estimate's own
  */
-export const lengthOf = ({ seconds, steps, epochs }, count) =>
-  count
-    ? { steps: count, seconds: (seconds * count) / steps, epochs: (epochs * count) / steps }
-    : { steps, seconds, epochs };
+export const lengthOf = ({ seconds, fixed_seconds: fixed, steps, epochs }, count) => {
+  const part = count ? count / steps : 1;
+  return { steps: count || steps, seconds: fixed + (seconds - fixed) * part, epochs: epochs * part };
+};
