@@ -1,7 +1,7 @@
 // The loss of a model over what it had read, with a mark that moves along it: by pointer, or by the keys of a slider.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ROOM = { left: 40, right: 18, top: 16, bottom: 30 }; // pixels around the plot
+const ROOM = { left: 40, right: 18, top: 30, bottom: 46 }; // pixels around the plot
 const TICKS = 5; // of the loss, at most
 
 /**
@@ -88,8 +88,10 @@ export class Curve {
       ...losses.map(({ y }) => node("line", { class: "grid", x1: ROOM.left, x2: width - ROOM.right, y1: y, y2: y })),
       ...losses.map(({ loss, y }) => node("text", { x: ROOM.left - 8, y: y + 4, "text-anchor": "end" }, String(loss))),
       ...powers.map(({ tokens, x }) =>
-        node("text", { x, y: height - 10, "text-anchor": "middle" }, short.format(tokens)),
+        node("text", { x, y: bottom + 20, "text-anchor": "middle" }, short.format(tokens)),
       ),
+      node("text", { x: 2, y: 12 }, language.say("learning_axis_loss")),
+      node("text", { x: width / 2, y: height - 6, "text-anchor": "middle" }, language.say("learning_axis_tokens")),
     ];
     if (drawn.length > 1) {
       const area = `${drawn[0].x},${bottom} ${line} ${drawn[drawn.length - 1].x},${bottom}`;
