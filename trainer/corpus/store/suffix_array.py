@@ -10,7 +10,7 @@ all places of a run (Manber & Myers 1993). The order here is that of memcmp on t
 tokens.bin: libdivsufsort sorts the positions of all bytes, and positions inside tokens are dropped.
 The index takes 4 bytes per token beside the 2 of tokens.bin.
 
-Building needs 10 bytes per token of a part. A part has at most 16.8M tokens and ends with a story,
+Building needs 10 bytes per token of a part. A part has at most 33.6M tokens and ends with a story,
 so a large store has more parts and needs no more memory. `playground.trace` reads the files;
 docs/trace.md specifies them.
 """
@@ -34,7 +34,7 @@ from trainer.storage.atomic import atomic_directory
 
 FORMAT = 2
 FOLDER = "index"
-PART = 2**24  # tokens
+PART = 2**25  # tokens
 AT_ONCE = 2**20  # positions
 
 
