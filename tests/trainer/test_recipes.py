@@ -3,21 +3,23 @@ what was added trains, stops, resumes and exports."""
 
 from __future__ import annotations
 
-import os
+import itertools
+import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.paths import ROOT
+from tests.processes import Program
 from tests.recipes import follow
 
 from .corpus.conftest import story
 from .small_run import SMALL
 
+WORKER = Path(__file__).with_name("recipe_worker.py")
+NUMBERS = itertools.count()  # of the processes, for the names of their logs
 STEPS = ["--optim.steps", "4", "--corpus.folder", "data", "--run.dir", "run"]
 STOP = ["--run.minutes", "0.0001"]  # after an update
 RECIPES = {  # its heading in the page, and the settings of a run that uses it
@@ -31,16 +33,11 @@ RECIPES = {  # its heading in the page, and the settings of a run that uses it
 def train(tree: Path, home: Path, *runs: list[str]) -> str:
     """Train with the trainer of a tree, one run after the other in one process, in the folder
     `home`; what they say."""
-    calls = "".join(f"assert main({[*SMALL, *STEPS, *settings]}) == 0\n" for settings in runs)
-    done = subprocess.run(
-        [sys.executable, "-c", f"from trainer.train import main\n{calls}"],
-        cwd=home,
-        env=os.environ | {"PYTHONPATH": str(tree), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    commands = json.dumps([[*SMALL, *STEPS, *settings] for settings in runs])
+    log = home / f"said-{next(NUMBERS)}.txt"
+    process = Program([WORKER, tree, home, commands], log)
+    assert process.wait() == 0, process.said()
+    return process.said()
 
 
 @pytest.fixture
