@@ -40,14 +40,14 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 
 def port(text: str) -> int:
-    """A port number; ArgumentTypeError for anything else."""
+    """Return a port number; ArgumentTypeError for anything else."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
     return int(text)
 
 
 def gigabytes(text: str) -> float:
-    """An amount of memory; ArgumentTypeError for anything else."""
+    """Return an amount of memory; ArgumentTypeError for anything else."""
     try:
         amount = float(text)
     except ValueError:
@@ -222,22 +222,22 @@ def say_where(url: str, others: list[str]) -> None:
 
 
 def is_private(options: argparse.Namespace) -> bool:
-    """Whether nobody but the person at this computer can reach the page."""
+    """Return whether nobody but the person at this computer can reach the page."""
     from playground.server.network import LOCAL
 
     return options.host.strip("[]") in LOCAL and not options.share and not ON_SPACE
 
 
 def trusted_proxies(options: argparse.Namespace) -> str:
-    """The proxies that are believed: those that are named, else the one that is known to be there:
-    the Hub's before a Space, which nobody passes by, and Gradio's tunnel on this machine."""
+    """Return the proxies that are believed: those that are named, else the one that is known to be
+    there: the Hub's before a Space, which nobody passes by, and Gradio's tunnel on this machine."""
     if options.forwarded_allow_ips is not None:
         return str(options.forwarded_allow_ips)
     return "*" if ON_SPACE else "127.0.0.1,::1" if options.share else ""
 
 
 def snapshots_in(name: str) -> Path:
-    """The folder of snapshots of that name, or of a run; ValueError if it has none."""
+    """Return the folder of snapshots of that name, or of a run; ValueError if it has none."""
     from playground.folder.snapshots import FOLDER, read_snapshots
 
     for folder in (Path(name), Path(name, FOLDER)):
@@ -249,7 +249,7 @@ def snapshots_in(name: str) -> Path:
 def opened(
     options: argparse.Namespace, names: Sequence[str | Path], closing: contextlib.ExitStack
 ) -> dict[str, "Engine"]:
-    """The models by the names that they go by on the page; `closing` ends them."""
+    """Return the models by the names that they go by on the page; `closing` ends them."""
     from playground.engine.engine import Engine
     from playground.folder.device import introduction
     from playground.folder.model_folder import ModelFolder

@@ -67,7 +67,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def prepare(out: Path, model: Path, npm: Path | None) -> dict[str, str]:
-    """The contestants' pages and files in one folder: address by name."""
+    """Return the contestants' pages and files in one folder: address by name."""
     opened = ModelFolder.open(model, device="cpu")
     folders = {"fp16": out / "ours", "int8": out / "ours-int8"}
     for weights, folder in folders.items():

@@ -41,7 +41,7 @@ PROCESSES = 2
 
 
 def settings(source: str = "sample", folder: str = "") -> Corpus:
-    """The default rules without those that drop repetitions."""
+    """Return the default rules without those that drop repetitions."""
     return Corpus(
         source=source,
         folder=folder,
@@ -59,7 +59,7 @@ def ours(source: Path, folder: Path) -> Path:
 
 
 def usual(source: Path, folder: Path, clean_processes: int) -> Path:
-    """The way of most training scripts."""
+    """Return the way of most training scripts."""
     from collections import Counter
 
     import datasets
@@ -99,7 +99,7 @@ WAYS = {
 
 
 def repeated(stories: Path, megabytes: int, folder: Path) -> Path:
-    """A file of so many MB."""
+    """Return a file of so many MB."""
     lines = stories.read_bytes().splitlines(keepends=True)
     file, size = folder / f"{megabytes}.jsonl", 0
     with file.open("wb") as stream:
@@ -150,7 +150,7 @@ def memory_of(number: int) -> int:
 
 
 def row(name: str, megabytes: float, stories: int, found: dict[str, float | str]) -> str:
-    """A line of a table."""
+    """Return a line of a table."""
     seconds, memory = float(found["seconds"]), float(found["memory"])
     return (
         f"| {name} | {seconds:.1f} | {stories / seconds:,.0f} | {megabytes / seconds:.1f} |"

@@ -58,7 +58,7 @@ Run = Callable[[list[list[int]], int], list[list[int]]]  # prompts, tokens -> th
 
 
 def prompts(model: Path, count: int, length: int) -> list[list[int]]:
-    """The first tokens of `count` stories that are long enough."""
+    """Return the first tokens of `count` stories that are long enough."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
@@ -236,7 +236,7 @@ def ctranslate2(model: Path, device: str, kind: str) -> Iterator[Run]:
 
 
 def contender(name: str, model: Path, device: str, streams: int) -> Any:
-    """The contender of that name, to be entered."""
+    """Return the contender of that name, to be entered."""
     library, _, kind = name.partition("-")
     if library == "inkling":
         return inkling(model, device, streams, kind)

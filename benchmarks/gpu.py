@@ -121,7 +121,7 @@ def resume(store: str) -> dict[str, Any]:
 
 
 def child(job: list[Any], seconds: float) -> dict[str, Any]:
-    """A job in a process of its own; an error is its last line."""
+    """Return a job in a process of its own; an error is its last line."""
     try:
         done = subprocess.run(
             [sys.executable, __file__, "--child", json.dumps(job)],

@@ -56,7 +56,7 @@ VARIANTS: dict[str, dict[str, object]] = {
 
 
 def few(file: str, count: int) -> str:
-    """A file of the first stories of another."""
+    """Return a file of the first stories of another."""
     found = FOLDER / f"{count}.jsonl"
     if not found.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)

@@ -126,7 +126,7 @@ def seconds_of(command: list[str]) -> float:
 
 
 def start_app(model: Path) -> tuple[subprocess.Popen[bytes], float]:
-    """The app, and the seconds until its page answers."""
+    """Return the app, and the seconds until its page answers."""
     start = time.perf_counter()
     app = subprocess.Popen(
         [sys.executable, "app.py", "--no-browser", "--port", str(PORT), "--model", str(model)],

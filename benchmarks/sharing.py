@@ -45,7 +45,7 @@ REPEATS = 15
 
 
 def told(engine: Engine, seed: int) -> tuple[Permalink, str]:
-    """A story of the model, with its text."""
+    """Return a story of the model, with its text."""
     settings = Settings(length=LENGTH, seed=seed, stop_at_end=False)
     opening = OPENINGS[seed % len(OPENINGS)]
     with engine.write(opening, settings) as stream:
@@ -95,7 +95,7 @@ def links_and_replay(model: Path, count: int) -> list[str]:
 
 
 def seconds_of(ask: Callable[[int], object]) -> float:
-    """The median of several calls, in seconds, after a first one."""
+    """Return the median of several calls, in seconds, after a first one."""
     ask(0)
     found = []
     for number in range(1, REPEATS + 1):
@@ -128,7 +128,7 @@ def first_words(url: str, count: int = 12) -> float:
 
 
 def another(link: str, number: int) -> str:
-    """A link with another name in it, whose picture is not in the cache."""
+    """Return a link with another name in it, whose picture is not in the cache."""
     return encode(replace(decode(link), name=f"n{number}"))
 
 

@@ -33,14 +33,14 @@ def runs(place: Path, action: str, *words: str) -> None:
 
 
 def updates(place: Path) -> list[dict[str, float]]:
-    """The lines of the run's metrics."""
+    """Return the lines of the run's metrics."""
     file = place / "runs" / NAME / "metrics.jsonl"
     text = file.read_text() if file.is_file() else ""
     return [json.loads(line) for line in text.splitlines() if '"loss"' in line]
 
 
 def speed(place: Path, seconds: float) -> float:
-    """The updates a second during the next seconds."""
+    """Return the updates a second during the next seconds."""
     first = updates(place)[-1]
     time.sleep(seconds)
     last = updates(place)[-1]
@@ -48,7 +48,7 @@ def speed(place: Path, seconds: float) -> float:
 
 
 def waits(url: str, stories: int) -> list[float]:
-    """The milliseconds until the first token, of stories one after the other."""
+    """Return the milliseconds until the first token, of stories one after the other."""
     found = []
     for seed in range(stories):
         asked = time.perf_counter()

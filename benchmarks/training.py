@@ -48,7 +48,7 @@ CONTENDERS = {
 
 
 def new_model() -> Any:
-    """A GPT-2 of the preset's size."""
+    """Return a GPT-2 of the preset's size."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     return GPT2LMHeadModel(
@@ -152,7 +152,7 @@ def inkling(
 
 
 def has_gpu() -> bool:
-    """Whether the contenders run on a GPU."""
+    """Return whether the contenders run on a GPU."""
     import torch
 
     return torch.cuda.is_available()
@@ -252,7 +252,7 @@ def main() -> None:
 
 
 def build(stories: str, folder: str) -> Path:
-    """The token store that the contenders read."""
+    """Return the token store that the contenders read."""
     from trainer.corpus import build_store
     from trainer.settings.corpus import Corpus
 

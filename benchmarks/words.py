@@ -134,7 +134,7 @@ class Group:
 
     @property
     def counts(self) -> float:
-        """How often a word stands in a story that contains it, on average."""
+        """Return how often a word stands in a story that contains it, on average."""
         pairs = zip(self.stories, self.words, strict=True)
         found = [count(word, story.text) for story, words in pairs for word in words]
         return float(np.mean([number for number in found if number]))
@@ -160,7 +160,7 @@ def count(word: str, text: str) -> int:
 
 
 def some_words(number: int) -> tuple[str, ...]:
-    """The three words of a story."""
+    """Return the three words of a story."""
     draws = np.random.default_rng(number)
     return tuple(str(draws.choice(kind)) for kind in (NOUNS, VERBS, ADJECTIVES))
 

@@ -1,9 +1,9 @@
-"""A story in the terminal.
+"""Write a story in the terminal.
 
     python -m playground.generate MODEL --prompt "Once upon a time" --seed 7 --temperature 0.8
 
-Writes the words as they come, or with --json the whole record at the end. With --link a shared
-story is written again: the answer is 0 if the model reproduces it, 1 if not.
+Prints each token when it is chosen, or with --json the whole record at the end. With --link a
+shared story is written again: the exit code is 0 if the model reproduces it, 1 if not.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from playground.command_line import Parser, typed_text, use_utf8
+from playground.command_line import Parser, add_model_options, typed_text, use_utf8
 from playground.sampling import LISTS, NUMBERS, ROWS, Settings, words_in
 from playground.stories import permalink
 
 
 def parser() -> Parser:
-    """The command line."""
-    found = Parser(prog="python -m playground.generate", description="Write a story.")
-    add: Any = found.add_argument
-    add("model", metavar="MODEL", help="an export, another model's folder, or its name on the Hub")
-    add("--base", metavar="MODEL", help="base of a LoRA adapter (default: as the adapter says)")
+    """Return the parser of the command line."""
+    command = Parser(prog="python -m playground.generate", description="Write a story.")
+    add_model_options(command)
+    add: Any = command.add_argument
     add(
         "--memory",
         type=float,
@@ -33,11 +32,10 @@ def parser() -> Parser:
         help="memory for the story (default: half of the free memory)",
     )
     add("--prompt", default="Once upon a time", help="opening of the story")
-    add("--device", default="auto", help="auto, cpu or cuda (default: a GPU if there is one)")
     add(
         "--link",
         metavar="LINK",
-        help="write a shared story again with the link's settings and prompt, and say whether "
+        help="write a shared story again with the link's settings and prompt, and report whether "
         "the model reproduces it",
     )
     add("--json", action="store_true", help="print the record of the story as JSON")
@@ -50,20 +48,20 @@ def parser() -> Parser:
             add(flag, action=argparse.BooleanOptionalAction, default=row.default, help=meaning)
         else:
             add(flag, nargs="*", default=(), metavar="WORD", help=meaning)
-    return found
+    return command
 
 
 def in_bytes(gigabytes: float | None) -> int | None:
-    """--memory in bytes; ValueError if it is not an amount."""
+    """Return --memory in bytes; ValueError if it is not a positive number."""
     if gigabytes is None:
         return None
     if not 0 < gigabytes < 1e6:
-        raise ValueError(f"--memory must be a number of gigabytes above 0, not {gigabytes}.")
+        raise ValueError(f"--memory must be a positive number of gigabytes, not {gigabytes}.")
     return int(gigabytes * 1e9)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0, or 2 with one sentence, or 1 when its output is closed."""
+    """Run the command; return 0, 1 for another story or a closed stdout, or 2 after an error."""
     use_utf8()
     try:
         options = vars(parser().parse_args(arguments))
@@ -76,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             texts = map(typed_text, options[row.name])
             options[row.name] = [word for text in texts for word in words_in(text) or [text]]
         settings = Settings(**options)
-        # These load torch, which bad options need not wait for.
+        # These imports are slow; mistakes in the options are reported before.
         from playground.engine.engine import Engine
         from playground.engine.replay import replay
         from playground.folder.device import introduction
@@ -85,26 +83,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         storyteller = ModelFolder.open(folder, device=device, base=base)
         print(introduction(storyteller.device, device), file=sys.stderr, flush=True)
         if not storyteller.ends:
-            print("this model names no token that ends a story", file=sys.stderr, flush=True)
+            print("this model does not name an end token", file=sys.stderr, flush=True)
         with contextlib.ExitStack() as closing:
             engine = closing.enter_context(Engine(storyteller, max_streams=1, memory=memory))
             if shared is not None:
-                found = replay(engine, shared)
-                print(found.story.to_json() if as_json else found.story.text, flush=True)
-                print(found.verdict, file=sys.stderr, flush=True)
-                return 0 if found.differs_at is None else 1
+                replayed = replay(engine, shared)
+                print(replayed.story.to_json() if as_json else replayed.story.text, flush=True)
+                print(replayed.verdict, file=sys.stderr, flush=True)
+                return 0 if replayed.differs_at is None else 1
             stream = closing.enter_context(engine.write(prompt, settings, completes_word=True))
             print("" if as_json else prompt, end="", flush=True)
             shown = len(prompt)
             for _ in stream:
                 text = stream.story.text
                 print("" if as_json else text[shown:], end="", flush=True)
-                shown = max(shown, len(text))  # the prompt's last word comes by itself
+                shown = max(shown, len(text))  # token healing repeats the prompt's last word
             print(stream.story.to_json() if as_json else "", flush=True)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # nobody reads on, as after `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, as after `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
         return 1
     except KeyboardInterrupt:

@@ -160,7 +160,7 @@ class Settings:
 
     @property
     def draws_from_all(self) -> bool:
-        """Whether every token can be drawn, however unlikely."""
+        """Return whether every token can be drawn, however unlikely."""
         limits = [row for row in ROWS if row.limits]
         return self.temperature > 0 and all(
             getattr(self, row.name) == row.neutral for row in limits
@@ -168,7 +168,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Any) -> Settings:
-        """The settings in a JSON object; unknown keys are refused by name."""
+        """Return the settings in a JSON object; unknown keys are refused by name."""
         if not isinstance(values, dict):
             raise ValueError("the settings of a story must be a JSON object.")
         unknown = sorted(values.keys() - {row.name for row in ROWS})
@@ -178,7 +178,7 @@ class Settings:
 
 
 def rows() -> tuple[Row, ...]:
-    """The table of the settings, read from the fields of `Settings`."""
+    """Return the table of the settings, read from the fields of `Settings`."""
     return tuple(
         Row(key.name, type(key.default), key.default, **key.metadata) for key in fields(Settings)
     )
@@ -191,7 +191,7 @@ NUMBERED = {row.link: row.name for row in NUMBERS if row.link}  # by their numbe
 
 
 def words_in(text: str) -> tuple[str, ...]:
-    """The words of a text that has commas between them, of any script."""
+    """Return the words of a text that has commas between them, of any script."""
     return tuple(word.strip() for word in re.split("[,\uff0c\u3001]", text) if word.strip())
 
 

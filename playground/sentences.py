@@ -1,19 +1,18 @@
-"""What goes wrong, as one sentence for a person."""
+"""The text of error messages."""
 
 from __future__ import annotations
 
-LENGTH = 200  # letters of what a library says that are passed on
+LENGTH = 200  # characters of a library's message that are kept
 
 
 def first_line(error: BaseException | None) -> str:
-    """The first line of what a library says, short enough for a sentence."""
+    """Return the first line of a library's error message, shortened."""
     lines = str(error).strip().splitlines()
     return lines[0][:LENGTH] if lines else type(error).__name__
 
 
-def capitalized(sentence: str) -> str:
-    """A sentence with a capital at its beginning, but for a setting's name, which stays as it is
-    written."""
-    if "_" in sentence.split(" ", 1)[0]:
-        return sentence
-    return sentence[:1].upper() + sentence[1:]
+def capitalized(message: str) -> str:
+    """Return a message with a capital first letter, unless it begins with a setting's name."""
+    if "_" in message.split(" ", 1)[0]:
+        return message
+    return message[:1].upper() + message[1:]

@@ -16,7 +16,7 @@ from playground.folder.hub import is_name
 
 
 def parser() -> Parser:
-    """The command line."""
+    """Return the command line."""
     found = Parser(
         prog="python -m playground.browser",
         description="Make a page that writes stories in the visitor's browser, for any static "
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0, or 2 with one sentence."""
+    """Return the command: 0, or 2 with one sentence."""
     use_utf8()
     try:
         run(parser().parse_args(arguments))

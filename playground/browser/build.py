@@ -58,7 +58,7 @@ def page_of(
     weights_from: str | None = None,
     address: str | None = None,
 ) -> Page:
-    """The page of an export.
+    """Return the page of an export.
 
     Args:
         model: the export.
@@ -140,8 +140,9 @@ def begin(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, Any
 
 
 def index(html: str, trouble: str) -> str:
-    """The app's frame with this page's start, and without what names a server's address. The script
-    that says why a page does not begin is inside: it works where no other script is let in."""
+    """Return the app's frame with this page's start, and without what names a server's address. The
+    script that says why a page does not begin is inside: it works where no other script is let in.
+    """
     html = html.replace('<script src="web/trouble.js"></script>', f"<script>\n{trouble}</script>")
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace("web/start_server.js", "web/start_static.js")

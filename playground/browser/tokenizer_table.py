@@ -38,7 +38,7 @@ class TokenizerTable(NamedTuple):
 
 
 def tokenizer_table(model: ModelFolder) -> TokenizerTable:
-    """The tokenizer of an export.
+    """Return the tokenizer of an export.
 
     Raises:
         ValueError: it is not byte-level BPE as the trainer makes it; one sentence.
@@ -78,7 +78,7 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
 
 
 def pattern_of(pre_tokenizer: Any) -> str | None:
-    """How a text is split into words: "gpt2", "own", or None for another way."""
+    """Return how a text is split into words: "gpt2", "own", or None for another way."""
     steps = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer])
     if any(step and step.get("add_prefix_space") for step in steps):
         return None

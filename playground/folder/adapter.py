@@ -15,7 +15,8 @@ from playground.sentences import first_line
 
 
 def base_of(adapter: Path, given: str | Path | None) -> Path:
-    """The folder of an adapter's base: the one that is given, or the one that the adapter names.
+    """Return the folder of an adapter's base: the one that is given, or the one that the adapter
+    names.
 
     Raises:
         ValueError: the adapter names no base model.
@@ -30,7 +31,7 @@ def base_of(adapter: Path, given: str | Path | None) -> Path:
 
 
 def merged_weights(adapter: Path, base: Path) -> dict[str, np.ndarray]:
-    """The weights of the base with the adapter's products added.
+    """Return the weights of the base with the adapter's products added.
 
     Raises:
         ValueError: a library is not installed, or the two do not fit.

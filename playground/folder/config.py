@@ -48,8 +48,8 @@ class Config(SimpleNamespace):
 
 
 def read_config(folder: Path) -> Any:
-    """The configuration of a folder: a `Config` where the core computes the model, else an object
-    of transformers' own class.
+    """Return the configuration of a folder: a `Config` where the core computes the model, else an
+    object of transformers' own class.
 
     Raises:
         ValueError: it cannot be read, or the kind of model is not known; one sentence.
@@ -69,8 +69,8 @@ def read_config(folder: Path) -> Any:
 
 
 def config_of(values: dict[str, Any]) -> Config | None:
-    """The configuration that config.json's values make in their family's class; None for a shape
-    that the core does not compute.
+    """Return the configuration that config.json's values make in their family's class; None for a
+    shape that the core does not compute.
 
     Raises:
         ValueError: a value has another type, or sizes do not fit each other.
@@ -105,7 +105,7 @@ def config_of(values: dict[str, Any]) -> Config | None:
 
 
 def has_type_of(value: Any, default: Any, name: str) -> bool:
-    """Whether a value has the type of its default, as the classes of transformers check it."""
+    """Return whether a value has the type of its default, as the classes of transformers check it."""
     if name == "eos_token_id" and isinstance(value, list):
         return all(type(one) is int for one in value)
     if value is None:
@@ -116,7 +116,7 @@ def has_type_of(value: Any, default: Any, name: str) -> bool:
 
 
 def rope_of(values: dict[str, Any]) -> dict[str, Any]:
-    """The rotary positions, also under the names of older files."""
+    """Return the rotary positions, also under the names of older files."""
     found = values.get("rope_scaling") or values["rope_parameters"] or {}
     if not isinstance(found, dict):
         raise ValueError(f"rope_scaling is {found!r}")
@@ -132,7 +132,7 @@ def rope_of(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def config_by_transformers(folder: Path, kind: str) -> Any:
-    """The configuration of a folder that names this model_type, an object of its own class."""
+    """Return the configuration of a folder that names this model_type, an object of its own class."""
     file = folder / "config.json"
     transformers = transformers_for(folder, f"a model of the kind {kind!r}")
     if kind not in transformers.CONFIG_MAPPING:
@@ -152,7 +152,8 @@ def config_by_transformers(folder: Path, kind: str) -> Any:
 
 
 def without_wrong_nulls(made: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """The values without each null that the class `made` does not take: its own stands there."""
+    """Return the values without each null that the class `made` does not take: its own stands
+    there."""
 
     def takes(name: str) -> bool:
         try:
@@ -174,8 +175,8 @@ def context_of(config: Any) -> int:
 
 
 def ends_of(folder: Path, config: Any, tokenizer: Any) -> frozenset[int]:
-    """The ids that end a story: those of the generation's settings, of the configuration and of
-    the tokenizer together; what the configuration's class has where none of the three says."""
+    """Return the ids that end a story: those of the generation's settings, of the configuration and
+    of the tokenizer together; what the configuration's class has where none of the three says."""
     named = [
         *ids_in(read_json(folder / "generation_config.json").get("eos_token_id")),
         *ids_in(read_json(folder / "config.json").get("eos_token_id")),
@@ -187,8 +188,8 @@ def ends_of(folder: Path, config: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def start_of(folder: Path, tokenizer: Any) -> int:
-    """The id before a story: what begins a text, else what ends one; where a model has neither, the
-    end of a line."""
+    """Return the id before a story: what begins a text, else what ends one; where a model has
+    neither, the end of a line."""
     named = [
         tokenizer.bos_token_id,
         tokenizer.eos_token_id,
@@ -200,13 +201,14 @@ def start_of(folder: Path, tokenizer: Any) -> int:
 
 
 def suppressed_of(folder: Path, name: str, ids: range) -> tuple[int, ...]:
-    """The ids that the generation's settings suppress under that name, of those that there are."""
+    """Return the ids that the generation's settings suppress under that name, of those that there
+    are."""
     named = ids_in(read_json(folder / "generation_config.json").get(name))
     return tuple(sorted({token_id for token_id in named if token_id in ids}))
 
 
 def says_none(folder: Path) -> bool:
-    """Whether a folder says that the model has no end token, rather than leaving it out."""
+    """Return whether a folder says that the model has no end token, rather than leaving it out."""
     return any(
         "eos_token_id" in read_json(folder / name)
         for name in ("generation_config.json", "config.json")
@@ -214,7 +216,7 @@ def says_none(folder: Path) -> bool:
 
 
 def ids_in(value: Any) -> Iterator[int]:
-    """The ids of a value that is one, a list of some, or none."""
+    """Yield the ids of a value that is one, a list of some, or none."""
     for one in value if isinstance(value, (list, tuple)) else [value]:
         if isinstance(one, int) and not isinstance(one, bool):
             yield one

@@ -50,14 +50,15 @@ class Detokenizer:
         self._after = lru_cache(PAIRS)(self._text_after)
 
     def token_bytes(self, token_id: int) -> bytes:
-        """The UTF-8 bytes that a token adds after another word; none for a silent one."""
+        """Return the UTF-8 bytes that a token adds after another word; none for a silent one."""
         found = self._bytes.get(token_id)
         if found is None:
             found = self._bytes[token_id] = self.added(token_id, self._word)
         return found
 
     def added(self, token_id: int, before: int | None) -> bytes:
-        """The bytes that a token adds after the token `before`; None if it is the text's first."""
+        """Return the bytes that a token adds after the token `before`; None if it is the text's
+        first."""
         if token_id in self.silent:
             return b""
         byte = self._byte(token_id)
@@ -92,15 +93,15 @@ class Detokenizer:
         return token_id in self.silent or self._tokenizer.token(token_id) is None
 
     def stream(self) -> IncrementalDecoder:
-        """A text that begins."""
+        """Return a text that begins."""
         return IncrementalDecoder(self)
 
     def text(self, ids: list[int]) -> str:
-        """The tokenizer's own text of ids."""
+        """Return the tokenizer's own text of ids."""
         return self._tokenizer.decode(ids)
 
     def _byte(self, token_id: int) -> bytes | None:
-        """The bytes of a token that stands for some; None if it stands for a text."""
+        """Return the bytes of a token that stands for some; None if it stands for a text."""
         if not self.is_byte_level and not self._has_byte_tokens:
             return None
         token = self._tokenizer.token(token_id)
@@ -117,7 +118,7 @@ class Detokenizer:
 
     @cached_property
     def _word(self) -> int | None:
-        """A token that is a word, to look at what others add after it."""
+        """Return a token that is a word, to look at what others add after it."""
         ids = self._tokenizer.encode("a")
         return next((token_id for token_id in reversed(ids) if token_id not in self.silent), None)
 
@@ -131,7 +132,7 @@ class IncrementalDecoder:
         self._before: int | None = None
 
     def add(self, token_id: int) -> str:
-        """The text that this token completes."""
+        """Return the text that this token completes."""
         its = self._detokenizer
         if its.is_byte_level:
             return self._decoder.decode(its.token_bytes(token_id))
@@ -143,8 +144,8 @@ class IncrementalDecoder:
 
 
 def decoder_kinds(tokenizer: Tokenizer) -> list[str]:
-    """The kinds of the steps in which a tokenizer decodes, as in tokenizer.json; none where it just
-    puts spaces between its tokens, or is not of the library `tokenizers`."""
+    """Return the kinds of the steps in which a tokenizer decodes, as in tokenizer.json; none where
+    it just puts spaces between its tokens, or is not of the library `tokenizers`."""
     decoder = tokenizer.backend_tokenizer and tokenizer.backend_tokenizer.decoder
     if decoder is None:
         return []
@@ -153,16 +154,16 @@ def decoder_kinds(tokenizer: Tokenizer) -> list[str]:
 
 
 def bytes_of(token: str) -> bytes:
-    """The bytes of a token of a byte-level vocabulary. One with a letter that stands for no byte
-    was added, and is its own text."""
+    """Return the bytes of a token of a byte-level vocabulary. One with a letter that stands for no
+    byte was added, and is its own text."""
     if BYTES_ONLY.fullmatch(token):
         return token.translate(LETTER_TO_BYTE).encode("latin-1")
     return token.encode()
 
 
 def byte_letters() -> dict[int, int]:
-    """The letter that GPT-2's vocabulary writes for each byte, as a map back (Radford et al. 2019):
-    printable Latin-1 stands for itself, the others for the letters from U+0100 on."""
+    """Return the letter that GPT-2's vocabulary writes for each byte, as a map back (Radford et al.
+    2019): printable Latin-1 stands for itself, the others for the letters from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [number for number in range(256) if number not in printable]
     return {number: number for number in printable} | {

@@ -22,8 +22,8 @@ DRIVERS = ("nvcuda.dll",) if sys.platform == "win32" else ("libcuda.so.1", "libc
 
 
 def choose_device(device: str) -> str:
-    """The device of that name, "cpu" or "cuda:0" and so on; "auto" is a GPU when there is one that
-    can be used.
+    """Return the device of that name, "cpu" or "cuda:0" and so on; "auto" is a GPU when there is
+    one that can be used.
 
     Raises:
         ValueError: this machine has no such device, or its card cannot be used.
@@ -64,7 +64,7 @@ def driver_gpus() -> int:
 
 
 def has_torch() -> bool:
-    """Whether PyTorch is installed; it is not imported."""
+    """Return whether PyTorch is installed; it is not imported."""
     return importlib.util.find_spec("torch") is not None
 
 
@@ -88,7 +88,7 @@ def usable_gpus() -> int:
 
 
 def lowest_capability() -> tuple[int, int]:
-    """The lowest compute capability that this PyTorch has kernels for."""
+    """Return the lowest compute capability that this PyTorch has kernels for."""
     import torch
 
     numbers = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]

@@ -105,7 +105,7 @@ FAMILIES = {
 
 
 def family_of(config: Any) -> Family | None:
-    """The family whose blocks the core computes; None for every other shape."""
+    """Return the family whose blocks the core computes; None for every other shape."""
     family = FAMILIES.get(config.model_type)
     if family is None or getattr(config, "quantization_config", None):
         return None

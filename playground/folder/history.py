@@ -23,7 +23,8 @@ class Stage(NamedTuple):
 
 
 def read_history(folder: Path) -> tuple[Stage, ...]:
-    """The stages of a model folder in their order; none where it has no file that can be read."""
+    """Return the stages of a model folder in their order; none where it has no file that can be
+    read."""
     stages = read_json(folder / FILE).get("stages")
     if not isinstance(stages, list):
         return ()
@@ -43,7 +44,7 @@ def stage_of(record: Any) -> Stage | None:
 
 
 def loss_of(record: dict[str, object]) -> float | None:
-    """The loss that a record of a stage holds; None if it is not a number."""
+    """Return the loss that a record of a stage holds; None if it is not a number."""
     for name in ("validation_loss", "loss"):
         loss = record.get(name)
         if isinstance(loss, (int, float)) and math.isfinite(loss):

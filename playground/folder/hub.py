@@ -20,12 +20,12 @@ CONVERTER = "SFconvertbot"
 
 
 def is_name(text: str) -> bool:
-    """Whether a text has the form of a repository's name, owner/name."""
+    """Return whether a text has the form of a repository's name, owner/name."""
     return NAME.fullmatch(text) is not None
 
 
 def fetch(name: str) -> Path:
-    """The folder of a repository, from the cache or fetched.
+    """Return the folder of a repository, from the cache or fetched.
 
     Raises:
         ValueError: the Hub does not have the model or cannot be reached; one sentence.
@@ -78,7 +78,7 @@ def download(name: str) -> Path:
 
 
 def cached(name: str) -> Path | None:
-    """The folder of a repository in the cache, if its weights are there."""
+    """Return the folder of a repository in the cache, if its weights are there."""
     from huggingface_hub import try_to_load_from_cache
 
     for file in ("config.json", "adapter_config.json"):
@@ -91,6 +91,6 @@ def cached(name: str) -> Path | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether all weights of a folder are there: a download may have been stopped."""
+    """Return whether all weights of a folder are there: a download may have been stopped."""
     parts = read_json(folder / "model.safetensors.index.json").get("weight_map", {}).values()
     return any(folder.glob("*.safetensors")) and all((folder / part).exists() for part in parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A file's JSON object; an empty one where it is missing or cannot be read."""
+    """Return a file's JSON object; an empty one where it is missing or cannot be read."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):

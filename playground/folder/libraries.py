@@ -14,7 +14,7 @@ INSTALL = "pip install torch 'transformers>=5,<6'"
 
 
 def transformers_for(folder: Path, what: str) -> Any:
-    """The module `transformers`, with PyTorch beside it.
+    """Return the module `transformers`, with PyTorch beside it.
 
     Args:
         folder: that is opened.
@@ -34,7 +34,7 @@ def transformers_for(folder: Path, what: str) -> Any:
 
 
 def needs_transformers(folder: Path) -> bool:
-    """Whether a model folder or an adapter is opened by transformers."""
+    """Return whether a model folder or an adapter is opened by transformers."""
     from playground.folder.config import config_of
     from playground.folder.json_file import read_json
     from playground.folder.source import is_adapter
@@ -45,7 +45,7 @@ def needs_transformers(folder: Path) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """The command: 0 if the model needs them, else 1; what is wrong with it the app says."""
+    """Return the command: 0 if the model needs them, else 1; what is wrong with it the app says."""
     from playground.folder.source import find_folder
 
     try:

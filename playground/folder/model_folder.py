@@ -127,8 +127,8 @@ class ModelFolder:
     def open(
         cls, name: str | Path, *, device: str = "auto", base: str | Path | None = None
     ) -> ModelFolder:
-        """The model of that name: a folder, or a repository on the Hub. `base` is the model that a
-        LoRA adapter changes, if it is not the one that the adapter names.
+        """Return the model of that name: a folder, or a repository on the Hub. `base` is the model
+        that a LoRA adapter changes, if it is not the one that the adapter names.
 
         Raises:
             ValueError: the folder is missing, incomplete or damaged; one sentence.
@@ -136,8 +136,8 @@ class ModelFolder:
         return cls(find_folder(name), choose_device(device), base, Path(name).resolve().name)
 
     def encode(self, text: str, *, begins: bool = True) -> list[int]:
-        """The ids of a text, without the token before a story. One that does not begin the story
-        gets no space before it where a tokenizer puts one before every text."""
+        """Return the ids of a text, without the token before a story. One that does not begin the
+        story gets no space before it where a tokenizer puts one before every text."""
         if begins or not self._begins_with_space:
             return self._ids(text)
         found = self._ids_after_mark(text)
@@ -145,7 +145,7 @@ class ModelFolder:
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
-        """The fingerprint of the tokenizer (tokenizer_fingerprint.py), in hexadecimal."""
+        """Return the fingerprint of the tokenizer (tokenizer_fingerprint.py), in hexadecimal."""
         file = self._tokenizer_folder / "tokenizer.json"
         if file.is_file():
             return tokenizer_fingerprint(file)
@@ -158,12 +158,12 @@ class ModelFolder:
 
     @property
     def is_byte_level(self) -> bool:
-        """Whether tokens are strings of bytes, whatever is around them."""
+        """Return whether tokens are strings of bytes, whatever is around them."""
         return self._detokenizer.is_byte_level
 
     @cached_property
     def joins_spaces(self) -> bool:
-        """Whether a token holds the space before its word, and no token is that space alone."""
+        """Return whether a token holds the space before its word, and no token is that space alone."""
         return self.token_bytes((self._ids("a a") or [-1])[-1]).startswith(b" ")
 
     @cached_property
@@ -171,7 +171,8 @@ class ModelFolder:
         return self._ids_after_mark("a") not in (None, self._ids("a"))
 
     def _ids_after_mark(self, text: str) -> list[int] | None:
-        """The ids of a text after another; None if it cannot be separated from the text before."""
+        """Return the ids of a text after another; None if it cannot be separated from the text
+        before."""
         for mark in MARKS:
             before, both = self._ids(mark), self._ids(mark + text)
             if before and both[: len(before)] == before:
@@ -199,7 +200,7 @@ class ModelFolder:
             return f"<{piece.hex(' ')}>"
 
     def token_bytes(self, token_id: int) -> bytes:
-        """The UTF-8 bytes that a token adds after another word; none for the story's end."""
+        """Return the UTF-8 bytes that a token adds after another word; none for the story's end."""
         return self._detokenizer.token_bytes(token_id)
 
     def bytes_of_tokens(self, count: int) -> list[bytes]:
@@ -216,7 +217,7 @@ def check_tokenizer_files(folder: Path) -> None:
 
 
 def stored_weights(folder: Path, training: dict[str, Any]) -> StoredWeights:
-    """All tensors of the folder's safetensors: those that were exported, if `training` says
+    """Return all tensors of the folder's safetensors: those that were exported, if `training` says
     which."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -300,11 +301,11 @@ def parameters_of(weights: Mapping[str, np.ndarray]) -> int:
 
 
 def known(values: dict[str, Any], name: str, kind: Any) -> Any:
-    """A value of its kind, or None."""
+    """Return a value of its kind, or None."""
     value = values.get(name)
     return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
 
 def part(value: Any) -> dict[str, Any]:
-    """A JSON object; an empty one in place of anything else."""
+    """Return a JSON object; an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}

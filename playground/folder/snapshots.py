@@ -31,8 +31,8 @@ class Snapshot(NamedTuple):
 
 
 def snapshots_of(model: Path) -> Path | None:
-    """The folder of a model's snapshots: in its own, or in that of the run which it belongs to;
-    None where it has no such folder."""
+    """Return the folder of a model's snapshots: in its own, or in that of the run which it belongs
+    to; None where it has no such folder."""
     if (model / FOLDER).is_dir():
         return model / FOLDER
     for above in model.resolve().parents[:ABOVE]:
@@ -42,7 +42,7 @@ def snapshots_of(model: Path) -> Path | None:
 
 
 def read_snapshots(folder: Path) -> list[Snapshot]:
-    """The snapshots in a folder, the earliest first; those that are not whole are left out."""
+    """Return the snapshots in a folder, the earliest first; those that are not whole are left out."""
     found = []
     for place in folder.glob("step-*"):
         record = read_json(place / FILE)

@@ -17,7 +17,7 @@ TO_CONVERT = "AutoModelForCausalLM.from_pretrained({0!r}{1}).save_pretrained({2!
 
 
 def find_folder(name: str | Path) -> Path:
-    """The folder of a model or an adapter.
+    """Return the folder of a model or an adapter.
 
     Raises:
         ValueError: the model does not exist, or has a form that is not opened; one sentence.
@@ -41,7 +41,7 @@ def find_folder(name: str | Path) -> Path:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter and no model of its own."""
+    """Return whether a folder holds an adapter and no model of its own."""
     return (folder / ADAPTER).is_file() and not any(folder.glob("model*.safetensors"))
 
 

@@ -74,7 +74,7 @@ class StoredWeights(Mapping[str, np.ndarray]):
 
 
 def places_in(file: Path) -> dict[str, Place]:
-    """The tensors of a file; SafetensorError, OSError or ValueError if it is damaged."""
+    """Return the tensors of a file; SafetensorError, OSError or ValueError if it is damaged."""
     with safe_open(file, framework="np"):  # compares all sizes with each other and with the file's
         pass
     with file.open("rb") as content:

@@ -51,15 +51,15 @@ class Tokenizer:
         self.special |= frozenset(number for number in ids.values() if number is not None)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, with nothing put around it."""
+        """Return the ids of a text, with nothing put around it."""
         return list(self._backend.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: list[int]) -> str:
-        """The text of some ids, without special tokens."""
+        """Return the text of some ids, without special tokens."""
         return self._backend.decode(ids)
 
     def token(self, token_id: int) -> str | None:
-        """The token as the vocabulary has it; None beyond its ids."""
+        """Return the token as the vocabulary has it; None beyond its ids."""
         return self._backend.id_to_token(token_id)
 
     def get_vocab(self) -> dict[str, int]:
@@ -101,7 +101,8 @@ class PythonTokenizer(Tokenizer):
 
 
 def special_tokens(settings: Mapping[str, Any]) -> dict[str, tokenizers.AddedToken]:
-    """The special tokens that tokenizer_config.json names, by their names; others by numbers."""
+    """Return the special tokens that tokenizer_config.json names, by their names; others by
+    numbers."""
     found = {name: value for name, value in settings.items() if name.endswith("_token")}
     for name in EXTRA:
         others = settings.get(name) or ()
@@ -116,13 +117,13 @@ def special_tokens(settings: Mapping[str, Any]) -> dict[str, tokenizers.AddedTok
 
 
 def later_tokens(settings: Mapping[str, Any]) -> list[tokenizers.AddedToken]:
-    """The tokens that tokenizer_config.json adds, in the order of their ids."""
+    """Return the tokens that tokenizer_config.json adds, in the order of their ids."""
     added = settings.get("added_tokens_decoder") or {}
     return [added_token(added[number]) for number in sorted(added, key=int)]
 
 
 def added_token(value: str | dict[str, Any], *, special: bool = False) -> tokenizers.AddedToken:
-    """The token that a text or an object of tokenizer_config.json stands for."""
+    """Return the token that a text or an object of tokenizer_config.json stands for."""
     flags = {} if isinstance(value, str) else dict(value)
     flags.pop("__type", None)
     content = value if isinstance(value, str) else flags.pop("content")
@@ -130,7 +131,7 @@ def added_token(value: str | dict[str, Any], *, special: bool = False) -> tokeni
 
 
 def open_tokenizer(folder: Path, config: Any) -> Tokenizer:
-    """The tokenizer of a folder, from its files alone.
+    """Return the tokenizer of a folder, from its files alone.
 
     Raises:
         ValueError: it cannot be read; one sentence.

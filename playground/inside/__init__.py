@@ -1,1 +1,1 @@
-"""A picture of what the model computed before it chose a token: attention, layers, importance."""
+"""Show what a model computed before it chose a token: attention, logit lens, importance."""

@@ -1,9 +1,9 @@
-"""What a model computed before it chose a token, in the terminal.
+"""Show in the terminal what a model computed before it chose a token.
 
     python -m playground.inside MODEL --prompt "Once upon a time there was a" --token 4
 
-Prints what each layer would have said, where each layer looked, and which earlier token mattered;
-with --json all of it. It is a picture of the computation, not an explanation of the choice.
+Prints the prediction of each layer (logit lens), the attention of each layer and the importance of
+earlier tokens; with --json all values. They show the computation; they do not explain the choice.
 """
 
 from __future__ import annotations
@@ -14,42 +14,35 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.command_line import Parser, typed_text, use_utf8
+from playground.command_line import Parser, add_model_options, typed_text, use_utf8
 
 if TYPE_CHECKING:
     from playground.inside.inside import Inside
 
-SHOWN = 4  # tokens of a line
+SHOWN = 4  # tokens per line
 
 
 def parser() -> Parser:
-    """The command line."""
-    found = Parser(
+    """Return the parser of the command line."""
+    command = Parser(
         prog="python -m playground.inside",
-        description="Show attention, what each layer would have said, and which token mattered.",
+        description="Show attention, each layer's prediction, and which earlier tokens mattered.",
     )
-    add: Any = found.add_argument
-    add("model", metavar="MODEL", help="an export, another model's folder, or its name on the Hub")
-    add("--base", metavar="MODEL", help="base of a LoRA adapter (default: as the adapter says)")
-    add("--prompt", required=True, help="the text to look at")
-    add(
-        "--token",
-        type=int,
-        metavar="N",
-        help="which token of the prompt, from 0 (default: the last)",
-    )
-    add("--device", default="auto", help="auto, cpu or cuda (default: a GPU if there is one)")
+    add_model_options(command)
+    add: Any = command.add_argument
+    add("--prompt", required=True, help="the text to analyse")
+    add("--token", type=int, metavar="N", help="token of the prompt, from 0 (default: the last)")
     add("--json", action=argparse.BooleanOptionalAction, default=False, help="print all as JSON")
-    return found
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0, or 2 with one sentence."""
+    """Run the command; return 0, or 2 after one error message."""
     use_utf8()
     try:
         options = parser().parse_args(arguments)
         prompt = typed_text(options.prompt)
-        # These load the model's libraries, which bad options need not wait for.
+        # These imports are slow; mistakes in the options are reported before.
         from playground.engine.engine import Engine
         from playground.folder.model_folder import ModelFolder
         from playground.inside.inside import Inside
@@ -58,46 +51,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Engine(storyteller, max_streams=8) as engine:
             ids = engine.encode(prompt)
             position = len(ids) - 1 if options.token is None else options.token
-            found = everything(Inside(engine), ids, position)
+            result = everything(Inside(engine), ids, position)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
-    print(json.dumps(found, ensure_ascii=False) if options.json else in_words(found), flush=True)
+    print(json.dumps(result, ensure_ascii=False) if options.json else as_text(result), flush=True)
     return 0
 
 
 def everything(inside: Inside, ids: list[int], position: int) -> dict[str, Any]:
-    """Look and removals as plain values, with the texts of the story's tokens."""
+    """Return look and removals as JSON values, with the texts of the story's tokens."""
     look = inside.look(ids, position)
     changes = [[index, round(change, 4)] for index, change in inside.removals(ids, position)]
     texts = [inside.engine.storyteller.label(token_id) for token_id in ids]
     return {"tokens": texts, "position": position, **look.to_json(), "removed": changes}
 
 
-def in_words(found: dict[str, Any]) -> str:
+def as_text(result: dict[str, Any]) -> str:
     """Return the result as lines of text."""
-    texts, first = found["tokens"], found["first"]
-    seen = [json.dumps(text, ensure_ascii=False) for text in texts]
-    seen = ["(start)", *seen] if first < 0 else seen[first:]
-    lines = [f"Token {found['position']}: {seen[found['position'] - first]}", ""]
-    lines.append("What each layer would have said in its place, and the token's own probability")
-    for number, said in enumerate(found["layers"]):
-        shares = [(repr(text), share) for text, share in said["likeliest"][:SHOWN]]
-        if said["unlearned"] > 0.001:
-            shares = [("(tokens not in its training data)", said["unlearned"]), *shares]
+    texts, first, position = result["tokens"], result["first"], result["position"]
+    window = [json.dumps(text, ensure_ascii=False) for text in texts]
+    window = ["(start)", *window] if first < 0 else window[first:]
+    lines = [f"Token {position}: {window[position - first]}", ""]
+    lines.append("Probability of the token after each layer, and the layer's most likely tokens")
+    for number, layer in enumerate(result["layers"]):
+        shares = [(repr(text), share) for text, share in layer["likeliest"][:SHOWN]]
+        if layer["unlearned"] > 0.001:
+            shares = [("(tokens not in its training data)", layer["unlearned"]), *shares]
         likeliest = "  ".join(f"{text} {share:.1%}" for text, share in shares)
-        lines.append(f"{number:>5}  {said['probability']:7.2%}   {likeliest}")
-    lines += ["", "Where each layer looked (the mean of its heads)"]
-    for number, heads in enumerate(found["attention"], 1):
+        lines.append(f"{number:>5}  {layer['probability']:7.2%}   {likeliest}")
+    lines += ["", "Attention of each layer (mean of its heads)"]
+    for number, heads in enumerate(result["attention"], 1):
         mean = [sum(weights) / len(heads) for weights in zip(*heads, strict=True)]
         top = sorted(range(len(mean)), key=lambda k: -mean[k])[:SHOWN]
-        lines.append(f"{number:>5}  " + "  ".join(f"{seen[k]} {mean[k]:.1%}" for k in top))
+        lines.append(f"{number:>5}  " + "  ".join(f"{window[k]} {mean[k]:.1%}" for k in top))
     lines += ["", "Change of the token's log-probability (nats) when an earlier token is deleted"]
-    for index, change in sorted(found["removed"], key=lambda pair: -abs(pair[1]))[: 2 * SHOWN]:
-        lines.append(f"{change:+10.3f}  {seen[index - first]}")
+    for index, change in sorted(result["removed"], key=lambda pair: -abs(pair[1]))[: 2 * SHOWN]:
+        lines.append(f"{change:+10.3f}  {window[index - first]}")
     return "\n".join(lines)
 
 

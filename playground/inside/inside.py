@@ -1,9 +1,9 @@
-"""What a model computed before it chose a token of a story, put together: a picture of the
-computation, not an explanation of the choice.
+"""Show what a model computed before it chose a token of a story. It shows the computation; it does
+not explain the choice.
 
-Token number p of a story was chosen from the last row of the text before it. So the attention shown
-is that row's, what a layer would have said is what the head makes of that row's state in it, and
-the tokens that are removed one at a time are those before p.
+Token p of a story was chosen from the last row of the text before it. So the attention shown is
+that row's, a layer's prediction is the head applied to that row's state after the layer, and the
+tokens that are deleted one at a time are those before p.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from playground.folder.families import family_of
 from playground.inside.forward import Forward
 from playground.inside.removal import Removal, removals
 
-TOP = 5  # tokens of each layer
+TOP = 5  # tokens per layer
 WORK_MAX = 5e11  # parameters times tokens of a pass: about twenty seconds of one core
 
 
@@ -30,20 +30,20 @@ class Pass(Protocol):
     """A forward pass that keeps its attention weights and hidden states."""
 
     def look(self, ids: list[int], row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Attention (layers, heads, row + 1) of token `row` of a text, and the logits
-        (layers + 1, vocabulary) that the head makes of its states, both in fp32."""
+        """Return attention (layers, heads, row + 1) of token `row` of a text, and the logits
+        (layers + 1, vocabulary) of its states, both in fp32."""
 
 
-class Said(NamedTuple):
+class LayerPrediction(NamedTuple):
     """The prediction of one layer (logit lens).
 
     Attributes:
-        likeliest: (token, probability) of its likeliest tokens, among those with a row of the head
-            to themselves.
-        unlearned: probability of all others together. Tokens that the training data lacks share a
-            row, and early layers, which the head does not fit, often point there.
-        probability: of the token that was chosen.
-        rank: of that token, 0 for the likeliest.
+        likeliest: (token, probability) of the most likely tokens that have a row of the head of
+            their own.
+        unlearned: total probability of all other tokens. Tokens that are not in the training data
+            share a row, which early layers often favour: the head does not fit their states.
+        probability: of the chosen token.
+        rank: of the chosen token, 0 for the most likely.
     """
 
     likeliest: list[tuple[str, float]]
@@ -54,21 +54,21 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """The result of looking at the choice of one token.
+    """What the model computed before it chose one token.
 
     Attributes:
-        first: position in the story of the oldest token that the model saw; -1 where that is the
-            token before the story.
+        first: position in the story of the first token in the context window; -1 for the token
+            before the story.
         attention: (layers, heads, tokens) of the tokens from `first` to the one before the choice.
-        layers: what each would have said: the embeddings, then each layer.
+        layers: predictions from the embeddings, then after each layer.
     """
 
     first: int
     attention: np.ndarray
-    layers: list[Said]
+    layers: list[LayerPrediction]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, numbers short enough to travel."""
+        """Return JSON values, with rounded numbers."""
         return {
             "first": self.first,
             "attention": [
@@ -77,18 +77,18 @@ class Look:
             ],
             "layers": [
                 {
-                    "likeliest": [[text, round(share, 4)] for text, share in said.likeliest],
-                    "unlearned": round(said.unlearned, 4),
-                    "probability": round(said.probability, 6),
-                    "rank": said.rank,
+                    "likeliest": [[text, round(share, 4)] for text, share in layer.likeliest],
+                    "unlearned": round(layer.unlearned, 4),
+                    "probability": round(layer.probability, 6),
+                    "rank": layer.rank,
                 }
-                for said in self.layers
+                for layer in self.layers
             ],
         }
 
 
 class Inside:
-    """Looks into one model."""
+    """Analyses the choices of one model."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -103,11 +103,11 @@ class Inside:
         self._pass = TransformersPass(engine.decoder)
 
     def look(self, ids: list[int], position: int, *, work: float = math.inf) -> Look:
-        """What the model computed before token `position` of a story, from 0.
+        """Return what the model computed before token `position` of a story, from 0.
 
         Raises:
-            ValueError: there is no such token, the pass takes more `work` than that (parameters
-                times tokens) or more memory than there is, or the model cannot be looked into.
+            ValueError: the token does not exist, the pass takes more than `work` (parameters times
+                tokens) or too much memory, or the model does not return its attention.
         """
         window, chosen, first = self._before(ids, position)
         parameters = self.engine.storyteller.facts.parameters
@@ -117,37 +117,38 @@ class Inside:
                 f"{len(window):,} tokens takes too long here."
             )
         story = [self.engine.storyteller.start, *ids]
-        whole = story[first : first + self.engine.context]  # its states serve later choices too
-        attention, logits = self._pass.look(whole, len(window) - 1)
-        layers = [self._said(row, chosen) for row in logits]
+        # The text goes on after the window, so that its cached states serve later tokens too.
+        text = story[first : first + self.engine.context]
+        attention, logits = self._pass.look(text, len(window) - 1)
+        layers = [self._prediction(row, chosen) for row in logits]
         return Look(first - 1, attention, layers)
 
     def removals(
         self, ids: list[int], position: int, seconds: float = math.inf
     ) -> Generator[Removal, None, None]:
-        """What removing each earlier token does to token `position`; see `removal.removals`. The
-        positions are those in the story."""
+        """Yield the effect on token `position` of deleting each earlier token (see
+        `removal.removals`), with positions in the story."""
         window, chosen, first = self._before(ids, position)
         oldest = 1 if first == 0 else 0  # the token before the story stays
-        with closing(removals(self.engine, window, chosen, oldest, seconds)) as found:
-            for index, change in found:
+        with closing(removals(self.engine, window, chosen, oldest, seconds)) as in_window:
+            for index, change in in_window:
                 yield Removal(index + first - 1, change)
 
     def _before(self, ids: list[int], position: int) -> tuple[list[int], int, int]:
-        """What the model saw before a token, the token, and where in the story with the token
-        before it the first one lies."""
+        """Return the context window before a token, the token, and the window's first position,
+        counted from the token before the story."""
         if not 0 <= position < len(ids):
             raise ValueError(
                 f"position must be a token of the story, from 0 to {len(ids) - 1}, not {position}."
                 if ids
-                else "there is no token to look at: write something first."
+                else "the story is empty: write something first."
             )
         self.engine.check_ids(ids)
         story = [self.engine.storyteller.start, *ids[:position]]
         first = window_start(self.engine.context, len(story))
         return story[first:], ids[position], first
 
-    def _said(self, logits: np.ndarray, chosen: int) -> Said:
+    def _prediction(self, logits: np.ndarray, chosen: int) -> LayerPrediction:
         """Return the prediction of a layer, given its logits (vocabulary,)."""
         exact = logits.astype(np.float64)
         shares = np.exp(exact - np.logaddexp.reduce(exact))
@@ -155,7 +156,7 @@ class Inside:
         is_shared = (np.bincount(unique_of) > 1)[unique_of]
         own = np.where(is_shared, 0, shares)
         label = self.engine.storyteller.label
-        return Said(
+        return LayerPrediction(
             [(label(int(k)), float(own[k])) for k in np.argsort(-own, kind="stable")[:TOP]],
             float(shares[is_shared].sum()),
             float(shares[chosen]),

@@ -1,8 +1,8 @@
-"""Which earlier token mattered: how much less likely a token is without one of those before it.
+"""Importance of earlier tokens: how much less likely a token becomes when one of them is deleted.
 
-A token is deleted and those after it move up, so positions close up too; then the model reads what
-is left and the token's log-probability is compared with the one that it had. The engine scores the
-shortened texts beside the stories of others; they share their beginnings in the cache.
+Later tokens, and so their positions, move up; the log-probability of the chosen token after the
+shortened text is compared with the original one. The engine scores the shortened texts beside the
+stories of others; they share prefixes in the KV cache.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import NamedTuple
 from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
 
-AT_ONCE = 8  # shortened texts that the engine has at the same time
-REMOVED_MAX = 128  # tokens that are removed, one at a time: the nearest ones
+AT_ONCE = 8  # shortened texts in the engine at the same time
+REMOVED_MAX = 128  # tokens that are deleted, the nearest ones
 
 
 class Removal(NamedTuple):
-    """The effect of removing one token.
+    """The effect of deleting one token.
 
     Attributes:
-        position: of the removed token in the window.
-        change: of the chosen token's log-probability, in nats; below 0 where it became less likely.
+        position: of the deleted token in the window.
+        change: of the chosen token's log-probability, in nats; negative if it became less likely.
     """
 
     position: int
@@ -35,13 +35,13 @@ class Removal(NamedTuple):
 def removals(
     engine: Engine, window: list[int], chosen: int, first: int, seconds: float = math.inf
 ) -> Generator[Removal, None, None]:
-    """Remove the tokens of `window` from `first` on, one at a time, from the nearest to the
-    farthest, at most REMOVED_MAX; `chosen` is the token after the window.
+    """Yield the effect of deleting each token of `window` from `first` on, the nearest first, at
+    most REMOVED_MAX. `chosen`: the token after the window.
 
-    It ends early after some seconds, or when the engine takes no more stories.
+    Ends early after `seconds`, or when the engine does not accept more stories.
 
     Raises:
-        Busy: the engine takes no story at all.
+        Busy: the engine does not accept any story.
     """
 
     def score(before: list[int]) -> Stream:
@@ -71,7 +71,6 @@ def removals(
 
 
 def log_probability(stream: Stream) -> float:
-    """Return the log-probability, in nats, of the one token that a stream scores; waits for the
-    stream."""
+    """Wait for a stream that scores one token, and return its log-probability in nats."""
     with stream:
         return math.log(max(next(stream).probability, 1e-300))

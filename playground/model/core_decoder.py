@@ -83,7 +83,7 @@ def in_whole_lines(content: bytes) -> np.ndarray:
 
 
 def columns_of(chunks: list[Chunk]) -> np.ndarray:
-    """A COLUMN of every token, in the chunks' order, in which their questions are numbered."""
+    """Return a COLUMN of every token, in the chunks' order, in which their questions are numbered."""
     number = count()
     return np.array(
         [
@@ -96,8 +96,8 @@ def columns_of(chunks: list[Chunk]) -> np.ndarray:
 
 
 def share_out(sizes: list[int], workers: int) -> list[list[int]]:
-    """Which stories each worker gets, by their numbers of tokens: the longest first, to whom has
-    least."""
+    """Return which stories each worker gets, by their numbers of tokens: the longest first, to whom
+    has least."""
     shares: list[list[int]] = [[] for _ in range(min(workers, len(sizes)))]
     totals = [0] * len(shares)
     for number in sorted(range(len(sizes)), key=lambda k: -sizes[k]):
@@ -108,7 +108,7 @@ def share_out(sizes: list[int], workers: int) -> list[list[int]]:
 
 
 def usable_cores() -> int:
-    """The processor's cores that this process may use."""
+    """Return the processor's cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux

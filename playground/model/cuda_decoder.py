@@ -154,15 +154,15 @@ class CudaDecoder(Decoder):
         return found
 
     def _send(self, array: np.ndarray) -> torch.Tensor:
-        """An array on the device. From pinned memory a copy to a GPU does not wait for it."""
+        """Return an array on the device. From pinned memory a copy to a GPU does not wait for it."""
         tensor = torch.from_numpy(array)
         if self.device.type != "cuda":
             return tensor
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _recorded(self, rows: np.ndarray, where: torch.Tensor) -> torch.Tensor:
-        """The states after (rows, 3) of id, slot and position, known to the host and lying on the
-        device: the smallest recorded step that holds them."""
+        """Return the states after (rows, 3) of id, slot and position, known to the host and lying
+        on the device: the smallest recorded step that holds them."""
         most_keys = int(rows[:, 2].max()) + 1
         step = next(
             graph

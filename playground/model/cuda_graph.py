@@ -64,7 +64,7 @@ class FixedBatch:
 
     @torch.inference_mode()
     def __call__(self, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The function of values (any number of rows, ...)."""
+        """Return the function of values (any number of rows, ...)."""
         found = []
         for part in values.split(len(self.padding)):
             self.input.copy_(self.padding)

@@ -45,7 +45,7 @@ class Layer:
 
 
 def read_layer(get: Get, kind: str, name: str, heads: int, kv_heads: int, width: int) -> Layer:
-    """The block whose weights' names begin with `name`, of a model_type `kind`."""
+    """Return the block whose weights' names begin with `name`, of a model_type `kind`."""
     if kind == "gpt2":
         return gpt2_layer(get, name)
     layer = llama_layer(get, name, width)
@@ -90,6 +90,6 @@ def llama_layer(get: Get, name: str, width: int) -> Layer:
 
 
 def interleave(rows: torch.Tensor, width: int) -> torch.Tensor:
-    """Each head's rows 0, n/2, 1, n/2 + 1, ...: its rotating pairs side by side."""
+    """Return each head's rows 0, n/2, 1, n/2 + 1, ...: its rotating pairs side by side."""
     halves = rows.reshape(-1, 2, width // 2, *rows.shape[1:])
     return halves.transpose(1, 2).reshape(rows.shape)

@@ -69,7 +69,7 @@ class Decoder(ABC):
 
 
 def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decoder:
-    """The folder's model: by the core or on a GPU if its shape is one of ours, else by
+    """Return the folder's model: by the core or on a GPU if its shape is one of ours, else by
     transformers. `workers`: threads of the core; None for one per processor core.
 
     Raises:

@@ -107,7 +107,7 @@ class TransformersDecoder(Decoder):
         return torch.as_tensor(found.logits[0]).float()
 
     def new_cache(self) -> Any:
-        """An empty cache; None if the model has none that works."""
+        """Return an empty cache; None if the model has none that works."""
         return DynamicCache(config=self.model.config) if self.caches else None
 
     def _try_out(self) -> None:
@@ -156,7 +156,8 @@ class TransformersDecoder(Decoder):
 
 
 def load(storyteller: ModelFolder) -> Any:
-    """The model of a folder in fp32, by transformers from the weights that were read already."""
+    """Return the model of a folder in fp32, by transformers from the weights that were read
+    already."""
     folder, config = storyteller.folder, storyteller.config
     kind = config.model_type
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -189,7 +190,7 @@ def load(storyteller: ModelFolder) -> Any:
 
 
 def tensors_of(weights: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """The tensors as they are stored: PyTorch has kinds of numbers that numpy does not have."""
+    """Return the tensors as they are stored: PyTorch has kinds of numbers that numpy does not have."""
     if isinstance(weights, StoredWeights):
         files = {place.file for place in weights.places.values()}
         return {name: tensor for file in files for name, tensor in load_file(file).items()}

@@ -1,10 +1,9 @@
-"""Publish a model, or the playground as a Space.
+"""Publish a model on the Hub, or the playground as a Space.
 
     python -m playground.publish model runs/storyteller/export USER/NAME [--snapshots]
     python -m playground.publish space USER/NAME --target zerogpu|cpu|static [--model USER/MODEL]
 
-Both with --dry-run (nothing is sent) and --private. Run again, the same command updates what is
-there.
+Both take --dry-run (nothing is sent) and --private. The same command updates a repository later.
 """
 
 from __future__ import annotations
@@ -25,17 +24,18 @@ if TYPE_CHECKING:
     from playground.folder.model_folder import ModelFolder
 
 ROOT = Path(__file__).resolve().parents[2]
-COSTS = {name: one.cost for name, one in space_repo.TARGETS.items()} | {"static": static_repo.COST}
+COSTS = {name: target.cost for name, target in space_repo.TARGETS.items()}
+COSTS["static"] = static_repo.COST
 SAMPLE_LENGTH = 130  # tokens
 
 
 def parser() -> Parser:
-    """The command line."""
-    found = Parser(
+    """Return the parser of the command line."""
+    top = Parser(
         prog="python -m playground.publish",
         description="Publish a model or the playground on the Hub.",
     )
-    kinds = found.add_subparsers(dest="kind", required=True, metavar="model|space")
+    kinds = top.add_subparsers(dest="kind", required=True, metavar="model|space")
     model = kinds.add_parser("model", help="a model: weights, tokenizer, card")
     model.add_argument("export", metavar="EXPORT", type=Path, help="the folder of an export")
     model.add_argument("--snapshots", action="store_true", help="send the training snapshots too")
@@ -62,11 +62,11 @@ def parser() -> Parser:
         kind.add_argument("name", metavar="USER/NAME", help="the repository on the Hub")
         kind.add_argument("--private", action="store_true", help="only you can see the repository")
         kind.add_argument("--dry-run", action="store_true", help="print what would be sent")
-    return found
+    return top
 
 
 def checked_name(name: str) -> str:
-    """A repository's name; ValueError if the Hub's client does not take it as owner/name."""
+    """Return a repository's name; ValueError if the Hub's client refuses it as owner/name."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
@@ -75,19 +75,20 @@ def checked_name(name: str) -> str:
     try:
         validate_repo_id(name)
     except HFValidationError as problem:
-        why = first_line(problem).removesuffix(f": '{name}'.")
-        raise ValueError(f"{name[:120]!r} is not a name on the Hub. {why}.") from None
+        reason = first_line(problem).removesuffix(f": '{name}'.")
+        raise ValueError(f"{name[:120]!r} is not a name on the Hub. {reason}.") from None
     return name
 
 
 def stage_model(options: argparse.Namespace) -> Staging:
-    """A model's repository; a card without sample stories gets some that the model writes now."""
+    """Return the staged repository of a model. If its card has no sample stories, the model writes
+    some now."""
     from playground.folder.model_folder import ModelFolder
 
     folder: Path = options.export
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: give the folder of an export.")
-    model = ModelFolder.open(folder, device="cpu")  # or it is refused before it is published
+    model = ModelFolder.open(folder, device="cpu")  # an unusable model must not be published
     samples = [] if model_repo.has_samples(folder) else sample_stories(model)
     return model_repo.stage(folder, options.name, snapshots=options.snapshots, samples=samples)
 
@@ -104,13 +105,13 @@ def sample_stories(model: ModelFolder) -> list[tuple[str, str]]:
             with engine.write(opening, settings) as stream:
                 for _ in stream:
                     pass
-            said = f"temperature {settings.temperature:g}, top-k {settings.top_k}, seed 1"
-            samples.append((said, stream.story.text))
+            words = f"temperature {settings.temperature:g}, top-k {settings.top_k}, seed 1"
+            samples.append((words, stream.story.text))
     return samples
 
 
 def stage_space(options: argparse.Namespace) -> Staging:
-    """A Space's repository."""
+    """Return the staged repository of a Space."""
     if options.target == "static":
         export = options.export or options.model
         return static_repo.stage(options.name, export, options.model, options.weights)
@@ -118,7 +119,7 @@ def stage_space(options: argparse.Namespace) -> Staging:
 
 
 def show(staging: Staging, say: Say) -> None:
-    """Say what would be sent, what the card tells the Hub, and what is left out."""
+    """Print the files that would be sent, the card's front matter, and the files left out."""
     say(f"These files would be published:\n{staging.tree}\n")
     card = str(staging.files["README.md"])
     say(f"README.md begins:\n{card[: card.find('---', 4)]}---\n")
@@ -127,10 +128,10 @@ def show(staging: Staging, say: Say) -> None:
 
 
 def run(options: argparse.Namespace, say: Say) -> None:
-    """Stage and, unless it is a dry run, send; `say` hears a line at a time.
+    """Stage a repository and, unless it is a dry run, publish it. `say` prints a line.
 
     Raises:
-        ValueError: it cannot be done; one sentence.
+        ValueError: the repository cannot be staged or published.
     """
     checked_name(options.name)
     if options.kind == "space":
@@ -146,7 +147,7 @@ def run(options: argparse.Namespace, say: Say) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0, or 2 with one sentence."""
+    """Run the command; return 0, or 2 after one error message."""
     use_utf8()
     try:
         run(parser().parse_args(arguments), lambda line: print(line, flush=True))
@@ -160,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def upload(options: argparse.Namespace, staging: Staging, say: Say) -> None:
-    """Send it, and see that a Space runs."""
+    """Publish a staged repository, and wait until a Space runs."""
     from huggingface_hub import HfApi
 
     from playground.publish import hub
@@ -181,13 +182,13 @@ def upload(options: argparse.Namespace, staging: Staging, say: Say) -> None:
         say=say,
     )
     if not is_space:
-        say(f"{api.endpoint}/{options.name} is there.")
+        say(f"{api.endpoint}/{options.name} is published.")
         return
     host = hub.wait_until_it_runs(api, options.name, commit, say)
     if options.target == "static":
-        say(f"It is there, and writes with {hub.page_once(host, private=options.private)}.")
+        say(f"It runs with the model {hub.page_model(host, private=options.private)}.")
     else:
-        say(f"It runs, and writes: {hub.ask_once(host, private=options.private)}")
+        say(f"It runs, and writes: {hub.first_story(host, private=options.private)}")
     say(f"{api.endpoint}/spaces/{options.name}")
 
 

@@ -1,4 +1,4 @@
-// Publish: sends its forms to the app, and shows how far that is.
+// The page Publish: sends its forms to the app and shows the progress.
 
 import { openPlace } from "../web/studio/place.js";
 
@@ -59,8 +59,8 @@ const PUBLISH = `
 const place = await openPlace("publish", PUBLISH, "publish/text.json");
 const part = (id) => document.getElementById(id);
 
-async function ask(name, values) {
-  const answer = await fetch(
+async function request(name, values) {
+  const response = await fetch(
     `publish/${name}`,
     values === undefined
       ? {}
@@ -70,9 +70,9 @@ async function ask(name, values) {
           body: JSON.stringify(values),
         },
   );
-  const found = await answer.json();
-  if (!answer.ok) throw new Error(found.detail);
-  return found;
+  const content = await response.json();
+  if (!response.ok) throw new Error(content.detail);
+  return content;
 }
 
 function showAccount(name) {
@@ -89,7 +89,7 @@ function show({ lines, error, bar, busy }) {
 
 async function follow() {
   for (;;) {
-    const state = await ask("state");
+    const state = await request("state");
     show(state);
     if (!state.busy) return;
     await new Promise((resolve) => setTimeout(resolve, POLL));
@@ -101,7 +101,7 @@ part("login").addEventListener("submit", async (event) => {
   const token = part("token").value;
   part("token").value = "";
   try {
-    showAccount((await ask("login", { token })).account);
+    showAccount((await request("login", { token })).account);
   } catch (problem) {
     part("account").textContent = problem.message;
   }
@@ -114,7 +114,7 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
     for (const box of form.querySelectorAll("[type=checkbox]")) values[box.name] = box.checked;
     values.dry_run = event.submitter?.name === "dry_run";
     try {
-      await ask("start", { kind: form.dataset.kind, ...values });
+      await request("start", { kind: form.dataset.kind, ...values });
       await follow();
     } catch (problem) {
       part("error").textContent = problem.message;
@@ -122,12 +122,12 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
   });
 }
 
-const state = await ask("state?account");
+const state = await request("state?account");
 for (const folder of state.exports) part("export").append(new Option(folder, folder));
-// As Models opens this page: with a model's folder, or with a run, whose export it is.
-const wanted = new URLSearchParams(location.search);
+// The page Models links here with a model's folder or with a run; select its export.
+const query = new URLSearchParams(location.search);
 const chosen = state.exports.find(
-  (folder) => folder === wanted.get("model") || folder.split(/[\\/]/).at(-2) === wanted.get("run"),
+  (folder) => folder === query.get("model") || folder.split(/[\\/]/).at(-2) === query.get("run"),
 );
 if (chosen !== undefined) part("export").value = chosen;
 showAccount(state.account);

@@ -1,9 +1,8 @@
-"""The page "Publish": what the command does, in the app on one's own computer.
+"""Routes of the page Publish, which runs the command `python -m playground.publish`.
 
-It is there only when the app listens to this computer alone, and asks for the owner's key
-(pages/owner.py). Another site in the same browser cannot ask these addresses: what changes
-something wants a header that only a page from here can send. A token that is typed goes to
-huggingface_hub's own login, and is neither kept nor shown here.
+The app has the page only when it listens to this computer alone, and requires the owner's key
+(server/owner.py). Requests that change something need a header that another site's page cannot send
+(CSRF). A typed token goes to huggingface_hub's own login, and is not kept or shown here.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ FLAGS = ("private", "snapshots", "dry_run")
 
 
 class PublishPage:
-    """The routes, and the one thing that is being published."""
+    """The routes, and the state of the current publication."""
 
     def __init__(self, folders: Sequence[Path], owner: Owner, runs: Path | None = None) -> None:
-        """`folders`: the models that are open, first in the list; `owner`: for whom the page is;
-        `runs`: where the runs are, if not in runs/."""
+        """`folders`: open models, first in the list; `runs`: the folder of runs, by default
+        runs/."""
         self.owner, self.folders, self.runs = owner, folders, runs
         self.lines: list[str] = []
         self.error = ""
-        self.bar = ""  # of what goes up now
+        self.bar = ""  # progress of the current upload
         self.thread: threading.Thread | None = None
 
     @property
@@ -58,16 +57,13 @@ class PublishPage:
         ]
 
     async def state(self, request: Request) -> Response:
-        """Answer who is logged in, what can be published, and how far a publication is."""
+        """Return the account, the exports and the progress of the publication."""
+        wants_account = "account" in request.query_params
+        folders = dict.fromkeys([*self.folders, *exports(ROOT, self.runs)])
         return JSONResponse(
             {
-                "account": await run_in_threadpool(account)
-                if "account" in request.query_params
-                else None,
-                "exports": [
-                    str(folder)
-                    for folder in dict.fromkeys([*self.folders, *exports(ROOT, self.runs)])
-                ],
+                "account": await run_in_threadpool(account) if wants_account else None,
+                "exports": [str(folder) for folder in folders],
                 "lines": self.lines,
                 "error": self.error,
                 "bar": self.bar,
@@ -80,43 +76,43 @@ class PublishPage:
         return self.thread is not None and self.thread.is_alive()
 
     async def login(self, request: Request) -> Response:
-        """Give a token to huggingface_hub's own login."""
-        token = (await values_of(request)).get("token")
+        """Log in with a token, by huggingface_hub."""
+        token = (await body_of(request)).get("token")
         if not isinstance(token, str) or not token.startswith("hf_"):
-            return refusal("a token of the Hub begins with hf_: copy it whole.")
+            return error_response("a token of the Hub begins with hf_: copy all of it.")
         from huggingface_hub import constants, login
 
         constants.HF_HUB_OFFLINE = False  # app.py switches it off where all models are folders
         try:
             await run_in_threadpool(login, token=token, add_to_git_credential=False)
-        except Exception:  # its message may hold what was typed
-            return refusal("the Hub does not take this token, or cannot be reached.")
+        except Exception:  # its message may contain the token
+            return error_response("the Hub does not accept this token, or cannot be reached.")
         return JSONResponse({"account": await run_in_threadpool(account)})
 
     async def start(self, request: Request) -> Response:
-        """Begin to publish, or to show what would be published."""
-        asked = await values_of(request)
-        if not asked:
-            return refusal("this is for the page itself.")
+        """Start a publication or a dry run."""
+        body = await body_of(request)
+        if not body:
+            return error_response("only the page Publish itself may send this.")
         if self.busy:
-            return refusal("something is being published: wait for it.")
-        kind, name = str(asked.get("kind")), str(asked.get("name", ""))
-        words = [kind, *([str(asked.get("export", ""))] if kind == "model" else []), name]
+            return error_response("a publication is running: wait until it is done.")
+        kind, name = str(body.get("kind")), str(body.get("name", ""))
+        words = [kind, *([str(body.get("export", ""))] if kind == "model" else []), name]
         if kind == "space":
-            words += ["--target", str(asked.get("target"))]
-            words += ["--model", str(asked["model"])] if asked.get("model") else []
-        words += [f"--{flag.replace('_', '-')}" for flag in FLAGS if asked.get(flag) is True]
+            words += ["--target", str(body.get("target"))]
+            words += ["--model", str(body["model"])] if body.get("model") else []
+        words += [f"--{flag.replace('_', '-')}" for flag in FLAGS if body.get(flag) is True]
         try:
             parser().parse_args(words)
         except ValueError as problem:
-            return refusal(str(problem))
+            return error_response(str(problem))
         self.lines, self.error, self.bar = [], "", ""
         self.thread = threading.Thread(target=self.publish, args=(words,), daemon=True)
         self.thread.start()
         return JSONResponse({})
 
     def publish(self, words: list[str]) -> None:
-        """The command, in a process of its own: here the Hub may have been switched off."""
+        """Run the command in a process of its own, since the app may have gone offline."""
         command = [sys.executable, "-m", "playground.publish", *words]
         environment = {**os.environ, "HF_HUB_OFFLINE": "0", "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(
@@ -131,11 +127,11 @@ class PublishPage:
             bars.join()
         self.bar = ""
         if process.returncode and not self.error:
-            self.error = "it ended before it was done: give the same command again."
+            self.error = "the command ended early: publish again."
 
     def watch(self, errors: IO[str]) -> None:
         """Read the command's stderr: its error message and its progress bars."""
-        for line in errors:  # universal newlines: each state of a bar is a line
+        for line in errors:  # universal newlines make each state of a progress bar a line
             if line.startswith("error: "):
                 self.error = line.removeprefix("error: ").strip()
             elif "%|" in line:
@@ -143,35 +139,36 @@ class PublishPage:
 
 
 def file(name: str) -> Handler:
-    """Answers with a file of this folder, as it is now."""
+    """Return a handler that sends a file of this folder."""
 
-    async def answer(request: Request) -> Response:
+    async def send(request: Request) -> Response:
         return FileResponse(HERE / name, headers={"cache-control": "no-cache"})
 
-    return answer
+    return send
 
 
-def refusal(sentence: str) -> Response:
-    return JSONResponse({"detail": capitalized(sentence)}, 422)
+def error_response(message: str) -> Response:
+    """Return the response of a request that cannot be done."""
+    return JSONResponse({"detail": capitalized(message)}, 422)
 
 
-async def values_of(request: Request) -> dict[str, Any]:
-    """Return the values that our page sent; empty for any other sender."""
+async def body_of(request: Request) -> dict[str, Any]:
+    """Return the JSON object of a request; {} if it is not one or does not come from the page."""
     if HEADER not in request.headers:
         return {}
     try:
-        found = json.loads(await request.body())
+        body = json.loads(await request.body())
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
 def account() -> str | None:
-    """The name of who is logged in to the Hub."""
+    """Return the account that is logged in to the Hub; None without a login or a network."""
     from huggingface_hub import HfApi, constants
 
     constants.HF_HUB_OFFLINE = False
     try:
         return str(HfApi().whoami()["name"])
-    except Exception:  # not logged in, or no network
+    except Exception:
         return None

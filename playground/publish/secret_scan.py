@@ -1,4 +1,4 @@
-"""Finds what looks like a password or a token in a file, so that it is not published."""
+"""Find passwords and tokens in files, so that they are not published."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ SECRETS = {
     "a password in an address": rb"\b[a-z][a-z0-9+.-]*://[^/\s:@\"'{}]+:[^/\s:@\"'{}]{6,}@",
 }
 PATTERNS = {name: re.compile(pattern) for name, pattern in SECRETS.items()}
-BINARY = {".safetensors", ".woff2", ".png", ".wasm"}  # no text, and large
+BINARY = {".safetensors", ".woff2", ".png", ".wasm"}  # large files without text
 
 
 def secret_in(file: Path) -> str | None:
-    """Return the kind of secret that a file seems to hold, and its line; None without one."""
+    """Return the kind and the line of a suspected secret in a file; None without a suspicion."""
     if file.suffix in BINARY:
         return None
     data = file.read_bytes()
     for name, pattern in PATTERNS.items():
-        if found := pattern.search(data):
-            line = data.count(b"\n", 0, found.start()) + 1
+        if match := pattern.search(data):
+            line = data.count(b"\n", 0, match.start()) + 1
             return f"what looks like {name}, in line {line}"
     return None

@@ -1,7 +1,7 @@
-"""A Space's repository: app.py, playground/, what it installs, and its front matter.
+"""Stage a Gradio Space's repository: app.py, playground/, requirements and front matter.
 
-The weights are not in it: they are in the model's repository, which the Hub puts into the Space's
-cache while it builds. `space.json` names that model, and app.py opens it.
+The weights stay in the model's repository, which the Hub downloads into the Space's cache when it
+builds the Space. `space.json` names that model, and app.py opens it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WANTED = re.compile(
     r"app\.py|LICENSE"
     r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
     r"|playground/web/(?!models/|studio/|train/|vendor/uplot/)(?:[\w-]+/)*[\w.-]+\.(?:js|css|html|json|woff2|txt|webmanifest|png|svg|opf|xhtml|xml)"
-    r"|playground/core/built/[\w.-]+\.(?:so|wasm)"  # a Space is a Linux
+    r"|playground/core/built/[\w.-]+\.(?:so|wasm)"  # Spaces run on Linux
 )
 
 
@@ -30,9 +30,9 @@ class Target:
     """A kind of Space.
 
     Attributes:
-        hardware: as the Hub calls it.
-        needs: what requirements.txt lists besides the project's own.
-        cost: what it takes today, one sentence.
+        hardware: the Hub's name of it.
+        needs: requirements besides the project's own.
+        cost: the plan that it requires today, for --help.
     """
 
     hardware: str
@@ -58,20 +58,20 @@ TARGETS: Mapping[str, Target] = {
 
 
 def stage(root: Path, name: str, model: str, target: str) -> Staging:
-    """The repository of a Space `name` that opens a model of the Hub."""
-    found = Staging()
-    found.add_folder(root, lambda path: WANTED.fullmatch(path) is not None)
-    for made in ("requirements.txt", "README.md"):
-        found.left_out.pop(made, None)
+    """Return the staged repository of a Space `name` that opens a model of the Hub."""
+    staging = Staging()
+    staging.add_folder(root, lambda path: WANTED.fullmatch(path) is not None)
+    for generated in ("requirements.txt", "README.md"):
+        staging.left_out.pop(generated, None)
     chosen = TARGETS[target]
-    found.files["requirements.txt"] = requirements(root, chosen)
-    found.files["space.json"] = json.dumps({"model": model}) + "\n"
-    found.files["README.md"] = f"{front_matter(name, model, chosen)}\n{about(model)}"
-    return found
+    staging.files["requirements.txt"] = requirements(root, chosen)
+    staging.files["space.json"] = json.dumps({"model": model}) + "\n"
+    staging.files["README.md"] = f"{front_matter(name, model, chosen)}\n{about(model)}"
+    return staging
 
 
 def requirements(root: Path, target: Target) -> str:
-    """The project's requirements and the target's."""
+    """Return the Space's requirements.txt: those of the target and of the project."""
     lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line and not line.startswith("#")]
     return "\n".join([*target.needs, *kept]) + "\n"
@@ -102,18 +102,18 @@ preload_from_hub:
 
 
 def title_of(name: str) -> str:
-    """ann/little-fox -> Little Fox."""
+    """Return the title of a repository: "Little Fox" for ann/little-fox."""
     return name.split("/")[-1].replace("-", " ").title()
 
 
 def about(model: str) -> str:
-    """The Space's page of text."""
+    """Return the text of the Space's README."""
     return f"""\
 # A tiny storyteller
 
-Begin a story, and a small model goes on. Every word shows its odds; choose another one, and the
-story turns there. The model is [{model}](https://huggingface.co/{model}), made with Inkling.
+Start a story, and a small model continues it. See how likely every word was; choose another word to
+start a new branch. The model is [{model}](https://huggingface.co/{model}), made with Inkling.
 
-Nothing of what visitors write is kept here: a story lives in its writer's browser, and in the links
-that they share.
+The server keeps nothing that visitors write: a story stays in its writer's browser, and in the
+links that they share.
 """

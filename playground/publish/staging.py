@@ -1,7 +1,8 @@
-"""What would be published: an allow-list of files, and everything else with the reason why not.
+"""The files of a repository before it is published, chosen by an allow-list.
 
-`upload_folder` and `gradio deploy` take whatever lies in a folder. Here a file goes only if the
-list names its kind, it is a file of its own and no link, and nothing in it looks like a secret.
+`upload_folder` and `gradio deploy` would send a whole folder. Here a file is published only if the
+list allows its path, it is not a link, and the secret scan passes. Every other file is listed with
+the reason why it is left out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from playground.publish.secret_scan import secret_in
 
 FILE_MAX = 50 * 10**9  # bytes of a file on the Hub
-LEFT_SHOWN = 40  # reasons that are printed one by one
+LEFT_SHOWN = 40  # files left out that are printed, at most
 KNOWN = {
     ".env": "settings and tokens of this computer",
     ".git": "the history of this folder",
@@ -35,25 +36,25 @@ KINDS = {
     ".jsonl": "stories",
     ".log": "a log",
 }
-OTHER = "not on the list of what is published"
+OTHER = "not on the list of published files"
 
-Say = Callable[[str], None]  # hears a line at a time of what is being done
+Say = Callable[[str], None]  # prints a line about the progress
 
 
 @dataclass
 class Staging:
-    """A repository as it will be.
+    """A repository to publish.
 
     Attributes:
-        files: content by path in the repository: a file here, or what was made for it.
-        left_out: reason by path, of what lies beside and is not published.
+        files: by path in the repository, a local file or generated content.
+        left_out: by path, the reason why a file is not published.
     """
 
     files: dict[str, Path | str | bytes] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def size(self, path: str) -> int:
-        """Bytes of a file."""
+        """Return the bytes of a file."""
         content = self.files[path]
         if isinstance(content, Path):
             return content.stat().st_size
@@ -62,18 +63,17 @@ class Staging:
     def add_folder(
         self, folder: Path, is_wanted: Callable[[str], bool], *, under: str = ""
     ) -> None:
-        """Take the files of a folder whose path in it `is_wanted`; say of the others why not.
-
-        A folder of which nothing is wanted is named once and not looked into.
+        """Add the files of a folder whose relative path `is_wanted`, and list the others as left
+        out. A folder without a wanted file is listed once, as a whole.
         """
         for path, entry in walk(folder, is_wanted):
             name = f"{under}{path}"
             if entry.is_symlink():
                 self.left_out[name] = "a symbolic link, which may lead out of this folder"
             elif not is_wanted(path):
-                self.left_out[name] = reason(entry)
+                self.left_out[name] = reason_left_out(entry)
             elif entry.stat().st_size > FILE_MAX:
-                self.left_out[name] = "larger than the Hub takes"
+                self.left_out[name] = "larger than the Hub allows"
             elif secret := secret_in(entry):
                 self.left_out[name] = f"holds {secret}: remove it"
             else:
@@ -81,10 +81,10 @@ class Staging:
 
     @property
     def tree(self) -> str:
-        """The files with their sizes, a line each, and their sum."""
+        """Return the files with their sizes, one line each, and their sum."""
         lines = [f"  {readable(self.size(path)):>9}  {path}" for path in sorted(self.files)]
-        whole = sum(map(self.size, self.files))
-        return "\n".join([*lines, f"  {readable(whole):>9}  in {len(self.files)} files"])
+        total = sum(map(self.size, self.files))
+        return "\n".join([*lines, f"  {readable(total):>9}  in {len(self.files)} files"])
 
     @property
     def remainder(self) -> str:
@@ -97,8 +97,8 @@ class Staging:
 
 
 def walk(folder: Path, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
-    """Path in the folder and entry of each file and link, and of each folder without a wanted
-    file. Links are not followed."""
+    """Yield the relative path and the entry of each file, each link, and each folder without a
+    wanted file. Links are not followed."""
 
     def visit(entry: Path) -> Iterator[tuple[str, Path]]:
         path = entry.relative_to(folder).as_posix()
@@ -119,15 +119,15 @@ def walk(folder: Path, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, 
         yield from visit(entry)
 
 
-def reason(entry: Path) -> str:
-    """Why something is not published."""
+def reason_left_out(entry: Path) -> str:
+    """Return why a file or folder is not published."""
     if entry.name in KNOWN or entry.name.startswith(".env"):
         return KNOWN.get(entry.name, KNOWN[".env"])
     return KINDS.get(entry.suffix, OTHER)
 
 
 def readable(size: int) -> str:
-    """38,400,000 -> '38.4 MB'."""
+    """Return a number of bytes in words: "38.4 MB" for 38,400,000."""
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if size >= unit:
             return f"{size / unit:.1f} {name}"

@@ -1,4 +1,4 @@
-"""A static Space's repository: the page that writes in its visitor's browser."""
+"""Stage a static Space's repository: the page that writes in its visitor's browser."""
 
 from __future__ import annotations
 
@@ -11,33 +11,30 @@ COST = "free for every account: the page writes in its visitor's browser"
 
 
 def stage(name: str, export: str, model: str, weights: str) -> Staging:
-    """The repository of a static Space `name`.
+    """Return the staged repository of a static Space `name`.
 
     Args:
-        export: the model that is packed: a folder, or a repository on the Hub.
+        export: the model to pack: a folder, or a repository on the Hub.
         model: the repository on the Hub that the card names.
         weights: "fp16" or "int8".
 
     Raises:
-        ValueError: the page cannot compute the model; one sentence.
+        ValueError: the page cannot compute the model.
     """
-    # They import PyTorch and transformers, which takes seconds: a slip is told before.
+    # These imports take seconds; a mistake on the command line is reported before.
     from playground.browser.build import page_of
     from playground.folder.model_folder import ModelFolder
 
     page = page_of(
         ModelFolder.open(export, device="cpu"),
         weights=weights,
-        address=f"https://huggingface.co/spaces/{name}?story=",  # the Space's own, not its frame's
+        address=f"https://huggingface.co/spaces/{name}?story=",  # of the Space, not of its iframe
     )
-    found = Staging()
-    found.files |= page.files
-    found.files["README.md"] = card(name, model)
-    return found
+    return Staging(files={**page.files, "README.md": card(name, model)})
 
 
 def card(name: str, model: str) -> str:
-    """The front matter, and the Space's page of text."""
+    """Return the Space's README: front matter and text."""
     return f"""\
 ---
 title: {json.dumps(title_of(name))}
@@ -55,8 +52,8 @@ models:
 
 # A tiny storyteller
 
-Begin a story, and a small model continues it in your own browser: nothing that you write leaves it.
-Every word shows its odds; choose another, and a new branch begins there. After the first visit the
-page opens without a connection too. The model is [{model}](https://huggingface.co/{model}), made
-with Inkling.
+Start a story, and a small model continues it in your own browser: your story never leaves it. See
+how likely every word was; choose another word to start a new branch. After the first visit the page
+also opens without a connection. The model is [{model}](https://huggingface.co/{model}), made with
+Inkling.
 """

@@ -1,1 +1,1 @@
-"""Runs of the trainer, as their folders show them: looked at, started, stopped and opened."""
+"""Start, watch, stop and open runs of the trainer, from the files in their folders alone."""

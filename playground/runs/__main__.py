@@ -23,11 +23,11 @@ from playground.command_line import Parser, use_utf8
 from playground.runs.details import details
 from playground.runs.folder import RunsFolder
 from playground.runs.listing import listing
-from playground.runs.questions import Questions
 from playground.runs.stories import StorySets
+from playground.runs.trainer_commands import TrainerCommands
 from playground.runs.training import ROOT, Training
 
-NAMED = {
+RUN_COMMANDS = {
     "show": "print state, figures and settings of a run",
     "pause": "save and end; the list shows the run as paused",
     "stop": "save and end",
@@ -38,14 +38,14 @@ NAMED = {
 
 
 def parser() -> Parser:
-    """The command line."""
-    found = Parser(
+    """Return the parser of the command line."""
+    top = Parser(
         prog="python -m playground.runs", description="Show, start and stop runs of the trainer."
     )
-    commands = found.add_subparsers(dest="command", required=True, parser_class=Parser)
+    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
     command = commands.add_parser("list", help="all runs, the newest activity first")
     add_options(command)
-    for name, meaning in NAMED.items():
+    for name, meaning in RUN_COMMANDS.items():
         command = commands.add_parser(name, help=meaning)
         command.add_argument("name", metavar="NAME", help="name of the run's folder")
         add_options(command)
@@ -59,17 +59,17 @@ def parser() -> Parser:
     command.add_argument(
         "--anyway", action="store_true", help="start even if another run is training"
     )
-    return found
+    return top
 
 
 def add_options(command: Parser) -> None:
-    """Add the options that all commands have."""
+    """Add the options of every command."""
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of runs")
 
 
-def answer(options: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
-    """Run one command, and return the result to print."""
+def run_command(options: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
+    """Run one command and return its result. `words`: the settings of a run to start."""
     runs = RunsFolder(options.runs)
     training = Training(runs)
     if words and options.command != "start":
@@ -78,24 +78,24 @@ def answer(options: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
         return listing(runs)
     if options.command in ("delete", "restart") and options.yes != options.name:
         raise ValueError(
-            f"this drops what was trained: add --yes {options.name} to {options.command} it."
+            f"this deletes the trained model: add --yes {options.name} to {options.command} it."
         )
     if options.command == "delete":
         training.delete(options.name, options.yes)
         return {}
     if options.command == "start":
         words = ["--preset", "storyteller", *words] if "--preset" not in words else list(words)
-        Questions(StorySets(runs.folder.parent / "stories")).check(words)
+        TrainerCommands(StorySets(runs.folder.parent / "stories")).check(words)
         training.start(options.name, words, anyway=options.anyway)
     elif options.command in ("pause", "stop"):
-        training.ask(options.name, options.command)
+        training.request_end(options.name, options.command)
     elif options.command in ("resume", "restart"):
         training.resume(options.name, fresh=options.command == "restart")
     return details(runs.run(options.name))
 
 
 def row(run: dict[str, Any]) -> str:
-    """A run in a line."""
+    """Return the line of a run in the list."""
     steps = f"{run['steps']:,}" if run["steps"] else "?"
     parts = [f"{run['name']:24} {run['state']:10} {run['step']:>9,} of {steps:>9}"]
     if run["seconds_left"] and run["state"] == "running":
@@ -108,32 +108,32 @@ def row(run: dict[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in words."""
+    """Return a time in minutes or hours."""
     minutes = seconds / 60
     return f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes"
 
 
-def say(found: dict[str, Any], as_json: bool) -> None:
-    """Print what a command found."""
+def print_result(result: dict[str, Any], as_json: bool) -> None:
+    """Print the result of a command."""
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(result))
         return
-    for run in found.get("runs", [found] if "name" in found else []):
+    for run in result.get("runs", [result] if "name" in result else []):
         print(row(run))
-    if "command" in found:
-        print(f"\n{found['command']}")
-        for sample in found["samples"][:1]:
-            print(f"\nafter step {found['samples_step']:,}: {sample.get('story', '')}")
-        for line in found["log"][-5:]:
+    if "command" in result:
+        print(f"\n{result['command']}")
+        for sample in result["samples"][:1]:
+            print(f"\nafter step {result['samples_step']:,}: {sample.get('story', '')}")
+        for line in result["log"][-5:]:
             print(f"  {line}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 when it is done, 2 with one message when it cannot be."""
+    """Run the command; return 0, or 2 after one error message."""
     use_utf8()
     try:
         options, words = parser().parse_known_args(arguments)
-        say(answer(options, words), options.json)
+        print_result(run_command(options, words), options.json)
     except (ValueError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""All that a page says of one run."""
+"""The details of one run, for its page."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from playground.runs import exports, folder
 from playground.runs.log import lines_of
 from playground.runs.metrics import Tail
 from playground.runs.status import status_of, summary
-from playground.runs.training import shown, words_of_run
+from playground.runs.training import command_text, words_of_run
 
 
 def details(run: Path) -> dict[str, Any]:
-    """The summary of a run with its settings, samples, snapshots, files and last lines."""
+    """Return the summary of a run with its settings, samples, snapshots, files and log lines."""
     status, tail = status_of(run), Tail(run / folder.METRICS)
     newest = tail.samples or {}
     return {
         **summary(run, status, tail),
-        "command": shown(words_of_run(status), run),
+        "command": command_text(words_of_run(status), run),
         "settings": status.about.get("settings", {}),
         "given": [key for key in status.about.get("given", []) if key != "run.dir"],
         "samples": newest.get("samples", []),
@@ -31,7 +31,7 @@ def details(run: Path) -> dict[str, Any]:
 
 
 def snapshot(path: Path) -> dict[str, Any]:
-    """Return the facts of one snapshot."""
-    about = folder.read_json(path / "snapshot.json")
+    """Return the step, losses and stories of a snapshot."""
+    record = folder.read_json(path / "snapshot.json")
     names = ("loss", "validation_loss", "stories")
-    return {"step": folder.step_of(path), **{name: about.get(name) for name in names}}
+    return {"step": folder.step_of(path), **{name: record.get(name) for name in names}}

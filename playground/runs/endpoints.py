@@ -1,8 +1,8 @@
-"""What the page's Train and Models ask: runs as JSON, under /studio/.
+"""JSON endpoints of the pages Train and Models, under /studio/.
 
-They are there only when the app listens to this computer alone, and ask for the owner's key
-(server/owner.py), which also refuses what a proxy passed on and what another site's page sends.
-What changes something wants a header besides, which no form and no other site can send.
+The app has them only when it listens to this computer alone. They require the owner's key
+(server/owner.py), which also refuses requests through a proxy or from another site's page. Requests
+that change something also need a header that no form and no other site can send (CSRF).
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from playground.runs.folder import RunsFolder
 from playground.runs.listing import listing
 from playground.runs.metrics import Curves
 from playground.runs.models import OpenModels, write_with
-from playground.runs.questions import Questions
 from playground.runs.stories import StorySets
 from playground.runs.tasks import Task, Tasks
-from playground.runs.training import Training, shown, words_of
+from playground.runs.trainer_commands import TrainerCommands
+from playground.runs.training import Training, command_text, words_of
 from playground.sentences import capitalized
 from playground.server.owner import Handler, Owner
 
 HEADER = "x-inkling-studio"
-POINTS = (20, 400, 2000)  # of a curve: at least, by default, at most
-FRESH = {"cache-control": "no-store"}
-Answer = Callable[[Request], Awaitable[Any]]
+MIN_POINTS, DEFAULT_POINTS, MAX_POINTS = 20, 400, 2000  # of a curve
+NO_STORE = {"cache-control": "no-store"}
+Endpoint = Callable[[Request], Awaitable[Any]]
 
 
 class Studio:
-    """The routes, over the runs of one folder."""
+    """The endpoints for the runs of one folder. Their methods return JSON values or a Response."""
 
     def __init__(
         self,
@@ -49,17 +49,17 @@ class Studio:
         start: dict[str, Any],
         device: str = "auto",
     ) -> None:
-        """`runs`: the folder of runs; `engines` and `start`: the models of the page, see
-        server/write.py, to which those of runs are added."""
+        """`runs`: the folder of runs; `engines` and `start`: the page's models (server/write.py),
+        to which opened models of runs are added."""
         self.owner = owner
         self.runs = RunsFolder(runs)
         self.training = Training(self.runs)
         self.sets = StorySets(self.runs.folder.parent / "stories")
         self.models = OpenModels(engines, start, device)
-        self.tasks, self.curves, self.questions = Tasks(), Curves(), Questions(self.sets)
+        self.tasks, self.curves, self.commands = Tasks(), Curves(), TrainerCommands(self.sets)
 
     def close(self) -> None:
-        """End what ends with the app: tasks and models. Runs do not."""
+        """End tasks and close models. Runs continue without the app."""
         self.tasks.close()
         self.models.close_all()
 
@@ -67,7 +67,7 @@ class Studio:
     def routes(self) -> list[Route]:
         """Return the routes of Studio."""
         run, sets, read, write = "/studio/runs/{name}", "/studio/stories/{set}", "GET", "POST"
-        rows: list[tuple[str, str, Answer]] = [
+        rows: list[tuple[str, str, Endpoint]] = [
             (read, "/studio/runs", self.list_runs),
             (write, "/studio/runs", self.start),
             (read, run, self.show),
@@ -91,91 +91,91 @@ class Studio:
             (write, f"{sets}/delete", self.delete_stories),
         ]
         return [
-            Route(path, self.owner.only(guarded(answer)), methods=[method])
-            for method, path, answer in rows
+            Route(path, self.owner.only(json_handler(endpoint)), methods=[method])
+            for method, path, endpoint in rows
         ]
 
     # Runs
 
     async def list_runs(self, _: Request) -> Any:
-        """All runs."""
+        """List all runs."""
         return await run_in_threadpool(listing, self.runs)
 
     async def show(self, request: Request) -> Any:
-        """One run."""
-        return await self.shown(request.path_params["name"])
+        """Return the details of a run."""
+        return await self.details_of(request.path_params["name"])
 
-    async def shown(self, name: str) -> dict[str, Any]:
+    async def details_of(self, name: str) -> dict[str, Any]:
         """Return the details of a run, with its task."""
-        found = await run_in_threadpool(details, self.runs.run(name))
+        content = await run_in_threadpool(details, self.runs.run(name))
         task = self.tasks.of_run(name)
-        return found | {"task": task.to_json() if task else None}
+        return content | {"task": task.to_json() if task else None}
 
     async def curve(self, request: Request) -> Any:
-        """The curve of a run."""
+        """Return the loss curve of a run."""
         run, text = self.runs.run(request.path_params["name"]), request.query_params.get("points")
-        least, usual, most = POINTS
-        points = int(text) if text and text.isascii() and text.isdigit() else usual
-        points = min(max(points, least), most)
+        points = int(text) if text and text.isascii() and text.isdigit() else DEFAULT_POINTS
+        points = min(max(points, MIN_POINTS), MAX_POINTS)
         per_step = folder.read_json(run / folder.STATE).get("tokens_per_step")
         per_step = per_step if isinstance(per_step, int) else None
         return await run_in_threadpool(self.curves.get, run / folder.METRICS, points, per_step)
 
     async def start(self, request: Request) -> Any:
         """Start a run."""
-        asked = await body_of(request)
-        name, anyway = asked.get("name"), asked.get("anyway") is True
+        body = await body_of(request)
+        name, anyway = body.get("name"), body.get("anyway") is True
         await run_in_threadpool(self.training.free_path, name, anyway=anyway)
-        words = await run_in_threadpool(self.words, asked)
+        words = await run_in_threadpool(self.words, body)
         await run_in_threadpool(self.training.start, name, words, anyway=anyway)
-        return JSONResponse({"run": await self.shown(asked["name"])}, 201, FRESH)
+        return JSONResponse({"run": await self.details_of(body["name"])}, 201, NO_STORE)
 
-    def words(self, asked: dict[str, Any]) -> list[str]:
-        """The settings of a request as words, checked, with sets of stories as folders."""
-        settings = asked.get("settings", {})
+    def words(self, body: dict[str, Any]) -> list[str]:
+        """Return the checked settings of a request as command-line words; each set of stories is
+        replaced by its folder."""
+        settings = body.get("settings", {})
         if isinstance(settings, dict):
             sources = ("corpus.source", "corpus.validation")
             settings = {
                 key: self.sets.source(value) if key in sources else value
                 for key, value in settings.items()
             }
-        words = words_of(asked.get("preset", ""), settings)
-        self.questions.check(words)
+        words = words_of(body.get("preset", ""), settings)
+        self.commands.check(words)
         return words
 
     async def act(self, request: Request) -> Any:
         """Pause, stop, resume a run, or start it over."""
         name, action = request.path_params["name"], request.path_params["action"]
-        asked = await body_of(request)
+        body = await body_of(request)
         if action in ("pause", "stop"):
-            await run_in_threadpool(self.training.ask, name, action)
+            await run_in_threadpool(self.training.request_end, name, action)
         elif action == "resume":
             await run_in_threadpool(self.training.resume, name)
         elif action == "restart":
-            if asked.get("name") != name:
+            if body.get("name") != name:
                 raise Refused(f"type the run's name, {name}, to start it over.")
             await run_in_threadpool(self.training.resume, name, fresh=True)
             await run_in_threadpool(self.models.forget, name)
         else:
-            raise Refused(f"{action[:20]!r} cannot be asked of a run.")
-        return {"run": await self.shown(name)}
+            raise Refused(f"{action[:20]!r} is not an action: use pause, stop, resume or restart.")
+        return {"run": await self.details_of(name)}
 
     async def delete(self, request: Request) -> Any:
         """Delete a run."""
-        asked = await body_of(request)
+        body = await body_of(request)
         name = request.path_params["name"]
-        await run_in_threadpool(self.training.delete, name, asked.get("name"))
+        await run_in_threadpool(self.training.delete, name, body.get("name"))
         await run_in_threadpool(self.models.forget, name)
         return {}
 
     async def command(self, request: Request) -> Any:
-        """The command line of a run that is not started."""
-        asked = await body_of(request)
-        words = await run_in_threadpool(self.words, asked)
-        return {"command": shown(words, self.runs.path(asked.get("name")))}
+        """Return the command that would start a run with these settings."""
+        body = await body_of(request)
+        words = await run_in_threadpool(self.words, body)
+        return {"command": command_text(words, self.runs.path(body.get("name")))}
 
     async def list_models(self, _: Request) -> Any:
-        """The models that a run can begin with: those of the page, and those of runs."""
+        """List the models that a run can start from: those of the page and those of runs."""
         runs = (await run_in_threadpool(listing, self.runs))["runs"]
         of_runs = [
             {
@@ -190,10 +190,10 @@ class Studio:
         ]
         return {"models": [*self.models.of_the_page(), *of_runs]}
 
-    # What takes longer
+    # Tasks, which take longer than a request
 
     async def write(self, request: Request) -> Any:
-        """Open a run's newest model in Write."""
+        """Start opening a run's newest model on the page Write."""
         await body_of(request)
         name = self.runs.run(request.path_params["name"]).name
         return self.begin(
@@ -201,121 +201,121 @@ class Studio:
         )
 
     async def export(self, request: Request) -> Any:
-        """Make a file of a run's newest model."""
-        asked = await body_of(request)
+        """Start exporting a run's newest model to a file."""
+        body = await body_of(request)
         run = self.runs.run(request.path_params["name"])
-        form, kind = exports.checked_form(asked.get("form"), asked.get("type", "f16"))
+        form, kind = exports.checked_form(body.get("form"), body.get("type", "f16"))
         return self.begin("export", lambda task: exports.export(run, form, kind, task), run.name)
 
     async def file(self, request: Request) -> Any:
-        """Download such a file."""
+        """Download an exported file."""
         run = self.runs.run(request.path_params["name"])
         path = exports.file(run, request.path_params["file"])
-        return FileResponse(path, filename=path.name, headers=FRESH)
+        return FileResponse(path, filename=path.name, headers=NO_STORE)
 
     async def evaluate(self, request: Request) -> Any:
-        """Evaluate a run's newest model."""
-        asked = await body_of(request)
+        """Start evaluating a run's newest model."""
+        body = await body_of(request)
         run = self.runs.run(request.path_params["name"])
-        source = self.sets.source(str(asked.get("source") or ""))
+        source = self.sets.source(str(body.get("source") or ""))
         return self.begin("evaluate", lambda task: exports.evaluate(run, source, task), run.name)
 
     async def inspect(self, request: Request) -> Any:
-        """How stories are read."""
-        asked = await body_of(request)
-        source = self.sets.source(str(asked.get("source") or ""))
-        words = words_of("", asked.get("settings") or {})
-        return self.begin("inspect", lambda task: self.questions.inspect(source, words, task))
+        """Start inspecting how stories are read."""
+        body = await body_of(request)
+        source = self.sets.source(str(body.get("source") or ""))
+        words = words_of("", body.get("settings") or {})
+        return self.begin("inspect", lambda task: self.commands.inspect(source, words, task))
 
     async def estimate(self, request: Request) -> Any:
-        """How long a run would take on this machine."""
+        """Start estimating how long a run would take on this machine."""
         words = await run_in_threadpool(self.words, await body_of(request))
-        return self.begin("estimate", lambda task: self.questions.estimate(words, task))
+        return self.begin("estimate", lambda task: self.commands.estimate(words, task))
 
     def begin(self, kind: str, work: Callable[[Task], dict[str, Any]], run: str = "") -> Response:
-        """Begin a task."""
-        return JSONResponse({"task": self.tasks.start(kind, work, run).to_json()}, 202, FRESH)
+        """Start a task and return it."""
+        return JSONResponse({"task": self.tasks.start(kind, work, run).to_json()}, 202, NO_STORE)
 
     async def list_tasks(self, _: Request) -> Any:
-        """All tasks, the newest first."""
+        """List all tasks, the newest first."""
         tasks = list(self.tasks.tasks.values())
         return {"tasks": [task.to_json() for task in reversed(tasks)]}
 
     async def task(self, request: Request) -> Any:
-        """One task."""
+        """Return one task."""
         return {"task": self.tasks.get(request.path_params["id"]).to_json()}
 
     async def cancel(self, request: Request) -> Any:
-        """End a task."""
+        """Cancel a task."""
         await body_of(request)
         task = self.tasks.get(request.path_params["id"])
         task.cancel()
         return {"task": task.to_json()}
 
     async def settings(self, _: Request) -> Any:
-        """All settings of the trainer, with its presets."""
-        return await run_in_threadpool(self.questions.settings)
+        """Return all settings of the trainer, with its presets."""
+        return await run_in_threadpool(self.commands.settings)
 
     # Stories
 
     async def stories(self, _: Request) -> Any:
-        """The sets of stories that were brought."""
+        """List the sets of stories that were uploaded."""
         return {
             "sets": await run_in_threadpool(self.sets.all),
             "limit_bytes": self.sets.limit,
         }
 
     async def receive(self, request: Request) -> Any:
-        """Write a file of a set."""
+        """Receive a file of a set."""
         check_header(request)
         name, file = request.path_params["set"], request.path_params["file"]
-        about = await self.sets.write(name, file, request.stream())
-        return JSONResponse({"set": about}, 201, FRESH)
+        content = await self.sets.write(name, file, request.stream())
+        return JSONResponse({"set": content}, 201, NO_STORE)
 
     async def delete_stories(self, request: Request) -> Any:
-        """Delete a set."""
-        asked = await body_of(request)
+        """Delete a set of stories."""
+        body = await body_of(request)
         name = request.path_params["set"]
-        await run_in_threadpool(self.sets.delete, name, asked.get("name"))
+        await run_in_threadpool(self.sets.delete, name, body.get("name"))
         return {}
 
 
-def guarded(answer: Answer) -> Handler:
-    """A handler that answers as JSON, and with one message for what cannot be done."""
+def json_handler(endpoint: Endpoint) -> Handler:
+    """Return a handler that sends an endpoint's result, or its error message, as JSON."""
 
     async def handler(request: Request) -> Response:
         try:
-            found = await answer(request)
+            result = await endpoint(request)
         except Refused as problem:
-            refusal = {"detail": capitalized(str(problem)), "remedy": problem.remedy}
-            return JSONResponse(refusal, problem.status, FRESH)
+            error = {"detail": capitalized(str(problem)), "remedy": problem.remedy}
+            return JSONResponse(error, problem.status, NO_STORE)
         except (ValueError, OSError) as problem:
-            return JSONResponse({"detail": capitalized(str(problem))}, 422, FRESH)
-        return found if isinstance(found, Response) else JSONResponse(found, headers=FRESH)
+            return JSONResponse({"detail": capitalized(str(problem))}, 422, NO_STORE)
+        return result if isinstance(result, Response) else JSONResponse(result, headers=NO_STORE)
 
     return handler
 
 
-class NotFromHere(Refused):
-    """A request that the page did not send."""
+class CrossSite(Refused):
+    """A request that another site's page may have sent."""
 
     status = 403
 
 
 def check_header(request: Request) -> None:
-    """Refuse what a page from elsewhere could send: a browser asks before it sends this header to
-    another site, and is not answered."""
+    """Raise CrossSite without the page's header: before a browser sends this header to another
+    site, it asks that site (CORS preflight), and the app does not consent."""
     if request.headers.get(HEADER) != "1":
-        raise NotFromHere(f"this is for the page itself, which sends the header {HEADER}.")
+        raise CrossSite(f"only the page itself may send this, with the header {HEADER}.")
 
 
 async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON object that the page sends with what changes something."""
+    """Return the JSON object of a request that changes something; Refused without the header."""
     check_header(request)
     try:
-        found = json.loads(await request.body())
+        body = json.loads(await request.body())
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Refused("the request must hold a JSON object.")
-    return found
+        body = None
+    if not isinstance(body, dict):
+        raise Refused("the body of the request must be a JSON object.")
+    return body

@@ -1,40 +1,40 @@
-"""What cannot be done, with the status that an HTTP answer has for it, and the name of a remedy."""
+"""Errors of requests about runs, with their HTTP status and the remedy that the page offers."""
 
 from __future__ import annotations
 
 
 class Refused(ValueError):  # noqa: N818, a state and not an error
-    """Something that cannot be done; its message says why and what to do instead."""
+    """A request that cannot be done; the message says why and what to do instead."""
 
     status = 422
-    remedy = ""  # that the page offers as a button
+    remedy = ""  # the action of a button beside the message
 
 
 class Missing(Refused):
-    """There is no such thing."""
+    """The run, file, set or task does not exist."""
 
     status = 404
 
 
 class Conflict(Refused):
-    """Not in this state."""
+    """The run is not in the state that the request needs."""
 
     status = 409
 
 
 class Busy(Conflict):
-    """Another run trains now; this one can be started beside it."""
+    """Another run is training; `anyway` starts this run beside it."""
 
     remedy = "anyway"
 
 
 class TooLarge(Refused):
-    """More than is taken."""
+    """The upload exceeds a limit."""
 
     status = 413
 
 
 class DiskFull(Refused):
-    """The disk takes no more."""
+    """The disk is full."""
 
     status = 507

@@ -1,4 +1,4 @@
-"""Models of runs in other forms, to download, and their evaluation, by the trainer's commands."""
+"""Export a run's model to files for download, and evaluate it, by the trainer's commands."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from playground.runs.tasks import Task, last_object
 FORMS = {"safetensors": ".zip", "gguf": ".gguf"}
 TYPES = ("f16", "q8_0")
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.(?:zip|gguf)")
-LEFT_OUT = ("snapshots",)  # of the export, in what is downloaded
+LEFT_OUT = ("snapshots",)  # of an export, in the zip file
 
 
 def checked_form(form: Any, kind: Any) -> tuple[str, str]:
-    """A form of export and the type of its numbers; Refused for others."""
+    """Return a valid form of export and the number type of its weights; else raise Refused."""
     if form not in FORMS:
         raise Refused(f"form must be one of {', '.join(FORMS)}.")
     if kind not in TYPES:
@@ -30,25 +30,25 @@ def checked_form(form: Any, kind: Any) -> tuple[str, str]:
 
 
 def export(run: Path, form: str, kind: str, task: Task) -> dict[str, Any]:
-    """Make the file of a run's newest model, and return its name and size."""
+    """Export a run's newest model to a file, and return its name and size."""
     model, step = model_folder(run, task)
-    place = folder.own(run) / "files"
-    place.mkdir(exist_ok=True)
+    target = folder.own(run) / "files"
+    target.mkdir(exist_ok=True)
     name = f"{run.name}-{step}" + (f"-{kind}" if form == "gguf" else "") + FORMS[form]
-    partial = place / f"{name}.partial"
+    partial = target / f"{name}.partial"
     try:
         if form == "gguf":
             task.call(["-m", "trainer.export", "gguf", str(model), str(partial), "--type", kind])
         else:
             pack(model, partial)
-        os.replace(partial, place / name)
+        os.replace(partial, target / name)
     finally:
         partial.unlink(missing_ok=True)
-    return {"file": name, "bytes": (place / name).stat().st_size}
+    return {"file": name, "bytes": (target / name).stat().st_size}
 
 
 def pack(model: Path, file: Path) -> None:
-    """Put a model folder into a zip file; weights do not get smaller by compression."""
+    """Write a model folder to a zip file, uncompressed: compression does not shrink weights."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for path in sorted(model.iterdir()):
             if path.is_file() and not path.is_symlink() and path.name not in LEFT_OUT:
@@ -56,7 +56,7 @@ def pack(model: Path, file: Path) -> None:
 
 
 def files(run: Path) -> list[dict[str, Any]]:
-    """The files of a run that were made to download."""
+    """Return the exported files of a run."""
     return [
         {"name": name, "bytes": size, "form": "gguf" if name.endswith(".gguf") else "safetensors"}
         for name, size in folder.sizes(run / folder.OWN / "files")
@@ -65,25 +65,25 @@ def files(run: Path) -> list[dict[str, Any]]:
 
 
 def file(run: Path, name: str) -> Path:
-    """The path of such a file; Missing where it is missing."""
-    if name not in [one["name"] for one in files(run)]:
+    """Return the path of an exported file; Missing if it does not exist."""
+    if name not in [entry["name"] for entry in files(run)]:
         raise Missing(f"there is no file {name[:64]!r} of {run.name}: export it first.")
     return run / folder.OWN / "files" / name
 
 
 def evaluate(run: Path, source: str, task: Task) -> dict[str, Any]:
-    """Evaluate a run's newest model on stories, by default those that it holds out, and keep the
-    result for the list."""
+    """Evaluate a run's newest model on stories, by default the run's held-out ones, and keep the
+    result for the list of runs."""
     status = status_of(run)
     source = source or str(status.about.get("store") or "")
     if not source:
-        raise Refused("name the stories to evaluate with: this run does not say where its own are.")
+        raise Refused("name the stories to evaluate on: this run does not record its own.")
     model, step = model_folder(run, task)
     words = ["-m", "trainer.evaluate", str(model), "--stories", source, "--json"]
-    found = last_object(task.call(words))
-    folder.write_json(folder.own(run) / "evaluation.json", {**found, "step": step})
+    evaluation = last_object(task.call(words))
+    folder.write_json(folder.own(run) / "evaluation.json", {**evaluation, "step": step})
     return {
-        "perplexity": perplexity_of(found),
-        "bits_per_byte": found.get("bits_per_byte"),
+        "perplexity": perplexity_of(evaluation),
+        "bits_per_byte": evaluation.get("bits_per_byte"),
         "step": step,
     }

@@ -11,17 +11,17 @@ from playground.runs.status import summary
 
 
 def listing(runs: RunsFolder) -> dict[str, Any]:
-    """Return all runs of a folder, and the free space on its disk."""
-    found = []
+    """Return the summaries of all runs in a folder, and the free space on its disk."""
+    summaries = []
     for name in runs.names():
         try:
-            found.append(summary(runs.run(name)))
+            summaries.append(summary(runs.run(name)))
         except Missing:  # deleted meanwhile
             continue
-    found.sort(key=lambda run: run["updated"], reverse=True)
-    place = runs.folder if runs.folder.exists() else runs.folder.parent
+    summaries.sort(key=lambda run: run["updated"], reverse=True)
+    folder = runs.folder if runs.folder.exists() else runs.folder.parent
     try:
-        free = shutil.disk_usage(place).free
+        free = shutil.disk_usage(folder).free
     except OSError:
         free = None
-    return {"folder": str(runs.folder), "free_bytes": free, "runs": found}
+    return {"folder": str(runs.folder), "free_bytes": free, "runs": summaries}

@@ -1,8 +1,8 @@
-"""Locks on files: who holds one is alive, however it was started and whatever became of the app.
+"""File locks, which tell whether a training process is alive, even after a restart of the app.
 
-The trainer holds `.run.lock` of its run folder, which names its process. The app gives each process
-that it starts a lock of its own: the process inherits the open file, so the system frees the lock
-when the process ends, by itself or by kill -9, and never before.
+The trainer holds `.run.lock` of its run folder, which names its process. The app also gives each
+process that it starts a lock file: the process inherits the open file, so the system releases the
+lock exactly when the process ends, even by kill -9.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ HOLDER = re.compile(r"process (\d+) on (\S+),")  # as trainer/storage/lock.py wr
 
 
 def is_held(file: Path) -> bool:
-    """Whether another process holds the lock of a file."""
+    """Return whether a process holds the lock of a file."""
     try:
         handle = os.open(file, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except OSError:
         return False
     try:
-        return not taken(handle, shared=True)
+        return not acquire(handle, shared=True)
     finally:
         os.close(handle)
 
 
-def taken(handle: int, *, shared: bool = False) -> bool:
-    """Take the lock of an open file, if it is free; whether it was. Who only looks shares it, so
-    that several who look do not see each other."""
+def acquire(handle: int, *, shared: bool = False) -> bool:
+    """Try to lock an open file; return whether the lock was free. A check takes a `shared` lock, so
+    that simultaneous checks do not mistake each other for a holder."""
     try:
         if fcntl is not None:
             fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -51,26 +51,26 @@ def taken(handle: int, *, shared: bool = False) -> bool:
 
 
 def holder(file: Path) -> int | None:
-    """The process on this machine that holds the lock of a run, by the file's text; None if nobody
-    does, or somebody on another machine."""
+    """Return the id of the process on this machine that holds the lock of a run, as the file names
+    it; None if the lock is free or held on another machine."""
     if not is_held(file):
         return None
     try:
-        found = HOLDER.match(file.read_text(encoding="utf-8", errors="replace"))
+        match = HOLDER.match(file.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return None
-    return int(found[1]) if found and found[2] == socket.gethostname() else None
+    return int(match[1]) if match and match[2] == socket.gethostname() else None
 
 
 @contextlib.contextmanager
 def held(file: Path, seconds: float) -> Iterator[int | None]:
-    """Hold the lock of a file, which is made if it is not there: its handle, to give to a process
-    that is to hold it too; None where somebody else holds it for so many seconds."""
+    """Hold the lock of a file, created if necessary. Yields the file's handle, which a child
+    process can inherit, or None if another process keeps the lock for `seconds`."""
     handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
     deadline = time.monotonic() + seconds
     try:
-        while not (is_taken := taken(handle)) and time.monotonic() < deadline:
+        while not (is_ours := acquire(handle)) and time.monotonic() < deadline:
             time.sleep(0.02)
-        yield handle if is_taken else None
+        yield handle if is_ours else None
     finally:
         os.close(handle)

@@ -1,4 +1,4 @@
-"""What the process of a run printed, without its progress bars."""
+"""The log of a run's process, without progress bars."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from playground.runs.folder import open_plain
 
-LAST = 2**16  # bytes that are looked at
+TAIL = 2**16  # bytes that are read, from the end
 LINES = 40
 BAR = re.compile(r"\d+%\||^\s*$")
 ERROR = re.compile(r"^(?:\S*: )?error: (.*)")
@@ -18,32 +18,32 @@ NOT_INSTALLED = re.compile(r"No module named '([\w.]+)'")
 
 
 def text_of(log: Path, start: int = 0) -> str:
-    """The end of a log, from `start` on at most."""
+    """Return the last TAIL bytes of a log, of those after `start`."""
     try:
         with os.fdopen(open_plain(log), "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(max(start, size - LAST, 0))
-            return file.read(LAST).decode("utf-8", "replace")
+            file.seek(max(start, size - TAIL, 0))
+            return file.read(TAIL).decode("utf-8", "replace")
     except OSError:
         return ""
 
 
 def lines_of(log: Path, start: int = 0) -> list[str]:
-    """The last lines of a log."""
-    pieces = re.split(r"[\r\n]+", text_of(log, start))
-    return [piece.rstrip() for piece in pieces if not BAR.search(piece)][-LINES:]
+    """Return the last LINES lines of a log that are not a progress bar."""
+    lines = re.split(r"[\r\n]+", text_of(log, start))
+    return [line.rstrip() for line in lines if not BAR.search(line)][-LINES:]
 
 
-def ending(log: Path, start: Any) -> str:
-    """The error with which a process ended; empty if it printed none."""
+def last_error(log: Path, start: Any) -> str:
+    """Return the last error message in a log; "" if there is none."""
     for line in reversed(lines_of(log, start if isinstance(start, int) else 0)):
-        if found := ERROR.match(line):
-            return found[1]
-        if found := TRACEBACK.match(line):
+        if match := ERROR.match(line):
+            return match[1]
+        if match := TRACEBACK.match(line):
             if missing := NOT_INSTALLED.search(line):
                 return (
                     f"the package {missing[1]}, which training needs, is not installed: run "
                     "`make train` once, or pip install -e '.[train]'"
                 )
-            return f"{found[1]}: {found[2]}"
+            return f"{match[1]}: {match[2]}"
     return ""

@@ -1,7 +1,7 @@
-"""The metrics of a run, read where it counts: the last lines from the end, a curve by offsets.
+"""Read a run's metrics.jsonl without reading all of it: the last lines, or lines for a curve.
 
-A file of 100,000 lines has 20 MB, and a list of runs opens many. A line that is damaged or half
-written is skipped.
+A file of 100,000 lines has 20 MB, and the list of runs opens many such files. Damaged and
+incomplete lines are skipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from playground.runs.folder import open_plain
 
 TAIL = 2**16  # bytes
 TAIL_MAX = 2**20
-WHOLE = 2**19  # bytes of a file of which all lines are read for the curve
+WHOLE = 2**19  # bytes of the largest file whose lines are all read for a curve
 LINE_MAX = 2**20
 TRAIN = ("loss", "tokens_per_second", "lr", "mfu")
 VALIDATION = {"loss": "validation_loss", "bits_per_byte": "validation_bits_per_byte"}
@@ -27,7 +27,7 @@ Line = dict[str, Any]
 
 
 def parsed(text: bytes) -> Line | None:
-    """A line of metrics; None if it is damaged."""
+    """Return the JSON object of a line; None if the line is damaged."""
     try:
         line = json.loads(text)
     except (ValueError, RecursionError):
@@ -36,7 +36,7 @@ def parsed(text: bytes) -> Line | None:
 
 
 def finite(value: Any) -> float | None:
-    """A number that JSON can hold, else None."""
+    """Return the value if it is a finite number, else None: JSON has no NaN."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and math.isfinite(value) else None
 
@@ -46,7 +46,7 @@ class Tail:
 
     Attributes:
         lines: the oldest first.
-        time: when the file was written to, in seconds since 1970; 0 where it is missing.
+        time: of the last write to the file, in seconds since 1970; 0 if the file is missing.
     """
 
     def __init__(self, file: Path) -> None:
@@ -54,16 +54,16 @@ class Tail:
         self.time = 0.0
         try:
             with os.fdopen(open_plain(file), "rb") as stream:
-                about, size = os.fstat(stream.fileno()), TAIL
-                self.time = about.st_mtime
+                stat, size = os.fstat(stream.fileno()), TAIL
+                self.time = stat.st_mtime
                 while True:
-                    stream.seek(max(0, about.st_size - size))
+                    stream.seek(max(0, stat.st_size - size))
                     texts = stream.read(size).split(b"\n")
-                    if size < about.st_size:
-                        texts = texts[1:]  # its start was cut off
-                    found = (parsed(text) for text in texts)
-                    self.lines = [line for line in found if line is not None]
-                    if size >= min(about.st_size, TAIL_MAX) or self.validation and self.train:
+                    if size < stat.st_size:
+                        texts = texts[1:]  # begins in the middle of a line
+                    lines = (parsed(text) for text in texts)
+                    self.lines = [line for line in lines if line is not None]
+                    if size >= min(stat.st_size, TAIL_MAX) or self.validation and self.train:
                         return
                     size *= 4
         except OSError:
@@ -71,28 +71,27 @@ class Tail:
 
     @property
     def train(self) -> list[Line]:
-        """The lines with a training loss."""
+        """Return the lines with a training loss."""
         return [line for line in self.lines if "loss" in line]
 
     @property
     def validation(self) -> Line | None:
-        """The newest one with a validation loss."""
-        found = (line for line in reversed(self.lines) if "validation_loss" in line)
-        return next(found, None)
+        """Return the newest line with a validation loss."""
+        return next((line for line in reversed(self.lines) if "validation_loss" in line), None)
 
     @property
     def samples(self) -> Line | None:
-        """The newest one with samples."""
+        """Return the newest line with sample stories."""
         return next((line for line in reversed(self.lines) if line.get("samples")), None)
 
     def newest(self, key: str) -> float | None:
-        """The newest value of a key."""
-        found = (finite(line.get(key)) for line in reversed(self.lines))
-        return next((value for value in found if value is not None), None)
+        """Return the newest finite value of a key."""
+        values = (finite(line.get(key)) for line in reversed(self.lines))
+        return next((value for value in values if value is not None), None)
 
     def seconds_per_step(self, tokens_per_step: int | None) -> float | None:
-        """Seconds per update, with the validations and checkpoints between; from the speed of
-        updates alone while there are too few lines."""
+        """Return the seconds per update, including validations and checkpoints; while there are
+        too few lines, estimate them from the speed of updates alone."""
         timed = [line for line in self.train if finite(line.get("seconds")) is not None]
         if len(timed) > 1 and timed[-1]["step"] > timed[0]["step"]:
             seconds = timed[-1]["seconds"] - timed[0]["seconds"]
@@ -102,7 +101,7 @@ class Tail:
 
 
 def curve(file: Path, points: int, tokens_per_step: int | None) -> dict[str, Any]:
-    """Training and validation losses over the run, `points` entries of each at most."""
+    """Return the training and the validation curve, each with at most `points` entries."""
     train, validation = lines_of(file, points)
     return {
         "train": columns(train, tokens_per_step, {key: key for key in TRAIN}),
@@ -111,17 +110,17 @@ def curve(file: Path, points: int, tokens_per_step: int | None) -> dict[str, Any
 
 
 def columns(lines: list[Line], tokens_per_step: int | None, keys: dict[str, str]) -> dict[str, Any]:
-    """Values by name, a list each; None where a line has no such number."""
-    found: dict[str, Any] = {
+    """Return a list of values per name; None where a line does not have the number."""
+    common: dict[str, Any] = {
         "step": [line["step"] for line in lines],
         "tokens": [line["step"] * tokens_per_step if tokens_per_step else None for line in lines],
         "seconds": [finite(line.get("seconds")) for line in lines],
     }
-    return found | {name: [finite(line.get(key)) for line in lines] for name, key in keys.items()}
+    return common | {name: [finite(line.get(key)) for line in lines] for name, key in keys.items()}
 
 
 def lines_of(file: Path, points: int) -> tuple[list[Line], list[Line]]:
-    """Lines of training and of validation, thinned evenly."""
+    """Return lines of training and of validation, at most `points` of each."""
     try:
         handle = open_plain(file)
     except OSError:
@@ -137,13 +136,13 @@ def lines_of(file: Path, points: int) -> tuple[list[Line], list[Line]]:
                 for line in (line_at(content, start) for start in starts)
                 if line is not None and "loss" in line
             ]
-            found = [line_at(content, start) for start in validation_starts(content)]
-    validation = [line for line in found if line is not None and "validation_loss" in line]
+            validated = [line_at(content, start) for start in validation_starts(content)]
+    validation = [line for line in validated if line is not None and "validation_loss" in line]
     return thinned(train, points), thinned(validation, points)
 
 
 def all_starts(content: mmap.mmap) -> Iterator[int]:
-    """Where each line begins."""
+    """Yield the offset of each line."""
     start = 0
     while start < len(content):
         yield start
@@ -152,21 +151,21 @@ def all_starts(content: mmap.mmap) -> Iterator[int]:
 
 
 def line_starts(content: mmap.mmap, points: int) -> list[int]:
-    """Where some lines begin, evenly over the file, the first and the last ones among them."""
-    found = {0}
+    """Return the offsets of some lines, evenly over the file, with the first and the last ones."""
+    starts = {0}
     for number in range(1, points + 1):
         end = content.find(b"\n", number * len(content) // (points + 1))
         if end >= 0:
-            found.add(end + 1)
+            starts.add(end + 1)
     end = content.rfind(b"\n")
-    for _ in range(3):  # the last line may be half written, or of a validation
+    for _ in range(3):  # the last line may be incomplete, or of a validation
         end = content.rfind(b"\n", 0, max(0, end))
-        found.add(end + 1)
-    return sorted(found)
+        starts.add(end + 1)
+    return sorted(starts)
 
 
 def validation_starts(content: mmap.mmap) -> Iterator[int]:
-    """Where the lines with a validation loss begin."""
+    """Yield the offset of each line with a validation loss."""
     position = content.find(b'"validation_loss"')
     while position >= 0:
         yield content.rfind(b"\n", 0, position) + 1
@@ -175,51 +174,51 @@ def validation_starts(content: mmap.mmap) -> Iterator[int]:
 
 
 def line_at(content: mmap.mmap, start: int) -> Line | None:
-    """The line that begins there; None if it is damaged, or has no end yet."""
+    """Return the line at an offset; None if it is damaged or incomplete."""
     end = content.find(b"\n", start, start + LINE_MAX)
     return parsed(content[start:end]) if end >= 0 else None
 
 
 def thinned(lines: list[Line], points: int) -> list[Line]:
-    """At most so many lines, evenly over the steps, the first and the last among them."""
+    """Return at most `points` lines, evenly over the steps, with the first and the last one."""
     lines = in_order(lines)
     if len(lines) <= points:
         return lines
     steps = [line["step"] for line in lines]
     span = steps[-1] - steps[0]
-    wanted = [steps[0] + span * number / (points - 1) for number in range(points)]
-    chosen = {min(bisect_left(steps, step), len(lines) - 1) for step in wanted}
+    targets = [steps[0] + span * number / (points - 1) for number in range(points)]
+    chosen = {min(bisect_left(steps, step), len(lines) - 1) for step in targets}
     return [lines[index] for index in sorted(chosen)]
 
 
 def in_order(lines: list[Line]) -> list[Line]:
-    """Lines of rising steps: what a damaged file repeats is left out."""
-    found: list[Line] = []
+    """Return the lines without those whose step does not increase, as in a damaged file."""
+    kept: list[Line] = []
     for line in lines:
-        if not found or line["step"] > found[-1]["step"]:
-            found.append(line)
-    return found
+        if not kept or line["step"] > kept[-1]["step"]:
+            kept.append(line)
+    return kept
 
 
 class Curves:
-    """Curves that were read, for as long as their files stay as they are."""
+    """A least-recently-used cache of curves; a changed file is read again."""
 
-    KEPT = 64
+    SIZE = 64
 
     def __init__(self) -> None:
-        self.found: dict[tuple[Path, int], tuple[tuple[int, int, int], dict[str, Any]]] = {}
+        self.cache: dict[tuple[Path, int], tuple[tuple[int, int, int], dict[str, Any]]] = {}
 
     def get(self, file: Path, points: int, tokens_per_step: int | None) -> dict[str, Any]:
-        """See `curve`."""
+        """Return the result of `curve`."""
         try:
-            about = file.lstat()
-            stamp = about.st_size, about.st_mtime_ns, about.st_ino
+            stat = file.lstat()
+            stamp = stat.st_size, stat.st_mtime_ns, stat.st_ino
         except OSError:
             return curve(file, points, tokens_per_step)
-        kept = self.found.pop((file, points), None)
-        if kept is None or kept[0] != stamp:
-            kept = stamp, curve(file, points, tokens_per_step)
-        self.found[file, points] = kept  # the newest at the end
-        while len(self.found) > self.KEPT:
-            del self.found[next(iter(self.found))]
-        return kept[1]
+        entry = self.cache.pop((file, points), None)
+        if entry is None or entry[0] != stamp:
+            entry = stamp, curve(file, points, tokens_per_step)
+        self.cache[file, points] = entry  # the newest at the end
+        while len(self.cache) > self.SIZE:
+            del self.cache[next(iter(self.cache))]
+        return entry[1]

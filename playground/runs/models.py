@@ -1,6 +1,6 @@
-"""Models of runs that are opened in Write while the app runs, beside those that it began with.
+"""Models of runs that were opened on the page Write, beside the models that the app started with.
 
-At most a few at a time: the one that was opened first is closed for another.
+At most OPEN_AT_ONCE of them are open; a further model closes the oldest.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ from playground.runs.tasks import Task
 from playground.server.write import listed
 
 OPEN_AT_ONCE = 3
-MEMORY = 256 * 2**20  # bytes for the stories of each
+MEMORY = 256 * 2**20  # bytes of KV cache per model
 
 
 class OpenModels:
-    """The models of the page, which the page's `engines` and `start` name."""
+    """The page's models, in its `engines` and `start`."""
 
     def __init__(
         self, engines: MutableMapping[str, Engine], start: dict[str, Any], device: str = "auto"
     ) -> None:
         self.engines, self.start, self.device = engines, start, device
-        self.opened: list[str] = []  # those of runs, the oldest first
+        self.opened: list[str] = []  # models of runs, the oldest first
         self.lock = threading.Lock()
 
-    def open(self, name: str, place: Path) -> str:
-        """Open a model folder under a name of the page's list, and return the name."""
+    def open(self, name: str, folder: Path) -> str:
+        """Open a model folder under a name for the page's list; return the name, which differs if
+        a model of the app has it."""
         with self.lock:
             if name in self.engines and name not in self.opened:
                 name = f"{name} (run)"
             if name in self.engines:
                 return name
-            engine = Engine(ModelFolder.open(place, device=self.device), memory=MEMORY)
+            engine = Engine(ModelFolder.open(folder, device=self.device), memory=MEMORY)
             self.engines[name] = engine
             self.start["models"] = [*self.start["models"], listed(name, engine)]
             self.opened.append(name)
@@ -47,13 +48,13 @@ class OpenModels:
             return name
 
     def forget(self, run: str) -> None:
-        """Close the models of a run that is deleted or started over."""
+        """Close the models of a run that was deleted or restarted."""
         with self.lock:
-            for name in [one for one in self.opened if one.startswith(f"{run}, step ")]:
+            for name in [name for name in self.opened if name.startswith(f"{run}, step ")]:
                 self.close(name)
 
     def of_the_page(self) -> list[dict[str, Any]]:
-        """Return the models that the app was started with."""
+        """Return the models that the app started with."""
         with self.lock:
             return [
                 {
@@ -68,19 +69,19 @@ class OpenModels:
             ]
 
     def close(self, name: str) -> None:
-        """Close one that was opened here."""
+        """Close a model of a run."""
         self.opened.remove(name)
-        self.start["models"] = [one for one in self.start["models"] if one["name"] != name]
+        self.start["models"] = [entry for entry in self.start["models"] if entry["name"] != name]
         self.engines.pop(name).close()
 
     def close_all(self) -> None:
-        """Close them, with the app."""
+        """Close all models of runs, when the app ends."""
         with self.lock:
             while self.opened:
                 self.close(self.opened[0])
 
 
 def write_with(models: OpenModels, runs: RunsFolder, name: str, task: Task) -> dict[str, Any]:
-    """Open the newest model of a run in Write."""
-    place, step = model_folder(runs.run(name), task)
-    return {"model": models.open(f"{name}, step {step:,}", place), "step": step}
+    """Open the newest model of a run on the page Write; return its name there and its step."""
+    folder, step = model_folder(runs.run(name), task)
+    return {"model": models.open(f"{name}, step {step:,}", folder), "step": step}

@@ -1,4 +1,4 @@
-"""The newest model of a run as a folder that opens: its export, or one of its newest checkpoint."""
+"""The newest model of a run as a model folder: the run's export, or one of a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from playground.runs.tasks import Task
 
 
 def model_folder(run: Path, task: Task) -> tuple[Path, int]:
-    """The folder of the newest model of a run and its step: the export of a finished run, else an
-    export of the newest checkpoint, which is made if it is not there.
+    """Return the folder and the step of a run's newest model: the export of a finished run, else an
+    export of the newest checkpoint, which is made if necessary.
 
     Raises:
-        Refused: there is no model yet, or the export of it failed.
+        Refused: the run has no model yet, or its export failed.
     """
     status = status_of(run)
-    kept = folder.steps(run / folder.CHECKPOINTS)
+    checkpoints = folder.steps(run / folder.CHECKPOINTS)
     export = run / folder.EXPORT
     training = folder.read_json(export / "training.json")
     step = training.get("steps")
     is_exported = (export / "config.json").is_file() and not export.is_symlink()
-    newest = folder.step_of(kept[-1]) if kept else -1
+    newest = folder.step_of(checkpoints[-1]) if checkpoints else -1
     if is_exported and (status.state == FINISHED or (isinstance(step, int) and step >= newest)):
         return export, step if isinstance(step, int) else max(newest, 0)
-    if not kept:
+    if not checkpoints:
         raise Conflict(f"{run.name} has not saved a model yet: wait for its first checkpoint.")
-    place = folder.own(run) / "model"
-    found = made(place)
-    if found is None or folder.step_of(found) < newest:
-        partial = place / f"step-{newest:08d}"
-        task.call(["-m", "trainer.export", "model", str(run), str(partial)])
-        found = made(place)
-        if found is None:
-            raise Refused("the model was not written: ask again.")
-        for old in folder.steps(place)[:-2]:  # the last one may be open
+    exports = folder.own(run) / "model"
+    model = newest_export(exports)
+    if model is None or folder.step_of(model) < newest:
+        target = exports / f"step-{newest:08d}"
+        task.call(["-m", "trainer.export", "model", str(run), str(target)])
+        model = newest_export(exports)
+        if model is None:
+            raise Refused("the model was not exported: try again.")
+        for old in folder.steps(exports)[:-2]:  # the previous export may be open on the page
             shutil.rmtree(old, ignore_errors=True)
-    return found, folder.step_of(found)
+    return model, folder.step_of(model)
 
 
-def made(place: Path) -> Path | None:
-    """The newest export of a checkpoint that is whole."""
-    found = [path for path in folder.steps(place) if (path / "training.json").is_file()]
-    return found[-1] if found else None
+def newest_export(exports: Path) -> Path | None:
+    """Return the newest complete export of a checkpoint, which `training.json` marks."""
+    complete = [path for path in folder.steps(exports) if (path / "training.json").is_file()]
+    return complete[-1] if complete else None

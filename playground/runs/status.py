@@ -1,6 +1,6 @@
-"""How a run stands: by its locks, by the state that the trainer wrote, and by what was asked of it.
+"""The status of a run, from its locks, the trainer's state.json and the app's requests.
 
-Nothing is remembered between two looks, so a second tab and a restarted app see the same.
+The status is computed from files each time, so a second tab and a restarted app show the same.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs import folder, locks
-from playground.runs.log import ending
+from playground.runs.log import last_error
 from playground.runs.metrics import Tail
 
 PREPARING, RUNNING, FINISHING, STOPPING = "preparing", "running", "finishing", "stopping"
 PAUSED, STOPPED, FAILED, FINISHED = "paused", "stopped", "failed", "finished"
 ALIVE = (PREPARING, RUNNING, FINISHING, STOPPING)
-KILLED = -9  # the exit code of a process that the system ended
-LONGEST_INTERVAL = 600.0  # seconds between two lines of metrics, for the time that is left
+KILLED = -9  # exit code of a process that the system killed
+LONGEST_INTERVAL = 600.0  # seconds between two lines of metrics, at most, for the time left
 
 
 @dataclass(frozen=True)
 class Status:
-    """A run as it stands.
+    """The status of a run.
 
     Attributes:
         state: one of the words above.
-        message: why it failed, or what became of it.
-        pid: the process that trains, None where it is not known or over.
-        about: what the trainer's state.json says; empty for a run of an older version.
-        launch: what the app knows of the process that it started; empty for one of a terminal.
+        message: why the run failed or stopped.
+        pid: the training process; None if it is unknown or has ended.
+        about: the trainer's state.json; empty for a run of an older version.
+        launch: launch.json of the process that the app started; empty for a run of a terminal.
     """
 
     state: str
@@ -42,18 +42,19 @@ class Status:
 
     @property
     def is_alive(self) -> bool:
-        """Whether a process is at work in its folder."""
+        """Return whether the run's process is running."""
         return self.state in ALIVE
 
 
 def status_of(run: Path) -> Status:
-    """The status of the run in a folder."""
-    place = run / folder.OWN
-    about, launch = folder.read_json(run / folder.STATE), folder.read_json(place / "launch.json")
-    request = folder.read_json(place / "request.json")
+    """Return the status of the run in a folder."""
+    own = run / folder.OWN
+    about, launch = folder.read_json(run / folder.STATE), folder.read_json(own / "launch.json")
+    request = folder.read_json(own / "request.json")
     trains = locks.is_held(run / folder.LOCK)
     pid = locks.holder(run / folder.LOCK) if trains else None
-    launched = locks.is_held(place / "lock")
+    launched = locks.is_held(own / "lock")
+    # A launched process that has already written its final state is only ending.
     if trains or (launched and not is_newer(about, launch)):
         pid = pid or (launch.get("pid") if launched else None)
         state = about.get("state") if trains and about.get("pid") == pid else None
@@ -69,51 +70,51 @@ def status_of(run: Path) -> Status:
 
 
 def is_newer(about: dict[str, Any], launch: dict[str, Any]) -> bool:
-    """Whether the trainer wrote its last state after the app had started it."""
+    """Return whether the trainer wrote a final state after the app had started the process."""
     is_over = about.get("state") in (STOPPED, FAILED, FINISHED)
     return is_over and number(about.get("time")) > number(launch.get("time"))
 
 
 def is_for(request: dict[str, Any], *processes: Any) -> bool:
-    """Whether a request was made of one of these processes."""
+    """Return whether a request was sent to one of these processes."""
     return request.get("pid") is not None and request["pid"] in processes
 
 
 def number(value: Any) -> float:
-    """A number of a file, else 0."""
+    """Return the value if it is a number, else 0."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else 0.0
 
 
 def ended(run: Path, about: dict[str, Any], launch: dict[str, Any]) -> tuple[str, str]:
-    """Return how a run whose process has ended did end, and the message."""
+    """Return the state and the message of a run whose process has ended."""
     state = about.get("state")
-    # Where the process ended before it took up the run, or a full disk refused its state, its log
-    # says why.
+    # If the process ended before it wrote a state, or the disk was full, its log has the reason.
     is_early = bool(launch) and number(launch.get("time")) > number(about.get("time"))
     if state in (RUNNING, FINISHING) or (is_early and state != FINISHED):
         message = ""
         if is_early or about.get("pid") == launch.get("pid"):
-            message = ending(run / folder.OWN / "log.txt", launch.get("log_start"))
-        return (FAILED, message) if message else (STOPPED, killed(run, launch))
+            message = last_error(run / folder.OWN / "log.txt", launch.get("log_start"))
+        return (FAILED, message) if message else (STOPPED, killed_message(run, launch))
     if state in (STOPPED, FAILED, FINISHED):
         return str(state), str(about.get("message", ""))
     return (FINISHED, "") if (run / folder.EXPORT / "README.md").is_file() else (STOPPED, "")
 
 
-def killed(run: Path, launch: dict[str, Any]) -> str:
-    """Return the message for a process that ended without one."""
-    kept = folder.steps(run / folder.CHECKPOINTS)
-    resumes = f"Resume continues after step {folder.step_of(kept[-1]):,}" if kept else ""
-    resumes = resumes or "Resume begins it again, since nothing was saved yet"
-    code = folder.read_json(run / folder.OWN / "exit.json")
-    if code.get("code") == KILLED and code.get("pid") == launch.get("pid"):
+def killed_message(run: Path, launch: dict[str, Any]) -> str:
+    """Return the message for a process that ended without an error message."""
+    checkpoints = folder.steps(run / folder.CHECKPOINTS)
+    resumes = "Resume starts from the beginning, since nothing was saved yet"
+    if checkpoints:
+        resumes = f"Resume continues after step {folder.step_of(checkpoints[-1]):,}"
+    ended = folder.read_json(run / folder.OWN / "exit.json")
+    if ended.get("code") == KILLED and ended.get("pid") == launch.get("pid"):
         return (
-            "The system ended the process, most often because the memory was full: close other "
+            "The system killed the process, most often because memory ran out: close other "
             f"programs, or choose a smaller model or runtime.micro_batch. {resumes}."
         )
     free = shutil.disk_usage(run).free
-    if free < folder.ROOM:  # a full disk takes neither a message nor a line of the log
+    if free < folder.MIN_FREE:  # a full disk prevents an error message, in the log too
         return (
             f"The process ended without saving, and its disk is nearly full ({free / 2**20:,.0f} "
             f"MB free): make room in {run}. {resumes}."
@@ -154,50 +155,51 @@ def summary(run: Path, status: Status | None = None, tail: Tail | None = None) -
 
 
 def whole(value: Any) -> int | None:
-    """A whole number of a file."""
+    """Return the value if it is an integer, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def preset_of(launch: dict[str, Any]) -> str:
-    """The preset of a run that has not come so far as to say it."""
+    """Return the preset of a run that has not written its state yet."""
     words = launch.get("words", [])
     return str(words[words.index("--preset") + 1]) if "--preset" in words else ""
 
 
 def step_now(run: Path, status: Status, tail: Tail) -> int:
-    """The updates that are done; of a run that does not train, those that it would resume after."""
+    """Return the number of updates done; for a run that is not training, those in its newest
+    checkpoint, after which it would resume."""
     if status.is_alive and status.state != PREPARING and tail.lines:
         return max(int(line["step"]) for line in tail.lines[-3:])
-    kept = [folder.step_of(path) for path in folder.steps(run / folder.CHECKPOINTS)[-1:]]
+    steps = [folder.step_of(path) for path in folder.steps(run / folder.CHECKPOINTS)[-1:]]
     if status.state == FINISHED:
-        kept.append(whole(status.about.get("step")) or 0)
-        kept += [int(line["step"]) for line in tail.lines[-1:]]
-    return max(kept, default=0)
+        steps.append(whole(status.about.get("step")) or 0)
+        steps += [int(line["step"]) for line in tail.lines[-1:]]
+    return max(steps, default=0)
 
 
 def seconds_left(
     status: Status, tail: Tail, step: int, steps: int | None, tokens_per_step: int | None
 ) -> float | None:
-    """Until the last update, from the speed so far; None where nothing is known."""
+    """Return the seconds until the last update, from the speed so far; None if unknown."""
     if status.state == FINISHED or steps is None:
         return 0.0 if status.state == FINISHED else None
     per_step = tail.seconds_per_step(tokens_per_step)
     if per_step is None:
         return None
     left = (steps - step) * per_step
-    if status.state == RUNNING and len(tail.train) > 1:  # of the updates since the last line
+    if status.state == RUNNING and len(tail.train) > 1:  # subtract the time since the last line
         interval = (tail.train[-1]["step"] - tail.train[-2]["step"]) * per_step
         left -= min(max(0.0, time.time() - tail.time), interval, LONGEST_INTERVAL)
     return max(0.0, left)
 
 
 def newest_model(run: Path, step: int) -> int | None:
-    """The step of the newest model that can be opened: the export's, or a checkpoint's."""
-    found = [folder.step_of(path) for path in folder.steps(run / folder.CHECKPOINTS)[-1:]]
+    """Return the step of the run's newest model, exported or in a checkpoint; None without any."""
+    steps = [folder.step_of(path) for path in folder.steps(run / folder.CHECKPOINTS)[-1:]]
     training = folder.read_json(run / folder.EXPORT / "training.json")
     if (run / folder.EXPORT / "config.json").is_file():
-        found.append(whole(training.get("steps")) or step)
-    return max(found, default=None)
+        steps.append(whole(training.get("steps")) or step)
+    return max(steps, default=None)
 
 
 def actions(run: Path, status: Status, model_step: int | None) -> list[str]:
@@ -215,16 +217,16 @@ def actions(run: Path, status: Status, model_step: int | None) -> list[str]:
 
 
 def perplexity(run: Path) -> dict[str, Any] | None:
-    """The perplexity of the newest evaluation with its interval, else that of the export."""
-    found = folder.read_json(run / folder.OWN / "evaluation.json")
-    if not found:
+    """Return the perplexity of the newest evaluation with its interval, else that of the export."""
+    evaluation = folder.read_json(run / folder.OWN / "evaluation.json")
+    if not evaluation:
         training = folder.read_json(run / folder.EXPORT / "training.json")
-        found = training.get("validation") or {}
-    return perplexity_of(found)
+        evaluation = training.get("validation") or {}
+    return perplexity_of(evaluation)
 
 
 def perplexity_of(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """The perplexity that an evaluation found."""
+    """Return the perplexity of an evaluation, its interval and its number of stories."""
     value = evaluation.get("perplexity")
     if not isinstance(value, int | float):
         return None

@@ -1,9 +1,8 @@
-"""Stories that a person brings to train on: sets of files in a folder beside the runs folder.
+"""Uploaded stories to train on: sets of files in a folder beside the folder of runs.
 
     stories/SET/FILE
 
-A file is written beside its place and renamed when it is whole. Names lead nowhere else, and links
-are not followed.
+Uploads are atomic. Names cannot contain a path, and symbolic links are not followed.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from playground.runs.folder import NAME, sizes
 LIMIT = 2 * 2**30  # bytes of a set
 FILES_MAX = 10_000
 PREFIX = "stories/"
-FORBIDDEN = set('/\\:*?"<>|')  # in the names of files, on one system or another
+FORBIDDEN = set('/\\:*?"<>|')  # in file names, on some operating system
 
 
 class StorySets:
-    """The sets in a folder; it need not exist."""
+    """The sets in a folder, which need not exist. `limit`: bytes per set."""
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         self.folder, self.limit = folder, limit
@@ -46,64 +45,64 @@ class StorySets:
         ]
 
     def about(self, name: str) -> dict[str, Any]:
-        """Return the details of a set."""
+        """Return a set's name, source, size and files."""
         files = [{"name": file, "bytes": size} for file, size in sizes(self.folder / name)]
         total = sum(size for _, size in sizes(self.folder / name))
         return {"name": name, "source": f"{PREFIX}{name}", "bytes": total, "files": files}
 
     def path(self, name: Any) -> Path:
-        """The folder of a set, which need not be there; Refused for what is not a name."""
+        """Return the folder for a set, existing or not; Refused for an invalid name."""
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise Refused(
-                f"{str(name)[:40]!r} cannot be the name of stories: give 1 to 64 characters: "
+                f"{str(name)[:40]!r} cannot be the name of a set: give 1 to 64 characters: "
                 "letters, digits, dots, hyphens and underscores, the first a letter or a digit."
             )
-        place = self.folder / name
-        if place.is_symlink() or self.folder.is_symlink():
-            raise Refused(f"{place} is a link, which is not followed: remove it.")
-        return place
+        path = self.folder / name
+        if path.is_symlink() or self.folder.is_symlink():
+            raise Refused(f"{path} is a link, which is not followed: remove it.")
+        return path
 
     def source(self, name: Any) -> Any:
-        """A source of stories as the trainer takes it: of a set its folder, else what was given.
+        """Return the trainer's name of a source: the folder of a set, any other value unchanged.
 
         Raises:
-            Missing: there is no such set.
+            Missing: the set does not exist.
         """
         if not isinstance(name, str) or not name.startswith(PREFIX) or "," in name:
             return name
-        place = self.path(name.removeprefix(PREFIX))
-        if not place.is_dir():
+        path = self.path(name.removeprefix(PREFIX))
+        if not path.is_dir():
             raise Missing(f"there are no stories {name!r} any more: add them again.")
-        return str(place)
+        return str(path)
 
     async def write(self, name: Any, file: Any, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        """Write a file of a set, and return what there is to say of the set.
+        """Write a file of a set, and return the details of the set.
 
         Raises:
-            Refused: a name that is not one.
-            TooLarge: the set would have more than the limit, and the file is not kept.
-            DiskFull: the same for the disk.
+            Refused: a name is invalid.
+            TooLarge: the set would exceed its limit; the file is not kept.
+            DiskFull: the disk is full; the file is not kept.
         """
-        place, title = self.path(name), file_name(file)
+        folder, title = self.path(name), file_name(file)
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            others = [(one, size) for one, size in sizes(place) if one != title]
+            folder.mkdir(parents=True, exist_ok=True)
+            others = [size for other, size in sizes(folder) if other != title]
             if len(others) >= FILES_MAX:
-                raise TooLarge(f"{name} has {FILES_MAX:,} files, as many as are taken: join them.")
-            await self.receive(place / title, chunks, self.limit - sum(size for _, size in others))
+                raise TooLarge(f"{name} has {FILES_MAX:,} files, the most allowed: join some.")
+            await self.receive(folder / title, chunks, self.limit - sum(others))
         except OSError as problem:
             kind = DiskFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else Refused
             raise kind(
-                f"{title} cannot be written to {place} ({problem.strerror}): make room, or give "
+                f"{title} cannot be written to {folder} ({problem.strerror}): make room, or give "
                 "the app another --runs."
             ) from None
         finally:
             with contextlib.suppress(OSError):
-                place.rmdir()  # if nothing came of it
+                folder.rmdir()  # only if it is empty, after a failed first upload
         return self.about(str(name))
 
     async def receive(self, path: Path, chunks: AsyncIterator[bytes], room: int) -> None:
-        """Write what comes to a file of at most `room` bytes, all or nothing."""
+        """Write the chunks to a file of at most `room` bytes, atomically."""
         partial, size = path.with_name(f".{uuid.uuid4().hex}.partial"), 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
@@ -121,17 +120,17 @@ class StorySets:
             partial.unlink(missing_ok=True)
 
     def delete(self, name: Any, again: Any) -> None:
-        """Delete a set; Refused where `again` is not its name, Missing where it is missing."""
-        place = self.path(name)
-        if not place.is_dir():
+        """Delete a set; Refused if `again` is not its name, Missing if it does not exist."""
+        path = self.path(name)
+        if not path.is_dir():
             raise Missing(f"there are no stories {name!r} any more.")
         if again != name:
             raise Refused(f"type the name, {name}, to delete these stories.")
-        shutil.rmtree(place)
+        shutil.rmtree(path)
 
 
 def file_name(name: Any) -> str:
-    """The name of a file that is safe on every system; Refused for what is not one."""
+    """Return a file name that is valid on every system; Refused for any other value."""
     text = unicodedata.normalize("NFC", name) if isinstance(name, str) else ""
     is_plain = text.isprintable() and not FORBIDDEN & set(text) and text == text.strip(" .")
     if not text or not is_plain or text.startswith(".") or len(os.fsencode(text)) > 200:

@@ -1,8 +1,12 @@
-"""Work in a process of its own that ends by itself: an inspection, an estimate, an export.
+"""Background tasks of the app, in processes of their own: an inspection, an estimate, an export.
 
+<<<<<<< HEAD
 A task ends with the app. A task of no run, such as a dry run, is an answer to a page that waits for
 it: it is cancelled when no page has asked for it for `PATIENCE` seconds. Results stay until the app
 ends or a hundred other tasks have started.
+=======
+Tasks end with the app. The results of the last KEPT tasks are kept until then.
+>>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs.errors import Conflict, Missing, Refused
-from playground.runs.log import BAR, ending, lines_of
+from playground.runs.log import BAR, last_error, lines_of
 from playground.runs.training import ROOT, environment, lower_priority
 from playground.sentences import capitalized
 
@@ -33,7 +37,7 @@ RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 
 
 class Task:
-    """A piece of work in the background. `run`: the name of its run, or empty."""
+    """A background task. `run`: the name of its run, or ""."""
 
     def __init__(self, number: int, kind: str, run: str) -> None:
         self.id, self.kind, self.run = str(number), kind, run
@@ -44,7 +48,7 @@ class Task:
         self.asked_at = time.monotonic()
 
     def to_json(self) -> dict[str, Any]:
-        """For the page."""
+        """Return the task for the page."""
         names = ("id", "kind", "run", "state", "message", "line", "result")
         return {name: getattr(self, name) for name in names}
 
@@ -52,10 +56,10 @@ class Task:
         """Run `python WORDS` in the project's folder until it ends, and return what it printed.
 
         Raises:
-            Refused: it ended with an error, or the task was cancelled.
+            Refused: the command failed, or the task was cancelled.
         """
-        with tempfile.TemporaryDirectory(prefix="inkling-") as place:
-            log = Path(place) / "log"
+        with tempfile.TemporaryDirectory(prefix="inkling-") as folder:
+            log = Path(folder) / "log"
             with log.open("wb") as errors:
                 self.process = subprocess.Popen(
                     [sys.executable, *words],
@@ -78,25 +82,34 @@ class Task:
             watcher.join()
             if code:
                 raise Refused(
-                    ending(log, 0) or f"the command ended with the code {code}, without a message"
+                    last_error(log, 0) or f"the command ended with code {code}, without a message"
                 )
             return printed
 
     def watch(self, log: Path, process: subprocess.Popen[bytes]) -> None:
+<<<<<<< HEAD
         """Show the newest line of the process's log every half second until it ends, and cancel a
         task that no page waits for."""
+=======
+        """Keep the newest line of the process's log, for the page, until the process ends."""
+>>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
         while True:
             try:
                 process.wait(0.5)
                 return
             except subprocess.TimeoutExpired:
+<<<<<<< HEAD
                 if not self.run and time.monotonic() - self.asked_at > PATIENCE:
                     self.cancel()
                 found = [line for line in lines_of(log) if not BAR.search(line)]
                 self.line = found[-1] if found else self.line
+=======
+                lines = [line for line in lines_of(log) if not BAR.search(line)]
+                self.line = lines[-1] if lines else self.line
+>>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
 
     def cancel(self) -> None:
-        """End it and its process."""
+        """End the task and its process."""
         self.is_cancelled = True
         if self.process is not None and self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -114,16 +127,16 @@ class Tasks:
         self.tasks: dict[str, Task] = {}
 
     def start(self, kind: str, work: Callable[[Task], dict[str, Any]], run: str = "") -> Task:
-        """Begin to work in a thread of its own.
+        """Start a task in a thread of its own.
 
         Raises:
-            Conflict: the same is under way for the same run, or too much is.
+            Conflict: such a task is running for the same run, or AT_ONCE tasks are running.
         """
         running = [task for task in list(self.tasks.values()) if task.state == RUNNING]
         if run and any(task.run == run and task.kind == kind for task in running):
-            raise Conflict(f"this is under way for {run} already: wait for it.")
+            raise Conflict(f"this is already running for {run}: wait until it is done.")
         if len(running) >= AT_ONCE:
-            raise Conflict(f"{AT_ONCE} tasks are under way: wait for one of them.")
+            raise Conflict(f"{AT_ONCE} tasks are running: wait until one is done.")
         task = Task(next(self.numbers), kind, run)
         self.tasks[task.id] = task
         for old in list(self.tasks)[:-KEPT]:
@@ -133,7 +146,7 @@ class Tasks:
         return task
 
     def work(self, task: Task, work: Callable[[Task], dict[str, Any]]) -> None:
-        """Do the work of a task, and keep what it found or why it failed."""
+        """Do the work of a task, and keep its result or its error message."""
         try:
             task.result = work(task)
             task.state = DONE
@@ -142,29 +155,35 @@ class Tasks:
             task.state = CANCELLED if task.is_cancelled else FAILED
 
     def get(self, number: str) -> Task:
+<<<<<<< HEAD
         """Return a task by its id, for a page that waits for it; Missing where it is missing."""
         if number not in self.tasks:
             raise Missing("there is no such task any more: ask for it again.")
         self.tasks[number].asked_at = time.monotonic()
+=======
+        """Return a task by its id; Missing if it is not kept."""
+        if number not in self.tasks:
+            raise Missing("this task is not kept any more: start it again.")
+>>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
         return self.tasks[number]
 
     def of_run(self, run: str) -> Task | None:
-        """The newest task of a run that is under way."""
+        """Return the newest running task of a run."""
         tasks = reversed(list(self.tasks.values()))
-        return next((one for one in tasks if one.run == run and one.state == RUNNING), None)
+        return next((task for task in tasks if task.run == run and task.state == RUNNING), None)
 
     def close(self) -> None:
-        """End all of them, with the app."""
+        """Cancel all tasks, when the app ends."""
         for task in list(self.tasks.values()):
             if task.state == RUNNING:
                 task.cancel()
 
 
 def last_object(printed: str) -> dict[str, Any]:
-    """The JSON object in the last line that a command printed."""
+    """Return the last JSON object in a command's output, one line each."""
     for line in reversed(printed.splitlines()):
         with contextlib.suppress(ValueError):
-            found = json.loads(line)
-            if isinstance(found, dict):
-                return found
-    raise Refused("the command did not answer as it should: update the project.")
+            value = json.loads(line)
+            if isinstance(value, dict):
+                return value
+    raise Refused("the command printed no JSON object: update the project.")

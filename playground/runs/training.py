@@ -1,8 +1,7 @@
-"""The trainer as a process of its own: started, asked to stop, started again.
+"""Start, stop, resume and delete runs: the trainer in a process of its own, which outlives the app.
 
-The process gets a session and a process group of its own, lower priority, and a log file; it
-outlives the app. It holds the lock of `.studio/lock` by inheritance (locks.py), so two starts at
-once are one start and one message.
+The process has its own session and process group, lower priority and a log file. It inherits the
+lock of `.studio/lock` (locks.py), so of two simultaneous starts the second fails with a message.
 """
 
 from __future__ import annotations
@@ -30,32 +29,32 @@ from playground.runs.status import FINISHED, PREPARING, STOPPING, Status, status
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "trainer/train.py"
-NICENESS = 10  # below the page, which is then as quick as on an idle machine
-OURS = ("run.dir", "run.fresh", "run.dry_run")  # settings that this module gives
-SECONDS_TO_END = 10.0  # for a process that has released its run and is just ending
+NICENESS = 10  # lower priority than the page, which stays as quick as on an idle machine
+OURS = ("run.dir", "run.fresh", "run.dry_run")  # settings that this module sets
+SECONDS_TO_END = 10.0  # for a process that has released its run but not ended yet
 DELETED = ".deleted-"
 KEY = re.compile(r"[a-z]+\.[a-z0-9_]+")
 
 
 def words_of(preset: Any, settings: Any) -> list[str]:
-    """The settings of a request as the trainer's command line has them."""
+    """Return the settings of a request as words of the trainer's command line."""
     if not isinstance(preset, str) or not isinstance(settings, dict):
-        raise Refused("preset must be a text and settings an object of settings.")
+        raise Refused("preset must be a string and settings a JSON object.")
     words = ["--preset", preset] if preset else []
     for key, value in settings.items():
         if key in OURS or key == "preset":
-            raise Refused(f"{key} is given by the app: leave it out of the settings.")
+            raise Refused(f"the app sets {key}: leave it out of the settings.")
         if not KEY.fullmatch(key):
             raise Refused(f"there is no setting {key[:40]!r}.")
         if not isinstance(value, str | int | float):
-            raise Refused(f"the setting {key} must have a text or a number.")
+            raise Refused(f"the setting {key} must be a string or a number.")
         text = str(value).lower() if isinstance(value, bool) else str(value)
         words.append(f"--{key}={text}")
     return words
 
 
 def command(words: Sequence[str], processes: int = 1) -> list[str]:
-    """The command that trains with these settings."""
+    """Return the command that trains with these settings."""
     if processes > 1:
         launcher = ["-m", "accelerate.commands.launch", "--num_processes", str(processes)]
         launcher += ["--multi_gpu"] if gpus() > 1 else []
@@ -64,22 +63,22 @@ def command(words: Sequence[str], processes: int = 1) -> list[str]:
 
 
 def gpus() -> int:
-    """The NVIDIA GPUs that a process of this user would use."""
+    """Return the number of NVIDIA GPUs that the trainer would use."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return len([name for name in visible.split(",") if name.strip()])
     return len(glob.glob("/dev/nvidia[0-9]*"))
 
 
-def shown(words: Sequence[str], run: Path) -> str:
-    """The command for people, to be given in the project's folder."""
+def command_text(words: Sequence[str], run: Path) -> str:
+    """Return the command to type in the project's folder."""
     with contextlib.suppress(ValueError):
         run = run.relative_to(ROOT)
     return shlex.join(["python", TRAIN, *words, "--run.dir", str(run)])
 
 
 def words_of_run(status: Status) -> list[str]:
-    """The settings that a run was started with, without its folder."""
+    """Return the settings that a run was started with, without its folder."""
     about = status.about
     if not about.get("settings"):
         return [str(word) for word in status.launch.get("words", [])]
@@ -101,14 +100,14 @@ def environment() -> dict[str, str]:
 
 
 class Training:
-    """The runs of a folder, as processes."""
+    """The training processes of the runs in a folder."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self.runs = runs
         self.starting = threading.Lock()
 
     def busy(self) -> list[str]:
-        """The runs that train now."""
+        """Return the names of the runs that are training."""
         names = self.runs.names()
         return [name for name in names if status_of(self.runs.run(name)).is_alive]
 
@@ -117,45 +116,41 @@ class Training:
 
         Raises:
             Conflict: the name exists.
-            Busy: another run trains and it is not `anyway`.
-            Refused: a word is not one for a run.
+            Busy: another run is training, and not `anyway`.
+            Refused: the process cannot be started.
         """
         with self.starting:
             return self.launch(self.free_path(name, anyway=anyway), words)
 
     def free_path(self, name: Any, *, anyway: bool = False) -> Path:
-        """Where a new run of that name goes; raises as `start` does."""
+        """Return the folder for a new run of that name; raises as `start` does."""
         run = self.runs.path(name)
         if os.path.lexists(run):
-            raise Conflict(
-                f"there is something called {name} in {self.runs.folder} already: choose another "
-                "name."
-            )
+            raise Conflict(f"{self.runs.folder} already contains {name}: choose another name.")
         if (others := self.busy()) and not anyway:
             raise Busy(
-                f"{others[0]} trains now, and both would be slower: pause it, or start this run "
+                f"{others[0]} is training, and both would be slower: pause it, or start this run "
                 "anyway."
             )
         return run
 
     def resume(self, name: Any, *, fresh: bool = False) -> Path:
-        """Start the process of a run that does not train; `fresh`: from the beginning.
+        """Resume a run that is not training; `fresh`: from the beginning.
 
         Raises:
-            Conflict: it trains, or is finished.
+            Conflict: the run is training or finished, or its settings are unknown.
         """
         with self.starting:
             run = self.runs.run(name)
             status = status_of(run)
             if status.is_alive:
-                raise Conflict(f"{name} trains already.")
+                raise Conflict(f"{name} is already training.")
             if status.state == FINISHED and not fresh:
-                raise Conflict(f"{name} is finished: start it over, or start another run.")
+                raise Conflict(f"{name} is finished: restart it, or start another run.")
             words = words_of_run(status)
             if not words:
                 raise Conflict(
-                    f"{name} does not say with which settings it was started: give its command "
-                    "again in the terminal."
+                    f"{name} does not record its settings: repeat its command in the terminal."
                 )
             processes = status.about.get("processes", 1)
             cwd = Path(str(status.about.get("folder") or ROOT))
@@ -170,23 +165,22 @@ class Training:
         processes: int | None = None,
         cwd: Path = ROOT,
     ) -> Path:
-        """Start a process in a run's folder, which is made if it is not there."""
+        """Start a process in a run's folder, which is created if necessary."""
         if not (ROOT / TRAIN).is_file():
             raise Refused(f"there is no trainer in {ROOT}: clone the project to train.")
         is_new = not run.exists()
         try:
             self.runs.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.runs.folder).free
-            if free < folder.ROOM:
+            if free < folder.MIN_FREE:
                 raise DiskFull(
                     f"the disk of {self.runs.folder} has {free / 2**20:,.0f} MB free, and a run "
-                    f"needs {folder.ROOM >> 20} MB at least: make room, or give the app another "
-                    "--runs."
+                    f"needs at least {folder.MIN_FREE >> 20} MB: make room, or give the app "
+                    "another --runs."
                 )
-            place = folder.own(run)
-            with locks.held(place / "lock", SECONDS_TO_END) as lock:
+            with locks.held(folder.own(run) / "lock", SECONDS_TO_END) as lock:
                 if lock is None:
-                    raise Conflict(f"{run.name} is being started already.")
+                    raise Conflict(f"{run.name} is already starting.")
                 return self.spawn(run, words, lock, fresh, processes, cwd)
         except OSError as problem:
             if is_new:
@@ -206,24 +200,23 @@ class Training:
         processes: int | None,
         cwd: Path,
     ) -> Path:
-        """Start the process, which inherits the lock, and write down what it is."""
-        place = run / folder.OWN
+        """Start the process, which inherits the lock, and write launch.json."""
+        own = run / folder.OWN
         for name in ("request.json", "exit.json"):
-            (place / name).unlink(missing_ok=True)
+            (own / name).unlink(missing_ok=True)
         if fresh:
             for name in ("model", "files"):
-                shutil.rmtree(place / name, ignore_errors=True)
-            (place / "evaluation.json").unlink(missing_ok=True)
-        log = place / "log.txt"
+                shutil.rmtree(own / name, ignore_errors=True)
+            (own / "evaluation.json").unlink(missing_ok=True)
+        log = own / "log.txt"
         start = log.stat().st_size if log.is_file() else 0
-        known = command(words, processes or max(1, gpus()))
-        train = known.index(TRAIN)
-        known[train] = str(ROOT / TRAIN)
-        known += ["--run.dir", str(run), *(["--run.fresh"] if fresh else [])]
-        before = {"words": list(words), "time": time.time(), "log_start": start}
+        arguments = command(words, processes or max(1, gpus()))
+        arguments[arguments.index(TRAIN)] = str(ROOT / TRAIN)
+        arguments += ["--run.dir", str(run), *(["--run.fresh"] if fresh else [])]
+        launch = {"words": list(words), "time": time.time(), "log_start": start}
         with log.open("ab") as output:
             process = subprocess.Popen(
-                known,
+                arguments,
                 cwd=cwd if cwd.is_dir() else ROOT,
                 env=environment(),
                 stdin=subprocess.DEVNULL,
@@ -233,39 +226,39 @@ class Training:
                 **inherited(lock),
             )
         lower_priority(process.pid)
-        folder.write_json(place / "launch.json", {"pid": process.pid, **before})
-        threading.Thread(target=wait_for, args=(process, place), daemon=True).start()
+        folder.write_json(own / "launch.json", {"pid": process.pid, **launch})
+        threading.Thread(target=record_exit, args=(process, own), daemon=True).start()
         return run
 
-    def ask(self, name: Any, action: str) -> Path:
-        """Ask the process of a run to save and end: `pause` or `stop`, which differ in what the
-        list says afterwards.
+    def request_end(self, name: Any, action: str) -> Path:
+        """Ask the process of a run to save and end. `action`: pause or stop; they differ only in
+        the state that the list shows afterwards.
 
         Raises:
-            Conflict: it does not train, or on another machine.
+            Conflict: the run is not training, or is training on another machine.
         """
         run = self.runs.run(name)
         status = status_of(run)
         if not status.is_alive:
-            raise Conflict(f"{name} does not train.")
+            raise Conflict(f"{name} is not training.")
         if status.pid is None:
-            raise Conflict(f"{name} trains on another machine: stop it there.")
+            raise Conflict(f"{name} is training on another machine: stop it there.")
         if status.state == STOPPING:
             return run
         request = {"action": action, "pid": status.pid, "time": time.time()}
-        with contextlib.suppress(OSError):  # a full disk must not keep a run from being stopped
+        with contextlib.suppress(OSError):  # a run must stop even if the disk is full
             folder.write_json(folder.own(run) / "request.json", request)
-        # While it prepares it has nothing to save, and its helpers are to end with it.
+        # A preparing run has nothing to save, and its worker processes must end with it.
         whole_group = status.state == PREPARING and status.pid == status.launch.get("pid")
         send_stop(status.pid, whole_group=whole_group)
         return run
 
     def delete(self, name: Any, again: Any) -> None:
-        """Delete the folder of a run that does not train.
+        """Delete the folder of a run that is not training.
 
         Raises:
-            Refused: `again` is not the run's name, or part of the run is elsewhere.
-            Conflict: it trains.
+            Refused: `again` is not the run's name, or a part of the run is a link.
+            Conflict: the run is training.
         """
         run = self.runs.run(name)
         if again != name:
@@ -273,50 +266,50 @@ class Training:
         for part in (folder.CHECKPOINTS, folder.SNAPSHOTS, folder.EXPORT, folder.OWN):
             if (run / part).is_symlink():
                 raise Refused(
-                    f"{run / part} is a link to {os.readlink(run / part)}: delete what it leads to "
-                    "and the link by hand."
+                    f"{run / part} is a link to {os.readlink(run / part)}: delete both by hand."
                 )
         if status_of(run).is_alive:
-            raise Conflict(f"{name} trains: stop it first.")
+            raise Conflict(f"{name} is training: stop it first.")
         with self.starting, locks.held(folder.own(run) / "lock", SECONDS_TO_END) as lock:
             if lock is None or locks.is_held(run / folder.LOCK):
-                raise Conflict(f"{name} trains: stop it first.")
-            doomed = run.with_name(f"{DELETED}{run.name}-{time.time_ns()}")
+                raise Conflict(f"{name} is training: stop it first.")
+            # Renaming is atomic: a deletion that is interrupted leaves no half of a run.
+            deleted = run.with_name(f"{DELETED}{run.name}-{time.time_ns()}")
             try:
-                run.rename(doomed)
-                for rest in self.runs.folder.glob(f"{DELETED}*"):  # of an earlier one, too
-                    shutil.rmtree(rest)
+                run.rename(deleted)
+                for folder_left in self.runs.folder.glob(f"{DELETED}*"):  # of earlier ones, too
+                    shutil.rmtree(folder_left)
             except FileNotFoundError:
                 raise Missing(f"there is no run {name} any more.") from None
             except OSError as problem:
                 raise Refused(
-                    f"{doomed} cannot be deleted ({problem.strerror}): delete it by hand."
+                    f"{deleted} cannot be deleted ({problem.strerror}): delete it by hand."
                 ) from None
 
 
 def inherited(lock: int) -> Mapping[str, Any]:
-    """How a process is given a handle; Windows locks are not inherited."""
+    """Return the arguments of Popen that pass on a lock; Windows locks cannot be inherited."""
     return {"pass_fds": (lock,)} if os.name == "posix" else {}
 
 
 def lower_priority(pid: int) -> None:
-    """Let a process wait for others. Where Linux shares the processor among sessions first, its
-    session gets the lower priority too."""
+    """Lower the priority of a process. Where Linux first divides CPU time among sessions
+    (autogroups), lower its session's priority too."""
     with contextlib.suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PGRP, pid, NICENESS)
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS), encoding="ascii")
 
 
-def wait_for(process: subprocess.Popen[bytes], place: Path) -> None:
-    """Write down with which code a process ended."""
+def record_exit(process: subprocess.Popen[bytes], own: Path) -> None:
+    """Wait for a process and write its exit code."""
     code = process.wait()
     with contextlib.suppress(OSError):
-        folder.write_json(place / "exit.json", {"pid": process.pid, "code": code})
+        folder.write_json(own / "exit.json", {"pid": process.pid, "code": code})
 
 
 def send_stop(pid: int, *, whole_group: bool) -> None:
-    """The signal on which the trainer saves and ends."""
+    """Send the signal on which the trainer saves and ends."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.name != "posix":
             os.kill(pid, signal.CTRL_BREAK_EVENT)  # type: ignore[attr-defined]

@@ -1,9 +1,8 @@
-"""A story in a link, and back, as docs/permalink.md describes and web/story/permalink.js does too.
+"""Encode a story in a link and decode it (docs/permalink.md; in JavaScript web/story/permalink.js).
 
-A link holds what a story was made from (model, settings, seeds) and the ids of its tokens with who
-wrote each. With the first the story can be written again, with the second compared: so a reader
-knows whether the model really said so. Token ids are short where they are common in stories
-(web/story/common_tokens.json).
+A link holds model, settings and seeds, from which the story can be generated again, and the ids of
+the tokens with the writer of each, which verify that the model wrote it. Tokens that are common in
+stories (web/story/common_tokens.json) have short codes.
 """
 
 from __future__ import annotations
@@ -23,43 +22,42 @@ from urllib.parse import unquote
 
 from playground.sampling import ROWS, Row, Settings
 
-# By what the runs hold, and whether the story has other branches. Versions 1 and 2 name no
-# tokenizer, and know one space, and no other text, that the model's first token begins with.
-# Versions 5 and 6 hold settings that came later.
+# The version by what the runs need, and whether the story has branches. Versions 1 and 2 name no
+# tokenizer, and their `begins_with` is one space or nothing. Versions 5 and 6 have later settings.
 PLAIN, NAMED, LATER = range(3)
 VERSIONS = {(PLAIN, False): 1, (PLAIN, True): 2, (NAMED, False): 3, (NAMED, True): 4}
 VERSIONS |= {(LATER, False): 5, (LATER, True): 6}
 TOKENIZER_DIGITS, UNKNOWN = 4, "0000"  # hexadecimal, of the tokenizer's fingerprint
 CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the rank
-RARE_BITS = 20  # of any other id
+RARE_BITS = 20  # of the id of any other token
 NAME_MAX, RUNS_MAX, TOKENS_MAX = 63, 500, 10_000
-BRANCHES_MAX, SPREAD_MAX = 200, 50_000  # branches, and tokens of all of them written out
+BRANCHES_MAX, SPREAD_MAX = 200, 50_000  # branches; tokens of all branches, shared ones repeated
 SETTINGS_MAX = 1_000  # the highest number of a setting
-TEXT_MAX = 60_000  # letters; more are refused before they are read
-POSSIBLE_MAX = 4_000  # parts of what somebody passes on that are tried
+TEXT_MAX = 60_000  # characters; longer links are refused before they are decoded
+CANDIDATES_MAX = 4_000  # parts of a pasted text that are tried as a link
 BY_NUMBER = {row.link: row for row in sorted(ROWS, key=lambda row: row.link) if row.link}
 ALWAYS, WORDS, FIRST_LATER = (
     range(1, 8),
     8,
     9,
-)  # numbers of settings: before and after a run's flags
+)  # numbers of settings
 IN_ADDRESS = re.compile(r"/s/|[?&]story=")
 ALONE = re.compile(r"(?<![\w-])(?=[\w-]{8})", re.ASCII)  # the shortest link has 8 characters
-LETTERS = re.compile(r"[\w-]*", re.ASCII)
-LINE_BREAK = re.compile(r"=?[ \t]*[\r\n]+[\s>]*")  # with what mails quote by
+BASE64 = re.compile(r"[\w-]*", re.ASCII)
+LINE_BREAK = re.compile(r"=?[ \t]*[\r\n]+[\s>]*")  # with the quotation marks of mails
 DAMAGED = "This link is cut off or was altered: ask for it again."
 NEWER = "This link was made by a newer version: this one cannot read it."
 
 
 @dataclass(frozen=True)
 class Run:
-    """How the model wrote a part of a story.
+    """One request to the model, which wrote a part of a story.
 
     Attributes:
         settings: with the seed; the length is not kept.
-        begins_with: what a person had typed of its first word: the space before it, or half of it.
-            Its first tokens spell that.
-        beyond_end: the story was at its end, and the first token was not to be that again.
+        begins_with: the typed start of its first word, perhaps only the space before it, which its
+            first tokens must spell (token healing).
+        beyond_end: the story had ended; the first token was not allowed to be the end token.
     """
 
     settings: Settings
@@ -69,14 +67,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Branch:
-    """Another way that a story has gone.
+    """Another branch of a story.
 
     Attributes:
-        leaves: which branch it turns off: 0 is the story itself, k the k-th of its branches, an
-            earlier one than this.
-        shared: tokens that it has in common with that one, from the first on.
-        name: what a person called it.
-        tokens: (id, run) after those.
+        leaves: the branch from which it branches off: 0 is the story itself, k its k-th branch,
+            which precedes this one.
+        shared: number of tokens that it shares with that branch, from the start.
+        name: given by a person.
+        tokens: (id, run) after the shared ones.
     """
 
     leaves: int
@@ -91,12 +89,12 @@ class Permalink:
 
     Attributes:
         model: the first 16 hexadecimal digits of the model's fingerprint.
-        name: what the model is called.
-        runs: what the model wrote, in the order of their numbers.
-        tokens: (id, run) in their order; run -1 for what a person wrote.
-        branches: the other ways that the story has gone.
-        tokenizer: the first 4 hexadecimal digits of the fingerprint of the tokenizer whose ids the
-            tokens are; "" in a link that does not say.
+        name: the model's name.
+        runs: the requests to the model; tokens name them by index.
+        tokens: (id, run) in order; run -1 for tokens that a person wrote.
+        branches: the other branches of the story.
+        tokenizer: the first 4 hexadecimal digits of the tokenizer's fingerprint; "" in a link of
+            version 1 or 2.
     """
 
     model: str
@@ -107,26 +105,26 @@ class Permalink:
     tokenizer: str = ""
 
     def has_tokenizer(self, fingerprint: str) -> bool:
-        """Return whether the tokens are ids of the tokenizer with that fingerprint, as far as the
-        link says."""
+        """Return whether the tokenizer with that fingerprint has the link's ids, or may have them
+        where the link does not name its tokenizer."""
         return self.tokenizer == UNKNOWN or fingerprint.startswith(self.tokenizer)
 
     @property
     def segments(self) -> list[tuple[int, int, int]]:
-        """(run, start, end) of the tokens that were written in one go."""
-        found, start = [], 0
+        """Return (run, start, end) of each stretch of tokens with the same writer."""
+        segments, start = [], 0
         for run, part in itertools.groupby(run for _, run in self.tokens):
             end = start + len(list(part))
-            found.append((run, start, end))
+            segments.append((run, start, end))
             start = end
-        return found
+        return segments
 
 
 def encode(link: Permalink) -> str:
-    """The link's text, of letters that need no escape in an address.
+    """Return the link's text, in URL-safe base64.
 
     Raises:
-        ValueError: settings of more than three digits after the point, or too long a story.
+        ValueError: a setting has more than three decimals, or the story is too long.
     """
     if len(link.tokens) > TOKENS_MAX or len(link.runs) > RUNS_MAX:
         raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
@@ -165,7 +163,7 @@ def decode(text: str) -> Permalink:
     """Return the content of a link's text.
 
     Raises:
-        ValueError: it is cut off, altered, or of a newer version; one sentence.
+        ValueError: the text is cut off, altered, or of a newer version.
     """
     data = data_of(text)
     if data is None:
@@ -189,26 +187,26 @@ def other_tokenizer(link: Permalink) -> str:
     """Return the message for a link whose tokenizer no open model has."""
     model = f"the model {link.name}" if link.name else "another model"
     return (
-        f"this story was written by {model}, which cuts words into other tokens than the model "
-        "here: open the link with that model, or with one that has the same tokenizer."
+        f"this story was written by {model}, which has another tokenizer than the model here: open "
+        "the link with that model, or with one that has the same tokenizer."
     )
 
 
 def data_of(text: str) -> bytes | None:
-    """Return the bytes of a link's text before their checksum; None if it is not whole."""
+    """Return the bytes of a link's text without their checksum; None if the checksum is wrong."""
     if len(text) > TEXT_MAX:
         return None
     try:
-        whole = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         return None
-    data = whole[:-4]
-    is_whole = len(whole) >= 5 and zlib.crc32(data) == int.from_bytes(whole[-4:], "big")
-    return data if is_whole else None
+    data = decoded[:-4]
+    is_valid = len(decoded) >= 5 and zlib.crc32(data) == int.from_bytes(decoded[-4:], "big")
+    return data if is_valid else None
 
 
 def read_branches(bits: Reader, num_runs: int, length: int) -> tuple[Branch, ...]:
-    """Return the other branches of a story that has `length` tokens."""
+    """Return the branches of a story that has `length` tokens."""
     branches: list[Branch] = []
     lengths = [length]
     for _ in range(bits.number(BRANCHES_MAX)):
@@ -223,45 +221,45 @@ def read_branches(bits: Reader, num_runs: int, length: int) -> tuple[Branch, ...
     return tuple(branches)
 
 
-def text_of(written: str) -> str:
-    """Return the link's text in what somebody passes on: an address (/s/TEXT, ?story=TEXT) or TEXT
-    itself, with what chats and mails put around it or break it with.
+def text_of(pasted: str) -> str:
+    """Return the link's text in a pasted text: an address (/s/TEXT, ?story=TEXT) or TEXT itself,
+    inside or broken by the markup of chats and mails.
 
-    The checksum says which part is the link. Where none is whole, the first part is returned, so
-    that `decode` refuses it.
+    The checksum tells which part is the link. If none is valid, return the first candidate, which
+    `decode` then refuses.
     """
     first = None
-    for text in itertools.islice(possible_texts(written[: 4 * TEXT_MAX]), POSSIBLE_MAX):
+    for text in itertools.islice(candidates(pasted[: 4 * TEXT_MAX]), CANDIDATES_MAX):
         if data_of(text) is not None:
             return text
         first = text if first is None else first
     return first or ""
 
 
-def possible_texts(written: str) -> Iterator[str]:
-    """Yield what could be a link's text, the likeliest first."""
-    versions = [written, unquote(written), unquote(unquote(written))]  # mail filters escape it
+def candidates(pasted: str) -> Iterator[str]:
+    """Yield the possible texts of a link, the most likely first."""
+    versions = [pasted, unquote(pasted), unquote(unquote(pasted))]  # mail filters escape addresses
     for start in (IN_ADDRESS, ALONE):
         for version in dict.fromkeys(versions):
-            for found in start.finditer(version):
-                text, at = "", found.end()
+            for match in start.finditer(version):
+                text, position = "", match.end()
                 while len(text) <= TEXT_MAX:
-                    letters = LETTERS.match(version, at)
-                    text += letters[0] if letters else ""
+                    part = BASE64.match(version, position)
+                    text += part[0] if part else ""
                     yield from dict.fromkeys((text, text.rstrip("_-")))  # _link_ in Markdown
-                    line_break = letters and LINE_BREAK.match(version, letters.end())
+                    line_break = part and LINE_BREAK.match(version, part.end())
                     if not line_break:
                         break
-                    at = line_break.end()
+                    position = line_break.end()
 
 
 def shortened(name: str) -> str:
-    """A name of at most 63 bytes, cut between letters."""
+    """Return at most NAME_MAX bytes of a name, cut between characters."""
     return name.encode()[:NAME_MAX].decode(errors="ignore")
 
 
 def kind_of(link: Permalink) -> int:
-    """Return what the runs of a link must hold: the first key of `VERSIONS`."""
+    """Return the kind of a link's runs: the first key of `VERSIONS`."""
     if any(later_settings(run.settings) for run in link.runs):
         return LATER
     is_named = link.tokenizer or any(run.begins_with not in ("", " ") for run in link.runs)
@@ -269,13 +267,13 @@ def kind_of(link: Permalink) -> int:
 
 
 def later_settings(settings: Settings) -> list[Row]:
-    """Return the settings that came later and are not neutral."""
+    """Return the rows of later settings whose value is not neutral."""
     rows = [row for number, row in BY_NUMBER.items() if number >= FIRST_LATER]
     return [row for row in rows if getattr(settings, row.name) != row.neutral]
 
 
 def add_run(bits: Writer, run: Run, kind: int) -> None:
-    """Append one run; ValueError for what a link cannot hold."""
+    """Append one run; ValueError for a value that a link cannot hold."""
     for number in ALWAYS:
         bits.setting(BY_NUMBER[number], run.settings)
     if kind == PLAIN:
@@ -313,7 +311,8 @@ def read_run(bits: Reader, kind: int) -> Run:
 
 @lru_cache(1)
 def common_tokens() -> list[int]:
-    """The ids that stories use most, the commonest first: part of the format, it never changes."""
+    """Return the ids of common tokens, the most common first. The format depends on this list,
+    which must never change."""
     file = resources.files("playground").joinpath("web", "story", "common_tokens.json")
     ids: list[int] = json.loads(file.read_text(encoding="utf-8"))
     return ids
@@ -326,30 +325,30 @@ def common_ranks() -> dict[int, int]:
 
 
 class Writer:
-    """Bits, the most significant first."""
+    """Appends values as bits, the most significant first."""
 
     def __init__(self) -> None:
         self.bits: list[str] = []
 
     def add(self, value: int, count: int) -> None:
-        """A number in `count` bits."""
+        """Append a number in `count` bits."""
         self.bits.append(f"{int(value):0{count}b}")
 
     def digits(self, text: str, count: int) -> None:
-        """The first `count` hexadecimal digits of a text, filled up with zeros."""
+        """Append the first `count` hexadecimal digits of a text, padded with zeros."""
         for digit in text[:count].ljust(count, "0"):
             self.add(int(digit, 16), 4)
 
     def number(self, value: int) -> None:
-        """A number in groups of four bits, the lowest first, each after a bit: whether one more
-        comes."""
+        """Append a number in groups of four bits, the lowest first; a bit before each says whether
+        another group follows."""
         while value > 15:
             self.add(16 | value & 15, 5)
             value >>= 4
         self.add(value, 5)
 
     def text(self, text: str, count: int = 0) -> None:
-        """A text's bytes after their number, in `count` bits if that is given."""
+        """Append the number of a text's bytes, in `count` bits if given, and the bytes."""
         data = text.encode()
         if count:
             self.add(len(data), count)
@@ -359,11 +358,11 @@ class Writer:
             self.add(byte, 8)
 
     def setting(self, row: Row, settings: Settings) -> None:
-        """The value of one setting: a float in thousandths, a seed in 32 bits, a flag in one."""
+        """Append the value of a setting: a float in thousandths, a seed in 32 bits, a flag in 1."""
         value = getattr(settings, row.name)
         if row.kind is float:
             if round(value * 1000) / 1000 != value:
-                raise ValueError(f"a link holds {row.name} to three digits after the point only.")
+                raise ValueError(f"a link holds only three decimals of {row.name}.")
             self.number(round(value * 1000))
         elif row.kind is int and row.high < 2**16:
             self.number(value)
@@ -375,7 +374,7 @@ class Writer:
                 self.text(word)
 
     def tokens(self, tokens: Sequence[tuple[int, int]]) -> None:
-        """(id, run) of tokens: first who wrote how many, then the ids."""
+        """Append (id, run) of tokens: first the writer and length of each stretch, then the ids."""
         owners = [run for _, run in tokens]
         segments = [(run, len(list(part))) for run, part in itertools.groupby(owners)]
         self.number(len(segments))
@@ -386,7 +385,7 @@ class Writer:
             self.token(token_id, common_ranks().get(token_id))
 
     def token(self, token_id: int, rank: int | None) -> None:
-        """A token by its rank among the common ones, or as it is."""
+        """Append a token: its rank among the common tokens, or its id."""
         first = 0
         for prefix, width in CLASSES:
             if rank is not None and rank - first < 2**width:
@@ -407,26 +406,26 @@ class Writer:
 
 
 class Reader:
-    """The bits of a link; what is not there, or not as `Writer` writes it, is refused."""
+    """Reads the bits of a link; raises ValueError for bits that `Writer` does not write."""
 
     def __init__(self, data: bytes) -> None:
         self.bits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}"
         self.at = 0
 
     def take(self, count: int) -> int:
-        """A number of `count` bits."""
-        found = self.bits[self.at : self.at + count]
+        """Return the next `count` bits as a number."""
+        bits = self.bits[self.at : self.at + count]
         self.at += count
-        if len(found) < count:
+        if len(bits) < count:
             raise ValueError(DAMAGED)
-        return int(found, 2) if count else 0
+        return int(bits, 2) if count else 0
 
     def digits(self, count: int) -> str:
-        """Hexadecimal digits."""
+        """Return the next `count` hexadecimal digits."""
         return "".join(f"{self.take(4):x}" for _ in range(count))
 
-    def number(self, most: int) -> int:
-        """A number up to `most`."""
+    def number(self, highest: int) -> int:
+        """Return the next number, as `Writer.number` writes it, up to `highest`."""
         value = shift = 0
         while True:
             group = self.take(5)
@@ -436,12 +435,12 @@ class Reader:
                 break
             if shift > 32:
                 raise ValueError(DAMAGED)
-        if value > most or (shift > 4 and group == 0):
+        if value > highest or (shift > 4 and group == 0):
             raise ValueError(DAMAGED)
         return value
 
     def text(self, count: int = 0) -> str:
-        """A text."""
+        """Return the next text, as `Writer.text` writes it."""
         length = self.take(count) if count else self.number(400)
         data = bytes(self.take(8) for _ in range(length))
         try:
@@ -450,7 +449,7 @@ class Reader:
             raise ValueError(DAMAGED) from None
 
     def setting(self, row: Row) -> Any:
-        """The value of one setting, as `Writer.setting` writes it."""
+        """Return the next value of a setting, as `Writer.setting` writes it."""
         if row.kind is float:
             return self.number(round(row.high * 1000)) / 1000
         if row.kind is int:
@@ -460,7 +459,7 @@ class Reader:
         return tuple(self.text() for _ in range(self.number(100)))
 
     def tokens(self, num_runs: int) -> tuple[tuple[int, int], ...]:
-        """(id, run) of tokens."""
+        """Return the next (id, run) of tokens, as `Writer.tokens` writes them."""
         owners: list[int] = []
         for _ in range(self.number(TOKENS_MAX)):
             run, count = self.number(num_runs) - 1, self.number(TOKENS_MAX)
@@ -471,7 +470,7 @@ class Reader:
         return tuple((self.token(table), run) for run in owners)
 
     def token(self, table: list[int]) -> int:
-        """A token's id."""
+        """Return the next token's id."""
         first = 0
         for _, width in CLASSES:
             if not self.take(1):
@@ -480,7 +479,7 @@ class Reader:
         return self.take(RARE_BITS)
 
     def end(self) -> None:
-        """Nothing but the filling comes."""
-        rest = self.bits[self.at :]
-        if len(rest) > 7 or "1" in rest:
+        """Raise ValueError if more than the padding follows."""
+        padding = self.bits[self.at :]
+        if len(padding) > 7 or "1" in padding:
             raise ValueError(DAMAGED)

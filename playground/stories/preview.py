@@ -1,6 +1,6 @@
-"""The picture that chats show of a story's link: its title, its first lines and its model.
+"""The preview image of a story's link in chats (Open Graph): title, first lines and model.
 
-Drawn with the page's typefaces, which have Latin letters. The page itself draws better ones, of
+It is drawn with the page's fonts, which have Latin letters only. The page draws better pictures, in
 every script (web/share/picture.js).
 """
 
@@ -16,42 +16,42 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from playground.stories.shared_story import SharedStory, in_one_line, shortened
 
-SIZE = (1200, 630)  # pixels: what Open Graph and Twitter show
-# The colours of web/style/base.css by day.
-DESK, PAPER, INK, FAINT, LINE = "#f3ecdf", "#fffdf8", "#2c2823", "#655b4e", "#d9cdb7"
+SIZE = (1200, 630)  # pixels, as Open Graph and Twitter recommend
+# The light colours of web/style/base.css.
+BACKGROUND, PAGE, TEXT, MUTED, BORDER = "#f3ecdf", "#fffdf8", "#2c2823", "#655b4e", "#d9cdb7"
 MARGIN, PADDING = 36, 52
-TITLE, BODY, FOOT = 54, 34, 26  # pixels: sizes of the letters
-LEADING = 1.5  # of a line to its letters
+TITLE, BODY, FOOTER = 54, 34, 26  # font sizes in pixels
+LINE_HEIGHT = 1.5  # relative to the font size
 TITLE_LINES, BODY_LINES = 2, 5
-WORDS_MAX = 600  # letters of a story that are looked at
-UNKNOWN = "\U0010ffff"  # which no typeface has
-HAS_ENOUGH = 0.5  # part of a text's letters that the typeface must have for it to be drawn
+TEXT_MAX = 600  # characters of a story that are laid out
+UNKNOWN = "\U0010ffff"  # a code point without a glyph
+MIN_COVERAGE = 0.5  # part of a text's letters that the font must have for the text to be drawn
 
 Font = ImageFont.FreeTypeFont
 
 
 def draw(story: SharedStory) -> bytes:
-    """Return the picture as PNG."""
-    image = Image.new("RGB", SIZE, DESK)
-    on = ImageDraw.Draw(image)
+    """Return the image as PNG."""
+    image = Image.new("RGB", SIZE, BACKGROUND)
+    canvas = ImageDraw.Draw(image)
     (width, height), left = SIZE, MARGIN + PADDING
     frame = (MARGIN, MARGIN, width - MARGIN, height - MARGIN)
-    on.rounded_rectangle(frame, radius=10, fill=PAPER, outline=LINE)
+    canvas.rounded_rectangle(frame, radius=10, fill=PAGE, outline=BORDER)
     column, top = width - 2 * left, MARGIN + 40
-    title, body = font("literata", TITLE, 600), font("literata", BODY, 400)
-    foot = font("source-sans", FOOT, 600)
-    model = drawable(story.model, foot) or "a small language model"
-    words = drawable(story.title, title)
-    for line in lines(words or model, title, column, TITLE_LINES):
+    title_font, body_font = font("literata", TITLE, 600), font("literata", BODY, 400)
+    footer_font = font("source-sans", FOOTER, 600)
+    model = drawable(story.model, footer_font) or "a small language model"
+    title = drawable(story.title, title_font)
+    for line in lines(title or model, title_font, column, TITLE_LINES):
         top += round(1.25 * TITLE)
-        on.text((left, top), line, font=title, fill=INK, anchor="ls")
+        canvas.text((left, top), line, font=title_font, fill=TEXT, anchor="ls")
     top += 24
-    text = drawable(shortened(in_one_line(story.text), WORDS_MAX), body) if words else "A story"
-    for line in lines(text, body, column, BODY_LINES):
-        top += round(LEADING * BODY)
-        on.text((left, top), line, font=body, fill=INK, anchor="ls")
-    (said,) = lines(f"A story by {model}", foot, column, 1)
-    on.text((left, height - MARGIN - 30), said, font=foot, fill=FAINT, anchor="ls")
+    text = drawable(shortened(in_one_line(story.text), TEXT_MAX), body_font) if title else "A story"
+    for line in lines(text, body_font, column, BODY_LINES):
+        top += round(LINE_HEIGHT * BODY)
+        canvas.text((left, top), line, font=body_font, fill=TEXT, anchor="ls")
+    (footer,) = lines(f"A story by {model}", footer_font, column, 1)
+    canvas.text((left, height - MARGIN - 30), footer, font=footer_font, fill=MUTED, anchor="ls")
     description = PngImagePlugin.PngInfo()
     description.add_itxt("Description", story.alternative)
     out = io.BytesIO()
@@ -61,43 +61,43 @@ def draw(story: SharedStory) -> bytes:
 
 @lru_cache
 def font(name: str, size: int, weight: int) -> Font:
-    """A bundled typeface; both have a weight from 200 to 900."""
+    """Return a bundled variable font in a weight from 200 to 900."""
     file = resources.files("playground").joinpath("web", "fonts", f"{name}.woff2")
-    found = ImageFont.truetype(io.BytesIO(file.read_bytes()), size)
-    found.set_variation_by_axes([weight])
-    return found
+    loaded = ImageFont.truetype(io.BytesIO(file.read_bytes()), size)
+    loaded.set_variation_by_axes([weight])
+    return loaded
 
 
 @lru_cache(2**14)
-def is_drawn(sign: str, letters: Font) -> bool:
-    """Return whether a typeface has a character."""
-    return sign == " " or bytes(letters.getmask(sign)) != bytes(letters.getmask(UNKNOWN))
+def has_glyph(character: str, font: Font) -> bool:
+    """Return whether a font has a glyph for a character."""
+    return character == " " or bytes(font.getmask(character)) != bytes(font.getmask(UNKNOWN))
 
 
-def drawable(text: str, letters: Font) -> str:
-    """Return a text as a typeface draws it: emoji that it lacks are left out, and letters that it
-    lacks lose their marks; "" if it lacks most of the letters."""
-    signs = {sign: sign if is_drawn(sign, letters) else "" for sign in set(text)}
-    wanted = [sign for sign in text if sign.isalnum()]
-    if sum(bool(signs[sign]) for sign in wanted) <= HAS_ENOUGH * len(wanted):
+def drawable(text: str, font: Font) -> str:
+    """Return a text without characters that the font lacks: letters lose their diacritics, emoji
+    are left out; "" if the font lacks most of the letters."""
+    glyphs = {character: character if has_glyph(character, font) else "" for character in set(text)}
+    letters = [character for character in text if character.isalnum()]
+    if sum(bool(glyphs[letter]) for letter in letters) <= MIN_COVERAGE * len(letters):
         return ""
-    for sign in filter(str.isalnum, signs):  # a box for one letter is better than another word
-        signs[sign] = signs[sign] or unicodedata.normalize("NFKD", sign)[0]
-    return " ".join("".join(map(signs.__getitem__, text)).split())
+    for letter in filter(str.isalnum, glyphs):  # an empty box is better than another word
+        glyphs[letter] = glyphs[letter] or unicodedata.normalize("NFKD", letter)[0]
+    return " ".join("".join(map(glyphs.__getitem__, text)).split())
 
 
-def lines(text: str, letters: Font, column: int, most: int) -> Iterator[str]:
-    """Yield a text in at most `most` lines of `column` pixels; the last ends in "…" if there is
-    more. A word that is wider than a line is cut."""
+def lines(text: str, font: Font, column: int, max_lines: int) -> Iterator[str]:
+    """Yield a text in at most `max_lines` lines of `column` pixels. The last line ends in "…" if
+    the text is longer. A word that is wider than a line is cut."""
     words = text.split()
-    for number in range(1, most + 1):
+    for number in range(1, max_lines + 1):
         if not words:
             return
         line = words.pop(0)
-        while words and letters.getlength(f"{line} {words[0]}") <= column:
+        while words and font.getlength(f"{line} {words[0]}") <= column:
             line += f" {words.pop(0)}"
-        if (number == most and words) or letters.getlength(line) > column:
-            while letters.getlength(f"{line}…") > column:
+        if (number == max_lines and words) or font.getlength(line) > column:
+            while font.getlength(f"{line}…") > column:
                 line = line[:-1]
             line = f"{line.rstrip()}…"
         yield line

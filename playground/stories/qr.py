@@ -6,7 +6,7 @@ import io
 
 
 def terminal(link: str) -> str:
-    """Return the code in letters, two modules high each."""
+    """Return the code in block characters, two modules each."""
     import segno
 
     out = io.StringIO()

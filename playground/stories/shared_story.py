@@ -1,23 +1,23 @@
-"""A story as other sites show it when somebody passes its link on: title, first lines, model."""
+"""A story as other sites show its link: title, first lines, model."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-TITLE_MAX = 48  # letters of a title, which is made of a story's beginning
+TITLE_MAX = 48  # characters of a title, which is the beginning of the story
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)]*(?=\s)")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class SharedStory:
-    """A story that is given away.
+    """A shared story.
 
     Attributes:
-        text: all its words.
+        text: the whole story.
         model: the model's name.
-        link: the address that opens it.
+        link: the address that opens the story.
     """
 
     text: str
@@ -26,7 +26,7 @@ class SharedStory:
 
     @property
     def title(self) -> str:
-        """The first words of the story, in one line; "A story" if it has none."""
+        """Return the first words of the story on one line; "A story" if it has none."""
         first = in_one_line(self.text.strip().split("\n")[0])
         if len(first) <= TITLE_MAX:
             return first.rstrip(".") or "A story"
@@ -34,7 +34,7 @@ class SharedStory:
 
     @property
     def alternative(self) -> str:
-        """The alternative text of the story's picture."""
+        """Return the alternative text of the preview image."""
         text = shortened(in_one_line(self.text), 400)
         return f"“{self.title}”, a story by {self.model}: {text}"
 
@@ -44,12 +44,12 @@ def in_one_line(text: str) -> str:
     return " ".join(CONTROL.sub(" ", text).split())
 
 
-def shortened(text: str, most: int) -> str:
-    """A text of at most `most` letters, cut behind a sentence where that leaves half of it, else
-    behind a word."""
-    if len(text) <= most:
+def shortened(text: str, length: int) -> str:
+    """Return at most `length` characters of a text, cut after a sentence if that keeps at least
+    half of them, else after a word."""
+    if len(text) <= length:
         return text
-    ends = [match.end() for match in SENTENCE_END.finditer(text[: most - 1] + " ")]
-    if ends and ends[-1] >= most // 2:
-        return text[: ends[-1]] + "\u00a0…"  # which does not stand in a line by itself
-    return text[: most - 1].rsplit(" ", 1)[0] + "…"
+    ends = [match.end() for match in SENTENCE_END.finditer(text[: length - 1] + " ")]
+    if ends and ends[-1] >= length // 2:
+        return text[: ends[-1]] + "\u00a0…"  # no line break before the ellipsis
+    return text[: length - 1].rsplit(" ", 1)[0] + "…"

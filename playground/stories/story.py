@@ -1,7 +1,7 @@
-"""The record of a story: every token with the draw that chose it and what it could have been.
+"""The record of a story: every token with the random number that chose it and its alternatives.
 
-Heat map, branches, replay and comparison are views of this one record. As JSON it is stable: a
-`schema` number, the model's fingerprint, the settings, the prompt and the tokens.
+The colours, branches, replay and comparison all show this record. Its JSON form is stable: `schema`
+number, model fingerprint, settings, prompt and tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SCHEMA = 2
 
 
 class Alternative(NamedTuple):
-    """A token that could have stood here, with the model's own probability."""
+    """An alternative token, with the model's own probability."""
 
     token_id: int
     text: str
@@ -30,14 +30,14 @@ class Token:
 
     Attributes:
         token_id: its id.
-        text: what it adds to the readable text; empty while a letter of several bytes is not whole,
-            and for the story's end.
-        draw: the uniform number that chose it; None when a person typed it.
+        text: the text that it adds; "" while a character of several bytes is incomplete, and for
+            the end token.
+        draw: the uniform random number that chose it; None if a person typed it.
         probability: the model's own.
-        chosen_probability: after the settings; 1 when a person typed it.
-        rank: 0 for the model's likeliest token.
-        entropy: of the model's own distribution here, in nats.
-        alternatives: the model's ten likeliest tokens here.
+        chosen_probability: after the settings; 1 if a person typed it.
+        rank: 0 for the model's most likely token.
+        entropy: of the model's own distribution, in nats.
+        alternatives: the model's ten most likely tokens.
     """
 
     token_id: int
@@ -51,11 +51,11 @@ class Token:
 
     @property
     def surprise(self) -> float:
-        """-log of the model's own probability, in nats."""
+        """Return the surprisal, -log of the model's own probability, in nats."""
         return -math.log(max(self.probability, 1e-12))
 
     def to_values(self) -> dict[str, Any]:
-        """The token as plain values; a named tuple would become a nameless list."""
+        """Return the token as JSON values; a named tuple would become a list without names."""
         return vars(self) | {"alternatives": [other._asdict() for other in self.alternatives]}
 
 
@@ -65,9 +65,9 @@ class Story:
 
     Attributes:
         model: fingerprint of the model that wrote it.
-        ended: whether the model ended it.
-        begins_with: what a person had typed of the first word after the prompt, which the first
-            tokens spell.
+        ended: whether the model chose the end token.
+        begins_with: the typed start of the first word after the prompt, which the first tokens must
+            spell (token healing).
     """
 
     model: str
@@ -81,24 +81,24 @@ class Story:
 
     @property
     def text(self) -> str:
-        """Prompt and continuation, as they are read."""
+        """Return the prompt and its continuation."""
         return self.prompt + "".join(token.text for token in self.tokens)
 
     def to_json(self) -> str:
-        """The record as JSON text."""
+        """Return the record as JSON text."""
         return json.dumps(self.to_values(), ensure_ascii=False)
 
     def to_values(self) -> dict[str, Any]:
-        """The record as plain values."""
+        """Return the record as JSON values."""
         settings, tokens = asdict(self.settings), [token.to_values() for token in self.tokens]
         return vars(self) | {"settings": settings, "tokens": tokens}
 
     @classmethod
     def from_json(cls, text: str) -> Story:
-        """The record in JSON text.
+        """Return the record in a JSON text.
 
         Raises:
-            ValueError: the text is not such a record; the sentence says where.
+            ValueError: the text is not a record; the message names the wrong part.
         """
         try:
             values = json.loads(text)
@@ -108,7 +108,7 @@ class Story:
 
     @classmethod
     def from_values(cls, values: Any) -> Story:
-        """The record in plain values; ValueError as of `from_json`."""
+        """Return the record in JSON values; raises as `from_json` does."""
         if not isinstance(values, dict) or values.get("schema") not in (1, SCHEMA):
             raise ValueError(
                 f"the story's schema is not 1 or {SCHEMA}: this version cannot read it."
@@ -126,7 +126,7 @@ class Story:
         except KeyError as error:
             raise ValueError(f"the story has no {error}.") from None
         except TypeError:
-            raise ValueError("a part of the story has the wrong form.") from None
+            raise ValueError("a part of the story has the wrong type.") from None
 
 
 def read_token(values: dict[str, Any]) -> Token:
@@ -153,19 +153,19 @@ def read_token(values: dict[str, Any]) -> Token:
 
 
 def checked(value: Any, kind: Any, name: str) -> Any:
-    """`value`, if it is of its kind."""
+    """Return the value if it has the type `kind`; else raise ValueError."""
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise ValueError(f"the story's {name} cannot be {str(value)[:50]!r}.")
     return value
 
 
 def count(value: Any, name: str) -> int:
-    """An id or a rank."""
+    """Return an id or a rank; ValueError for any other value."""
     return int(checked_number(checked(value, int, name), name, 2**31))
 
 
-def checked_number(value: Any, name: str, most: float = 1) -> float:
-    """A number from 0 to `most`."""
-    if not 0 <= checked(value, (int, float), name) <= most:  # NaN is in no range
-        raise ValueError(f"the story's {name} must be from 0 to {most}, not {str(value)[:50]}.")
+def checked_number(value: Any, name: str, highest: float = 1) -> float:
+    """Return a number from 0 to `highest`; ValueError for any other value."""
+    if not 0 <= checked(value, (int, float), name) <= highest:  # False for NaN
+        raise ValueError(f"the story's {name} must be from 0 to {highest}, not {str(value)[:50]}.")
     return float(value)

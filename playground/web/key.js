@@ -1,4 +1,4 @@
-// The page that asks for the owner's key (pages/owner.py): it opens the same address with the key.
+// The page that asks for the owner's key (server/owner.py): it opens the same address with the key.
 
 document.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -111,7 +111,7 @@ def test_a_model_is_published_from_the_page(
     assert not far.repositories
     form.get_by_label("private").check()
     form.get_by_role("button", name="Publish the model").click()
-    expect(page.locator("#lines")).to_contain_text("/lily/tale is there.", timeout=60_000)
+    expect(page.locator("#lines")).to_contain_text("/lily/tale is published.", timeout=60_000)
     assert far.repositories["model", "lily/tale"].private
     assert TOKEN not in page.content()
     page.evaluate(AXE.read_text(encoding="utf-8"))

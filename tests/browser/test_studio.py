@@ -283,7 +283,7 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     second = visit(context, f"{base_of(printed)}train")
     for name, why, is_offered in (
         ("long", "choose another name", False),
-        ("second", "Long trains now", True),
+        ("second", "Long is training", True),
     ):
         second.get_by_label("Name of the run").fill(name)
         button(second, "Start training").click()

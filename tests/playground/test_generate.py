@@ -163,5 +163,5 @@ def test_a_link_of_another_tokenizer_is_refused(
     assert generate.main([str(folder_of("llama")), "--link", written, "--device", "cpu"]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.splitlines()[-1].startswith(
-        "error: this story was written by the model fox, which cuts words into other tokens"
+        "error: this story was written by the model fox, which has another tokenizer"
     )

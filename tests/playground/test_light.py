@@ -68,7 +68,7 @@ def test_the_terminal_and_the_app_write_without_them(tiny_export: Path) -> None:
     try:
         assert app.stdout is not None
         assert "Inkling is open at" in app.stdout.readline()
-        assert client.ask_once(f"http://127.0.0.1:{port}", private=False).startswith("Once upon")
+        assert client.first_story(f"http://127.0.0.1:{port}", private=False).startswith("Once upon")
     finally:
         app.terminate()
         app.wait()

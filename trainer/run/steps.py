@@ -35,7 +35,8 @@ class Due:
 
     @property
     def reports(self) -> bool:
-        """Whether a number or the weights of this update will be read: they must be finite."""
+        """Return whether a number or the weights of this update will be read: they must be finite.
+        """
         return self.logs or self.validates or self.snapshots
 
 

@@ -49,7 +49,7 @@ class Block:
 
     @property
     def is_grouped(self) -> bool:
-        """Whether several attention heads can share keys and values."""
+        """Return whether several attention heads can share keys and values."""
         return "kv_heads" in self.sizes
 
 

@@ -51,12 +51,12 @@ class Config:
 
     @property
     def name(self) -> str:
-        """The run's name: its preset, without the path and ending of a file."""
+        """Return the run's name: its preset, without the path and ending of a file."""
         return Path(self.preset).stem
 
     @property
     def folder(self) -> Path:
-        """The run's folder."""
+        """Return the run's folder."""
         return Path(self.run.dir or f"runs/{self.name}").expanduser()
 
     def to_dict(self) -> dict[str, dict[str, Any]]:

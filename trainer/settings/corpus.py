@@ -100,7 +100,7 @@ class Corpus:
 
     @property
     def column_delimiter(self) -> str:
-        """The character that separates columns; "" where it is to be detected."""
+        """Return the character that separates columns; "" where it is to be detected."""
         return {"auto": "", "tab": "\t", "\\t": "\t"}.get(self.delimiter, self.delimiter)
 
     def reading_complaints(self) -> list[str]:

@@ -55,7 +55,7 @@ class Model:
 
     @property
     def teacher_names(self) -> list[str]:
-        """The names of the teachers."""
+        """Return the names of the teachers."""
         return [name.strip() for name in self.teachers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:

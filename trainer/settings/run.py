@@ -76,7 +76,7 @@ class Run:
 
     @property
     def tracker_names(self) -> list[str]:
-        """The names of the trackers."""
+        """Return the names of the trackers."""
         return [name.strip() for name in self.trackers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:

@@ -83,5 +83,5 @@ def test_a_text_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_too_little_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("playground.inside.forward.free_memory", lambda _: 1000)
-    with pytest.raises(ValueError, match="takes 0.0 GB of memory, more than half of what is free"):
+    with pytest.raises(ValueError, match="takes 0.0 GB, more than half of the free memory"):
         forward_of("gpt2").look([1, 2], 1)

@@ -92,7 +92,7 @@ def test_tokens_that_training_never_met_are_one_number(shipped_engine: Any) -> N
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("gemma2", "changes what its head says"),
+        ("gemma2", "transforms its logits after the head"),
         ("falcon", "does not give its attention"),
         ("mamba", "does not give its attention"),
     ],

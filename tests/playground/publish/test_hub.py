@@ -89,15 +89,15 @@ def test_a_repository_is_made_and_updated(hub: Hub, api: HfApi, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (401, "the Hub does not know your token: log in with `hf auth login`."),
-        (402, "the Hub asks for a paid plan for this (a reason of the Hub): choose another"),
-        (403, "the Hub refuses (a reason of the Hub): your token needs the right to write to"),
-        (409, "somebody else is changing lily/inkling: nothing was changed by you"),
-        (413, "the Hub finds this too large (a reason of the Hub): publish fewer files."),
-        (429, "the Hub asks to wait 7 seconds: give the same command again then."),
-        (500, "the Hub has trouble (500): lily/inkling is as it was"),
-        (503, "the Hub has trouble (503): lily/inkling is as it was"),
-        (0, "the connection to the Hub broke off: lily/inkling is as it was"),
+        (401, "the Hub does not accept your token: log in with `hf auth login`."),
+        (402, "the Hub requires a paid plan for this (a reason of the Hub): choose another"),
+        (403, "the Hub refuses (a reason of the Hub): your token needs write access to"),
+        (409, "somebody else is changing lily/inkling: you changed nothing"),
+        (413, "this is too large for the Hub (a reason of the Hub): publish fewer files."),
+        (429, "the Hub's rate limit is reached: repeat the command after 7 seconds."),
+        (500, "the Hub failed (500): lily/inkling is unchanged"),
+        (503, "the Hub failed (503): lily/inkling is unchanged"),
+        (0, "the connection to the Hub was lost: lily/inkling is unchanged"),
     ],
 )
 def test_a_refusal_is_an_error_and_changes_nothing(
@@ -148,7 +148,7 @@ def test_of_two_at_once_both_are_whole(hub: Hub, api: HfApi, tmp_path: Path) -> 
     with ThreadPoolExecutor(4) as both:
         said = list(both.map(one, versions))
     assert "done" in said
-    assert all(one == "done" or "give the same command again" in one for one in said)
+    assert all(one == "done" or "repeat the command" in one for one in said)
     files = hub.files("space", NAME)
     (k,) = [k for k in range(4) if files["app.py"] == f"version {k}".encode()]
     assert files["playground/a.py"] == files["app.py"]
@@ -203,7 +203,7 @@ def test_a_token_that_is_missing_unknown_or_can_only_read(
     with pytest.raises(ValueError, match="can only read"):
         client.check_login(api, NAME)
     (tmp_path / "token").write_text("hf_wrong")
-    with pytest.raises(ValueError, match="does not know your token"):
+    with pytest.raises(ValueError, match="does not accept your token"):
         client.check_login(api, NAME)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
     with pytest.raises(ValueError, match="you are not logged in: `hf auth login`"):
@@ -224,12 +224,12 @@ def test_a_space_is_followed_until_it_runs_and_answers(
     said: list[str] = []
     host = client.wait_until_it_runs(api, NAME, commit, said.append, poll=0)
     assert [line.split("s  ")[1] for line in said] == ["building", "app starting", "running"]
-    assert client.ask_once(host, private=True).startswith("Once upon a time")
+    assert client.first_story(host, private=True).startswith("Once upon a time")
     hub.answers = False
     with pytest.raises(ValueError, match="its API wrote no story"):
-        client.ask_once(host, private=False)
+        client.first_story(host, private=False)
     with pytest.raises(ValueError, match="its API does not answer"):
-        client.ask_once("http://127.0.0.1:9", private=False)
+        client.first_story("http://127.0.0.1:9", private=False)
 
 
 @pytest.mark.parametrize("stage", ["BUILD_ERROR", "RUNTIME_ERROR", "CONFIG_ERROR"])
@@ -242,7 +242,7 @@ def test_a_space_that_does_not_run_shows_the_end_of_its_log(
     with pytest.raises(ValueError, match=f"does not run .*line 29 of logs/{kind}"):
         client.wait_until_it_runs(api, NAME, commit, lambda line: None, poll=0)
     hub.stages = ["PAUSED"]
-    with pytest.raises(ValueError, match="is paused, and its new files are there"):
+    with pytest.raises(ValueError, match="is paused, and its new files are uploaded"):
         client.wait_until_it_runs(api, NAME, commit, lambda line: None, poll=0)
 
 
@@ -256,5 +256,5 @@ def test_the_token_goes_to_the_hub_alone(monkeypatch: pytest.MonkeyPatch, hub: H
         answer(self, step, path, body)
 
     monkeypatch.setattr(hub_server.Handler, "reply", listen)
-    client.ask_once(hub.url, private=True)
+    client.first_story(hub.url, private=True)
     assert heard == [None, None]

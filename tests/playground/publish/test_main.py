@@ -58,7 +58,7 @@ def test_a_model_and_its_space_are_published_and_updated(
     assert command.main(["space", "lily/tale", "--target", "cpu"]) == 2
     assert "publish it first" in capsys.readouterr().err
     assert command.main(["model", str(folder), "lily/tale", "--private"]) == 0
-    assert f"{hub.url}/lily/tale is there." in capsys.readouterr().out
+    assert f"{hub.url}/lily/tale is published." in capsys.readouterr().out
     assert hub.repositories["model", "lily/tale"].private
     card = hub.files("model", "lily/tale")["README.md"].decode()
     assert (
@@ -90,7 +90,7 @@ def test_a_static_space_is_published_and_updated(
     assert command.main(["model", str(folder), "lily/tale"]) == 0
     assert command.main(static) == 0
     said = capsys.readouterr().out
-    assert "It is there, and writes with " in said
+    assert "It runs with the model " in said
     files = hub.files("space", "lily/tale")
     start = json.loads(files["start.json"])
     assert start["address"] == "https://huggingface.co/spaces/lily/tale?story="

@@ -76,5 +76,5 @@ def test_a_folder_that_is_no_export_is_refused(folder: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="has no README.md"):
         model_repo.stage(tmp_path / "empty", "lily/tale", snapshots=False, samples=[])
     (folder / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="holds no model.safetensors"):
+    with pytest.raises(ValueError, match="has no model.safetensors"):
         model_repo.stage(folder, "lily/tale", snapshots=False, samples=[])

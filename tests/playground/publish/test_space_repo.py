@@ -122,7 +122,7 @@ def running(tiny_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.mark.process
 def test_it_answers_as_it_is_asked_when_it_is_published(running: str) -> None:
-    assert client.ask_once(running, private=False).startswith("Once upon a time")
+    assert client.first_story(running, private=False).startswith("Once upon a time")
 
 
 @pytest.mark.process

@@ -107,9 +107,9 @@ def test_a_run_gets_a_plain_name(runs: Path, post: Post, name: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "wrong"),
     [
-        ({"run.dir": "/tmp/x"}, "run.dir is given by the app"),
-        ({"run.fresh": True}, "run.fresh is given by the app"),
-        ({"preset": "pocket"}, "preset is given by the app"),
+        ({"run.dir": "/tmp/x"}, "the app sets run.dir"),
+        ({"run.fresh": True}, "the app sets run.fresh"),
+        ({"preset": "pocket"}, "the app sets preset"),
         ({"optim.lr": ["1"]}, "must have a text or a number"),
         ({"optim.lr=1 --run.dir": "/tmp/x"}, "there is no setting"),
         ([], "settings an object"),

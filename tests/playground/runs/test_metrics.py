@@ -76,6 +76,6 @@ def test_a_curve_is_read_again_only_when_its_file_has_changed(tmp_path: Path) ->
     with file.open("a") as stream:
         stream.write('{"step": 51, "loss": 1.0}\n')
     assert curves.get(file, 400, 64)["train"]["step"][-1] == 51
-    for points in range(20, 20 + 2 * metrics.Curves.KEPT):
+    for points in range(20, 20 + 2 * metrics.Curves.SIZE):
         curves.get(file, points, 64)
-    assert len(curves.found) == metrics.Curves.KEPT
+    assert len(curves.cache) == metrics.Curves.SIZE

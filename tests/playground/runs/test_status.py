@@ -85,7 +85,7 @@ def test_a_process_that_failed_before_it_took_up_the_run_says_why(runs: Path) ->
     log.write_text("error: x\n")  # of before: this time it was killed
     own(run, "exit.json", pid=5, code=-9)
     found = summary(run)
-    assert found["state"] == "stopped" and "the memory was full" in found["message"]
+    assert found["state"] == "stopped" and "memory ran out" in found["message"]
 
 
 def test_a_run_that_could_write_no_message_says_that_the_disk_is_full(

@@ -90,7 +90,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     page = Page(tmp_path_factory.mktemp("studio"))
     yield page
     for name in page.studio.training.busy():
-        page.studio.training.ask(name, "stop")
+        page.studio.training.request_end(name, "stop")
     page.studio.close()
 
 
@@ -137,7 +137,7 @@ def test_a_run_is_started_once_and_shown_to_all(page: Page, settings: dict[str, 
         in page.post("runs", 409, name="mine", preset="smoke", settings={})["detail"]
     )
     second = page.post("runs", 409, name="other", preset="smoke", settings={})
-    assert second["detail"].startswith("Mine trains now") and second["remedy"] == "anyway"
+    assert second["detail"].startswith("Mine is training") and second["remedy"] == "anyway"
     page.restart()
     assert page.get("runs")["runs"][0]["state"] in ("preparing", "running")
     run = page.wait(lambda run: run["step"] >= 60 and run["model_step"] is not None)
@@ -146,7 +146,7 @@ def test_a_run_is_started_once_and_shown_to_all(page: Page, settings: dict[str, 
     assert run["loss"] > 0 and run["seconds_left"] > 0 and run["tokens_per_second"] > 0
     assert f"--run.dir {page.place / 'runs' / 'mine'}" in run["command"]
     assert os.getpriority(os.PRIO_PROCESS, trainer_of(page)) >= 10
-    assert "trains already" in page.post("runs/mine/resume", 409)["detail"]
+    assert "is already training" in page.post("runs/mine/resume", 409)["detail"]
     assert "stop it first" in page.post("runs/mine/delete", 409, name="mine")["detail"]
 
 

@@ -35,7 +35,7 @@ def test_a_look_comes_first_and_then_what_was_removed(url: str, engine: Engine) 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ids": []}, "There is no token to look at"),
+        ({"ids": []}, "The story is empty"),
         ({"ids": [900_000]}, "This story holds a token, 900000"),
         ({"position": 6}, "Position must be a token of the story, from 0 to 5, not 6."),
         ({"position": -1}, "Position must be a whole number"),

@@ -1,5 +1,5 @@
-"""What the trainer's commands are asked before a run: its settings, how it reads stories, and how
-long a run would take here.
+"""Ask the trainer's commands about a run before it starts: the settings, how stories are read, and
+how long the run would take on this machine.
 """
 
 from __future__ import annotations
@@ -18,64 +18,64 @@ from playground.runs.tasks import Task, last_object
 from playground.runs.training import ROOT, TRAIN, environment
 
 SECONDS = 60.0  # for a command that only reads settings
-KEPT = 32
+MAX_ESTIMATES = 32  # kept
 Key = tuple[Any, ...]
 
 
-class Questions:
-    """The commands, and the answers that stay true."""
+class TrainerCommands:
+    """The commands, with a cache of their results."""
 
     def __init__(self, sets: StorySets) -> None:
         self.sets = sets
-        self.known: dict[str, Any] | None = None
+        self.settings_table: dict[str, Any] | None = None
         self.estimates: dict[Key, dict[str, Any]] = {}
         self.lock = threading.Lock()
 
     def settings(self) -> dict[str, Any]:
         """Return all settings with their meaning, and the presets with their values."""
         with self.lock:
-            if self.known is None:
-                self.known = last_object(ask([TRAIN, "--help", "--json"]))
-            return self.known
+            if self.settings_table is None:
+                self.settings_table = last_object(output_of([TRAIN, "--help", "--json"]))
+            return self.settings_table
 
     def check(self, words: Sequence[str]) -> None:
-        """Refuse settings that the trainer would refuse."""
-        ask([TRAIN, *words, "--check"])
+        """Raise Refused for settings that the trainer would refuse."""
+        output_of([TRAIN, *words, "--check"])
 
     def inspect(self, source: str, words: Sequence[str], task: Task) -> dict[str, Any]:
-        """How stories are read, see `python -m trainer.corpus inspect`."""
+        """Return the result of `python -m trainer.corpus inspect`."""
         if not source:
             raise Refused("name the stories: a file, a folder, a data set of the Hub, or sample.")
         command = ["-m", "trainer.corpus", "inspect", source, "--json", *words]
         return last_object(task.call(command))
 
     def estimate(self, words: Sequence[str], task: Task) -> dict[str, Any]:
-        """How long a run would take, by a few updates of it."""
+        """Return how long a run would take, measured by a dry run of a few updates."""
         key = (*words, *self.stamps(words))
         if key not in self.estimates:
             command = [TRAIN, *words, "--run.dry_run", "--json"]
             self.estimates[key] = last_object(task.call(command))
-            while len(self.estimates) > KEPT:
+            while len(self.estimates) > MAX_ESTIMATES:
                 del self.estimates[next(iter(self.estimates))]
         return self.estimates[key]
 
     def stamps(self, words: Sequence[str]) -> Key:
-        """Return times and sizes of the named files, so that an answer about an older version is
-        not used."""
-        found: list[Any] = []
+        """Return times and sizes of the files that the settings name: the cache's key must change
+        with the files."""
+        stamps: list[Any] = []
         for word in words:
             path = Path(word.partition("=")[2])
             if word.startswith("--corpus.") and path.is_absolute() and path.exists():
-                about = path.stat()
-                found += [about.st_mtime_ns, about.st_size]
-        return tuple(found)
+                stat = path.stat()
+                stamps += [stat.st_mtime_ns, stat.st_size]
+        return tuple(stamps)
 
 
-def ask(words: Sequence[str]) -> str:
-    """Run `python WORDS` in the project's folder; return its output.
+def output_of(words: Sequence[str]) -> str:
+    """Run `python WORDS` in the project's folder and return its output.
 
     Raises:
-        Refused: it ends with an error.
+        Refused: the command fails or takes too long.
     """
     try:
         done = subprocess.run(
@@ -87,9 +87,11 @@ def ask(words: Sequence[str]) -> str:
             timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise Refused("the trainer's command does not answer: try again.") from None
+        raise Refused(
+            f"the trainer's command took longer than {SECONDS:.0f} seconds: try again."
+        ) from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        found = [error[1] for line in lines if (error := ERROR.match(line))]
-        raise Refused((found or lines or ["the trainer's command failed"])[-1])
+        errors = [match[1] for line in lines if (match := ERROR.match(line))]
+        raise Refused((errors or lines or ["the trainer's command failed"])[-1])
     return done.stdout.decode("utf-8", "replace")
