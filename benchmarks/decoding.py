@@ -136,7 +136,7 @@ def core(model: Path, streams: int) -> Iterator[Run]:
             questions["temperature"], questions["top_k"], questions["known"] = 0.8, 40, -1
             questions["top_p"] = questions["repetition_penalty"] = 1
             for story in mine:
-                ids = [storyteller.start, *texts[story]][:-1]
+                ids = [storyteller.bos_id, *texts[story]][:-1]
                 prompt = [(one, story, position, -1) for position, one in enumerate(ids)]
                 opened.step(worker, np.array(prompt, COLUMN), questions[:0])
             columns["id"] = [texts[story][-1] for story in mine]
@@ -337,9 +337,9 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
     with Engine(storyteller, max_streams=32, max_waiting=count) as engine:
         streams = [engine.write(storyteller.decode(ids), settings) for ids in texts]
         ours = [(stream, [token.token_id for token in stream]) for stream in streams]
-    (end,) = storyteller.ends
+    (end,) = storyteller.eos_ids
     for start in range(0, count, 40):
-        ids = torch.tensor([[storyteller.start, *text] for text in texts[start : start + 40]])
+        ids = torch.tensor([[storyteller.bos_id, *text] for text in texts[start : start + 40]])
         with torch.inference_mode():
             found = network.generate(
                 ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=length,

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         storyteller = ModelFolder.open(folder, device=device, base=base)
         print(introduction(storyteller.device, device), file=sys.stderr, flush=True)
-        if not storyteller.ends:
+        if not storyteller.eos_ids:
             print("this model does not name an end token", file=sys.stderr, flush=True)
         with contextlib.ExitStack() as closing:
             engine = closing.enter_context(Engine(storyteller, max_streams=1, memory=memory))

@@ -1,3 +1,3 @@
-"""A page that writes stories in the visitor's own browser, made from an export."""
+"""Build a page that writes stories in the visitor's own browser, from an export."""
 
 WEIGHTS = ("fp16", "int8")

@@ -1,10 +1,10 @@
-"""The folder of a page without a server: what any static server shows, and what opens offline.
+"""Build the page without a server: a folder for any static server, which also opens offline.
 
 index.html  sw.js  start.json  README.md  .nojekyll
-model-CHECKSUM.inkling          the packed weights (pack.py)
-runs-CHECKSUM.filter            which 8-word runs the training stories have, if the export says so
-web/                            the page as the app has it, core.wasm, and in web/sources/local/
-                                what computes in the browser: worker, tokenizer, scheduler
+model-CHECKSUM.inkling      the packed weights (pack.py)
+runs-CHECKSUM.filter        filter of the training stories' 8-word runs, if the export has one
+web/                        the app's page and core.wasm; web/sources/local/ has what computes
+                            in the browser: worker, tokenizer, scheduler
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from playground.folder.model_folder import ModelFolder
 from playground.folder.model_info import described
 from playground.trace.run_filter import FILE as FILTER
 
-SIGN = "inkling-page.json"  # in a folder that we made, and may make again
-STREAMS = 8  # stories that the page writes at once
-# What only the app with its server needs, or tsc.
+MARKER = "inkling-page.json"  # marks a folder that this module wrote and may replace
+STREAMS = 8  # stories that the page writes in parallel
+# Files that only the app's server or the type checker needs.
 APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
     "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
 }  # fmt: skip
-OWN_MACHINE = ("models/", "studio/", "train/", "vendor/uplot/")  # what trains
+TRAINING = ("models/", "studio/", "train/", "vendor/uplot/")  # the pages that manage runs
 HUB = "https://huggingface.co"
 
 
 class Page(NamedTuple):
-    """A page, ready to be written.
+    """A built page.
 
     Attributes:
-        files: content by path, the weights too if they lie beside the page.
+        files: content by path, with the weights if they are in the page's folder.
         weights: name of the weights' file.
         packed: the weights.
     """
@@ -64,18 +64,18 @@ def page_of(
         model: the export.
         weights: "fp16" or "int8".
         weights_from: the repository USER/NAME on the Hub that holds the weights' file as
-            browser/FILE; None where it lies beside the page.
-        address: what a link's text follows; None for the page's own address.
+            browser/FILE; None if it is in the page's folder.
+        address: the address before a link's text; None for the page's own.
 
     Raises:
-        ValueError: the page cannot compute the model; one sentence.
+        ValueError: the page cannot compute the model.
     """
     packed = pack(model, weights)
     checksum = checksum_of(packed.content)
     name = f"model-{hashlib.sha256(packed.content).hexdigest()[:12]}.inkling"
     location = name if weights_from is None else f"{HUB}/{weights_from}/resolve/main/browser/{name}"
     runs = filter_of(model)
-    start = begin(model, packed, next(iter(runs), None)) | {
+    start = start_of(model, packed, next(iter(runs), None)) | {
         "address": address,
         "model": {"weights": location, "bytes": len(packed.content), "checksum": checksum},
     }
@@ -83,7 +83,7 @@ def page_of(
     files = {
         f"web/{path}": content
         for path, content in read(own / "web")
-        if path not in APP_ONLY and not path.startswith(OWN_MACHINE)
+        if path not in APP_ONLY and not path.startswith(TRAINING)
     }
     files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
@@ -92,27 +92,27 @@ def page_of(
     )
     files["index.html"] = index(frame, trouble).encode()
     files["sw.js"] = service_worker(files.pop("web/sources/local/sw.js").decode(), files).encode()
-    files |= runs  # after the list of what is kept offline: few visitors need it
-    files[".nojekyll"] = b""  # GitHub Pages takes the folder as it is
-    files[SIGN] = json.dumps({"model": model.facts.name, "weights": weights}).encode()
+    files |= runs  # after the service worker's list: few visitors need the filter offline
+    files[".nojekyll"] = b""  # GitHub Pages must serve the folder unchanged
+    files[MARKER] = json.dumps({"model": model.facts.name, "weights": weights}).encode()
     if weights_from is None:
         files[name] = packed.content
     return Page(files, name, packed)
 
 
 def read(folder: Any, before: str = "") -> list[tuple[str, bytes]]:
-    """(path, content) of a package's files, in order."""
-    found = []
-    for one in sorted(folder.iterdir(), key=lambda one: one.name):
-        if one.is_dir():
-            found += read(one, f"{before}{one.name}/")
-        elif not one.name.startswith("."):
-            found.append((before + one.name, one.read_bytes()))
-    return found
+    """Return (path, content) of the files in a package's folder, sorted."""
+    files = []
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            files += read(entry, f"{before}{entry.name}/")
+        elif not entry.name.startswith("."):
+            files.append((before + entry.name, entry.read_bytes()))
+    return files
 
 
 def filter_of(model: ModelFolder) -> dict[str, bytes]:
-    """Name and content of the filter of the training stories' runs; empty without one."""
+    """Return name and content of the filter of the training stories' runs; {} without one."""
     file = model.folder / FILTER
     if not file.is_file():
         return {}
@@ -120,12 +120,12 @@ def filter_of(model: ModelFolder) -> dict[str, bytes]:
     return {f"runs-{hashlib.sha256(content).hexdigest()[:12]}.filter": content}
 
 
-def begin(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, Any]:
-    """Return the data that the component starts with (server/write.py makes it for the app).
+def start_of(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, Any]:
+    """Return the start data of the page's component, which server/write.py makes for the app.
     `runs`: the name of the filter."""
     web = resources.files("playground").joinpath("web")
     record = json.loads((web / "first_story.json").read_text(encoding="utf-8"))
-    is_its = record["model"] == model.fingerprint
+    is_by_model = record["model"] == model.fingerprint
     models = [
         described(
             model.facts,
@@ -136,13 +136,12 @@ def begin(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, Any
         )
         | {"trace": runs}
     ]
-    return {"models": models, "record": record if is_its else None}
+    return {"models": models, "record": record if is_by_model else None}
 
 
 def index(html: str, trouble: str) -> str:
-    """Return the app's frame with this page's start, and without what names a server's address. The
-    script that says why a page does not begin is inside: it works where no other script is let in.
-    """
+    """Return the app's index.html with this page's start script and without the server's address.
+    The script that reports a failed start is inlined, so that it runs even if no file loads."""
     html = html.replace('<script src="web/trouble.js"></script>', f"<script>\n{trouble}</script>")
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace("web/start_server.js", "web/start_static.js")
@@ -152,7 +151,7 @@ def index(html: str, trouble: str) -> str:
 
 
 def service_worker(template: str, files: Mapping[str, bytes]) -> str:
-    """sw.js with the names of the files and a version that changes with any of them."""
+    """Return sw.js with the names of the files, and a version that changes with any of them."""
     digest = hashlib.sha256(template.encode())
     for name in sorted(files):
         digest.update(f"{name} {len(files[name])}\n".encode() + files[name])
@@ -163,8 +162,8 @@ def service_worker(template: str, files: Mapping[str, bytes]) -> str:
 
 
 def checksum_of(content: bytes) -> str:
-    """Two sums over the 32-bit words, plain and weighted by position, modulo 2^32: what
-    fetch_model.js checks."""
+    """Return the checksum that fetch_model.js verifies: two sums over the 32-bit words modulo 2^32,
+    plain and weighted by position."""
     words = np.frombuffer(content[: len(content) // 4 * 4], "<u4").astype(np.uint64)
     positions = np.arange(1, len(words) + 1, dtype=np.uint64)
     mask = np.uint64(2**32 - 1)
@@ -173,34 +172,35 @@ def checksum_of(content: bytes) -> str:
 
 
 def write(page: Page, out: Path) -> None:
-    """Write a page into a folder that is empty, new, or a page that was made before.
+    """Write a page to a folder, which must be new, empty, or an older page.
 
     Raises:
-        ValueError: the folder holds something else, or cannot be written.
+        ValueError: the folder has other files, or cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: name a folder for the page.")
-    if out.is_dir() and any(out.iterdir()) and not (out / SIGN).is_file():
+    if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
         raise ValueError(f"{out} holds other files: name a new folder, or an empty one.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as made:
+        # In the same parent folder, so that renaming is atomic.
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
             for name, content in page.files.items():
-                file = Path(made, "page", name)
+                file = Path(temporary, "page", name)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
             if out.is_dir():
-                out.rename(Path(made, "before"))
-            Path(made, "page").rename(out)
+                out.rename(Path(temporary, "before"))
+            Path(temporary, "page").rename(out)
     except OSError as error:
         raise ValueError(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def write_weights(page: Page, folder: Path) -> Path:
-    """Write the weights' file alone, for a repository on the Hub; where it is."""
+    """Write only the weights' file, for a repository on the Hub, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / page.weights
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as made:
-        made.write(page.packed.content)
-    shutil.move(made.name, file)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as partial:
+        partial.write(page.packed.content)
+    shutil.move(partial.name, file)
     return file

@@ -1,8 +1,8 @@
-"""An export as the one file of the page without a server: `model-CHECKSUM.inkling`.
+"""Pack an export to the model file of the page without a server, `model-CHECKSUM.inkling`.
 
-    model     what the core computes from (playground/core/pack.py); its header says where it ends
+    model     the core's file (playground/core/pack.py), whose header has its length
     4 bytes   length of the JSON, little-endian
-    JSON      what the page knows besides: the tokenizer, the ids that start and end a story
+    JSON      the tokenizer, the ids that start and end a story
     ids       arrays, each described in the JSON by {offset, count, size}
 
 web/sources/local/packed_model.js reads it.
@@ -28,8 +28,8 @@ class Packed(NamedTuple):
 
     Attributes:
         content: of the file.
-        fingerprint: the export's own where nothing was rounded; else one of the rounded weights.
-        is_exact: whether nothing was rounded.
+        fingerprint: the export's own if no weight was rounded; else one of the rounded weights.
+        is_exact: whether no weight was rounded.
     """
 
     content: bytes
@@ -38,16 +38,15 @@ class Packed(NamedTuple):
 
 
 def pack(model: ModelFolder, weights: str = "fp16") -> Packed:
-    """Return an export for the page, its weights in fp16 or int8.
+    """Return an export packed for the page, with weights in fp16 or int8.
 
     Raises:
-        ValueError: the core has no such shape, or the page no such tokenizer; one sentence.
+        ValueError: the core does not compute the model, or the page cannot read its tokenizer.
     """
     if family_of(model.config) is None:
         raise ValueError(
-            f"{model.folder} has a shape that the page does not compute "
-            f"({model.config.model_type}): it takes the blocks that the trainer makes, GPT-2, "
-            "Llama and Qwen3."
+            f"the page cannot compute {model.folder} ({model.config.model_type}): use a model with "
+            "the trainer's blocks, GPT-2, Llama or Qwen3."
         )
     try:
         packed = core.pack(model.weights, model.config, weights)
@@ -62,11 +61,11 @@ def pack(model: ModelFolder, weights: str = "fp16") -> Packed:
 
 
 def page_of(model: ModelFolder) -> bytes:
-    """Return what stands behind the core's own part."""
+    """Return the file's part after the core's own: length, JSON and ids."""
     tokenizer, ids = tokenizer_table(model), Ids()
     page = {
-        "start": model.start,
-        "ends": sorted(model.ends),
+        "start": model.bos_id,
+        "ends": sorted(model.eos_ids),
         "suppressed": model.suppressed,
         "suppressed_at_first": model.suppressed_at_first,
         "tokenizer": {
@@ -83,13 +82,13 @@ def page_of(model: ModelFolder) -> bytes:
 
 
 class Ids:
-    """Arrays of ids, one behind the other in `data`."""
+    """Arrays of ids, concatenated in `data`."""
 
     def __init__(self) -> None:
         self.data = bytearray()
 
     def add(self, ids: np.ndarray) -> dict[str, Any]:
-        """Append ids, as short as they fit, and return where they are."""
+        """Append ids as 2-byte or 4-byte integers, and return their place."""
         size = 2 if ids.max(initial=0) < 2**16 else 4
         offset = len(self.data)
         self.data += np.ascontiguousarray(ids.astype(f"<u{size}")).tobytes()

@@ -1,4 +1,4 @@
-"""A byte-level tokenizer as the page needs it: letters, merges, and how a text is split."""
+"""Convert a byte-level BPE tokenizer for the page: bytes, merges and pre-tokenization pattern."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from playground.folder.detokenizer import LETTER_TO_BYTE
+from playground.folder.detokenizer import CHARACTER_TO_BYTE
 from playground.folder.model_folder import ModelFolder
 
-# What stands in tokenizer.json for the two ways of parting a text into words that the trainer uses
-# (trainer/corpus/tokenizer/tokenizer.py); web/sources/local/tokenizer.js has the expressions.
+# The trainer's own pre-tokenization pattern (trainer/corpus/tokenizer/tokenizer.py).
+# web/sources/local/tokenizer.js has both patterns as regular expressions.
 OWN_PATTERN = (
     r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"
     r"|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -23,11 +23,11 @@ class TokenizerTable(NamedTuple):
 
     Attributes:
         pattern: "gpt2" or "own".
-        letters: the id of each of 256 bytes.
-        merges: (merges, 2), the ids of both halves, in the order in which they are looked for.
-        made: (merges,), the id that each makes.
-        added: [id, text, is silent] of tokens that are found in a text before it is split, the
-            longest first.
+        letters: the id of each of the 256 bytes.
+        merges: (merges, 2), the ids of both halves, in order of priority.
+        made: (merges,), the id of each merged token.
+        added: [id, text, is silent] of added tokens, which are matched before the text is split,
+            the longest first.
     """
 
     pattern: str
@@ -41,7 +41,7 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
     """Return the tokenizer of an export.
 
     Raises:
-        ValueError: it is not byte-level BPE as the trainer makes it; one sentence.
+        ValueError: it is not byte-level BPE with one of the trainer's patterns.
     """
     backend = model.tokenizer.backend_tokenizer
     described = json.loads(backend.to_str()) if backend else {}
@@ -53,32 +53,32 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
     ]
     if bpe.get("type") != "BPE" or pattern is None or described["normalizer"] or unusual:
         raise ValueError(
-            f"the page cannot read the tokenizer in {model.folder}: it takes byte-level BPE that "
-            "splits words as GPT-2 does or as the trainer's own vocabularies do."
+            f"the page cannot read the tokenizer in {model.folder}: use byte-level BPE that splits "
+            "words as GPT-2 does or as the trainer's own vocabularies do."
         )
     ids: dict[str, int] = bpe["vocab"]
-    letters = {number: chr(letter) for letter, number in LETTER_TO_BYTE.items()}
-    if any(letter not in ids for letter in letters.values()):
+    characters = {byte: chr(character) for character, byte in CHARACTER_TO_BYTE.items()}
+    if any(character not in ids for character in characters.values()):
         raise ValueError(
-            f"the tokenizer in {model.folder} lacks letters for some bytes: export it again."
+            f"the tokenizer in {model.folder} lacks tokens for some bytes: export it again."
         )
-    pairs = [tuple(one.split(" ")) if isinstance(one, str) else one for one in bpe["merges"]]
-    both = [(ids[left], ids[right]) for left, right in pairs]
+    merges = [m.split(" ") if isinstance(m, str) else m for m in bpe["merges"]]
+    halves = [(ids[left], ids[right]) for left, right in merges]
     added = [
-        (one["id"], one["content"], not model.token_bytes(one["id"]))
-        for one in described["added_tokens"]
+        (token["id"], token["content"], not model.token_bytes(token["id"]))
+        for token in described["added_tokens"]
     ]
     return TokenizerTable(
         pattern,
-        [ids[letters[number]] for number in range(256)],
-        np.array(both, dtype=np.int64).reshape(-1, 2),
-        np.array([ids[left + right] for left, right in pairs], dtype=np.int64),
-        sorted(added, key=lambda one: -len(one[1])),
+        [ids[characters[byte]] for byte in range(256)],
+        np.array(halves, dtype=np.int64).reshape(-1, 2),
+        np.array([ids[left + right] for left, right in merges], dtype=np.int64),
+        sorted(added, key=lambda token: -len(token[1])),
     )
 
 
 def pattern_of(pre_tokenizer: Any) -> str | None:
-    """Return how a text is split into words: "gpt2", "own", or None for another way."""
+    """Return the pre-tokenization pattern: "gpt2", "own", or None for any other."""
     steps = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer])
     if any(step and step.get("add_prefix_space") for step in steps):
         return None

@@ -19,7 +19,7 @@ from playground.engine.seam import BLANKS, NO_SEAM, WORD, Seam
 from playground.engine.stream import Sequence, Stream
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.folder.model_folder import ModelFolder
-from playground.model.decoder import Decoder, make_room, open_decoder, try_out
+from playground.model.decoder import Decoder, allocate_cache, check_decoder, open_decoder
 from playground.model.memory import SLOTS_PER_STORY
 from playground.sampling import TOP_K_MAX, Settings
 from playground.stories.story import Story
@@ -177,7 +177,7 @@ class Engine:
             Busy: too many stories are waiting.
         """
         text = self.seam(text, begins=not ids).bare
-        before = [self.storyteller.start, *ids, *self.encode(text, begins=not ids)]
+        before = [self.storyteller.bos_id, *ids, *self.encode(text, begins=not ids)]
         chosen = [] if token_id is None else [token_id]
         self.check_ids([*before, *chosen])
         settings = Settings(temperature=1, top_k=TOP_K_MAX)
@@ -283,7 +283,7 @@ class Engine:
             (),
             ended=False,
         )
-        begin = [self.storyteller.start, *after] if begins else list(after)
+        begin = [self.storyteller.bos_id, *after] if begins else list(after)
         sequence = Sequence(
             story.settings,
             [*begin, *ids],
@@ -367,7 +367,7 @@ class Engine:
         """Continue a story after the tokens `typed`, which a person chose. The draws continue at
         `position`, by default the number of tokens in the story."""
         before = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
-        ids = [self.storyteller.start, *before]
+        ids = [self.storyteller.bos_id, *before]
         settings = story.settings
         if position is None:
             position = len(story.tokens) + len(typed)
@@ -433,8 +433,8 @@ class Engine:
     def _open(self) -> Decoder:
         """Open the model, with a cache for as many stories and tokens as the memory holds."""
         network = open_decoder(self.storyteller, self._workers)
-        self.max_streams = make_room(network, self.storyteller, self.max_streams, self._memory)
-        try_out(network, self.storyteller)
+        self.max_streams = allocate_cache(network, self.storyteller, self.max_streams, self._memory)
+        check_decoder(network, self.storyteller)
         sampler = Sampler(self.storyteller, network)
         slots = SLOTS_PER_STORY * self.max_streams
         self._batch = Batch(sampler, network.context, slots, network.tokens_per_step)

@@ -121,7 +121,7 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         "",
         (),
         rewritten.tokens,
-        ended=ids[-1] in engine.storyteller.ends,
+        ended=ids[-1] in engine.storyteller.eos_ids,
         begins_with=link.runs[0].begins_with if link.runs else "",
     )
     same = engine.storyteller.fingerprint.startswith(link.model)

@@ -121,7 +121,7 @@ class Sampler:
         sequence.bans_end = False
         sequence.position += 1
         sequence.count -= not sequence.begins_with  # what was typed is written to its end
-        if token_id in self.storyteller.ends and sequence.settings.stop_at_end:
+        if token_id in self.storyteller.eos_ids and sequence.settings.stop_at_end:
             return True
         sequence.ids.append(token_id)
         return False
@@ -191,7 +191,7 @@ class Sampler:
         if not sequence.position:
             ids += self.storyteller.suppressed_at_first
         if sequence.bans_end or self._words(sequence):
-            ids += [end for end in self.storyteller.ends if end < self._head.ids]
+            ids += [end for end in self.storyteller.eos_ids if end < self._head.ids]
         for word in sequence.settings.banned_words:
             for *before, last in self._spellings(word):
                 if not before or sequence.ids[-len(before) :] == before:

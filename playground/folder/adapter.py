@@ -1,5 +1,4 @@
-"""A LoRA adapter, merged into its base by the library PEFT; from then on it is a model like any
-other."""
+"""Merge a LoRA adapter into its base model with PEFT; the result is used like any other model."""
 
 from __future__ import annotations
 
@@ -15,15 +14,14 @@ from playground.sentences import first_line
 
 
 def base_of(adapter: Path, given: str | Path | None) -> Path:
-    """Return the folder of an adapter's base: the one that is given, or the one that the adapter
-    names.
+    """Return the folder of an adapter's base model: `given`, or the model that the adapter names.
 
     Raises:
         ValueError: the adapter names no base model.
     """
     named = read_json(adapter / ADAPTER).get("base_model_name_or_path")
     if given is None and not (isinstance(named, str) and named):
-        raise ValueError(f"{adapter} is an adapter that names no base: give it with --base.")
+        raise ValueError(f"{adapter} is an adapter that does not name its base: give --base.")
     try:
         return find_folder(given or str(named))
     except ValueError as error:
@@ -31,10 +29,10 @@ def base_of(adapter: Path, given: str | Path | None) -> Path:
 
 
 def merged_weights(adapter: Path, base: Path) -> dict[str, np.ndarray]:
-    """Return the weights of the base with the adapter's products added.
+    """Return the weights of the base with the adapter merged in.
 
     Raises:
-        ValueError: a library is not installed, or the two do not fit.
+        ValueError: a library is not installed, or the adapter does not fit the base.
     """
     transformers = transformers_for(adapter, "a LoRA adapter")
     try:
@@ -50,13 +48,11 @@ def merged_weights(adapter: Path, base: Path) -> dict[str, np.ndarray]:
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             base, dtype="float32", local_files_only=True, use_safetensors=True
         )
-        whole = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     except Exception as error:  # the libraries raise many kinds
-        raise ValueError(
-            f"the adapter {adapter} cannot be put on {base}: {first_line(error)}"
-        ) from None
-    weights: dict[str, Any] = whole.state_dict()
-    tied = getattr(whole, "_tied_weights_keys", None) or ()
-    if whole.config.tie_word_embeddings:  # stored once, as in a folder
+        raise ValueError(f"{adapter} cannot be merged into {base}: {first_line(error)}") from None
+    weights: dict[str, Any] = merged.state_dict()
+    tied = getattr(merged, "_tied_weights_keys", None) or ()
+    if merged.config.tie_word_embeddings:  # stored once, as in a folder
         weights = {name: weight for name, weight in weights.items() if name not in tied}
     return {name: weight.detach().contiguous().numpy() for name, weight in weights.items()}

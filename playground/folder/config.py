@@ -1,7 +1,7 @@
-"""config.json, read as transformers reads it: what a folder leaves out or leaves empty is what its
-own class has there, and names are the same for all families.
+"""Read config.json as transformers does: missing and null values get the defaults of the family's
+class, and names are the same for all families.
 
-The families that the core computes (families.py) are read here; all others by transformers.
+Families that the core computes (families.py) are read here; transformers reads all others.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from playground.folder.json_file import read_json
 from playground.folder.libraries import transformers_for
 from playground.sentences import first_line
 
-ASSUMED_CONTEXT = 2_048  # tokens, where a model names no bound, as those without positions do
-CONTEXTS = (  # what families call the tokens that a model was made for
+ASSUMED_CONTEXT = 2_048  # tokens, for a model without a limit, such as one without positions
+CONTEXTS = (  # names of the context length in different families
     "max_position_embeddings",
     "n_positions",
     "max_seq_len",
@@ -26,9 +26,11 @@ CONTEXTS = (  # what families call the tokens that a model was made for
     "context_length",
     "n_ctx",
 )
-
-
-NULLABLE = ("num_key_value_heads", "bos_token_id", "eos_token_id")  # beside those that are None
+NULLABLE = (
+    "num_key_value_heads",
+    "bos_token_id",
+    "eos_token_id",
+)  # besides those with default None
 SIZES = (
     "vocab_size",
     "hidden_size",
@@ -40,19 +42,19 @@ SIZES = (
 
 
 class Config(SimpleNamespace):
-    """The configuration of a family that the core computes, with transformers' names."""
+    """The configuration of a model that the core computes, with transformers' names."""
 
     def get_text_config(self, **_: bool) -> Config:
-        """Return this configuration: it has no other part."""
+        """Return this configuration, which has no parts for other modalities."""
         return self
 
 
 def read_config(folder: Path) -> Any:
-    """Return the configuration of a folder: a `Config` where the core computes the model, else an
+    """Return the configuration of a folder: a `Config` if the core computes the model, else an
     object of transformers' own class.
 
     Raises:
-        ValueError: it cannot be read, or the kind of model is not known; one sentence.
+        ValueError: config.json cannot be read, or its model_type is unknown.
     """
     file = folder / "config.json"
     try:
@@ -62,18 +64,18 @@ def read_config(folder: Path) -> Any:
     if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
         raise ValueError(f"{file} does not name a model_type: export the model again.")
     try:
-        found = config_of(values)
+        config = config_of(values)
     except ValueError as error:
         raise ValueError(f"{file} cannot be used: {error}.") from None
-    return found or config_by_transformers(folder, values["model_type"])
+    return config or config_by_transformers(folder, values["model_type"])
 
 
 def config_of(values: dict[str, Any]) -> Config | None:
-    """Return the configuration that config.json's values make in their family's class; None for a
-    shape that the core does not compute.
+    """Return the configuration for config.json's values, with defaults; None for a model that the
+    core does not compute.
 
     Raises:
-        ValueError: a value has another type, or sizes do not fit each other.
+        ValueError: a value has the wrong type, or sizes do not match.
     """
     family = FAMILIES.get(values.get("model_type", ""))
     if family is None:
@@ -105,9 +107,9 @@ def config_of(values: dict[str, Any]) -> Config | None:
 
 
 def has_type_of(value: Any, default: Any, name: str) -> bool:
-    """Return whether a value has the type of its default, as the classes of transformers check it."""
+    """Return whether a value has the type of its default, as the classes of transformers check."""
     if name == "eos_token_id" and isinstance(value, list):
-        return all(type(one) is int for one in value)
+        return all(type(token_id) is int for token_id in value)
     if value is None:
         return True
     if default is None:
@@ -116,57 +118,57 @@ def has_type_of(value: Any, default: Any, name: str) -> bool:
 
 
 def rope_of(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the rotary positions, also under the names of older files."""
-    found = values.get("rope_scaling") or values["rope_parameters"] or {}
-    if not isinstance(found, dict):
-        raise ValueError(f"rope_scaling is {found!r}")
-    found = dict(found)
-    theta = found.get("rope_theta") or values.get("rope_theta") or 10_000.0
+    """Return the parameters of rotary positions, also from the names of older files."""
+    rope = values.get("rope_scaling") or values["rope_parameters"] or {}
+    if not isinstance(rope, dict):
+        raise ValueError(f"rope_scaling is {rope!r}")
+    rope = dict(rope)
+    theta = rope.get("rope_theta") or values.get("rope_theta") or 10_000.0
     if isinstance(theta, bool) or not isinstance(theta, (int, float)):
         raise ValueError(f"rope_theta is {theta!r}")
-    found["rope_theta"] = theta
+    rope["rope_theta"] = theta
     if values.get("partial_rotary_factor") is not None:
-        found.setdefault("partial_rotary_factor", values["partial_rotary_factor"])
-    found.setdefault("rope_type", found.get("type", "default"))
-    return found
+        rope.setdefault("partial_rotary_factor", values["partial_rotary_factor"])
+    rope.setdefault("rope_type", rope.get("type", "default"))
+    return rope
 
 
-def config_by_transformers(folder: Path, kind: str) -> Any:
-    """Return the configuration of a folder that names this model_type, an object of its own class."""
+def config_by_transformers(folder: Path, model_type: str) -> Any:
+    """Return the configuration of a folder as an object of transformers' class for its type."""
     file = folder / "config.json"
-    transformers = transformers_for(folder, f"a model of the kind {kind!r}")
-    if kind not in transformers.CONFIG_MAPPING:
+    transformers = transformers_for(folder, f"a model of the type {model_type!r}")
+    if model_type not in transformers.CONFIG_MAPPING:
         raise ValueError(
             f"{file}: transformers {transformers.__version__} does not know the model_type "
-            f"{kind!r}, and code that a folder brings along is not run: update transformers, or "
-            "open another model."
+            f"{model_type!r}, and Inkling does not run code from a model's folder: update "
+            "transformers, or open another model."
         )
-    made = transformers.CONFIG_MAPPING[kind]
+    config_class = transformers.CONFIG_MAPPING[model_type]
     try:
-        values, _ = transformers.PretrainedConfig.get_config_dict(
-            folder, local_files_only=True
-        )  # infinities too
-        return made.from_dict(without_wrong_nulls(made, values))
+        # Unlike read_json, this also decodes transformers' form of infinities.
+        values, _ = transformers.PretrainedConfig.get_config_dict(folder, local_files_only=True)
+        return config_class.from_dict(without_invalid_nulls(config_class, values))
     except Exception as error:  # the library raises many kinds
         raise ValueError(f"{file} cannot be used: {first_line(error)}") from None
 
 
-def without_wrong_nulls(made: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values without each null that the class `made` does not take: its own stands
-    there."""
+def without_invalid_nulls(config_class: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values without each null that the class refuses, so that its default is used."""
 
-    def takes(name: str) -> bool:
+    def accepts_null(name: str) -> bool:
         try:
-            made(**{name: None})
+            config_class(**{name: None})
         except Exception:  # the library raises many kinds
             return False
         return True
 
-    return {name: value for name, value in values.items() if value is not None or takes(name)}
+    return {
+        name: value for name, value in values.items() if value is not None or accepts_null(name)
+    }
 
 
 def context_of(config: Any) -> int:
-    """Tokens that a model was made to look back on."""
+    """Return a model's context length in tokens."""
     for name in CONTEXTS:
         value = getattr(config.get_text_config(decoder=True), name, None)
         if isinstance(value, int) and value > 0:
@@ -174,22 +176,22 @@ def context_of(config: Any) -> int:
     return ASSUMED_CONTEXT
 
 
-def ends_of(folder: Path, config: Any, tokenizer: Any) -> frozenset[int]:
-    """Return the ids that end a story: those of the generation's settings, of the configuration and
-    of the tokenizer together; what the configuration's class has where none of the three says."""
+def eos_ids_of(folder: Path, config: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the end-of-text ids that generation_config.json, config.json and the tokenizer name;
+    if none of them does, those of the configuration's class."""
     named = [
         *ids_in(read_json(folder / "generation_config.json").get("eos_token_id")),
         *ids_in(read_json(folder / "config.json").get("eos_token_id")),
         *ids_in(tokenizer.eos_token_id),
     ]
-    if not named and not says_none(folder):
+    if not named and not has_null_eos(folder):
         named = list(ids_in(getattr(config, "eos_token_id", None)))
     return frozenset(token_id for token_id in named if token_id >= 0)
 
 
-def start_of(folder: Path, tokenizer: Any) -> int:
-    """Return the id before a story: what begins a text, else what ends one; where a model has
-    neither, the end of a line."""
+def bos_id_of(folder: Path, tokenizer: Any) -> int:
+    """Return the id before a story: the beginning-of-text token, else the end-of-text token; for a
+    model without both, a newline."""
     named = [
         tokenizer.bos_token_id,
         tokenizer.eos_token_id,
@@ -197,18 +199,18 @@ def start_of(folder: Path, tokenizer: Any) -> int:
         read_json(folder / "config.json").get("bos_token_id"),
         *tokenizer.encode("\n")[-1:],
     ]
-    return next((token_id for one in named for token_id in ids_in(one)), 0)
+    return next((token_id for value in named for token_id in ids_in(value)), 0)
 
 
 def suppressed_of(folder: Path, name: str, ids: range) -> tuple[int, ...]:
-    """Return the ids that the generation's settings suppress under that name, of those that there
-    are."""
+    """Return the ids of a list in generation_config.json, such as `suppress_tokens`; `ids` are the
+    valid ones."""
     named = ids_in(read_json(folder / "generation_config.json").get(name))
     return tuple(sorted({token_id for token_id in named if token_id in ids}))
 
 
-def says_none(folder: Path) -> bool:
-    """Return whether a folder says that the model has no end token, rather than leaving it out."""
+def has_null_eos(folder: Path) -> bool:
+    """Return whether a folder says explicitly that the model has no end token."""
     return any(
         "eos_token_id" in read_json(folder / name)
         for name in ("generation_config.json", "config.json")
@@ -216,7 +218,7 @@ def says_none(folder: Path) -> bool:
 
 
 def ids_in(value: Any) -> Iterator[int]:
-    """Yield the ids of a value that is one, a list of some, or none."""
-    for one in value if isinstance(value, (list, tuple)) else [value]:
-        if isinstance(one, int) and not isinstance(one, bool):
-            yield one
+    """Yield the ids of a value: an id, a list of ids, or None."""
+    for token_id in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(token_id, int) and not isinstance(token_id, bool):
+            yield token_id

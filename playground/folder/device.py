@@ -1,7 +1,7 @@
-"""Where a model computes: the choice of the device, and what to say about it.
+"""Choose the device on which a model computes, and explain the choice.
 
-PyTorch is imported only where the driver of an NVIDIA GPU answers, or a GPU is asked for.
-trainer/model/device.py asks the same of a run; neither half imports the other.
+PyTorch is imported only if the driver of an NVIDIA GPU answers or a GPU is requested.
+trainer/model/device.py does the same for a run; neither half imports the other.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DRIVERS = ("nvcuda.dll",) if sys.platform == "win32" else ("libcuda.so.1", "libc
 
 
 def choose_device(device: str) -> str:
-    """Return the device of that name, "cpu" or "cuda:0" and so on; "auto" is a GPU when there is
-    one that can be used.
+    """Return the device of that name, "cpu" or "cuda:N"; "auto" is the first usable GPU, else the
+    CPU.
 
     Raises:
-        ValueError: this machine has no such device, or its card cannot be used.
+        ValueError: the machine does not have the device, or its GPU cannot be used.
     """
     if device == "cpu":
         return device
@@ -53,7 +53,7 @@ def no_device(device: str) -> str:
 
 @cache
 def driver_gpus() -> int:
-    """Return the number of NVIDIA GPUs that the driver shows this process; 0 without a driver."""
+    """Return the number of NVIDIA GPUs that the driver reports; 0 without a driver."""
     for name in DRIVERS:
         with contextlib.suppress(OSError, AttributeError):
             driver, count = ctypes.CDLL(name), ctypes.c_int()
@@ -64,18 +64,18 @@ def driver_gpus() -> int:
 
 
 def has_torch() -> bool:
-    """Return whether PyTorch is installed; it is not imported."""
+    """Return whether PyTorch is installed, without importing it."""
     return importlib.util.find_spec("torch") is not None
 
 
 def usable_gpus() -> int:
     """Return the number of GPUs that this process can compute on.
 
-    None on a Space with ZeroGPU: `spaces` answers there as if there were a card, but one exists
-    only inside a function marked @spaces.GPU, in a process forked for each call, and the engine is
-    a thread with a cache that lives on. Such a Space writes on its CPU.
+    0 on a Space with ZeroGPU: `spaces` reports a GPU there, but it exists only inside a function
+    marked @spaces.GPU, in a process forked for each call, while the engine is a thread with a cache
+    that must persist. Such a Space writes on its CPU.
 
-    None with a card that is too old for this PyTorch, where the first kernel would fail.
+    0 if the GPU is too old for this PyTorch: its first kernel would fail.
     """
     if "SPACES_ZERO_GPU" in os.environ or not driver_gpus() or not has_torch():
         return 0
@@ -88,24 +88,24 @@ def usable_gpus() -> int:
 
 
 def lowest_capability() -> tuple[int, int]:
-    """Return the lowest compute capability that this PyTorch has kernels for."""
+    """Return the lowest compute capability for which this PyTorch has kernels."""
     import torch
 
-    numbers = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
-    return min((int(one[1]), int(one[2])) for one in numbers if one) if any(numbers) else (0, 0)
+    matches = [re.fullmatch(r"sm_(\d+)(\d)[af]?", name) for name in torch.cuda.get_arch_list()]
+    return min(((int(found[1]), int(found[2])) for found in matches if found), default=(0, 0))
 
 
 def why_not_used() -> str | None:
-    """Why a GPU of this machine is not used, and the remedy; None where there is nothing to say."""
+    """Return why a GPU of this machine is not used, with the remedy; None without such a GPU."""
     if "SPACES_ZERO_GPU" in os.environ or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return None
     wheels = "cu130" if sys.platform == "win32" else "cu126"
     if not driver_gpus():
         if shutil.which("nvidia-smi") is None:
             return None
-        return "there is an NVIDIA card but its driver does not answer: update the NVIDIA driver"
+        return "there is an NVIDIA GPU but its driver does not answer: update the NVIDIA driver"
     if not has_torch():
-        return f"there is an NVIDIA card, which needs PyTorch: {INSTALL}"
+        return f"there is an NVIDIA GPU, which needs PyTorch: {INSTALL}"
     if usable_gpus():
         return None
     import torch
@@ -117,17 +117,17 @@ def why_not_used() -> str | None:
         )
     driver = "" if torch.version.cuda is None else "update the NVIDIA driver, or "
     return (
-        "there is an NVIDIA card but this PyTorch cannot reach it: "
+        "there is an NVIDIA GPU but this PyTorch cannot use it: "
         f"{driver}pip install torch --index-url {CUDA_WHEELS}/{wheels}"
     )
 
 
-def introduction(device: str, asked: str) -> str:
-    """Return one line on the device that computes, and why it is not a GPU of this machine, unless
-    the CPU was asked for."""
+def introduction(device: str, requested: str) -> str:
+    """Return a line that names the device, and why it is not a GPU of this machine, unless the CPU
+    was requested."""
     if device != "cpu":
         import torch
 
         return f"writing on {torch.cuda.get_device_name(device)}"
-    reason = None if asked == "cpu" else why_not_used()
+    reason = None if requested == "cpu" else why_not_used()
     return "writing on the CPU" + (f" ({reason})" if reason else "")

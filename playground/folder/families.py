@@ -1,8 +1,8 @@
-"""The block families that the core computes, a row each: what their weights are called, what their
-configuration has where config.json leaves a value out, and which variants are left to transformers.
+"""The model families that the core computes, one row each: names of weights, defaults of the
+configuration, and the variants that transformers computes instead.
 
-Names of the configuration are those that all families share, as transformers maps them: GPT-2's
-`n_layer` is `num_hidden_layers`, and so on.
+The configuration has the names that transformers maps all families to: GPT-2's `n_layer` is
+`num_hidden_layers`, for example.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Family:
-    """A block family.
+    """A model family.
 
     Attributes:
         prefix: of its weights' names in a model with a head.
-        table: name of the embedding.
+        table: name of the token embedding.
         layers: name before a block's number.
-        norm_end: name of the last norm.
-        positions: name of the positions' embedding; None where they are rotary.
-        epsilon: what the configuration calls the norms' addend.
-        gated: whether the MLP is SwiGLU; else it is a GELU.
-        plain: values of the configuration that the core computes.
-        defaults: values of the configuration's class in transformers. A value of config.json has
-            the type of its default; beside None stands any type.
-        renamed: the names in config.json of values that all families share.
+        norm_end: name of the final norm.
+        positions: name of the position embedding; None for rotary positions.
+        epsilon: the configuration's name of the norms' epsilon.
+        gated: whether the MLP is SwiGLU; otherwise GELU.
+        plain: values of the configuration that the core supports.
+        defaults: of the configuration's class in transformers. A value of config.json must have the
+            type of its default; a default of None allows every type.
+        renamed: shared names by the family's own names in config.json.
     """
 
     prefix: str
@@ -105,7 +105,7 @@ FAMILIES = {
 
 
 def family_of(config: Any) -> Family | None:
-    """Return the family whose blocks the core computes; None for every other shape."""
+    """Return the family of a model that the core computes; None for all other models."""
     family = FAMILIES.get(config.model_type)
     if family is None or getattr(config, "quantization_config", None):
         return None
@@ -116,7 +116,7 @@ def family_of(config: Any) -> Family | None:
         and head_width(config) % 2 == 0
         and rope.get("rope_type", "default") == "default"
         and rope.get("partial_rotary_factor", 1) == 1
-        and not any(isinstance(value, dict) for value in rope.values())  # other ones in some layers
+        and not any(isinstance(value, dict) for value in rope.values())  # differs between layers
         and set(getattr(config, "layer_types", None) or ()) <= {"full_attention"}
         and all(getattr(config, name, value) == value for name, value in family.plain.items())
     )
@@ -124,7 +124,7 @@ def family_of(config: Any) -> Family | None:
 
 
 def head_width(config: Any) -> int:
-    """Numbers of a head's query."""
+    """Return the width of an attention head."""
     return int(
         getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     )

@@ -1,4 +1,4 @@
-"""What a model wrote while it learned, as its export recorded it (history.json)."""
+"""Stories that a model wrote while it was trained, from the history.json of its export."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 from playground.folder.json_file import read_json
 
 FILE = "history.json"
-STAGES_MAX = 64  # of a stranger's file, on a page
-LETTERS_MAX = 4_000
+STAGES_MAX, CHARACTERS_MAX = 64, 4_000  # of a file, which may come from anybody
 
 
 class Stage(NamedTuple):
-    """One stage of training: tokens read so far, loss in nats per token (of validation, if
-    measured), and the story for the first of the prompts."""
+    """A stage of training: tokens seen, loss in nats per token (of validation, if measured), and
+    the story for the first prompt."""
 
     tokens_seen: int
     loss: float | None
@@ -23,28 +22,27 @@ class Stage(NamedTuple):
 
 
 def read_history(folder: Path) -> tuple[Stage, ...]:
-    """Return the stages of a model folder in their order; none where it has no file that can be
-    read."""
+    """Return the stages of a model folder in order; () without a readable file."""
     stages = read_json(folder / FILE).get("stages")
     if not isinstance(stages, list):
         return ()
-    found = [stage for stage in map(stage_of, stages) if stage is not None]
-    return tuple(sorted(found, key=lambda stage: stage.tokens_seen)[:STAGES_MAX])
+    valid = [stage for stage in map(stage_of, stages) if stage is not None]
+    return tuple(sorted(valid, key=lambda stage: stage.tokens_seen)[:STAGES_MAX])
 
 
 def stage_of(record: Any) -> Stage | None:
-    """Return one stage of the file; None if a trainer did not write it."""
+    """Return a stage of the file; None if it does not have the trainer's form."""
     try:
         tokens_seen, story = record["tokens_seen"], record["stories"][0]["story"]
     except (LookupError, TypeError):
         return None
     if not isinstance(tokens_seen, int) or not isinstance(story, str):
         return None
-    return Stage(tokens_seen, loss_of(record), story[:LETTERS_MAX])
+    return Stage(tokens_seen, loss_of(record), story[:CHARACTERS_MAX])
 
 
 def loss_of(record: dict[str, object]) -> float | None:
-    """Return the loss that a record of a stage holds; None if it is not a number."""
+    """Return the loss in a record of a stage; None if it is not a finite number."""
     for name in ("validation_loss", "loss"):
         loss = record.get(name)
         if isinstance(loss, (int, float)) and math.isfinite(loss):

@@ -1,9 +1,8 @@
-"""Models on the Hugging Face Hub by their name: fetched once, then opened from the cache without a
-network.
+"""Download models from the Hugging Face Hub; later they are opened from the cache, also offline.
 
-Only configuration, tokenizer and safetensors are fetched. Where a repository has its weights as a
-pickle alone, the Hub's own converter (SFconvertbot) has often offered them as safetensors in a pull
-request; those are taken.
+Only configuration, tokenizer and safetensors are downloaded. If a repository has only a pickle of
+its weights, the safetensors that the Hub's converter (SFconvertbot) offered in a pull request are
+used.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ def is_name(text: str) -> bool:
 
 
 def fetch(name: str) -> Path:
-    """Return the folder of a repository, from the cache or fetched.
+    """Return the folder of a repository, from the cache or after a download.
 
     Raises:
-        ValueError: the Hub does not have the model or cannot be reached; one sentence.
+        ValueError: the Hub does not have the model, or cannot be reached.
     """
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
@@ -38,8 +37,8 @@ def fetch(name: str) -> Path:
         return download(name)
     except GatedRepoError:
         raise ValueError(
-            f"{name} asks for an agreement: accept it on https://huggingface.co/{name}, then log "
-            "in with `hf auth login`."
+            f"{name} is gated: accept its terms on https://huggingface.co/{name}, then log in with "
+            "`hf auth login`."
         ) from None
     except RepositoryNotFoundError:
         raise ValueError(
@@ -47,7 +46,7 @@ def fetch(name: str) -> Path:
         ) from None
     except ValueError:
         raise
-    except Exception as error:  # the library and the one below it raise many kinds
+    except Exception as error:  # huggingface_hub and its HTTP client raise many kinds
         raise ValueError(
             f"there is no model folder {name}, and the Hub did not answer ({first_line(error)}): "
             "try again with a network."
@@ -55,24 +54,22 @@ def fetch(name: str) -> Path:
 
 
 def download(name: str) -> Path:
-    """Fetch a repository's files, its weights from the converter's pull request if need be."""
+    """Download a repository, if necessary with the weights of the converter's pull request."""
     from huggingface_hub import HfApi, snapshot_download
 
     folder = Path(snapshot_download(name, allow_patterns=FILES, ignore_patterns="*/*"))
     if any(folder.glob("*.safetensors")):
         return folder
-    for offer in HfApi().get_repo_discussions(name, discussion_type="pull_request"):
-        if offer.author == CONVERTER and offer.git_reference:
+    for pull_request in HfApi().get_repo_discussions(name, discussion_type="pull_request"):
+        revision = pull_request.git_reference
+        if pull_request.author == CONVERTER and revision:
             return Path(
                 snapshot_download(
-                    name,
-                    revision=offer.git_reference,
-                    allow_patterns=FILES,
-                    ignore_patterns="*/*",
+                    name, revision=revision, allow_patterns=FILES, ignore_patterns="*/*"
                 )
             )
     raise ValueError(
-        f"{name} has its weights as a pickle, which can run code and is not opened: ask for "
+        f"{name} has its weights as a pickle, which could run code and is not opened: request "
         "safetensors at https://huggingface.co/spaces/safetensors/convert."
     )
 
@@ -82,15 +79,15 @@ def cached(name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     for file in ("config.json", "adapter_config.json"):
-        found = try_to_load_from_cache(name, file)
-        if isinstance(found, str):
-            main = Path(found).parent
-            # The converter's weights lie beside the main version.
-            return next(filter(is_whole, [main, *sorted(main.parent.iterdir())]), None)
+        path = try_to_load_from_cache(name, file)
+        if isinstance(path, str):
+            main = Path(path).parent
+            # The revision with the converter's weights is a sibling of the main one.
+            return next(filter(is_complete, [main, *sorted(main.parent.iterdir())]), None)
     return None
 
 
-def is_whole(folder: Path) -> bool:
-    """Return whether all weights of a folder are there: a download may have been stopped."""
+def is_complete(folder: Path) -> bool:
+    """Return whether a folder has all its weights: a download may have been interrupted."""
     parts = read_json(folder / "model.safetensors.index.json").get("weight_map", {}).values()
     return any(folder.glob("*.safetensors")) and all((folder / part).exists() for part in parts)

@@ -1,4 +1,4 @@
-"""A model folder's JSON files, read without PyTorch and transformers."""
+"""Read the JSON files of a model folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Return a file's JSON object; an empty one where it is missing or cannot be read."""
+    """Return the JSON object in a file; {} if the file is missing or cannot be read."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):

@@ -1,7 +1,6 @@
-"""PyTorch and transformers, which only a GPU and models of other shapes need: imported where they
-are used, and how to install them where they are missing.
+"""Import PyTorch and transformers, which only GPUs and models that the core does not compute need.
 
-    python -m playground.folder.libraries MODEL     exits with 0 if a model needs them, for make
+python -m playground.folder.libraries MODEL     exits with 0 if a model needs them, for make
 """
 
 from __future__ import annotations
@@ -13,28 +12,28 @@ from typing import Any
 INSTALL = "pip install torch 'transformers>=5,<6'"
 
 
-def transformers_for(folder: Path, what: str) -> Any:
-    """Return the module `transformers`, with PyTorch beside it.
+def transformers_for(folder: Path, content: str) -> Any:
+    """Return the module `transformers`, after importing PyTorch.
 
     Args:
-        folder: that is opened.
-        what: is in the folder and needs it.
+        folder: for the error message.
+        content: of the folder, which needs transformers, for the error message.
 
     Raises:
-        ValueError: one of them is not installed; one sentence.
+        ValueError: transformers or PyTorch is not installed.
     """
     try:
         import torch  # noqa: F401
         import transformers
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"{folder} holds {what}, which needs the package {error.name}: {INSTALL}."
+            f"{folder} holds {content}, which needs the package {error.name}: {INSTALL}."
         ) from None
     return transformers
 
 
 def needs_transformers(folder: Path) -> bool:
-    """Return whether a model folder or an adapter is opened by transformers."""
+    """Return whether transformers must open a model folder or an adapter."""
     from playground.folder.config import config_of
     from playground.folder.json_file import read_json
     from playground.folder.source import is_adapter
@@ -45,7 +44,7 @@ def needs_transformers(folder: Path) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Return the command: 0 if the model needs them, else 1; what is wrong with it the app says."""
+    """Return 0 if the model needs the libraries, else 1; the app reports what is wrong with it."""
     from playground.folder.source import find_folder
 
     try:

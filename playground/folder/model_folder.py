@@ -1,8 +1,8 @@
-"""Opens an export, checks it, and holds what the decode loop needs of it.
+"""Open and check a model folder: configuration, weights, tokenizer and facts.
 
-An export is a standard transformers folder. Weights are read from safetensors only; nothing is run
-that a folder brings along. What else may be named as a model is in source.py; who computes it is
-decided in decoder.py.
+An export is a standard transformers folder. Weights are read only from safetensors, and code in a
+folder is never run. source.py resolves other names of models; decoder.py chooses the class that
+computes a model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from playground.folder.config import context_of, ends_of, read_config, start_of, suppressed_of
+from playground.folder.config import bos_id_of, context_of, eos_ids_of, read_config, suppressed_of
 from playground.folder.detokenizer import Detokenizer, IncrementalDecoder
 from playground.folder.device import choose_device
 from playground.folder.history import Stage, read_history
@@ -31,13 +31,13 @@ from playground.folder.tokenizer_fingerprint import tokenizer_fingerprint
 
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
 LFS = b"version https://git-lfs.github.com/spec/"
-MARKS = ("\n", ".")  # to write before a text that does not begin one, in the order they are tried
+MARKS = ("\n", ".")  # put before a text in the middle of a story, tried in this order
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Facts about a model; None where its folder does not say. `ends`: whether it has an end token;
-    `history`: the stories that it wrote while it learned."""
+    """Facts about a model, None if unknown. `ends`: whether it has an end token; `history`: stories
+    that it wrote during training."""
 
     name: str
     parameters: int
@@ -55,25 +55,25 @@ class ModelInfo:
 
 
 class ModelFolder:
-    """A model folder that was found good.
+    """An opened model folder that passed all checks.
 
     Attributes:
-        folder: where it is; an adapter's, where it is one.
-        base: where the model is that an adapter changes; else the same.
-        config: its configuration: a `config.Config` where the core computes the model, else an
-            object of transformers' own class. Attributes have transformers' names.
-        weights: its arrays by name, as they are stored (bf16 as fp32), read when they are asked
-            for (`stored_weights.StoredWeights`); of an adapter a dict of the merged ones.
+        folder: the path of the model or of the adapter.
+        base: the path of an adapter's base model; otherwise `folder`.
+        config: a `config.Config` if the core computes the model, else an object of transformers'
+            own class, with the same names.
+        weights: arrays by name, as stored (bf16 as fp32), read on access
+            (`stored_weights.StoredWeights`); for an adapter a dict of the merged ones.
         tokenizer: the folder's own, a `tokenizer.Tokenizer`. Vocabulary, merges and added tokens
             are in `json.loads(tokenizer.backend_tokenizer.to_str())`.
-        ends: the ids that end a story; none, and every story runs to its length.
-        start: the id before a story.
-        suppressed: the ids that it never writes.
-        suppressed_at_first: those with which it does not begin to write a story.
+        eos_ids: the ids that end a story; if empty, every story has its full length.
+        bos_id: the id before a story.
+        suppressed: ids that are never generated.
+        suppressed_at_first: ids that are not generated as the first token.
         facts: for people.
-        snapshots: the folder of the snapshots that its run took, or None.
+        snapshots: the folder of its run's snapshots, or None.
         fingerprint: SHA-256 of weights, configuration and tokenizer, in hexadecimal.
-        device: where it computes, "cpu" or "cuda:0" and so on.
+        device: "cpu" or "cuda:N".
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class ModelFolder:
         name: str | None = None,
         tokenizer_of: ModelFolder | None = None,
     ) -> None:
-        """`base`: of an adapter, in place of the one that it names; `name`: where training.json
-        has none; `tokenizer_of`: the model whose tokenizer a folder without one has."""
+        """`base`: replaces the base that an adapter names; `name`: used if training.json has none;
+        `tokenizer_of`: the model whose tokenizer a folder without a tokenizer uses."""
         self.folder = self.base = folder
         self.snapshots = snapshots_of(folder)
         self.device = device
@@ -111,37 +111,37 @@ class ModelFolder:
         else:
             check_tokenizer_files(self._tokenizer_folder)
             self.tokenizer = open_tokenizer(self._tokenizer_folder, self.config)
-        self.ends = ends_of(self.base, self.config, self.tokenizer)
-        self.start = start_of(self.base, self.tokenizer)
+        self.eos_ids = eos_ids_of(self.base, self.config, self.tokenizer)
+        self.bos_id = bos_id_of(self.base, self.tokenizer)
         ids = range(self.config.get_text_config(decoder=True).vocab_size)
         self.suppressed = suppressed_of(self.base, "suppress_tokens", ids)
         self.suppressed_at_first = suppressed_of(self.base, "begin_suppress_tokens", ids)
         self.fingerprint = fingerprint_of(folder, self.base)
         self.facts = facts_of(
             name or folder.resolve().name, self.config, self.weights, training,
-            ends=bool(self.ends), history=read_history(folder),
+            ends=bool(self.eos_ids), history=read_history(folder),
         )  # fmt: skip
-        self._detokenizer = Detokenizer(self.tokenizer, self.ends)
+        self._detokenizer = Detokenizer(self.tokenizer, self.eos_ids)
 
     @classmethod
     def open(
         cls, name: str | Path, *, device: str = "auto", base: str | Path | None = None
     ) -> ModelFolder:
-        """Return the model of that name: a folder, or a repository on the Hub. `base` is the model
-        that a LoRA adapter changes, if it is not the one that the adapter names.
+        """Open a model by its name: a folder, or a repository on the Hub. `base` replaces the base
+        model that a LoRA adapter names.
 
         Raises:
-            ValueError: the folder is missing, incomplete or damaged; one sentence.
+            ValueError: the folder is missing, incomplete or damaged.
         """
         return cls(find_folder(name), choose_device(device), base, Path(name).resolve().name)
 
     def encode(self, text: str, *, begins: bool = True) -> list[int]:
-        """Return the ids of a text, without the token before a story. One that does not begin the
-        story gets no space before it where a tokenizer puts one before every text."""
+        """Return the ids of a text, without the token before a story. If the text does not begin
+        the story, the space that some tokenizers put before every text is left out."""
         if begins or not self._begins_with_space:
             return self._ids(text)
-        found = self._ids_after_mark(text)
-        return self._ids(text) if found is None else found
+        ids = self._ids_after_mark(text)
+        return self._ids(text) if ids is None else ids
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
@@ -150,7 +150,7 @@ class ModelFolder:
         if file.is_file():
             return tokenizer_fingerprint(file)
         backend = self.tokenizer.backend_tokenizer
-        if backend is None:  # one that transformers computes in Python
+        if backend is None:  # a tokenizer in Python
             content = json.dumps({"model": {"vocab": self.tokenizer.get_vocab()}})
         else:
             content = backend.to_str()
@@ -158,12 +158,12 @@ class ModelFolder:
 
     @property
     def is_byte_level(self) -> bool:
-        """Return whether tokens are strings of bytes, whatever is around them."""
+        """Return whether tokens are strings of bytes, independent of their neighbours."""
         return self._detokenizer.is_byte_level
 
     @cached_property
     def joins_spaces(self) -> bool:
-        """Return whether a token holds the space before its word, and no token is that space alone."""
+        """Return whether tokens include the space before their word."""
         return self.token_bytes((self._ids("a a") or [-1])[-1]).startswith(b" ")
 
     @cached_property
@@ -171,8 +171,7 @@ class ModelFolder:
         return self._ids_after_mark("a") not in (None, self._ids("a"))
 
     def _ids_after_mark(self, text: str) -> list[int] | None:
-        """Return the ids of a text after another; None if it cannot be separated from the text
-        before."""
+        """Return the ids of a text after a mark; None if a token spans both."""
         for mark in MARKS:
             before, both = self._ids(mark), self._ids(mark + text)
             if before and both[: len(before)] == before:
@@ -183,11 +182,11 @@ class ModelFolder:
         return self.tokenizer.encode(text)
 
     def decode(self, ids: list[int]) -> str:
-        """Return the text of some ids; incomplete characters become U+FFFD."""
+        """Return the text of ids; incomplete characters become U+FFFD."""
         return self._detokenizer.text(ids)
 
     def incremental_decoder(self) -> IncrementalDecoder:
-        """Return a decoder of a story's text, token by token."""
+        """Return a decoder for a story's text, token by token."""
         return self._detokenizer.stream()
 
     def label(self, token_id: int) -> str:
@@ -200,16 +199,16 @@ class ModelFolder:
             return f"<{piece.hex(' ')}>"
 
     def token_bytes(self, token_id: int) -> bytes:
-        """Return the UTF-8 bytes that a token adds after another word; none for the story's end."""
+        """Return the UTF-8 bytes that a token adds after a word; b"" for the end token."""
         return self._detokenizer.token_bytes(token_id)
 
     def bytes_of_tokens(self, count: int) -> list[bytes]:
-        """`token_bytes` of the first `count` ids."""
+        """Return `token_bytes` of the first `count` ids."""
         return self._detokenizer.bytes_of_tokens(count)
 
 
 def check_tokenizer_files(folder: Path) -> None:
-    """ValueError if a folder has no file of a tokenizer, or a note in its place."""
+    """Raise ValueError if a folder has no tokenizer's file, or a Git LFS pointer in its place."""
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise ValueError(f"{folder} has no tokenizer: copy tokenizer.json into it.")
     for name in TOKENIZERS:
@@ -217,8 +216,7 @@ def check_tokenizer_files(folder: Path) -> None:
 
 
 def stored_weights(folder: Path, training: dict[str, Any]) -> StoredWeights:
-    """Return all tensors of the folder's safetensors: those that were exported, if `training` says
-    which."""
+    """Return all tensors of a folder's safetensors, whose checksums must be those in `training`."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ValueError(f"{folder} has no weights: model.safetensors is missing.")
@@ -226,22 +224,22 @@ def stored_weights(folder: Path, training: dict[str, Any]) -> StoredWeights:
     for file in files:
         check_not_pointer(file)
         if file.name in exported and exported[file.name] != sha256(file):
-            raise ValueError(f"{file} is not what was exported: copy or export the model again.")
+            raise ValueError(f"{file} was changed after the export: copy or export it again.")
     return StoredWeights(files)
 
 
 def check_not_pointer(file: Path) -> None:
-    """ValueError if Git LFS has left a note in a file's place."""
+    """Raise ValueError if a file is a Git LFS pointer."""
     with contextlib.suppress(OSError), file.open("rb") as content:
         if content.read(len(LFS)) == LFS:
             raise ValueError(
-                f"{file} is a Git LFS pointer, a note of where the file is: fetch the file itself "
-                "with `git lfs install && git lfs pull` in the repository."
+                f"{file} is a Git LFS pointer: fetch the file itself with `git lfs install && git "
+                "lfs pull` in the repository."
             )
 
 
 def sha256(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
         while chunk := content.read(1 << 20):
@@ -250,11 +248,11 @@ def sha256(file: Path) -> str:
 
 
 def fingerprint_of(folder: Path, base: Path) -> str:
-    """SHA-256 of all that decides what a model says."""
+    """Return the SHA-256 of all files that determine what a model writes."""
     digest = hashlib.sha256()
     names = ("config.json", "tokenizer.json", ADAPTER)
-    for where in [folder] if base == folder else [base, folder]:
-        for file in [*sorted(where.glob("*.safetensors")), *(where / name for name in names)]:
+    for path in [folder] if base == folder else [base, folder]:
+        for file in [*sorted(path.glob("*.safetensors")), *(path / name for name in names)]:
             if file.is_file():
                 digest.update(f"{file.name} {file.stat().st_size}\n".encode())
                 with file.open("rb") as content:
@@ -272,24 +270,24 @@ def facts_of(
     ends: bool,
     history: tuple[Stage, ...],
 ) -> ModelInfo:
-    """Return the facts of training.json and history.json, and those that the weights show."""
+    """Return the facts in training.json, the configuration and the weights."""
     corpus, evaluation = part(training.get("corpus")), part(training.get("validation"))
-    seen = known(training, "tokens_seen", int)
-    before = known(part(training.get("started_from")), "tokens_seen", int)
+    seen = typed(training, "tokens_seen", int)
+    before = typed(part(training.get("started_from")), "tokens_seen", int)
     return ModelInfo(
-        name=known(training, "name", str) or name,
+        name=typed(training, "name", str) or name,
         parameters=parameters_of(weights),
         context=context_of(config),
         vocabulary=int(config.get_text_config(decoder=True).vocab_size),
-        corpus=known(corpus, "name", str) or "",
+        corpus=typed(corpus, "name", str) or "",
         ends=ends,
         history=history,
-        stories=known(corpus, "stories", int),
-        corpus_tokens=known(corpus, "tokens", int),
+        stories=typed(corpus, "stories", int),
+        corpus_tokens=typed(corpus, "tokens", int),
         tokens_seen=seen if seen is None else seen + (before or 0),
-        perplexity=known(evaluation, "perplexity", (int, float)),
-        bits_per_byte=known(evaluation, "bits_per_byte", (int, float)),
-        license=known(training, "license", str),
+        perplexity=typed(evaluation, "perplexity", (int, float)),
+        bits_per_byte=typed(evaluation, "bits_per_byte", (int, float)),
+        license=typed(training, "license", str),
     )
 
 
@@ -300,12 +298,12 @@ def parameters_of(weights: Mapping[str, np.ndarray]) -> int:
     return sum(array.size for array in weights.values())
 
 
-def known(values: dict[str, Any], name: str, kind: Any) -> Any:
-    """Return a value of its kind, or None."""
+def typed(values: dict[str, Any], name: str, kind: Any) -> Any:
+    """Return a value if it has the type `kind`, else None."""
     value = values.get(name)
     return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
 
 def part(value: Any) -> dict[str, Any]:
-    """Return a JSON object; an empty one in place of anything else."""
+    """Return the value if it is a JSON object, else {}."""
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""What a page knows of a model: for programs, and in words as rows of (name, value, meaning)."""
+"""Describe a model for the page: values for its scripts, and rows of (name, value, meaning)."""
 
 from typing import Any
 
@@ -8,21 +8,20 @@ from playground.folder.model_folder import ModelInfo
 def described(
     facts: ModelInfo, fingerprint: str, tokenizer: str, context: int, streams: int
 ) -> dict[str, Any]:
-    """Return the facts of one model that the story component starts with; see
-    web/editor/writer.js."""
+    """Return the facts of a model with which the page starts (web/editor/writer.js)."""
     return {
         "name": facts.name,
         "fingerprint": fingerprint,
-        "tokenizer": tokenizer[:16],  # of its fingerprint: whose token ids they are
+        "tokenizer": tokenizer[:16],  # of its fingerprint
         "context": context,
-        "stories": facts.stories,  # that it learned from, if they are known
+        "stories": facts.stories,  # in its training data
         "facts": rows(facts, context, streams),
-        "history": facts.history,  # [tokens read, loss, story] of each stage
+        "history": facts.history,  # [tokens seen, loss, story] of each stage
     }
 
 
 def rounded(number: int) -> str:
-    """19,234,048 -> '19.2 million'."""
+    """Return a number in words: "19.2 million" for 19,234,048."""
     for size, name in ((10**9, " billion"), (10**6, " million")):
         if number >= size:
             return f"{number / size:.1f}".removesuffix(".0") + name
@@ -30,13 +29,13 @@ def rounded(number: int) -> str:
 
 
 def stories(number: int) -> str:
-    """Return how many stories are written at once, in words."""
+    """Return the number of parallel stories in words."""
     return f"{number} stories at once" if number > 1 else "one story at a time"
 
 
 def rows(facts: ModelInfo, context: int, streams: int) -> list[list[str]]:
-    """Rows of (name, value, what it means) for what is known of the model, and for what it got of
-    this machine: `context` tokens for each of `streams` stories."""
+    """Return rows of (name, value, meaning): the model's facts, and the capacity on this machine,
+    `context` tokens for each of `streams` stories."""
     table = [["Name", facts.name, ""], ["Size", f"{rounded(facts.parameters)} parameters", ""]]
     if facts.corpus:
         amount = [f"{rounded(facts.stories)} stories"] if facts.stories else []

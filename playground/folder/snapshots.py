@@ -1,6 +1,6 @@
-"""The snapshots that a run took of its model: folders `step-NUMBER` of a model and snapshot.json.
+"""Find the snapshots of a run: folders `step-NUMBER` with a model and snapshot.json.
 
-They are looked for anew each time, since a run that trains adds to them.
+The list is read from the disk each time, since a training run adds to it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from playground.folder.json_file import read_json
 
 FOLDER, FILE = "snapshots", "snapshot.json"
 RUN = "run.json"  # in the folder of a run
-ABOVE = 3  # folders between a run's and that of a model of it, at most
+LEVELS = 3  # of folders from a model up to its run's, at most
 STEP = re.compile(r"step-(\d{1,9})")
 
 
 class Snapshot(NamedTuple):
-    """A snapshot: the step after which it was taken, how many tokens the run had read by then, the
-    loss in nats per token (of validation, if the run was validated at that step), what it wrote for
-    the first of the run's prompts, and where it is."""
+    """A snapshot: its step, tokens seen, loss in nats per token (of validation, if measured at that
+    step), story for the run's first prompt, and folder."""
 
     step: int
     tokens_seen: int
@@ -31,22 +30,20 @@ class Snapshot(NamedTuple):
 
 
 def snapshots_of(model: Path) -> Path | None:
-    """Return the folder of a model's snapshots: in its own, or in that of the run which it belongs
-    to; None where it has no such folder."""
+    """Return the folder of a model's snapshots, in the model's folder or its run's, else None."""
     if (model / FOLDER).is_dir():
         return model / FOLDER
-    for above in model.resolve().parents[:ABOVE]:
-        if (above / RUN).is_file():
-            return above / FOLDER
+    for parent in model.resolve().parents[:LEVELS]:
+        if (parent / RUN).is_file():
+            return parent / FOLDER
     return None
 
 
 def read_snapshots(folder: Path) -> list[Snapshot]:
-    """Return the snapshots in a folder, the earliest first; those that are not whole are left out."""
-    found = []
-    for place in folder.glob("step-*"):
-        record = read_json(place / FILE)
-        name, stage = STEP.fullmatch(place.name), stage_of(record)
-        if name is not None and stage is not None:
-            found.append(Snapshot(int(name[1]), *stage, place))
-    return sorted(found)[:STAGES_MAX]
+    """Return the complete snapshots in a folder, the earliest first."""
+    snapshots = []
+    for path in folder.glob("step-*"):
+        match, stage = STEP.fullmatch(path.name), stage_of(read_json(path / FILE))
+        if match is not None and stage is not None:
+            snapshots.append(Snapshot(int(match[1]), *stage, path))
+    return sorted(snapshots)[:STAGES_MAX]

@@ -1,5 +1,5 @@
-"""The weights in a folder's safetensors files: where each lies, and what is looked at before they
-are used, that they are numbers, of a kind that says what they are, and not one value everywhere."""
+"""Read the weights in safetensors files on access, and check them: finite numbers of a known type,
+not the same value everywhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import NamedTuple
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-KINDS = {  # of stored numbers, as safetensors and numpy call them
+KINDS = {  # numpy's name of each number type by safetensors' name
     "F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8", "BOOL": "?",
     "I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
     "U8": "<u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
 }  # fmt: skip
-PLAIN = ("F16", "BF16", "F32", "F64")
-GLANCE = 1024  # values of a weight that are compared first
+FLOATS = ("F16", "BF16", "F32", "F64")
+FIRST_VALUES = 1024  # of a weight, compared before all of it
 
 
 class Place(NamedTuple):
-    """The offset, shape and type of a stored tensor."""
+    """The place of a stored tensor in its file, its type and shape."""
 
     file: Path
     offset: int  # bytes
@@ -32,23 +32,23 @@ class Place(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Numbers in it."""
+        """Return the number of values."""
         return math.prod(self.shape)
 
 
 class StoredWeights(Mapping[str, np.ndarray]):
-    """Arrays by name, each read from its file whenever it is asked for: whoever packs them in
-    another form does not hold them twice. bf16, which numpy does not have, becomes fp32.
+    """Arrays by name, each read from its file on access, so that a conversion to another format
+    does not hold all weights twice. bf16, which numpy lacks, becomes fp32.
 
     Attributes:
-        places: where each lies.
+        places: by name, where each tensor is stored.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
-        """Read the heads of safetensors files.
+        """Read the headers of safetensors files.
 
         Raises:
-            ValueError: one of them is damaged; one sentence.
+            ValueError: a file is damaged.
         """
         self.places: dict[str, Place] = {}
         for file in files:
@@ -61,10 +61,10 @@ class StoredWeights(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         file, offset, kind, shape = place = self.places[name]
-        found = np.fromfile(file, KINDS[kind], place.size, offset=offset)
-        if kind == "BF16":
-            found = (found.astype(np.uint32) << 16).view(np.float32)
-        return found.reshape(shape)
+        values = np.fromfile(file, KINDS[kind], place.size, offset=offset)
+        if kind == "BF16":  # the upper half of an fp32
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        return values.reshape(shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.places)
@@ -75,32 +75,33 @@ class StoredWeights(Mapping[str, np.ndarray]):
 
 def places_in(file: Path) -> dict[str, Place]:
     """Return the tensors of a file; SafetensorError, OSError or ValueError if it is damaged."""
-    with safe_open(file, framework="np"):  # compares all sizes with each other and with the file's
+    with safe_open(file, framework="np"):  # checks the sizes of all tensors and of the file
         pass
     with file.open("rb") as content:
         size = int.from_bytes(content.read(8), "little")
-        head = json.loads(content.read(size))
-    head.pop("__metadata__", None)
+        header = json.loads(content.read(size))
+    header.pop("__metadata__", None)
     return {
-        name: Place(file, 8 + size + one["data_offsets"][0], one["dtype"], tuple(one["shape"]))
-        for name, one in head.items()
-    }
+        name: Place(file, 8 + size + entry["data_offsets"][0], entry["dtype"],
+                    tuple(entry["shape"]))
+        for name, entry in header.items()
+    }  # fmt: skip
 
 
 def check_weights(folder: Path, weights: StoredWeights, *, is_quantized: bool = False) -> None:
-    """Refuse weights from which nothing can be computed, and warn of those that look empty.
+    """Refuse weights that are not finite or of an unknown type; warn of constant weights.
 
     Args:
-        folder: where they are from.
-        weights: as they are stored.
+        folder: for the error message.
+        weights: as stored.
         is_quantized: whether the configuration says how they were quantized.
 
     Raises:
-        ValueError: one sentence that names a tensor.
+        ValueError: with the name of a tensor.
     """
     matrices, constant = 0, []
     for name, place in weights.places.items():
-        if place.kind not in PLAIN:
+        if place.kind not in FLOATS:
             if not is_quantized and (place.kind.startswith("F") or is_weight(name)):
                 raise ValueError(
                     f"{folder}: {name} is stored as {place.kind}, and config.json does not say how "
@@ -116,17 +117,17 @@ def check_weights(folder: Path, weights: StoredWeights, *, is_quantized: bool = 
             constant += [name] if is_constant(weight) else []
     if not constant:
         return
-    said = (
-        f"{folder}: {len(constant)} of {matrices} weights hold one value everywhere, "
-        f"{constant[0]} for instance: the file may be incomplete, download or export it again"
+    message = (
+        f"{folder}: {len(constant)} of {matrices} weights have the same value everywhere, "
+        f"{constant[0]} for instance: the file may be incomplete, download or export it again."
     )
     if len(constant) == matrices:
-        raise ValueError(f"{said}.")
-    logging.getLogger(__name__).warning("%s.", said)
+        raise ValueError(message)
+    logging.getLogger(__name__).warning("%s", message)
 
 
 def is_weight(name: str) -> bool:
-    """Return whether a tensor is a weight by its name, and not a mask or a table of positions."""
+    """Return whether a tensor is a weight by its name, not a mask or a table of positions."""
     return name.endswith("weight")
 
 
@@ -135,4 +136,4 @@ def is_constant(weight: np.ndarray) -> bool:
     if weight.size < 2:
         return False
     flat = weight.reshape(-1)
-    return bool((flat[:GLANCE] == flat[0]).all()) and bool((flat == flat[0]).all())
+    return bool((flat[:FIRST_VALUES] == flat[0]).all()) and bool((flat == flat[0]).all())

@@ -1,7 +1,7 @@
-"""A folder's tokenizer, by the library `tokenizers` from tokenizer.json.
+"""Open the tokenizer of a folder, from tokenizer.json with the library `tokenizers`.
 
-AutoTokenizer adds the special tokens of tokenizer_config.json to it, and so does this. Folders
-without tokenizer.json have files of many libraries, which AutoTokenizer converts.
+As in AutoTokenizer, the special tokens of tokenizer_config.json are added. AutoTokenizer itself
+converts the files of folders without tokenizer.json.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ EXTRA = ("additional_special_tokens", "extra_special_tokens")
 
 
 class Tokenizer:
-    """A tokenizer: from texts to token ids.
+    """A tokenizer: texts to token ids and back.
 
     Attributes:
         backend_tokenizer: a `tokenizers.Tokenizer`; `json.loads(backend_tokenizer.to_str())` is the
             content of tokenizer.json with the special tokens: `model.vocab` (token to id),
-            `model.merges` (pairs), `added_tokens` (content, id, special). None where transformers
-            computes the tokenizer in Python.
+            `model.merges` (pairs), `added_tokens` (content, id, special). None for a tokenizer in
+            Python.
         bos_token_id: the id that begins a text, or None.
         eos_token_id: the id that ends a text, or None.
         special: ids that add nothing to a text.
@@ -35,15 +35,15 @@ class Tokenizer:
     backend_tokenizer: tokenizers.Tokenizer | None
 
     def __init__(self, backend: tokenizers.Tokenizer, settings: Mapping[str, Any]) -> None:
-        """Take a tokenizer, which is changed, and what tokenizer_config.json says of it."""
+        """`backend`: is modified; `settings`: of tokenizer_config.json."""
         self.backend_tokenizer = self._backend = backend
         backend.no_truncation()
         backend.no_padding()
         backend.encode_special_tokens = bool(settings.get("split_special_tokens"))
-        known = {token.content for token in backend.get_added_tokens_decoder().values()}
+        existing = {token.content for token in backend.get_added_tokens_decoder().values()}
         named = special_tokens(settings)
-        new = [*later_tokens(settings), *named.values()]
-        backend.add_tokens([token for token in new if token.content not in known])
+        new = [*added_tokens(settings), *named.values()]
+        backend.add_tokens([token for token in new if token.content not in existing])
         ids = {name: backend.token_to_id(token.content) for name, token in named.items()}
         self.bos_token_id, self.eos_token_id = ids.get("bos_token"), ids.get("eos_token")
         added = backend.get_added_tokens_decoder()
@@ -51,19 +51,19 @@ class Tokenizer:
         self.special |= frozenset(number for number in ids.values() if number is not None)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, with nothing put around it."""
+        """Return the ids of a text, without special tokens around it."""
         return list(self._backend.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: list[int]) -> str:
-        """Return the text of some ids, without special tokens."""
+        """Return the text of ids, without special tokens."""
         return self._backend.decode(ids)
 
     def token(self, token_id: int) -> str | None:
-        """Return the token as the vocabulary has it; None beyond its ids."""
+        """Return a token as it is in the vocabulary; None beyond its ids."""
         return self._backend.id_to_token(token_id)
 
     def get_vocab(self) -> dict[str, int]:
-        """Tokens to ids, with those that were added."""
+        """Return ids by token, with the added tokens."""
         return self._backend.get_vocab()
 
 
@@ -71,7 +71,7 @@ class PythonTokenizer(Tokenizer):
     """A tokenizer that transformers computes in Python."""
 
     def __init__(self, tokenizer: Any) -> None:
-        """Take transformers' object."""
+        """`tokenizer`: an object of transformers."""
         self.backend_tokenizer, self._tokenizer = None, tokenizer
         self.bos_token_id, self.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
         added = tokenizer.added_tokens_decoder
@@ -101,29 +101,28 @@ class PythonTokenizer(Tokenizer):
 
 
 def special_tokens(settings: Mapping[str, Any]) -> dict[str, tokenizers.AddedToken]:
-    """Return the special tokens that tokenizer_config.json names, by their names; others by
-    numbers."""
-    found = {name: value for name, value in settings.items() if name.endswith("_token")}
+    """Return the special tokens in tokenizer_config.json by name; those of a list by number."""
+    values = {name: value for name, value in settings.items() if name.endswith("_token")}
     for name in EXTRA:
         others = settings.get(name) or ()
-        found |= (
+        values |= (
             others if isinstance(others, dict) else {f"{name} {k}": v for k, v in enumerate(others)}
         )
     return {
         name: added_token(value, special=True)
-        for name, value in found.items()
+        for name, value in values.items()
         if value and isinstance(value, (str, dict))
     }
 
 
-def later_tokens(settings: Mapping[str, Any]) -> list[tokenizers.AddedToken]:
-    """Return the tokens that tokenizer_config.json adds, in the order of their ids."""
+def added_tokens(settings: Mapping[str, Any]) -> list[tokenizers.AddedToken]:
+    """Return the added tokens in tokenizer_config.json, in the order of their ids."""
     added = settings.get("added_tokens_decoder") or {}
     return [added_token(added[number]) for number in sorted(added, key=int)]
 
 
 def added_token(value: str | dict[str, Any], *, special: bool = False) -> tokenizers.AddedToken:
-    """Return the token that a text or an object of tokenizer_config.json stands for."""
+    """Return the token for a string or an object in tokenizer_config.json."""
     flags = {} if isinstance(value, str) else dict(value)
     flags.pop("__type", None)
     content = value if isinstance(value, str) else flags.pop("content")
@@ -134,7 +133,7 @@ def open_tokenizer(folder: Path, config: Any) -> Tokenizer:
     """Return the tokenizer of a folder, from its files alone.
 
     Raises:
-        ValueError: it cannot be read; one sentence.
+        ValueError: the tokenizer cannot be read.
     """
     file = folder / "tokenizer.json"
     auto = None
@@ -143,18 +142,18 @@ def open_tokenizer(folder: Path, config: Any) -> Tokenizer:
     try:
         if auto is None:
             return Tokenizer(tokenizers.Tokenizer.from_file(str(file)), settings_of(folder))
-        found = auto.from_pretrained(folder, config=config, local_files_only=True)
-        backend = getattr(found, "backend_tokenizer", None)
+        opened = auto.from_pretrained(folder, config=config, local_files_only=True)
+        backend = getattr(opened, "backend_tokenizer", None)
         if backend is None:
-            return PythonTokenizer(found)
-        return Tokenizer(backend, found.special_tokens_map)
+            return PythonTokenizer(opened)
+        return Tokenizer(backend, opened.special_tokens_map)
     except Exception as error:  # the libraries raise many kinds
         raise ValueError(f"the tokenizer in {folder} cannot be read: {first_line(error)}") from None
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
-    """Return the settings in tokenizer_config.json and in the file beside it that older versions
-    wrote."""
+    """Return the settings in tokenizer_config.json, and in special_tokens_map.json of older
+    versions."""
     settings = read_json(folder / "tokenizer_config.json")
     if "added_tokens_decoder" not in settings:
         settings |= read_json(folder / "special_tokens_map.json")

@@ -1,7 +1,7 @@
-"""The fingerprint of a tokenizer: token ids mean the same text in two models if it is the same.
+"""The fingerprint of a tokenizer: if two models share it, their token ids mean the same texts.
 
-It is of the vocabulary alone, in one canonical form: another library may write the same
-tokenizer.json with other spaces, another order of its keys, or merges as pairs in place of "a b".
+The fingerprint covers the vocabulary in a canonical form: libraries write the same tokenizer.json
+with different spaces and order of keys, and merges as pairs or as "a b".
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ def tokenizer_fingerprint(tokenizer: bytes | Path) -> str:
     """Return SHA-256 of a tokenizer's vocabulary, merges and added tokens, in hexadecimal.
 
     Args:
-        tokenizer: the bytes of a tokenizer.json, or where that file is.
+        tokenizer: the bytes of a tokenizer.json, or its path.
 
     Raises:
-        ValueError: it is not a tokenizer.json.
+        ValueError: the content is not a tokenizer.json.
     """
     content = tokenizer.read_bytes() if isinstance(tokenizer, Path) else tokenizer
     try:
-        whole = json.loads(content)
-        model = whole["model"]
+        values = json.loads(content)
+        model = values["model"]
         canonical = [
             _pairs(model["vocab"]),
             [_halves(merge) for merge in model.get("merges") or []],
-            sorted([token["content"], token["id"]] for token in whole.get("added_tokens") or []),
+            sorted([token["content"], token["id"]] for token in values.get("added_tokens") or []),
         ]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ValueError("the tokenizer is not a tokenizer.json with a vocabulary.") from None
@@ -36,7 +36,7 @@ def tokenizer_fingerprint(tokenizer: bytes | Path) -> str:
 
 
 def _pairs(vocabulary: Any) -> list[list[Any]]:
-    """Return sorted [token, id] pairs of a mapping, or of a Unigram's list of [token, score]."""
+    """Return sorted [token, id] pairs of a mapping, or of Unigram's list of [token, score]."""
     if isinstance(vocabulary, dict):
         return sorted([token, number] for token, number in vocabulary.items())
     return sorted([token, number] for number, (token, _) in enumerate(vocabulary))

@@ -116,7 +116,7 @@ class Inside:
                 f"the model has {parameters:,} parameters: to look inside it after "
                 f"{len(window):,} tokens takes too long here."
             )
-        story = [self.engine.storyteller.start, *ids]
+        story = [self.engine.storyteller.bos_id, *ids]
         # The text goes on after the window, so that its cached states serve later tokens too.
         text = story[first : first + self.engine.context]
         attention, logits = self._pass.look(text, len(window) - 1)
@@ -144,7 +144,7 @@ class Inside:
                 else "the story is empty: write something first."
             )
         self.engine.check_ids(ids)
-        story = [self.engine.storyteller.start, *ids[:position]]
+        story = [self.engine.storyteller.bos_id, *ids[:position]]
         first = window_start(self.engine.context, len(story))
         return story[first:], ids[position], first
 

@@ -1,8 +1,8 @@
-"""The forward pass and the choice on a CPU: the core in C (playground/core), a thread per worker.
+"""Forward pass and choice of a token on a CPU, by the core in C (playground/core), multithreaded.
 
-A step shares its stories out among the workers, whole stories, so that all have about as many
-tokens to feed; each worker is one call that feeds and answers. The calling thread is one of them,
-so a story that is written alone is never handed over.
+A step distributes whole stories among the workers, about equal numbers of tokens each; every worker
+makes one call of the core. The calling thread is one of the workers, so a single story never waits
+for another thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from playground.model.decoder import Chunk, Decoder
 
 
 class CoreDecoder(Decoder):
-    """The core; see `decoder.Decoder` for what it offers.
+    """The core as a `decoder.Decoder`.
 
     Attributes:
         workers: threads that compute a step.
@@ -31,11 +31,11 @@ class CoreDecoder(Decoder):
         self.context = context_of(storyteller.config)
         self.workers = usable_cores() if workers is None else workers
         try:
-            self._content = in_whole_lines(pack(storyteller.weights, storyteller.config).content)
+            self._content = aligned(pack(storyteller.weights, storyteller.config).content)
         except ValueError as error:
             raise ValueError(f"{storyteller.folder}: {error}") from None
-        one, two = (room(self._content, slots, self.context, self.workers) for slots in (1, 2))
-        self.bytes_per_token, self.bytes_per_slot = -(-(two - one) // self.context), 0
+        sizes = [room(self._content, slots, self.context, self.workers) for slots in (1, 2)]
+        self.bytes_per_token, self.bytes_per_slot = -((sizes[0] - sizes[1]) // self.context), 0
         self.tokens_per_step = COLUMNS * self.workers
         self._threads = ThreadPoolExecutor(max(1, self.workers - 1), "core")
 
@@ -44,7 +44,7 @@ class CoreDecoder(Decoder):
         self.context = context
         try:
             self._core = Core(self._content, slots, context, self.workers)
-        except ValueError:  # the file is known to be good
+        except ValueError:  # only memory can be missing: the content was checked above
             raise MemoryError from None
         self.head = self._core.head
 
@@ -54,12 +54,12 @@ class CoreDecoder(Decoder):
 
     def step(self, chunks: list[Chunk], questions: np.ndarray) -> np.ndarray:
         """See `decoder.Decoder`."""
-        shares = share_out([len(chunk.ids) for chunk in chunks], self.workers)
+        shares = distribute([len(chunk.ids) for chunk in chunks], self.workers)
         if len(shares) == 1:
             return self._core.step(0, columns_of(chunks), questions)
         ends = list(accumulate(len(chunk.asked) for chunk in chunks))
         answers, others = np.empty(len(questions), ANSWER), []
-        for worker in reversed(range(len(shares))):  # this thread's own share comes last
+        for worker in reversed(range(len(shares))):  # this thread computes worker 0's share, last
             share = shares[worker]
             asked = [
                 number for k in share for number in range(ends[k] - len(chunks[k].asked), ends[k])
@@ -69,21 +69,22 @@ class CoreDecoder(Decoder):
                 others.append((asked, self._threads.submit(self._core.step, *call)))
             else:
                 answers[asked] = self._core.step(*call)
-        for asked, found in others:
-            answers[asked] = found.result()
+        for asked, future in others:
+            answers[asked] = future.result()
         return answers
 
 
-def in_whole_lines(content: bytes) -> np.ndarray:
-    """Bytes that begin with a line of memory, so that the core reads them where they are."""
-    lines = np.empty(len(content) + ALIGN, np.uint8)
-    found = lines[-lines.ctypes.data % ALIGN :][: len(content)]
-    found[:] = np.frombuffer(content, np.uint8)
-    return found
+def aligned(content: bytes) -> np.ndarray:
+    """Return a copy of bytes that begins at a multiple of ALIGN, so that the core can read its
+    weights without another copy."""
+    buffer = np.empty(len(content) + ALIGN, np.uint8)
+    view = buffer[-buffer.ctypes.data % ALIGN :][: len(content)]
+    view[:] = np.frombuffer(content, np.uint8)
+    return view
 
 
 def columns_of(chunks: list[Chunk]) -> np.ndarray:
-    """Return a COLUMN of every token, in the chunks' order, in which their questions are numbered."""
+    """Return a COLUMN for every token, in the chunks' order, which also numbers the questions."""
     number = count()
     return np.array(
         [
@@ -95,9 +96,9 @@ def columns_of(chunks: list[Chunk]) -> np.ndarray:
     )
 
 
-def share_out(sizes: list[int], workers: int) -> list[list[int]]:
-    """Return which stories each worker gets, by their numbers of tokens: the longest first, to whom
-    has least."""
+def distribute(sizes: list[int], workers: int) -> list[list[int]]:
+    """Return the stories of each worker, given their numbers of tokens: the longest story first, to
+    the worker with the fewest tokens (LPT scheduling)."""
     shares: list[list[int]] = [[] for _ in range(min(workers, len(sizes)))]
     totals = [0] * len(shares)
     for number in sorted(range(len(sizes)), key=lambda k: -sizes[k]):
@@ -108,7 +109,7 @@ def share_out(sizes: list[int], workers: int) -> list[list[int]]:
 
 
 def usable_cores() -> int:
-    """Return the processor's cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux

@@ -1,15 +1,13 @@
-"""The forward pass on a GPU, of the shapes that the trainer exports: GPT-2, Llama, Qwen3
-(families.py). It also runs on a CPU, which is how most of its tests reach it.
+"""The forward pass on a GPU for the families that the trainer exports: GPT-2, Llama, Qwen3
+(families.py). It also runs on a CPU, where most of its tests run.
 
-- A step feeds one token of many stories at once, and chunks of new prompts beside them. It has a
-  fixed number of rows and is recorded (cuda_graph.py), with attention of a few sizes: products cost
-  one row what they cost all of them, attention does not.
-- A row's result does not depend on the rows beside it, so that a story has the same bits alone
-  and batched: each row attends by itself, and a key that it may not see adds an exact zero.
-- The cache holds each story's keys and values in a slot of its own; rotary positions are applied
-  before a key is stored, in complex form, for which the weights' rows are interleaved at loading.
-- All of it runs in fp32. The choice of a token is the core's, on the CPU, from the logits of the
-  rows that are asked about.
+- A step computes one token of many stories, and chunks of new prompts beside them. It has a fixed
+  number of rows and is a CUDA graph (cuda_graph.py), with attention in a few sizes: a matrix
+  product takes as long for one row as for all of them, attention does not.
+- The decoder is batch-invariant: each row attends separately, and a masked key adds an exact zero.
+- The cache holds the keys and values of each story in a slot. Rotary positions are applied before a
+  key is stored, as complex products, for which the weights' rows are interleaved at loading.
+- Everything is fp32. The core chooses tokens on the CPU, from the logits of the asked rows.
 """
 
 from __future__ import annotations
@@ -31,13 +29,13 @@ from playground.model.decoder import Chunk, Decoder
 from playground.model.memory import SLOTS_PER_STORY
 from playground.sentences import first_line
 
-FEWEST = 32  # rows of a step: to a GPU they cost what one costs, and prompts come in many
-FEWEST_ROWS, FEWEST_KEYS = 8, 128  # of a recorded step's attention; the other sizes are doubles
-ROUND_KEYS = 16  # the cache of a story holds a multiple of this
+MIN_STEP_ROWS = 32  # rows of a step, which cost a GPU as much as one row; prompts have many
+MIN_ROWS, MIN_KEYS = 8, 128  # of a recorded step's attention; larger sizes are doubled
+ROUND_KEYS = 16  # a slot's number of keys is a multiple of this
 
 
 class CudaDecoder(Decoder):
-    """A decoder whose steps feed many stories at once; see `decoder.Decoder` for what it offers.
+    """A batched `decoder.Decoder`.
 
     Attributes:
         cache: (layers, slots, 2, key heads, context, head width), keys and values.
@@ -47,7 +45,7 @@ class CudaDecoder(Decoder):
     def __init__(self, storyteller: ModelFolder) -> None:
         config, self.device = storyteller.config, torch.device(storyteller.device)
         if self.device.type == "cuda":
-            torch.cuda.set_device(self.device)  # for this thread: streams and graphs are made there
+            torch.cuda.set_device(self.device)  # for streams and graphs of this thread
         family = family_of(config)
         assert family is not None
         self.family: Family = family
@@ -65,14 +63,14 @@ class CudaDecoder(Decoder):
                 f"the weights in {storyteller.folder} lack {error.args[0]!r}: "
                 "export or copy the model again."
             ) from None
-        except RuntimeError as error:  # of a tensor that has another shape
+        except RuntimeError as error:  # a tensor has the wrong shape
             raise ValueError(
                 f"the weights in {storyteller.folder} do not fit its config.json "
                 f"({first_line(error)}): export or copy the model again."
             ) from None
 
     def _read(self, storyteller: ModelFolder) -> None:
-        """Bring the weights into the form of the products."""
+        """Load the weights in the layout of cuda_layers.py."""
         family, config = self.family, storyteller.config
         names = {name.removeprefix(family.prefix): name for name in storyteller.weights}
 
@@ -103,18 +101,18 @@ class CudaDecoder(Decoder):
     def reserve(self, slots: int, context: int) -> None:
         """See `decoder.Decoder`."""
         with out_of_memory():
-            self._reserve(slots, context, max(FEWEST, slots // SLOTS_PER_STORY))
+            self._reserve(slots, context, max(MIN_STEP_ROWS, slots // SLOTS_PER_STORY))
 
     def _reserve(self, slots: int, context: int, rows: int) -> None:
-        """`reserve`, with the number of rows of every step."""
+        """Allocate the cache and record the steps, each of `rows` rows."""
         self.context = context
         if self.family.positions is None:
             angles = torch.arange(context)[:, None] * self._rotary_base ** (
                 -torch.arange(0, self.width, 2, dtype=torch.float32) / self.width
             )
-            self.turns = torch.polar(torch.ones_like(angles), angles)[:, None].to(self.device)
+            self.rotations = torch.polar(torch.ones_like(angles), angles)[:, None].to(self.device)
         keys = -(-context // ROUND_KEYS) * ROUND_KEYS
-        # One slot more is for the rows of a step that nobody asked for.
+        # An additional slot takes the keys and values of padding rows.
         shape = (self.num_layers, slots + 1, 2, self.kv_heads, keys, self.width)
         self.cache = torch.zeros(shape, device=self.device)
         padding_rows = torch.tensor([[0, slots, 0]], device=self.device).repeat(rows, 1)
@@ -124,8 +122,8 @@ class CudaDecoder(Decoder):
             (num_rows, num_keys): FixedBatch(
                 partial(self._states, num_rows, num_keys), padding_rows, pool
             )
-            for num_rows in sizes(FEWEST_ROWS, rows)
-            for num_keys in sizes(FEWEST_KEYS, keys)
+            for num_rows in sizes(MIN_ROWS, rows)
+            for num_keys in sizes(MIN_KEYS, keys)
         }
         states = torch.zeros(rows, self.table.shape[1], device=self.device)
         self._logits = FixedBatch(lambda x: (functional.linear(x, self._head_rows),), states, pool)
@@ -139,9 +137,9 @@ class CudaDecoder(Decoder):
                 for offset, token_id in enumerate(chunk.ids)
             ]
         )
-        where, most = self._send(rows), self.tokens_per_step
-        parts = [slice(start, start + most) for start in range(0, len(rows), most)]
-        states = torch.cat([self._recorded(rows[part], where[part]) for part in parts])
+        on_device, size = self._to_device(rows), self.tokens_per_step
+        parts = [slice(start, start + size) for start in range(0, len(rows), size)]
+        states = torch.cat([self._run_step(rows[part], on_device[part]) for part in parts])
         firsts = np.cumsum([0, *(len(chunk.ids) for chunk in chunks)])
         asked = [
             first + offset
@@ -150,44 +148,45 @@ class CudaDecoder(Decoder):
         ]
         if not asked:
             return np.zeros((0, self.head.unique), np.float32)
-        found: np.ndarray = self._logits(states[self._send(np.array(asked))])[0].cpu().numpy()
-        return found
+        logits: np.ndarray = self._logits(states[self._to_device(np.array(asked))])[0].cpu().numpy()
+        return logits
 
-    def _send(self, array: np.ndarray) -> torch.Tensor:
-        """Return an array on the device. From pinned memory a copy to a GPU does not wait for it."""
+    def _to_device(self, array: np.ndarray) -> torch.Tensor:
+        """Return an array on the device. Pinned memory makes the copy to a GPU asynchronous."""
         tensor = torch.from_numpy(array)
         if self.device.type != "cuda":
             return tensor
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
-    def _recorded(self, rows: np.ndarray, where: torch.Tensor) -> torch.Tensor:
-        """Return the states after (rows, 3) of id, slot and position, known to the host and lying
-        on the device: the smallest recorded step that holds them."""
-        most_keys = int(rows[:, 2].max()) + 1
+    def _run_step(self, rows: np.ndarray, on_device: torch.Tensor) -> torch.Tensor:
+        """Return the states of rows (rows, 3) of id, slot and position, given on the host and on
+        the device, by the smallest recorded step that is large enough."""
+        last_key = int(rows[:, 2].max()) + 1
         step = next(
             graph
             for (num_rows, num_keys), graph in self._steps.items()
-            if num_rows >= len(rows) and num_keys >= most_keys
+            if num_rows >= len(rows) and num_keys >= last_key
         )
-        return step(where)[0]
+        return step(on_device)[0]
 
-    def _states(self, num_rows: int, num_keys: int, where: torch.Tensor) -> tuple[torch.Tensor]:
-        """(rows, hidden), after the last norm, of where (rows, 3): id, slot and position, which
-        decide no shape. Only the first `num_rows` attend, to the first `num_keys` positions."""
-        ids, slots, positions = where.unbind(1)
+    def _states(self, num_rows: int, num_keys: int, rows: torch.Tensor) -> tuple[torch.Tensor]:
+        """Return the states (rows, hidden) after the final norm of rows (rows, 3): id, slot and
+        position. Shapes depend only on `num_rows`, the first rows, which attend, and `num_keys`,
+        the first positions, to which they attend: a CUDA graph has fixed shapes."""
+        ids, slots, positions = rows.unbind(1)
         x = self.table[ids]  # (rows, hidden)
         rotary = self.family.positions is None
         if not rotary:
             x = x + self.positions[positions]
-        turns = self.turns[positions] if rotary else None
-        mask = visible(positions[:num_rows], num_keys)
-        known = self.cache[:, :, :, :, :num_keys]
+        rotations = self.rotations[positions] if rotary else None
+        mask = causal_mask(positions[:num_rows], num_keys)
+        cache = self.cache[:, :, :, :, :num_keys]
         for number, layer in enumerate(self.layers):
-            qkv = self._qkv(layer, x, turns)
+            qkv = self._qkv(layer, x, rotations)
             query = qkv[:num_rows, : self.heads, None]
             new = qkv[:, self.heads :].view(len(x), 2, self.kv_heads, self.width)
             self.cache[number][slots, :, :, positions] = new
-            keys, values = known[number].index_select(0, slots[:num_rows]).unbind(1)
+            keys, values = cache[number].index_select(0, slots[:num_rows]).unbind(1)
             attended = functional.scaled_dot_product_attention(
                 query, keys, values, attn_mask=mask, enable_gqa=self.kv_heads < self.heads
             ).flatten(1)
@@ -195,20 +194,21 @@ class CudaDecoder(Decoder):
             x = x + layer.down(self._activate(layer.up(self._norm(x, layer.norm_mlp))))
         return (self._norm(x, self.norm_end),)
 
-    def _qkv(self, layer: Layer, x: torch.Tensor, turns: torch.Tensor | None) -> torch.Tensor:
-        """(rows, heads + 2 key heads, width): query, key and value, turned to their positions."""
+    def _qkv(self, layer: Layer, x: torch.Tensor, rotations: torch.Tensor | None) -> torch.Tensor:
+        """Return (rows, heads + 2 key heads, width): query, key and value, with rotary
+        positions."""
         qkv = layer.qkv(self._norm(x, layer.norm_attention)).view(len(x), -1, self.width)
-        both = self.heads + self.kv_heads
+        num_qk = self.heads + self.kv_heads
         if layer.norm_query_key is not None:
-            normed = functional.rms_norm(qkv[:, :both], qkv.shape[-1:], None, self.epsilon)
-            torch.mul(normed, layer.norm_query_key, out=qkv[:, :both])
-        if turns is not None:
+            normed = functional.rms_norm(qkv[:, :num_qk], qkv.shape[-1:], None, self.epsilon)
+            torch.mul(normed, layer.norm_query_key, out=qkv[:, :num_qk])
+        if rotations is not None:
             pairs = torch.view_as_complex(qkv.view(*qkv.shape[:2], -1, 2))
-            pairs[:, :both].mul_(turns)
+            pairs[:, :num_qk].mul_(rotations)
         return qkv
 
     def _activate(self, h: torch.Tensor) -> torch.Tensor:
-        """(rows, MLP width) of what the MLP's first product gave."""
+        """Return the MLP's activation (rows, MLP width) of its first product."""
         if not self.family.gated:
             return functional.gelu(h, approximate="tanh")
         gate, up = h.chunk(2, dim=-1)
@@ -220,15 +220,15 @@ class CudaDecoder(Decoder):
         return functional.layer_norm(x, x.shape[-1:], weights.gain, weights.bias, self.epsilon)
 
 
-def visible(positions: torch.Tensor, num_keys: int) -> torch.Tensor:
-    """(rows, 1, 1, keys): 0 where a row at its position may look, else -inf."""
-    hidden = torch.arange(num_keys, device=positions.device) > positions[:, None, None, None]
-    return torch.zeros(hidden.shape, device=positions.device).masked_fill_(hidden, -torch.inf)
+def causal_mask(positions: torch.Tensor, num_keys: int) -> torch.Tensor:
+    """Return (rows, 1, 1, keys): 0 for keys up to a row's position, -inf for later ones."""
+    later = torch.arange(num_keys, device=positions.device) > positions[:, None, None, None]
+    return torch.zeros(later.shape, device=positions.device).masked_fill_(later, -torch.inf)
 
 
-def sizes(fewest: int, most: int) -> list[int]:
-    """From `fewest` up to `most`, which is the last, each twice the one before."""
-    found = [most]
-    while found[0] > fewest:
-        found.insert(0, max(fewest, 2 ** ((found[0] - 1).bit_length() - 1)))
-    return found
+def sizes(smallest: int, largest: int) -> list[int]:
+    """Return powers of two from `smallest` on, then `largest`."""
+    powers = [largest]
+    while powers[0] > smallest:
+        powers.insert(0, max(smallest, 2 ** ((powers[0] - 1).bit_length() - 1)))
+    return powers

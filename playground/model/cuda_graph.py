@@ -1,10 +1,9 @@
-"""A computation of a fixed number of rows, recorded once on a GPU and replayed: a step of a hundred
-kernels for the price of one launch (CUDA graphs).
+"""CUDA graphs: a computation of a fixed number of rows is recorded once, then replayed, so that a
+step of a hundred kernels costs one launch.
 
-Any number of rows can be asked for: they are computed in parts of the fixed number, the last one
-filled up with padding. So a row meets the same kernels in the same shapes whoever is beside it.
-Without a GPU the same computation runs as it is; that is how the tests reach all of this file but
-`record`.
+Any number of rows is computed in parts of the fixed number, the last part padded. So a row meets
+the same kernels in the same shapes in every batch. Without a GPU the function is called directly,
+which lets tests run everything here but `record`.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from typing import Any
 
 import torch
 
-WARM_UP = 3  # runs before the recording: libraries choose their kernels and take their memory
+WARM_UP = 3  # runs before the recording, in which libraries choose kernels and allocate memory
 Function = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 
 
 class FixedBatch:
-    """A function of (rows, ...) to tensors of (rows, ...), in which a row does not depend on the
-    others, for any number of rows."""
+    """Applies a function of (rows, ...) to any number of rows. The function returns tensors of
+    (rows, ...), in which no row depends on another."""
 
     def __init__(self, function: Function, padding: torch.Tensor, pool: Any = None) -> None:
-        """`padding` (fixed number of rows, ...) is computed where no row was asked for; `pool` is
-        memory shared with other graphs of the same thread (torch.cuda.graph_pool_handle)."""
+        """`padding` (fixed number of rows, ...) fills unused rows; `pool`: memory shared with other
+        graphs of the same thread (torch.cuda.graph_pool_handle)."""
         self.function, self.padding, self.pool = function, padding, pool
         self.input = padding.clone()
         self.recorded: torch.cuda.CUDAGraph | None = None
@@ -37,17 +36,16 @@ class FixedBatch:
                 self.record()
             except RuntimeError as error:
                 self.recorded = None
-                # A recording that breaks off leaves its own stream as the thread's current one.
+                # A failed recording leaves its own stream as the thread's current one.
                 torch.cuda.set_stream(torch.cuda.default_stream(padding.device))
-                say_once(
+                print_once(
                     f"CUDA graphs are off ({str(error).splitlines()[0]}): every kernel of a step "
-                    "is launched by itself, which is slower"
+                    "is launched separately, which is slower"
                 )
 
     @torch.inference_mode()
     def record(self) -> None:
-        """Run the function on a stream of its own, then note its kernels there without running
-        them."""
+        """Warm up the function on a stream of its own, and record its kernels there."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -55,7 +53,7 @@ class FixedBatch:
                 self.function(self.input)
         torch.cuda.current_stream().wait_stream(stream)
         recorded = torch.cuda.CUDAGraph()
-        # Another model's thread may take memory meanwhile: only this thread is watched.
+        # Another model's thread may allocate memory meanwhile, so only this thread is captured.
         with torch.cuda.graph(
             recorded, pool=self.pool, stream=stream, capture_error_mode="thread_local"
         ):
@@ -64,8 +62,8 @@ class FixedBatch:
 
     @torch.inference_mode()
     def __call__(self, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the function of values (any number of rows, ...)."""
-        found = []
+        """Return the function's tensors for values (any number of rows, ...)."""
+        outputs = []
         for part in values.split(len(self.padding)):
             self.input.copy_(self.padding)
             self.input[: len(part)] = part
@@ -73,19 +71,19 @@ class FixedBatch:
                 self.outputs = self.function(self.input)
             else:
                 self.recorded.replay()
-            found.append([output[: len(part)].clone() for output in self.outputs])
-        return tuple(torch.cat(column) for column in zip(*found, strict=True))
+            outputs.append([output[: len(part)].clone() for output in self.outputs])
+        return tuple(torch.cat(column) for column in zip(*outputs, strict=True))
 
 
 @cache
-def say_once(sentence: str) -> None:
-    """Print a sentence, the first time only: each recorded function would say it."""
-    print(sentence, file=sys.stderr)
+def print_once(message: str) -> None:
+    """Print a message to stderr, but only once: every recorded function would repeat it."""
+    print(message, file=sys.stderr)
 
 
 @contextmanager
 def out_of_memory() -> Iterator[None]:
-    """Turn torch's out-of-memory error into a MemoryError."""
+    """Turn PyTorch's out-of-memory error into a MemoryError."""
     try:
         yield
     except torch.OutOfMemoryError:

@@ -1,5 +1,5 @@
-"""A block's weights in the form of the GPU decoder's products: query, key and value are one, gate
-and up another (cuda_decoder.py)."""
+"""Weights of a block for the GPU decoder (cuda_decoder.py), with fused products: query, key and
+value are one matrix, gate and up another."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Get = Callable[[str], torch.Tensor]  # a weight by its name, fp32, on the device
 
 
 class Norm(NamedTuple):
-    """Gain, and bias or None."""
+    """Gain and bias (None for RMSNorm)."""
 
     gain: torch.Tensor
     bias: torch.Tensor | None = None
 
 
 class Linear(NamedTuple):
-    """x @ weight.T + bias."""
+    """A linear layer: x @ weight.T + bias."""
 
     weight: torch.Tensor
     bias: torch.Tensor | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """(rows, out) of x (rows, in)."""
+        """Return (rows, out) for x (rows, in)."""
         return functional.linear(x, self.weight, self.bias)
 
 
@@ -45,7 +45,7 @@ class Layer:
 
 
 def read_layer(get: Get, kind: str, name: str, heads: int, kv_heads: int, width: int) -> Layer:
-    """Return the block whose weights' names begin with `name`, of a model_type `kind`."""
+    """Return the block of a model_type `kind` whose weights' names begin with `name`."""
     if kind == "gpt2":
         return gpt2_layer(get, name)
     layer = llama_layer(get, name, width)
@@ -57,7 +57,7 @@ def read_layer(get: Get, kind: str, name: str, heads: int, kv_heads: int, width:
 
 
 def gpt2_layer(get: Get, name: str) -> Layer:
-    """Biases everywhere; matrices are stored the other way round."""
+    """Return a GPT-2 block, which has biases; its matrices are stored transposed."""
 
     def product(part: str) -> Linear:
         return Linear(get(f"{name}{part}.weight").T.contiguous(), get(f"{name}{part}.bias"))
@@ -74,8 +74,8 @@ def gpt2_layer(get: Get, name: str) -> Layer:
 
 
 def llama_layer(get: Get, name: str, width: int) -> Layer:
-    """No biases; rotary positions, for which the rows of query and key are interleaved; gated
-    MLP."""
+    """Return a Llama block: no biases, a gated MLP, and rotary positions, for which the rows of
+    query and key are interleaved."""
     query, key, value = (get(f"{name}self_attn.{part}_proj.weight") for part in "qkv")
     gate, up = (get(f"{name}mlp.{part}_proj.weight") for part in ("gate", "up"))
     return Layer(
@@ -90,6 +90,6 @@ def llama_layer(get: Get, name: str, width: int) -> Layer:
 
 
 def interleave(rows: torch.Tensor, width: int) -> torch.Tensor:
-    """Return each head's rows 0, n/2, 1, n/2 + 1, ...: its rotating pairs side by side."""
+    """Return each head's rows in the order 0, n/2, 1, n/2 + 1, ...: rotary pairs side by side."""
     halves = rows.reshape(-1, 2, width // 2, *rows.shape[1:])
     return halves.transpose(1, 2).reshape(rows.shape)

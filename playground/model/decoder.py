@@ -1,4 +1,4 @@
-"""What the decode loop asks of a model, whichever class computes it; how one is opened."""
+"""The interface of decoders, which compute steps of several stories, and how to open one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from playground.sentences import first_line
 
 @dataclass
 class Chunk:
-    """Tokens of one story to process: `ids` at `slot` from position `start` on. `asked` are the
-    offsets of those whose next token is asked about."""
+    """Tokens of one story to process: `ids` at `slot` from position `start` on. `asked`: offsets of
+    the tokens whose next token is requested."""
 
     slot: int
     start: int
@@ -27,13 +27,13 @@ class Chunk:
 
 
 class Decoder(ABC):
-    """A causal model with a cache of several stories, each in a slot.
+    """A causal model with a KV cache of several stories, each in a slot.
 
     Attributes:
-        context: tokens that a story looks back on; until `reserve`, those the model was made for.
-        head: which ids share a row of logits; after `reserve`.
+        context: length of the context window in tokens; before `reserve`, the model's own.
+        head: which ids share a row of logits; set by `reserve`.
         bytes_per_token: of a slot's cache.
-        bytes_per_slot: besides those of its tokens.
+        bytes_per_slot: in addition to those of its tokens.
         tokens_per_step: more in a step take longer and save nothing.
     """
 
@@ -45,23 +45,24 @@ class Decoder(ABC):
 
     @abstractmethod
     def reserve(self, slots: int, context: int) -> None:
-        """Make room for `slots` stories of `context` tokens.
+        """Allocate the KV cache for `slots` stories of `context` tokens.
 
         Raises:
-            MemoryError: there is not enough memory.
+            MemoryError: memory does not suffice.
         """
 
     @abstractmethod
     def logits(self, chunks: list[Chunk]) -> np.ndarray:
-        """Feed some stories their next tokens, at most one chunk a slot.
+        """Process the next tokens of some stories, at most one chunk per slot.
 
         Returns:
-            (asked tokens of all chunks, unique) fp32: the logits of what follows each.
+            (asked tokens of all chunks, unique) fp32: the logits of each next token.
         """
 
     def step(self, chunks: list[Chunk], questions: np.ndarray) -> np.ndarray:
-        """Feed some stories their next tokens, at most one chunk a slot, and answer a question
-        about what follows each asked token: QUESTION and ANSWER arrays in the chunks' order."""
+        """Process the next tokens of some stories, at most one chunk per slot, and answer a
+        question about the token after each asked token: QUESTION and ANSWER arrays in the chunks'
+        order."""
         answers = np.zeros(len(questions), ANSWER)
         for number, logits in enumerate(self.logits(chunks)):
             answers[number] = self.head.answer(logits, questions[number])
@@ -69,12 +70,12 @@ class Decoder(ABC):
 
 
 def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decoder:
-    """Return the folder's model: by the core or on a GPU if its shape is one of ours, else by
-    transformers. `workers`: threads of the core; None for one per processor core.
+    """Return a decoder: the core's or the GPU's for a model of FAMILIES, else transformers'.
+    `workers`: threads of the core; None for one per CPU core.
 
     Raises:
-        ValueError: weights are missing or of another shape, or the model does not
-            write text; one sentence.
+        ValueError: weights are missing or have the wrong shape, or the model is not a causal
+            language model.
     """
     try:
         if family_of(storyteller.config) is None:
@@ -89,66 +90,69 @@ def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decode
 
         return CudaDecoder(storyteller)
     except MemoryError:
-        raise ValueError(no_room(storyteller)) from None
+        raise ValueError(out_of_memory_message(storyteller)) from None
 
 
-def no_room(storyteller: ModelFolder) -> str:
+def out_of_memory_message(storyteller: ModelFolder) -> str:
     """Return the message for memory that does not hold a model and one story."""
     return (
-        f"there is no memory for {storyteller.folder} and a story on {storyteller.device}: close "
-        "what else uses it, or give more with --memory, or --device cpu."
+        f"out of memory: {storyteller.folder} and one story do not fit on {storyteller.device}: "
+        "close other programs, or use more --memory, or --device cpu."
     )
 
 
-def make_room(
-    network: Decoder, storyteller: ModelFolder, streams: int, memory: int | None = None
+def allocate_cache(
+    decoder: Decoder, storyteller: ModelFolder, streams: int, memory: int | None = None
 ) -> int:
-    """Take the cache of `streams` stories, or of fewer and shorter ones where `memory` bytes do not
-    hold them, by default half of what is free; says so then. Where others use the memory too, it
-    can end before the arithmetic says so.
+    """Allocate the KV cache for `streams` stories of full context. If `memory` (bytes, by default
+    half of the free memory) is too small, use fewer, then shorter stories, with a warning. Other
+    processes can take memory too, so a failed allocation halves the number of stories.
 
     Returns:
         the number of stories.
 
     Raises:
-        ValueError: there is no memory for one story.
+        ValueError: memory does not suffice for one story.
     """
-    device, wanted = storyteller.device, (streams, network.context)
+    device, wanted = storyteller.device, (streams, decoder.context)
     memory = free_memory(device) // 2 if memory is None else memory
-    room = room_for(*wanted, network.bytes_per_token, network.bytes_per_slot, memory)
+    room = room_for(*wanted, decoder.bytes_per_token, decoder.bytes_per_slot, memory)
     while room is not None:
         try:
-            network.reserve(SLOTS_PER_STORY * room.streams, room.context)
+            decoder.reserve(SLOTS_PER_STORY * room.streams, room.context)
             break
         except MemoryError:
             room = room._replace(streams=room.streams // 2) if room.streams > 1 else None
     if room is None:
-        raise ValueError(no_room(storyteller))
+        raise ValueError(out_of_memory_message(storyteller))
     if room != wanted:
-        held = "one story" if room.streams == 1 else f"{room.streams} stories at once"
+        stories = "one story" if room.streams == 1 else f"{room.streams} stories at once"
         print(
-            f"{storyteller.facts.name}: the memory holds {held} of {room.context:,} tokens each, "
-            f"not {wanted[0]} of {wanted[1]:,} (--memory says how much they may take)",
+            f"{storyteller.facts.name}: the memory holds {stories} of {room.context:,} tokens "
+            f"each, not {wanted[0]} of {wanted[1]:,} (--memory sets how much they may use)",
             file=sys.stderr,
         )
     return room.streams
 
 
-def try_out(network: Decoder, storyteller: ModelFolder) -> None:
-    """Compute a token, so that a model which cannot be computed is refused when it is opened and
-    not at its first word; ValueError then."""
-    start = storyteller.start
-    if start >= network.head.ids:
+def check_decoder(decoder: Decoder, storyteller: ModelFolder) -> None:
+    """Compute one token, so that a broken model is refused when it is opened.
+
+    Raises:
+        ValueError: the model cannot be computed.
+    """
+    start = storyteller.bos_id
+    if start >= decoder.head.ids:
         raise ValueError(
-            f"the tokenizer in {storyteller.folder} is another model's: it begins stories with the "
-            f"token {start}, and the model has {network.head.ids:,}."
+            f"the tokenizer in {storyteller.folder} belongs to another model: it begins stories "
+            f"with the token {start}, and the model has {decoder.head.ids:,}."
         )
     question = np.zeros(1, QUESTION)
     question["repetition_penalty"] = 1
     try:
-        network.step([Chunk(0, 0, [start], range(1))], question)
+        decoder.step([Chunk(0, 0, [start], range(1))], question)
     except MemoryError:
-        raise ValueError(no_room(storyteller)) from None
+        raise ValueError(out_of_memory_message(storyteller)) from None
     except (RuntimeError, IndexError) as error:
         raise ValueError(
             f"the model in {storyteller.folder} cannot be computed ({first_line(error)}): export "

@@ -1,4 +1,4 @@
-"""How many stories of how many tokens the memory holds: by arithmetic, before anything is taken."""
+"""Compute how many stories of how many tokens fit in memory, before the cache is allocated."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-FEW_STREAMS = 8  # stories at once that are kept before the context is shortened for them
-LEAST_CONTEXT = 256  # tokens
-SLOTS_PER_STORY = 2  # one is for its next window
-UNKNOWN = 4 * 2**30  # bytes, where the system does not say what is free
+MIN_STREAMS = 8  # parallel stories; below that number the context is shortened first
+MIN_CONTEXT = 256  # tokens
+SLOTS_PER_STORY = 2  # the second is for its next window
+UNKNOWN = 4 * 2**30  # bytes assumed free if the system does not say
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -21,17 +21,16 @@ class Room(NamedTuple):
 
 
 def free_memory(device: str) -> int:
-    """Bytes that are free on a device; a container's own limit counts."""
+    """Return the free bytes of a device, within the limit of a container."""
     if device != "cpu":
         import torch
 
         return int(torch.cuda.mem_get_info(device)[0])
-    found = [bytes_free for bytes_free in (free_in_system(), free_in_container()) if bytes_free]
-    return min(found, default=UNKNOWN)
+    return min(filter(None, (free_in_system(), free_in_container())), default=UNKNOWN)
 
 
 def free_in_system() -> int | None:
-    """MemAvailable on Linux, half of all elsewhere; None where the system does not say."""
+    """Return MemAvailable on Linux, half of all memory elsewhere; None if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         values = dict(line.split(":", 1) for line in lines)
@@ -60,16 +59,17 @@ def free_in_container() -> int | None:
 def room_for(
     streams: int, context: int, bytes_per_token: int, bytes_per_slot: int, memory: int
 ) -> Room | None:
-    """What of `streams` stories of `context` tokens fits in `memory` bytes: first there are fewer
-    stories, then a shorter context, then one story. None where not even that fits."""
+    """Return how many of `streams` stories, of up to `context` tokens, fit in `memory` bytes: first
+    the number of stories is halved down to MIN_STREAMS, then the context, then the number again.
+    None if one short story does not fit."""
 
     def fits(count: int, tokens: int) -> bool:
         return SLOTS_PER_STORY * count * (tokens * bytes_per_token + bytes_per_slot) <= memory
 
-    while streams > FEW_STREAMS and not fits(streams, context):
-        streams = max(FEW_STREAMS, streams // 2)
-    while context > LEAST_CONTEXT and not fits(streams, context):
-        context = max(LEAST_CONTEXT, context // 2)
+    while streams > MIN_STREAMS and not fits(streams, context):
+        streams = max(MIN_STREAMS, streams // 2)
+    while context > MIN_CONTEXT and not fits(streams, context):
+        context = max(MIN_CONTEXT, context // 2)
     while streams > 1 and not fits(streams, context):
         streams //= 2
     return Room(streams, context) if fits(streams, context) else None

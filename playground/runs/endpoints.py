@@ -296,17 +296,17 @@ def json_handler(endpoint: Endpoint) -> Handler:
     return handler
 
 
-class CrossSite(Refused):
+class OtherOrigin(Refused):
     """A request that another site's page may have sent."""
 
     status = 403
 
 
 def check_header(request: Request) -> None:
-    """Raise CrossSite without the page's header: before a browser sends this header to another
+    """Raise OtherOrigin without the page's header: before a browser sends this header to another
     site, it asks that site (CORS preflight), and the app does not consent."""
     if request.headers.get(HEADER) != "1":
-        raise CrossSite(f"only the page itself may send this, with the header {HEADER}.")
+        raise OtherOrigin(f"only the page itself may send this, with the header {HEADER}.")
 
 
 async def body_of(request: Request) -> dict[str, Any]:

@@ -277,7 +277,7 @@ class Api:
                 raise ValueError("ids must hold a token: an empty story has no record.")
             parts = parts_of(asked, len(ids))
             record = await run_in_threadpool(replay.record, engine, ids, parts)
-            ended = ids[-1] in engine.storyteller.ends
+            ended = ids[-1] in engine.storyteller.eos_ids
             return {"tokens": [token.to_values() for token in record.tokens], "ended": ended}
 
     def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:

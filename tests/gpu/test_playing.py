@@ -48,7 +48,7 @@ def test_greedy_stories_are_generate_s(engine: Engine) -> None:
     network = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval().cuda()
     for prompt in ("Once upon a time", "Tom had a dog", "The moon was", "Lily and Ben went to"):
         story = write(engine, prompt, Settings(temperature=0, top_k=0, **ON))
-        ids = torch.tensor([[engine.storyteller.start, *story.prompt_ids]], device="cuda")
+        ids = torch.tensor([[engine.storyteller.bos_id, *story.prompt_ids]], device="cuda")
         with torch.inference_mode():
             made = network.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False,
                                     max_new_tokens=120, min_new_tokens=120,

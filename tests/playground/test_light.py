@@ -90,7 +90,7 @@ def test_what_needs_them_says_how_to_install_them(
     config = json.loads((folder / "config.json").read_text())
     for change in ({"hidden_act": "gelu"}, {"model_type": "gpt_neox"}):
         (folder / "config.json").write_text(json.dumps(config | change))
-        with pytest.raises(ValueError, match=f"{folder} holds a model of the kind .* {sentence}"):
+        with pytest.raises(ValueError, match=f"{folder} holds a model of the type .* {sentence}"):
             ModelFolder.open(folder, device="cpu")
     adapter = tmp_path / "adapter"
     adapter.mkdir()

@@ -55,7 +55,7 @@ def why_not_used() -> str | None:
     wheels = "cu130" if sys.platform == "win32" else "cu126"
     driver = "" if torch.version.cuda is None else "update the NVIDIA driver, or "
     return (
-        "there is an NVIDIA card but this PyTorch cannot reach it, so the CPU is used: "
+        "there is an NVIDIA GPU but this PyTorch cannot use it, so the CPU is used: "
         f"{driver}pip install torch --index-url {CUDA_WHEELS}/{wheels}"
     )
 

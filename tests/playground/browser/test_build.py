@@ -107,7 +107,7 @@ def test_weights_of_the_hub_are_not_in_the_folder(
         (["nowhere", "OUT"], "nowhere"),
         (["MODEL", "FULL"], "holds other files: name a new folder"),
         (["MODEL", "FILE"], "is a file: name a folder"),
-        (["MODEL", "OUT", "--weights-from", "a b"], "--weights-from is a repository's name"),
+        (["MODEL", "OUT", "--weights-from", "a b"], "--weights-from must be a repository's name"),
         (["MODEL", "OUT", "--weights", "fp8"], "--weights"),
     ],
 )

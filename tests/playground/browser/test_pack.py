@@ -67,7 +67,7 @@ def test_only_what_loses_nothing_has_the_export_s_fingerprint(
 def test_other_shapes_are_a_sentence(folder_of: Callable[[str], Path], tmp_path: Path) -> None:
     model = ModelFolder.open(folder_of("llama"), device="cpu")
     model.config.model_type = "mamba"
-    with pytest.raises(ValueError, match=r"a shape that the page does not compute \(mamba\)"):
+    with pytest.raises(ValueError, match=r"the page cannot compute .* \(mamba\)"):
         pack(model)
 
     def enlarge(weights: dict[str, torch.Tensor]) -> None:

@@ -131,7 +131,7 @@ def test_every_number_is_the_core_s_in_python(weights: str, engine: Engine, tmp_
         ],
     )
     for ids, record, (_, settings) in zip(before, records, stories, strict=True):
-        expected = story(core, [model.start, *ids], settings, after_part)
+        expected = story(core, [model.bos_id, *ids], settings, after_part)
         assert len(record["tokens"]) == len(ids) + 40
         for found, answer in zip(record["tokens"][len(ids) :], expected, strict=True):
             assert found["draw"] is not None

@@ -77,7 +77,7 @@ def test_a_vocabulary_without_the_rest_of_a_character_bans_nothing() -> None:
 @pytest.mark.parametrize("words", [(), ("fox",)])
 def test_stories_hold_no_broken_character(storyteller: ModelFolder, words: tuple[str, ...]) -> None:
     """Of a model that has learned nothing, after the first half of a quotation mark."""
-    half = next(k for k in range(storyteller.start) if storyteller.token_bytes(k) == b"\xe2\x80")
+    half = next(k for k in range(storyteller.bos_id) if storyteller.token_bytes(k) == b"\xe2\x80")
     first = storyteller.encode("One day")
     with Engine(storyteller, max_streams=32) as engine:
         for seed in range(32):

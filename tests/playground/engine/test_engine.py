@@ -123,7 +123,7 @@ def test_2000_tokens_of_the_shipped_model_are_those_of_transformers(
     nats = 0.0
     for story in written(shipped_engine, [(begin, settings) for begin in begins]):
         ids = [token.token_id for token in story.tokens]
-        begin = [shipped_engine.storyteller.start, *story.prompt_ids]
+        begin = [shipped_engine.storyteller.bos_id, *story.prompt_ids]
         with torch.inference_mode():
             logits = model(torch.tensor([begin + ids[:-1]])).logits[0, len(begin) - 1 :].double()
         assert ids == logits.argmax(-1).tolist()
@@ -394,8 +394,8 @@ def test_a_step_s_size_does_not_change_a_story(
     asked: dict[str, Any] = {"length": 90, "temperature": 1, "stop_at_end": False, "seed": 5}
     stories = []
     for rows, keys in ((8, 16), (32, 512)):  # several sizes, and a single one
-        monkeypatch.setattr("playground.model.cuda_decoder.FEWEST_ROWS", rows)
-        monkeypatch.setattr("playground.model.cuda_decoder.FEWEST_KEYS", keys)
+        monkeypatch.setattr("playground.model.cuda_decoder.MIN_ROWS", rows)
+        monkeypatch.setattr("playground.model.cuda_decoder.MIN_KEYS", keys)
         with Engine(tiny, max_streams=4) as engine:
             stories.append(told(engine, PROMPT, **asked).tokens)
     assert [token.token_id for token in stories[0]] == [token.token_id for token in stories[1]]

@@ -52,7 +52,7 @@ def test_greedy_tokens_are_those_of_the_adapted_model(adapter: Path) -> None:
         assert told(engine) != ours
     model: Any = AutoModelForCausalLM.from_pretrained(storyteller.base, dtype=torch.float32)
     model = peft.PeftModel.from_pretrained(model, str(adapter)).eval()
-    ids = torch.tensor([[storyteller.start, *storyteller.encode(PROMPT)]])
+    ids = torch.tensor([[storyteller.bos_id, *storyteller.encode(PROMPT)]])
     with torch.inference_mode():
         theirs = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=24,

@@ -16,7 +16,7 @@ from playground.folder.config import (
     config_by_transformers,
     config_of,
     context_of,
-    ends_of,
+    eos_ids_of,
     read_config,
 )
 from playground.folder.families import FAMILIES, family_of
@@ -181,7 +181,7 @@ def test_all_ends_are_ends(
     opened = ModelFolder.open(folder, device="cpu").tokenizer
     if not tokenizer:
         opened.eos_token_id = None
-    assert ends_of(folder, read_config(folder), opened) == expected
+    assert eos_ids_of(folder, read_config(folder), opened) == expected
 
 
 def test_each_end_ends_a_story(folder: Path) -> None:
@@ -206,7 +206,7 @@ def test_without_an_end_a_story_runs_to_its_length(
         change(folder, name, eos_token_id=None, bos_token_id=None)
     change(folder, "tokenizer_config.json", eos_token=None, bos_token="!", unk_token=None)
     storyteller = ModelFolder.open(folder, device="cpu")
-    assert storyteller.ends == frozenset()
+    assert storyteller.eos_ids == frozenset()
     with Engine(storyteller, max_streams=1) as engine:
         step = engine._network.step
         monkeypatch.setattr(engine._network, "step", always(step, END_OF_TEXT))

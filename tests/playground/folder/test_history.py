@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from playground.folder.history import LETTERS_MAX, STAGES_MAX, Stage, read_history
+from playground.folder.history import CHARACTERS_MAX, STAGES_MAX, Stage, read_history
 from playground.folder.model_folder import ModelFolder
 
 
@@ -59,7 +59,7 @@ def test_what_no_trainer_writes_is_left_out(tmp_path: Path, stages: Any) -> None
 
 
 def test_a_stranger_s_file_does_not_fill_the_page(tmp_path: Path) -> None:
-    write(tmp_path, [record(k, "x" * 10 * LETTERS_MAX) for k in range(1_000)])
+    write(tmp_path, [record(k, "x" * 10 * CHARACTERS_MAX) for k in range(1_000)])
     stages = read_history(tmp_path)
     assert len(stages) == STAGES_MAX
-    assert all(len(stage.story) == LETTERS_MAX for stage in stages)
+    assert all(len(stage.story) == CHARACTERS_MAX for stage in stages)

@@ -67,10 +67,13 @@ def test_weights_of_one_value_are_named(folder: Path, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING):
         ModelFolder.open(folder, device="cpu")
     (said,) = caplog.messages
-    assert "2 of 15 weights hold one value everywhere, model.layers.0.mlp.down_proj.weight" in said
+    assert (
+        "2 of 15 weights have the same value everywhere, model.layers.0.mlp.down_proj.weight"
+        in said
+    )
     for value in (0.0, 0.02):
         change(folder, lambda _, weight, value=value: torch.full_like(weight, value))
-        with pytest.raises(ValueError, match="15 of 15 weights hold one value everywhere"):
+        with pytest.raises(ValueError, match="15 of 15 weights have the same value everywhere"):
             ModelFolder.open(folder, device="cpu")
 
 

@@ -55,7 +55,7 @@ def test_those_of_the_shipped_model_too(shipped: ModelFolder) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         ROOT / "models" / "storyteller", dtype=torch.float32
     )
-    ids = [shipped.start, *shipped.encode("Once upon a time there was a little fox. " * 16)]
+    ids = [shipped.bos_id, *shipped.encode("Once upon a time there was a little fox. " * 16)]
     assert len(ids) > 128  # several blocks of queries
     check_all(Forward(shipped), everything(model, ids), ids)
 

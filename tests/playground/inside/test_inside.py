@@ -56,7 +56,7 @@ def test_what_is_seen_is_what_transformers_computes(kind: str, looked_into: Open
     for position in (0, 1, 25, 39):
         look = inside.look(ids, position)
         assert look.first == -1
-        window = [inside.engine.storyteller.start, *ids[:position]]
+        window = [inside.engine.storyteller.bos_id, *ids[:position]]
         check(look, model, window, ids[position])
 
 
@@ -66,7 +66,7 @@ def test_a_long_story_is_seen_as_far_as_the_model_saw_it(kind: str, looked_into:
     model, inside = looked_into(kind)
     for position in (CONTEXT - 1, CONTEXT, 130):
         look = inside.look(IDS, position)
-        window = [inside.engine.storyteller.start, *IDS][look.first + 1 : position + 1]
+        window = [inside.engine.storyteller.bos_id, *IDS][look.first + 1 : position + 1]
         assert 3 * CONTEXT // 4 <= len(window) <= CONTEXT
         check(look, model, window, IDS[position])
         story = inside.engine.score_ids(IDS[position : position + 1], after=IDS[:position])
@@ -93,8 +93,8 @@ def test_tokens_that_training_never_met_are_one_number(shipped_engine: Any) -> N
     ("kind", "reason"),
     [
         ("gemma2", "transforms its logits after the head"),
-        ("falcon", "does not give its attention"),
-        ("mamba", "does not give its attention"),
+        ("falcon", "does not return its attention"),
+        ("mamba", "does not return its attention"),
     ],
 )
 def test_a_model_that_cannot_be_looked_into_says_so(

@@ -28,7 +28,7 @@ def log_probability(model: Any, before: list[int], chosen: int) -> float:
 def check(model: Any, inside: Inside, ids: list[int], position: int) -> list[int]:
     """The positions of the tokens that were removed, once their changes are checked."""
     look = inside.look(ids, position)
-    story = [inside.engine.storyteller.start, *ids]
+    story = [inside.engine.storyteller.bos_id, *ids]
     window = story[look.first + 1 : position + 1]
     whole = log_probability(model, window, ids[position])
     found = list(inside.removals(ids, position))

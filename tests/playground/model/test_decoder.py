@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, T5ForConditionalGener
 from playground.core.library import QUESTION
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
-from playground.model.core_decoder import CoreDecoder, share_out
+from playground.model.core_decoder import CoreDecoder, distribute
 from playground.model.cuda_decoder import CudaDecoder
 from playground.model.decoder import Chunk
 from playground.model.transformers_decoder import TransformersDecoder
@@ -130,10 +130,10 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {  # by transformers
     "the first GPT": ("openai-gpt", GPT),
 }  # fmt: skip
 REFUSED = {
-    "BERT": ("bert", BASE, "looks at words that come later"),
+    "BERT": ("bert", BASE, "attends to later words"),
     "XLNet": ("xlnet", {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48}, "come later"),
     "T5": ("t5", {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4},
-           "does not go on with a text"),
+           "cannot continue a text"),
 }  # fmt: skip
 Made = Callable[..., tuple[Path, Any]]
 
@@ -172,7 +172,7 @@ def greedy(engine: Engine, prompt: str, length: int) -> Story:
 def check_against_generate(engine: Engine, model: Any, prompt: str, length: int) -> None:
     """The same tokens, and the text that the tokenizer makes of them."""
     story = greedy(engine, prompt, length)
-    ids = torch.tensor([[engine.storyteller.start, *story.prompt_ids]])
+    ids = torch.tensor([[engine.storyteller.bos_id, *story.prompt_ids]])
     with torch.inference_mode():
         theirs = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=length,
@@ -248,10 +248,10 @@ def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
 
 
 def test_stories_are_shared_out_whole_and_evenly() -> None:
-    assert share_out([1], 4) == [[0]]
-    assert share_out([1] * 7, 2) == [[0, 2, 4, 6], [1, 3, 5]]
-    assert share_out([1, 64, 1, 20, 30], 2) == [[1], [4, 3, 0, 2]]
-    assert share_out([], 2) == []
+    assert distribute([1], 4) == [[0]]
+    assert distribute([1] * 7, 2) == [[0, 2, 4, 6], [1, 3, 5]]
+    assert distribute([1, 64, 1, 20, 30], 2) == [[1], [4, 3, 0, 2]]
+    assert distribute([], 2) == []
 
 
 @pytest.mark.parametrize("name", REFUSED)

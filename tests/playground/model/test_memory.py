@@ -44,7 +44,7 @@ def test_an_engine_keeps_to_its_memory_and_says_so(
         with engine.write("A fox", Settings(length=100, stop_at_end=False)) as stream:
             assert len(list(stream)) == 100
     assert "8 stories at once of 64 tokens each, not 64 of 64" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="no memory for"):
+    with pytest.raises(ValueError, match="out of memory"):
         Engine(tiny, memory=10_000)
 
 

@@ -45,7 +45,7 @@ def test_greedy_tokens_are_those_of_generate(folder: Path) -> None:
         with engine.write(PROMPT, settings) as stream:
             ours = [token.token_id for token in stream]
     model = GPTNeoXForCausalLM.from_pretrained(folder).eval()
-    ids = torch.tensor([[storyteller.start, *storyteller.encode(PROMPT)]])
+    ids = torch.tensor([[storyteller.bos_id, *storyteller.encode(PROMPT)]])
     with torch.inference_mode():
         theirs = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=40,
@@ -120,7 +120,7 @@ def test_a_model_without_a_word_of_its_own_before_a_story_begins_with_a_line(
         file.write_text(json.dumps(content))
     storyteller = ModelFolder.open(other, device="cpu")
     assert storyteller.tokenizer.eos_token_id is None
-    assert [storyteller.start] == storyteller.encode("\n")
+    assert [storyteller.bos_id] == storyteller.encode("\n")
     with Engine(storyteller, max_streams=1) as engine:
         assert len(engine.score(PROMPT).tokens) == len(engine.encode(PROMPT))
         with engine.extend([], PROMPT, Settings(length=3)) as stream:

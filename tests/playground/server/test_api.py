@@ -95,7 +95,7 @@ def test_any_text_is_a_prompt(client: Client) -> None:
 
 
 def test_a_story_that_ends_at_once_is_its_prompt(client: Client, engine: Engine) -> None:
-    (end,) = engine.storyteller.ends
+    (end,) = engine.storyteller.eos_ids
     likeliest = engine.candidates([]).candidates
     logits = np.array([candidate.logit for candidate in likeliest], dtype=np.float32)
     place = [candidate.token_id for candidate in likeliest].index(end)
