@@ -1,12 +1,12 @@
-"""The command: settings, then the run.
+"""The training command: it reads the settings, then carries out the run.
 
     accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]
     python trainer/train.py --help [--json]
     python trainer/train.py --check [--preset NAME] [--section.key value ...]
     python trainer/train.py --run.dry_run [--json] [--preset NAME] [--section.key value ...]
 
-The run is in run.py, which imports PyTorch and transformers: that takes seconds, so help and a
-wrong setting come before it. The same command again resumes a stopped run.
+Importing run/run.py takes seconds (PyTorch, transformers), so help and errors in the settings come
+before. The same command resumes a stopped run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-if __package__ in (None, ""):  # started as a file: its folder is on the path, the project's is not
+if __package__ in (None, ""):  # started as a file: the project's folder is not on the path
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from trainer.output.console import print_every_character, refusal
@@ -26,8 +26,7 @@ from trainer.settings.command_line import described, help_text, parse
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command: return 0 when the run is done, 2 with one message when it cannot be, 130
-    when it was stopped."""
+    """Run the command; return 0, 2 after one error message, or 130 if the run was stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     print_every_character()
     if "--help" in arguments or "-h" in arguments:
@@ -51,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def check_packages() -> int:
-    """Return 0 if what a run imports is installed, without the seconds that importing it takes.
+    """Return 0 if the packages of a run are installed, without importing them, which takes seconds.
 
     Raises:
         ModuleNotFoundError: a package is missing.
@@ -63,7 +62,7 @@ def check_packages() -> int:
 
 
 def print_help(text: str) -> int:
-    """Print every setting; return 0, also if nobody reads to the end, as before `| head`."""
+    """Print every setting; return 0, also if the reader closes the pipe, as `| head` does."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

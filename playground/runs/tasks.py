@@ -1,12 +1,7 @@
 """Background tasks of the app, in processes of their own: an inspection, an estimate, an export.
 
-<<<<<<< HEAD
-A task ends with the app. A task of no run, such as a dry run, is an answer to a page that waits for
-it: it is cancelled when no page has asked for it for `PATIENCE` seconds. Results stay until the app
-ends or a hundred other tasks have started.
-=======
-Tasks end with the app. The results of the last KEPT tasks are kept until then.
->>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
+A task without a run, such as a dry run, is cancelled when no page has polled it for `PATIENCE`
+seconds. Tasks end with the app; until then the results of the last KEPT tasks are kept.
 """
 
 from __future__ import annotations
@@ -87,26 +82,17 @@ class Task:
             return printed
 
     def watch(self, log: Path, process: subprocess.Popen[bytes]) -> None:
-<<<<<<< HEAD
-        """Show the newest line of the process's log every half second until it ends, and cancel a
-        task that no page waits for."""
-=======
-        """Keep the newest line of the process's log, for the page, until the process ends."""
->>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
+        """Keep the newest line of the process's log, for the page, until the process ends; cancel a
+        task that no page polls any more."""
         while True:
             try:
                 process.wait(0.5)
                 return
             except subprocess.TimeoutExpired:
-<<<<<<< HEAD
                 if not self.run and time.monotonic() - self.asked_at > PATIENCE:
                     self.cancel()
-                found = [line for line in lines_of(log) if not BAR.search(line)]
-                self.line = found[-1] if found else self.line
-=======
                 lines = [line for line in lines_of(log) if not BAR.search(line)]
                 self.line = lines[-1] if lines else self.line
->>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
 
     def cancel(self) -> None:
         """End the task and its process."""
@@ -155,16 +141,10 @@ class Tasks:
             task.state = CANCELLED if task.is_cancelled else FAILED
 
     def get(self, number: str) -> Task:
-<<<<<<< HEAD
-        """Return a task by its id, for a page that waits for it; Missing where it is missing."""
-        if number not in self.tasks:
-            raise Missing("there is no such task any more: ask for it again.")
-        self.tasks[number].asked_at = time.monotonic()
-=======
-        """Return a task by its id; Missing if it is not kept."""
+        """Return a task by its id, for a page that polls it; Missing if it is not kept."""
         if number not in self.tasks:
             raise Missing("this task is not kept any more: start it again.")
->>>>>>> ee48f66 (Plain words: runs, publish, stories, inside; one place for a model's options on the command line)
+        self.tasks[number].asked_at = time.monotonic()
         return self.tasks[number]
 
     def of_run(self, run: str) -> Task | None:

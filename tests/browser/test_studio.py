@@ -357,7 +357,7 @@ def test_a_run_that_was_killed_or_met_a_full_disk_is_resumed(
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (2**16, 2**16))
     state(page, "failed")
     message = page.locator("[data-part=message]")
-    expect(message).to_contain_text(re.compile("the disk refused.*File too large.*make room"))
+    expect(message).to_contain_text(re.compile("the disk failed.*File too large.*make room"))
     after = steps_of(page, "long")
     assert after[0] <= before[0] and after[-1] >= before[-1] and after == sorted(set(after))
     button(page, "Resume").click()

@@ -79,7 +79,7 @@ def test_a_preset_can_be_a_file_and_flags_go_over_it(tmp_path: Path) -> None:
         (["--bf16"], "there is no setting --bf16: did you mean --runtime.precision?"),
         (["--seed", "1"], "there is no setting --seed: did you mean --run.seed?"),
         (["--weight-decay", "1"], "did you mean --optim.weight_decay?"),
-        (["--resume"], "leave it out, the same command resumes by itself"),
+        (["--resume"], "leave it out, the same command resumes automatically"),
         (
             ["--optim.epochs", "3", "--optim.steps", "9"],
             "--optim.epochs and --optim.steps contradict each other: leave one of them out",

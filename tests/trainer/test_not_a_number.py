@@ -37,7 +37,7 @@ def test_the_update_is_refused_and_named(
     assert run.wait() == 2, run.said()
     told = run.said()[run.said().index("error: ") :]
     assert told.startswith("error: the loss or its gradient is not a number at step 2, ")
-    assert "step 1 is kept" in told
+    assert "step 1 is saved" in told
     about = json.loads((tmp_path / "run" / "state.json").read_text())
     assert (about["state"], about["step"]) == ("failed", 1)
     assert f"error: {about['message']}" == told.strip().splitlines()[0]
@@ -56,6 +56,6 @@ def test_the_step_is_named_when_it_is_seen_at_the_next_line(
     folders = ["--run.dir", str(run), "--corpus.folder", str(stores)]
     assert main([*WILD, *LENGTH, *folders]) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "not a number at step 2, and that update was not made (there is no checkpoint" in told
+    assert "not a number at step 2, and that update was skipped (there is no checkpoint" in told
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert lines == []

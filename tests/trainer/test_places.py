@@ -125,12 +125,12 @@ def test_a_second_user_resumes_or_gets_a_message_and_nothing_changes(
             if mode == 0o600:
                 with (
                     run_folder.run_lock(run),
-                    pytest.raises(ValueError, match="may not be read by this user"),
+                    pytest.raises(ValueError, match="no permission to read"),
                 ):
                     checkpoint.newest(run / "checkpoints")
             else:
                 with (
-                    pytest.raises(ValueError, match=f"this user may not write to {run}"),
+                    pytest.raises(ValueError, match=f"no permission to write to {run}"),
                     run_folder.run_lock(run),
                 ):
                     pass

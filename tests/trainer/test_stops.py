@@ -54,12 +54,14 @@ def test_the_clock_saves_and_stops_and_the_same_command_resumes(
 ) -> None:
     assert main([*settings, "--optim.steps", "40", "--run.minutes", "0.0001"]) == 0
     said = capsys.readouterr().err
-    assert "run.minutes 0.0001 are over; saved after step 1: the same command resumes" in said
+    assert (
+        "run.minutes 0.0001 are over; saved after step 1: the same command resumes the run" in said
+    )
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000001"]
     assert not (tmp_path / "run" / "export").exists()
     about = state_of(tmp_path / "run")
     assert (about["state"], about["step"], about["steps"]) == ("stopped", 1, 40)
-    assert about["message"] == "stopped; saved after step 1: the same command resumes"
+    assert about["message"] == "stopped; saved after step 1: the same command resumes the run"
     assert about["settings"]["optim"]["steps"] == 40 and "optim.steps" in about["given"]
     assert main([*settings, "--optim.steps", "40", "--run.minutes", "9"]) == 0
     assert (state_of(tmp_path / "run")["state"], state_of(tmp_path / "run")["step"]) == (

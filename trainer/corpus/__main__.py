@@ -1,17 +1,10 @@
 """Inspect stories; build, index and verify token stores.
 
-    python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
-    python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
-    python -m trainer.corpus inspect STORE [--write FILE.md]
-    python -m trainer.corpus index STORE [--filter FILE]
-    python -m trainer.corpus verify STORE
-
-`inspect FILE` prints the detected format of files or folders, what the rules change and drop, and
-three stories; --json prints an object per line, for programs. `build` makes the token store that a
-run with the same settings would use, if it does not exist yet. `inspect STORE` prints the store's
-data card; --write saves it with a picture. `index` makes the index in which `playground.trace`
-finds copied parts of a story; --filter writes a small file instead, to publish with a model whose
-stories are not published. `verify` checks every checksum.
+python -m trainer.corpus build [--preset NAME] [--corpus.key value ...]
+python -m trainer.corpus inspect FILE ... [--json] [--corpus.key value ...]
+python -m trainer.corpus inspect STORE [--write FILE.md]
+python -m trainer.corpus index STORE [--filter FILE]
+python -m trainer.corpus verify STORE
 """
 
 from __future__ import annotations
@@ -20,6 +13,7 @@ import dataclasses
 import itertools
 import json
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -34,7 +28,9 @@ from trainer.settings.command_line import parse
 
 
 def build(arguments: list[str]) -> None:
-    """Build a store and print its size."""
+    """Build the token store that a run with the same settings would use, if it does not exist yet.
+    `python trainer/train.py --help` lists the settings.
+    """
     for word in arguments:
         if word.startswith("--") and not word.startswith(("--preset", "--corpus.")):
             raise ValueError(f"{word} has no meaning for a corpus: give --preset or --corpus.key")
@@ -49,7 +45,10 @@ def build(arguments: list[str]) -> None:
 
 
 def inspect(arguments: list[str]) -> None:
-    """Print how files are read; or print a store's data card, and write it with --write."""
+    """Print the detected format of files or folders, what the rules change and drop, and three
+    stories; --json prints one object per line, for programs. Of a store print the data card;
+    --write also saves the card, with a picture.
+    """
     files = list(itertools.takewhile(lambda word: not word.startswith("--"), arguments))
     if files and not Path(files[0], "store.json").is_file() and "--write" not in arguments:
         inspect_files(files, arguments[len(files) :])
@@ -77,7 +76,7 @@ def inspect(arguments: list[str]) -> None:
 
 
 def inspect_files(files: list[str], settings: list[str]) -> None:
-    """Print how files of stories are read."""
+    """Print how each file or folder of stories is read."""
     config = parse([word for word in settings if word != "--json"]).corpus
     for file in files:
         source = dataclasses.replace(config, source=file)
@@ -85,14 +84,16 @@ def inspect_files(files: list[str], settings: list[str]) -> None:
 
 
 def verify(arguments: list[str]) -> None:
-    """Reread a store and compare its checksums."""
+    """Read all files of a store and verify their checksums."""
     store = open_store(only_store(arguments))
     num_bytes = store.verify() + verify_index(store)
     print(f"{store.folder} is as it was written: {num_bytes:,} bytes reread")
 
 
 def index(arguments: list[str]) -> None:
-    """Make the index of a store, or a filter of its runs."""
+    """Build the index in which `playground.trace` finds copied parts of a story; --filter writes a
+    small file instead, to publish with a model whose stories are not published.
+    """
     words, file = list(arguments), None
     if "--filter" in words:
         index = words.index("--filter")
@@ -103,21 +104,21 @@ def index(arguments: list[str]) -> None:
     store = open_store(only_store(words))
     start = time.monotonic()
     if file is None:
-        place: Path = build_index(store)
-        size = sum(part.stat().st_size for part in place.iterdir())
+        path: Path = build_index(store)
+        size = sum(part.stat().st_size for part in path.iterdir())
         about = f"{size / store.num_tokens('train'):.2f} bytes per token"
     else:
-        facts, place = build_filter(store, file), file
+        facts, path = build_filter(store, file), file
         size = file.stat().st_size
         about = (
             f"finds every run of {facts['words'] + facts['stride'] - 1} words or more; takes"
             f" {facts['false_positives']:.2%} of other runs for copied"
         )
-    print(f"{place}: {size:,} bytes, {about}, in {time.monotonic() - start:.1f} s")
+    print(f"{path}: {size:,} bytes, {about}, in {time.monotonic() - start:.1f} s")
 
 
 def only_store(words: list[str]) -> str:
-    """Return the one argument."""
+    """Return the single argument, the folder of a store."""
     if len(words) != 1:
         raise ValueError("give the folder of one store, such as data/sample-0123456789ab")
     return words[0]
@@ -126,18 +127,28 @@ def only_store(words: list[str]) -> str:
 COMMANDS = {"build": build, "inspect": inspect, "index": index, "verify": verify}
 
 
+def help_text(name: str) -> str:
+    """Return the usage and the meaning of a command."""
+    usage = [line for line in str(__doc__).splitlines() if f" trainer.corpus {name} " in line]
+    meaning = textwrap.fill(" ".join(str(COMMANDS[name].__doc__).split()), 96)
+    return "\n".join(usage) + f"\n\n{meaning}\n"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status: see `run_command`."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(__doc__)
+    name, *rest = arguments or ["--help"]
+    if name in ("-h", "--help"):
+        print(str(__doc__).splitlines()[0], *map(help_text, COMMANDS), sep="\n\n")
         return 0
-    name, *rest = arguments
 
     def work() -> None:
         if name not in COMMANDS:
             raise ValueError(f"{name} is not a command: give build, inspect, index or verify")
-        COMMANDS[name](rest)
+        if {"-h", "--help"} & set(rest):
+            print(help_text(name))
+        else:
+            COMMANDS[name](rest)
 
     return run_command(work, "stopped; the same command resumes where it was")
 

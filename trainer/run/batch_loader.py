@@ -1,8 +1,8 @@
-"""What a process reads at a step: its blocks, straight from the token store's memory map.
+"""Read the blocks of a process at a step, straight from the token store's memory map.
 
-There is no loader and no worker: 32,768 tokens take 0.7 ms. On a GPU nothing in an update waits for
-the device, so this process runs ahead of it: the next update's blocks are gathered, pinned and on
-their way while the GPU still computes this one.
+Worker processes would not pay: reading 32,768 tokens takes 0.7 ms. On a GPU nothing in an update
+waits for the device, so the next update's blocks are gathered, pinned and copied while the GPU
+still computes the current one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trainer.model.compact_vocabulary import CompactVocabulary
 
 
 class BatchLoader:
-    """The training blocks in their order, cut for the processes of a run."""
+    """The training blocks in their order, split among the processes of a run."""
 
     def __init__(
         self,

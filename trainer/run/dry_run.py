@@ -1,8 +1,8 @@
-"""What a run would be, before it begins: `--run.dry_run`.
+"""Measure a run before it starts (`--run.dry_run`): its duration, speed and memory.
 
-Speed and memory are measured over a few updates of the real run, with a learning rate of 0. What
-else takes time is measured in small and counted as often as the run does it: compilation,
-validations and snapshots with their samples, and the evaluation at the end. Nothing is written.
+Speed and memory are measured over a few updates of the real run, with a learning rate of 0. The
+time of compilation, validations and snapshots with samples, and the final evaluation is
+extrapolated from small measurements. No files are written.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from trainer.run.loop import Trainer
 from trainer.run.plan import num_parameters, plan, table
 
 WARM_UP, MEASURED = 2, 5  # updates
-FEW = 8  # stories
-BATCH = 16  # stories that are continued at once
-CONTINUED = 4  # times that they are: openings and introductions, greedy and sampled
+FEW = 8  # stories that are evaluated
+BATCH = 16  # stories in a batch of continuations
+CONTINUED = 4  # continuations per story: of openings and introductions, greedy and sampled
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class DryRun:
     Attributes:
         plan: what the settings decide, by name.
         seconds_per_step: of an update.
-        start_seconds: until the first update is done; a compiled one takes longer.
-        validation_seconds: of a validation with the samples.
+        start_seconds: until the first update is done, including compilation.
+        validation_seconds: of a validation with samples.
         validations: of the whole run.
         sample_seconds: of the sample stories, which are nearly all of a snapshot.
         snapshots: of the whole run.
         finishing_seconds: of the evaluation of the export.
-        memory: bytes that a process holds.
+        memory: bytes per process.
     """
 
     plan: dict[str, str]
@@ -60,7 +60,7 @@ class DryRun:
 
     @property
     def seconds(self) -> float:
-        """Seconds of the whole run, without reading the stories and importing libraries."""
+        """Return the seconds of the whole run, without reading stories and importing libraries."""
         validations = self.validations * self.validation_seconds
         return self.fixed_seconds + self.steps * self.seconds_per_step + validations
 
@@ -71,21 +71,21 @@ class DryRun:
         return self.start_seconds + snapshots + self.finishing_seconds
 
     def table(self) -> str:
-        """Return the plan and the measures as a table for people."""
+        """Return the plan and the measurements as a table for people."""
         speed, minutes = self.tokens_per_step / self.seconds_per_step, self.seconds / 60
         length = f"{minutes / 60:,.1f} hours" if minutes >= 90 else f"{minutes:,.1f} minutes"
         return table(
             self.plan
             | {
-                "speed": f"{speed:,.0f} tokens/s, {self.seconds_per_step:.2f} s an update "
+                "speed": f"{speed:,.0f} tokens/s, {self.seconds_per_step:.2f} s per update "
                 f"(mean of {MEASURED})",
-                "memory": f"{self.memory / 2**30:.2f} GiB a process",
+                "memory": f"{self.memory / 2**30:.2f} GiB per process",
                 "time": length,
             }
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan and the measures for programs."""
+        """Return the plan and the measurements as JSON values."""
         return {
             "seconds": self.seconds,
             "fixed_seconds": self.fixed_seconds,
@@ -102,11 +102,11 @@ class DryRun:
 
 
 def dry_run(trainer: Trainer) -> DryRun:
-    """Measure a few updates of a run and a validation."""
+    """Measure a few updates of a run, a validation and a small final evaluation."""
     runtime = trainer.runtime
-    about = "measuring (the first update compiles)" if trainer.is_compiled else "measuring"
+    title = "measuring (the first update compiles)" if trainer.is_compiled else "measuring"
     steps, begin = range(WARM_UP + MEASURED), time.perf_counter()
-    for step in tqdm(steps, desc=about, unit="update", leave=False, disable=not runtime.is_main):
+    for step in tqdm(steps, desc=title, unit="update", leave=False, disable=not runtime.is_main):
         if step == WARM_UP:
             wait(runtime.device)
             start = time.perf_counter()
@@ -145,11 +145,11 @@ def sampling(trainer: Trainer) -> float:
 
 
 def finishing(trainer: Trainer, sample_seconds: float) -> float:
-    """Return the seconds that the evaluation of the export takes: by a few stories for the
-    likelihoods, and by the samples for the continuations."""
+    """Return the seconds of the final evaluation, extrapolated: likelihoods from FEW stories, and
+    continuations from the speed of the samples."""
     run, store = trainer.config.run, trainer.store
-    every = store.num_stories("validation")
-    count = min(run.evaluate_stories or every, every)
+    available = store.num_stories("validation")
+    count = min(run.evaluate_stories or available, available)
     few = list(store.stories("validation", min(count, FEW)))
     if not (trainer.runtime.is_main and few):
         return 0.0
@@ -158,12 +158,12 @@ def finishing(trainer: Trainer, sample_seconds: float) -> float:
     evaluated = time.perf_counter()
     token = sample_seconds / run.sample_length
     batches = CONTINUED * math.ceil(min(run.continue_stories, count) / BATCH)
-    length = store.num_tokens("validation") / every
+    length = store.num_tokens("validation") / available
     return (evaluated - before) * count / len(few) + batches * length * token
 
 
 def memory(device: torch.device) -> int:
-    """Return the bytes that this process holds: at most on a GPU, or in all after its updates."""
+    """Return this process's memory in bytes: the peak on a GPU, or the current resident set."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated())
     return int(psutil.Process().memory_info().rss)

@@ -1,4 +1,4 @@
-"""What follows the last update of a run: the export, its final evaluation and its model card."""
+"""Finish a run after its last update: the export, its final evaluation and its model card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from trainer.storage import checkpoint, run_folder
 
 
 def finish(trainer: Trainer) -> None:
-    """Export the model; then evaluate it and complete its export, whatever of that fails."""
+    """Export the model, evaluate it and write its model card. A failed evaluation leaves its part
+    of the card out."""
     weights = trainer.engine.weights()
     trainer.runtime.watchdog.is_finished = True
     if not trainer.runtime.is_main:
@@ -67,14 +68,14 @@ def evaluate_finished(
     run: Run,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Evaluate a trained model in fp32, with the settings of its run; `say` is given messages about
-    what takes time, and warnings.
+    """Evaluate a trained model in fp32, with the settings of its run. `say` prints progress and
+    warnings.
 
     Returns:
-        What training.json keeps of it: `validation`, the figures on the validation stories (None
-        where the store has none); `prose`, of greedy and sampled continuations of these;
-        `characters`, counts of its characters (characters.py), a row each way of sampling;
-        `samples`, a story for each of the run's prompts, {prompt, story}, not picked.
+        Entries of training.json: `validation`, the metrics on the validation stories (None without
+        any); `prose`, of greedy and sampled continuations of these; `characters`, their characters
+        (characters.py), a row per sampling method; `samples`, a story for each of the run's
+        prompts, {prompt, story}, not picked.
     """
     stories = list(store.stories("validation", run.evaluate_stories))
     results: dict[str, Any] = {"validation": None, "prose": [], "characters": [], "samples": []}
@@ -82,10 +83,10 @@ def evaluate_finished(
         if stories:
             evaluation = evaluate(model, stories, tokenizer)
             results["validation"] = evaluation.summary("the validation split")
-    with best_effort("the measures of its prose", say):
+    with best_effort("the prose metrics", say):
         prose = measure_writing(model, tokenizer, store, stories, run.continue_stories, say)
         results["prose"] = list(map(asdict, prose))
-    with best_effort("the counts of its characters", say):
+    with best_effort("the character metrics", say):
         results["characters"] = measure_characters(
             model, tokenizer, stories, run.continue_stories, (Sampling(), SAMPLED)
         )
@@ -104,14 +105,15 @@ def measure_writing(
     count: int,
     say: Callable[[str], None],
 ) -> list[Prose]:
-    """Measure how the model continues `count` of the stories, greedily and sampled."""
+    """Return prose metrics of greedy and sampled continuations of `count` stories."""
     openings = openings_of(model, stories, tokenizer, count)
     if not openings:
         return []
     written = [
-        (way, continue_stories(model, openings, tokenizer, way)) for way in (Sampling(), SAMPLED)
+        (sampling, continue_stories(model, openings, tokenizer, sampling))
+        for sampling in (Sampling(), SAMPLED)
     ]
-    say(f"looking for what it wrote in {store.num_stories('train'):,} training stories")
+    say(f"searching {store.num_stories('train'):,} training stories for copied text")
     texts = [text for _, pairs in written for pair in pairs for text in pair.texts]
     training = find_in_training(store.stories("train"), texts)
-    return [measure_prose(pairs, way, tokenizer, training) for way, pairs in written]
+    return [measure_prose(pairs, sampling, tokenizer, training) for sampling, pairs in written]

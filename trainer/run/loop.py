@@ -1,9 +1,8 @@
-"""The run: set up, resume, update, log, validate, save, finish.
+"""The training loop: set up, resume, update, log, validate, save.
 
-A run is (weights, optimizer moments, step); the learning rate, the blocks that are read and the
-dropout noise are functions of the step. So a run that was stopped resumes from its newest
-checkpoint as if nothing had happened, on any number of processes, when the same command is given
-again.
+A run is (weights, optimizer moments, step); the learning rate, the blocks and the dropout noise are
+functions of the step. So repeating the command resumes a stopped run from its newest checkpoint
+exactly, on any number of processes.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ from trainer.run.steps import Due, steps_of
 from trainer.settings.config import Config
 from trainer.storage import checkpoint, run_folder
 from trainer.storage.checkpoint import Checkpoint
-from trainer.storage.resume import differences, goes_on_longer, run_identity
+from trainer.storage.resume import differences, is_extended, run_identity
 from trainer.storage.run_state import STATE
 
 
 class Trainer:
-    """One run from its settings to its export; `main` calls the steps in their order."""
+    """A run: settings, model, optimizer, batches and checkpoints. `run.py` calls its methods."""
 
     def __init__(
         self,
@@ -56,8 +55,8 @@ class Trainer:
         pretrained: PreTrainedModel | None = None,
         teachers: Sequence[PreTrainedModel] = (),
     ) -> None:
-        """`start` is the monotonic time from which run.minutes counts, None: now; `pretrained` the
-        model that model.init_from names, `teachers` those of model.teachers."""
+        """`start`: monotonic time from which run.minutes counts, by default now; `pretrained`: the
+        model of model.init_from; `teachers`: those of model.teachers."""
         self.config = config
         self.store = store
         self.folder = config.folder
@@ -105,41 +104,41 @@ class Trainer:
             self.model,
             new_optimizer(config.optim, self.model, self.runtime.dtype),
         )
-        self.step = self.saved = 0  # updates done, and those that a checkpoint holds
-        self.validation_losses: dict[int, float] = {}  # validation loss by step
-        self.run_id = ""  # of the run in the folder: `resume` reads it
+        self.step = self.saved = 0  # updates done, and updates in the newest checkpoint
+        self.validation_losses: dict[int, float] = {}  # by step
+        self.run_id = ""  # read by `resume`
         self.interrupted = False
-        self.stock: PreTrainedModel | None = None  # what `full` fills
+        self.stock: PreTrainedModel | None = None  # see `full`
         for note in self.runtime.notes:
             self.say(f"note: {note}")
 
     def new_model(
         self, pretrained: PreTrainedModel | None, teachers: Sequence[PreTrainedModel]
     ) -> NextTokenLoss:
-        """Return the decoder with its loss, as before the first update."""
+        """Return the initialized decoder with its loss."""
         config, device = self.config, self.runtime.device
         decoder = new_decoder(config.model, self.vocabulary, config.run.seed, self.base)
         if pretrained is not None:
             copy_weights(pretrained, decoder, self.vocabulary)
-        taught_by = over_compact_ids(teachers, self.vocabulary, device)
-        story = self.document_masking()
+        compact_teachers = over_compact_ids(teachers, self.vocabulary, device)
+        masking = self.document_masking()
         if device.type == "cuda":
-            for model in (decoder, *taught_by):
-                attend_on_gpu(model, story, self.runtime.dtype)
+            for model in (decoder, *compact_teachers):
+                attend_on_gpu(model, masking, self.runtime.dtype)
         z_loss, weight = config.optim.z_loss, config.optim.teacher_weight
-        return NextTokenLoss(decoder, self.vocabulary, z_loss, story, taught_by, weight)
+        return NextTokenLoss(decoder, self.vocabulary, z_loss, masking, compact_teachers, weight)
 
     def document_masking(self) -> DocumentMasking | None:
-        """Return the masking that keeps attention inside a story, if the settings ask for it."""
+        """Return the masking that keeps attention inside a story; None for attention `block`."""
         if self.config.model.attention == "block":
             return None
         end = self.vocabulary.end_of_text
-        slot = int(self.vocabulary.compact_id_of[end])
-        if self.runtime.device.type != "cuda":  # it takes a mask, and all tokens need not be read
-            return DocumentMasking(slot)
+        compact_end = int(self.vocabulary.compact_id_of[end])
+        if self.runtime.device.type != "cuda":  # a CPU's mask needs no bound on the stories
+            return DocumentMasking(compact_end)
         train = self.store.split("train")
         return DocumentMasking(
-            slot, max_stories(train, end, self.context, self.runtime.micro_batch)
+            compact_end, max_stories(train, end, self.context, self.runtime.micro_batch)
         )
 
     def say(self, message: str) -> None:
@@ -161,13 +160,13 @@ class Trainer:
         saved = checkpoint_from_main(saved, self.runtime.device)
         if saved is None:
             return
-        longer = goes_on_longer(saved.identity, self.identity)
+        longer = is_extended(saved.identity, self.identity)
         changed = [] if longer else list(differences(saved.identity, self.identity))
         if changed:
             raise ValueError(
                 f"the run in {self.folder} was started with other settings ({'; '.join(changed)}): "
                 "give the old ones, another --run.dir, or --run.fresh to start over"
-                + self.way_to_old_stories(saved.identity["corpus"]["fingerprint"])
+                + self.hint_at_old_store(saved.identity["corpus"]["fingerprint"])
             )
         if saved.step >= self.num_steps and self.runtime.any(is_complete(self.folder / "export")):
             raise ValueError(
@@ -182,41 +181,39 @@ class Trainer:
         self.say(f"resuming after step {self.step:,} of {self.num_steps:,}")
 
     def checkpoint_to_resume(self) -> Checkpoint | None:
-        """Return the newest checkpoint of this run; of a `wsd` run that is to be longer than
-        planned the newest before its rate fell. None where the run starts, and with run.fresh.
+        """Return the newest checkpoint of this run; for an extended `wsd` run, the newest before
+        its learning rate fell. None for a new run, and with run.fresh.
 
         Raises:
-            ValueError: there are checkpoints and none can be used, or, with run.fresh, removed.
+            ValueError: there are checkpoints but none is usable, or run.fresh cannot remove them.
         """
         if self.config.run.fresh:
             run_folder.clear(self.folder, METRICS, STATE)
             return None
         folder, run = self.folder / "checkpoints", run_folder.run_of(self.folder)
         newest = checkpoint.newest(folder, run=run)
-        if newest is None or not goes_on_longer(newest.identity, self.identity):
+        if newest is None or not is_extended(newest.identity, self.identity):
             return newest
         level = level_steps(self.config.optim, newest.identity["optim"]["steps"])
         return checkpoint.newest(folder, until=level, run=run)
 
-    def way_to_old_stories(self, fingerprint: str) -> str:
-        """Return how the store of a checkpoint differs, and how to continue with it; empty if it is
-        the same or gone."""
+    def hint_at_old_store(self, fingerprint: str) -> str:
+        """Return how a checkpoint's store differs and how to use it; "" if it is the same or does
+        not exist any more."""
         if fingerprint == self.store.fingerprint:
             return ""
         old = find_store(Path(self.config.corpus.folder).expanduser(), fingerprint)
         if old is None:
             return ""
         changed = "; ".join(recipe_differences(old.recipe, self.store.recipe))
-        return (
-            f". Its stories ({changed}) are in {old.folder}: --corpus.source {old.folder} goes on"
-        )
+        return f". Its stories ({changed}) are in {old.folder}: --corpus.source {old.folder}"
 
     def loop(self) -> bool:
-        """Update until the last step; log, validate and save on the way. Return whether the last
-        step was reached; after run.minutes the run is saved and stops before.
+        """Update until the last step; log, validate and save in between. Return whether the last
+        step was reached, or run.minutes stopped the run (after saving).
 
         Raises:
-            KeyboardInterrupt: a signal stopped it; it is saved.
+            KeyboardInterrupt: a signal stopped the run, which is saved.
         """
         log = self.open_metrics()
         if self.runtime.is_main:
@@ -232,7 +229,7 @@ class Trainer:
                 due = self.steps.due(self.step)
                 if due.reports:
                     self.check()
-                if due.logs:  # with validation and saving, the only place that waits for the device
+                if due.logs:  # only this, validation and saving wait for the device
                     mean = self.runtime.mean(torch.stack(losses).mean())
                     losses.clear()
                     log.train(self.step, mean, float(norm), rate)
@@ -242,7 +239,7 @@ class Trainer:
                 if stop and not due.ends:
                     self.say(
                         f"run.minutes {self.config.run.minutes:g} are over; saved after step "
-                        f"{self.step:,}: the same command resumes"
+                        f"{self.step:,}: the same command resumes the run"
                     )
                     return False
         finally:
@@ -250,16 +247,14 @@ class Trainer:
         return True
 
     def update(self, rate: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Make the next update; return its loss in nats on this process, and its gradient's
-        norm."""
+        """Make the next update; return this process's loss in nats and the gradient's norm."""
         seed_noise(self.config.run.seed, self.step, self.runtime.rank)
         nats, norm = self.engine.update(self.batches.of(self.step), rate)
         self.step += 1
         return nats, norm
 
     def keep(self, due: Due, nats: torch.Tensor, log: MetricsLog) -> bool:
-        """Validate, take a snapshot and save, as far as they are due; return whether the run must
-        stop."""
+        """Validate, take a snapshot and save if due; return whether the run must stop."""
         is_best = due.validates and self.validate(log)
         if due.snapshots:
             self.snapshot(nats)
@@ -272,28 +267,28 @@ class Trainer:
         return stop
 
     def must_stop(self, logs: bool) -> bool:
-        """Return whether a signal or the clock stops the run. Several processes agree when they
-        log, which waits for all anyway."""
+        """Return whether a signal or the clock stops the run. Several processes agree only when
+        they log, which synchronizes them anyway."""
         stop = self.interrupted or time.monotonic() > self.deadline
         return stop if self.runtime.num_processes == 1 else logs and self.runtime.any(stop)
 
     def check(self) -> None:
-        """Stop if an update was skipped; the weights are those before it.
+        """Stop the run if an update was skipped; the weights are those before the update.
 
         Raises:
             ValueError: a loss or gradient was not finite.
         """
         skipped = self.engine.num_skipped
         if skipped:
-            kept = f"step {self.saved:,} is kept" if self.saved else "there is no checkpoint yet"
+            kept = f"step {self.saved:,} is saved" if self.saved else "there is no checkpoint yet"
             raise ValueError(
                 f"the loss or its gradient is not a number at step {self.step - skipped + 1:,}, "
-                f"and that update was not made ({kept}): lower optim.lr or optim.max_grad_norm, "
-                "or check the stories, and start with --run.fresh or another --run.dir"
+                f"and that update was skipped ({kept}): lower optim.lr or optim.max_grad_norm, or "
+                "check the stories, and start with --run.fresh or another --run.dir"
             )
 
     def open_metrics(self) -> MetricsLog:
-        """Open the metrics of this run and its trackers, with the machine's peak measured."""
+        """Open the metrics of this run and its trackers; measure the machine's matmul peak."""
         settings = self.config.to_dict()
         self.runtime.track(
             self.folder.name,
@@ -329,7 +324,7 @@ class Trainer:
         self.runtime.wait()
 
     def snapshot(self, nats: torch.Tensor) -> None:
-        """Keep the model as it is now; `nats` is this process's loss of the step."""
+        """Save a snapshot of the model. `nats`: this process's loss of the step."""
         loss, weights = self.runtime.mean(nats), self.engine.weights()
         if self.runtime.is_main:
             decoder = self.full(weights)
@@ -345,8 +340,8 @@ class Trainer:
         self.runtime.wait()
 
     def samples(self, decoder: PreTrainedModel) -> list[dict[str, str]]:
-        """Write a story for each of run.sample_prompts, with the same draws every time; none if
-        that fails."""
+        """Return a story for each of run.sample_prompts, always with the same seed; [] if that
+        fails."""
         run = self.config.run
         with best_effort("the sample stories", self.say):
             return write_samples(
@@ -355,8 +350,7 @@ class Trainer:
         return []
 
     def validate(self, log: MetricsLog) -> bool:
-        """Measure the validation loss and write samples; return whether the loss is the lowest so
-        far."""
+        """Log the validation loss and samples; return whether the loss is the lowest so far."""
         loss, samples = self.validation()
         is_best = False
         if self.runtime.is_main:
@@ -368,20 +362,20 @@ class Trainer:
         return self.runtime.any(is_best)
 
     def validation(self) -> tuple[float | None, list[dict[str, str]]]:
-        """Return the validation loss and the sample stories of the current model; None and no
-        stories on other processes than the main one."""
+        """Return the validation loss and sample stories of the current model; (None, []) on all
+        processes but the main one."""
         run, weights = self.config.run, self.engine.weights()
         if not self.runtime.is_main:
             return None, []
         decoder = self.full(weights)
-        whole = self.config.model.attention == "block"
-        story = None if whole else DocumentMasking(self.vocabulary.end_of_text)
-        loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, story)
+        is_causal = self.config.model.attention == "block"
+        masking = None if is_causal else DocumentMasking(self.vocabulary.end_of_text)
+        loss = validation_loss(decoder, self.store, run.validate_blocks, self.context, masking)
         return loss, self.samples(decoder)
 
     def full(self, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
-        """Return the stock model over all ids, on the run's device; it is made once and then
-        refilled."""
+        """Return the stock model over all ids, on the run's device; it is created once, then its
+        weights are replaced."""
         if self.stock is None:
             self.stock = full_decoder(self.config.model, self.vocabulary, weights, self.base)
             self.stock.to(self.runtime.device)

@@ -1,5 +1,5 @@
-"""What a run is going to do, in a few lines: every run begins with them, and `--run.dry_run` prints
-them with what it measures."""
+"""The plan of a run in a few lines, which every run prints first; `--run.dry_run` adds its
+measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainer.run.loop import Trainer
 
 
 def plan(trainer: Trainer) -> dict[str, str]:
-    """Return what the settings, the corpus and this machine decide of a run, by name."""
+    """Return the plan of a run by name, from the settings, the corpus and this machine."""
     config, tokens = trainer.config, trainer.global_batch * trainer.context
     corpus, batch = trainer.store.summary("train"), trainer.global_batch
     return {
@@ -28,7 +28,7 @@ def plan(trainer: Trainer) -> dict[str, str]:
 
 
 def split(trainer: Trainer) -> str:
-    """Return how an update's blocks are read."""
+    """Return how an update's blocks are split among processes and micro-batches."""
     runtime = trainer.runtime
     return (
         f"{runtime.num_processes} x {runtime.accumulation} x {runtime.micro_batch} (processes, "
@@ -37,7 +37,7 @@ def split(trainer: Trainer) -> str:
 
 
 def num_parameters(trainer: Trainer) -> int:
-    """Return the weights of the model over all ids, with those that the corpus does not use."""
+    """Return the number of parameters of the model over all ids, used by the corpus or not."""
     weights = sum(weight.numel() for weight in trainer.model.parameters())
     unseen = trainer.vocabulary.num_ids - trainer.vocabulary.num_compact_ids
     return weights + unseen * trainer.config.model.hidden

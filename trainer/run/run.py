@@ -1,6 +1,6 @@
-"""A run from its settings to its export, and a message for whatever stops it.
+"""Carry out a run from its settings to its export, with a message for every error.
 
-The token store is made, the run opened, and its folder locked; the loop itself is in loop.py.
+This module builds the token store, opens the run and locks its folder; loop.py trains.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from trainer.storage.run_state import FAILED, FINISHED, FINISHING, RUNNING, STOP
 
 
 def run(config: Config, start: float, *, as_json: bool = False) -> int:
-    """Carry out a run, or what is left of it: return 0 when it is done, 2 with one message when it
-    cannot be, 130 when it was stopped.
+    """Carry out a run, or the rest of it; return 0, 2 after one error message, or 130 if the run
+    was stopped.
 
     Args:
-        start: time.monotonic() at the command's beginning, for run.minutes.
+        start: time.monotonic() at the start of the command, for run.minutes.
         as_json: whether run.dry_run prints JSON.
     """
     trainer = None
@@ -57,7 +57,7 @@ def run(config: Config, start: float, *, as_json: bool = False) -> int:
                 print(json.dumps(measured.to_json()) if as_json else measured.table())
             trainer.runtime.close()
             return 0
-        with alone_in_folder(trainer):
+        with lock_of(trainer):
             trainer.say(table(plan(trainer)))
             trainer.resume()
             with signals_stop(trainer), recorded(trainer) as state:
@@ -82,8 +82,8 @@ def run(config: Config, start: float, *, as_json: bool = False) -> int:
     return 0
 
 
-def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]:
-    """Lock the run's folder, in the main one of several processes."""
+def lock_of(trainer: Trainer) -> contextlib.AbstractContextManager[None]:
+    """Return the lock of the run's folder in the main process, and a null context in others."""
     if trainer.runtime.is_main:
         return run_folder.run_lock(trainer.folder)
     return contextlib.nullcontext()
@@ -91,8 +91,7 @@ def alone_in_folder(trainer: Trainer) -> contextlib.AbstractContextManager[None]
 
 @contextlib.contextmanager
 def recorded(trainer: Trainer) -> Iterator[RunState]:
-    """Keep the state of the run in state.json: running during the block, and after it how the run
-    ended."""
+    """Record in state.json that the run is running, and after the block how it ended."""
     about = {
         "steps": trainer.num_steps,
         "tokens_per_step": trainer.global_batch * trainer.context,
@@ -116,18 +115,18 @@ def recorded(trainer: Trainer) -> Iterator[RunState]:
         raise
     if trainer.saved == trainer.num_steps:
         state.write(FINISHED, trainer.saved)
-    else:  # run.minutes are over
+    else:  # run.minutes stopped the run
         state.write(STOPPED, trainer.saved, stopped(trainer))
 
 
 def stopped(trainer: Trainer | None) -> str:
     """Return the message of a run that was stopped."""
     saved = f"; saved after step {trainer.saved:,}" if trainer and trainer.saved else ""
-    return f"stopped{saved}: the same command resumes"
+    return f"stopped{saved}: the same command resumes the run"
 
 
 def message(error: Exception, trainer: Trainer | None = None) -> str:
-    """Return the message for an error; for one of the memory or the disk with what to do."""
+    """Return the message for an error; for errors of memory or disk, with the remedy."""
     if out_of_memory.is_full(error):
         return out_of_memory.advice(trainer.runtime if trainer else None)
     if isinstance(error, ValueError):
@@ -139,28 +138,28 @@ def message(error: Exception, trainer: Trainer | None = None) -> str:
     where = f" at {file}" if file else ""
     if isinstance(error, PermissionError):
         return (
-            f"this user may not read or write{where or ' a file'} ({cause}): ask its owner for the "
-            "right, or choose other folders with --run.dir and --corpus.folder"
+            f"no permission to read or write{where or ' a file'} ({cause}): ask its owner, or "
+            "choose other folders with --run.dir and --corpus.folder"
         )
     return (
-        f"the disk refused{where} ({cause}): make room, or choose other folders with --run.dir and "
-        "--corpus.folder; what was saved before is whole"
+        f"the disk failed{where} ({cause}): make room, or choose other folders with --run.dir and "
+        "--corpus.folder; earlier checkpoints are intact"
     )
 
 
 @contextlib.contextmanager
 def signals_stop(trainer: Trainer) -> Iterator[None]:
-    """While it lasts, Ctrl-C, a scheduler's SIGTERM and a closed terminal's SIGHUP stop the run;
-    afterwards they mean what they meant before, as a notebook needs. Only a process's main thread
-    hears signals."""
+    """Let Ctrl-C, a scheduler's SIGTERM and a closed terminal's SIGHUP stop the run during the
+    block. The earlier handlers are restored, as a notebook needs. Signals reach only a process's
+    main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two are not everywhere
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last two depend on the system
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
-        if before[number] != signal.SIG_IGN:  # nohup
+        if before[number] != signal.SIG_IGN:  # ignored signals stay ignored, as by nohup
             signal.signal(number, lambda *_: interrupt(trainer))
     try:
         yield
@@ -170,10 +169,10 @@ def signals_stop(trainer: Trainer) -> Iterator[None]:
 
 
 def interrupt(trainer: Trainer) -> None:
-    """Save and stop after the step at the first signal. Quit at once at a second one, and at any
-    once the last step is saved."""
+    """Request a stop after the current step. At a second signal, or when the last step is saved,
+    quit at once."""
     if trainer.interrupted or trainer.saved == trainer.num_steps:
         raise KeyboardInterrupt
     trainer.interrupted = True
     with contextlib.suppress(OSError):  # the terminal may be gone
-        print("\nstopping after this step; once more quits without saving", file=sys.stderr)
+        print("\nstopping after this step; press again to quit without saving", file=sys.stderr)

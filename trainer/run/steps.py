@@ -1,7 +1,7 @@
-"""How many updates a run has, and what follows each of them.
+"""The number of updates of a run, and the actions after each of them.
 
-Logging, validating, snapshots and checkpoints all depend on the step alone, so a resumed run does
-the same after the same updates. `Steps.due` answers for one update.
+Logging, validation, snapshots and checkpoints depend only on the step, so a resumed run does the
+same after the same updates.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ SHORTEST_INTERVAL = 200  # updates between validations and checkpoints that the 
 
 @dataclass(frozen=True)
 class Due:
-    """The actions that follow one update.
+    """The actions after one update.
 
     Attributes:
-        ends: nothing, it was the last.
-        logs: a line of metrics.
-        validates: the validation loss and samples.
-        snapshots: a snapshot of the model.
-        saves: a checkpoint. A new best model and a stop need one too.
+        ends: end the run.
+        logs: log a line of metrics.
+        validates: compute the validation loss and samples.
+        snapshots: save a snapshot of the model.
+        saves: save a checkpoint; a new best model and a stop also save one.
     """
 
     ends: bool
@@ -35,8 +35,7 @@ class Due:
 
     @property
     def reports(self) -> bool:
-        """Return whether a number or the weights of this update will be read: they must be finite.
-        """
+        """Return whether the loss or the weights of this update are used and must be finite."""
         return self.logs or self.validates or self.snapshots
 
 
@@ -45,10 +44,10 @@ class Steps:
     """Counts of updates.
 
     Attributes:
-        total: all of the run.
+        total: of the run.
         log_every, validate_every, save_every: between two lines, validations, checkpoints.
-        snapshots: those with a snapshot after them.
-        level_end: the last before a `wsd` run's rate falls; a longer run resumes from there.
+        snapshots: after which a snapshot is saved.
+        level_end: before a `wsd` run's learning rate falls; an extended run resumes from there.
     """
 
     total: int
@@ -59,7 +58,7 @@ class Steps:
     level_end: int | None = None
 
     def due(self, step: int) -> Due:
-        """Return what follows update `step`, counted from 1."""
+        """Return the actions after update `step`, counted from 1."""
         ends = step == self.total
         return Due(
             ends=ends,
@@ -71,7 +70,7 @@ class Steps:
 
 
 def steps_of(config: Config, num_blocks: int) -> Steps:
-    """Return what the settings ask for, on a corpus of `num_blocks` blocks."""
+    """Return the steps of a run with these settings, on a corpus of `num_blocks` blocks."""
     run, optim = config.run, config.optim
     total = optim.steps or max(1, math.floor(optim.epochs * num_blocks / optim.global_batch))
     hundredth = max(SHORTEST_INTERVAL, total // 100)
@@ -88,7 +87,7 @@ def steps_of(config: Config, num_blocks: int) -> Steps:
 def snapshot_steps(num_steps: int, count: int) -> list[int]:
     """Return at most `count` steps from 1 to `num_steps`, evenly spaced in their logarithm.
 
-    A single one is the last; short runs have fewer, since steps are whole numbers.
+    A single snapshot is at the last step; short runs have fewer, since steps are integers.
     """
     if count == 1:
         return [num_steps]

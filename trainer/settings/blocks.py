@@ -1,7 +1,7 @@
 """The decoder blocks that can be trained: one row of BLOCKS each.
 
 Settings, model, optimizer, GGUF export and error messages read this table, so a new block is a row.
-Classes are named as transformers names them and looked up when a model is made: reading a command
+Classes of transformers are given by name and imported when a model is created: reading a command
 line must not import PyTorch.
 """
 
@@ -19,20 +19,21 @@ ROTARY_BASE = 10_000.0
 
 @dataclass(frozen=True)
 class Block:
-    """The properties of a kind of transformers model that the trainer needs.
+    """The properties of a transformers model that the trainer needs.
 
     Attributes:
         config, model: classes of its configuration and of the model with its head.
-        sizes: what the configuration calls each setting of the shape.
-        more: what else the configuration of a new model says.
-        layers, embedding: names of the list of layers and of the table of ids among the weights.
-            Muon takes the matrices inside the layers.
-        residual: ends of the names of the projections that add to the residual stream, where the
-            class does not make them smaller by itself.
+        sizes: the configuration's names of the settings of the shape.
+        more: other values of a new model's configuration.
+        layers, embedding: weight names of the list of layers and of the embedding. Muon updates the
+            matrices inside the layers.
+        residual: suffixes of the projections into the residual stream, if the class does not scale
+            their initialization.
         dropout: the configuration's own dropout settings; without any, the trainer adds dropout.
-        gguf: what llama.cpp computes, by the configuration's names; None if it cannot.
-        gguf_needs_head: llama.cpp wants the head by itself, though it is the table of ids.
-        gguf_rotates_pairs: llama.cpp rotates neighbours of a head, transformers its two halves.
+        gguf: values of the configuration that llama.cpp supports; None if it cannot compute it.
+        gguf_needs_head: whether llama.cpp needs a separate head, although it is tied.
+        gguf_rotates_pairs: whether llama.cpp's rotary positions rotate adjacent values, where
+            transformers rotates the two halves of a head.
     """
 
     config: str
@@ -55,7 +56,7 @@ class Block:
 
 @dataclass(frozen=True)
 class RotaryBlock(Block):
-    """A block with rotary positions, RMSNorm and a gated MLP, as Llama has them."""
+    """A block with rotary positions, RMSNorm and a gated MLP, as in Llama."""
 
     sizes: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -82,9 +83,8 @@ class RotaryBlock(Block):
     )
 
 
-def windows_in_turn(shape: Model) -> dict[str, Any]:
-    """Return the attention of GPT-Neo, where every second layer sees its window only (Black et al.
-    2021)."""
+def alternating_attention(shape: Model) -> dict[str, Any]:
+    """Return GPT-Neo's attention, local in every second layer (Black et al. 2021)."""
     kinds = [("global", "local")[number % 2] for number in range(shape.num_layers)]
     return {"attention_types": [[kinds, 1]]}
 
@@ -100,7 +100,7 @@ BLOCKS: dict[str, Block] = {  # by transformers' model_type
             "intermediate": "n_inner",
             "context": "n_positions",
         },
-        more=lambda shape: {"n_ctx": shape.context},  # converters to GGUF look for it
+        more=lambda shape: {"n_ctx": shape.context},  # converters to GGUF read it
         layers="h",
         embedding="wte.weight",
         dropout=("resid_pdrop", "embd_pdrop", "attn_pdrop"),
@@ -121,7 +121,7 @@ BLOCKS: dict[str, Block] = {  # by transformers' model_type
             "intermediate": "intermediate_size",
             "context": "max_position_embeddings",
         },
-        more=windows_in_turn,
+        more=alternating_attention,
         layers="h",
         embedding="wte.weight",
         residual=("out_proj.weight", "c_proj.weight"),

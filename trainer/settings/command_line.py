@@ -1,7 +1,5 @@
-"""Presets and command line to a Config: `--preset NAME`, then `--section.key value` over it.
-
-The help is written from the settings' own documentation, so a key cannot exist without its
-meaning.
+"""Read a Config from a preset and the command line: `--preset NAME`, overridden by `--section.key
+value`. The help is generated from the settings' own documentation.
 """
 
 from __future__ import annotations
@@ -30,8 +28,8 @@ FIELDS = {
 
 
 def parse(arguments: Sequence[str]) -> Config:
-    """Return the settings that a command line asks for. Raises ValueError for unknown presets and
-    keys, missing and ill-typed values; one message names all."""
+    """Return the settings of a command line. Raises one ValueError for all unknown presets and
+    keys, missing values and wrong types."""
     preset, flags = DEFAULT_PRESET, []
     for key, value in pairs(arguments):
         if key == "preset":
@@ -42,7 +40,7 @@ def parse(arguments: Sequence[str]) -> Config:
     named = {key for key, _ in flags}
     for first, second in OVERRIDDEN.items():
         if first in named and second not in named:
-            section, name = known(second)
+            section, name = split_key(second)
             values.get(section, {}).pop(name, None)
     given = set(named)
     if preset not in shipped_presets():
@@ -50,7 +48,7 @@ def parse(arguments: Sequence[str]) -> Config:
     complaints = []
     for key, text in flags:
         try:
-            section, name = known(key)
+            section, name = split_key(key)
             values.setdefault(section, {})[name] = read(
                 key, kind(section, name), decoded(key, text)
             )
@@ -67,9 +65,9 @@ def parse(arguments: Sequence[str]) -> Config:
 
 
 def contradictions(named: set[str], values: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Yield a message about each two settings of the command line that contradict each other."""
+    """Yield a message for each pair of contradicting settings of the command line."""
     for first, second in OVERRIDDEN.items():
-        section, name = known(second)
+        section, name = split_key(second)
         if {first, second} <= named and values[section].get(name):
             yield f"--{first} and --{second} contradict each other: leave one of them out"
 
@@ -77,9 +75,8 @@ def contradictions(named: set[str], values: dict[str, dict[str, Any]]) -> Iterat
 def decoded(key: str, text: str) -> str:
     """Return a text of the command line, decoded as UTF-8.
 
-    Where the locale does not have them, Python keeps bytes as lone surrogates, which nothing that
-    reads text takes. Raises ValueError if the bytes are not UTF-8, or name a file that this locale
-    cannot open.
+    In a locale without UTF-8, Python keeps bytes as lone surrogates, which cannot be encoded.
+    Raises ValueError if the bytes are not UTF-8, or name a file that this locale cannot open.
     """
     try:
         text.encode()
@@ -99,7 +96,7 @@ def decoded(key: str, text: str) -> str:
 
 
 def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield (key, value) of `--key value` and `--key=value`; a flag on its own is true."""
+    """Yield (key, value) of `--key value` and `--key=value`; a flag without a value is true."""
     position = 0
     while position < len(arguments):
         word = arguments[position]
@@ -113,16 +110,15 @@ def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             if position < len(arguments) and not arguments[position].startswith("--"):
                 value = arguments[position]
                 position += 1
-            elif key == "preset" or kind(*known(key)) is not bool:
+            elif key == "preset" or kind(*split_key(key)) is not bool:
                 raise ValueError(f"--{key} needs a value")
             else:
                 value = "true"
         yield key, value
 
 
-def known(key: str) -> tuple[str, str]:
-    """Split `section.key` in two. Raises ValueError for an unknown key; it names the nearest known
-    one."""
+def split_key(key: str) -> tuple[str, str]:
+    """Split `section.key` in two. Raises ValueError for an unknown key, with a suggestion."""
     if key in RENAMED:
         raise ValueError(f"the setting --{key} is called --{RENAMED[key]} now")
     if key not in FIELDS:
@@ -132,10 +128,10 @@ def known(key: str) -> tuple[str, str]:
 
 
 def hint(key: str) -> str:
-    """Return a suggestion in place of the unknown setting `key`."""
+    """Return a suggestion for an unknown setting."""
     name = key.replace("-", "_").lower()
     if name in ("resume", "resume_from_checkpoint"):
-        return "leave it out, the same command resumes by itself"
+        return "leave it out, the same command resumes automatically"
     near = [USUAL_NAMES[name]] if name in USUAL_NAMES else []
     near += [other for other in FIELDS if other.partition(".")[2] == name]
     near += difflib.get_close_matches(name, [*FIELDS, "preset"], n=1, cutoff=0.5)
@@ -143,13 +139,13 @@ def hint(key: str) -> str:
 
 
 def kind(section: str, name: str) -> type:
-    """Return the type of a key: that of its default."""
+    """Return the type of a setting, which is that of its default."""
     return type(FIELDS[f"{section}.{name}"].default)
 
 
 def read(key: str, wanted: type, value: Any) -> Any:
-    """Return `value`, from YAML or a command line, as the type that `key` wants. Raises ValueError
-    if it is of another type."""
+    """Return a value, from YAML or a command line, converted to the type of its key. Raises
+    ValueError if it has another type."""
     words: dict[type, tuple[str, Callable[[str], Any]]] = {
         int: ("a whole number", int),
         float: ("a number", float),
@@ -173,8 +169,8 @@ def read(key: str, wanted: type, value: Any) -> Any:
 
 
 def joined(key: str, values: list[Any]) -> str:
-    """Return a list from YAML as the text that `key` has on a command line. Raises ValueError if it
-    is one text, or its parts cannot be separated in a text."""
+    """Return a list from YAML as one text, as on a command line. Raises ValueError if `key` is not
+    a list, or a value contains its separator."""
     separator: str = FIELDS[key].metadata["separator"]
     if not separator:
         raise ValueError(f"{key} must be a text, not a list")
@@ -188,8 +184,7 @@ def joined(key: str, values: list[Any]) -> str:
 
 
 def load_preset(preset: str) -> dict[str, dict[str, Any]]:
-    """Return the values of a preset, a shipped name or a path to a YAML file, checked like
-    flags."""
+    """Return the checked values of a preset: a shipped name, or the path of a YAML file."""
     is_file = preset.endswith((".yaml", ".yml"))
     file = Path(preset).expanduser() if is_file else PRESETS / f"{preset}.yaml"
     try:
@@ -201,8 +196,8 @@ def load_preset(preset: str) -> dict[str, dict[str, Any]]:
         content, lines = read_yaml(file.read_bytes())
     except OSError as error:
         raise ValueError(
-            f"the preset file {file} cannot be read ({error.strerror}): name another, or give "
-            "yourself the right to read it"
+            f"the preset file {file} cannot be read ({error.strerror}): name another, or change "
+            "its permissions"
         ) from None
     except yaml.YAMLError as error:
         raise ValueError(f"the preset file {file} is not YAML: {cause_of(error)}") from None
@@ -227,7 +222,7 @@ def read_yaml(content: bytes) -> tuple[Any, dict[str, int]]:
 
 
 def cause_of(error: yaml.YAMLError) -> str:
-    """Return what is wrong in a YAML file, and where."""
+    """Return the problem in a YAML file, with line and column."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(error).splitlines()[0]
@@ -236,8 +231,7 @@ def cause_of(error: yaml.YAMLError) -> str:
 
 
 def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """Return the settings in a preset's content; a section without keys sets nothing. `lines` says
-    where they are, for messages."""
+    """Return the settings in a preset's content. `lines`: their line numbers, for messages."""
     if not isinstance(content, dict) or not all(
         keys is None or isinstance(keys, dict) for keys in content.values()
     ):
@@ -246,7 +240,7 @@ def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any
     for section, keys in content.items():
         for key, value in (keys or {}).items():
             try:
-                name = known(f"{section}.{key}")[1]
+                name = split_key(f"{section}.{key}")[1]
                 wanted = kind(section, name)
                 values.setdefault(section, {})[name] = read(f"{section}.{name}", wanted, value)
             except ValueError as error:
@@ -256,12 +250,12 @@ def values_of(content: Any, lines: Mapping[str, int]) -> dict[str, dict[str, Any
 
 
 def shipped_presets() -> list[str]:
-    """Return names of the presets that ship with the project."""
+    """Return the names of the presets that ship with the project."""
     return sorted(file.stem for file in PRESETS.glob("*.yaml"))
 
 
 def help_text() -> str:
-    """Return every setting with its meaning, unit and default."""
+    """Return the help: every setting with its meaning, unit and default."""
     lines = [
         "accelerate launch trainer/train.py [--preset NAME] [--section.key value ...]",
         "",
@@ -292,7 +286,7 @@ def help_text() -> str:
 
 
 def described() -> dict[str, Any]:
-    """Return every setting and every preset as plain values, for programs: `--help --json`."""
+    """Return every setting and every preset as JSON values, for `--help --json`."""
     shipped = load_preset(DEFAULT_PRESET)
     return {
         "default_preset": DEFAULT_PRESET,
@@ -325,7 +319,7 @@ def described() -> dict[str, Any]:
 
 
 def about_preset(name: str) -> str:
-    """Return the comment at the head of a shipped preset's file."""
+    """Return the comment at the top of a shipped preset's file."""
     lines = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
     return " ".join(line.lstrip("# ") for line in comment)

@@ -1,8 +1,8 @@
 """All settings of a run: one frozen dataclass per section, every key with its meaning and unit.
 
-A key is written once, in its section: the preset files, the command line (`--section.key value`),
-the printed help and `training.json` are all read off these classes. Values are checked together,
-and every error names its key.
+A key is defined once, in its section: preset files, command line (`--section.key value`), help and
+`training.json` follow from these classes. All values are checked together, and every error names
+its key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Config:
     model: Model
     optim: Optim
     runtime: Runtime
-    given: frozenset[str] = frozenset()  # settings named by the command line or its own file
+    given: frozenset[str] = frozenset()  # settings in the command line or in the user's preset file
 
     def __post_init__(self) -> None:
         complaints: list[str] = []

@@ -1,4 +1,4 @@
-"""The settings of a corpus: which stories, and what is done to them."""
+"""Settings of the corpus: which stories are read, and how they are cleaned."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ class Corpus:
 
     @property
     def column_delimiter(self) -> str:
-        """Return the character that separates columns; "" where it is to be detected."""
+        """Return the character that separates columns; "" for detection."""
         return {"auto": "", "tab": "\t", "\\t": "\t"}.get(self.delimiter, self.delimiter)
 
     def reading_complaints(self) -> list[str]:
-        """Return what is wrong with the settings of reading, a message each."""
+        """Return a message for each invalid setting of reading."""
         complaints = []
         if len(self.column_delimiter) > 1 or self.column_delimiter in ('"', "\n", "\r"):
             complaints.append(
@@ -123,7 +123,7 @@ class Corpus:
         return complaints
 
     def complaints(self) -> list[str]:
-        """Return what is wrong with these values, a message each."""
+        """Return a message for each invalid value."""
         complaints = self.reading_complaints()
         if not self.source:
             complaints.append("corpus.source is empty: name a Hub dataset, a file, or `sample`")

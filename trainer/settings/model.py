@@ -10,7 +10,7 @@ from trainer.settings.setting import positive, setting
 
 @dataclass(frozen=True)
 class Model:
-    """The decoder's shape; each block is one that stock transformers knows."""
+    """The decoder's shape; every block is a model of stock transformers."""
 
     init_from: str = setting(
         "",
@@ -59,7 +59,7 @@ class Model:
         return [name.strip() for name in self.teachers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:
-        """Return what is wrong with these values, a message each."""
+        """Return a message for each invalid value."""
         sizes = ("num_layers", "hidden", "num_heads", "intermediate", "context")
         complaints = positive("model", {key: getattr(self, key) for key in sizes})
         for key in ("dropout", "stochastic_depth"):
@@ -67,7 +67,7 @@ class Model:
                 complaints.append(
                     f"model.{key} must be from 0 to below 1, not {getattr(self, key)}"
                 )
-        if self.init_from or self.num_heads <= 0:  # the shape is that of a model which exists
+        if self.init_from or self.num_heads <= 0:  # the shape is that of the existing model
             return complaints
         if self.hidden % self.num_heads or self.hidden // self.num_heads % 2:
             complaints.append(

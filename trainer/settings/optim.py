@@ -70,7 +70,7 @@ class Optim:
     max_grad_norm: float = setting(1.0, "norm to which a larger gradient is clipped")
 
     def complaints(self) -> list[str]:
-        """Return what is wrong with these values, a message each."""
+        """Return a message for each invalid value."""
         complaints = positive(
             "optim",
             {

@@ -80,7 +80,7 @@ class Run:
         return [name.strip() for name in self.trackers.split(",") if name.strip()]
 
     def complaints(self) -> list[str]:
-        """Return what is wrong with these values, a message each."""
+        """Return a message for each invalid value."""
         counts = ("log_every", "keep_last", "validate_blocks", "sample_length")
         complaints = positive("run", {key: getattr(self, key) for key in counts})
         if self.minutes < 0:

@@ -9,7 +9,7 @@ from trainer.settings.setting import positive, setting
 
 @dataclass(frozen=True)
 class Runtime:
-    """Precision, compiler, DeepSpeed, micro-batches; only the precision changes more than the last
+    """Precision, compiler, DeepSpeed, micro-batches; all but the precision change at most the last
     bits of the result."""
 
     precision: str = setting(
@@ -35,7 +35,7 @@ class Runtime:
     )
 
     def complaints(self) -> list[str]:
-        """Return what is wrong with these values, a message each."""
+        """Return a message for each invalid value."""
         complaints = positive("runtime", {"timeout": self.timeout})
         if self.micro_batch < 0:
             complaints.append(

@@ -1,11 +1,11 @@
-"""One setting of a run: a documented field of a section in config.py, and the names of before."""
+"""A setting of a run: a documented field of a section in config.py. Older names and defaults."""
 
 from __future__ import annotations
 
 from dataclasses import field
 from typing import Any
 
-RENAMED = {  # settings of older versions: presets name them, and checkpoints
+RENAMED = {  # settings of older versions, which old presets and checkpoints still have
     "optim.warmup": "optim.warmup_ratio",
     "optim.decay": "optim.decay_ratio",
     "optim.final_lr": "optim.final_lr_ratio",
@@ -17,7 +17,7 @@ RENAMED = {  # settings of older versions: presets name them, and checkpoints
     "run.judge_stories": "run.evaluate_stories",
     "runtime.compact_vocabulary": "model.compact_vocabulary",
 }
-DEFAULTS_BEFORE: dict[str, Any] = {
+DEFAULTS_BEFORE: dict[str, Any] = {  # by newer setting, the value that older versions imply
     "model.attention": "block",
     "model.init_from": "",
     "model.kv_heads": 0,
@@ -26,13 +26,11 @@ DEFAULTS_BEFORE: dict[str, Any] = {
     "optim.shift_blocks": False,
     "optim.teacher_weight": 0.5,
     "optim.warmup_steps": 0,
-}  # settings since then, and how it was before
-
-
-# Of two settings that say the same, the second counts where it is not 0; but who names only the
-# first on the command line means it, whatever a preset says of the second.
+}
+# Two settings of the same quantity: the second takes precedence if it is not 0. But a command line
+# with only the first overrides a preset's second.
 OVERRIDDEN = {"optim.epochs": "optim.steps", "optim.warmup_ratio": "optim.warmup_steps"}
-PATHS = (  # of files and folders, or names on the Hub
+PATHS = (  # settings that are files, folders or names on the Hub
     "run.dir",
     "model.init_from",
     "model.teachers",
@@ -42,7 +40,7 @@ PATHS = (  # of files and folders, or names on the Hub
     "corpus.tokenizer",
     "runtime.deepspeed_config",
 )
-USUAL_NAMES = {  # what other trainers call a setting, where its own last part is another
+USUAL_NAMES = {  # other trainers' names of a setting, if they differ from its last part
     name: key
     for key, names in {
         "run.dir": "output_dir out_dir save_dir",
@@ -89,14 +87,14 @@ def setting(
     choices: tuple[str, ...] = (),
     separator: str = "",
 ) -> Any:
-    """Return a documented field. --help prints `meaning` and `unit`; a text of several parts has
-    the `separator` between them, and may be a list in a preset file."""
+    """Return a documented field. --help prints `meaning` and `unit`. The parts of a list have the
+    `separator` between them on the command line, and can be a YAML list in a preset file."""
     metadata = {"meaning": meaning, "unit": unit, "choices": choices, "separator": separator}
     return field(default=default, metadata=metadata)
 
 
 def positive(section: str, values: dict[str, float]) -> list[str]:
-    """Return complaints about the values that are not greater than zero."""
+    """Return a message for each value that is not positive."""
     return [
         f"{section}.{key} must be above 0, not {value}"
         for key, value in values.items()

@@ -1,7 +1,7 @@
-"""Files and directories that are complete or absent: written beside their path, synced, renamed.
+"""Write files and directories atomically: beside their path, synced, then renamed.
 
-Both are as readable as any other file of this user: safetensors writes with mode 0600 whatever the
-umask says, so modes are set anew here.
+Their permissions follow the umask: safetensors ignores it and writes with mode 0600, so modes are
+set here.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_directory(folder: Path) -> Iterator[Path]:
-    """Yield a directory to write into: it becomes `folder` when the block ends, and is removed if
-    the block fails.
+    """Yield a directory to write into, which becomes `folder` when the block ends, and is removed
+    if the block fails.
 
-    An older `folder` is removed once the new one is in its path. Where `folder` is a symbolic link,
-    the directory that it leads to is replaced, and the link stays.
+    An older `folder` is removed after the new one is in place. If `folder` is a symbolic link, its
+    target is replaced, and the link stays.
     """
     folder = folder.resolve()
     partial, old = (folder.with_name(f"{folder.name}.{end}") for end in ("partial", "old"))
@@ -46,13 +46,13 @@ def atomic_directory(folder: Path) -> Iterator[Path]:
             old.rename(folder)
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    shutil.rmtree(old, ignore_errors=True)  # the new one is there: `tidy` tries again
+    shutil.rmtree(old, ignore_errors=True)  # the new one is in place; `tidy` tries again
 
 
 @contextlib.contextmanager
 def atomic_file(file: Path) -> Iterator[Path]:
-    """Yield a path to write to: it becomes `file` when the block ends, and is removed if the block
-    fails."""
+    """Yield a path to write to, which becomes `file` when the block ends, and is removed if the
+    block fails."""
     partial = file.with_name(f"{file.name}.partial")
     try:
         yield partial
@@ -64,11 +64,8 @@ def atomic_file(file: Path) -> Iterator[Path]:
 
 
 def tidy(folder: Path, pattern: str) -> None:
-    """Clear up after processes that were killed while they wrote directories named `pattern`.
-
-    What was half-written is removed. An old version whose successor never came into its place is
-    put back.
-    """
+    """Clean up after processes that were killed while they wrote directories named `pattern`:
+    remove partial ones, and restore old versions that were not replaced."""
     for partial in sorted(folder.glob(f"{pattern}.partial")):
         shutil.rmtree(partial, ignore_errors=True)
     for old in sorted(folder.glob(f"{pattern}.old")):
@@ -88,7 +85,7 @@ def is_writable(folder: Path) -> bool:
 def mode_of_new_file(folder: Path) -> int:
     """Return the permissions that a new file in a folder gets, from the umask or the folder's ACL.
 
-    Reading the umask would set it for a moment, for all threads; so a file is made.
+    The umask cannot be read without setting it for all threads for a moment, so a file is created.
     """
     probe = folder / ".mode"
     probe.touch()
@@ -98,7 +95,7 @@ def mode_of_new_file(folder: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Bring a file, or a folder's names, to disk."""
+    """Flush a file, or a folder's entries, to disk."""
     if os.name == "nt" and path.is_dir():
         return  # Windows has no handle for a folder, and renames are durable there
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Weights, moments and step on disk: engine-neutral, atomic, verified when read.
+"""Checkpoints: weights, moments and step on disk, engine-neutral, atomic, verified when read.
 
     checkpoints/step-00000200/weights.safetensors
                               moments.safetensors
@@ -6,10 +6,10 @@
                                                    corpus, the run's id (run_folder.py), SHA-256
                                                    of the two files and of itself
 
-A checkpoint is written beside its path, synced and renamed; then the oldest is removed. The one
-with the lowest validation loss stays. A truncated or altered one is skipped with a warning, and
-the one before it is read. One that cannot be read now (its owner forbids it, a disk is away) may be
-whole: that stops the run. Checkpoints of another run are left alone.
+A checkpoint is written beside its path, synced and renamed; then the oldest is removed, except the
+one with the lowest validation loss. Truncated or altered checkpoints are skipped with a warning. A
+checkpoint that cannot be read now (permissions, an unmounted disk) may be intact, so it stops the
+run. Checkpoints of other runs are never touched.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from trainer.storage.atomic import atomic_directory, is_writable
 FORMAT = 1
 TENSORS = ("weights", "moments")
 ABOUT = "checkpoint.json"
-# What reading a damaged checkpoint may raise; of errors of the disk only that a part is gone.
+# Errors of reading a damaged checkpoint; of the disk's errors only those of missing parts.
 DAMAGED = (FileNotFoundError, NotADirectoryError, KeyError, TypeError, ValueError, SafetensorError)
 
 
@@ -46,8 +46,8 @@ class Checkpoint:
 
     Attributes:
         weights: the decoder's fp32 parameters by name.
-        moments: AdamW's two moments of each, by `<name>.exp_avg` and `<name>.exp_avg_sq`.
-        identity: the settings and the corpus that the result depends on.
+        moments: the optimizer's moments, such as `<name>.exp_avg` and `<name>.exp_avg_sq`.
+        identity: the settings and the corpus that determine the result.
         validation_loss: nats per token, if the run was validated at this step.
         run: the id of its run; empty in checkpoints of older versions.
     """
@@ -61,14 +61,14 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None = None) -> Path:
-    """Write a checkpoint under `folder`, and drop all older ones of its run but the newest `keep`,
+    """Write a checkpoint under `folder`, and remove all others of its run but the newest `keep`,
     the best, and that of `keep_step`. Raises ValueError if another run has a checkpoint of this
     step there."""
     final = path_of(folder, checkpoint.step)
     if not belongs(final, checkpoint.run):
         raise ValueError(
-            f"the checkpoint {final} is of another run, which would be lost: move it elsewhere, "
-            "and give each run a folder of its own with --run.dir"
+            f"the checkpoint {final} of another run would be overwritten: move it elsewhere, and "
+            "give each run a folder of its own with --run.dir"
         )
     with atomic_directory(final) as partial:
         sums: dict[str, str] = {}
@@ -94,11 +94,11 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int, keep_step: int | None 
 
 
 def prune(folder: Path, run: str, step: int, keep: int, keep_step: int | None) -> None:
-    """Remove the other checkpoints of a run, now that that of `step` is whole: all but the newest
-    `keep`, the one with the lowest validation loss, and that of `keep_step`.
+    """Remove old checkpoints of a run after that of `step` was written: all but the newest `keep`,
+    the one with the lowest validation loss, and that of `keep_step`.
 
-    Those of later steps go, too: the run resumed from one before them, so they are damaged, or of a
-    `wsd` run that is longer now.
+    Later steps are removed too: the run resumed before them, so they are damaged, or belong to a
+    `wsd` run that was extended.
     """
     own = [path for path in paths(folder) if belongs(path, run)]
     losses = {at: loss for at, loss in validation_losses(folder, run).items() if at <= step}
@@ -117,8 +117,8 @@ def prune(folder: Path, run: str, step: int, keep: int, keep_step: int | None) -
 
 
 def retire(path: Path) -> None:
-    """Remove a checkpoint at once: a kill never leaves half of one. Raises OSError if it cannot be
-    removed; then it is still whole."""
+    """Remove a checkpoint atomically, by renaming it first. Raises OSError if it cannot be removed;
+    then it is still intact."""
     if not is_writable(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     gone = path.with_name(f"{path.name}.partial")
@@ -129,7 +129,7 @@ def retire(path: Path) -> None:
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """Return where the checkpoint of a step is."""
+    """Return the path of the checkpoint of a step."""
     return folder / f"step-{step:08d}"
 
 
@@ -139,8 +139,8 @@ def step_of(path: Path) -> int:
 
 
 def paths(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, of any run, in the order of their steps. Raises OSError
-    if the folder is there and cannot be read; `Path.glob` would say that it is empty."""
+    """Return the checkpoints in a folder, of all runs, sorted by step. Raises OSError if the folder
+    exists but cannot be read; `Path.glob` would return nothing."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
@@ -149,14 +149,14 @@ def paths(folder: Path) -> list[Path]:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """Return the content of checkpoint.json. Raises ValueError if it is not as it was written,
-    OSError if it cannot be read."""
+    """Return the content of checkpoint.json. Raises ValueError if it was altered, OSError if it
+    cannot be read."""
     return checksummed_json.loads((path / ABOUT).read_text(encoding="utf-8"))
 
 
 def belongs(path: Path, run: str) -> bool:
-    """Return whether a checkpoint may be of the run with that id: it is missing or unreadable, or
-    names that run or no run."""
+    """Return whether a checkpoint may belong to a run: it is missing or unreadable, or names that
+    run or no run."""
     try:
         owner = str(about(path).get("run", ""))
     except (*DAMAGED, OSError):
@@ -165,7 +165,7 @@ def belongs(path: Path, run: str) -> bool:
 
 
 def newest_run(folder: Path) -> str:
-    """Return the run that the newest checkpoint with a run names; empty if none does."""
+    """Return the run of the newest checkpoint that names one; "" if none does."""
     for path in reversed(paths(folder)):
         with contextlib.suppress(*DAMAGED, OSError):
             if owner := str(about(path).get("run", "")):
@@ -174,9 +174,8 @@ def newest_run(folder: Path) -> str:
 
 
 def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint | None:
-    """Return the newest intact checkpoint of a run, of a step up to `until`; None if the folder has
-    no checkpoint. Raises ValueError if there are checkpoints, and none can be used, or a newer one
-    cannot be read."""
+    """Return the newest intact checkpoint of a run, up to step `until`; None if the folder has no
+    checkpoint. Raises ValueError if none is usable, or a newer one cannot be read."""
     every = paths(folder)
     own = [path for path in every if belongs(path, run)]
     usable = [path for path in own if until is None or step_of(path) <= until]
@@ -184,7 +183,7 @@ def newest(folder: Path, until: int | None = None, run: str = "") -> Checkpoint 
     if intact is not None or not every:
         return intact
     if not own:
-        cause = "they are of another run"
+        cause = "they belong to another run"
     elif not usable:
         cause = f"they are of steps after {until:,}"
     else:
@@ -203,8 +202,8 @@ def best(folder: Path, run: str = "") -> Checkpoint | None:
 
 
 def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
-    """Return the first checkpoint that is neither truncated nor altered; warn of the others. Raises
-    ValueError if one cannot be read and may be whole."""
+    """Return the first intact checkpoint; warn about damaged ones. Raises ValueError if one cannot
+    be read and may be intact."""
     for candidate in candidates:
         try:
             return read(candidate)
@@ -216,22 +215,21 @@ def first_intact(candidates: Iterable[Path]) -> Checkpoint | None:
 
 
 def unreadable(path: Path, error: OSError) -> str:
-    """Return the message for a checkpoint that cannot be read and may be whole."""
+    """Return the message for a checkpoint that cannot be read and may be intact."""
     if isinstance(error, PermissionError):
         return (
-            f"the checkpoint {path} may not be read by this user ({error.strerror}): ask its owner "
-            f"for the right (chmod -R a+rX {path.parent}); nothing was changed"
+            f"no permission to read the checkpoint {path} ({error.strerror}): ask its owner for it "
+            f"(chmod -R a+rX {path.parent}); nothing was changed"
         )
     return (
-        f"the checkpoint {path} cannot be read now ({error.strerror or error}): see that its disk "
-        "is there and Inkling is up to date, or move it elsewhere to resume from the one before; "
-        "nothing was changed"
+        f"the checkpoint {path} cannot be read now ({error.strerror or error}): mount its disk and "
+        "update Inkling, or move the checkpoint elsewhere to resume from the one before; nothing "
+        "was changed"
     )
 
 
 def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
-    """Return the validation loss of each checkpoint of a run that has one, by step; weights are not
-    read."""
+    """Return the validation losses of a run's checkpoints by step, without reading weights."""
     losses = {}
     for candidate in paths(folder):
         with contextlib.suppress(*DAMAGED, OSError):
@@ -242,8 +240,8 @@ def validation_losses(folder: Path, run: str = "") -> dict[int, float]:
 
 
 def read(path: Path) -> Checkpoint:
-    """Read the checkpoint in `path`. Raises ValueError if a checksum does not match, OSError if it
-    cannot be read now or by this version."""
+    """Read a checkpoint. Raises ValueError if a checksum does not match, OSError if it cannot be
+    read now or by this version."""
     info = about(path)
     if info["format"] != FORMAT:
         raise OSError(

@@ -1,5 +1,4 @@
-"""Checksums of files, and JSON with one over itself, so that a truncated or altered file is not
-read."""
+"""Checksums of files, and JSON with its own checksum, which detect truncated or altered files."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ def dumps(info: dict[str, Any]) -> str:
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Return what `dumps` wrote. Raises ValueError if the text is not as `dumps` wrote it."""
+    """Return the object in a text of `dumps`. Raises ValueError if the text was altered."""
     try:
         info = dict(json.loads(text))
         del info["sha256"]

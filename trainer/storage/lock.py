@@ -1,7 +1,7 @@
-"""A lock that one process holds at a time, with the name of its holder in the file.
+"""A file lock for one process at a time, with the name of its holder in the file.
 
-The system frees it however its holder ends, but a network's disk may keep that of a machine that
-died. Some disks have no locks at all: then nobody is kept out, and a note says so once.
+The system releases the lock however its holder ends, but a network disk may keep the lock of a
+machine that crashed. On disks without locks a note is printed, and nobody is locked out.
 """
 
 from __future__ import annotations
@@ -24,19 +24,18 @@ class Lock:
     """The lock of one file."""
 
     def __init__(self, file: Path) -> None:
-        """Make the file, if it is not there, with the permissions that the umask gives. Raises
-        OSError if it cannot be made."""
+        """Create the file if necessary. Raises OSError if it cannot be created."""
         self.file = file
         self.has_locks = has_locks(file)
         if not self.has_locks:
             to_stderr(
-                f"note: the disk of {file.parent} has no locks: see that no other process works "
+                f"note: the disk of {file.parent} has no locks: do not let another process work "
                 "there at the same time"
             )
         self.lock = FileLock(file)
 
     def acquire(self, timeout: float = -1) -> bool:
-        """Take the lock within `timeout` seconds (-1: any time); return whether it was taken."""
+        """Try to take the lock for `timeout` seconds (-1: no limit); return whether it worked."""
         if not self.has_locks:
             return True
         try:
@@ -45,13 +44,12 @@ class Lock:
             return False
         since = datetime.now().isoformat(" ", "minutes")
         name = f"process {os.getpid()} on {socket.gethostname()}, since {since}"
-        with contextlib.suppress(OSError):  # Windows lets nobody write to a locked file
+        with contextlib.suppress(OSError):  # on Windows a locked file cannot be written
             self.file.write_text(name, encoding="utf-8")
         return True
 
     def holder(self) -> str:
-        """Return the name of the lock's holder, in brackets after a space; empty if the file does
-        not say."""
+        """Return the holder's name in brackets after a space, for messages; "" if unknown."""
         try:
             name = self.file.read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
@@ -72,7 +70,7 @@ def has_locks(file: Path) -> bool:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno not in WITHOUT_LOCKS
-    except ImportError:  # Windows, whose disks have them
+    except ImportError:  # on Windows, disks have locks
         pass
     finally:
         os.close(handle)

@@ -1,4 +1,4 @@
-"""Which run it is: what its result depends on, compared with a checkpoint's."""
+"""The identity of a run: the settings that determine its result, compared with a checkpoint's."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import torch
 from trainer.settings.config import Config
 from trainer.settings.setting import DEFAULTS_BEFORE, RENAMED
 
-# Settings of [model] that name other models; a section of that name has their fingerprints.
+# Settings of `model` that name other models, whose fingerprints are in sections of the same names.
 MODELS = ("init_from", "teachers")
 
 
 def run_identity(
     config: Config, corpus_fingerprint: str, num_steps: int, dtype: torch.dtype
 ) -> dict[str, Any]:
-    """Return the settings that determine the result; a checkpoint whose identity differs is not
-    resumed. `dtype` is that of the matrix products, which runtime.precision auto leaves to the
-    machine."""
+    """Return the settings that determine the result. A checkpoint whose identity differs is not
+    resumed. `dtype`: of the matrix products, which depends on the machine."""
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     settings = config.to_dict()
     return {
@@ -32,14 +31,14 @@ def run_identity(
 
 
 def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
-    """Yield what differs between two identities, `section.key was A and is now B` each. A setting
-    that was only renamed does not differ, nor a model that only has another path."""
+    """Yield the differences between two identities, such as `section.key was A and is now B`.
+    Renamed settings and models with another path but the same weights do not differ."""
     saved, wanted = without_paths(updated(saved, wanted), wanted)
     for section in sorted(saved.keys() | wanted.keys()):
         before, after = saved.get(section, {}), wanted.get(section, {})
         for key in sorted(before.keys() | after.keys()):
             if before.get(key) != after.get(key) and section in MODELS:
-                yield f"the weights of model.{section} are others"
+                yield f"the weights of model.{section} differ"
             elif before.get(key) != after.get(key):
                 yield f"{section}.{key} was {before.get(key)} and is now {after.get(key)}"
 
@@ -47,8 +46,8 @@ def differences(saved: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
 def without_paths(
     saved: dict[str, Any], wanted: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return both without the names of models whose weights have the same fingerprints, and without
-    the fingerprints of models whose names differ already."""
+    """Return both identities without the names of models with equal fingerprints, and without the
+    fingerprints of models whose names differ."""
     before, after = (
         {name: dict(keys) for name, keys in identity.items()} for identity in (saved, wanted)
     )
@@ -64,20 +63,18 @@ def without_paths(
     return before, after
 
 
-def goes_on_longer(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Return whether the two are one `wsd` run that is to be longer than planned."""
+def is_extended(saved: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Return whether `wanted` is the same `wsd` run with more steps."""
     before, after = saved["optim"], wanted["optim"]
     if after["schedule"] != "wsd" or not before["steps"] < after["steps"]:
         return False
-    longer = saved | {
-        "optim": before | {"steps": after["steps"], "epochs": after["epochs"]},
-    }
-    return not list(differences(longer, wanted))
+    optim = before | {"steps": after["steps"], "epochs": after["epochs"]}
+    return not list(differences(saved | {"optim": optim}, wanted))
 
 
 def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return an identity of an older version as it would be written today, with wanted keys
-    only."""
+    """Return an identity of an older version in today's form, without newer keys that are not
+    `wanted`."""
     settings = updated_settings(identity)
     for name in DEFAULTS_BEFORE:
         section, key = name.split(".")
@@ -87,12 +84,12 @@ def updated(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def updated_settings(identity: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings in an identity of an older version, by today's names."""
+    """Return the settings in an identity of an older version, with today's names and defaults."""
     settings: dict[str, Any] = {section: dict(keys) for section, keys in identity.items()}
     for old, new in RENAMED.items():
-        (section, before), (goes_to, after) = old.split("."), new.split(".")
+        (section, before), (new_section, after) = old.split("."), new.split(".")
         if before in settings.get(section, {}):
-            settings.setdefault(goes_to, {})[after] = settings[section].pop(before)
+            settings.setdefault(new_section, {})[after] = settings[section].pop(before)
     for name, before in DEFAULTS_BEFORE.items():
         section, key = name.split(".")
         if section in settings:

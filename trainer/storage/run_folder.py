@@ -1,13 +1,13 @@
-"""A run's folder has a marker file; a folder without it is left alone.
+"""The folder of a run: its marker file and its lock. Folders without the marker are not touched.
 
-    run.json       {"format": 1, "inkling": version, "id": of the run, which its checkpoints carry}:
-                   written before anything else of a run
-    .run.lock      held by the process that trains, which it names
+    run.json       {"format": 1, "inkling": version, "id": of the run, also in its checkpoints}:
+                   the first file that a run writes
+    .run.lock      held by the training process, whose name it contains
 
-So `--run.dir .` in a folder where somebody keeps an `export/` of their own neither overwrites nor,
-with `--run.fresh`, removes it. Runs of versions without the marker are known by their checkpoints.
+So `--run.dir .` in a folder with somebody's own `export/` does not overwrite it, nor does
+`--run.fresh` remove it. Runs of versions without the marker are recognized by their checkpoints.
 
-`checkpoints`, `snapshots` and `export` may be symbolic links, to a larger disk for example.
+`checkpoints`, `snapshots` and `export` can be symbolic links, for example to a larger disk.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from trainer.storage.lock import Lock
 
 MARKER = "run.json"
 LOCK = ".run.lock"
-SECONDS_TO_END = 2.0  # for a run that is just ending
+SECONDS_TO_END = 2.0  # time for another process of the run to end
 FORMAT = 1
 CHECKPOINTS, SNAPSHOTS, EXPORT = "checkpoints", "snapshots", "export"
 STEPS = "step-????????"  # the directories in the first two
@@ -37,16 +37,15 @@ MARK = "training.json"  # a file that every export has
 
 
 def check(folder: Path) -> None:
-    """Refuse a folder that holds something and is not a run's, or in which a link leads nowhere
-    (ValueError)."""
+    """Raise ValueError for a non-empty folder that is not a run's, or that has a broken link."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"run.dir {folder} is a file: give the run a folder of its own")
     for name in (CHECKPOINTS, SNAPSHOTS, EXPORT):
         place = folder / name
         if place.is_symlink() and not place.exists():
             raise ValueError(
-                f"{place} is a link to {os.readlink(place)}, which is not there: mount that disk, "
-                "make that folder, or remove the link"
+                f"{place} is a link to {os.readlink(place)}, which does not exist: mount that "
+                "disk, create that folder, or remove the link"
             )
     export = folder / EXPORT
     if export.is_symlink() and any(export.iterdir()) and not (export / MARK).is_file():
@@ -56,7 +55,7 @@ def check(folder: Path) -> None:
         )
     if not folder.is_dir() or is_run(folder):
         return
-    names = sorted(path.name for path in folder.iterdir())  # hidden ones are nobody's work
+    names = sorted(path.name for path in folder.iterdir())  # hidden files do not count
     others = [name for name in names if not name.startswith(".") and name != "lost+found"]
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
@@ -67,15 +66,15 @@ def check(folder: Path) -> None:
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a run of ours wrote the folder."""
+    """Return whether a folder is that of a run."""
     return "inkling" in read_marker(folder) or any(
         (path / checkpoint.ABOUT).is_file() for path in checkpoint.paths(folder / CHECKPOINTS)
     )
 
 
 def read_marker(folder: Path) -> dict[str, Any]:
-    """Return the content of run.json; empty if it is missing or not ours. Raises PermissionError if
-    it may not be read."""
+    """Return the content of run.json; {} if it is missing or damaged. Raises PermissionError if it
+    may not be read."""
     try:
         content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
     except PermissionError:
@@ -87,15 +86,15 @@ def read_marker(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Create the folder and its marker file, lock it until the block ends, and remove what a killed
-    run left half-written. Call `check` before. Raises ValueError if another process has the lock,
-    or this user may not write there."""
+    """Create the folder and its marker file, lock it until the block ends, and remove partial files
+    of a killed run. Call `check` before. Raises ValueError if another process has the lock, or this
+    user may not write there."""
     folder.mkdir(parents=True, exist_ok=True)
     for place in (folder, folder / CHECKPOINTS, folder / SNAPSHOTS):
         if place.exists() and not is_writable(place):
             raise ValueError(
-                f"this user may not write to {place}: ask its owner for the right (chmod -R g+w), "
-                "or copy the run's folder and name the copy with --run.dir"
+                f"no permission to write to {place}: ask its owner for it (chmod -R g+w), or copy "
+                "the run's folder and name the copy with --run.dir"
             )
     lock = Lock(folder / LOCK)
     if not lock.acquire(SECONDS_TO_END):
@@ -116,7 +115,7 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def write_marker(folder: Path, run: str = "") -> None:
-    """Write the marker file of the run with that id; empty: of a new run."""
+    """Write the marker file of a run with an id, or with a new one if it is empty."""
     content = {"format": FORMAT, "inkling": trainer.__version__, "id": run or uuid.uuid4().hex}
     with atomic_file(folder / MARKER) as partial:
         partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
@@ -128,9 +127,8 @@ def run_of(folder: Path) -> str:
 
 
 def clear(folder: Path, *files: str) -> None:
-    """Remove what a run wrote, through links: its folders, and some files by name. Then the folder
-    is that of a new run. Raises ValueError if something cannot be removed, or another run has
-    checkpoints there."""
+    """Remove a run's folders, also through links, and some files by name, and mark the folder as a
+    new run. Raises ValueError if a file cannot be removed, or another run has checkpoints there."""
     run = run_of(folder)
     checkpoints = checkpoint.paths(folder / CHECKPOINTS)
     own = [path for path in checkpoints if checkpoint.belongs(path, run)]
@@ -143,7 +141,7 @@ def clear(folder: Path, *files: str) -> None:
         for path in [*own, *(folder / SNAPSHOTS).glob(STEPS)]:
             shutil.rmtree(path)
         for name in (CHECKPOINTS, SNAPSHOTS):
-            if not (folder / name).is_symlink():  # else others may keep files there, too
+            if not (folder / name).is_symlink():  # a link's target may have files of others
                 remove(folder / name)
         remove(folder / EXPORT)
         for name in files:
@@ -157,7 +155,7 @@ def clear(folder: Path, *files: str) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a directory, if it is there; a link to it stays and leads to an empty one."""
+    """Remove a directory if it exists; the target of a link is emptied, and the link stays."""
     if folder.exists():
         shutil.rmtree(folder.resolve())
     if folder.is_symlink():

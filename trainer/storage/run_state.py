@@ -1,18 +1,18 @@
-"""What a run says of itself to whoever looks at its folder: `state.json`, one small file.
+"""The state of a run for programs that watch its folder: `state.json`, one small file.
 
     format         1
     state          "running", "finishing" (exports, evaluates), "finished", "stopped" or "failed"
-    message        why it failed or stopped, as the terminal says it
-    pid, machine   the process that wrote this
-    time           when it did, in seconds since 1970
-    step, steps    updates that a checkpoint holds, and all of the run
+    message        the error message, or why the run stopped
+    pid, machine   of the process that wrote the file
+    time           of writing, in seconds since 1970
+    step, steps    updates in the newest checkpoint, and of the whole run
     tokens_per_step, parameters, processes
-    store          the token store that it reads
-    preset, settings, given     all settings, and the names of those that the person named
-    folder         where the command was given, to which its paths are relative
+    store          the token store
+    preset, settings, given     all settings, and the names of those that the user gave
+    folder         the working directory, to which paths are relative
 
-It is replaced as a whole at each change of state, not at each step: steps, losses and speed are in
-metrics.jsonl. A run that was killed leaves "running" behind; its lock (run_folder.py) is then free.
+The file is replaced atomically at each change of state, not at each step: losses and speed are in
+metrics.jsonl. A killed run leaves "running" behind, but its lock (run_folder.py) is free.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class RunState:
     """The state file of one run, which the main process writes."""
 
     def __init__(self, folder: Path, about: dict[str, Any], *, enabled: bool) -> None:
-        """`about`: what stays the same while the run lasts, from `steps` on in the list above."""
+        """`about`: the constant values, from `steps` on in the list above."""
         self.file, self.about, self.enabled = folder / STATE, about, enabled
 
     def write(self, state: str, step: int, message: str = "") -> None:
-        """Replace the file; a disk that refuses it does not stop the run."""
+        """Replace the file; an error of the disk does not stop the run."""
         if not self.enabled:
             return
         content = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
-from trainer.corpus.__main__ import main
+from trainer.corpus.__main__ import COMMANDS, main
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -90,6 +90,13 @@ def test_what_cannot_be_done_is_one_message(
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "build" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    told = capsys.readouterr()
+    assert f"python -m trainer.corpus {name} " in told.out and not told.err
 
 
 def test_inspect_says_how_a_file_is_understood(

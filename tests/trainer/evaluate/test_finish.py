@@ -35,7 +35,7 @@ def test_all_of_it(tokenizer: PreTrainedTokenizerBase, stories: list[str], tmp_p
     assert kept["prose"][0]["stories"] == 2
     assert kept["prose"][0]["true"]["copied"] == 1  # these very stories were trained on
     assert [sample["prompt"] for sample in kept["samples"]] == ["Once", "Tim"]
-    assert said == ["looking for what it wrote in 4 training stories"]
+    assert said == ["searching 4 training stories for copied text"]
 
 
 @pytest.mark.parametrize("count", [0, 100])

@@ -90,14 +90,14 @@ def of(run: str, step: int) -> checkpoint.Checkpoint:
 
 def test_the_checkpoints_of_another_run_are_not_this_ones(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, of("theirs", 9), keep=1)
-    with pytest.raises(ValueError, match=r"no checkpoint in .* \(they are of another run\)"):
+    with pytest.raises(ValueError, match=r"no checkpoint in .* \(they belong to another run\)"):
         checkpoint.newest(tmp_path, run="mine")
     for step in (1, 2):
         checkpoint.save(tmp_path, of("mine", step), keep=1)
     found = checkpoint.newest(tmp_path, run="mine")
     assert found is not None and (found.step, found.run) == (2, "mine")
     assert steps(tmp_path) == [2, 9]
-    with pytest.raises(ValueError, match="step-00000009 is of another run, which would be lost"):
+    with pytest.raises(ValueError, match="step-00000009 of another run would be overwritten"):
         checkpoint.save(tmp_path, of("mine", 9), keep=1)
     theirs = checkpoint.newest(tmp_path, run="theirs")
     assert theirs is not None and theirs.step == 9
@@ -138,7 +138,7 @@ def test_what_a_second_user_may_not_read_is_not_called_damaged(
             victim.chmod(mode)
         assert "ermission denied" in str(error.value)
         if isinstance(error.value, ValueError):
-            assert re.search(r"may not be read by this user .*chmod -R a\+rX", str(error.value))
+            assert re.search(r"no permission to read .*chmod -R a\+rX", str(error.value))
         assert "damaged" not in capsys.readouterr().err
         assert steps(folder) == [1, 2]
 
