@@ -31,7 +31,7 @@ STREAMS = 8  # stories that the page writes in parallel
 # Files that only the app's server or the type checker needs.
 APP_ONLY = {
     "api.html", "api.js", "first_story.json", "index.html", "key.html", "key.js", "preview.png",
-    "sources/server.js", "start_server.js", "trouble.js", "types.d.ts",
+    "sources/server.js", "start_server.js", "start_failure.js", "types.d.ts",
 }  # fmt: skip
 TRAINING = ("models/", "studio/", "train/", "vendor/uplot/")  # the pages that manage runs
 HUB = "https://huggingface.co"
@@ -87,10 +87,10 @@ def page_of(
     }
     files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
-    frame, trouble = (
-        (own / "web" / name).read_text(encoding="utf-8") for name in ("index.html", "trouble.js")
+    frame, start_failure = (
+        (own / "web" / name).read_text(encoding="utf-8") for name in ("index.html", "start_failure.js")
     )
-    files["index.html"] = index(frame, trouble).encode()
+    files["index.html"] = index(frame, start_failure).encode()
     files["sw.js"] = service_worker(files.pop("web/sources/local/sw.js").decode(), files).encode()
     files |= runs  # after the service worker's list: few visitors need the filter offline
     files[".nojekyll"] = b""  # GitHub Pages must serve the folder unchanged
@@ -139,10 +139,10 @@ def start_of(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, 
     return {"models": models, "record": record if is_by_model else None}
 
 
-def index(html: str, trouble: str) -> str:
+def index(html: str, start_failure: str) -> str:
     """Return the app's index.html with this page's start script and without the server's address.
     The script that reports a failed start is inlined, so that it runs even if no file loads."""
-    html = html.replace('<script src="web/trouble.js"></script>', f"<script>\n{trouble}</script>")
+    html = html.replace('<script src="web/start_failure.js"></script>', f"<script>\n{start_failure}</script>")
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
     html = html.replace("web/start_server.js", "web/start_static.js")
     style = '<link rel="stylesheet" href="web/style/base.css">'

@@ -15,7 +15,7 @@ import numpy as np
 
 from playground.core.library import QUESTION, Head
 
-BLANKS = re.compile(r"[ \t\u00a0]{1,32}\Z")  # the same in web/sources/local/seam.js
+BLANKS = re.compile(r"[ \t\u00a0]{1,32}\Z")  # the same in web/sources/local/token_healing.js
 WORD = re.compile(r"(?: |(?<![^\W_]))[^\W_]{1,32}\Z")
 
 

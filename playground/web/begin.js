@@ -1,7 +1,7 @@
-// What a page begins with: JSON files, without which it can only say why (trouble.js).
+// Loads a JSON file that the page needs to start; on failure, start_failure.js shows why.
 
 export async function begin(address) {
-  let why = "…"; // no answer
+  let why = "…"; // no response
   try {
     const answer = await fetch(address);
     if (!answer.ok) why = String(answer.status);
@@ -10,9 +10,9 @@ export async function begin(address) {
       return await answer.json();
     }
   } catch {
-    /* said below */
+    /* shown below */
   }
   const name = new URL(address).pathname.split("/").pop();
-  globalThis.inklingTrouble("file", { name, why });
+  globalThis.inklingStartFailed("file", { name, why });
   throw new Error(`${name} did not load (${why})`);
 }

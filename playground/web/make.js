@@ -1,8 +1,8 @@
-// Elements made in code.
+// Creates DOM elements.
 
 /**
- * Returns a new element with its properties (`className`, `textContent`, `onclick`, ...) or, where it has no such
- * property, attributes; a null is left out.
+ * Returns a new element with properties (`className`, `textContent`, `onclick`, ...) or, if it has no such property,
+ * attributes; null values are left out.
  * @param {string} tag
  * @param {Record<string, any>} [values]
  * @param {...(Node | string)} children
@@ -20,7 +20,7 @@ export function make(tag, values = {}, ...children) {
 }
 
 /**
- * Sets an element's text, only where it differs: a screen reader and a selection are left in peace.
+ * Sets an element's text only if it differs, so that screen readers and selections are not disturbed.
  * @param {Element} node
  * @param {string} text
  */

@@ -1,10 +1,10 @@
-// The places of the app, as a bar of links. The owner of the app sees it: Train, Models and Publish are hers alone.
+// The links to the pages of the app, in a bar that only its owner sees: Train, Models and Publish are for the owner.
 
 export const PLACES = { write: "./", train: "train", models: "models", publish: "publish" };
 
 /**
- * Returns the bar as HTML; the page's language puts the words in.
- * @param {string} here the place that is open
+ * Returns the bar as HTML; Language fills in the texts.
+ * @param {string} here name of the open page
  */
 export const placesBar = (here) => `
   <nav class="places" data-part="places" data-label="places">${Object.entries(PLACES)

@@ -1,4 +1,4 @@
-// Puts the component on the app's page, with Gradio's server behind it.
+// Starts the component on the app's page, with Gradio's server as the source of words.
 
 import { begin } from "./begin.js";
 import { StoryFiles } from "./share/files.js";
@@ -21,7 +21,6 @@ await writer.start({
   api: true,
   isOwner: owner,
   files: new StoryFiles(root, source),
-  // A server that knows only its own machine's name stands behind a proxy that it was not told of: then a link leads
-  // where this page is.
+  // A server behind an unknown proxy knows only its local address: links then use the address of this page.
   address: isLocal(address) && !isLocal(root) ? `${root}s/` : address,
 });

@@ -1,4 +1,4 @@
-// Puts the component on a page without a server, with the worker behind it.
+// Starts the component on a page without a server, with the worker as the source of words.
 
 import { Writer } from "./editor/writer.js";
 import { begin as read } from "./begin.js";
@@ -18,7 +18,7 @@ const source = new WorkerSource(begin.model, (said) => {
   bar?.hear(said);
   if (said.ready) keepOffline(root);
 });
-// A link waits for the model, so this is over when the model has come; the page is there before.
+// A story's link needs the model, so `start` may take as long as the download; the page is visible before.
 const begun = writer.start({
   source,
   texts,

@@ -4,17 +4,17 @@
 interface Token {
   t: string; // text
   s: number | null; // surprise in nats
-  i: number | null; // id; null of pending text, which nobody has scored
+  i: number | null; // id; null for pending text, which is not scored yet
   r: number; // index of its run; -1 if a person typed it
-  was?: Token; // of pending text: the token that an edit has touched
+  was?: Token; // of pending text: the token before an edit touched it
 }
 
 /** How a model wrote some tokens. */
 interface Run {
   settings: Settings;
   seed: number;
-  begins?: string; // what a person had typed of its first word
-  beyond?: boolean; // whether it went on behind the end of a story
+  begins?: string; // the typed start of its first word
+  beyond?: boolean; // whether the story had ended before
 }
 
 interface Branch {
@@ -32,7 +32,7 @@ interface StoryDocument {
   next: number; // the next branch's id
   runs: Run[];
   model: Signature | null; // whose ids these are
-  story: string | null; // which of the kept stories it is (story/store.js)
+  story: string | null; // id of the stored story (story/store.js)
 }
 
 interface Signature {
@@ -41,7 +41,7 @@ interface Signature {
   tokenizer: string | null;
 }
 
-/** What the page knows of a model (playground/folder/model_info.py). */
+/** A model for the page (playground/folder/model_info.py). */
 interface ModelInfo {
   name: string;
   fingerprint?: string;
@@ -62,21 +62,21 @@ interface Settings {
   stop_at_end: boolean;
 }
 
-/** The settings and the seed with which a person asks for text. */
+/** The settings and the seed of a request. */
 interface Wish {
   settings: Settings;
   seed: number;
 }
 
-/** What a source is asked to write (playground/server/api.py). */
+/** A request to write (playground/server/api.py). */
 interface WriteRequest {
   model: string;
   ids: number[];
   text: string;
-  token_id: number | null; // follows the ids: a word that was chosen
+  token_id: number | null; // a chosen token, which follows the ids
   settings: Settings;
   seeds: number[];
-  opening: number; // tokens before the first one that a model wrote; -1: none did
+  opening: number; // tokens before the first one that a model wrote; -1 without one
   beyond_end: boolean;
   begins_with?: string;
 }
@@ -86,10 +86,10 @@ interface Message {
   typed?: number; // tokens of the first stream that a person wrote
   begins_with?: string;
   ended?: boolean[]; // of each stream
-  more?: boolean; // the rest is to be asked for
+  more?: boolean; // the rest must be requested
 }
 
-/** What could come at a place: the likeliest tokens, and the others in bins of logits. */
+/** The distribution at a position: the most likely tokens, and the others in bins of logits. */
 interface Candidates {
   candidates: [id: number, text: string, logit: number][];
   rest: [logit: number, count: number][];
@@ -113,7 +113,7 @@ interface RecordRequest {
 
 /** Where text comes from: a server (sources/server.js) or a worker (sources/local/source.js). */
 interface Source {
-  onWait?: (seconds: number) => void; // hears for how many seconds a busy server is waited for
+  onWait?: (seconds: number) => void; // called with the seconds of waiting for a busy server
   write(request: WriteRequest, signal: AbortSignal): AsyncIterable<Message>;
   branch(request: WriteRequest, signal: AbortSignal): AsyncIterable<Message>;
   score(request: PlaceRequest, signal?: AbortSignal): Promise<{ tokens: [string, number, number][] }>;
@@ -121,7 +121,7 @@ interface Source {
   record(request: RecordRequest, signal?: AbortSignal): Promise<{ tokens: object[]; ended: boolean }>;
 }
 
-/** A story for other people (story/shared_story.js), of which pictures, files and books are made. */
+/** A shared story (story/shared_story.js), of which pictures, files and books are made. */
 interface SharedStory {
   tokens: Token[];
   runs: Run[];
@@ -135,9 +135,9 @@ interface SharedStory {
   settings: string; // in words
 }
 
-declare var inklingTrouble: (name: string, values?: object) => void; // of trouble.js
+declare var inklingStartFailed: (name: string, values?: object) => void; // of start_failure.js
 
-/** What the page (editor/writer.js) gives to its parts; each names those that it needs (part.js). */
+/** The objects that the page (editor/writer.js) gives to its parts; each part names those that it needs (part.js). */
 interface Page {
   frame: import("./editor/frame.js").Frame;
   state: import("./story/state.js").State;
@@ -145,12 +145,12 @@ interface Page {
   source: Source;
   models: ModelInfo[];
   note: import("./editor/note.js").Note;
-  sheet: import("./editor/editor.js").Editor;
+  editor: import("./editor/editor.js").Editor;
   stories: import("./story/stories.js").Stories;
   edits: import("./story/edits.js").Edits;
   panel: import("./sampling/settings_panel.js").SettingsPanel;
   choices: import("./editor/choices.js").Choices;
   sharing: import("./share/sharing.js").Sharing;
-  files: import("./share/files.js").StoryFiles | null; // what makes pictures and files of a story
-  base: string | null; // what a link's text follows, if not this page's own address
+  files: import("./share/files.js").StoryFiles | null; // makes pictures and files of a story
+  base: string | null; // the address before a link's text; null for this page's own
 }

@@ -1,40 +1,40 @@
-// The views: ways to look closer at a story, a row for each. A view is one folder beside this file, named after its
-// id. It has view.css, and view.js with a class `View`:
+// The views of "Look closer", one row each. A view is a folder beside this file, named after its id, with view.css and
+// view.js, which has a class `View`:
 //
-//   new View(given)    see Given; nothing is drawn or asked for yet
-//   show(element)      draws itself into an empty element, which stays on the page until hide()
+//   new View(given)    see Given; must not draw or request anything yet
+//   show(element)      draws the view into an empty element, which stays on the page until hide()
 //   changed()          the story, its settings, the model, the core or the language may have changed (while shown, at
-//                      most once a frame; compare what `given` says with what you drew)
-//   hide()             ends what it began: requests, timers, listeners outside its element
+//                      most once per frame; compare `given` with what is drawn)
+//   hide()             ends requests, timers, and listeners outside the element
 //
-// An address that ends with #ID or #ID=... opens the view; what stands behind is the view's own. The words of a view
-// stand in text.json. Module and style are loaded when a person opens the view for the first time; the page without a
-// server keeps them for use offline, since its service worker lists every file of web/.
+// An address that ends with #ID or #ID=... opens the view; the part after "=" is the view's own. The texts of a view are
+// in text.json. Module and style are loaded when a person opens the view for the first time; the page without a server
+// also has them offline, since its service worker lists every file of web/.
 
 /**
- * What a view is constructed with. Every property says how things are now.
+ * The object with which a view is constructed. Every property has the current value.
  * @typedef {object} Given
  * @property {{t: string, s: number|null, i: number|null, r: number}[]} tokens the current branch: text, surprise in
- *   nats, id (null: typed and not read yet), and run that wrote it (-1: a person)
- * @property {number[]} ids the ids of those tokens that the model has read
+ *   nats, id (null: pending text), and run that wrote it (-1: a person)
+ * @property {number[]} ids of the scored tokens
  * @property {string} text of all tokens
- * @property {boolean} writing whether the story grows just now
- * @property {any} model as start.json describes it: name, fingerprint, context, history, ...
- * @property {any[]} models all that can be chosen
+ * @property {boolean} writing whether the model is writing
+ * @property {any} model as in start.json: name, fingerprint, context, history, ...
+ * @property {any[]} models all models of the page
  * @property {Record<string, any>} settings as sampling/settings.js has them, without the seed
- * @property {any} source where words come from: sources/server.js or sources/local/source.js
- * @property {any} core the WebAssembly core (sampling/core.js), or null while or where it is not there
+ * @property {any} source of words: sources/server.js or sources/local/source.js
+ * @property {any} core the WebAssembly core (sampling/core.js), or null if it is not loaded
  * @property {{code: string, say: (key: string, values?: object) => string, apply: (root: Element) => void}} language
- * @property {(sentence: string) => void} say a sentence on the page, which a screen reader reads too
+ * @property {(sentence: string) => void} say shows a sentence on the page and announces it to screen readers
  */
 
 /**
  * @typedef {object} Row
  * @property {string} id its folder
  * @property {string} label key of its name in text.json
- * @property {string} about key of a sentence that says what it shows
- * @property {boolean} [wide] whether it takes the story's place too, and not only that of the panels beside it
- * @property {(given: Given) => boolean} exists for this model and this source; `source.isServer` tells the two apart
+ * @property {string} about key of its description
+ * @property {boolean} [wide] whether it replaces the story too, and not only the panels beside it
+ * @property {(given: Given) => boolean} exists whether the view exists for this model and source; see `source.isServer`
  * @property {() => Promise<{View: new (given: Given) => {show: Function, changed: Function, hide: Function}}>} load
  */
 

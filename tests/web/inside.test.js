@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isClose, web } from "./modules.js";
 
-const { ATTENTION, CHANGES, EVERY, level, Looked, times } = await web("inside/looked");
+const { ATTENTION, CHANGES, EVERY, level, Analysis, times } = await web("inside/analysis");
 
 // Two layers of two heads that looked at the token before the story and at two tokens of it.
 const attention = [
@@ -19,7 +19,7 @@ const attention = [
 ];
 
 function looked(first = -1) {
-  const found = new Looked();
+  const found = new Analysis();
   found.hear({ look: { first, attention, layers: [] } });
   return found;
 }

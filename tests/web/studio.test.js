@@ -12,7 +12,7 @@ const { current, differences, givenOf, giving, sections, valueFrom } = await web
 const { draftLike, emptyDraft, freeName, readingOf, repaired, requestOf, sourceOf } = await web("train/draft");
 const { lengthOf, lengths } = await web("train/lengths");
 const { fileName, linesOf, plan, setName } = await web("train/upload");
-const { chosenIn, withChosen } = await web("models/chosen");
+const { chosenIn, withChosen } = await web("models/compared");
 
 const texts = json("playground/web/studio/text.json");
 const english = new Language(texts, ["en"]),

@@ -197,10 +197,10 @@ test("the opening is what stands before the first word of a model", () => {
 });
 
 test("whole quarters of the context slide out of sight", () => {
-  assert.equal(tree.outOfSight(63, 64), 0);
-  assert.equal(tree.outOfSight(64, 64), 15); // the start is in the context too
-  assert.equal(tree.outOfSight(84, 64), 31);
-  assert.equal(tree.outOfSight(10, 2), 8);
+  assert.equal(tree.outsideContext(63, 64), 0);
+  assert.equal(tree.outsideContext(64, 64), 15); // the start is in the context too
+  assert.equal(tree.outsideContext(84, 64), 31);
+  assert.equal(tree.outsideContext(10, 2), 8);
 });
 
 test("what is kept is what was there", () => {

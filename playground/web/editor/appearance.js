@@ -1,4 +1,4 @@
-// How the page looks and speaks: day or night, and in which language.
+// The page's appearance: day or night, and its language.
 
 import { partWith } from "../part.js";
 import { titleLegend } from "./layout.js";
@@ -9,14 +9,14 @@ export class Appearance extends partWith("frame", "state", "language", "note") {
     super(page);
     const night = storage.local.get("inkling-night"),
       system = matchMedia("(prefers-color-scheme: dark)");
-    this.isAnother = false; // whether the page's first story is there no more
-    this.isChosen = night !== null; // by a person; else it is as the system has it, and changes with it
+    this.isAnother = false; // whether the page's first story was replaced
+    this.isChosen = night !== null; // by a person; otherwise it follows the system
     this.showNight(this.isChosen ? night === "1" : system.matches);
     system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));
     this.showWords();
   }
 
-  // All words of the page's frame, after the language changed.
+  // Shows all texts of the page's frame in the current language.
   showWords() {
     const { frame, language } = this;
     language.apply(frame.root);
@@ -29,8 +29,8 @@ export class Appearance extends partWith("frame", "state", "language", "note") {
     frame.part("language").lang = language.next;
   }
 
-  // The window's title: the story's own on the page of its link, as the server has written it, until another
-  // one begins.
+  // Sets the window's title. On the page of a story's link, the server's title, the story's own, stays until another story
+  // begins.
   showTitle({ isAnother = false } = {}) {
     this.isAnother ||= isAnother;
     const isStory = document.querySelector('meta[property="og:type"][content="article"]');
@@ -46,7 +46,7 @@ export class Appearance extends partWith("frame", "state", "language", "note") {
     state.set({ language: language.code });
   }
 
-  // As a person chose.
+  // Sets a person's choice.
   setNight(on) {
     this.isChosen = true;
     storage.local.set("inkling-night", on ? "1" : "0");

@@ -1,4 +1,4 @@
-// The tree of branches, as a list to move in, and some of them side by side.
+// The tree of branches as a list with keyboard navigation, and branches side by side.
 
 import { make } from "../make.js";
 import { partWith } from "../part.js";
@@ -7,12 +7,12 @@ import { moveInList } from "./list_keys.js";
 import { askName } from "./name_field.js";
 
 const WORDS_SHOWN = 6; // of a branch without a name
-const TAIL = 120; // letters of what branches share that are shown above them
-const WORD_MAX = 30; // letters
+const TAIL = 120; // characters of the common beginning that are shown above branches
+const WORD_MAX = 30; // characters
 const IN_WORD = /^[\p{L}\p{N}\p{M}’'-]{2}$/u;
 
-// What a branch is called: its name, or the first words in which it differs from its parent.
-export function nameOf(doc, branch, language) {
+// Returns a branch's name, or the first words in which it differs from its parent.
+function nameOf(doc, branch, language) {
   if (branch.name) return branch.name;
   const parent = doc.branches[branch.parent];
   const own = branch.tokens.slice(parent ? shared(parent.tokens, branch.tokens) : 0);
@@ -24,7 +24,7 @@ export function nameOf(doc, branch, language) {
   return words.length > WORDS_SHOWN ? `${words.slice(0, WORDS_SHOWN).join(" ")}…` : text;
 }
 
-// The branches in reading order, each with how deep it lies.
+// Returns [branch, depth] of the branches in reading order.
 export function ordered(doc) {
   const children = new Map();
   for (const branch of Object.values(doc.branches)) {
@@ -32,14 +32,14 @@ export function ordered(doc) {
     if (!children.has(parent)) children.set(parent, []);
     children.get(parent).push(branch);
   }
-  const found = [],
+  const result = [],
     waiting = (children.get(null) ?? []).map((branch) => [branch, 0]).reverse();
   while (waiting.length) {
     const [branch, depth] = waiting.pop();
-    found.push([branch, depth]);
+    result.push([branch, depth]);
     for (const child of (children.get(branch.id) ?? []).reverse()) waiting.push([child, depth + 1]);
   }
-  return found;
+  return result;
 }
 
 export class Branches extends partWith("frame", "state", "language", "edits") {
@@ -68,7 +68,7 @@ export class Branches extends partWith("frame", "state", "language", "edits") {
     askName(go, { name: go.textContent, label: this.language.say("branch_name"), keep });
   }
 
-  // Names that are made of the story's words are the same in every language; what is said of none is not.
+  // Rebuilds the list: the name of an untitled branch depends on the language.
   showWords() {
     this.items.clear();
     this.list.replaceChildren();
@@ -106,9 +106,9 @@ export class Branches extends partWith("frame", "state", "language", "edits") {
   }
 }
 
-// Where texts begin to differ, at the beginning of a word: a word that is begun in the same way belongs to what differs.
-// Scripts without spaces have long words: there the place itself is taken.
-export function whereTheyPart(texts) {
+// Returns the length of the texts' common beginning, in whole words. In scripts without spaces, whose "words" are long,
+// it may end inside one.
+function commonLength(texts) {
   let same = 0;
   while (same < texts[0].length && texts.every((text) => text[same] === texts[0][same])) same += 1;
   const isInside = texts.some((text) => IN_WORD.test(text.slice(Math.max(same - 1, 0), same + 1)));
@@ -117,10 +117,10 @@ export function whereTheyPart(texts) {
   return word >= 0 && same - word <= WORD_MAX ? word : same;
 }
 
-// Branches side by side: the end of what they `shared`, once, and of each an item with what differs, in whole words.
+// Returns branches side by side: `shared`, the end of their common beginning, and `items` with the differing rest.
 export function sideBySide(doc, ids, language, choose) {
   const texts = ids.map((id) => textOf(doc.branches[id].tokens));
-  const at = texts.length > 1 ? whereTheyPart(texts) : 0;
+  const at = texts.length > 1 ? commonLength(texts) : 0;
   const tail = texts[0].slice(0, at);
   const items = ids.map((id, k) => {
     const text = make("p", { "data-ends": String(Boolean(doc.branches[id].ended)) }, texts[k].slice(at).trimStart());

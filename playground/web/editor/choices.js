@@ -1,4 +1,4 @@
-// Several ways side by side: the eight that the model offers, branches of the story, or sentences for the place of one.
+// Texts to choose from, side by side: eight continuations, branches of the story, or replacements of a sentence.
 
 import { partWith } from "../part.js";
 import * as tree from "../story/tree.js";
@@ -7,7 +7,7 @@ import { sideBySide } from "./branches.js";
 const COMPARED = 24; // branches at most
 
 export class Choices extends partWith("frame", "state", "language") {
-  // `choose(id, continues)`: one of the branches is chosen, and of eight it continues.
+  // `choose(id, continues)`: called with the chosen branch, and whether the story continues, as after eight versions.
   constructor(page, choose) {
     super(page);
     this.choose = choose;
@@ -27,7 +27,7 @@ export class Choices extends partWith("frame", "state", "language") {
     this.open("siblings", ids);
   }
 
-  // Branches side by side.
+  // Shows branches side by side.
   open(title, ids) {
     const { state, language } = this;
     const { items, shared } = sideBySide(state.now.doc, ids, language, (id) => {

@@ -1,13 +1,13 @@
-// The paper: a story's words, a span each, in an element that a person can write into. Every paragraph is
-// a block, so that the browser lays out only the one that changes.
+// The editor: a story's words, one span each, in an editable element. Every paragraph is a block, so that the browser
+// lays out only the one that changes.
 //
-// What is there follows from the tokens alone. What else changes the element (a composition, which no
-// page can take over; an extension that translates) is read or undone: see typing.js.
+// The content follows from the tokens alone. Other changes of the element (a composition, which a page cannot prevent; an
+// extension that translates) are read or undone: see typing.js.
 //
-// Text goes in as text nodes only, so a story that holds markup shows its letters. While words can be
-// looked at (`looking`), they are buttons with one place in the tab order, which the arrow keys move.
-// A token without letters (a space, a line break, the first half of a character that the next token
-// completes) has a mark then, which is not part of the text, or its odds could not be pointed at.
+// Text is inserted as text nodes only, so markup in a story is shown as text. While words can be inspected (`looking`),
+// they are buttons with one tab stop, which the arrow keys move (roving tabindex). A token without visible characters (a
+// space, a line break, the first half of a character that the next token completes) then has a mark, which is not part
+// of the text, so that a pointer can reach it.
 
 import { label } from "../sampling/bars.js";
 import { surpriseLevel } from "../sampling/odds.js";
@@ -15,7 +15,7 @@ import { paragraphsOf } from "./paragraphs.js";
 import { textOf, unchanged } from "../story/tree.js";
 import { Typing } from "./typing.js";
 
-// A word's span: the space before it is not tinted, or it would hang at the end of a line.
+// Returns a word's span. The space before the word is not tinted: the tint would hang over at the end of a line.
 function newWord(text) {
   const span = document.createElement("span");
   span.className = "word";
@@ -26,7 +26,7 @@ function newWord(text) {
   else tint.dataset.mark = label(text);
   span.append(tint);
   if (space && letters) tint.before(space);
-  else if (space) tint.after(space); // its mark stands at the end of the line that it breaks
+  else if (space) tint.after(space); // a line break's mark is at the end of its line
   return span;
 }
 
@@ -43,7 +43,7 @@ const isSameParagraph = (one, other) =>
   one.pieces.length === other.pieces.length &&
   one.pieces.every((piece, n) => piece.text === other.pieces[n].text);
 
-// Fills a paragraph's element, that of the paragraph `old` if there is one, and keeps the spans that it shares with it.
+// Fills a paragraph's element, reusing the element and the unchanged spans of the paragraph `old`.
 function fill(paragraph, old) {
   const { pieces } = paragraph;
   const known = old && !old.touched ? old.pieces : [];
@@ -68,11 +68,11 @@ export class Editor {
     this.element = element;
     this.events = events;
     this.tokens = [];
-    this.paragraphs = []; // as paragraphsOf(), with an element each, and a span and a token each piece
-    this.spans = []; // of each token, the first, or the first with letters
-    this.focused = 0; // of the word that Tab reaches
+    this.paragraphs = []; // of paragraphsOf(), with an element each, and a span and a token for each piece
+    this.spans = []; // of each token, the first with visible characters, else the first
+    this.focused = 0; // index of the tab stop
     this.looking = false;
-    element.translate = false; // an edit of a translated story would be an edit of another text
+    element.translate = false; // an edit of a translated story would change another text
     this.typing = new Typing(this);
     this.listen();
     this.show([]);
@@ -112,7 +112,7 @@ export class Editor {
     event.preventDefault();
   }
 
-  // The word below (1) or above (-1) the present one.
+  // Returns the word below (1) or above (-1) the focused one.
   line(step) {
     const here = this.boxOf(this.focused);
     if (!here) return this.focused;
@@ -132,13 +132,13 @@ export class Editor {
     return best;
   }
 
-  // Where a word's letters begin; the space before them may stand at the end of the line above.
+  // Returns the box of a word without the space before it, which may be at the end of the previous line.
   boxOf(k) {
     const span = this.spans[k];
     return span?.querySelector(".tint").getClientRects()[0] ?? span?.getClientRects()[0];
   }
 
-  // Moves to a word and opens its card.
+  // Moves to a word and opens its popover.
   go(k, opened = false) {
     if (!this.spans[k]) return;
     this.moveTabStop(k);
@@ -159,8 +159,8 @@ export class Editor {
     return pieces.find((piece) => piece.span === span)?.k ?? -1;
   }
 
-  // Shows tokens; those before `unseen` are outside the context window. What is there already stays. While
-  // a character is composed, nothing is shown: it would be wiped.
+  // Shows tokens, reusing unchanged elements; tokens before `unseen` are outside the context window. During a composition
+  // the tokens wait: showing them would end it.
   show(tokens, unseen = 0) {
     this.waiting = null;
     if (this.typing.isComposing) {
@@ -198,7 +198,7 @@ export class Editor {
     this.typing.forget();
   }
 
-  // Puts paragraphs into the element, and takes out all else; what stands in its place is not moved.
+  // Puts paragraphs into the element and removes all other nodes; paragraphs in the right place are not moved.
   place(paragraphs) {
     const { element } = this,
       wanted = new Set(paragraphs.map((paragraph) => paragraph.element));
@@ -223,7 +223,7 @@ export class Editor {
     if (piece.span === this.spans[piece.k]) this.dress(piece.span, piece.k);
   }
 
-  // A word is a button while it is looked at, and letters while it is written.
+  // Makes a word a button for inspection, or plain text for writing.
   dress(span, k) {
     if (this.looking) {
       span.setAttribute("role", "button");
@@ -254,7 +254,7 @@ export class Editor {
   setWritable(writable) {
     this.typing.settle();
     const { element } = this;
-    const value = !writable || this.looking ? "false" : "true"; // "plaintext-only" tells no target ranges
+    const value = !writable || this.looking ? "false" : "true"; // "plaintext-only" gives no target ranges
     if (element.getAttribute("contenteditable") !== value) element.setAttribute("contenteditable", value);
     if (this.looking) {
       element.removeAttribute("tabindex");
@@ -265,7 +265,7 @@ export class Editor {
     }
   }
 
-  // What is selected, as places in the text, or null while that is elsewhere.
+  // Returns the selection as offsets in the text; null if it is elsewhere.
   selection() {
     const { anchorNode, anchorOffset, focusNode, focusOffset } = getSelection();
     const { element } = this;
@@ -273,17 +273,17 @@ export class Editor {
     return { anchor: this.placeOf(anchorNode, anchorOffset), focus: this.placeOf(focusNode, focusOffset) };
   }
 
-  // Letters before the caret, or null while it is elsewhere.
+  // Returns the offset of the caret; null if it is elsewhere.
   caret() {
     return this.selection()?.focus ?? null;
   }
 
-  // The place in the text of a point in the element. Whatever somebody else put there, it is in the same word.
+  // Returns the offset in the text of a point in the element. A point in a foreign node counts to the word around it.
   placeOf(node, offset) {
     const { element } = this,
       end = this.text.length;
     if (node === element) return this.paragraphs[offset]?.start ?? end;
-    const paragraph = this.paragraphs.find((one) => one.element.contains(node));
+    const paragraph = this.paragraphs.find((other) => other.element.contains(node));
     if (!paragraph) return end;
     let { start: place, element: root } = paragraph,
       most = paragraph.text.length;
@@ -295,14 +295,14 @@ export class Editor {
       }
       if (word) place += text.length;
     }
-    if (root !== word) place = paragraph.start; // the word is not one of ours
+    if (root !== word) place = paragraph.start; // the word is a foreign node
     const range = document.createRange();
     range.setStart(root, 0);
     range.setEnd(node, offset);
     return place + Math.min(most, range.toString().length);
   }
 
-  // The point in the element of a place in the text.
+  // Returns the point in the element of an offset in the text.
   pointAt(place) {
     const { element, start } = this.paragraphs.findLast((paragraph) => paragraph.start <= place);
     const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
@@ -333,27 +333,27 @@ export class Editor {
     this.reveal();
   }
 
-  // Scrolls the caret into view, as a browser does for the edits that it makes by itself.
+  // Scrolls the caret into view, as a browser does after its own edits.
   reveal() {
     const { focusNode, focusOffset } = getSelection();
     const range = document.createRange();
     range.setStart(focusNode, focusOffset);
     const element = focusNode instanceof Element ? focusNode : focusNode.parentElement;
     const { top, bottom } = range.getClientRects()[0] ?? element.getBoundingClientRect();
-    const { offsetTop, height } = visualViewport; // a phone's keyboard takes a part
+    const { offsetTop, height } = visualViewport; // without a phone's keyboard
     const covered = parseFloat(getComputedStyle(document.documentElement).scrollPaddingBottom) || 0;
     const lowest = Math.min(offsetTop + height, innerHeight - covered);
     if (bottom > lowest) scrollBy(0, bottom - lowest);
     else if (top < offsetTop) scrollBy(0, top - offsetTop);
   }
 
-  // Puts the caret, if it is here, behind what is not as it was in a text before.
+  // Moves the caret, if it is here, after the part that differs from the text `before`.
   caretAfter(before) {
     const { text } = this;
     if (!this.looking && this.selection()) this.setCaret(text.length - unchanged(before, text)[1]);
   }
 
-  // Marks the word that holds a letter, for reading aloud; null marks none.
+  // Marks the word at an offset, for reading aloud; null removes the mark.
   mark(offset) {
     this.element.querySelector(".spoken")?.classList.remove("spoken");
     if (offset === null) return;
@@ -370,12 +370,12 @@ export class Editor {
     return this.paragraphs.at(-1).element.lastChild;
   }
 
-  // Keeps the end in view while words come, if it was in view.
-  follow(wasInSight) {
-    if (wasInSight) this.end.scrollIntoView?.({ block: "nearest" });
+  // Scrolls to the end if it was visible before new words came.
+  follow(wasVisible) {
+    if (wasVisible) this.end.scrollIntoView?.({ block: "nearest" });
   }
 
-  endInSight(bottom) {
+  isEndVisible(bottom) {
     const box = this.end.getBoundingClientRect();
     return box.bottom > 0 && box.bottom <= bottom + 40;
   }

@@ -1,5 +1,4 @@
-// What is known of a model: what kind it is for a child, and a row of name, value and meaning
-// for each fact.
+// The facts about a model: a sentence for children, and a row of name, value and meaning for each fact.
 
 import { make } from "../make.js";
 

@@ -6,13 +6,12 @@ export class Frame {
     this.root = root;
   }
 
-  // The element with this data-part, of whatever kind.
-  /** @returns {any} */
+  /** @returns {any} the element with this data-part */
   part(name) {
     return this.root.querySelector(`[data-part="${name}"]`);
   }
 
-  /** @returns {any} what a person fills in: #ink-NAME. */
+  /** @returns {any} the form field #ink-NAME */
   field(name) {
     return this.root.querySelector(`#ink-${name}`);
   }

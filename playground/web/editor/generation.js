@@ -1,16 +1,16 @@
-// What the model writes: on from the story, again, at another word, or in eight ways at once.
+// Generation: continue the story, try again, branch at a word, or write eight versions.
 
 import { partWith } from "../part.js";
 import { append, requestOf } from "../story/requests.js";
 import * as tree from "../story/tree.js";
 
 const EIGHT = 8,
-  EIGHT_LENGTH = 40; // ways, and tokens of each
-const TYPED_MAX = 10_000; // characters that are sent with the wish to go on; more are read before, in parts
-const KEPT_EVERY = 1000; // ms between two times that a growing story is kept
+  EIGHT_LENGTH = 40; // tokens of each version
+const TYPED_MAX = 10_000; // typed characters in a request; longer texts are scored before, in parts
+const KEPT_EVERY = 1000; // ms between two saves of a growing story
 
 /**
- * What is kept of how something was written, so that it can be written again.
+ * Returns the run of a request, from which its text can be generated again.
  * @param {Wish} wish
  * @param {WriteRequest} request
  * @returns {Run}
@@ -22,11 +22,11 @@ const runOf = ({ settings, seed }, request) => ({
   beyond: request.beyond_end,
 });
 
-// Whether a stream says more than a person typed: `typed` tokens, and what its first new ones spell.
+// Returns whether a stream has more than the typed text: `typed` tokens, and `begins`, which the next tokens spell.
 const says = (stream = [], typed, begins) =>
   stream.length > typed && tree.textOf(stream.slice(typed)).length >= begins.length;
 
-// Tokens of a stream after those before it; the first `typed` of them were a person's.
+// Returns the tokens `before` followed by a stream's; the first `typed` of the stream are a person's.
 const grown = (before, all, typed, run) => [
   ...before,
   ...all.map((token, k) => ({ ...token, r: k < typed ? -1 : run })),
@@ -51,7 +51,7 @@ export class Generation extends partWith(
     await this.write(doc, wish, { doc, tokenId: null });
   }
 
-  // The last story again from where it began, with another seed; the one before stays as a branch.
+  // Writes the last continuation again with another seed; the old one stays as a branch.
   async again() {
     const { doc, last, writing } = this.state.now;
     if (writing || !last) return;
@@ -59,8 +59,8 @@ export class Generation extends partWith(
     await this.write(tree.branched(doc, from.tokens), this.panel.wish({ isFresh: true }), last);
   }
 
-  // Another word where the card is: a branch begins there, and the one before stays.
-  async turn(k, row) {
+  // Starts a branch with another word at token k; the old branch stays.
+  async branch(k, row) {
     if (this.state.now.writing) return;
     const wish = this.panel.wish();
     if (!wish) return;
@@ -68,7 +68,7 @@ export class Generation extends partWith(
     await this.write(doc, wish, { doc, tokenId: row.id });
   }
 
-  // Writes on from the end of a document's current branch. `last`: where this begins, for another time.
+  // Continues a document's current branch. `last`: where this begins, for `again`.
   async write(from, wish, last) {
     const { tokenId } = last,
       { tokens: whole, ended } = tree.current(from);
@@ -82,8 +82,8 @@ export class Generation extends partWith(
     let [doc, run] = tree.withRun(from, runOf(wish, request));
     await this.follow(tokenId === null ? "write" : "branch", request, (message, [one]) => {
       if (message.begins_with !== undefined) doc = tree.changedRun(doc, run, { begins: message.begins_with });
-      const isThere = tokenId !== null && one?.length > 0; // a token that was chosen
-      const hasGrown = isThere || says(one, message.typed, doc.runs[run].begins);
+      const hasChosen = tokenId !== null && one?.length > 0; // the chosen token has arrived
+      const hasGrown = hasChosen || says(one, message.typed, doc.runs[run].begins);
       const tokens = hasGrown ? grown(before, one, message.typed, run) : whole;
       doc = tree.withTokens(doc, tokens, Boolean(message.ended?.[0]));
       this.state.set({ doc });
@@ -95,8 +95,8 @@ export class Generation extends partWith(
     return { model: this.state.now.model.name, settings, seeds };
   }
 
-  // Reads the messages of a call until it ends or is stopped: `show(message, streams)` with each, the
-  // streams as tokens so far. Whoever calls it ends `writing`.
+  // Reads the messages of a call until it ends or is stopped, and calls `show(message, streams)` with each; `streams`: all
+  // tokens so far. The caller resets `writing`.
   async follow(call, request, show) {
     const stop = new AbortController(),
       began = performance.now();
@@ -135,15 +135,15 @@ export class Generation extends partWith(
     this.note.say(note);
   }
 
-  // How many tokens have come, and how fast.
+  // Returns a sentence with the number of tokens and their speed.
   pace(count, began, first, seed) {
     const { language } = this;
     if (!count) return language.say("writing");
-    const said = language.say("seed_was", { seed: String(seed) });
-    if (count < 2) return said;
+    const seedWas = language.say("seed_was", { seed: String(seed) });
+    if (count < 2) return seedWas;
     const seconds = (performance.now() - first) / 1000;
     const speed = Math.round((count - 1) / Math.max(seconds, 0.001));
-    return `${language.say("pace", { n: count, speed, first: Math.round(first - began) })} ${said}`;
+    return `${language.say("pace", { n: count, speed, first: Math.round(first - began) })} ${seedWas}`;
   }
 
   async eight() {
@@ -167,7 +167,7 @@ export class Generation extends partWith(
       first = null;
     await this.follow("write", request, (message, streams) => {
       ids = [];
-      first ??= message.typed; // tokens of the text that the first stream alone has
+      first ??= message.typed; // typed tokens, which only the first stream contains
       if (message.begins_with !== undefined) {
         for (const run of runs) start = tree.changedRun(start, run, { begins: message.begins_with });
       }

@@ -1,4 +1,4 @@
-// The words of the page, in the reader's language.
+// The page's texts in the reader's language.
 
 export class Language {
   constructor(texts, wanted) {

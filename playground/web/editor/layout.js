@@ -1,5 +1,5 @@
-// The page's frame: constant markup, in which no word of a story stands. A part is found by data-part, a button's
-// deed is data-do, and the words come from text.json by data-text, data-label and data-hint.
+// The page's frame: constant markup without text of a story. Parts are found by data-part, a button's action is data-do,
+// and texts come from text.json by data-text, data-label and data-hint.
 
 import { placesBar } from "../places.js";
 import { levelBounds, percent } from "../sampling/odds.js";
@@ -24,14 +24,14 @@ const wordList = ({ name }) => `
     <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
   </div>`;
 
-// The switch of the words' colours, and what they mean.
+// The switch for the colours of words, and their legend.
 export const ODDS = `
   <label class="switch"><input type="checkbox" id="ink-odds"><span data-text="odds" data-hint="odds_hint"></span></label>
   <p class="legend" data-part="legend"><span data-text="legend_expected"></span>
     ${[0, 1, 2, 3, 4, 5].map((k) => `<i data-odds="${k}"></i>`).join("")}
     <span data-text="legend_surprise"></span></p>`;
 
-// Each colour says from which probability on it stands.
+// Sets the title of each colour in the legend: its least probability.
 export function titleLegend(root, code) {
   root.querySelectorAll(".legend i").forEach((mark, k) => {
     const least = percent(levelBounds[k] ?? 0, code);

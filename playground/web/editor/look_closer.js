@@ -1,4 +1,4 @@
-// "Look closer": the list of the views that exist for the story's model, and the place where one of them is shown.
+// "Look closer": the list of the views that exist for the story's model, and the section that shows one of them.
 
 import { make } from "../make.js";
 import { partWith } from "../part.js";
@@ -19,7 +19,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     this.place = this.frame.part("view");
     this.given = givenBy(page);
     this.made = new Map(); // views that were opened before, by id
-    this.open = null; // the row of the one that is open
+    this.open = null; // the row of the open view
     this.list.addEventListener("click", ({ target }) => this.click(target.closest("button")));
     this.state.on(["doc", "model", "settings", "writing", "core", "language"], () => this.changed());
   }
@@ -46,7 +46,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
       note.tell("view_missing", { name: language.say(row.label) });
       return;
     }
-    this.close(); // of two that were asked for, the later one stays
+    this.close(); // of two quick requests the later one stays
     this.open = row;
     classList.add("viewing");
     classList.toggle("wide", Boolean(row.wide));
@@ -74,7 +74,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     this.frame.part("view-title").textContent = this.language.say(this.open.label);
   }
 
-  // The story, its settings, the model, the core or the language may have changed.
+  // Refreshes the views in the next frame, after a change of the story, settings, model, core or language.
   changed() {
     this.isDue ??= requestAnimationFrame(() => {
       this.isDue = null;
@@ -83,14 +83,14 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
   }
 
   refresh() {
-    const there = VIEWS.filter((row) => row.exists(this.given));
+    const existing = VIEWS.filter((row) => row.exists(this.given));
     const { language } = this;
-    const shown = `${language.code} ${there.map(({ id }) => id)}`;
-    if (shown !== this.shown) this.list.replaceChildren(...there.map((row) => this.item(row, language)));
+    const shown = `${language.code} ${existing.map(({ id }) => id)}`;
+    if (shown !== this.shown) this.list.replaceChildren(...existing.map((row) => this.item(row, language)));
     this.shown = shown;
-    this.openByAddress(there);
+    this.openByAddress(existing);
     if (!this.open) return;
-    if (!there.includes(this.open)) {
+    if (!existing.includes(this.open)) {
       this.close();
       return;
     }
@@ -98,12 +98,12 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     this.made.get(this.open.id).changed();
   }
 
-  // An address that ends with #id, or with #id=..., opens the view of that id; the rest is for the view itself.
-  openByAddress(there) {
+  // Opens the view of an address that ends with #id or #id=...; the rest is for the view itself.
+  openByAddress(existing) {
     if (this.address === location.hash) return;
     this.address = location.hash;
     const [id] = this.address.slice(1).split("=");
-    const row = there.find((one) => one.id === id);
+    const row = existing.find((view) => view.id === id);
     if (row && row !== this.open) this.show(row);
   }
 
@@ -114,7 +114,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
 }
 
 /**
- * What a view is constructed with, of what this part has.
+ * Returns the object with which a view is constructed.
  * @returns {import("../views.js").Given}
  */
 const givenBy = ({ state, models, source, language, note }) => ({
@@ -145,7 +145,7 @@ const givenBy = ({ state, models, source, language, note }) => ({
   say: (sentence) => note.say(sentence),
 });
 
-// The style of a view, once it is loaded.
+// Loads the style of a view.
 function styled(id) {
   return new Promise((onload, onerror) => {
     const { href } = new URL(`../${id}/view.css`, import.meta.url);

@@ -1,12 +1,12 @@
-// A field in place of a button that shows a name, until Enter, Escape or a click elsewhere.
+// Replaces a button that shows a name by a field, until Enter, Escape or a click elsewhere.
 
-// `keep` is called with another name; `label` says to a screen reader what is named.
+// `keep`: called with a new name; `label`: of the field, for screen readers.
 export function askName(button, { name, label, keep }) {
   const field = document.createElement("input");
   field.value = name;
   field.maxLength = 60;
   field.setAttribute("aria-label", label);
-  let done = false; // leaving the field takes its focus away, which ends it too
+  let done = false; // replacing the field removes its focus, which calls `end` again
   const end = (isKept) => {
     if (done) return;
     done = true;
@@ -17,7 +17,7 @@ export function askName(button, { name, label, keep }) {
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === "Escape") {
       event.stopPropagation();
-      event.preventDefault(); // the button, which has the focus then, is not pressed
+      event.preventDefault(); // the key must not press the button, which then has the focus
       end(event.key === "Enter");
     }
   });

@@ -1,14 +1,14 @@
-// The sentence below the story, which a screen reader reads too.
+// The status line below the story, which screen readers announce.
 
 import { partWith } from "../part.js";
 
 export class Note extends partWith("frame", "language") {
-  // Shows a sentence that changes so often that it is not read aloud.
+  // Shows a sentence without announcing it, since it changes often.
   show(sentence) {
     this.frame.part("note").textContent = sentence;
   }
 
-  // Has a screen reader read a sentence.
+  // Announces a sentence to screen readers.
   announce(sentence) {
     this.frame.part("live").textContent = sentence;
   }
@@ -18,23 +18,23 @@ export class Note extends partWith("frame", "language") {
     this.announce(sentence);
   }
 
-  // Says the text of a key.
+  // Shows and announces the text of a key.
   tell(key, values) {
     this.say(this.language.say(key, values));
   }
 
-  // Takes a sentence away, if it is still there.
+  // Removes a sentence if it is still shown.
   clear(sentence) {
     if (this.frame.part("note").textContent === sentence) this.say("");
   }
 
-  // Says that a busy server is waited for; 0 seconds when it has answered.
+  // Shows that the page waits for a busy server; 0 seconds removes it.
   sayBusy(seconds) {
     if (seconds) this.say((this.busy = this.language.say("busy", { n: seconds })));
     else this.clear(this.busy);
   }
 
-  // What went wrong, in words of the page.
+  // Returns the message for an error.
   why(problem) {
     if (problem.constructor.name === "Lost") return this.language.say("lost");
     return this.language.say("nothing", { why: problem.message });

@@ -1,7 +1,7 @@
-// The panels beside the story, as tabs: the arrow keys, Home and End move among them and show what they reach, as the
-// ARIA pattern for tabs with automatic activation has it. Hints are there on demand.
+// The panels beside the story, as tabs with automatic activation (ARIA pattern): the arrow keys, Home and End move among
+// them. Hints are shown on demand.
 
-export const PANELS = { next: "next", branches: "branches", model: "the_model", closer: "look_closer" };
+const PANELS = { next: "next", branches: "branches", model: "the_model", closer: "look_closer" };
 
 /**
  * Returns the tabs and their panels as HTML; the first is open.
@@ -31,7 +31,7 @@ export const HINTS = `
   <button type="button" class="quiet explain" data-part="explain" data-label="explain" data-hint="explain" aria-pressed="false">?</button>`;
 
 export class Panels {
-  /** @param {HTMLElement} aside what the panels and the switch of the hints stand in */
+  /** @param {HTMLElement} aside contains the panels and the switch for the hints */
   constructor(aside) {
     this.tabs = /** @type {HTMLElement[]} */ ([...aside.querySelectorAll('[role="tab"]')]);
     const explain = /** @type {HTMLElement} */ (aside.querySelector('[data-part="explain"]'));

@@ -1,11 +1,11 @@
-// A story's tokens in paragraphs: a line break ends one, and belongs to it. A token that holds several
-// line breaks is in pieces.
+// Splits a story's tokens into paragraphs: a line break belongs to the paragraph that it ends. A token with several line
+// breaks is split into pieces.
 
-// Returns [{ start, text, pieces: [{ k, text }] }]: where the paragraph starts in the story, and its
-// pieces, each of token k. The last one is empty after a line break, so that it can be written into.
+// Returns [{ start, text, pieces: [{ k, text }] }]: the paragraph's offset in the story, and its pieces, each of token k.
+// After a final line break the last paragraph is empty, so that it can be written into.
 export function paragraphsOf(tokens) {
   let paragraph = { start: 0, text: "", pieces: [] };
-  const found = [paragraph];
+  const paragraphs = [paragraph];
   tokens.forEach(({ t }, k) => {
     for (let from = 0, first = true; first || from < t.length; first = false) {
       const end = t.indexOf("\n", from) + 1 || t.length;
@@ -15,17 +15,16 @@ export function paragraphsOf(tokens) {
       from = end;
       if (!text.endsWith("\n")) continue;
       paragraph = { start: paragraph.start + paragraph.text.length, text: "", pieces: [] };
-      found.push(paragraph);
+      paragraphs.push(paragraph);
     }
   });
-  return found;
+  return paragraphs;
 }
 
-// The text of paragraphs that the browser changed by itself: a block is a line, and a line break that
-// ends it is the block's own.
+// Returns the text of blocks that the browser has changed: a block is a line, and a line break at its end belongs to it.
 export function textOfBlocks(nodes) {
   const lines = [];
-  let loose = null; // text that stands in no block
+  let loose = null; // line of text outside blocks
   for (const node of nodes) {
     const isBlock = node.nodeType === 1 && !["SPAN", "BR", "FONT"].includes(node.tagName);
     if (isBlock) loose = null;

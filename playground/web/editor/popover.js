@@ -1,4 +1,4 @@
-// The popover of a word: what could have stood in its place, beside the word.
+// The popover of a word: its alternatives, beside the word.
 
 import { partWith } from "../part.js";
 import { Bars, label } from "../sampling/bars.js";
@@ -6,20 +6,20 @@ import { distribution, percent } from "../sampling/odds.js";
 import { idsOf } from "../story/tree.js";
 
 const ALTERNATIVES = 10; // bars
-const LEAST_HEIGHT = 220; // pixels, however little room there is
-const PASSING = 40; // ms that a pointer stays on a word before its card opens
-const LEAVING = 300; // ms after which the card of a word that was left closes
+const MIN_HEIGHT = 220; // pixels
+const OPEN_DELAY = 40; // ms that a pointer stays on a word before its popover opens
+const CLOSE_DELAY = 300; // ms after the pointer has left the word
 
-export class Popover extends partWith("frame", "state", "sheet", "language", "note") {
-  // `events`: { ask(token, ids), which promises what could have stood there; turn(k, row) }.
+export class Popover extends partWith("frame", "state", "editor", "language", "note") {
+  // `events`: { ask(token, ids), which promises the candidates at a token; branch(k, row) }.
   constructor(page, events) {
     super(page);
     this.events = events;
-    this.known = new WeakMap(); // what could have stood where a token stands
+    this.known = new WeakMap(); // candidates by token
     this.element = this.frame.part("card");
-    this.bars = new Bars(this.frame.part("alternatives"), (row) => events.turn(this.at, row));
+    this.bars = new Bars(this.frame.part("alternatives"), (row) => events.branch(this.at, row));
     this.state.on(["core", "isCoreMissing"], () => this.refresh());
-    // Whatever Undo takes back makes another story; that typed text is scored does not.
+    // Undo steps change the story; scoring of typed text does not, and leaves the popover open.
     this.state.on(["past", "future", "writing", "odds"], () => this.close());
   }
 
@@ -27,10 +27,10 @@ export class Popover extends partWith("frame", "state", "sheet", "language", "no
     return !this.element.hidden;
   }
 
-  // A pointer passes over a word: on its way it asks for nothing.
+  // A pointer is over a word: a short delay avoids requests for words that it only crosses.
   pass(k) {
     clearTimeout(this.passing);
-    this.passing = setTimeout(() => this.open(k, false), PASSING);
+    this.passing = setTimeout(() => this.open(k, false), OPEN_DELAY);
   }
 
   leave() {
@@ -38,48 +38,48 @@ export class Popover extends partWith("frame", "state", "sheet", "language", "no
     clearTimeout(this.passing);
     this.leaving = setTimeout(() => {
       if (!this.element.matches(":hover, :focus-within")) this.close();
-    }, LEAVING);
+    }, CLOSE_DELAY);
   }
 
-  // What could have stood at token k; asked for once.
+  // Returns the candidates at token k, which are requested once.
   async oddsAt(k) {
     const token = this.state.tokens[k];
     if (!this.known.has(token)) {
-      const asked = this.events.ask(token, idsOf(this.state.tokens.slice(0, k)));
-      this.known.set(token, asked);
-      asked.catch(() => this.known.delete(token));
+      const request = this.events.ask(token, idsOf(this.state.tokens.slice(0, k)));
+      this.known.set(token, request);
+      request.catch(() => this.known.delete(token));
     }
     return this.known.get(token);
   }
 
-  // Opens the card of word k; `opened` by a key or a click, the bars get the focus.
+  // Opens the popover of word k; if it is `opened` by a key or a click, the bars get the focus.
   async open(k, opened) {
     const token = this.state.tokens[k];
     if (!token || token.i === null || this.state.now.writing) return;
     this.looked = token;
     clearTimeout(this.leaving);
-    let found;
+    let candidates;
     try {
-      found = await this.oddsAt(k);
+      candidates = await this.oddsAt(k);
     } catch (problem) {
       this.note.say(this.note.why(problem));
       return;
     }
-    if (this.looked !== token || !found) return;
-    this.show(k, token, found);
+    if (this.looked !== token || !candidates) return;
+    this.show(k, token, candidates);
     if (opened) this.element.querySelector("ol button")?.focus();
   }
 
-  // Shows what is there once more: the core has come, or will not.
+  // Shows the popover again, when the core was loaded or could not be.
   refresh() {
     if (this.isOpen) this.show(...this.shown);
   }
 
-  show(k, token, found) {
-    this.shown = [k, token, found];
-    const { language, sheet, state } = this;
-    const { rows } = distribution(state.now.core, found, state.settingsOf(token));
-    const mine = found.token;
+  show(k, token, candidates) {
+    this.shown = [k, token, candidates];
+    const { language, editor, state } = this;
+    const { rows } = distribution(state.now.core, candidates, state.settingsOf(token));
+    const mine = candidates.token;
     const word = document.createElement("strong");
     word.textContent = label(token.t);
     this.frame.part("headline").replaceChildren(word, ` ${percent(mine.probability, language.code)}`);
@@ -92,12 +92,12 @@ export class Popover extends partWith("frame", "state", "sheet", "language", "no
     );
     this.at = k;
     this.element.hidden = false;
-    this.put(sheet.boxOf(k));
-    sheet.element.querySelector(".looked")?.classList.remove("looked");
-    sheet.spans[k].classList.add("looked");
+    this.put(editor.boxOf(k));
+    editor.element.querySelector(".looked")?.classList.remove("looked");
+    editor.spans[k].classList.add("looked");
   }
 
-  // Below the word, or above it where there is more room; what does not fit is scrolled.
+  // Places the popover below the word, or above it if there is more room; its content scrolls.
   put(box) {
     if (!box) return;
     const card = this.element,
@@ -108,19 +108,19 @@ export class Popover extends partWith("frame", "state", "sheet", "language", "no
     const bar = this.frame.root.querySelector(".actions");
     const below = Math.min(bar?.getBoundingClientRect().top ?? innerHeight, innerHeight) - box.bottom - 12;
     const isBelow = below > card.offsetHeight || below > box.top;
-    card.style.maxHeight = `${Math.max(LEAST_HEIGHT, isBelow ? below : box.top - 12)}px`;
+    card.style.maxHeight = `${Math.max(MIN_HEIGHT, isBelow ? below : box.top - 12)}px`;
     const top = isBelow ? box.bottom + 6 : box.top - card.offsetHeight - 6;
     card.style.top = `${top - paper.top}px`;
   }
 
   close(refocus = false) {
     clearTimeout(this.leaving);
-    clearTimeout(this.passing); // on a slow machine it would open again what was just closed
+    clearTimeout(this.passing); // or it could open again at once
     const inside = this.element.contains(document.activeElement);
     this.element.hidden = true;
     this.looked = null;
-    const { sheet } = this;
-    sheet.element.querySelector(".looked")?.classList.remove("looked");
-    if (refocus && inside) sheet.spans[this.at]?.focus();
+    const { editor } = this;
+    editor.element.querySelector(".looked")?.classList.remove("looked");
+    if (refocus && inside) editor.spans[this.at]?.focus();
   }
 }

@@ -1,9 +1,9 @@
-// <inkling-reader>: a story to look through, without a model: for a file that somebody was sent.
+// <inkling-reader>: a story to inspect without a model, for saved HTML files.
 //
 //   await reader.start({ record, texts });
 //
-// `record`: a story's record (playground/stories/story.py), whose tokens say what else could have stood
-// there; `texts`: text.json. What settings make of the odds is not known here, so the bars are the model's own.
+// `record`: a story's record (playground/stories/story.py), with alternatives; `texts`: text.json. Without the core,
+// the bars show the model's own distribution, before the settings.
 
 import { Popover } from "./popover.js";
 import { Frame } from "./frame.js";
@@ -37,23 +37,23 @@ class Reader extends HTMLElement {
 
   start({ record, texts }) {
     const language = (this.language = new Language(texts, navigator.languages));
-    this.innerHTML = FRAME; // constant: no word of a story is in it
+    this.innerHTML = FRAME; // a constant, without text of a story
     const frame = (this.frame = new Frame(this));
     const state = new State({ doc: { ...fromRecord(record), runs: [] }, settings: OWN_ODDS });
     const { tokens } = state;
-    const sheet = new Editor(frame.part("sheet"), {
+    const editor = new Editor(frame.part("sheet"), {
       word: (k, opened) => this.card.open(k, opened),
       pass: (k) => this.card.pass(k),
       leave: () => this.card.leave(),
       editAt: () => {},
     });
     this.card = new Popover(
-      { frame, state, sheet, language, note: null },
-      { ask: async (token) => candidatesOf(record.tokens[tokens.indexOf(token)]), turn: () => {} },
+      { frame, state, editor, language, note: null },
+      { ask: async (token) => candidatesOf(record.tokens[tokens.indexOf(token)]), branch: () => {} },
     );
-    sheet.show(tokens);
-    sheet.setLooking(true);
-    this.reading = new Reading({ frame, state, sheet, language });
+    editor.show(tokens);
+    editor.setLooking(true);
+    this.reading = new Reading({ frame, state, editor, language });
     this.addEventListener("click", (event) =>
       this.click(/** @type {Element} */ (event.target).closest("button")?.dataset.do),
     );
@@ -75,7 +75,7 @@ class Reader extends HTMLElement {
   click(action) {
     if (action === "close-card") this.card.close(true);
     else if (action === "night") {
-      this.isChosen = true; // by a person; else it is as the system has it
+      this.isChosen = true; // by a person; otherwise it follows the system
       this.showNight(!this.night);
     } else if (action === "read") this.reading.read();
     else if (action === "language") {
@@ -110,13 +110,14 @@ class Reader extends HTMLElement {
   }
 }
 
-// What could have stood where a token of a record stands, as the model's server says it.
+// Converts the alternatives of a token's record to candidates, as a source returns them.
 /** @returns {Candidates} */
 function candidatesOf({ token_id, probability, rank, alternatives }) {
-  const candidates = alternatives.map((one) => [one.token_id, one.text, Math.log(Math.max(one.probability, 1e-12))]);
-  const known = alternatives.reduce((sum, one) => sum + one.probability, 0);
+  const logit = (share) => Math.log(Math.max(share, 1e-12));
+  const candidates = alternatives.map((other) => [other.token_id, other.text, logit(other.probability)]);
+  const known = alternatives.reduce((sum, other) => sum + other.probability, 0);
   /** @type {Candidates["rest"]} */
-  const rest = [[Math.log(Math.max(1 - known, 1e-12)), 1]];
+  const rest = [[logit(1 - known), 1]];
   return { candidates, rest, log_total: 0, token: { token_id, probability, rank } };
 }
 

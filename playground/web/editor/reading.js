@@ -1,15 +1,15 @@
-// Reading aloud: the button, and the word that is being said. It stops when the text is another one.
+// Reading aloud: the button, and the mark of the spoken word. Reading stops when the text changes.
 
 import { partWith } from "../part.js";
 import { canSpeak, hush, speak, whenVoicesCome } from "./speech.js";
 
-export class Reading extends partWith("frame", "state", "sheet", "language") {
+export class Reading extends partWith("frame", "state", "editor", "language") {
   constructor(page) {
     super(page);
-    this.text = null; // what is being read
+    this.text = null; // being read
     whenVoicesCome(() => this.show());
     this.state.on(["doc", "writing", "language"], () => this.show());
-    addEventListener("pagehide", () => this.stop()); // a browser reads on when its page is gone
+    addEventListener("pagehide", () => this.stop()); // browsers continue speaking after the page closes
   }
 
   get isOn() {
@@ -21,14 +21,14 @@ export class Reading extends partWith("frame", "state", "sheet", "language") {
       this.stop();
       return;
     }
-    const { sheet, state } = this;
-    const turn = (this.turn = {}); // what the one before still says is not heard
+    const { editor, state } = this;
+    const turn = (this.turn = {}); // late events of an earlier reading are ignored
     this.text = state.text;
     this.show();
     speak(
       this.text,
       "en",
-      (offset) => this.turn === turn && sheet.mark(offset),
+      (offset) => this.turn === turn && editor.mark(offset),
       () => this.turn === turn && this.stop(),
     );
   }
@@ -37,7 +37,7 @@ export class Reading extends partWith("frame", "state", "sheet", "language") {
     if (!this.isOn) return;
     this.text = this.turn = null;
     hush();
-    this.sheet.mark(null);
+    this.editor.mark(null);
     this.show();
   }
 

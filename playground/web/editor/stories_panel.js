@@ -1,4 +1,4 @@
-// "Your stories": the list of what this browser keeps, to open, rename, delete, save as a file and add from one.
+// "Your stories": the list of stored stories, to open, rename, delete, export and import.
 
 import { make } from "../make.js";
 import { partWith } from "../part.js";
@@ -28,8 +28,8 @@ export const STORIES = `
   </div>
 </section>`;
 
-export class StoriesPanel extends partWith("frame", "state", "language", "stories", "sheet") {
-  // `opens`: the list is about to be shown.
+export class StoriesPanel extends partWith("frame", "state", "language", "stories", "editor") {
+  // `opens`: called before the list is shown.
   constructor(page, opens) {
     super(page);
     const { frame } = this;
@@ -38,7 +38,7 @@ export class StoriesPanel extends partWith("frame", "state", "language", "storie
     this.list = frame.part("stories-list");
     this.file = frame.field("stories-file");
     this.deleted = null;
-    this.focused = null; // the story whose entry gets the focus; "" for the button that takes a deletion back
+    this.focused = null; // the story whose entry gets the focus; "" for the button that undoes a deletion
     this.state.on(["language"], () => this.refresh());
     this.element.addEventListener("click", (event) => this.click(event.target.closest("button")));
     this.element.addEventListener("keydown", (event) => moveInList(this.list, event));
@@ -82,7 +82,7 @@ export class StoriesPanel extends partWith("frame", "state", "language", "storie
     if (inside) this.frame.part("open-stories").focus();
   }
 
-  // Storage may fail at every one of these.
+  // Runs an action, and reports an error of the storage.
   async attempt(work) {
     try {
       await work();
@@ -107,7 +107,7 @@ export class StoriesPanel extends partWith("frame", "state", "language", "storie
     else if (button.className === "go") {
       this.close();
       if (id !== stories.store.id) await this.attempt(() => stories.open(id));
-      this.sheet.element.focus({ preventScroll: true });
+      this.editor.element.focus({ preventScroll: true });
     }
   }
 
@@ -146,14 +146,14 @@ export class StoriesPanel extends partWith("frame", "state", "language", "storie
   async import() {
     const [file] = this.file.files;
     if (!file) return;
-    const found = await this.stories.imported(await file.text());
+    const counts = await this.stories.imported(await file.text());
     this.file.value = "";
-    if (!found) this.say("stories_no_file", { name: file.name });
-    else if (found.unreadable) this.say("stories_some_added", { n: found.added, m: found.unreadable });
-    else this.say("stories_added", { n: found.added });
+    if (!counts) this.say("stories_no_file", { name: file.name });
+    else if (counts.unreadable) this.say("stories_some_added", { n: counts.added, m: counts.unreadable });
+    else this.say("stories_added", { n: counts.added });
   }
 
-  // After a change of what is kept, unless a name is being written.
+  // Shows the list again after a change, unless a name is being typed.
   refresh() {
     if (this.isOpen && !this.list.querySelector("input")) this.show();
   }

@@ -1,10 +1,9 @@
-// What a person types, pastes, drops, dictates or deletes in the sheet, as edits of the story's text.
+// Turns typing, pasting, dropping, dictating and deleting in the editor into edits of the story's text.
 //
-// The page makes each edit itself, from the text and not from what the browser would make of the element
-// (`beforeinput`). Two kinds it cannot take over, and reads from the paragraphs that changed: a
-// composition, as Japanese or a phone's keyboard is typed, which nothing may interrupt; and a script's
-// execCommand. What changed without any input was changed by somebody else, as a translator: it is never
-// read, and undone by the next edit.
+// The page prevents the browser's own edit (`beforeinput`) and edits the text itself. Two kinds of edits cannot be
+// prevented, and are read from the changed paragraphs: compositions (Japanese, phone keyboards), which must not be
+// interrupted, and a script's execCommand. Changes without input come from others, such as a translator: they are never
+// read, and the next edit undoes them.
 
 import { characterAfter, characterBefore, wholeCharacters } from "./graphemes.js";
 import { textOfBlocks } from "./paragraphs.js";
@@ -12,7 +11,7 @@ import { textOf, unchanged } from "../story/tree.js";
 
 const WATCHED = { childList: true, characterData: true, subtree: true };
 
-// The text that an event brings; null for none. Other programs end a line in other ways.
+// Returns the text of an event, with line breaks normalized; null without text.
 function textIn({ inputType, data, dataTransfer }) {
   if (inputType === "insertParagraph" || inputType === "insertLineBreak") return "\n";
   if (!inputType.startsWith("insert")) return null;
@@ -21,19 +20,19 @@ function textIn({ inputType, data, dataTransfer }) {
 }
 
 export class Typing {
-  constructor(sheet) {
-    this.sheet = sheet;
+  constructor(editor) {
+    this.editor = editor;
     this.isComposing = false;
-    this.isNative = false; // whether the browser made an edit that is to be read
-    this.isForeign = false; // whether somebody else changed the element
+    this.isNative = false; // whether the browser made an edit that must be read
+    this.isForeign = false; // whether another script changed the element
     this.observer = new MutationObserver((records) => this.observed(records));
-    this.observer.observe(sheet.element, WATCHED);
+    this.observer.observe(editor.element, WATCHED);
     this.listen();
   }
 
   listen() {
     const {
-      sheet: { element },
+      editor: { element },
     } = this;
     element.addEventListener("beforeinput", (event) => this.before(event));
     element.addEventListener("input", () => this.after());
@@ -49,14 +48,14 @@ export class Typing {
     element.addEventListener("dragend", () => (this.dragged = null));
   }
 
-  // The browser is about to make an edit.
+  // Handles `beforeinput`.
   before(event) {
-    const { sheet } = this,
+    const { editor } = this,
       { inputType } = event;
     if (!event.cancelable || this.isComposing) return;
     event.preventDefault();
-    if (inputType === "historyUndo") sheet.events.undo();
-    else if (inputType === "historyRedo") sheet.events.redo();
+    if (inputType === "historyUndo") editor.events.undo();
+    else if (inputType === "historyRedo") editor.events.redo();
     else if (inputType === "deleteByDrag") this.dragged = this.rangeOf(event);
     else if (inputType === "insertFromDrop") this.drop(event);
     else if (inputType.startsWith("delete")) this.change(...this.deletedBy(event), "");
@@ -66,74 +65,74 @@ export class Typing {
     }
   }
 
-  // The range of the text that an event is about.
+  // Returns the range of the text that an event changes.
   rangeOf(event) {
-    const { sheet } = this;
+    const { editor } = this;
     const range = event.getTargetRanges()[0];
     if (range) {
       return wholeCharacters(
-        sheet.text,
-        sheet.placeOf(range.startContainer, range.startOffset),
-        sheet.placeOf(range.endContainer, range.endOffset),
+        editor.text,
+        editor.placeOf(range.startContainer, range.startOffset),
+        editor.placeOf(range.endContainer, range.endOffset),
       );
     }
-    const { anchor, focus } = sheet.selection() ?? { anchor: sheet.text.length, focus: sheet.text.length };
-    return wholeCharacters(sheet.text, Math.min(anchor, focus), Math.max(anchor, focus));
+    const { anchor, focus } = editor.selection() ?? { anchor: editor.text.length, focus: editor.text.length };
+    return wholeCharacters(editor.text, Math.min(anchor, focus), Math.max(anchor, focus));
   }
 
   deletedBy(event) {
-    const { sheet } = this,
-      { anchor, focus } = sheet.selection() ?? {};
+    const { editor } = this,
+      { anchor, focus } = editor.selection() ?? {};
     const isCaret = anchor !== undefined && anchor === focus;
-    if (isCaret && event.inputType === "deleteContentBackward") return characterBefore(sheet.text, focus);
-    if (isCaret && event.inputType === "deleteContentForward") return characterAfter(sheet.text, focus);
+    if (isCaret && event.inputType === "deleteContentBackward") return characterBefore(editor.text, focus);
+    if (isCaret && event.inputType === "deleteContentForward") return characterAfter(editor.text, focus);
     return this.rangeOf(event);
   }
 
-  // Text that was dragged here, maybe from the story itself.
+  // Inserts dropped text, which may come from the story itself.
   drop(event) {
     const text = textIn(event),
       [from, to] = this.rangeOf(event),
       [start, end] = this.dragged ?? [from, from];
     this.dragged = null;
     if (text === null || (start < from && from < end)) return;
-    const moved = this.sheet.text.slice(start, end);
+    const moved = this.editor.text.slice(start, end);
     if (!moved) this.change(from, to, text);
-    else if (from <= start) this.change(from, end, text + this.sheet.text.slice(from, start), from + text.length);
-    else this.change(start, from, this.sheet.text.slice(end, from) + text);
+    else if (from <= start) this.change(from, end, text + this.editor.text.slice(from, start), from + text.length);
+    else this.change(start, from, this.editor.text.slice(end, from) + text);
   }
 
-  // Puts text in the place of a range of the story's text `before`.
-  change(from, to, text, caret = from + text.length, before = this.sheet.text) {
-    const { sheet } = this;
-    const wanted = before.slice(0, from) + text + before.slice(to);
-    sheet.events.edit(wanted);
-    if (sheet.paragraphs.some(({ touched }) => touched)) this.repair();
-    if (sheet.text === wanted) sheet.setCaret(caret);
+  // Replaces a range of the story's text `before`.
+  change(from, to, text, caret = from + text.length, before = this.editor.text) {
+    const { editor } = this;
+    const after = before.slice(0, from) + text + before.slice(to);
+    editor.events.edit(after);
+    if (editor.paragraphs.some(({ touched }) => touched)) this.repair();
+    if (editor.text === after) editor.setCaret(caret);
   }
 
-  // Three clicks select a paragraph, and not the line break behind it, or the next key would join it with the next one.
+  // After a triple click, selects the paragraph without its line break: otherwise the next key would join two paragraphs.
   selectParagraph() {
-    const { sheet } = this,
-      { anchor, focus } = sheet.selection() ?? {};
-    if (focus > anchor && sheet.text[focus - 1] === "\n") sheet.select(anchor, focus - 1);
+    const { editor } = this,
+      { anchor, focus } = editor.selection() ?? {};
+    if (focus > anchor && editor.text[focus - 1] === "\n") editor.select(anchor, focus - 1);
   }
 
-  // The text goes out as it is in the story.
+  // Copies, cuts or drags the story's own text, without the editor's markup.
   copy(event, transfer) {
-    const { sheet } = this,
-      { anchor, focus } = sheet.selection() ?? {};
+    const { editor } = this,
+      { anchor, focus } = editor.selection() ?? {};
     if (anchor === focus) return;
     const [from, to] = [Math.min(anchor, focus), Math.max(anchor, focus)];
-    transfer.setData("text/plain", sheet.text.slice(from, to));
+    transfer.setData("text/plain", editor.text.slice(from, to));
     if (event.type !== "dragstart") event.preventDefault();
-    if (event.type === "cut" && sheet.element.isContentEditable)
-      this.change(...wholeCharacters(sheet.text, from, to), "");
+    if (event.type === "cut" && editor.element.isContentEditable)
+      this.change(...wholeCharacters(editor.text, from, to), "");
   }
 
-  // What changed in the element, and not by the sheet
+  // Changes of the element by others
 
-  // The browser made an edit that `before` could not prevent; `observed` reads it when it is complete.
+  // Handles `input`: the browser made an edit that `before` could not prevent; `observed` reads it when it is complete.
   after() {
     if (this.isComposing) return;
     this.isNative = true;
@@ -150,39 +149,39 @@ export class Typing {
 
   // Marks the paragraphs that changed.
   notice(records = this.observer.takeRecords()) {
-    const { element, paragraphs } = this.sheet;
+    const { element, paragraphs } = this.editor;
     for (const { target } of records) {
       if (!this.isComposing) this.isForeign = true;
-      const paragraph = paragraphs.find((one) => target !== element && one.element.contains(target));
+      const paragraph = paragraphs.find((other) => target !== element && other.element.contains(target));
       if (paragraph) paragraph.touched = true;
     }
   }
 
-  // The element is as the sheet has shown it.
+  // Forgets changes that the editor itself made.
   forget() {
     this.observer.takeRecords();
     this.isForeign = false;
   }
 
-  // Shows what should be there.
+  // Shows the tokens again.
   repair() {
-    const { tokens, unseen } = this.sheet.waiting ?? this.sheet;
-    this.sheet.show(tokens, unseen);
+    const { tokens, unseen } = this.editor.waiting ?? this.editor;
+    this.editor.show(tokens, unseen);
   }
 
-  // The composition is over.
+  // Ends a composition.
   settle() {
     if (!this.isComposing) return;
     this.notice();
     this.isComposing = false;
     this.read();
-    if (this.sheet.waiting) this.repair();
+    if (this.editor.waiting) this.repair();
   }
 
-  // Takes over the edit that the browser made: the text of the paragraphs that are not as they were.
+  // Reads an edit of the browser from the text of the changed paragraphs.
   read() {
-    const { sheet } = this,
-      { element, paragraphs, text: shown } = sheet;
+    const { editor } = this,
+      { element, paragraphs, text: shown } = editor;
     const nodes = [...element.childNodes];
     const [start, end] = unchanged(
       paragraphs,
@@ -194,13 +193,13 @@ export class Typing {
       to = end ? paragraphs.at(-end).start : shown.length;
     const text = textOfBlocks(changed) + (changed.length && end ? "\n" : "");
     const length = changed.length ? lengthBeforeCaret(changed) : 0;
-    // What came meanwhile is kept, if it came behind the edit.
-    const later = sheet.waiting ? textOf(sheet.waiting.tokens) : shown;
+    // Tokens that came meanwhile are kept if they come after the edit.
+    const later = editor.waiting ? textOf(editor.waiting.tokens) : shown;
     this.change(from, to, text, from + length, later.startsWith(shown.slice(0, to)) ? later : shown);
   }
 }
 
-// Letters from the first of some nodes to the caret.
+// Returns the number of characters from the first node to the caret.
 function lengthBeforeCaret(nodes) {
   const { focusNode, focusOffset } = getSelection();
   const range = document.createRange();

@@ -1,10 +1,10 @@
-// The words that the story should contain, and whether it has each of them.
+// The words that the story should contain, each with whether the story has it.
 
 import { make } from "../make.js";
 import { hasWord } from "../story/whole_words.js";
 
 /**
- * Shows them below the story.
+ * Shows the words below the story.
  * @param {Pick<Page, "frame" | "state" | "language">} page
  */
 export function showWordsToUse({ frame, state, language }) {

@@ -1,16 +1,15 @@
-// <inkling-writer>: a story to write, see through and turn, in one element without a build step.
+// <inkling-writer>: the page for writing and inspecting a story, in one element without a build step.
 //
 //   const writer = new Writer();
 //   document.body.append(writer);
 //   await writer.start({ source, models, texts, record });
 //
-// `source` (types.d.ts) is server.js on the app's page; a page without a server gives a worker. `models`: see
-// folder/model_info.py; `texts`: text.json; `address`: what a link's text follows, if not this page's own; `files`:
-// what makes pictures and files of a story (files.js), or null; `record`: a story's record to begin with; `api`:
-// whether web/api.html shows how programs ask; `isOwner`: whether the other places of the app (places.js) are there.
+// `source` (types.d.ts) is server.js on the app's page, and a worker on a page without a server. `models`: see
+// folder/model_info.py; `texts`: text.json; `address`: before a link's text, by default this page's own; `files`: makes
+// pictures and files of a story (files.js), or null; `record`: the record of a first story; `api`: whether to link
+// web/api.html; `isOwner`: whether to link the other pages of the app (places.js).
 //
-// The element puts the parts together and hands them what a person does. Each part shows by itself what follows from
-// the state (story/state.js).
+// The element creates the parts and passes events to them. Each part shows the state (story/state.js) by itself.
 
 import { Core } from "../sampling/core.js";
 import { NextWord } from "../sampling/next_word.js";
@@ -34,7 +33,7 @@ import { PAGE } from "./layout.js";
 import { LookCloser } from "./look_closer.js";
 import { Note } from "./note.js";
 import { Panels } from "./panels.js";
-import { Paper } from "./paper.js";
+import { StoryDisplay } from "./story_display.js";
 import { Popover } from "./popover.js";
 import { Reading } from "./reading.js";
 import { Rewrite } from "./rewrite.js";
@@ -57,7 +56,7 @@ export class Writer extends HTMLElement {
       state = (this.state = new State({ model: models[0] })),
       { frame } = this;
     Object.assign(this, { source, models });
-    this.innerHTML = PAGE; // constant: no word of a story is in it
+    this.innerHTML = PAGE; // a constant, without text of a story
     const note = new Note({ frame, language });
     source.onWait = (seconds) => note.sayBusy(seconds);
     const page = { frame, state, language, note, source, models, files, base: address };
@@ -65,7 +64,7 @@ export class Writer extends HTMLElement {
       listed: () => this.storiesPanel?.refresh(),
       opened: () => {
         this.appearance.showTitle({ isAnother: true });
-        this.paper.look();
+        this.display.look();
       },
     }));
     const kept = await stories.load(record);
@@ -78,19 +77,19 @@ export class Writer extends HTMLElement {
     this.loadCore();
     if (kept.isRecord) note.tell("first_story");
     stories.show(kept);
-    this.paper.showWriting();
-    this.paper.showOdds();
+    this.display.showWriting();
+    this.display.showOdds();
     this.showModel();
     state.on(["doc", "writing", "settings", "odds"], () => state.now.writing || stories.keep());
     stories.keep();
     this.listen();
-    this.changeModel(new URLSearchParams(location.search).get("model")); // as Train and Models open this page
+    this.changeModel(new URLSearchParams(location.search).get("model")); // links of Train and Models
     this.setAttribute("ready", "");
     const link = linkIn(location.href);
     if (link !== null) await this.sharing.open(link);
   }
 
-  // The core says what settings make of the odds. Until it has come, the bars show the model's own.
+  // Loads the core, which applies settings to distributions. Until then the bars show the model's own.
   async loadCore() {
     try {
       this.state.set({ core: await Core.load() });
@@ -99,11 +98,11 @@ export class Writer extends HTMLElement {
     }
   }
 
-  // The parts, each with what it needs.
+  // Creates the parts.
   build(begun) {
     const { frame, state, source } = begun;
-    const sheet = (this.sheet = new Editor(frame.part("sheet"), {
-      edit: (text) => this.edits.type(text) || this.paper.showTokens(), // as it was
+    const editor = (this.editor = new Editor(frame.part("sheet"), {
+      edit: (text) => this.edits.type(text) || this.display.showTokens(), // undo a refused edit
       undo: () => this.travel("undo"),
       redo: () => this.travel("redo"),
       word: (k, opened) => this.lookAt(k, opened),
@@ -115,13 +114,13 @@ export class Writer extends HTMLElement {
       panel = (this.panel = new SettingsPanel(begun));
     const choices = (this.choices = new Choices(begun, (id, continues) => this.choose(id, continues)));
     const sharing = (this.sharing = new Sharing({ ...begun, edits }));
-    const page = { ...begun, sheet, edits, panel, choices, sharing };
+    const page = { ...begun, editor, edits, panel, choices, sharing };
     this.generation = new Generation(page);
-    this.paper = new Paper(page);
+    this.display = new StoryDisplay(page);
     this.rewriting = new Rewrite(page);
     this.card = new Popover(page, {
       ask: (token, ids) => source.candidates({ model: state.now.model.name, ids, text: "", token_id: token.i }),
-      turn: (k, row) => this.generation.turn(k, row),
+      branch: (k, row) => this.generation.branch(k, row),
     });
     this.nextWord = new NextWord(page);
     this.reading = new Reading(page);
@@ -143,17 +142,17 @@ export class Writer extends HTMLElement {
     document.addEventListener("visibilitychange", () => document.hidden && this.stories.store.flush());
   }
 
-  // What a person does
+  // Events
 
   click(event) {
     const button = event.target.closest("button");
     if (!button) return;
-    this.sheet.typing.settle(); // in some browsers a button leaves a word under composition
+    this.editor.typing.settle(); // in some browsers a button leaves a word under composition
     const { do: action, preset, opening } = button.dataset;
     if (preset) this.panel.usePreset(preset);
     else if (opening) this.begin(this.language.say(`opening_${opening}`));
     else if (action === "generate") {
-      // Of a double click the second is not for Stop, which has come under the pointer.
+      // The second click of a double click must not press Stop, which has appeared under the pointer.
       if (!this.writing) this.generation.generate();
       else if (event.detail < 2) this.writing.abort();
     } else if (action === "again") this.generation.again();
@@ -191,7 +190,7 @@ export class Writer extends HTMLElement {
       if (!this.writing) this.generation.generate();
     } else if (command && event.key.toLowerCase() === "z" && !/^(INPUT|TEXTAREA)$/.test(event.target.tagName)) {
       this.travel(event.shiftKey ? "redo" : "undo");
-    } else if (command && event.key.toLowerCase() === "y" && event.target === this.sheet.element) {
+    } else if (command && event.key.toLowerCase() === "y" && event.target === this.editor.element) {
       this.travel("redo");
     } else if (event.key === "Escape") {
       if (!this.leaveTopmost()) return;
@@ -199,7 +198,7 @@ export class Writer extends HTMLElement {
     event.preventDefault();
   }
 
-  // Esc ends what is topmost, and nothing below it; whether there was anything.
+  // Closes or stops only the topmost thing, after Escape; returns whether there was any.
   leaveTopmost() {
     if (this.querySelector("dialog[open]")) return false; // the browser closes it
     if (this.writing) this.writing.abort();
@@ -209,7 +208,7 @@ export class Writer extends HTMLElement {
     else if (this.choices.isOpen) this.choices.close();
     else if (this.views.isOpen) this.views.close();
     else if (this.reading.isOn) this.reading.stop();
-    else if (this.state.now.odds && !this.sheet.looking) this.paper.look();
+    else if (this.state.now.odds && !this.editor.looking) this.display.look();
     else return false;
     return true;
   }
@@ -218,14 +217,14 @@ export class Writer extends HTMLElement {
     return this.state.now.writing;
   }
 
-  // Undo or redo; the caret, if it is in the text, goes where the text changes.
+  // Undoes or redoes; the caret, if it is in the text, moves to the change.
   travel(way) {
-    const before = this.sheet.text;
+    const before = this.editor.text;
     this.edits[way]();
-    this.sheet.caretAfter(before);
+    this.editor.caretAfter(before);
   }
 
-  // A new story; the old one stays in the list, and Undo brings it back.
+  // Starts a new story; the old one stays in the list, and Undo restores it.
   begin(text) {
     if (this.writing) return;
     this.appearance.showTitle({ isAnother: true });
@@ -233,7 +232,7 @@ export class Writer extends HTMLElement {
     this.editAt(this.state.tokens.length - 1);
   }
 
-  // The link that somebody pasted into its field.
+  // Opens a link that was pasted into its field.
   async openLink(field) {
     const text = field.value.trim();
     if (!text || this.writing) return;
@@ -242,9 +241,9 @@ export class Writer extends HTMLElement {
     await this.sharing.open(text);
   }
 
-  // Another model of this name, if it is here, reads the story.
+  // Selects the model of this name, if it exists, which scores the story again.
   changeModel(name) {
-    const model = this.models.find((one) => one.name === name);
+    const model = this.models.find((other) => other.name === name);
     if (!model || model === this.state.now.model) return;
     this.state.set({ model });
     this.edits.act(tree.rebased(this.state.now.doc, tree.signature(model)));
@@ -255,22 +254,22 @@ export class Writer extends HTMLElement {
     showFacts(this);
   }
 
-  // One of several branches is chosen; of eight, it goes on.
+  // Selects one of several branches; after eight versions, continues it.
   async choose(id, continues) {
     this.edits.change((doc) => tree.selected(doc, id));
     if (continues && !tree.current(this.state.now.doc).ended) await this.generation.generate();
   }
 
-  // The popover of a word; it is never over the panel that shares the story.
+  // Opens the popover of a word, but never over the share panel.
   lookAt(k, opened) {
     if (opened) this.sharePanel.close();
     if (!this.sharePanel.isOpen) this.card.open(k, opened);
   }
 
-  // Into the text, behind word k.
+  // Moves the caret into the text, after word k.
   editAt(k) {
     this.card.close();
-    this.paper.editAt(k);
+    this.display.editAt(k);
   }
 }
 

@@ -1,14 +1,14 @@
-// Inside: what the model computed before it chose one token. The story is coloured by where a layer's head looked, or
-// by how much each earlier token mattered; a table says what each layer would have said. A picture of the
-// computation, not an explanation of the choice.
+// Inside: what the model computed before it chose one token. The story is coloured by attention, or by the importance
+// of each earlier token; a table has the prediction of each layer (logit lens). It shows the computation; it does not
+// explain the choice.
 
 import { label } from "../sampling/bars.js";
 import { percent } from "../sampling/odds.js";
-import { ATTENTION, CHANGES, EVERY, level, Looked, times } from "./looked.js";
+import { ATTENTION, CHANGES, EVERY, level, Analysis, times } from "./analysis.js";
 
-const AT_REST = 150; // ms without another choice after which the server is asked
-const MATTERED = 6; // tokens in the list of those that mattered
-const LEAST = 3; // tokens of a layer, however unlikely they are
+const DEBOUNCE = 150; // ms without another choice before the request
+const IMPORTANT = 6; // tokens in the list of important ones
+const MIN_SHOWN = 3; // tokens per layer, however unlikely
 
 const PARTS = `
   <p class="hint" data-text="inside_note"></p>
@@ -45,13 +45,13 @@ export class View {
     this.position = null; // of the chosen token
     this.layer = this.head = EVERY;
     this.colour = "attention";
-    this.looked = new Looked();
-    this.asked = null; // what the server was asked for last
+    this.analysis = new Analysis();
+    this.request = null; // an AbortController
   }
 
   show(element) {
     this.element = element;
-    element.innerHTML = PARTS; // constant: no word of a story is in it
+    element.innerHTML = PARTS; // a constant, without text of a story
     this.text = this.part("text");
     this.text.addEventListener("click", ({ target }) => {
       this.choose(Number(/** @type {HTMLElement} */ (target).dataset.position ?? NaN));
@@ -72,7 +72,7 @@ export class View {
     const { language, model, tokens, writing } = this.given;
     if (this.language !== language.code) this.shown = null;
     this.language = language.code;
-    if (writing) return; // the story is shown when it is written
+    if (writing) return; // the finished story is shown
     const first = tokens.findIndex((token) => token.i === null);
     const known = first < 0 ? tokens : tokens.slice(0, first);
     const story = `${model.name} ${known.map((token) => token.i)}`;
@@ -84,7 +84,7 @@ export class View {
     this.field("colour").value = this.colour;
     if (isOther || this.position === null) {
       this.position = known.length ? known.length - 1 : null;
-      this.looked = new Looked();
+      this.analysis = new Analysis();
       this.ask(0);
     }
     this.drawText();
@@ -93,7 +93,7 @@ export class View {
 
   hide() {
     this.stop();
-    if (this.looked.seconds === null) this.story = null; // what was cut off is asked for again
+    if (this.analysis.seconds === null) this.story = null; // an interrupted analysis is requested again
   }
 
   part(name) {
@@ -108,15 +108,15 @@ export class View {
     return this.given.language.say(key, values);
   }
 
-  // What a person does
+  // Events
 
   choose(position) {
     if (!this.known[position] || position === this.position) return;
     this.position = position;
-    this.looked = new Looked();
+    this.analysis = new Analysis();
     this.drawText();
     this.draw();
-    this.ask(AT_REST);
+    this.ask(DEBOUNCE);
   }
 
   key(event) {
@@ -132,18 +132,18 @@ export class View {
   ask(delay) {
     this.stop();
     if (this.position === null) return;
-    const stop = new AbortController(); // of this question, whatever is asked after it
-    this.asked = stop;
-    this.timer = setTimeout(() => this.hear(stop), delay);
+    const stop = new AbortController(); // of this request, also when another follows
+    this.request = stop;
+    this.timer = setTimeout(() => this.receive(stop), delay);
   }
 
-  async hear(stop) {
+  async receive(stop) {
     const { model, source } = this.given;
     const request = { model: model.name, ids: this.known.map((token) => token.i), position: this.position };
     try {
       for await (const message of source.call("page_inside", request, stop.signal)) {
         if (stop.signal.aborted) return;
-        this.looked.hear(message);
+        this.analysis.add(message);
         this.draw();
       }
     } catch (problem) {
@@ -155,7 +155,7 @@ export class View {
 
   stop() {
     clearTimeout(this.timer);
-    this.asked?.abort();
+    this.request?.abort();
   }
 
   // The page
@@ -179,7 +179,7 @@ export class View {
   }
 
   draw() {
-    const { look } = this.looked;
+    const { look } = this.analysis;
     const token = this.known[this.position];
     this.part("state").textContent = !token
       ? this.say("inside_empty")
@@ -199,7 +199,7 @@ export class View {
   }
 
   drawFields() {
-    const { layers, heads } = this.looked;
+    const { layers, heads } = this.analysis;
     this.field("layer").disabled = this.field("head").disabled = this.colour !== "attention";
     for (const [name, count, every] of [
       ["layer", layers, "inside_all_layers"],
@@ -219,9 +219,9 @@ export class View {
   drawColours() {
     const isAttention = this.colour === "attention";
     const bounds = isAttention ? ATTENTION : CHANGES;
-    const numbers = isAttention ? this.looked.weights(this.layer, this.head) : this.looked.changes;
+    const numbers = isAttention ? this.analysis.weights(this.layer, this.head) : this.analysis.changes;
     const start = this.part("start");
-    const { first } = this.looked.look;
+    const { first } = this.analysis.look;
     start.hidden = first >= 0;
     for (const span of [start, .../** @type {Iterable<HTMLElement>} */ (this.text.children)]) {
       const value = numbers.get(span === start ? -1 : Number(span.dataset.position));
@@ -239,34 +239,34 @@ export class View {
     this.part("scale").replaceChildren(this.say(isAttention ? "inside_scale" : "inside_scale_removal"), ...marks);
   }
 
-  // What a change of the log-probability says of the removed token.
+  // Returns a change of the log-probability in words.
   change(change) {
     return this.say(change < 0 ? "inside_less" : "inside_more", { n: times(change, this.language) });
   }
 
   drawMattered() {
-    const found = this.looked.mattered(MATTERED);
-    const most = Math.max(...found.map(([, change]) => Math.abs(change)));
-    const rows = found.map(([position, change]) => {
+    const important = this.analysis.mattered(IMPORTANT);
+    const largest = Math.max(...important.map(([, change]) => Math.abs(change)));
+    const rows = important.map(([position, change]) => {
       const row = document.createElement("li"),
         name = document.createElement("b"),
         track = document.createElement("span"),
         bar = document.createElement("i"),
-        said = document.createElement("span");
+        words = document.createElement("span");
       name.textContent = label(this.known[position].t);
       track.className = "track";
       track.append(bar);
       bar.classList.toggle("against", change > 0);
-      bar.style.width = `${(100 * Math.abs(change)) / most}%`;
-      said.textContent = this.change(change);
-      row.append(name, track, said);
+      bar.style.width = `${(100 * Math.abs(change)) / largest}%`;
+      words.textContent = this.change(change);
+      row.append(name, track, words);
       return row;
     });
     this.part("mattered").replaceChildren(...rows);
-    const { changes, look, seconds } = this.looked;
+    const { changes, look, seconds } = this.analysis;
     const n = changes.size,
       max = this.position - Math.max(0, look.first);
-    const key = seconds === null ? "inside_progress" : found.length || !n ? "inside_done" : "inside_nothing";
+    const key = seconds === null ? "inside_progress" : important.length || !n ? "inside_done" : "inside_nothing";
     this.part("progress").textContent = this.say(key, {
       n,
       max,
@@ -275,31 +275,31 @@ export class View {
   }
 
   drawLens() {
-    const rows = this.looked.look.layers.map(({ likeliest, unlearned, probability, rank }, k) => {
+    const rows = this.analysis.look.layers.map(({ likeliest, unlearned, probability, rank }, k) => {
       const row = document.createElement("tr"),
         head = document.createElement("th"),
-        said = document.createElement("td"),
+        prediction = document.createElement("td"),
         own = document.createElement("td");
       head.scope = "row";
       head.textContent = k ? String(k) : this.say("inside_embedding");
       const words = likeliest.map(([text, share]) => [label(text), share, ""]);
       if (unlearned >= 0.001) words.unshift([this.say("inside_unlearned"), unlearned, "unlearned"]);
-      for (const [text, share, kind] of words.filter(([, share], place) => share >= 0.001 || place < LEAST)) {
+      for (const [text, share, kind] of words.filter(([, share], place) => share >= 0.001 || place < MIN_SHOWN)) {
         const word = document.createElement("span");
         const name = document.createElement("b");
         word.className = kind;
         name.textContent = text;
         word.append(name, ` ${shareOf(share, this.language)}`);
-        said.append(word, " ");
+        prediction.append(word, " ");
       }
       own.textContent = shareOf(probability, this.language);
       own.title = this.say("inside_rank", { n: rank + 1 });
-      row.append(head, said, own);
+      row.append(head, prediction, own);
       return row;
     });
     this.part("lens").replaceChildren(...rows);
   }
 }
 
-// A probability of the table: early layers are often so far off that "1 : 90,000" says no more.
+// A probability in the table; those of early layers are often too small to be worth showing.
 const shareOf = (share, language) => (share < 0.0001 ? `< ${percent(0.0001, language)}` : percent(share, language));

@@ -1,4 +1,4 @@
-// The loss of a model over what it had read, with a mark that moves along it: by pointer, or by the keys of a slider.
+// The loss of a model over the tokens seen, with a mark that a pointer or the keys of a slider move.
 
 const SVG = "http://www.w3.org/2000/svg";
 const ROOM = { left: 40, right: 18, top: 30, bottom: 46 }; // pixels around the plot
@@ -9,13 +9,13 @@ const TICKS = 5; // of the loss, at most
  */
 
 function node(name, values, text = "") {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(values)) made.setAttribute(key, String(value));
-  made.textContent = text;
-  return made;
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(values)) element.setAttribute(key, String(value));
+  element.textContent = text;
+  return element;
 }
 
-// Where the stages are in a plot of that size: the tokens on a logarithmic scale, the loss on a linear one.
+// Returns the stages' places in a plot of that size: tokens on a logarithmic scale, losses on a linear one.
 export function places(stages, width, height) {
   const logs = stages.map(({ tokens }) => Math.log10(Math.max(tokens, 1)));
   const first = Math.min(...logs),
@@ -40,7 +40,7 @@ export function places(stages, width, height) {
 }
 
 export class Curve {
-  /** @param {(k: number) => void} choose a stage was chosen */
+  /** @param {(k: number) => void} choose called with the index of a chosen stage */
   constructor(choose) {
     this.element = document.createElement("div");
     this.element.className = "curve";
@@ -67,9 +67,9 @@ export class Curve {
 
   /**
    * @param {Stage[]} stages
-   * @param {number} at the one that is chosen
+   * @param {number} at index of the chosen stage
    * @param {{code: string, say: (key: string, values?: object) => string}} language
-   * @param {string} value what the slider says
+   * @param {string} value text of the slider, for screen readers
    */
   show(stages, at, language, value) {
     this.slider.max = String(stages.length - 1);
@@ -81,8 +81,8 @@ export class Curve {
     const { points, powers, losses } = places(stages, width, height);
     this.points = points;
     const short = new Intl.NumberFormat(language.code, { notation: "compact" });
-    const drawn = points.filter((_, k) => stages[k].loss !== null);
-    const line = drawn.map(({ x, y }) => `${x},${y}`).join(" ");
+    const measured = points.filter((_, k) => stages[k].loss !== null);
+    const line = measured.map(({ x, y }) => `${x},${y}`).join(" ");
     const bottom = height - ROOM.bottom;
     const parts = [
       ...losses.map(({ y }) => node("line", { class: "grid", x1: ROOM.left, x2: width - ROOM.right, y1: y, y2: y })),
@@ -93,8 +93,8 @@ export class Curve {
       node("text", { x: 2, y: 12 }, language.say("learning_axis_loss")),
       node("text", { x: width / 2, y: height - 6, "text-anchor": "middle" }, language.say("learning_axis_tokens")),
     ];
-    if (drawn.length > 1) {
-      const area = `${drawn[0].x},${bottom} ${line} ${drawn[drawn.length - 1].x},${bottom}`;
+    if (measured.length > 1) {
+      const area = `${measured[0].x},${bottom} ${line} ${measured.at(-1).x},${bottom}`;
       parts.push(node("polygon", { class: "area", points: area }), node("polyline", { class: "line", points: line }));
     }
     parts.push(...points.map(({ x, y }) => node("circle", { class: "dot", cx: x, cy: y, r: 4.5 })));

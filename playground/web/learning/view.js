@@ -1,17 +1,17 @@
-// How a model learned to write: its loss over what it had read, and what it wrote at each stage. Where the server has
-// the snapshots, each writes any story with the same draws, and says how surprised it is by a sentence.
+// How a model learned to write: its loss over the tokens seen, and a story of each stage. If the server has the
+// snapshots, each writes any opening with the same seed and gives the probability of each word of a sentence.
 //
-// One thing is asked for at a time: the story of the stage that is chosen, then those beside it, then the rows of the
-// strip chart. So what a person looks at comes first, and a server with three open snapshots is enough.
+// Requests are made one at a time: the story of the chosen stage, then its neighbours', then the rows of the table. So
+// the visible stage comes first, and a server with three open snapshots is enough.
 
 import { newSeed } from "../sampling/settings.js";
 import { surpriseLevel } from "../sampling/odds.js";
 import { Curve } from "./curve.js";
-import { showStrip } from "./strip.js";
+import { showProbabilityTable } from "./probability_table.js";
 
 const LENGTH = 120; // tokens of a story, at most
-const FIRST = 32; // of its beginning, which is asked for by itself, since it is there sooner
-const POLL = 3000; // ms between two looks for new snapshots
+const FIRST = 32; // tokens of a first, quicker request for its beginning
+const POLL = 3000; // ms between two requests for new snapshots
 const SENTENCE = /^[^.!?]*[.!?]?/u;
 
 const FRAME = `
@@ -39,7 +39,7 @@ export class View {
     this.frame.prepend(this.curve.element);
     this.resized = new ResizeObserver(() => this.draw());
     this.seed = newSeed();
-    this.found = new Map(); // answers, by what was asked
+    this.answers = new Map(); // by request, see `requestFor`
     this.at = 0;
     /** @type {import("./curve.js").Stage[]} */
     this.stages = [];
@@ -74,7 +74,7 @@ export class View {
     clearTimeout(this.polling);
   }
 
-  // Whether the snapshots themselves can be asked.
+  // Whether the server has the snapshots, so that they can write.
   get isLive() {
     return this.stages.some(({ step }) => step !== null);
   }
@@ -87,7 +87,7 @@ export class View {
     this.draw();
   }
 
-  // Another model: its stages, from the last one on.
+  // Shows another model, at its last stage.
   begin(model) {
     this.model = model;
     this.stages = (model.history ?? []).map(([tokens, loss, story]) => ({ step: null, tokens, loss, story }));
@@ -97,21 +97,21 @@ export class View {
     this.propose();
   }
 
-  // What a person may change: the story as it begins now, and its first sentence.
+  // Fills the fields with the beginning and the first sentence of the story.
   propose() {
-    const said = this.given.text.trim() || this.stages.at(-1)?.story || "";
-    const sentence = (SENTENCE.exec(said)?.[0] ?? said).trim();
+    const story = this.given.text.trim() || this.stages.at(-1)?.story || "";
+    const sentence = (SENTENCE.exec(story)?.[0] ?? story).trim();
     this.field("opening").value = sentence.split(/\s+/).slice(0, 5).join(" ");
     this.field("sentence").value = sentence.slice(0, 200);
   }
 
-  // Looks for snapshots as long as the view is shown: a run that trains adds to them.
+  // Asks for snapshots while the view is shown: a training run adds to them.
   async poll(model) {
     try {
       const { stages } = await this.given.source.once("page_snapshots", { model: model.name });
       if (!this.isShown || this.model !== model) return;
       if (stages.length && stages.length !== this.stages.filter(({ step }) => step !== null).length) {
-        const isLast = this.at >= this.stages.length - 1; // or nothing was there
+        const isLast = this.at >= this.stages.length - 1; // also without stages
         const isFirst = !this.isLive;
         this.stages = stages;
         if (isLast || this.at >= stages.length) this.at = stages.length - 1;
@@ -119,7 +119,7 @@ export class View {
         this.draw();
       }
     } catch {
-      /* it looks again */
+      /* the next request may succeed */
     }
     if (this.isShown && this.model === model) this.polling = setTimeout(() => this.poll(model), POLL);
   }
@@ -133,10 +133,10 @@ export class View {
     return tokens.toLocaleString(this.given.language.code);
   }
 
-  // What is asked of a stage, as a key of `found`: the same wish is asked once.
-  wish(kind, stage, length = LENGTH) {
+  // The request to a stage, as a key of `answers`: each request is made once.
+  requestFor(kind, stage, length = LENGTH) {
     const { model, settings } = this.given;
-    const asked =
+    const values =
       kind === "story"
         ? {
             text: this.field("opening").value,
@@ -144,7 +144,7 @@ export class View {
             seeds: [this.seed],
           }
         : { text: this.field("sentence").value.trim() };
-    return JSON.stringify([`page_snapshot_${kind}`, { model: model.name, step: stage.step, ...asked }]);
+    return JSON.stringify([`page_snapshot_${kind}`, { model: model.name, step: stage.step, ...values }]);
   }
 
   draw() {
@@ -162,21 +162,23 @@ export class View {
     if (!this.failed) this.part("note").textContent = note;
     this.drawStory(stage);
     if (!this.isLive) return;
-    const rows = this.stages.map((one) => ({
-      name: this.name(one),
-      tokens: this.found.get(this.wish("score", one))?.tokens ?? null,
+    const rows = this.stages.map((stage) => ({
+      name: this.name(stage),
+      tokens: this.answers.get(this.requestFor("score", stage))?.tokens ?? null,
     }));
-    showStrip(this.frame.querySelector("table"), rows, this.at, language.code, (k) => this.choose(k));
+    showProbabilityTable(this.frame.querySelector("table"), rows, this.at, language.code, (k) => this.choose(k));
     this.work();
   }
 
   drawStory(stage) {
     const tale = this.part("tale");
-    const [beginning, whole] = [FIRST, LENGTH].map((length) => this.found.get(this.wish("story", stage, length)));
+    const [beginning, whole] = [FIRST, LENGTH].map((length) =>
+      this.answers.get(this.requestFor("story", stage, length)),
+    );
     const story = stage.step === null ? null : (whole ?? beginning);
     tale.setAttribute("aria-busy", String(stage.step !== null && !story));
     if (stage.step === null) tale.textContent = stage.story;
-    if (!story) return; // what stood there before stays until the new one comes
+    if (!story) return; // the old story stays until the new one comes
     const opening = document.createElement("b");
     opening.textContent = story.prompt;
     tale.replaceChildren(
@@ -190,18 +192,18 @@ export class View {
     );
   }
 
-  // The next thing to ask for, or none.
+  // The next request, or undefined.
   next() {
     const near = [this.at, this.at + 1, this.at - 1].map((k) => this.stages[k]).filter(Boolean);
-    const whole = near.map((stage) => this.wish("story", stage));
-    const wishes = this.found.has(whole[0]) ? whole : [this.wish("story", near[0], FIRST), ...whole];
+    const whole = near.map((stage) => this.requestFor("story", stage));
+    const requests = this.answers.has(whole[0]) ? whole : [this.requestFor("story", near[0], FIRST), ...whole];
     if (this.field("sentence").value.trim()) {
-      // The nearest last: they are open afterwards.
+      // The nearest snapshots last, so that the server keeps them open.
       const far = this.stages.map((stage, k) => ({ stage, distance: Math.abs(k - this.at) }));
-      far.sort((one, other) => other.distance - one.distance);
-      wishes.push(...far.map(({ stage }) => this.wish("score", stage)));
+      far.sort((a, b) => b.distance - a.distance);
+      requests.push(...far.map(({ stage }) => this.requestFor("score", stage)));
     }
-    return wishes.find((wish) => !this.found.has(wish));
+    return requests.find((request) => !this.answers.has(request));
   }
 
   async work() {
@@ -209,9 +211,9 @@ export class View {
     this.isWorking = true;
     this.failed = false;
     try {
-      for (let wish = this.next(); wish && this.isShown && this.isLive; wish = this.next()) {
-        const [name, request] = JSON.parse(wish);
-        this.found.set(wish, await this.given.source.once(name, request));
+      for (let key = this.next(); key && this.isShown && this.isLive; key = this.next()) {
+        const [name, request] = JSON.parse(key);
+        this.answers.set(key, await this.given.source.once(name, request));
         this.draw();
       }
     } catch (problem) {

@@ -1,15 +1,15 @@
-// Models: all runs and the models that are open. Which runs are compared stands in the address, so that a reload and
-// the browser's back and forward show the same.
+// The page Models: all runs and the open models. The compared runs are in the address, so that a reload and the
+// browser's back and forward buttons show the same.
 
 import { CHART_CONTROLS, Chart, hueOf } from "../studio/chart.js";
-import { writeAddress } from "../studio/deeds.js";
+import { writeAddress } from "../studio/run_actions.js";
 import { make, setText } from "../make.js";
 import { openPlace } from "../studio/place.js";
 import { get, poll } from "../studio/server.js";
 import { differences } from "../studio/settings.js";
 import { compact, size } from "../studio/values.js";
 import { RunCard } from "./run_card.js";
-import { chosenIn, withChosen } from "./chosen.js";
+import { chosenIn, withChosen } from "./compared.js";
 
 const POLL = 2000; // ms
 
@@ -85,9 +85,9 @@ class Models {
 
   async ask() {
     try {
-      const found = await get("runs");
+      const runs = await get("runs");
       this.place.back();
-      this.show(found);
+      this.show(runs);
       await this.askChosen();
     } catch (problem) {
       this.place.lose(problem);
@@ -119,7 +119,7 @@ class Models {
     this.showChosen();
   }
 
-  /** Adds a run to those that are compared, or takes it away. */
+  /** Adds a run to the compared ones, or removes it. */
   toggle(name) {
     const others = this.chosen.filter((other) => other !== name);
     this.choose(others.length < this.chosen.length ? others : [...others, name]);
@@ -133,16 +133,16 @@ class Models {
   }
 
   showChosen() {
-    const there = this.chosen.filter((name) => this.cards.has(name));
-    for (const [name, card] of this.cards) card.choose(there.includes(name), hueOf(there.indexOf(name)));
-    this.place.part("compare").hidden = !there.length;
-    if (there.length) this.drawCurves();
+    const existing = this.chosen.filter((name) => this.cards.has(name));
+    for (const [name, card] of this.cards) card.choose(existing.includes(name), hueOf(existing.indexOf(name)));
+    this.place.part("compare").hidden = !existing.length;
+    if (existing.length) this.drawCurves();
   }
 
-  // The curves and the settings of the chosen runs, anew where a run has gone further.
+  // Requests the curves and the settings of the chosen runs, again if a run has advanced.
   async askChosen() {
     for (const name of this.chosen) {
-      const run = this.runs?.find((one) => one.name === name);
+      const run = this.runs?.find((other) => other.name === name);
       const stamp = run && `${run.step} ${run.state}`;
       if (!run || this.curves.get(name)?.stamp === stamp) continue;
       const path = `runs/${encodeURIComponent(name)}`;

@@ -1,7 +1,7 @@
-// A run in the list: its state and figures, a small curve, and what can be done with it.
+// A run in the list of Models: its state and figures, a small curve, and its buttons.
 
 import { sparkline } from "../studio/curve.js";
-import { deed } from "../studio/deeds.js";
+import { runAction } from "../studio/run_actions.js";
 import { make, setText } from "../make.js";
 import { figures, isBusy, progress, timeSentence, toneOf, buttons } from "../studio/run.js";
 import { follow, get, post } from "../studio/server.js";
@@ -71,7 +71,7 @@ export class RunCard {
       observer.disconnect();
       this.isSeen = true;
       this.askCurve();
-      this.showFiles().catch(() => {}); // the list says what is wrong
+      this.showFiles().catch(() => {}); // the list shows the error
     }).observe(this.element);
   }
 
@@ -118,7 +118,7 @@ export class RunCard {
     for (const button of this.buttons.children) button.disabled = Boolean(this.busy);
   }
 
-  /** Shows whether the run is compared, and in which colour. */
+  /** Shows whether the run is compared, and its colour. */
   choose(isChosen, hue) {
     this.box.checked = isChosen;
     this.element.style.setProperty("--hue", isChosen ? hue : "var(--faint)");
@@ -134,7 +134,7 @@ export class RunCard {
       const { train, validation } = await get(`${this.path}/curve?points=${POINTS}`);
       this.line.setAttribute("d", sparkline(train.step.length > 1 ? train : validation, WIDTH, HEIGHT));
     } catch {
-      this.curveOf = ""; // the list says what is wrong
+      this.curveOf = ""; // the list shows the error
     }
   }
 
@@ -150,7 +150,7 @@ export class RunCard {
     this.showButtons();
     await place.attempt(async () => {
       if (action === "export") await this.export();
-      else await deed(place, action, this.run, (task) => this.showTask(task));
+      else await runAction(place, action, this.run, (task) => this.showTask(task));
     });
     this.busy = "";
     this.showTask(null);
@@ -162,7 +162,7 @@ export class RunCard {
     setText(this.task, task ? task.line || this.place.say(`doing_${task.kind}`) : "");
   }
 
-  // Asks for a form, makes the file, and leaves a link to it.
+  // Asks for a format, exports the file, and shows a link to it.
   async export() {
     const form = await this.askForm();
     if (!form) return;

@@ -1,13 +1,13 @@
-// Several stories as one book: what a class wrote, with a cover and its contents.
+// Several stories as one book, for example of a class, with a cover and contents.
 
 export const STORIES_MAX = 100;
 
-// `stories`: of shared_story.js, in their order. Without a title the book has its first story's.
+// Returns a book of stories (shared_story.js) in order. Without a title the book has its first story's.
 export function bookOf(stories, title = "") {
   return { title: title.trim() || stories[0].title, by: by(stories), stories };
 }
 
-// Whose book it is, in one line.
+// Returns the authors in one line; without authors, the models.
 function by(stories) {
   const authors = [...new Set(stories.map((story) => story.author).filter(Boolean))];
   if (!authors.length) return [...new Set(stories.map((story) => story.model))].join(" and ");
@@ -15,6 +15,6 @@ function by(stories) {
   return [authors.slice(0, -1).join(", "), authors.at(-1)].filter(Boolean).join(" and ");
 }
 
-// What stands below a book's title.
+// Returns the line below a book's title.
 export const subtitle = ({ stories }) =>
   `${stories.length > 1 ? `${stories.length} stories` : "A story"} told with a small language model`;

@@ -1,4 +1,4 @@
-// A file that the browser saves where its downloads go.
+// Saves a file to the browser's downloads.
 
 import { make } from "../make.js";
 

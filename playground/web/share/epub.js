@@ -1,4 +1,4 @@
-// A book of stories as an e-book, EPUB 3.3: XHTML pages in a ZIP file, which e-readers, phones and Word open.
+// A book of stories as an e-book (EPUB 3.3): XHTML pages in a ZIP file, for e-readers, phones and Word.
 
 import { cover } from "./picture.js";
 import { paragraphs } from "../story/shared_story.js";
@@ -6,11 +6,12 @@ import { languageOf } from "../story/story_language.js";
 import { zip } from "./zip.js";
 
 const TYPE = "application/epub+zip";
-const NOT_XML = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu; // control characters and halves of others
-const ENGLISH = 'lang="en" xml:lang="en" dir="ltr"'; // the words that are not the story's
+const NOT_XML = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu; // control characters, lone surrogates
+const ENGLISH = 'lang="en" xml:lang="en" dir="ltr"'; // of texts that are not the story's
 const SIGNS = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
 
-// `book`: of book.js; `text`: what web/NAME of the page holds, where the parts that every book has are.
+// Returns the e-book as a Blob. `book`: of book.js; `text`: returns the content of the page's file web/NAME, which has
+// the constant parts of a book.
 export async function epub(book, text) {
   const names = ["container.xml", "package.opf", "page.xhtml", "style.css"];
   const [container, parts, frame, style] = await Promise.all(names.map((name) => text(`share/epub/${name}`)));
@@ -25,7 +26,7 @@ export async function epub(book, text) {
   const each = (make) => stories.map((story, k) => make(k + 1, story)).join("");
   return zip(
     [
-      ["mimetype", TYPE], // the first: that is how a reader recognises the format
+      ["mimetype", TYPE], // must be first: readers recognise the format by it
       ["META-INF/container.xml", container],
       [
         "book/book.opf",
@@ -60,7 +61,7 @@ export async function epub(book, text) {
   );
 }
 
-// A part with its places in braces filled, each once and in one pass, so that no word of a story is one.
+// Fills the placeholders in braces, in one pass, so that braces in a story are not filled.
 const filled = (part, values) => part.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // Version 4; a page without https has no crypto.randomUUID.

@@ -1,11 +1,11 @@
-// The name of a story's file, which every system takes.
+// The name of a story's file, valid on every system.
 
-const LETTERS_MAX = 60;
-// Devices of Windows, whatever stands behind the first dot.
+const CHARACTERS_MAX = 60;
+// Device names of Windows, with any extension.
 const RESERVED = /^(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])$/i;
 
-// A title as the name of a file, without its ending: letters, marks and numbers of any script, small, with hyphens
-// between words; "story" if the title has none of them.
+// Returns a title as a file name without extension: letters, marks and numbers of any script in lower case, with hyphens
+// between words; "story" if the title has none.
 export function fileName(title) {
   const kept = title
     .toLowerCase()
@@ -16,9 +16,9 @@ export function fileName(title) {
   return RESERVED.test(name) ? `${name}-story` : name;
 }
 
-// At most LETTERS_MAX letters, without a last one that has lost its marks.
-function shortened(letters) {
-  let end = Math.min(letters.length, LETTERS_MAX);
-  while (end && /\p{M}/u.test(letters[end] ?? "")) end -= 1;
-  return letters.slice(0, end).join("").replace(/-+$/, "");
+// Returns at most CHARACTERS_MAX characters, without a last letter that would lose its marks.
+function shortened(characters) {
+  let end = Math.min(characters.length, CHARACTERS_MAX);
+  while (end && /\p{M}/u.test(characters[end] ?? "")) end -= 1;
+  return characters.slice(0, end).join("").replace(/-+$/, "");
 }

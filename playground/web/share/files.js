@@ -1,5 +1,5 @@
-// A story as a file, made on the page: text, Markdown, its record, one HTML file with the odds, an e-book, and a PDF
-// by the browser's print window; a picture and the link's code. E-books and print take books of several stories too.
+// Files of a story, made on the page: text, Markdown, JSON record, one HTML file with the odds, an e-book, a PDF by the
+// browser's print window, a picture, and the link's QR code. E-books and PDFs can have several stories.
 
 import { bookOf } from "./book.js";
 import { epub } from "./epub.js";
@@ -8,8 +8,8 @@ import { print } from "./print.js";
 import { defaults } from "../sampling/settings.js";
 import { paragraphs } from "../story/shared_story.js";
 
-// The forms in which a story is saved: what makes it of a story of shared_story.js, a Blob, or text of this type;
-// nothing where the print window makes the file.
+// The forms in which a story is saved. `make` takes a story of shared_story.js and returns a Blob, or text of this type,
+// or nothing if the print window makes the file.
 const FORMS = {
   txt: { type: "text/plain", make: textFile },
   md: { type: "text/markdown", make: markdownFile },
@@ -20,7 +20,7 @@ const FORMS = {
 };
 export const KINDS = Object.keys(FORMS);
 
-const MARKUP = /([\\`*_{}[\]<>()#+.!|~^&$=:-])/g; // what Markdown could take for its own
+const MARKUP = /([\\`*_{}[\]<>()#+.!|~^&$=:-])/g; // characters with a meaning in Markdown
 const escaped = (text) => text.replace(MARKUP, "\\$1");
 const SCHEMA = 2,
   LENGTH_MAX = 1000; // as in playground/stories/story.py and engine/replay.py
@@ -35,13 +35,13 @@ reader.start({ record: read("record"), texts: read("texts") });
 `;
 
 export class StoryFiles {
-  // `root`: the page's address, with a slash; `source`: asked for what else could have stood there.
+  // `root`: the page's address, with a slash; `source`: for the record with alternatives.
   constructor(root, source) {
     this.root = root;
     this.source = source;
   }
 
-  // The link's code as an image's address; null where the link is too long for one.
+  // Returns the link's QR code as an image's address; null if the link is too long.
   async code(link) {
     const qr = await import("./qr.js");
     return qr.fits(link) ? `data:image/svg+xml,${encodeURIComponent(qr.svg(link))}` : null;
@@ -51,28 +51,28 @@ export class StoryFiles {
     return draw(story, tall ? "tall" : "wide", odds);
   }
 
-  // A book of book.js as an e-book.
+  // Returns a book of book.js as an e-book.
   epub(book) {
     return epub(book, (name) => this.text(name));
   }
 
-  // The same as a PDF.
+  // Opens the print window with a book.
   print(book) {
     return print(book);
   }
 
-  // A story as a Blob; null where the print window makes the file.
+  // Returns a story as a Blob; null if the print window makes the file.
   async file(kind, story) {
     const { type, make } = FORMS[kind],
-      made = await make(story, this);
-    return typeof made === "string" ? new Blob([made], { type: `${type};charset=utf-8` }) : (made ?? null);
+      content = await make(story, this);
+    return typeof content === "string" ? new Blob([content], { type: `${type};charset=utf-8` }) : (content ?? null);
   }
 
   async text(name) {
     return (await fetch(new URL(`web/${name}`, this.root))).text();
   }
 
-  // The story with what each token could have been: what a model wrote is written again, with its draws.
+  // Returns the record of a story with alternatives: its model generates it again, with the same draws.
   async record(story) {
     const ids = story.tokens.map((token) => token.i),
       parts = [];
@@ -80,11 +80,11 @@ export class StoryFiles {
       if (r >= 0 && parts.at(-1)?.run === r && parts.at(-1).to === k) parts.at(-1).to += 1;
       else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
     });
-    const asked = parts.map(({ run, ...part }) => {
+    const requests = parts.map(({ run, ...part }) => {
       const { settings, seed, begins, beyond } = story.runs[run];
       return { ...part, settings: { ...settings, seed }, begins, beyond };
     });
-    const { tokens, ended } = await this.source.record({ model: story.model, ids, parts: asked });
+    const { tokens, ended } = await this.source.record({ model: story.model, ids, parts: requests });
     const [first = { run: -1, from: ids.length }] = parts;
     return {
       first: story.runs[first.run],
@@ -94,7 +94,7 @@ export class StoryFiles {
     };
   }
 
-  // The record as JSON (docs/formats.md), with the title, the author and the link.
+  // Returns the record as JSON (docs/formats.md), with title, author and link.
   async recordFile(story) {
     const { first, length, tokens, ended } = await this.record(story);
     const settings = { ...defaults(), ...first?.settings, length, seed: first?.seed ?? 0 };
@@ -157,24 +157,24 @@ export class StoryFiles {
     return `<!doctype html>\n${page.documentElement.outerHTML}`;
   }
 
-  // The reader's module and all that it imports, as addresses that hold the whole text.
+  // Returns the reader's module and all its imports as data addresses, by name.
   async importMap() {
-    const found = {},
+    const modules = {},
       waiting = [READER],
       form = /(\bfrom |\bimport )"(\.[\w./-]+\.js)"/g;
     while (waiting.length) {
       const name = waiting.pop();
-      if (found[INDENT + name]) continue;
+      if (modules[INDENT + name]) continue;
       const text = await this.text(name);
       const path = (imported) => new URL(imported, `file:///${name}`).pathname.slice(1);
       waiting.push(...[...text.matchAll(form)].map(([, , imported]) => path(imported)));
       const code = text.replace(form, (_, keyword, imported) => `${keyword}"${INDENT}${path(imported)}"`);
-      found[INDENT + name] = await dataAddress(new Blob([code], { type: "text/javascript" }));
+      modules[INDENT + name] = await dataAddress(new Blob([code], { type: "text/javascript" }));
     }
-    return found;
+    return modules;
   }
 
-  // The page's style with its typefaces.
+  // Returns the page's style with its fonts.
   async style() {
     let text = (await Promise.all(STYLES.map((name) => this.text(`style/${name}.css`)))).join("\n");
     for (const [, name] of [...text.matchAll(/url\("\.\.\/(fonts\/[\w-]+\.woff2)"\)/g)]) {
@@ -201,16 +201,16 @@ const dataAddress = (blob) =>
     reader.readAsDataURL(blob);
   });
 
-// JSON that no HTML parser takes for anything else.
+// Returns JSON without characters that an HTML parser could interpret.
 const asData = (value) =>
   JSON.stringify(value, (_, one) => (typeof one === "number" ? Number(one.toFixed(6)) : one)).replace(
     /[<>&\u0080-\uffff]/g,
     (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 
-// A script's text as the policy names it.
+// Returns a script's source for the Content-Security-Policy: its hash.
 async function allowed(script) {
-  if (!crypto.subtle) return "'unsafe-inline'"; // a page without https cannot count it
+  if (!crypto.subtle) return "'unsafe-inline'"; // a page without https cannot compute hashes
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(script)));
   return `'sha256-${btoa(String.fromCharCode(...digest))}'`;
 }

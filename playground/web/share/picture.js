@@ -1,26 +1,26 @@
-// A story as a picture, and the cover of a book, drawn on a canvas with the page's typefaces and, for letters that
-// these lack, the browser's.
+// A story as a picture, and the cover of a book, drawn on a canvas with the page's fonts and, for characters that these
+// lack, the browser's.
 
 import { subtitle } from "./book.js";
 import { surpriseLevel } from "../sampling/odds.js";
 import { charactersOf, directionOf, linesOf, shortened } from "./text_lines.js";
 
 const SHAPES = { wide: [1200, 630], tall: [1080, 1350] }; // a link's preview, a phone's screen
-const CODE = { wide: 220, tall: 330 }; // pixels of the link's code, about
-const COVER = [1184, 1680]; // as A5
-// The colours of style/base.css by day.
-const DESK = "#f3ecdf",
-  PAPER = "#fffdf8",
-  INK = "#2c2823",
-  FAINT = "#655b4e",
-  LINE = "#d9cdb7",
-  OWN = "#294876";
+const CODE = { wide: 220, tall: 330 }; // approximate pixels of the link's QR code
+const COVER = [1184, 1680]; // the ratio of A5
+// The light colours of style/base.css.
+const BACKGROUND = "#f3ecdf",
+  PAGE = "#fffdf8",
+  TEXT = "#2c2823",
+  MUTED = "#655b4e",
+  BORDER = "#d9cdb7",
+  PERSON = "#294876";
 const ODDS = [null, "#fdf3cf", "#fbe3a0", "#f8cd7c", "#f3b06a", "#ec9a6e"];
 const MARGIN = 36,
   PADDING = 52,
-  LEADING = 1.5,
-  FOOT = 76;
-const SIZES = [40, 38, 36, 34, 32, 30, 28, 26, 24]; // of the story's letters, the largest that fits
+  LINE_HEIGHT = 1.5, // relative to the font size
+  FOOTER = 76;
+const SIZES = [40, 38, 36, 34, 32, 30, 28, 26, 24]; // font sizes of the story, of which the largest fitting is used
 
 const serif = (size, weight) => `${weight} ${size}px 'Inkling Serif', serif`;
 const sans = (size, weight) => `${weight} ${size}px 'Inkling Sans', sans-serif`;
@@ -28,32 +28,31 @@ const sans = (size, weight) => `${weight} ${size}px 'Inkling Sans', sans-serif`;
 export async function draw(story, shape, odds) {
   const [width, height] = SHAPES[shape],
     isWide = shape === "wide";
-  const on = await paper(width, height, MARGIN),
+  const on = await page(width, height, MARGIN),
     qr = await import("./qr.js");
   const left = MARGIN + PADDING,
     whole = width - 2 * left,
     bottom = height - MARGIN - 30;
-  let beside = 0; // the code takes the corner from the text
+  let beside = 0; // width of the QR code in the corner
   if (qr.fits(story.link)) beside = 16 + qr.draw(on, story.link, width - left + 8, bottom + 8, CODE[shape]);
   const column = whole - (isWide ? beside : 0),
-    floor = bottom - Math.max(FOOT, isWide ? 0 : beside);
+    floor = bottom - Math.max(FOOTER, isWide ? 0 : beside);
   const top = heading(on, story.title, left, MARGIN + 40, column);
   new Words(on, story).write({ left, top, column, height: floor - top }, odds);
   const foot = [story.author ? `${story.model} · ${story.settings}` : story.settings, story.byline];
   foot.forEach((line, k) => {
     on.font = sans(22, k ? 600 : 400);
-    on.fillStyle = FAINT;
+    on.fillStyle = MUTED;
     on.direction = "ltr";
     on.fillText(fitted(on, line, whole - beside), left, bottom - 30 * k);
   });
   return png(on);
 }
 
-// Stories beside one another, each below its name and how it was written, in a wide picture.
-// `columns`: { name, how, tokens }.
+// Draws stories side by side in a wide picture, each below its name and settings. `columns`: { name, how, tokens }.
 export async function drawBeside({ title, foot, columns }, odds) {
   const [width, height] = [1600, 900],
-    on = await paper(width, height, MARGIN),
+    on = await page(width, height, MARGIN),
     left = MARGIN + PADDING,
     bottom = height - MARGIN - 30;
   const top = heading(on, title, left, MARGIN + 20, width - 2 * left);
@@ -62,15 +61,15 @@ export async function drawBeside({ title, foot, columns }, odds) {
     const from = left + k * (column + PADDING);
     [name, how].forEach((line, n) => {
       on.font = sans(n ? 20 : 24, n ? 400 : 600);
-      on.fillStyle = FAINT;
+      on.fillStyle = MUTED;
       on.direction = "ltr";
       on.textAlign = "left";
       on.fillText(fitted(on, line, column), from, top + 32 + 28 * n);
     });
-    new Words(on, { tokens }).write({ left: from, top: top + 76, column, height: bottom - top - 76 - FOOT }, odds);
+    new Words(on, { tokens }).write({ left: from, top: top + 76, column, height: bottom - top - 76 - FOOTER }, odds);
   });
   on.font = sans(22, 400);
-  on.fillStyle = FAINT;
+  on.fillStyle = MUTED;
   on.direction = "ltr";
   on.textAlign = "left";
   on.fillText(fitted(on, foot, width - 2 * left), left, bottom);
@@ -80,9 +79,9 @@ export async function drawBeside({ title, foot, columns }, odds) {
 export async function cover(book) {
   const [width, height] = COVER,
     column = width - 2 * (2 * MARGIN + PADDING);
-  const on = await paper(width, height, 2 * MARGIN);
+  const on = await page(width, height, 2 * MARGIN);
   on.textAlign = "center";
-  on.fillStyle = INK;
+  on.fillStyle = TEXT;
   on.font = serif(84, 600);
   on.direction = directionOf(book.title);
   let top = Math.floor(height / 3);
@@ -90,7 +89,7 @@ export async function cover(book) {
     on.fillText(line, width / 2, top);
     top += 106;
   }
-  on.fillStyle = FAINT;
+  on.fillStyle = MUTED;
   on.font = sans(36, 500);
   on.direction = directionOf(book.by);
   on.fillText(fitted(on, book.by, column), width / 2, top);
@@ -100,26 +99,26 @@ export async function cover(book) {
   return png(on);
 }
 
-// A canvas with a sheet of paper on it, `margin` from the edge.
-async function paper(width, height, margin) {
+// Returns a canvas' context with a page drawn on it, `margin` from the edge.
+async function page(width, height, margin) {
   await Promise.all([serif(20, 400), serif(20, 600), sans(20, 600)].map((face) => document.fonts.load(face)));
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width, height];
   const on = canvas.getContext("2d");
-  on.fillStyle = DESK;
+  on.fillStyle = BACKGROUND;
   on.fillRect(0, 0, width, height);
   on.beginPath();
   on.roundRect(margin, margin, width - 2 * margin, height - 2 * margin, 10);
-  on.fillStyle = PAPER;
+  on.fillStyle = PAGE;
   on.fill();
-  on.strokeStyle = LINE;
+  on.strokeStyle = BORDER;
   on.stroke();
   return on;
 }
 
 const png = (on) => new Promise((resolve) => on.canvas.toBlob(resolve, "image/png"));
 
-// A title in at most `most` lines of the font that is set; the last one says by an ellipsis that it is cut.
+// Returns a title in at most `most` lines of the current font; the last one ends with an ellipsis if it is cut.
 function titleLines(on, title, column, most) {
   const widthOf = (start, end) => on.measureText(title.slice(start, end)).width;
   const lines = linesOf(title, column, widthOf, most + 1).map(([start, end]) => title.slice(start, end));
@@ -127,7 +126,7 @@ function titleLines(on, title, column, most) {
   return [...lines.slice(0, most - 1), fitted(on, `${lines[most - 1]}…`, column)];
 }
 
-// The title, in at most two lines; the y below it.
+// Draws the title in at most two lines; returns the y below it.
 function heading(on, title, left, top, column) {
   let lines = [],
     size = 0;
@@ -136,7 +135,7 @@ function heading(on, title, left, top, column) {
     lines = titleLines(on, title, column, 2);
     if (lines.length === 1) break;
   }
-  on.fillStyle = INK;
+  on.fillStyle = TEXT;
   on.direction = directionOf(title);
   on.textAlign = "start";
   for (const line of lines) {
@@ -146,15 +145,15 @@ function heading(on, title, left, top, column) {
   return top + 12;
 }
 
-// A story's words: a person's are heavier and blue.
+// Draws a story's words; a person's are bolder and blue.
 class Words {
   constructor(on, { tokens }) {
     this.on = on;
-    this.size = SIZES[0]; // of the letters
+    this.size = SIZES[0]; // of the font
     const whole = tokens.map(({ t }) => t).join("");
     this.text = whole.trim();
     this.spans = []; // of each token, { from, to, own, level }
-    this.styles = []; // the same of tokens in a row that look alike: letters that join are drawn in one go
+    this.styles = []; // the same for stretches of one style, which are drawn in one call so that letters join
     let at = whole.trimStart().length - whole.length;
     for (const { t, s, r } of tokens) {
       const own = r < 0,
@@ -165,10 +164,10 @@ class Words {
       if (this.styles.at(-1)?.own === own) this.styles.at(-1).to = at;
       else this.styles.push({ ...span });
     }
-    if (this.styles.length) this.styles.at(-1).to = Infinity; // an ellipsis too
+    if (this.styles.length) this.styles.at(-1).to = Infinity; // includes an ellipsis
   }
 
-  // The parts of a range that look alike, [from, to, own].
+  // Returns the stretches of one style in a range, [from, to, own].
   partsOf(start, end) {
     return this.styles
       .filter(({ from, to }) => from < end && to > start)
@@ -184,35 +183,35 @@ class Words {
     return width;
   }
 
-  // The lines in the largest letters in which all fit; or in the smallest, cut at a sentence.
+  // Returns the lines in the largest font size in which all fit, or in the smallest one, cut after a sentence.
   fitting(column, height) {
     const widthOf = (start, end) => this.widthOf(start, end),
-      most = () => Math.floor(height / (this.size * LEADING));
-    const lines = () => linesOf(this.text, column, widthOf, most() + 1);
-    let found = [];
+      most = () => Math.floor(height / (this.size * LINE_HEIGHT));
+    const layOut = () => linesOf(this.text, column, widthOf, most() + 1);
+    let lines = [];
     for (this.size of SIZES) {
-      found = lines();
-      if (found.length <= most()) return found;
+      lines = layOut();
+      if (lines.length <= most()) return lines;
     }
     const whole = this.text;
-    let length = found.at(-1)[0] + 2;
-    while (found.length > most() && length > 1) {
+    let length = lines.at(-1)[0] + 2;
+    while (lines.length > most() && length > 1) {
       this.text = shortened(whole, length);
-      found = lines();
+      lines = layOut();
       length = Math.floor(0.95 * length);
     }
-    return found;
+    return lines;
   }
 
   write({ left, top, column, height }, odds) {
     const { on } = this;
     on.textAlign = "left";
     this.fitting(column, height).forEach(([start, end], k) => {
-      const baseline = top + Math.round(this.size * (1.1 + LEADING * k));
+      const baseline = top + Math.round(this.size * (1.1 + LINE_HEIGHT * k));
       const begins = this.text.lastIndexOf("\n", start - 1) + 1,
         [paragraph] = this.text.slice(begins).split("\n", 1);
       on.direction = directionOf(paragraph);
-      // Where a part of the line begins that is `before` pixels from the line's start.
+      // Returns the x of a part that begins `before` pixels after the line's start.
       const x = (before, width) => (on.direction === "rtl" ? left + column - before - width : left + before);
       if (odds)
         this.tint(start, end, (before, width) =>
@@ -221,7 +220,7 @@ class Words {
       let before = 0;
       for (const [from, to, own] of this.partsOf(start, end)) {
         const width = this.widthOf(from, to); // sets the font
-        on.fillStyle = own ? OWN : INK;
+        on.fillStyle = own ? PERSON : TEXT;
         on.fillText(this.text.slice(from, to), x(before, width), baseline);
         before += width;
       }

@@ -1,10 +1,10 @@
-// A book of stories on paper, or as a PDF by the browser's own print window: it has the letters of every script and
-// text that can be searched.
+// Prints a book of stories, or saves it as a PDF with searchable text, by the browser's print window, which has the
+// characters of every script.
 
 import { subtitle } from "./book.js";
 import { paragraphs } from "../story/shared_story.js";
 
-// Several stories get contents and, as a book with a title of its own, a cover.
+// Several stories get contents; a book with a title of its own gets a cover.
 export async function print(book) {
   const qr = await import("./qr.js");
   const { title, by, stories } = book,
@@ -29,7 +29,7 @@ export async function print(book) {
     write(page, story, qr);
   });
   const before = document.title;
-  document.title = title; // the file's name
+  document.title = title; // becomes the file's name
   document.body.append(sheet);
   document.body.classList.add("printing");
   addEventListener(
@@ -63,5 +63,5 @@ function write(page, story, qr) {
   if (!qr.fits(story.link)) return;
   const code = add(page, "a", "", "code");
   code.href = story.link;
-  code.innerHTML = qr.svg(story.link); // squares and numbers only
+  code.innerHTML = qr.svg(story.link); // safe: only shapes and numbers
 }

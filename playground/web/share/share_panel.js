@@ -1,5 +1,5 @@
-// What can be done with a story: its link, a code, a picture, files, and a book of several. `files` (files.js)
-// makes them of the story itself, which need not fit into a link; without it there is the link alone.
+// The panel for sharing a story: its link, QR code, picture, files, and a book of several stories. `files` (files.js)
+// makes files also of a story that is too long for a link; without `files` there is only the link.
 
 import { make } from "../make.js";
 import { partWith } from "../part.js";
@@ -13,12 +13,12 @@ import { beginning, sharedStory } from "../story/shared_story.js";
 import { storage } from "../story/storage.js";
 import { pendingText } from "../story/tree.js";
 
-const AT_REST = 500; // ms without a key after which the picture is drawn again
+const DEBOUNCE = 500; // ms without a key after which the picture is drawn again
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 const BOOK = "inkling-book",
   AUTHOR = "inkling-author"; // in localStorage
 
-// Whether an address leads to the computer that opens it.
+// Returns whether an address leads to the computer that opens it.
 export const isLocal = (address) => LOCAL.includes(new URL(address).hostname);
 
 export const PANEL = `
@@ -79,7 +79,7 @@ export const PANEL = `
 </section>`;
 
 export class SharePanel extends partWith("frame", "state", "language", "note", "files", "sharing", "edits", "stories") {
-  // `opens`: the panel is about to be shown.
+  // `opens`: called before the panel is shown.
   constructor(page, opens) {
     super(page);
     this.opens = opens;
@@ -106,7 +106,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     this.part("share-note").textContent = key ? this.language.say(key, values) : "";
   }
 
-  // Opens on the story as it is now.
+  // Opens the panel for the current story.
   async open() {
     if (this.state.now.writing || !(await this.during("reading", () => this.isReadAsItIs()))) return;
     const { files } = this,
@@ -118,7 +118,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     this.part("made").hidden = !files;
     const first = beginning(this.state.text),
       title = this.field("title");
-    if (title.placeholder !== first) title.value = ""; // another story; the same one keeps its title
+    if (title.placeholder !== first) title.value = ""; // another story needs another title
     title.placeholder = first;
     this.say("");
     this.showBook();
@@ -129,7 +129,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     this.element.scrollIntoView({ block: "nearest" });
   }
 
-  // Whether a link can say the story as it stands here; if not, the page says why.
+  // Returns whether a link can hold the story's text exactly; if not, the page says why.
   async isReadAsItIs() {
     if (!(await this.edits.isScored())) return false;
     if (!pendingText(this.state.tokens).trim()) return true;
@@ -141,14 +141,14 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     return !this.element.hidden;
   }
 
-  // The focus goes back to the button that opens it.
+  // Closes the panel; the focus returns to the button that opens it.
   close() {
     const inside = this.element.contains(document.activeElement);
     this.element.hidden = true;
     if (inside) this.part("share").focus();
   }
 
-  // Makes the link; whether there is one. Without it the story can still be saved.
+  // Makes the link; returns whether there is one. Without a link the story can still be saved.
   async link() {
     const { sharing, files, language } = this;
     this.text = "";
@@ -172,7 +172,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     return Boolean(this.text);
   }
 
-  // As it was typed, or the story's first words.
+  // The typed title, or the story's first words.
   get title() {
     return this.field("title").value.trim() || this.field("title").placeholder;
   }
@@ -204,7 +204,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     image.alt = this.language.say("picture_alt");
     try {
       const address = await addressOf(await this.makePicture());
-      if (turn === this.turn) this.show(image, address); // else a newer one is on its way
+      if (turn === this.turn) this.show(image, address); // else a newer picture is being drawn
     } catch (problem) {
       image.hidden = true;
       this.sayWhy(problem);
@@ -223,7 +223,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     this.say(message ? "nothing_made" : "lost", { why: message });
   }
 
-  // What `work` returns; what takes longer than a second says for how long it has been going on.
+  // Returns the result of `work`; after each second a sentence says for how long it has been running.
   async during(key, work) {
     const began = Date.now();
     let sentence = "";
@@ -236,7 +236,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
       return await work();
     } finally {
       clearInterval(timer);
-      if (this.element.hidden) this.note.clear(sentence); // what `work` says stays
+      if (this.element.hidden) this.note.clear(sentence); // but not a message of `work`
     }
   }
 
@@ -246,7 +246,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     if (id === "ink-book-title") this.keepBook();
     if (["ink-title", "ink-author", "ink-tall", "ink-picture-odds"].includes(id)) {
       clearTimeout(this.resting);
-      this.resting = setTimeout(() => this.showPicture(), AT_REST);
+      this.resting = setTimeout(() => this.showPicture(), DEBOUNCE);
     }
   }
 
@@ -270,12 +270,12 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     try {
       await navigator.clipboard.writeText(this.field("link").value);
     } catch {
-      document.execCommand("copy"); // a page that is not served by https has no clipboard
+      document.execCommand("copy"); // without https there is no clipboard API
     }
     this.say("copied");
   }
 
-  // The device's own sheet, with the picture where it takes files.
+  // Opens the device's share dialog, with the picture if it accepts files.
   async send() {
     const url = this.field("link").value;
     const what = { title: this.title, url };
@@ -296,15 +296,15 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     dialog.showModal();
   }
 
-  // A file to keep, of the Blob that `make` returns; without one the print window has it.
+  // Downloads the Blob that `make` returns; without a Blob the print window makes the file.
   async save(make, title, kind) {
-    const begun = kind === "pdf" ? "print" : "making";
-    this.say(begun);
+    const progress = kind === "pdf" ? "print" : "making";
+    this.say(progress);
     try {
-      const made = await this.during("making_for", make);
+      const blob = await this.during("making_for", make);
       const name = `${fileName(title)}.${kind}`;
-      if (made) download(made, name);
-      this.say(made ? "made" : begun, { name });
+      if (blob) download(blob, name);
+      this.say(blob ? "made" : progress, { name });
     } catch (problem) {
       this.sayWhy(problem);
     }
@@ -319,7 +319,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     this.say("book_has", { n: this.book.stories.length });
   }
 
-  // This story in the book: by its link if it has one.
+  // The book's entry of this story: its link, or the story if it is too long for a link.
   get entry() {
     const { title, author, text } = this;
     return { title, author, ...(text ? { link: text } : { story: this.sharing.value() }) };
@@ -338,27 +338,26 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     await this.save(make, title.trim() || first.title || "book", kind);
   }
 
-  // The book's stories for `files`. Throws an Error that names an entry that cannot be read.
+  // Returns the book's stories for `files`. Throws an Error that names an unreadable entry.
   async storiesOfBook() {
     const { stories } = this.book,
       { language, sharing } = this,
-      found = [];
+      shared = [];
     if (stories.length > STORIES_MAX)
       throw new Error(language.say("book_full", { n: stories.length, max: STORIES_MAX }));
     for (const entry of stories) {
       try {
-        found.push(await sharing.storyOf(entry));
+        shared.push(await sharing.storyOf(entry));
       } catch (problem) {
         throw new Error(
-          language.say("book_story", { k: found.length + 1, why: problem.message || language.say("lost") }),
+          language.say("book_story", { k: shared.length + 1, why: problem.message || language.say("lost") }),
         );
       }
     }
-    return found;
+    return shared;
   }
 
-  // Links that others sent: one per line, after it perhaps the name of who wrote it. A line that is not a link stays in
-  // the field, and the others are taken.
+  // Adds a list of links (book_lines.js). Lines that are not links stay in the field.
   async addLinks() {
     const { good, bad } = linesOf(this.field("book-links").value, await this.sharing.reader());
     this.add(good);
@@ -398,7 +397,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
   }
 }
 
-// A picture's whole content as an address, which the page's policy allows.
+// Returns a picture as a data address, which the page's Content-Security-Policy allows.
 const addressOf = (blob) =>
   new Promise((resolve, reject) => {
     const reader = new FileReader();

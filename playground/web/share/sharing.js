@@ -1,4 +1,4 @@
-// A story as a link, and what a link's story turns out to be: written again, it is the same or it is not.
+// Encodes a story as a link, and opens a link: the story is generated again to verify that the model wrote it.
 
 import { partWith } from "../part.js";
 import { ordered } from "../editor/branches.js";
@@ -8,7 +8,7 @@ import { append, requestOf } from "../story/requests.js";
 import { sharedStory } from "../story/shared_story.js";
 import * as tree from "../story/tree.js";
 
-// The link's text in an address as people pass it on, /s/TEXT or ?story=TEXT; null for none.
+// Returns the link's text in an address, /s/TEXT or ?story=TEXT; null without one.
 export function linkIn(address) {
   try {
     const { pathname, searchParams } = new URL(address.trim());
@@ -26,14 +26,13 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     return this.commonIds;
   }
 
-  // The story as a link's text; with `branches`, with all ways that it has gone. Throws
-  // permalink.TooLong.
+  // Returns the story as a link's text, with `branches` including all of them. Throws permalink.TooLong.
   async text(branches = false) {
     if (branches) for (const id of Object.keys(this.state.now.doc.branches)) await this.edits.score(Number(id));
     return permalink.encode(this.value(branches), await this.common());
   }
 
-  // The story as a link's value, which a link may be too short for.
+  // Returns the story as a link's value, which may be too long for a link.
   value(branches = false) {
     const { doc, model } = this.state.now;
     const all = [tree.knownTokens(this.state.tokens)];
@@ -73,7 +72,7 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     };
   }
 
-  // A function of a link as somebody passes it on: { text, link }, or { why, values } if it cannot be opened here.
+  // Returns a function that reads a pasted link: { text, link }, or { why, values } if it cannot be opened here.
   async reader() {
     const common = await this.common();
     return (written) => {
@@ -87,7 +86,7 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     };
   }
 
-  // The model that wrote a link's story, else one that reads its tokens; undefined if none does.
+  // Returns the model that wrote a link's story, else one with the same tokenizer; undefined without one.
   modelOf(link) {
     const { model } = this.state.now,
       { models } = this;
@@ -101,7 +100,7 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     return { why: name ? "link_tokenizer" : "link_tokenizer_unknown", values: { name } };
   }
 
-  // The address that opens a link's text.
+  // Returns the address that opens a link's text.
   address(text) {
     if (this.base) return this.base + text;
     const link = new URL(location.href.split(/[?#]/)[0]);
@@ -109,10 +108,10 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     return link.href;
   }
 
-  // A story from a link: shown at once, then written again to see whether the model really said so.
+  // Opens a story from a link: shows it at once, then generates it again to verify that the model wrote it.
   async open(text) {
     const home = document.querySelector("base") ? document.baseURI : location.pathname;
-    history.replaceState(null, "", home); // a reload shows what became of it
+    history.replaceState(null, "", home); // a reload must show the story with later changes
     const { link, why, values } = (await this.reader())(text);
     if (!link) {
       this.note.tell(why, values);
@@ -139,14 +138,14 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     }
   }
 
-  // The story of a book's entry for other people: of a `link`, or of a `story` that no link holds. Throws an Error
-  // with a message where no model here reads it.
-  async storyOf({ link: written = "", story = null, title, author }) {
-    const found = story ? { text: "", link: story } : (await this.reader())(written),
-      { text, link } = found;
+  // Returns the shared story of a book's entry: of a `link`, or of a `story` that is too long for one. Throws an Error
+  // if no model here reads it.
+  async storyOf({ link: pasted = "", story = null, title, author }) {
+    const result = story ? { text: "", link: story } : (await this.reader())(pasted),
+      { text, link } = result;
     const reader = link && this.modelOf(link);
     if (!reader) {
-      const { why, values } = link ? this.noModel(link) : found;
+      const { why, values } = link ? this.noModel(link) : result;
       throw new Error(this.language.say(why, values));
     }
     const tokens = await this.read(link.tokens, [], reader.name),
@@ -154,19 +153,19 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     return sharedStory({ tokens, runs: link.runs, model }, { title, author, link: text && this.address(text) });
   }
 
-  // Tokens of a link after those before them, with their text and surprise.
+  // Returns the tokens of a link, after `before`, with their text and surprise.
   async read(tokens, before, model = this.state.now.model.name) {
     if (!tokens.length) return [];
-    const found = await this.source.score({
+    const scored = await this.source.score({
       model,
       ids: tree.idsOf(before),
       text: "",
       given: tokens.map(([id]) => id),
     });
-    return found.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
+    return scored.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
   }
 
-  // Whether this model, asked the same, says the same.
+  // Generates the story again, and returns a sentence that says whether this model reproduces it.
   async verdict({ name, runs }, tokens, isSame) {
     if (tokens.every(({ r }) => r < 0)) return this.language.say("link_person");
     for (let k = 0; k < tokens.length; k += 1) {
@@ -191,9 +190,9 @@ export class Sharing extends partWith("state", "models", "source", "language", "
         const again = written[0][n - k];
         if (again?.i === tokens[n].i) continue;
         const values = { k: n + 1, was: tokens[n].t.trim(), is: again?.t.trim() || "·", name };
-        const said = this.language.say(isSame ? "link_differs" : "link_other", values);
-        // The app and a page without a server compute in other orders; 50,000 odds of 1e-5 show it.
-        return isSame && drawsFromAll(settings) ? `${said} ${this.language.say("link_from_all")}` : said;
+        const verdict = this.language.say(isSame ? "link_differs" : "link_other", values);
+        // The app and a page without a server sum in different orders, which shows with 50,000 tiny probabilities.
+        return isSame && drawsFromAll(settings) ? `${verdict} ${this.language.say("link_from_all")}` : verdict;
       }
     }
     return this.language.say(isSame ? "link_same" : "link_other_same", { name });

@@ -1,24 +1,24 @@
-// A text in lines of a width, in every script: where a line may end, and in which direction it runs.
+// Line breaking for every script: where a line may end, and its direction.
 
 const words = new Intl.Segmenter(undefined, { granularity: "word" });
 const characters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const SPACE_AT_END = /[^\S\u00a0\u202f]+$/,
-  SPACE_AT_START = /^[^\S\u00a0\u202f]+/; // but no-break spaces
-// Scripts without spaces between words, and emoji: a line may end beside each of their words.
+  SPACE_AT_START = /^[^\S\u00a0\u202f]+/; // except no-break spaces
+// Scripts without spaces between words, and emoji: a line may end before and after each word.
 const SPACELESS =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Extended_Pictographic}]/u;
 const OPENING = /[\p{Ps}\p{Pi}]$/u,
-  CLOSING = /^[\p{Pe}\p{Pf}\p{Po}\p{M}ー々]/u; // ends no line, begins none
+  CLOSING = /^[\p{Pe}\p{Pf}\p{Po}\p{M}ー々]/u; // a line cannot end with OPENING or begin with CLOSING
 const RIGHT_TO_LEFT =
   /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
 const SENTENCE_END = /[.!?…]["'”’)]*(?=\s)|[。！？।؟۔]["'”’)」』]*/gu;
 
-// "rtl" or "ltr", by the first letter, as dir="auto" finds it.
+// Returns "rtl" or "ltr" by the first letter, like dir="auto".
 export const directionOf = (text) => (RIGHT_TO_LEFT.test(/\p{L}/u.exec(text)?.[0] ?? "") ? "rtl" : "ltr");
 
 export const charactersOf = (text) => [...characters.segment(text)].map(({ segment }) => segment);
 
-// The parts of a text between which a line may end; the spaces between two are the first one's.
+// Yields the parts of a text between which a line may end; spaces belong to the part before them.
 export function* partsOf(text) {
   let part = "",
     last = "";
@@ -39,8 +39,8 @@ function mayEnd(before, next) {
   return !OPENING.test(before) && !CLOSING.test(next) && (SPACELESS.test(before) || SPACELESS.test(next));
 }
 
-// [start, end] of each line of a text, at most `most`. `widthOf(start, end)`: width of a part of it, in the units of
-// `column`. A word that is wider than a line is broken between characters.
+// Returns [start, end] of each line of a text, at most `most`. `widthOf(start, end)`: returns the width of a part, in
+// the units of `column`. A word that is wider than a line is broken between characters.
 export function linesOf(text, column, widthOf, most = Infinity) {
   const lines = [];
   const endOf = (start, end) => start + text.slice(start, end).replace(SPACE_AT_END, "").length;
@@ -70,7 +70,7 @@ export function linesOf(text, column, widthOf, most = Infinity) {
   return lines.slice(0, most);
 }
 
-// Where a word that is wider than a line ends in it: after one character at least.
+// Returns where a word that is wider than a line is broken: after at least one character.
 function brokenAt(text, start, stop, column, widthOf) {
   let end = start;
   for (const { segment } of characters.segment(text.slice(start, stop))) {
@@ -80,11 +80,11 @@ function brokenAt(text, start, stop, column, widthOf) {
   return end;
 }
 
-// A text of at most `most` letters, cut behind a sentence where that leaves half of it, else behind a word.
+// Returns at most `most` characters of a text, cut after a sentence if that keeps half of them, else after a word.
 export function shortened(text, most) {
   const begun = text.slice(0, most - 1);
   const ends = [...`${begun} `.matchAll(SENTENCE_END)].map((match) => match.index + match[0].length);
-  if (ends.length && ends.at(-1) >= most / 2) return `${begun.slice(0, ends.at(-1))}\u00a0…`; // not in a line by itself
+  if (ends.length && ends.at(-1) >= most / 2) return `${begun.slice(0, ends.at(-1))}\u00a0…`; // no line break before the ellipsis
   let end = 0;
   for (const part of partsOf(text.slice(0, most + 40))) {
     if (end + part.length > most) break;

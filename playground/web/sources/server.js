@@ -1,14 +1,14 @@
-// Where the words come from on a page with a server: its calls (server/page_calls.py).
+// The source of words on a page with a server: its calls (server/page_calls.py).
 // Another page may give the component another object with the same methods.
 
-import { Busy, checkBusy, patiently } from "./patience.js";
+import { Busy, checkBusy, withRetries } from "./retry.js";
 
 export class Refused extends Error {}
 export class Lost extends Error {}
 
 /** @implements {Source} */
 export class Server {
-  // `root`: address of the Gradio app, with a slash at its end.
+  // `root`: address of the Gradio app, with a slash at the end.
   constructor(root) {
     this.root = root;
     this.isServer = true;
@@ -16,11 +16,11 @@ export class Server {
     this.onWait = () => {};
   }
 
-  // The messages of an endpoint, one by one. Leaving the loop or `signal` ends the call. A server that is busy
-  // says so before its first message.
+  // Yields the messages of an endpoint. Leaving the loop or `signal` ends the call. A busy server answers so before its
+  // first message.
   async *call(name, request, signal) {
     let messages = null;
-    const first = await patiently(
+    const first = await withRetries(
       () => {
         messages = this.attempt(name, request, signal);
         return messages.next();
@@ -28,7 +28,7 @@ export class Server {
       { onWait: this.onWait, signal },
     );
     try {
-      for (let found = first; !found.done; found = await messages.next()) yield found.value;
+      for (let next = first; !next.done; next = await messages.next()) yield next.value;
     } finally {
       await messages.return();
     }
@@ -59,11 +59,11 @@ export class Server {
   }
 
   async fetch(address, options) {
-    const answer = await fetch(address, options);
-    if (answer.ok) return answer;
-    await checkBusy(answer);
-    if (answer.status === 503 || answer.status === 422) {
-      throw new Refused((await answer.json().catch(() => ({}))).detail ?? "");
+    const response = await fetch(address, options);
+    if (response.ok) return response;
+    await checkBusy(response);
+    if (response.status === 503 || response.status === 422) {
+      throw new Refused((await response.json().catch(() => ({}))).detail ?? "");
     }
     throw new Lost();
   }
@@ -73,26 +73,26 @@ export class Server {
     return null;
   }
 
-  // A server that many tabs ask ends a call with `more`, since they share a browser's few connections:
-  // the rest is asked for in another call, as if somebody had pressed Continue.
+  // Tabs share a browser's few connections, so a server with many tabs ends a call with `more`: the rest is requested
+  // in another call, as if somebody had pressed Continue.
   async *write(request, signal) {
     const received = []; // ids of the only stream
-    let asked = request,
+    let current = request,
       typed = 0;
-    while (asked) {
+    while (current) {
       let rest = null;
-      for await (const message of this.call("page_write", asked, signal)) {
+      for await (const message of this.call("page_write", current, signal)) {
         for (const [stream, , , ids] of message.new) if (stream === 0) received.push(...ids);
-        if (asked === request) typed = message.typed ?? typed;
+        if (current === request) typed = message.typed ?? typed;
         if (message.more) rest = restOf(request, received, typed);
-        else if (asked === request) yield message;
+        else if (current === request) yield message;
         else yield { new: message.new, ended: message.ended, typed };
       }
-      asked = rest;
+      current = rest;
     }
   }
 
-  // The same from another token on: `request.token_id` follows the ids.
+  // Writes after another token: `request.token_id` follows the ids.
   branch(request, signal) {
     return this.write(request, signal);
   }
@@ -101,7 +101,7 @@ export class Server {
     return this.once("page_score", request, signal);
   }
 
-  // Of each token of a story what the model thought of it; `parts`: what a model wrote (pages/api.py).
+  // Returns the record of a story's tokens; `parts`: those that a model wrote (server/api.py).
   record(request, signal) {
     return this.once("page_record", request, signal);
   }
@@ -111,7 +111,7 @@ export class Server {
   }
 }
 
-// What is still to be written after the tokens that were received, the first `typed` of which a person wrote.
+// Returns the request for the rest after the received tokens, the first `typed` of which a person wrote.
 function restOf(request, received, typed) {
   const { ids, settings, opening } = request;
   return {
@@ -127,7 +127,7 @@ function restOf(request, received, typed) {
   };
 }
 
-// [event, data] of a stream of server-sent events.
+// Yields [event, data] of a stream of server-sent events.
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -1,13 +1,12 @@
-// A story with what it was before each change, for storage: documents are never changed, so Undo and Redo keep the
-// old ones.
+// A story with its undo and redo steps, for storage. Documents are immutable, so the steps are older documents.
 
 import { current, packed, unpacked } from "./tree.js";
 
 const STEPS = 100,
-  TOKENS = 20_000; // that are kept with a story, before and after it
+  TOKENS = 20_000; // stored in each direction
 
-// A document and the steps around it as a value for storage. A step is kept by what it differs in from the
-// one after it; steps of other stories, and those beyond a bound, are left out.
+// Returns a document with its steps as a value for storage. A step is stored as its difference from the next one; steps
+// of other stories, and those beyond the limits, are left out.
 export function packedWithSteps(doc, { past, future }) {
   return { doc: packed(doc), past: stepsFrom(doc, past), future: stepsFrom(doc, future) };
 }
@@ -27,7 +26,7 @@ function stepsFrom(doc, docs) {
   return steps;
 }
 
-// What `packedWithSteps` made, as the document of a story: { doc, past, future }; null if it is not one.
+// Returns a value of `packedWithSteps` as the document of a story: { doc, past, future }; null if it is invalid.
 export function unpackedWithSteps(value, story) {
   const read = unpacked(value?.doc);
   if (!read) return null;

@@ -1,15 +1,14 @@
-// A story in a link, and back: the same bits as playground/stories/permalink.py, and docs/permalink.md.
+// Encodes a story in a link and decodes it (docs/permalink.md), with the same bits as playground/stories/permalink.py.
 //
 // A value is { model, tokenizer, name, runs: [{ settings, seed, begins, beyond }], tokens: [[id, run], ...],
-// branches: [{ leaves, shared, name, tokens }, ...] }; run -1 is a person. `tokenizer`: the first digits of
-// its fingerprint, "" in a link that does not say. `begins`: what a person had typed of the run's first word.
-// A branch shares its first tokens with the one that it leaves: 0 is the story itself, k the k-th branch.
+// branches: [{ leaves, shared, name, tokens }, ...] }; run -1 is a person. `tokenizer`: the first digits of its
+// fingerprint, "" in a link of version 1 or 2. `begins`: the typed start of the run's first word. A branch shares its
+// first tokens with the branch `leaves`: 0 is the story itself, k its k-th branch.
 
 import { SETTINGS } from "../sampling/settings_table.js";
 
-// By what the runs hold, and whether the story has other branches. Versions 1 and 2 name no tokenizer, and know
-// one space, and no other text, that the model's first token begins with. Versions 5 and 6 hold settings that
-// came later.
+// The version by what the runs need, and whether the story has branches. Versions 1 and 2 name no tokenizer, and their
+// `begins` is one space or nothing. Versions 5 and 6 have later settings.
 const VERSIONS = [
   [1, 2],
   [3, 4],
@@ -25,14 +24,14 @@ const CLASSES = [
   [2, 8],
   [3, 11],
 ]; // of common tokens: bits of the prefix, bits of the rank
-const RARE_BITS = 20; // of any other id
+const RARE_BITS = 20; // of the id of any other token
 const NAME_MAX = 63,
   RUNS_MAX = 500,
   TOKENS_MAX = 10_000;
 const BRANCHES_MAX = 200,
-  SPREAD_MAX = 50_000; // branches, and tokens of all of them written out
-const TEXT_MAX = 60_000; // letters; more are refused before they are read
-const POSSIBLE_MAX = 4_000; // parts of what somebody passes on that are tried
+  SPREAD_MAX = 50_000; // branches; tokens of all branches, shared ones repeated
+const TEXT_MAX = 60_000; // characters; longer links are refused before they are decoded
+const CANDIDATES_MAX = 4_000; // parts of a pasted text that are tried as a link
 const BY_NUMBER = new Map(SETTINGS.map((row) => [row.link, row]));
 const ALWAYS = [1, 2, 3, 4, 5, 6, 7],
   WORDS = 8,
@@ -42,8 +41,8 @@ const SETTINGS_MAX = 1_000; // the highest number of a setting
 export class Damaged extends Error {}
 export class Newer extends Error {}
 
-// What a link cannot hold: `what` there are too many of ("tokens", "runs", "branches", "spread", "letters"),
-// how many, and how many it holds; "id" for a token whose number is too large.
+// A story that does not fit into a link: `what` exceeds its limit ("tokens", "runs", "branches", "spread", "letters", or
+// "id" of a token), its count and its limit.
 export class TooLong extends Error {
   constructor(what, count, most) {
     super(`${count} ${what} of at most ${most}`);
@@ -57,11 +56,11 @@ const check = (what, count, most) => {
   if (count > most) throw new TooLong(what, count, most);
 };
 
-// Whether a link's tokens are ids of the tokenizer with that fingerprint, as far as the link says.
+// Returns whether the tokenizer with that fingerprint has the link's ids, or may have them if the link names none.
 export const hasTokenizer = ({ tokenizer }, fingerprint = "") =>
   tokenizer === UNKNOWN || fingerprint.startsWith(tokenizer);
 
-// Throws TooLong for a story that no link can hold.
+// Returns the link's text; throws TooLong.
 export function encode({ model, tokenizer = "", name, runs, tokens, branches = [] }, common) {
   const lengths = [tokens.length, ...branches.map((branch) => branch.shared + branch.tokens.length)];
   check("tokens", Math.max(...lengths), TOKENS_MAX);
@@ -93,9 +92,9 @@ export function encode({ model, tokenizer = "", name, runs, tokens, branches = [
   const data = bits.bytes();
   const sum = crc32(data);
   const whole = [...data, sum >>> 24, (sum >>> 16) & 255, (sum >>> 8) & 255, sum & 255];
-  let letters = ""; // a call takes some 100,000 arguments at most
-  for (let k = 0; k < whole.length; k += 8192) letters += String.fromCharCode(...whole.slice(k, k + 8192));
-  const text = btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  let binary = ""; // in parts, since a call has at most some 100,000 arguments
+  for (let k = 0; k < whole.length; k += 8192) binary += String.fromCharCode(...whole.slice(k, k + 8192));
+  const text = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   check("letters", text.length, TEXT_MAX);
   return text;
 }
@@ -117,7 +116,7 @@ export function decode(text, common) {
   return { model, tokenizer, name, runs, tokens, branches };
 }
 
-// The bytes of a link's text before their checksum; null if it is not whole.
+// Returns the bytes of a link's text without their checksum; null if the checksum is wrong.
 function dataOf(text) {
   if (text.length > TEXT_MAX || !/^[\w-]+$/.test(text) || text.length % 4 === 1) return null;
   const whole = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
@@ -127,7 +126,7 @@ function dataOf(text) {
   return crc32(data) === ((a << 24) | (b << 16) | (c << 8) | d) >>> 0 ? data : null;
 }
 
-// The other branches of a story that has `length` tokens.
+// Returns the branches of a story that has `length` tokens.
 function readBranches(bits, runs, length) {
   const branches = [],
     lengths = [length];
@@ -144,27 +143,27 @@ function readBranches(bits, runs, length) {
   return branches;
 }
 
-// The link's text in what somebody passes on: an address (/s/TEXT, ?story=TEXT) or TEXT itself, with what
-// chats and mails put around it or break it with. The checksum says which part is the link; where none is
-// whole, the first part, which `decode` refuses.
-export function textIn(written) {
+// Returns the link's text in a pasted text: an address (/s/TEXT, ?story=TEXT) or TEXT itself, inside or broken by the
+// markup of chats and mails. The checksum tells which part is the link; if none is valid, return the first candidate,
+// which `decode` refuses.
+export function textIn(pasted) {
   let first = null,
     count = 0;
-  for (const text of possibleTexts(written.slice(0, 4 * TEXT_MAX))) {
+  for (const text of candidates(pasted.slice(0, 4 * TEXT_MAX))) {
     if (dataOf(text)) return text;
     first ??= text;
     count += 1;
-    if (count >= POSSIBLE_MAX) break;
+    if (count >= CANDIDATES_MAX) break;
   }
   return first ?? "";
 }
 
-const LINE_BREAK = /=?[ \t]*[\r\n]+[\s>]*/y; // with what mails quote by
-const LETTERS = /[\w-]*/y;
+const LINE_BREAK = /=?[ \t]*[\r\n]+[\s>]*/y; // with the quotation marks of mails
+const BASE64 = /[\w-]*/y;
 
-// What could be a link's text, the likeliest first.
-function* possibleTexts(written) {
-  const versions = new Set([written, unescaped(written), unescaped(unescaped(written))]); // mail filters escape it
+// Yields the possible texts of a link, the most likely first.
+function* candidates(pasted) {
+  const versions = new Set([pasted, unescaped(pasted), unescaped(unescaped(pasted))]); // mail filters escape addresses
   for (const start of [/\/s\/|[?&]story=/g, /(?<![\w-])(?=[\w-]{8})/g]) {
     // the shortest link has 8 characters
     for (const version of versions) {
@@ -172,11 +171,11 @@ function* possibleTexts(written) {
         let text = "",
           at = found.index + found[0].length;
         while (text.length <= TEXT_MAX) {
-          const letters = matchAt(LETTERS, version, at);
-          text += letters;
+          const part = matchAt(BASE64, version, at);
+          text += part;
           yield text;
           if (/[_-]$/.test(text)) yield text.replace(/[_-]+$/, ""); // _link_ in Markdown
-          at += letters.length;
+          at += part.length;
           const lineBreak = matchAt(LINE_BREAK, version, at);
           if (!lineBreak) break;
           at += lineBreak.length;
@@ -194,13 +193,13 @@ function matchAt(expression, text, at) {
 const unescaped = (text) =>
   text.replace(/%[0-7][0-9a-f]/gi, (code) => String.fromCharCode(parseInt(code.slice(1), 16)));
 
-// What the runs of a link must hold: the first index of VERSIONS.
+// Returns the kind of a link's runs: the first index of VERSIONS.
 function kindOf(tokenizer, runs) {
   if (runs.some(({ settings }) => laterSettings(settings).length)) return LATER;
   return tokenizer !== "" || runs.some(({ begins = "" }) => begins !== "" && begins !== " ") ? NAMED : PLAIN;
 }
 
-// The settings that came later and are not neutral; what a story does not name is neutral.
+// Returns the rows of later settings whose value is not neutral; a missing value is neutral.
 const laterSettings = (settings) =>
   SETTINGS.filter(({ name, kind, link, neutral }) => {
     const value = settings[name] ?? neutral;
@@ -243,7 +242,7 @@ function readRun(bits, kind) {
   return { settings: others, seed, begins, beyond };
 }
 
-// A name of at most 63 bytes, cut between letters.
+// Returns at most NAME_MAX bytes of a name, cut between characters.
 function short(name) {
   let found = "",
     length = 0;
@@ -269,7 +268,7 @@ class Writer {
     this.add(value ? 1 : 0, 1);
   }
 
-  // The first `count` hexadecimal digits of a text, filled up with zeros.
+  // Appends the first `count` hexadecimal digits of a text, padded with zeros.
   digits(text, count) {
     for (const digit of text.slice(0, count).padEnd(count, "0")) this.add(parseInt(digit, 16), 4);
   }
@@ -287,7 +286,7 @@ class Writer {
     for (const byte of data) this.add(byte, 8);
   }
 
-  // The value of one setting: a float in thousandths, a seed in 32 bits, a flag in one.
+  // Appends the value of a setting: a float in thousandths, a seed in 32 bits, a flag in 1.
   setting({ name, kind, high }, values) {
     const value = values[name];
     if (kind === "float") this.number(Math.round(value * 1000));
@@ -300,7 +299,7 @@ class Writer {
     }
   }
 
-  // First who wrote how many, then the ids.
+  // Appends the writer and length of each stretch, then the ids.
   tokens(tokens) {
     const segments = [];
     for (const [, run] of tokens) {
@@ -382,7 +381,7 @@ class Reader {
     }
   }
 
-  // The value of one setting, as Writer.setting writes it.
+  // Reads the value of a setting, as Writer.setting writes it.
   setting({ kind, low, high }) {
     if (kind === "bool") return this.take(1) === 1;
     if (kind === "words") {

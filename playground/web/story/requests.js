@@ -1,9 +1,9 @@
-// What is asked of a source of words, and how its messages become tokens.
+// Requests to a source of words, and the tokens of its messages.
 
 import { idsOf, openingLength } from "./tree.js";
 
 /**
- * The request for text after the tokens `before`; `values`: the text after them, or the token that was chosen.
+ * Returns the request for text after the tokens `before`. `values`: the typed text after them, or the chosen token.
  * @param {Token[]} before
  * @param {Partial<WriteRequest> & Pick<WriteRequest, "model" | "settings" | "seeds">} values
  * @returns {WriteRequest}
@@ -18,7 +18,7 @@ export const requestOf = (before, values) => ({
 });
 
 /**
- * Adds the new tokens of a message to the streams, which are a person's (run -1) until their reader knows better.
+ * Appends the new tokens of a message to the streams, as a person's (run -1) until the caller sets their run.
  * @param {Token[][]} streams
  * @param {Message} message
  */

@@ -1,5 +1,5 @@
-// Sentences of a story, by the rules of the Unicode standard (UAX 29) but for two: what begins with a small letter is
-// no sentence ("Hi!" said Tom), and a title ends none.
+// Sentences of a story, by the rules of the Unicode standard (UAX 29) with two exceptions: a sentence does not begin with
+// a lower-case letter ("Hi!" said Tom), and does not end after a title such as "Mr.".
 
 import { textOf } from "./tree.js";
 
@@ -7,26 +7,27 @@ const PARTS = new Intl.Segmenter("en", { granularity: "sentence" });
 const TITLE = /(?:^|[^\p{L}])(?:Mr|Mrs|Ms|Dr|St)\.$/u;
 
 /**
- * Where each sentence of a text begins and ends, without the spaces around it.
+ * Returns where each sentence of a text begins and ends, without the spaces around it.
  * @param {string} text
  * @returns {[number, number][]}
  */
 function sentencesOf(text) {
-  const found = [];
+  const sentences = [];
   for (const { index, segment } of PARTS.segment(text)) {
     const begin = index + segment.length - segment.trimStart().length,
       end = index + segment.trimEnd().length;
     if (begin >= end) continue;
-    const goesOn = found.length && (/^\p{Ll}/u.test(text.slice(begin)) || TITLE.test(text.slice(...found.at(-1))));
-    if (goesOn) found.at(-1)[1] = end;
-    else found.push([begin, end]);
+    const last = sentences.at(-1);
+    const continues = last && (/^\p{Ll}/u.test(text.slice(begin)) || TITLE.test(text.slice(...last)));
+    if (continues) last[1] = end;
+    else sentences.push([begin, end]);
   }
-  return found;
+  return sentences;
 }
 
 /**
- * The tokens of the sentence in which token `k` stands, or else of the one before it: [the first, the one behind the
- * last]. A space before the sentence is its first token's; what stands behind it belongs to none.
+ * Returns the tokens of the sentence with token `k`, else of the sentence before it: [first, after the last]. A space
+ * before the sentence belongs to its first token; spaces after it belong to no sentence.
  * @param {Token[]} tokens
  * @param {number} k
  * @returns {[number, number]}
@@ -42,8 +43,8 @@ export function sentenceAt(tokens, k) {
 }
 
 /**
- * How many characters the first sentence of a text has, with the space before it; null while it has no end, because
- * no other has begun behind it.
+ * Returns the length of the first sentence of a text in characters, with the space before it; null until a second
+ * sentence has begun.
  * @param {string} text
  */
 export function lengthOfFirst(text) {

@@ -1,13 +1,13 @@
-// A story for other people: its words, title, author, and how it was written. Pictures, files and books are made of it.
+// A shared story: its text, title, author, and settings in words, of which pictures, files and books are made.
 
 import { SLIDERS } from "../sampling/settings.js";
 
-const TITLE_MAX = 48; // characters of a title that is made of a story's beginning
-const GIVEN_MAX = 120; // characters of a title or a name that somebody types
+const TITLE_MAX = 48; // characters of a title that is the beginning of the story
+const GIVEN_MAX = 120; // characters of a typed title or name
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu;
 
 /**
- * `model`: its name. Without a title the story is called by its beginning.
+ * Returns the shared story. `model`: its name. Without a title the story has its beginning as the title.
  * @param {{ tokens: Token[], runs: Run[], model: string, fingerprint?: string }} written
  * @param {{ title?: string, author?: string, link?: string }} named
  * @returns {SharedStory}
@@ -33,22 +33,22 @@ export function sharedStory({ tokens, runs, model, fingerprint }, { title, autho
   };
 }
 
-// A title or a name that somebody typed, in one line.
+// Returns a typed title or name on one line.
 const given = (text) =>
   [...text.replace(CONTROL, " ").split(/\s+/).join(" ").trim()].slice(0, GIVEN_MAX).join("").trim();
 
-// The first words of a story, as its title.
+// Returns the first words of a story, as its title.
 export function beginning(text) {
   const first = given(text.trim().split("\n")[0]),
-    letters = [...first];
-  if (letters.length <= TITLE_MAX) return first.replace(/\.$/, "");
-  return `${letters
+    characters = [...first];
+  if (characters.length <= TITLE_MAX) return first.replace(/\.$/, "");
+  return `${characters
     .slice(0, TITLE_MAX)
     .join("")
     .replace(/[\s,;:]+\S*$/, "")}…`;
 }
 
-// The settings in words: those of the first run, and that there are more.
+// Returns the settings of the first run in words, and the number of other settings.
 function how(runs) {
   if (!runs.length) return "written by hand";
   const [{ settings, seed }] = runs;

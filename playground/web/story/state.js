@@ -1,20 +1,20 @@
-// What the page shows, as one value: its parts read `now`, and only `set` changes it.
+// The state of the page as one frozen value: parts read `now`, and only `set` changes it.
 
 import { textOf } from "./tree.js";
 
 /**
  * @typedef {object} Values
  * @property {StoryDocument} doc the story
- * @property {StoryDocument[]} past what Undo brings back, the newest last
- * @property {StoryDocument[]} future what Redo brings back, the nearest last
+ * @property {StoryDocument[]} past undo steps, the newest last
+ * @property {StoryDocument[]} future redo steps, the nearest last
  * @property {{ doc: StoryDocument, tokenId: number | null } | null} last where "Try again" begins
- * @property {ModelInfo} model that reads the story and continues it
- * @property {Settings} settings with which it writes
+ * @property {ModelInfo} model that scores and continues the story
+ * @property {Settings} settings for sampling
  * @property {boolean} odds whether words have the colours of their odds
- * @property {AbortController | null} writing ends what is being written
- * @property {import("../sampling/core.js").Core | null} core computes what settings make of odds, once it is loaded
- * @property {boolean} isCoreMissing whether it could not be loaded
- * @property {string} language code of the one in which the page speaks, once a person has changed it
+ * @property {AbortController | null} writing aborts the running request
+ * @property {import("../sampling/core.js").Core | null} core applies settings to distributions, once it is loaded
+ * @property {boolean} isCoreMissing whether the core could not be loaded
+ * @property {string} language code of the page's language, after a person changed it
  */
 
 export class State {
@@ -59,7 +59,7 @@ export class State {
   }
 
   /**
-   * How a token was written, or would be.
+   * Returns the settings with which a token was written, or would be.
    * @param {Token} token
    */
   settingsOf(token) {

@@ -1,8 +1,8 @@
-// All that the page asks of the browser's storage. Every part of it may be denied (blocked cookies, a frame
-// of another site), missing, or full; nothing here throws for that reason but `database`.
+// All access to the browser's storage. Each part may be denied (blocked cookies, a frame of another site), missing or
+// full; only `database` throws for that reason.
 //
-// Two pages of one origin (you.github.io/a and /b) keep nothing in common: every name carries the page's
-// scope, which is its path. Names without a scope, of older versions, are still read.
+// Pages of one origin (you.github.io/a and /b) do not share data: every name contains the page's scope, which is its
+// path. Names of older versions, without a scope, are still read.
 
 const SCOPE = scopeOf(import.meta.url);
 
@@ -10,19 +10,19 @@ function scopeOf(address) {
   try {
     return new URL("../../", address).pathname;
   } catch {
-    return "/"; // in a story's HTML file (files.js) modules have no path, and keep nothing
+    return "/"; // in a story's HTML file (files.js) modules have no path and store nothing
   }
 }
 
-// A path holds no space, so no scope is the end of another one's name.
+// A path has no spaces, so a scope cannot be mistaken for a part of a name.
 export const scoped = (name, scope = SCOPE) => `${name} ${scope}`;
 
-const PATIENCE = 3000; // ms in which the browser's storage answers, or the page goes on without it
+const TIMEOUT = 3000; // ms after which the page continues without the browser's storage
 
 export const inTime = (promise) =>
-  Promise.race([promise, new Promise((_, reject) => setTimeout(() => reject(new Error("no answer")), PATIENCE))]);
+  Promise.race([promise, new Promise((_, reject) => setTimeout(() => reject(new Error("no answer")), TIMEOUT))]);
 
-// localStorage or sessionStorage. What the browser does not take is kept until the page is left.
+// localStorage or sessionStorage. A value that the browser refuses is kept in memory until the page closes.
 class Area {
   constructor(find, scope) {
     this.find = find;
@@ -40,7 +40,7 @@ class Area {
     }
   }
 
-  // Whether the browser has it now.
+  // Sets a value; returns whether the browser stored it.
   set(name, text) {
     try {
       this.find().setItem(scoped(name, this.scope), text);
@@ -52,7 +52,7 @@ class Area {
     }
   }
 
-  // The value of a JSON text, or null.
+  // Returns the value of a JSON text, or null.
   value(name) {
     try {
       return JSON.parse(this.get(name));
@@ -68,13 +68,13 @@ class Area {
       area.removeItem(scoped(name, this.scope));
       area.removeItem(name);
     } catch {
-      /* it is not there either */
+      /* then nothing is stored */
     }
   }
 }
 
 export class Storage {
-  // `browser`: where indexedDB and the others are found.
+  // `browser`: the object with indexedDB, localStorage, ...
   constructor(scope = SCOPE, browser = globalThis) {
     this.scope = scope;
     this.browser = browser;
@@ -82,8 +82,8 @@ export class Storage {
     this.tab = new Area(() => browser.sessionStorage, scope); // of this tab, also after a reload
   }
 
-  // A database of this page, or of an older version by its bare name. Rejects if the browser has no database; may not
-  // answer at all.
+  // Opens a database of this page, or of an older version, whose name has no scope. Rejects if the browser has no
+  // database; may never resolve.
   database(name, upgrade, isScoped = true) {
     return new Promise((resolve, reject) => {
       const opening = this.browser.indexedDB.open(isScoped ? scoped(name, this.scope) : name, 1);
@@ -96,7 +96,7 @@ export class Storage {
     });
   }
 
-  // What this page's other tabs hear and say; a silent one if the browser has no channels.
+  // Returns a channel to this page's other tabs; a silent one if the browser has none.
   channel(name) {
     try {
       return new this.browser.BroadcastChannel(scoped(name, this.scope));

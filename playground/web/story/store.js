@@ -1,12 +1,12 @@
-// Keeps the stories in this browser: a reload, the back button, a closed tab, a lost connection or a restarted
-// server lose nothing. Every tab has a story open; two tabs never write the same one.
+// Stores the stories in this browser, so that a reload, the back button, a closed tab, a lost connection or a restarted
+// server do not lose them. Every tab has a story open; two tabs never write the same one.
 //
-// A story is two rows: its head { id, rev, used, name, text, size }, which the list shows, and its body
-// { id, value }. `used` is a number that grows with every use, so no clock decides what is the newest.
-// `rev` names the last change: a tab that did not know of it writes a story of its own instead.
+// A story has two rows: its head { id, rev, used, name, text, size }, which the list shows, and its body { id, value }.
+// `used` is a counter that grows with every use, so the order does not depend on a clock. `rev` names the last change: a
+// tab that has not seen it writes a copy of the story instead.
 //
-// What is not written yet when the page is left is kept twice as a change: in the tab's own storage, which
-// writes at once, and in `left`, which a closed tab leaves to the next one.
+// A change that is not written when the page closes is stored twice: in the tab's session storage, which is
+// synchronous, and in `left`, from which the next tab writes it.
 
 import { inTime } from "./storage.js";
 
@@ -18,9 +18,9 @@ const OLD = "inkling",
   OLD_STORE = "stories",
   OLD_LEFT = "inkling-left"; // names of older versions
 const AT_REST = 300; // ms after a change until it is written
-const ANSWER = 60; // ms in which other tabs say which story they have open
-const REVISIONS = 8; // changes of a story that a tab remembers as its own
-const SHOWN = 160; // letters of a story that the list has
+const ANSWER = 60; // ms to wait for other tabs' answers about their open stories
+const REVISIONS = 8; // last changes of a story that a tab recognizes as its own
+const SHOWN = 160; // characters of a story in the list
 
 export const newId = () => crypto.getRandomValues(new Uint32Array(2)).join("-");
 
@@ -31,15 +31,15 @@ const answer = (request) =>
   });
 
 export class Store {
-  // `events`: { problem(kind), saved() }; of a problem, "nothing" is kept, or storage is "full".
+  // `events`: { problem(kind), saved() }. `kind`: "nothing" can be stored, or storage is "full".
   constructor(storage, events = {}) {
     this.storage = storage;
     this.events = events;
     this.database = null;
     this.problem = null;
-    this.waiting = new Map(); // stories with what makes their next change
-    this.known = new Map(); // rows with their last revisions that this tab has read or written
-    this.forks = new Map(); // stories that are in another row, since two tabs wrote them
+    this.waiting = new Map(); // by story, the function that returns its unwritten change
+    this.known = new Map(); // by row, the last revisions that this tab has read or written
+    this.forks = new Map(); // by story, another row, after two tabs wrote it
     this.done = Promise.resolve();
     this.channel = storage.channel(DATABASE);
     this.channel.onmessage = ({ data }) => {
@@ -47,35 +47,36 @@ export class Store {
     };
   }
 
-  // What this tab begins with: { story, value, tab }. Without a value it is a new story; `tab` is what `keepTab`
-  // kept, or null in a new tab.
+  // Returns the story with which this tab starts: { story, value, tab }. Without a value it is a new story; `tab`: the
+  // value of `keepTab`, or null in a new tab.
   async load() {
     const tab = this.storage.tab.value(TAB);
     const old = this.storage.tab.get(OLD);
     const wanted = tab?.story ?? old;
-    let found;
+    let loaded;
     try {
-      found = await inTime(this.find(wanted, tab ?? {}));
+      loaded = await inTime(this.find(wanted, tab ?? {}));
     } catch (problem) {
       this.fail(problem);
       this.takeBack();
       const value = this.waiting.get(wanted)?.().value ?? null;
-      // Without its text the tab's story is not this page's: the database may still answer, and then it is there.
-      found = { story: value ? wanted : newId(), value };
+      // Without its text the page must not write to the tab's story: the database may still have it.
+      loaded = { story: value ? wanted : newId(), value };
     }
-    this.id = this.rowOf(found.story);
-    return { ...found, tab };
+    this.id = this.rowOf(loaded.story);
+    return { ...loaded, tab };
   }
 
-  // The tab's own story; else a new one if it was that; else the newest, or a copy if another tab has it open.
+  // Returns the tab's own story; a new one if the tab had an empty one; else the newest story, or a copy of it if another
+  // tab has it open.
   async find(wanted, { empty, shown }) {
     const holding = this.held();
     await this.connect();
-    await this.takeOver(wanted).catch((problem) => this.fail(problem)); // what is here can be read all the same
+    await this.takeOver(wanted).catch((problem) => this.fail(problem)); // stories can still be read
     await this.writeLeft();
     const held = await holding,
       row = this.rowOf(wanted);
-    const story = !wanted || held.has(row) ? newId() : wanted; // another one in a duplicated tab
+    const story = !wanted || held.has(row) ? newId() : wanted; // a duplicated tab gets a copy
     const unwritten = this.waiting.get(wanted);
     if (unwritten) {
       this.waiting.delete(wanted);
@@ -88,7 +89,7 @@ export class Store {
     return { story, value: shown ?? null };
   }
 
-  // Writes what this tab and closed ones have left.
+  // Writes the pending changes of this tab and of closed ones.
   async writeLeft() {
     try {
       await this.transact("readwrite", async (rows) => {
@@ -102,7 +103,7 @@ export class Store {
     }
   }
 
-  // The changes that this tab has left wait again.
+  // Queues the pending changes of this tab again.
   takeBack() {
     for (const { id, bases, value, text, size } of this.storage.tab.value(CHANGES) ?? []) {
       this.known.set(id, bases);
@@ -111,7 +112,7 @@ export class Store {
     this.timer ??= setTimeout(() => this.flush(), AT_REST);
   }
 
-  // A row's story; as the beginning of another one where it is open in another tab.
+  // Returns a row's story; a copy if it is open in another tab.
   async read({ id, rev }, held) {
     const body = await answer(this.rows("readonly").bodies.get(id));
     const value = body?.value ?? null;
@@ -121,7 +122,7 @@ export class Store {
     return { story: id, value };
   }
 
-  // The stories that other tabs have open.
+  // Returns the stories that other tabs have open.
   async held() {
     const held = new Set();
     const hear = ({ data }) => data.holds && held.add(data.holds);
@@ -147,7 +148,7 @@ export class Store {
     return Object.fromEntries(Object.keys(STORES).map((name) => [name, transaction.objectStore(name)]));
   }
 
-  // Resolves to what `work` returns when all of it is written; else nothing of it is.
+  // Runs `work` in a transaction and resolves to its result.
   transact(mode, work) {
     return new Promise((resolve, reject) => {
       const rows = this.rows(mode),
@@ -162,19 +163,19 @@ export class Store {
           try {
             transaction.abort();
           } catch {
-            /* it was, for the same reason */
+            /* it is aborted already */
           }
         });
     });
   }
 
-  // The stories of older versions, whose names had no scope: every page of the origin takes a copy.
+  // Copies the stories of older versions, whose database had no scope; every page of the origin does that.
   async takeOver(tab) {
     let before;
     try {
       before = await this.storage.database(OLD, (_, transaction) => transaction.abort(), false);
     } catch {
-      return; // the browser has none
+      return; // there are none
     }
     const rows = await answer(before.transaction(OLD_STORE).objectStore(OLD_STORE).getAll());
     before.close();
@@ -182,13 +183,13 @@ export class Store {
       own = rows.find(({ id }) => id === tab);
     if (left && !own) rows.push({ id: tab ?? newId(), ...left });
     else if (left && !(own.at > left.at)) Object.assign(own, left);
-    rows.sort((one, other) => one.at - other.at);
+    rows.sort((a, b) => a.at - b.at);
     await this.transact("readwrite", async (stores) => {
       const { taken = {} } = (await answer(stores.about.get("taken"))) ?? {};
       const rev = (id) => `old-${id}-${taken[id]}`;
       for (const { id, at, value } of rows) {
         if (taken[id] === at) continue;
-        const bases = [rev(id)]; // taken before, and written since by a page of the older version
+        const bases = [rev(id)]; // copied before, and changed since by a page of the older version
         taken[id] = at;
         await this.apply(stores, { id, rev: rev(id), bases, value, ...beginningOf(value) }, id === tab);
       }
@@ -214,7 +215,7 @@ export class Store {
     );
   }
 
-  // Whether this tab has read or written the story, or will.
+  // Returns whether this tab has read or written the story, or will.
   isKept(story) {
     return this.waiting.has(story) || this.known.has(this.rowOf(story));
   }
@@ -227,8 +228,8 @@ export class Store {
     return { id, rev, bases, ...make() };
   }
 
-  // Writes a change into its row, or a new one if the row has changes that the writer did not know. `isOwn`: this
-  // tab made it, and goes on with the row that it is in.
+  // Writes a change to its row, or to a new one if the row has changes that the change's tab had not seen. `isOwn`: it is
+  // this tab's change, and the tab continues with the new row.
   async apply({ heads, bodies, about }, { id, rev, bases, text, size, value }, isOwn = false) {
     const head = await answer(heads.get(id));
     if (head?.rev === rev) return;
@@ -241,7 +242,7 @@ export class Store {
     bodies.put({ id: row, value });
   }
 
-  // From now on the story is in another row. The id may be a story's, or a row's that it was put in before.
+  // Moves a story to another row. `id`: of the story, or of the row to which it was moved before.
   fork(id, row, rev) {
     for (const [story, before] of this.forks) if (before === id) this.forks.set(story, row);
     this.forks.set(id, row);
@@ -249,7 +250,7 @@ export class Store {
     if (this.id === id) this.id = row;
   }
 
-  // What tabs that are closed have left.
+  // Writes the pending changes of closed tabs.
   async absorb(rows) {
     for (const change of await answer(rows.left.getAll())) {
       await this.apply(rows, change);
@@ -257,7 +258,7 @@ export class Store {
     }
   }
 
-  // Keeps a story, the newest of those that come in quick succession. `make` returns { value, text, size }.
+  // Saves a story, after a short delay for quick successive changes. `make` returns { value, text, size }.
   save(story, make) {
     this.id = this.rowOf(story);
     this.waiting.delete(story);
@@ -265,14 +266,14 @@ export class Store {
     this.timer ??= setTimeout(() => this.flush(), AT_REST);
   }
 
-  // What a reload of this tab finds at once: { story, settings, odds, empty, shown }. `empty`: it has no text;
-  // `shown`: the value of a story that is on the page and not kept, since it is a copy that nobody has changed.
+  // Stores the tab's state for a reload: { story, settings, odds, empty, shown }. `empty`: the story has no text; `shown`:
+  // the value of an unchanged copy, which is on the page but not stored.
   keepTab(value) {
     this.id = this.rowOf(value.story);
     this.storage.tab.set(TAB, JSON.stringify({ ...value, story: this.id }));
   }
 
-  // Writes what waits; resolves when it is written, or has failed.
+  // Writes the queued changes; resolves when they are written, or have failed.
   flush() {
     clearTimeout(this.timer);
     this.timer = null;
@@ -285,7 +286,7 @@ export class Store {
     if (!entries.length || (!this.database && !this.wasOpen)) return;
     const changes = entries.map((entry) => this.change(entry));
     try {
-      if (!this.database) await inTime(this.connect()); // it was closed by the browser
+      if (!this.database) await inTime(this.connect()); // the browser had closed it
       await this.transact("readwrite", async (rows) => {
         await this.absorb(rows);
         for (const change of changes) await this.apply(rows, change, true);
@@ -301,14 +302,14 @@ export class Store {
     this.events.saved?.();
   }
 
-  // Says a problem once, until something is written again.
+  // Reports a problem, once until the next successful write.
   fail(problem) {
     const kind = problem?.name === "QuotaExceededError" ? "full" : "nothing";
     if (kind !== this.problem) this.events.problem?.(kind);
     this.problem = kind;
   }
 
-  // The page is being left: no answer of the database reaches it any more.
+  // Stores the queued changes while the page closes, when it cannot wait for the database any more.
   leave() {
     if (!this.waiting.size) return;
     const changes = [...this.waiting].map((entry) => this.change(entry));
@@ -318,19 +319,19 @@ export class Store {
       for (const change of changes) left.put(change);
       left.transaction.commit();
     } catch {
-      /* there is no database, or it is closed */
+      /* the database is missing or closed */
     }
   }
 
   // All stories
 
-  // The heads, newest by use.
+  // Returns the heads, the last used first.
   async heads() {
     const heads = await answer(this.rows("readonly").heads.getAll());
-    return heads.sort((one, other) => other.used - one.used);
+    return heads.sort((a, b) => b.used - a.used);
   }
 
-  // The heads, and those of stories that could not be written.
+  // Returns the heads, including those of stories that could not be written.
   async list() {
     await this.flush();
     const heads = this.database ? await this.heads() : [];
@@ -344,7 +345,7 @@ export class Store {
     return heads;
   }
 
-  // A story to go on with, as `load` returns it, or null if it is gone.
+  // Opens a story: returns it as `load` does, or null if it does not exist any more.
   async open(id) {
     await this.flush();
     const held = await this.held();
@@ -352,15 +353,15 @@ export class Store {
     if (unwritten) return { story: id, value: unwritten };
     const head = await answer(this.rows("readonly").heads.get(id));
     if (!head) return null;
-    const found = await this.read(head, held);
+    const story = await this.read(head, held);
     await this.transact("readwrite", async ({ heads, about }) => {
       const row = await answer(heads.get(id));
       if (row) heads.put({ ...row, used: await nextUse(about, row.used) });
-    }).catch((problem) => this.fail(problem)); // a full storage can be read
-    return found;
+    }).catch((problem) => this.fail(problem)); // a full storage can still be read
+    return story;
   }
 
-  // The value of a story that could not be written, or null.
+  // Returns the value of a story that could not be written, or null.
   unwritten(id) {
     const [story, make] = [...this.waiting].find(([one]) => this.rowOf(one) === id) ?? [];
     if (!story) return null;
@@ -378,7 +379,7 @@ export class Store {
     });
   }
 
-  // Deletes a story; what `restore` takes to bring it back.
+  // Deletes a story; returns the value for `restore`.
   async remove(id) {
     const story = (await this.all()).find((one) => one.id === id);
     for (const one of [...this.waiting.keys()]) if (this.rowOf(one) === id) this.waiting.delete(one);
@@ -396,7 +397,7 @@ export class Store {
     });
   }
 
-  // Every story with its head, newest first, also those that could not be written.
+  // Returns every story with its head, the last used first, including those that could not be written.
   async all() {
     const heads = await this.list();
     const bodies = this.database ? await answer(this.rows("readonly").bodies.getAll()) : [];
@@ -405,8 +406,8 @@ export class Store {
     return heads.map((head) => ({ ...head, value: values.get(head.id) }));
   }
 
-  // Adds stories [{ id, name, text, size, value }], newest first; those that are there already are left out. How
-  // many were added.
+  // Adds stories [{ id, name, text, size, value }], the last used first, except existing ones; returns the number of
+  // added stories.
   async add(stories) {
     await this.flush();
     return this.transact("readwrite", async ({ heads, bodies, about }) => {
@@ -424,10 +425,10 @@ export class Store {
   }
 }
 
-// What the list shows of a text.
+// Returns the beginning and the size of a text for the list.
 export const beginning = (text) => ({ text: text.trim().slice(0, SHOWN), size: text.length });
 
-// The same of a document of an older version, as tree.js packs it.
+// Returns the same for a packed document (tree.js) of an older version.
 function beginningOf(value) {
   const branches = value?.doc?.branches ?? [];
   const tokens = (id) => {
@@ -438,7 +439,7 @@ function beginningOf(value) {
   return beginning(tokens(value?.doc?.current).join(""));
 }
 
-// The number of a use now; `used` stays what it is if it is the last one.
+// Returns the next value of the use counter; `used` if it is already the last one.
 async function nextUse(about, used) {
   const { last = 0 } = (await answer(about.get("used"))) ?? {};
   if (used === last && last) return last;

@@ -1,8 +1,8 @@
-// Which of the kept stories the page shows, and which model reads it.
+// The stored stories: which one the page shows, and which model scores it.
 //
-// The text is the truth. A document's ids are of the model that wrote them: where that one is here, the menu
-// selects it; where it is not, the page shows the same text and the model that is here reads it anew. What is
-// kept stays as it was until somebody changes the story.
+// A document's token ids belong to the model that wrote them. If that model is available, the menu selects it; otherwise
+// the page shows the same text, and another model scores it again. The stored document stays unchanged until somebody
+// edits the story.
 
 import { partWith } from "../part.js";
 import { repaired } from "../sampling/settings.js";
@@ -12,20 +12,20 @@ import { Store, beginning, newId } from "./store.js";
 import * as tree from "./tree.js";
 
 export class Stories extends partWith("state", "models", "note") {
-  // `events`: { listed(), the list is another one; opened(), a story of it is shown }.
+  // `events`: { listed(): the list has changed; opened(): a story of it is shown }.
   constructor(page, events, kept = storage) {
     super(page);
     this.events = events;
-    this.originals = new WeakMap(); // documents that are read anew, with the ones that are kept
-    this.untouched = null; // the document that was opened, until it is changed
-    this.problem = null; // why nothing is kept
+    this.originals = new WeakMap(); // stored documents, by the documents that another model scores
+    this.untouched = null; // the opened document, until it is changed
+    this.problem = null; // why stories cannot be stored
     this.store = new Store(kept, {
       problem: (kind) => this.fail(kind),
       saved: () => this.saved(),
     });
   }
 
-  // What the page begins with, as `show` takes it, and whether it is the record.
+  // Returns the story with which the page starts, for `show`, and whether it is the record.
   async load(record) {
     const { story, value, tab } = await this.store.load();
     const { settings, odds } = { ...value, ...tab };
@@ -34,11 +34,11 @@ export class Stories extends partWith("state", "models", "note") {
     const looks = { settings: repaired(settings), odds: Boolean(odds ?? isRecord), isRecord };
     if (kept) return { ...kept, ...looks };
     const doc = isRecord ? tree.fromRecord(record, tree.signature(this.models[0])) : tree.emptyDocument();
-    // What cannot be read is left as it is.
+    // An unreadable story stays stored under its id.
     return { doc: { ...doc, story: value ? newId() : story }, past: [], future: [], ...looks };
   }
 
-  // Puts a story on the page, with its settings and odds if they are its own.
+  // Shows a story on the page, with its own settings and odds if it has them.
   show({ doc, past = [], future = [], settings = this.state.now.settings, odds = this.state.now.odds }) {
     this.untouched = doc;
     this.state.set({ ...this.viewOf(doc), past, future, settings, odds, last: null });
@@ -49,7 +49,7 @@ export class Stories extends partWith("state", "models", "note") {
     return tree.emptyDocument(model, newId());
   }
 
-  // A document as the models that are here can show it, with the one that reads it: { doc, model }.
+  // Returns a document with the model that scores it, for an available model if its own is missing: { doc, model }.
   viewOf(doc) {
     const { model } = this.state.now;
     const wrote = tree.hasText(doc) && [model, ...this.models].find((one) => tree.isOf(doc, one));
@@ -60,24 +60,24 @@ export class Stories extends partWith("state", "models", "note") {
     return { doc: view, model };
   }
 
-  // What is kept of a document on the page.
+  // Returns the stored document of a document on the page.
   keptOf(doc) {
     return this.originals.get(doc) ?? doc;
   }
 
-  // A document with the same text takes the place of another one: `edit` makes the same change to what is kept.
+  // Replaces a document by one with the same text; `edit` makes the same change to the stored document.
   follow(doc, next, edit = (kept) => kept) {
     const kept = this.originals.get(doc) ?? (doc === this.untouched ? doc : null);
     if (kept) this.originals.set(next, edit(kept));
     return next;
   }
 
-  // A document after a change that leaves every text as it is.
+  // Returns a document after a change that leaves every text unchanged.
   changed(doc, edit) {
     return this.originals.has(doc) ? this.follow(doc, edit(doc), edit) : edit(doc);
   }
 
-  // The page is being left.
+  // Saves while the page closes.
   leave() {
     this.keep();
     const { settings, odds, past, future } = this.state.now,
@@ -92,7 +92,7 @@ export class Stories extends partWith("state", "models", "note") {
     const { settings, odds, past, future } = this.state.now,
       doc = this.keptOf(this.state.now.doc);
     const empty = !tree.hasText(doc);
-    // A database that does not answer now may do so after a reload.
+    // A database that does not answer now may answer after a reload.
     if (doc !== this.untouched || !this.problem) this.store.keepTab({ story: doc.story, settings, odds, empty });
     if (doc === this.untouched || (empty && !this.store.isKept(doc.story))) return;
     this.untouched = null;
@@ -102,23 +102,23 @@ export class Stories extends partWith("state", "models", "note") {
     }));
   }
 
-  // Opens a kept story; the one that is there stays in the list.
+  // Opens a stored story; the current one stays in the list.
   async open(id) {
     const { state, note } = this;
     if (state.now.writing) return;
-    const found = await this.store.open(id);
-    const kept = found && unpackedWithSteps(found.value, found.story);
+    const stored = await this.store.open(id);
+    const story = stored && unpackedWithSteps(stored.value, stored.story);
     if (state.now.writing) return;
-    if (!kept) {
-      note.tell(found ? "story_unreadable" : "story_gone");
+    if (!story) {
+      note.tell(stored ? "story_unreadable" : "story_gone");
       return;
     }
     note.say("");
-    this.show({ ...kept, settings: repaired(found.value.settings), odds: Boolean(found.value.odds) });
+    this.show({ ...story, settings: repaired(stored.value.settings), odds: Boolean(stored.value.odds) });
     this.events.opened();
   }
 
-  // Deletes a story; returns what `restore` takes.
+  // Deletes a story; returns the value for `restore`.
   async remove(id) {
     const isHere = id === this.store.id;
     const kept = await this.store.remove(id);
@@ -131,7 +131,7 @@ export class Stories extends partWith("state", "models", "note") {
     if (isHere) await this.open(kept.id);
   }
 
-  // All stories as one file's text; each with its words, for people.
+  // Returns all stories as the text of one file, each also as plain text, for people.
   async exported() {
     const all = await this.store.all();
     const stories = all.map(({ id, name, text, value }) => {
@@ -143,7 +143,7 @@ export class Stories extends partWith("state", "models", "note") {
     return JSON.stringify({ inkling: "stories", format: 1, stories }, null, 1);
   }
 
-  // Adds the stories of such a file: { added, unreadable }, or null if it is not such a file.
+  // Adds the stories of such a file; returns { added, unreadable }, or null if it is another file.
   async imported(text) {
     let file;
     try {

@@ -1,26 +1,25 @@
-// In which language a text is, as far as its letters and its small words show it: as
-// playground/stories/language.py finds it, from the same table (web/share/languages.json).
+// Detects the language of a text from its script and its function words (web/share/languages.json).
 
 const UNDETERMINED = "und";
-// Unicode's name of a script where it is not the one with which its letters' names begin.
+// Unicode's name of a script, where it differs from the names of the script's letters.
 const PROPERTIES = { CJK: "Han", NKO: "Nko" };
 const title = (script) => script[0] + script.slice(1).toLowerCase();
 
-// [code as BCP 47 names it, "ltr" or "rtl"]
+// Returns [BCP 47 code, "ltr" or "rtl"].
 export function languageOf(text, { scripts, words }) {
   const letters = text.match(/\p{L}/gu) ?? [],
-    found = new Map();
+    perScript = new Map();
   for (const name of ["LATIN", ...Object.keys(scripts)]) {
     const script = new RegExp(`\\p{Script=${PROPERTIES[name] ?? title(name)}}`, "u");
-    found.set(name, letters.filter((letter) => script.test(letter)).length);
+    perScript.set(name, letters.filter((letter) => script.test(letter)).length);
   }
-  const kana = found.get("HIRAGANA") + found.get("KATAKANA");
-  if (found.get("CJK") && kana) {
-    // Japanese has Chinese letters too, and they are often more
-    found.set("HIRAGANA", kana + found.get("CJK"));
-    found.set("CJK", 0);
+  const kana = perScript.get("HIRAGANA") + perScript.get("KATAKANA");
+  if (perScript.get("CJK") && kana) {
+    // Japanese has Chinese characters too, often more than kana.
+    perScript.set("HIRAGANA", kana + perScript.get("CJK"));
+    perScript.set("CJK", 0);
   }
-  const [script, count] = [...found].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))[0];
+  const [script, count] = [...perScript].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))[0];
   if (!count) return [UNDETERMINED, "ltr"];
   if (script !== "LATIN") return scripts[script];
   const counts = new Map();

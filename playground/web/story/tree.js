@@ -1,11 +1,10 @@
-// A story with all its branches, and nothing of the page.
+// A story with all its branches, independent of the page.
 //
-// types.d.ts says what a document, a branch, a token and a run hold. Text that nobody has scored yet, the
-// pending text, is tokens without id at the end, in any pieces.
+// types.d.ts describes documents, branches, tokens and runs. Pending text, which is not scored yet, is stored as tokens
+// without ids at the end of a branch, in pieces of any size.
 //
-// Every branch holds all its tokens; branches share the token objects, so what two have in common is
-// found by identity. A document is never changed, each function returns another one: that is all that
-// undo needs.
+// Every branch has all its tokens; branches share token objects, so common prefixes are found by identity. Documents are
+// immutable: each function returns a new one, so undo only needs to keep the old ones.
 
 export const FORMAT = 1;
 
@@ -21,10 +20,10 @@ export function emptyDocument(model = null, story = null) {
   return { branches: { 1: branchOf(1, null, []) }, current: 1, next: 2, runs: [], model, story };
 }
 
-const FINGERPRINT = 16; // hexadecimal digits that are kept of a fingerprint
+const FINGERPRINT = 16; // hexadecimal digits of a stored fingerprint
 
 /**
- * Which model it is: of its own fingerprint and its tokenizer's (folder/model_info.py).
+ * Returns the identity of a model: its fingerprint and its tokenizer's (folder/model_info.py).
  * @param {ModelInfo | Signature} model
  * @returns {Signature}
  */
@@ -35,7 +34,7 @@ export const signature = ({ name, fingerprint, tokenizer }) => ({
 });
 
 /**
- * Whether a document's ids and their surprise are of this model. Links of older versions name no tokenizer.
+ * Returns whether a document's ids and surprises are of this model. Links of older versions do not name a tokenizer.
  * @param {StoryDocument} doc
  * @param {ModelInfo} other
  */
@@ -63,13 +62,13 @@ export function knownTokens(tokens) {
 /** @param {Token[]} tokens */
 export const idsOf = (tokens) => knownTokens(tokens).map((token) => token.i);
 
-export const pendingTokens = (tokens) => tokens.slice(knownTokens(tokens).length);
+const pendingTokens = (tokens) => tokens.slice(knownTokens(tokens).length);
 
-// What stands after the last token that is known, or "".
+// Returns the text after the last scored token, or "".
 export const pendingText = (tokens) => textOf(pendingTokens(tokens));
 
-// The tokens before what the next one goes on with, and the text of that: what was typed after the last known
-// token, else the last word if a person wrote it, for it may be half a word.
+// Returns the tokens before the typed text that the next token must continue, and that text (for token healing): the
+// pending text, else the last word if a person wrote it, since it may be incomplete.
 export function seam(tokens) {
   let start = knownTokens(tokens).length;
   if (start === tokens.length) {
@@ -90,7 +89,7 @@ function withBranch(doc, branch) {
 }
 
 /**
- * The document with other tokens in its current branch.
+ * Returns the document with other tokens in its current branch.
  * @param {StoryDocument} doc
  * @param {Token[]} tokens
  */
@@ -98,7 +97,7 @@ export function withTokens(doc, tokens, ended = false) {
   return withBranch(doc, { ...current(doc), tokens, ended });
 }
 
-// How many of the tokens begin two branches alike.
+// Returns the length of the common prefix of two branches.
 export function shared(one, other) {
   const end = Math.min(one.length, other.length);
   let count = 0;
@@ -106,8 +105,8 @@ export function shared(one, other) {
   return count;
 }
 
-// How many items (of texts: characters) two lists begin with alike, and end with alike after that.
-export function unchanged(before, after, isSame = (one, other) => one === other) {
+// Returns the lengths of the common prefix of two lists or texts, and of the common suffix of the rest.
+export function unchanged(before, after, isSame = (a, b) => a === b) {
   const most = Math.min(before.length, after.length);
   let start = 0,
     end = 0;
@@ -116,8 +115,8 @@ export function unchanged(before, after, isSame = (one, other) => one === other)
   return [start, end];
 }
 
-// How many tokens an edit keeps that leaves the first `start` characters of `text` as they were, and
-// the length of their text.
+// Returns how many tokens stay valid after an edit that keeps the first `start` characters of `text`, and the length of
+// their text.
 function keptTokens(tokens, text, start) {
   let kept = 0,
     length = 0;
@@ -125,7 +124,7 @@ function keptTokens(tokens, text, start) {
     length += tokens[kept].t.length;
     kept += 1;
   }
-  const isWhole = kept === tokens.length; // nothing but what comes after them is new
+  const isWhole = kept === tokens.length; // the edit only appends
   const back = () => {
     kept -= 1;
     length -= tokens[kept].t.length;
@@ -141,9 +140,8 @@ function keptTokens(tokens, text, start) {
 /** @returns {Token} */
 const pending = (t, was = null) => ({ t, s: null, i: null, r: -1, ...(was && { was }) });
 
-// The document after an edit of the current branch's text. What stands before the edit keeps its
-// tokens, down to the beginning of the word that it touches; all after it is pending text. That keeps
-// its pieces, so that the page need not show it anew.
+// Returns the document after an edit of the current branch's text. Tokens before the word with the edit stay; all text
+// after them becomes pending. Unchanged pieces of pending text stay the same, so that the page does not redraw them.
 /** @param {StoryDocument} doc */
 export function edited(doc, text) {
   const { tokens } = current(doc);
@@ -151,38 +149,38 @@ export function edited(doc, text) {
   if (text === before) return doc;
   const [start, end] = unchanged(before, text);
   const [kept, length] = keptTokens(tokens, text, start);
-  const found = tokens.slice(0, kept);
+  const result = tokens.slice(0, kept);
   let at = length,
     next = kept;
   while (next < tokens.length && at + tokens[next].t.length <= start) {
     const token = tokens[next];
     at += token.t.length;
     next += 1;
-    if (token.t) found.push(token.i === null ? token : pending(token.t, token)); // it may come back as it was
+    if (token.t) result.push(token.i === null ? token : pending(token.t, token)); // scoring may restore it
   }
   let after = tokens.length,
     rest = text.length;
   while (after > next && text.length - rest + tokens[after - 1].t.length <= end) rest -= tokens[--after].t.length;
   if (rest > at) {
-    const last = at === start ? found.at(-1) : null; // what is typed letter by letter is one piece
-    const typed = last?.i === null && !last.was ? found.pop().t : "";
-    found.push(pending(typed + text.slice(at, rest)));
+    const last = at === start ? result.at(-1) : null; // successive typing is one piece
+    const typed = last?.i === null && !last.was ? result.pop().t : "";
+    result.push(pending(typed + text.slice(at, rest)));
   }
   for (const token of tokens.slice(after)) {
-    if (token.t) found.push(token.i === null && !token.was ? token : pending(token.t));
+    if (token.t) result.push(token.i === null && !token.was ? token : pending(token.t));
   }
-  return withTokens(doc, found);
+  return withTokens(doc, result);
 }
 
-// The first words of a text, of about `length` characters: a tokenizer parts words in any case.
+// Returns the first words of a text, of about `length` characters: tokenizers split a text between words.
 export function firstWords(text, length) {
   const end = text.slice(length).search(/\s/);
   if (end < 0 || !text.slice(length + end).trim()) return text;
   return text.slice(0, length + end).trimEnd() || text;
 }
 
-// The first `length` characters of the pending text replaced by their tokens, as the model sees them. A
-// token that an edit touched and that the model sees as before is still whose it was.
+// Returns the document with the first `length` characters of the pending text replaced by their scored tokens. A token
+// that an edit touched, but that is scored as before, keeps its writer.
 /**
  * @param {StoryDocument} doc
  * @param {Token[]} tokens
@@ -200,14 +198,14 @@ export function scored(doc, tokens, length = Infinity, id = doc.current) {
     if (token.t.length > left) rest.push(left > 0 ? pending(token.t.slice(left)) : token);
     left -= token.t.length;
   }
-  const found = tokens.map((token, k) => (k < same ? waiting[k].was : token));
-  const branch = { ...doc.branches[id], tokens: [...known, ...found, ...rest] };
-  return withAlike(withBranch(doc, branch), known, id);
+  const restored = tokens.map((token, k) => (k < same ? waiting[k].was : token));
+  const branch = { ...doc.branches[id], tokens: [...known, ...restored, ...rest] };
+  return withShared(withBranch(doc, branch), known, id);
 }
 
-// What branches share stays shared: those of which no more is known than the first tokens of branch `id`, as all are
-// in a document of another model, take the tokens that they begin with alike.
-function withAlike(doc, known, id) {
+// Keeps common prefixes shared: branches whose scored tokens are a prefix of those of branch `id`, as all are in a
+// document of another model, take over the tokens of their common text.
+function withShared(doc, known, id) {
   const branches = { ...doc.branches };
   for (const other of Object.values(doc.branches)) {
     const own = knownTokens(other.tokens).length;
@@ -219,7 +217,7 @@ function withAlike(doc, known, id) {
 }
 
 /**
- * The document for another model: all its text, and no token of it is known.
+ * Returns the document for another model: all its text is pending.
  * @param {StoryDocument} doc
  * @param {Signature} model
  * @returns {StoryDocument}
@@ -234,7 +232,7 @@ export function rebased(doc, model) {
 }
 
 /**
- * A new branch of the current one, with these tokens; it becomes the current one.
+ * Returns the document with a new branch of the current one, with these tokens, as the current branch.
  * @param {StoryDocument} doc
  * @param {Token[]} tokens
  * @returns {StoryDocument}
@@ -250,7 +248,7 @@ export const selected = (doc, id) => ({ ...doc, current: id });
 export const renamed = (doc, id, name) => withBranch(doc, { ...doc.branches[id], name });
 
 /**
- * Without a branch; those that left it belong to the one that it left.
+ * Returns the document without a branch; its children become those of its parent.
  * @param {StoryDocument} doc
  * @returns {StoryDocument}
  */
@@ -269,7 +267,7 @@ export function pruned(doc, id) {
 /** @param {StoryDocument} doc */
 export const childrenOf = (doc, id) => Object.values(doc.branches).filter((branch) => branch.parent === id);
 
-// A branch, and those that left the same one.
+// Returns the branches that begin at the same branch, with that one first.
 export function siblingsOf(doc, id) {
   const { parent } = doc.branches[id];
   const all = childrenOf(doc, parent);
@@ -277,7 +275,7 @@ export function siblingsOf(doc, id) {
 }
 
 /**
- * The document with what is now known of a run.
+ * Returns the document with changed values of a run.
  * @param {StoryDocument} doc
  * @param {number} run
  * @param {Partial<Run>} values
@@ -295,7 +293,7 @@ export function withRun(doc, run) {
 }
 
 /**
- * Tokens that stand before the first one that a model wrote: the beginning, which no draw counts.
+ * Returns the number of tokens before the first one that a model wrote; draws are not counted there. -1 without one.
  * @param {Token[]} tokens
  */
 export function openingLength(tokens) {
@@ -303,15 +301,15 @@ export function openingLength(tokens) {
   return first < 0 ? -1 : first;
 }
 
-// Tokens that have left the context window of a model: whole quarters of it, as in
-// engine/batch.py. One token before the story, its start, is in the context too.
-export function outOfSight(count, context) {
+// Returns the number of tokens outside a model's context window, which slides by quarters, as in engine/batch.py. The
+// token before the story is in the window too.
+export function outsideContext(count, context) {
   const step = Math.max(1, Math.floor(context / 4));
   return Math.max(0, Math.ceil((count + 1 - context) / step) * step - 1);
 }
 
-// The document as a value for storage: a branch says how much it shares with its parent, or with itself in
-// another document, `before`.
+// Returns the document as a value for storage: a branch stores the length of its common prefix with its parent, or with
+// itself in another document, `before`.
 export function packed(doc, before = null) {
   const branches = Object.values(doc.branches).map((branch) => {
     const same = before?.branches[branch.id];
@@ -345,7 +343,7 @@ export function packed(doc, before = null) {
 }
 
 /**
- * The document in such a value, or null if it is not one.
+ * Returns the document in such a value, or null if it is invalid.
  * @returns {StoryDocument | null}
  */
 export function unpacked(value, before = null) {
@@ -362,7 +360,7 @@ export function unpacked(value, before = null) {
         continue;
       }
       if (kept.parent !== null && !parent && value.branches.some((one) => one.id === kept.parent)) {
-        waiting.push(kept); // its parent was made after it
+        waiting.push(kept); // its parent comes later
         continue;
       }
       const from = kept.before ? old : parent;
@@ -372,13 +370,13 @@ export function unpacked(value, before = null) {
     }
   }
   if (!branches[value.current]) return null;
-  // Older pages kept whether one space was typed before a run's first word.
+  // Older versions stored whether one space was typed before a run's first word.
   const own = value.runs.map(({ space, ...run }) => ({ begins: space ? " " : "", ...run }));
   const runs = [...(before?.runs.slice(0, value.sharedRuns) ?? []), ...own];
   return { branches, current: value.current, next: value.next, runs, model: value.model ?? null, story: null };
 }
 
-// Whether a kept branch can be read; it may be anything that a file held.
+// Returns whether a stored branch is valid; it may come from any file.
 function isBranch(kept, before) {
   if (!Number.isInteger(kept?.id)) return false;
   if (kept.same || kept.before) return Boolean(before?.branches[kept.id]) && (kept.same || areTokens(kept));
@@ -392,7 +390,7 @@ const areTokens = ({ t, s, i, r, name }) =>
   [s, i].every((list) => list.every((one) => one === null || Number.isFinite(one))) &&
   r.every(Number.isInteger);
 
-// The document of a story's record (playground/stories/story.py), which this model wrote.
+// Returns the document of a story's record (playground/stories/story.py) by this model.
 export function fromRecord(record, model = null) {
   const { seed, ...settings } = record.settings;
   const tokens = record.tokens.map((token) => ({

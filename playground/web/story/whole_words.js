@@ -2,22 +2,23 @@
 
 const SPACES = " \t\n\r\u00a0",
   OPENERS = "\"'([{“‘„«¿¡-"; // where a word begins without a space
-const LOOKED_AT = 20; // characters at the end of a text
+const TAIL = 20; // characters at the end of a text that are read
 
-// Whether letters beside it make one word with it; those of scripts without capitals stand alone, since some of
-// these have no spaces.
-export const joins = (sign) => sign.toLowerCase() !== sign.toUpperCase() || (sign >= "0" && sign <= "9");
+// Returns whether a character is part of the same word as adjacent letters. Letters of scripts without case are not,
+// since some of these have no spaces.
+export const joins = (character) =>
+  character.toLowerCase() !== character.toUpperCase() || (character >= "0" && character <= "9");
 
-// Whether what comes after a text begins a word without a space before it.
+// Returns whether a word after a text needs no space before it.
 export function beginsWord(text) {
-  const end = text.slice(-LOOKED_AT);
+  const end = text.slice(-TAIL);
   let length = end.length;
   while (length && OPENERS.includes(end[length - 1])) length -= 1;
   return !length || SPACES.includes(end[length - 1]);
 }
 
-// Where the first place of a word in a text ends; null without one. Both are in lower case. The first character of a
-// text that is not whole only says what stands before a word.
+// Returns where the first occurrence of a word in a text ends; null without one. Both are in lower case. Unless
+// `isWhole`, the text's first character is only context.
 export function endOf(word, text, isWhole = true) {
   for (let start = text.indexOf(word, isWhole ? 0 : 1); start >= 0; start = text.indexOf(word, start + 1)) {
     const end = start + word.length;
@@ -27,5 +28,5 @@ export function endOf(word, text, isWhole = true) {
   return null;
 }
 
-// Whether a word stands in a text, in any case.
+// Returns whether a text contains a word, in any case.
 export const hasWord = (text, word) => endOf(word.trim().toLowerCase(), text.toLowerCase()) !== null;

@@ -1,4 +1,4 @@
-// Curves of loss, drawn by uPlot in the page's own colours: training thin, validation strong.
+// Loss curves, drawn by uPlot in the page's own colours: training thin, validation bold.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { joined, logTicks } from "./curve.js";
@@ -7,7 +7,7 @@ import { compact, duration, exact, fixed } from "./values.js";
 const HUES = [1, 2, 3, 4, 5, 6].map((number) => `--curve-${number}`);
 const HEIGHT = 300; // px
 
-/** The colour of the curves of the k-th run, as CSS has it. */
+/** Returns the colour of the k-th run's curves, in CSS. */
 export const hueOf = (k) => `var(${HUES[k % HUES.length]})`;
 
 export class Chart {
@@ -30,7 +30,7 @@ export class Chart {
 
   /**
    * Shows curves over an axis.
-   * @param {any[]} curves see joined
+   * @param {any[]} curves see `joined`
    * @param {{ axis: string, isLog: boolean, kinds?: string[] }} options
    */
   show(curves, options) {
@@ -62,7 +62,7 @@ export class Chart {
     const atX = (value) => (axis === "seconds" ? duration(value, code) : compact(value, code));
     const look = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
     const font = `13px ${colour("--sans")}`;
-    const many = new Set(lines.map(({ run }) => run)).size > 1;
+    const isMany = new Set(lines.map(({ run }) => run)).size > 1;
     return {
       ...this.size,
       legend: { live: true },
@@ -81,7 +81,7 @@ export class Chart {
       series: [
         { label: place.say(`axis_${axis}`), value: (_, value) => (value === null ? "–" : atX(value)) },
         ...lines.map(({ name, run, kind }) => ({
-          label: many ? `${name}, ${place.say(`curve_${kind}`)}` : place.say(`curve_${kind}`),
+          label: isMany ? `${name}, ${place.say(`curve_${kind}`)}` : place.say(`curve_${kind}`),
           stroke: colour(HUES[run % HUES.length]),
           width: kind === "validation" ? 2.5 : 1.25,
           alpha: kind === "validation" ? 1 : 0.6,
@@ -94,7 +94,7 @@ export class Chart {
   }
 }
 
-/** The controls of a chart: what it is drawn over, and how its losses are spaced. */
+/** The controls of a chart: its x axis, and whether the y axis is logarithmic. */
 export const CHART_CONTROLS = `
   <div class="chart-controls">
     <label><span data-text="over"></span>

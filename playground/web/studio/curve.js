@@ -1,13 +1,10 @@
-// Curves of several runs as a chart takes them: one list of x for all, and ticks of a logarithmic axis.
-
-/** What a curve can be drawn over. */
-export const AXES = ["step", "tokens", "seconds"];
+// Curves of several runs in uPlot's form, with one list of x for all, and ticks of a logarithmic axis.
 
 /**
- * Returns one table for all curves: x in rising order without repetitions, and for each run that has such points a
- * line of training and one of validation, null where it has no value.
+ * Returns one table for all curves: x, sorted and unique, and for each run with such points a line of training and one
+ * of validation, null at an x without a value.
  * @param {{ name: string, train: any, validation: any }[]} curves
- * @param {string} axis one of AXES
+ * @param {string} axis "step", "tokens" or "seconds"
  * @param {string[]} kinds "train", "validation"
  */
 export function joined(curves, axis, kinds = ["train", "validation"]) {
@@ -32,17 +29,17 @@ function pointsOf(columns, axis) {
 const DIGITS = [[1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8], [1, 1.5, 2, 3, 4, 6, 8], [1, 2, 5], [1]];
 
 /**
- * Returns round numbers between two positive ones, at most `most`, for the ticks of a logarithmic axis.
+ * Returns at most `count` round numbers between two positive ones, for the ticks of a logarithmic axis.
  * @param {number} low
  * @param {number} high
- * @param {number} [most]
+ * @param {number} [count]
  */
-export function logTicks(low, high, most = 8) {
-  if (high < 2 * low) return evenTicks(low, high, most);
-  const found = DIGITS.map((digits) => powers(low, high).flatMap((power) => digits.map((digit) => digit * power)))
+export function logTicks(low, high, count = 8) {
+  if (high < 2 * low) return evenTicks(low, high, count);
+  const ticks = DIGITS.map((digits) => powers(low, high).flatMap((power) => digits.map((digit) => digit * power)))
     .map((ticks) => ticks.map((tick) => Number(tick.toPrecision(3))).filter((tick) => tick >= low && tick <= high))
-    .find((ticks) => ticks.length <= most);
-  return found ?? [];
+    .find((ticks) => ticks.length <= count);
+  return ticks ?? [];
 }
 
 function powers(low, high) {
@@ -51,7 +48,7 @@ function powers(low, high) {
   return Array.from({ length: last - first + 1 }, (_, k) => 10 ** (first + k));
 }
 
-// Within less than a doubling a logarithmic axis is nearly a plain one.
+// Within a factor of two, a logarithmic axis is nearly linear.
 function evenTicks(low, high, most) {
   const rough = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -62,7 +59,7 @@ function evenTicks(low, high, most) {
 }
 
 /**
- * Returns the path of a small curve in a box, for an SVG; empty with fewer than two points.
+ * Returns the SVG path of a small curve in a box; "" with fewer than two points.
  * @param {any} columns of training or validation
  * @param {number} width
  * @param {number} height

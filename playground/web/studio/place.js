@@ -1,5 +1,4 @@
-// What Train, Models and Publish share: the head with the bar of places, language, day and night, and the one line in which
-// every refusal stands.
+// The frame of the pages Train, Models and Publish: the header with links, language, day and night, and the error line.
 
 import { begin } from "../begin.js";
 import { Language } from "../editor/language.js";
@@ -29,7 +28,7 @@ export class Place {
   /**
    * @param {string} here name of the place
    * @param {Record<string, Record<string, string>>} texts
-   * @param {string} body HTML with data-text, data-label and data-part; nothing that a person typed
+   * @param {string} body constant HTML with data-text, data-label and data-part
    */
   constructor(here, texts, body) {
     const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
@@ -54,7 +53,7 @@ export class Place {
         show();
       } else if (action === "language") {
         storage.local.set("inkling-language", this.language.next);
-        location.reload(); // what is typed is kept (train/draft.js)
+        location.reload(); // the draft is kept (train/draft.js)
       } else if (action === "close-refusal") this.refuse(null);
     });
   }
@@ -96,7 +95,7 @@ export class Place {
   }
 
   /**
-   * Shows why something was not done; null takes it away.
+   * Shows an error; null hides it.
    * @param {any} problem
    */
   refuse(problem) {
@@ -106,7 +105,7 @@ export class Place {
   }
 
   /**
-   * Shows why what is on the page is not new any more, until `back`.
+   * Shows an error of polling until `back`.
    * @param {any} problem
    */
   lose(problem) {
@@ -114,13 +113,13 @@ export class Place {
     this.isLost = true;
   }
 
-  /** Takes away why nothing new came, once something has come. */
+  /** Hides the error of polling after a successful answer. */
   back() {
     if (this.isLost) this.refuse(null);
   }
 
   /**
-   * Says something to a screen reader, and to nobody else.
+   * Announces a sentence to screen readers only.
    * @param {string} sentence
    */
   tell(sentence) {
@@ -128,7 +127,7 @@ export class Place {
   }
 
   /**
-   * Does something that the app may refuse. Returns whether it was done.
+   * Carries out an action and shows its error. Returns whether it succeeded.
    * @param {() => Promise<void>} act
    */
   async attempt(act) {
@@ -144,16 +143,16 @@ export class Place {
 }
 
 /**
- * Puts a place on its document.
+ * Opens a page in its document.
  * @param {string} here
  * @param {string} body see Place
- * @param {string[]} more addresses of the place's own texts
+ * @param {string[]} more addresses of the page's own texts
  */
 export async function openPlace(here, body, ...more) {
   const names = ["web/text.json", "web/studio/text.json", ...more];
-  const found = await Promise.all(names.map((name) => begin(ROOT + name)));
+  const files = await Promise.all(names.map((name) => begin(ROOT + name)));
   const texts = Object.fromEntries(
-    Object.keys(found[0]).map((code) => [code, Object.assign({}, ...found.map((words) => words[code]))]),
+    Object.keys(files[0]).map((code) => [code, Object.assign({}, ...files.map((words) => words[code]))]),
   );
   return new Place(here, texts, body);
 }

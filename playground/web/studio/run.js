@@ -1,4 +1,4 @@
-// What is shown of a run, from its state on the server (playground/runs): nothing of it is kept in the page.
+// How a run is shown, from its state on the server (playground/runs).
 
 import { compact, duration, fixed, percent } from "./values.js";
 
@@ -13,21 +13,21 @@ const TONES = {
   finished: "good",
 };
 
-/** How a state looks: busy, still, bad or good. */
+/** Returns the tone of a state: busy, still, bad or good. */
 export const toneOf = (state) => TONES[state] ?? "still";
 
-/** Whether a process works on the run. */
+/** Returns whether the run's process is running. */
 export const isBusy = ({ state }) => toneOf(state) === "busy";
 
-/** The share of the updates that are done, from 0 to 1; null where their number is not known. */
+/** Returns the part of the updates that are done, from 0 to 1; null if their number is unknown. */
 export const progress = ({ step, steps }) => (steps ? Math.min(1, step / steps) : null);
 
-// In the order in which they stand; the first of PRIMARY that a run can do stands out.
+// The buttons in their order; the first possible action of PRIMARY is highlighted.
 const ACTIONS = ["write", "resume", "pause", "stop", "evaluate", "export", "publish", "restart", "delete"];
 const PRIMARY = ["resume", "write"];
 
 /**
- * Returns the buttons of a run: those of `wanted` that it can do now, in order.
+ * Returns the buttons of a run: the possible actions among `wanted`, in order.
  * @param {{ can: string[] }} run
  * @param {string[]} wanted
  */
@@ -38,7 +38,7 @@ export function buttons({ can }, wanted = ACTIONS) {
 }
 
 /**
- * Returns the sentence on the time: what is left while it trains, else what it took.
+ * Returns a sentence about the time: the remaining time while the run trains, else its duration.
  * @param {any} run
  * @param {{ code: string, say: (key: string, values?: object) => string }} language
  */
@@ -55,7 +55,7 @@ export function timeSentence(run, language) {
 }
 
 /**
- * Returns the figures of a run as [key of the name, text], without those that are not known.
+ * Returns the figures of a run as [key of the name, text], without unknown ones.
  * @param {any} run
  * @param {{ code: string, say: (key: string, values?: object) => string }} language
  */
@@ -75,7 +75,7 @@ export function figures(run, language) {
   return rows.filter(([, text]) => text);
 }
 
-/** A perplexity with its interval: "5.49 (5.40 to 5.59)". */
+/** Returns a perplexity with its interval: "5.49 (5.40 to 5.59)". */
 export function perplexity({ value, low, high }, language) {
   const [mean, from, to] = [value, low, high].map((number) => fixed(number, language.code));
   return language.say("interval", { value: mean, low: from, high: to });

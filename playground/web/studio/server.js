@@ -1,16 +1,16 @@
-// What Train and Models ask the app: JSON endpoints below studio/ (playground/runs).
+// The app's JSON endpoints for Train and Models, below studio/ (playground/runs).
 
 const HEADERS = { "content-type": "application/json", "x-inkling-studio": "1" };
 
-/** Why the app did not do something: its sentence, or an empty one if it did not answer. */
-export class Refusal extends Error {
+/** An error of the app: its message, or an empty one if it did not answer. */
+class Refusal extends Error {
   /**
-   * @param {string} sentence
+   * @param {string} message
    * @param {number} status of HTTP; 0 without an answer
-   * @param {string} [remedy] that a button can offer: "anyway"
+   * @param {string} [remedy] action of a button: "anyway"
    */
-  constructor(sentence, status, remedy = "") {
-    super(sentence);
+  constructor(message, status, remedy = "") {
+    super(message);
     this.status = status;
     this.remedy = remedy;
   }
@@ -22,15 +22,15 @@ export class Refusal extends Error {
  * @returns {Promise<any>}
  */
 async function ask(path, options = {}) {
-  let answer, found;
+  let response, content;
   try {
-    answer = await fetch(`studio/${path}`, { cache: "no-store", ...options });
-    found = await answer.json();
+    response = await fetch(`studio/${path}`, { cache: "no-store", ...options });
+    content = await response.json();
   } catch {
-    throw new Refusal("", answer?.status ?? 0);
+    throw new Refusal("", response?.status ?? 0);
   }
-  if (!answer.ok) throw new Refusal(String(found.detail ?? ""), answer.status, found.remedy);
-  return found;
+  if (!response.ok) throw new Refusal(String(content.detail ?? ""), response.status, content.remedy);
+  return content;
 }
 
 /** @param {string} path */
@@ -44,7 +44,7 @@ export const post = (path, values = {}) =>
   ask(path, { method: "POST", headers: HEADERS, body: JSON.stringify(values) });
 
 /**
- * Ends a task whose result nobody waits for any more; also while the page is left.
+ * Cancels a task whose result is not needed any more, also while the page closes.
  * @param {string | null} id
  */
 export function cancel(id) {
@@ -62,15 +62,15 @@ const wait = (time) => new Promise((resolve) => setTimeout(resolve, time));
 const TASK_POLL = 700; // ms
 
 /**
- * Follows a task until it is over and returns its result.
- * @param {any} task as a POST answered
- * @param {(task: any) => void} [hear] called with each state of it
+ * Follows a task until it ends and returns its result.
+ * @param {any} task in the answer to a POST
+ * @param {(task: any) => void} [onProgress] called with each state of the task
  * @returns {Promise<any>} rejects with the task's own message; null if it was cancelled
  */
-export async function follow(task, hear = () => {}) {
+export async function follow(task, onProgress = () => {}) {
   let now = task;
   for (;;) {
-    hear(now);
+    onProgress(now);
     if (now.state === "done") return now.result;
     if (now.state === "cancelled") return null;
     if (now.state === "failed") throw new Refusal(now.message, 422);
@@ -78,13 +78,13 @@ export async function follow(task, hear = () => {}) {
     try {
       ({ task: now } = await get(`tasks/${now.id}`));
     } catch (problem) {
-      if (problem.status) throw problem; // without an answer: the app may be slow, ask again
+      if (problem.status) throw problem; // without a response the app may be slow: try again
     }
   }
 }
 
 /**
- * Asks again and again, seldom while the tab is hidden; returns a function that asks at once.
+ * Polls, less often while the tab is hidden; returns a function that polls at once.
  * @param {() => Promise<void>} look
  * @param {number} every ms between two answers
  */

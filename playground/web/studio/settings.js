@@ -1,7 +1,7 @@
-// The trainer's settings in forms and tables: what a person typed as a value, and what differs between runs.
+// The trainer's settings in forms and tables: typed values, and differences between runs.
 
 /**
- * Returns the value of a typed text, or undefined if it is not one of the setting's kind.
+ * Returns the value of a typed text; undefined if it is not valid for the setting.
  * @param {{ type: string, choices: string[] }} setting
  * @param {string | boolean} typed
  */
@@ -15,7 +15,7 @@ export function valueFrom({ type, choices }, typed) {
 }
 
 /**
- * Returns the value that a setting has: what was given, else the preset's, else the default.
+ * Returns the value of a setting: the given one, else the preset's, else the default.
  * @param {any} setting
  * @param {Record<string, any>} preset values by key
  * @param {Record<string, any>} given
@@ -23,7 +23,7 @@ export function valueFrom({ type, choices }, typed) {
 export const current = (setting, preset, given) => given[setting.key] ?? preset[setting.key] ?? setting.default;
 
 /**
- * Returns given values with one more; a value that the preset has anyway is not given.
+ * Returns the given values with another one; a value equal to the preset's is removed.
  * @param {Record<string, any>} given
  * @param {any} setting
  * @param {any} value
@@ -38,19 +38,19 @@ export function giving(given, setting, value, preset) {
 /**
  * Returns settings by section, in order.
  * @param {{ key: string, section: string }[]} settings
- * @param {string[]} hidden keys that stand elsewhere on the page
+ * @param {string[]} hidden keys with another field on the page
  */
 export function sections(settings, hidden = []) {
-  const found = new Map();
+  const bySection = new Map();
   for (const setting of settings) {
     if (hidden.includes(setting.key)) continue;
-    found.set(setting.section, [...(found.get(setting.section) ?? []), setting]);
+    bySection.set(setting.section, [...(bySection.get(setting.section) ?? []), setting]);
   }
-  return [...found];
+  return [...bySection];
 }
 
 /**
- * Returns a run's settings by their whole names: { "model.hidden": 256, ... }.
+ * Returns a run's settings by `section.key`: { "model.hidden": 256, ... }.
  * @param {Record<string, Record<string, any>>} settings
  */
 export const flat = (settings) =>
@@ -60,12 +60,12 @@ export const flat = (settings) =>
     ),
   );
 
-// Where a run is says nothing about it.
+// Settings of the folder, which do not describe the run.
 const OWN = ["run.dir", "run.fresh"];
 
 /**
- * Returns the settings that are not the same in all runs, as { key, values }, a value for each run (undefined where
- * an older run lacks it).
+ * Returns the settings that differ between runs, as { key, values }, with a value per run (undefined if an older run
+ * lacks the setting).
  * @param {{ settings: Record<string, Record<string, any>> }[]} runs
  */
 export function differences(runs) {
@@ -78,7 +78,7 @@ export function differences(runs) {
 }
 
 /**
- * Returns the settings of a run that another may begin with: those that a person named, by whole names.
+ * Returns the settings that the user gave a run, by `section.key`, for a similar run.
  * @param {{ settings: Record<string, Record<string, any>>, given: string[] }} run
  */
 export function givenOf({ settings, given }) {

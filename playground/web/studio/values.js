@@ -1,4 +1,4 @@
-// Times, sizes and counts as a language writes them; the units are the browser's own words.
+// Times, sizes and counts in a language, with the browser's own words for units.
 
 const unit = (value, name, code, display = /** @type {"long" | "short"} */ ("long")) =>
   new Intl.NumberFormat(code, { style: "unit", unit: name, unitDisplay: display, maximumFractionDigits: 0 }).format(
@@ -45,7 +45,7 @@ export function size(bytes, code) {
 }
 
 /**
- * Returns a count, a large one with three digits: "1,993", "5.24M" in English.
+ * Returns a count, with three digits if it is large: "1,993", "5.24M" in English.
  * @param {number} value
  * @param {string} code
  */
@@ -63,7 +63,7 @@ export const fixed = (value, code, digits = 2) =>
   new Intl.NumberFormat(code, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 
 /**
- * Returns a number with the digits that it has, six at most.
+ * Returns a number with at most six digits.
  * @param {number} value
  * @param {string} code
  */

@@ -1,9 +1,9 @@
-// A run that is being put together: what was chosen, and what that asks of the trainer.
+// The draft of a run: the choices on the page Train, and the trainer's settings that follow from them.
 
-/** How stories are chosen. */
+/** Kinds of sources of stories. */
 export const KINDS = ["sample", "mine", "hub", "path"];
 
-export const emptyDraft = () => ({
+const emptyDraft = () => ({
   kind: "sample",
   set: "",
   hub: "",
@@ -16,20 +16,20 @@ export const emptyDraft = () => ({
 });
 
 /**
- * Returns a kept draft with all its parts; what is not of its kind is as in a new one.
+ * Returns a stored draft with all its fields; fields of the wrong type get the default.
  * @param {any} kept
  */
 export function repaired(kept) {
   const draft = emptyDraft();
   for (const [key, value] of Object.entries(draft)) {
-    const found = kept?.[key];
-    if (typeof found === typeof value && found !== null) draft[key] = found;
+    const stored = kept?.[key];
+    if (typeof stored === typeof value && stored !== null) draft[key] = stored;
   }
   if (!KINDS.includes(draft.kind)) draft.kind = "sample";
   return draft;
 }
 
-/** The trainer's name of the chosen stories; empty while nothing is chosen. */
+/** Returns the trainer's name of the chosen stories; "" without a choice. */
 export function sourceOf({ kind, set, hub, path }) {
   if (kind === "sample") return "sample";
   if (kind === "mine") return set && `stories/${set}`;
@@ -37,7 +37,7 @@ export function sourceOf({ kind, set, hub, path }) {
   return kind === "hub" && typed && !typed.includes("://") ? `hf://${typed}` : typed;
 }
 
-/** What a run of the draft is asked with: { preset, settings }. */
+/** Returns the request for a run of the draft: { preset, settings }. */
 export function requestOf(draft) {
   const settings = { ...draft.given, "corpus.source": sourceOf(draft) };
   if (draft.base) settings["model.init_from"] = draft.base;
@@ -46,7 +46,7 @@ export function requestOf(draft) {
 }
 
 /**
- * Returns what the stories are read with: the settings of the corpus alone.
+ * Returns the source of the stories and the settings that affect how they are read.
  * @param {any} draft
  * @param {Record<string, any>} preset values of the preset by key
  */
@@ -57,20 +57,20 @@ export function readingOf(draft, preset) {
 }
 
 /**
- * Returns a name that no run has: "pocket", "pocket-2", ...
- * @param {string} wish
+ * Returns a name that is not taken: "pocket", "pocket-2", ...
+ * @param {string} base
  * @param {string[]} taken
  */
-export function freeName(wish, taken) {
-  let name = wish;
-  for (let k = 2; taken.includes(name); k += 1) name = `${wish}-${k}`;
+export function freeName(base, taken) {
+  let name = base;
+  for (let k = 2; taken.includes(name); k += 1) name = `${base}-${k}`;
   return name;
 }
 
 /**
- * Returns a draft like a run: its stories, its preset and what a person gave it.
+ * Returns a draft with the stories, the preset and the given settings of a run.
  * @param {string} preset
- * @param {Record<string, any>} given by whole names
+ * @param {Record<string, any>} given by `section.key`
  */
 export function draftLike(preset, given) {
   const { "corpus.source": source = "sample", "model.init_from": base = "", "optim.steps": steps = 0, ...rest } = given;

@@ -1,4 +1,4 @@
-// The second step: which model, how large, for how long, as a dry run measured on this machine.
+// The second step of Train: the model, its size, and the length of the run, measured by a dry run on this machine.
 
 import { make, setText } from "../make.js";
 import { cancel, follow, post } from "../studio/server.js";
@@ -7,14 +7,14 @@ import { current, giving, sections, valueFrom } from "../studio/settings.js";
 import { requestOf, sourceOf } from "./draft.js";
 import { lengthOf, lengths } from "./lengths.js";
 
-const REST = 900; // ms after the last change, before it is measured
-// What stands elsewhere on the page, or in the run's name.
+const DEBOUNCE = 900; // ms after the last change, before the dry run
+// Settings with another field on the page, or set by the app.
 const ELSEWHERE = ["corpus.source", "model.init_from", "optim.steps", "run.dir", "run.fresh", "run.dry_run"];
 
-// The presets that the page has words for, the quickest first.
+// The presets with a translated description, the fastest first.
 const ORDER = ["smoke", "pocket", "storyteller", "seed"];
 const rank = ({ name }) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
-const byOrder = (one, other) => rank(one) - rank(other);
+const byOrder = (a, b) => rank(a) - rank(b);
 
 export const MODEL = `
 <div class="pair">
@@ -38,7 +38,7 @@ export class ModelStep {
     this.run = run;
     this.place = run.place;
     this.estimates = new Map();
-    this.asked = "";
+    this.measuredKey = "";
     this.turn = 0;
     this.task = null;
     addEventListener("pagehide", () => this.stopMeasuring());
@@ -151,7 +151,7 @@ export class ModelStep {
     this.measure();
   }
 
-  // What is measured: the draft at its usual length.
+  // The request for the estimate: the draft at its usual length.
   get request() {
     return requestOf({ ...this.run.draft, steps: 0 });
   }
@@ -159,19 +159,19 @@ export class ModelStep {
   measure() {
     const { run, place } = this;
     const key = sourceOf(run.draft) ? JSON.stringify(this.request) : "";
-    if (key === this.asked) {
+    if (key === this.measuredKey) {
       this.showEstimate(this.estimates.get(key));
       return;
     }
     this.stopMeasuring();
-    this.asked = key;
+    this.measuredKey = key;
     setText(place.part("model-problem"), "");
-    const known = this.estimates.get(key);
-    this.showEstimate(known);
-    if (known || !key) return;
+    const estimate = this.estimates.get(key);
+    this.showEstimate(estimate);
+    if (estimate || !key) return;
     setText(place.part("measuring"), place.say("measuring"));
     const { turn } = this;
-    this.timer = /** @type {any} */ (setTimeout(() => this.askEstimate(key, turn), REST));
+    this.timer = /** @type {any} */ (setTimeout(() => this.askEstimate(key, turn), DEBOUNCE));
   }
 
   async askEstimate(key, turn) {
@@ -183,12 +183,12 @@ export class ModelStep {
         return;
       }
       this.task = task.id;
-      const hear = ({ line }) => turn === this.turn && line && setText(place.part("measuring"), line);
-      const estimate = await follow(task, hear);
+      const showLine = ({ line }) => turn === this.turn && line && setText(place.part("measuring"), line);
+      const estimate = await follow(task, showLine);
       if (turn !== this.turn) return;
       this.task = null;
       if (!estimate) {
-        this.asked = ""; // the app ended it while this page slept
+        this.measuredKey = ""; // the app ended it while this page slept
         if (!document.hidden) this.measure();
         return;
       }
@@ -202,13 +202,13 @@ export class ModelStep {
     }
   }
 
-  /** Ends a measurement that is under way or due: the run needs the machine. The next `measure` begins it again. */
+  /** Cancels a running or scheduled measurement: the training run needs the machine. `measure` restarts it. */
   async stopMeasuring() {
     const { task } = this;
     clearTimeout(this.timer);
     this.turn += 1;
     this.task = null;
-    this.asked = "";
+    this.measuredKey = "";
     setText(this.place.part("measuring"), "");
     await cancel(task);
   }
@@ -245,16 +245,16 @@ export class ModelStep {
 
   showLengths(box, estimate) {
     const { place, run } = this;
-    const found = lengths(estimate);
+    const choices = lengths(estimate);
     const chosen = run.draft.steps;
-    if (chosen && !found.some(({ steps }) => steps === chosen))
-      found.push({ ...lengthOf(estimate, chosen), isUsual: false });
-    const key = JSON.stringify([found, place.code]);
+    if (chosen && !choices.some(({ steps }) => steps === chosen))
+      choices.push({ ...lengthOf(estimate, chosen), isUsual: false });
+    const key = JSON.stringify([choices, place.code]);
     if (box.dataset.shown !== key) {
       box.dataset.shown = key;
       for (const old of box.querySelectorAll("label")) old.remove();
       box.append(
-        ...found.map(({ steps, seconds, epochs, isUsual }) => {
+        ...choices.map(({ steps, seconds, epochs, isUsual }) => {
           const radio = make("input", { type: "radio", name: "length", value: String(isUsual ? 0 : steps) });
           radio.addEventListener("change", () => run.change({ steps: Number(radio.value) }));
           const passes = place.say("passes", { n: fixed(epochs, place.code, epochs < 10 ? 1 : 0) });

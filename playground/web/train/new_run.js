@@ -1,5 +1,5 @@
-// A new run in three steps: stories, model, run. What is chosen is a draft, which this tab keeps over a reload; all
-// else is on the server.
+// A new run in three steps: stories, model, run. The choices are a draft, which this tab keeps over a reload;
+// everything else is on the server.
 
 import { isBusy, progress } from "../studio/run.js";
 import { get, poll, post } from "../studio/server.js";
@@ -80,14 +80,14 @@ export class NewRun {
     poll(() => this.look(), POLL);
   }
 
-  /** Begins with what a run was given. */
+  /** Starts from the settings of a run. */
   async copy(name) {
     const run = await get(`runs/${encodeURIComponent(name)}`);
     this.draft = draftLike(run.preset, givenOf(run));
-    history.replaceState(null, "", "train"); // a reload keeps what is changed now
+    history.replaceState(null, "", "train"); // a reload must keep later changes
   }
 
-  /** Values of the preset by key. */
+  /** The preset's values by key. */
   get preset() {
     return this.table?.presets.find(({ name }) => name === this.draft.preset)?.values ?? {};
   }
@@ -102,7 +102,7 @@ export class NewRun {
   }
 
   changed() {
-    if (!this.isNamed) this.draft.name = freeName(this.wish, this.names);
+    if (!this.isNamed) this.draft.name = freeName(this.defaultName, this.names);
     const field = this.place.part("run-name");
     if (field.value !== this.draft.name && document.activeElement !== field) field.value = this.draft.name;
     this.keep();
@@ -111,8 +111,7 @@ export class NewRun {
     this.showSummary();
   }
 
-  // What a run of this draft could be called.
-  get wish() {
+  get defaultName() {
     return this.draft.kind === "mine" && this.draft.set ? this.draft.set : this.draft.preset || "mine";
   }
 
@@ -124,7 +123,7 @@ export class NewRun {
     storage.tab.set(KEPT, JSON.stringify(this.isNamed ? this.draft : { ...this.draft, name: "" }));
   }
 
-  /** @param {any} estimate of the draft, or null while it is not known */
+  /** @param {any} estimate of the draft, or null until it is known */
   measured(estimate) {
     this.estimate = estimate;
     this.showSummary();
@@ -154,7 +153,7 @@ export class NewRun {
     place.part("go").disabled = !sourceOf(draft);
   }
 
-  // Which runs there are: whether one trains now, and which names are taken.
+  // Reads the list of runs: whether one is training, and which names are taken.
   async look() {
     try {
       ({ runs: this.runs } = await get("runs"));

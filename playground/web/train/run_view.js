@@ -1,8 +1,7 @@
-// The third step of Train: a run, as the server says that it is. All of it is asked again and again, so a reload, a
-// second tab and another day show the same.
+// The third step of Train: a run. Its state is polled from the server, so a reload and a second tab show the same.
 
 import { CHART_CONTROLS, Chart } from "../studio/chart.js";
-import { deed } from "../studio/deeds.js";
+import { runAction } from "../studio/run_actions.js";
 import { make, setText } from "../make.js";
 import { buttons, figures, isBusy, progress, timeSentence, toneOf } from "../studio/run.js";
 import { get, poll } from "../studio/server.js";
@@ -82,7 +81,7 @@ export class RunView {
     this.busy = button.dataset.do;
     this.showButtons();
     await this.place.attempt(async () => {
-      await deed(this.place, this.busy, this.run, (task) => this.showTask(task));
+      await runAction(this.place, this.busy, this.run, (task) => this.showTask(task));
     });
     this.busy = "";
     this.showTask(null);
@@ -113,7 +112,7 @@ export class RunView {
     bar.hidden = part === null && !isBusy(run);
     setText(place.part("percent"), part === null ? "" : percent(part, code));
     setText(place.part("time"), timeSentence(run, place.language));
-    if (!this.busy) this.showTask(run.task); // of another tab, or from before a reload
+    if (!this.busy) this.showTask(run.task); // started in another tab or before a reload
     this.showButtons();
     showFigures(place.part("figures"), figures(run, place.language), place);
     this.showSamples(run);
@@ -123,7 +122,7 @@ export class RunView {
     document.title = `${part === null ? "" : `${percent(part, code)} · `}${run.name} · Inkling`;
   }
 
-  // Buttons are kept where they are the same: else the focus would be lost with each answer.
+  // Unchanged buttons are kept, or each answer would take the focus away.
   showButtons() {
     const { place, run } = this,
       box = place.part("buttons");
@@ -201,7 +200,7 @@ export class RunView {
   }
 }
 
-/** Shows figures as pairs, in the places that are there. */
+/** Shows figures as pairs, reusing the elements of the same names. */
 export function showFigures(list, rows, place) {
   const keys = rows.map(([key]) => key).join();
   if (list.dataset.keys !== keys) {

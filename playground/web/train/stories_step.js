@@ -1,13 +1,13 @@
-// The first step: which stories, and how they are read.
+// The first step of Train: the stories, and how they are read.
 
 import { make, setText } from "../make.js";
 import { cancel, follow, get, post, put } from "../studio/server.js";
-import { askForName } from "../studio/ask.js";
+import { confirmByName } from "../studio/confirm_by_name.js";
 import { compact, size } from "../studio/values.js";
 import { KINDS, readingOf } from "./draft.js";
 import { filesOf, linesOf, plan, setName } from "./upload.js";
 
-const REST = 500; // ms after the last change, before stories are read
+const DEBOUNCE = 500; // ms after the last change, before stories are read
 
 export const STORIES = `
 <fieldset class="tabs"><legend class="live" data-text="which_stories"></legend>
@@ -51,7 +51,7 @@ export class StoriesStep {
     this.run = run;
     this.place = run.place;
     this.sets = sets;
-    this.asked = "";
+    this.readKey = "";
     this.timer = 0;
     this.turn = 0;
     this.task = null;
@@ -128,7 +128,7 @@ export class StoriesStep {
     const { place } = this;
     const title = place.say("delete_set", { name }),
       hint = place.say("delete_set_hint");
-    if (!(await askForName(place, { title, hint, name, act: place.say("do_delete") }))) return;
+    if (!(await confirmByName(place, { title, hint, name, act: place.say("do_delete") }))) return;
     await place.attempt(async () => {
       await post(`stories/${encodeURIComponent(name)}/delete`, { name });
     });
@@ -139,14 +139,14 @@ export class StoriesStep {
     await this.place.attempt(async () => {
       ({ sets: this.sets } = await get("stories"));
     });
-    this.asked = "";
+    this.readKey = "";
     this.run.change({ kind: "mine", set });
   }
 
-  async send(found) {
+  async send(files) {
     const { place } = this;
-    const { taken, left } = plan(found);
-    const set = setName(found.length ? found[0].path : "");
+    const { taken, left } = plan(files);
+    const set = setName(files.length ? files[0].path : "");
     const isSent = await place.attempt(async () => {
       for (const [k, { name, file }] of taken.entries()) {
         setText(place.part("sending"), place.say("sending", { name, n: k + 1, max: taken.length }));
@@ -170,13 +170,13 @@ export class StoriesStep {
     await this.refresh(set);
   }
 
-  // Reads the chosen stories, if they or the rules are others than before.
+  // Reads the chosen stories if they or the settings of reading have changed.
   read() {
     const { run } = this;
     const reading = readingOf(run.draft, run.preset);
     const key = JSON.stringify(reading);
-    if (key === this.asked) return;
-    this.asked = key;
+    if (key === this.readKey) return;
+    this.readKey = key;
     this.turn += 1;
     const { turn } = this;
     clearTimeout(this.timer);
@@ -187,7 +187,7 @@ export class StoriesStep {
       return;
     }
     box.replaceChildren(make("p", { className: "hint", textContent: this.place.say("reading_stories") }));
-    this.timer = /** @type {any} */ (setTimeout(() => this.askReading(reading, turn), REST));
+    this.timer = /** @type {any} */ (setTimeout(() => this.askReading(reading, turn), DEBOUNCE));
   }
 
   async askReading(reading, turn) {
@@ -266,12 +266,12 @@ export class StoriesStep {
   }
 }
 
-/** Rows of several files as one for each rule. */
+/** Sums the rows of several files by rule. */
 function summed(rows) {
-  const found = new Map();
+  const sums = new Map();
   for (const row of rows) {
-    const before = found.get(row.rule)?.stories ?? 0;
-    found.set(row.rule, { ...row, stories: before + row.stories });
+    const before = sums.get(row.rule)?.stories ?? 0;
+    sums.set(row.rule, { ...row, stories: before + row.stories });
   }
-  return [...found.values()];
+  return [...sums.values()];
 }

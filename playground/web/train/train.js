@@ -1,4 +1,4 @@
-// Train: a new run in three steps at /train, and one that is there at /train?run=NAME.
+// The page Train: a new run in three steps at /train, and an existing run at /train?run=NAME.
 
 import { openPlace } from "../studio/place.js";
 import { NEW_RUN, NewRun } from "./new_run.js";

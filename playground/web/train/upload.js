@@ -1,31 +1,31 @@
-// Files that were dropped or chosen: which of them hold stories, and under which names they are kept.
+// Files that were dropped or chosen: which of them are uploaded, and under which names.
 
 const ENDINGS = /\.(jsonl|json|csv|tsv|txt|parquet|arrow|zip|tar|tgz)(\.(gz|zst|xz|bz2))?$|\.(gz|zst|xz|bz2)$/i;
 
 /**
- * Returns the files to send, each with the name that it gets, and the names of the others.
- * @param {{ path: string, file: any }[]} found
+ * Returns the files to upload with their new names, and the paths of the others.
+ * @param {{ path: string, file: any }[]} files
  */
-export function plan(found) {
+export function plan(files) {
   const taken = [],
     left = [];
-  for (const { path, file } of found) {
+  for (const { path, file } of files) {
     const parts = path.split("/").filter(Boolean);
-    if (parts.some((part) => part.startsWith("."))) continue; // hidden files of the system
+    if (parts.some((part) => part.startsWith("."))) continue; // hidden files
     if (ENDINGS.test(path)) taken.push({ name: fileName(parts.join("-")), file });
     else left.push(path);
   }
   return { taken, left };
 }
 
-/** A name as a file of a set may have it. */
+/** Returns a valid name for a file of a set. */
 export function fileName(path) {
   const plain = path.replace(/[^\p{L}\p{N}._ -]/gu, "_").replace(/^[^\p{L}\p{N}]+/u, "");
   return plain.slice(-64).replace(/^[^\p{L}\p{N}]+/u, "") || "stories.txt";
 }
 
 /**
- * Returns pasted text as JSON Lines: a story for each part between empty lines.
+ * Returns pasted text as JSON Lines, one story per part between empty lines.
  * @param {string} text
  */
 export const linesOf = (text) =>
@@ -36,7 +36,7 @@ export const linesOf = (text) =>
     .map((story) => `${JSON.stringify({ text: story })}\n`)
     .join("");
 
-/** The name of a set of stories, from that of a folder or file: "my-stories". */
+/** Returns the name of a set of stories, such as "my-stories", from that of a folder or file. */
 export function setName(path) {
   const [first] = path.split("/").filter(Boolean);
   const plain = (first ?? "")
@@ -49,7 +49,7 @@ export function setName(path) {
 }
 
 /**
- * Returns all files below what was dropped, with their paths.
+ * Returns all dropped files, also those in folders, with their paths.
  * @param {DataTransfer} dropped
  */
 export async function filesOf(dropped) {
@@ -63,10 +63,10 @@ async function below(entry) {
     return [{ path: entry.fullPath, file }];
   }
   const reader = entry.createReader(),
-    found = [];
+    files = [];
   for (;;) {
-    const more = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!more.length) return found;
-    found.push(...(await Promise.all(more.map(below))).flat()); // a browser gives a hundred at once
+    const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // 100 at most
+    if (!batch.length) return files;
+    files.push(...(await Promise.all(batch.map(below))).flat());
   }
 }

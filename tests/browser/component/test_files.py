@@ -217,7 +217,7 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
     expect(status).to_contain_text("the model wrote it in 510 pieces, and a link can hold 500")
     expect(page.get_by_label("A link with the whole story")).to_be_hidden()
     _, plain = saved(page, ".txt")
-    assert page.evaluate("writer.sheet.text").strip() in plain.decode()
+    assert page.evaluate("writer.editor.text").strip() in plain.decode()
     button(page, "Add this story").click()
     expect(count).to_have_text("(4)")
     page.get_by_label("Title of the book").fill("Ours")

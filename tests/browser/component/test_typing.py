@@ -11,7 +11,7 @@ from tests.browser.actions import asked, button, on_both_screens, set_field, she
 
 FAMILY, FLAG = "👨‍👩‍👧", "🇩🇪"
 # The story's text is a state of the page's model and of what is shown: both must agree.
-STATE = "[writer.sheet.text, writer.state.tokens.map(token => token.t).join('')]"
+STATE = "[writer.editor.text, writer.state.tokens.map(token => token.t).join('')]"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def start(page: Page, opening: str, caret: int | None = None) -> None:
     """Begin with a text, its tokens known, and the caret at a place in it."""
     page.evaluate("text => writer.begin(text)", opening)
     page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")
-    page.evaluate("at => writer.sheet.setCaret(at)", len16(opening) if caret is None else caret)
+    page.evaluate("at => writer.editor.setCaret(at)", len16(opening) if caret is None else caret)
 
 
 def len16(text: str) -> int:
@@ -41,7 +41,7 @@ def len16(text: str) -> int:
 
 
 def select(page: Page, start: int, end: int) -> None:
-    page.evaluate("([start, end]) => writer.sheet.select(start, end)", [start, end])
+    page.evaluate("([start, end]) => writer.editor.select(start, end)", [start, end])
 
 
 def compose(cdp: CDPSession, text: str) -> None:
@@ -68,7 +68,7 @@ def test_line_breaks_arrive_whatever_inserts_them(page: Page) -> None:
     start(page, "A fox.\nThe end", 6)
     page.keyboard.insert_text("One\nTwo")
     assert told(page) == "A fox.One\nTwo\nThe end"
-    assert page.evaluate("writer.sheet.caret()") == 13
+    assert page.evaluate("writer.editor.caret()") == 13
     for kind in (
         "insertText",
         "insertFromPaste",
@@ -160,11 +160,11 @@ def test_nothing_interrupts_a_composition(page: Page, cdp: CDPSession) -> None:
     start(page, "Once\nTwo", 4)
     for letters in ("に", "にh", "にほ"):
         compose(cdp, letters)
-        page.evaluate("writer.paper.showTokens()")  # as when odds arrive
+        page.evaluate("writer.display.showTokens()")  # as when odds arrive
         assert text(page) == f"Once{letters}\nTwo"
     cdp.send("Input.insertText", {"text": "日本"})
     assert told(page) == "Once日本\nTwo"
-    assert page.evaluate("writer.sheet.caret()") == 6
+    assert page.evaluate("writer.editor.caret()") == 6
     # Scores that come meanwhile wait until it is over.
     page.keyboard.type("x")
     compose(cdp, "ㅎ")
@@ -186,7 +186,7 @@ def test_nothing_interrupts_a_composition(page: Page, cdp: CDPSession) -> None:
     assert told(page) == "Once日本x한\nTwo"
     # A story that is asked for by a tap while a word is composed has the word.
     set_field(page, "length", 2)
-    page.evaluate("writer.sheet.setCaret(writer.sheet.text.length)")
+    page.evaluate("writer.editor.setCaret(writer.editor.text.length)")
     compose(cdp, " fox")
     page.evaluate("document.querySelector('[data-part=generate]').click()")
     expect(button(page, "Continue")).to_be_visible()
@@ -245,12 +245,12 @@ def test_no_half_character_is_left(page: Page) -> None:
     for key, place in (("Backspace", 9), ("Delete", 1), ("Backspace", 3)):
         start(page, "")
         page.evaluate(cut, parts)
-        page.evaluate("at => writer.sheet.setCaret(at)", place)
+        page.evaluate("at => writer.editor.setCaret(at)", place)
         page.keyboard.press(key)
         assert told(page) == "ab"
     start(page, "Said “Mia")
     assert page.evaluate("writer.state.tokens.map(token => token.t)") == ["Said", " ", "“", "Mia"]
-    page.evaluate("writer.sheet.setCaret(6)")
+    page.evaluate("writer.editor.setCaret(6)")
     page.keyboard.press("Backspace")
     assert told(page) == "Said Mia"
     start(page, "Said “")
@@ -264,14 +264,14 @@ def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
-    assert page.evaluate("writer.sheet.caret()") == 19
+    assert page.evaluate("writer.editor.caret()") == 19
     page.keyboard.press("Home")
-    assert page.evaluate("writer.sheet.caret()") == 9
+    assert page.evaluate("writer.editor.caret()") == 9
     page.keyboard.press("ArrowLeft")  # the empty paragraph
     page.keyboard.press("Shift+Control+Home")
-    assert page.evaluate("writer.sheet.selection()") == {"anchor": 8, "focus": 0}
-    page.evaluate("writer.paper.showTokens()")
-    assert page.evaluate("writer.sheet.selection()") == {"anchor": 8, "focus": 0}
+    assert page.evaluate("writer.editor.selection()") == {"anchor": 8, "focus": 0}
+    page.evaluate("writer.display.showTokens()")
+    assert page.evaluate("writer.editor.selection()") == {"anchor": 8, "focus": 0}
     page.get_by_text("three", exact=True).click(click_count=3)
     page.keyboard.type("X")
     assert told(page) == "One two\n\nX\nكان يا ما\n"
@@ -283,15 +283,15 @@ def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
     page.keyboard.type("end")
     assert told(page) == f"{story}end"
     page.keyboard.press("Control+z")
-    assert page.evaluate("writer.sheet.caret()") == len(story)
+    assert page.evaluate("writer.editor.caret()") == len(story)
     # While words are looked at, an arrow follows their direction, and a selection is not a click.
     page.get_by_label("Show the odds").check()
     page.evaluate(
-        "writer.sheet.go(writer.state.tokens.findIndex(token => token.t.includes('كان')))"
+        "writer.editor.go(writer.state.tokens.findIndex(token => token.t.includes('كان')))"
     )
-    at = page.evaluate("writer.sheet.focused")
+    at = page.evaluate("writer.editor.focused")
     page.keyboard.press("ArrowLeft")
-    assert page.evaluate("writer.sheet.focused") == at + 1
+    assert page.evaluate("writer.editor.focused") == at + 1
     page.keyboard.press("Escape")
     one, four = (page.get_by_text(word, exact=True).bounding_box() for word in ("One", "four"))
     assert one and four
@@ -299,7 +299,7 @@ def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
     page.mouse.down()
     page.mouse.move(four["x"] + four["width"], four["y"] + 9, steps=4)
     page.mouse.up()
-    assert page.evaluate("writer.sheet.selection()") == {"anchor": 0, "focus": 19}
+    assert page.evaluate("writer.editor.selection()") == {"anchor": 0, "focus": 19}
     expect(page.locator(".card .bars button:focus")).to_have_count(0)
 
 
@@ -310,13 +310,13 @@ CHANGED = """() => {
     for (const { target, addedNodes, removedNodes } of records) {
       for (const node of [target, ...addedNodes, ...removedNodes]) changed.add(node);
     }
-  }).observe(writer.sheet.element, watched);
+  }).observe(writer.editor.element, watched);
 }"""
 
 
 # The letter before the caret is above the actions.
 IN_SIGHT = """() => {
-  const [node, offset] = writer.sheet.pointAt(writer.sheet.caret());
+  const [node, offset] = writer.editor.pointAt(writer.editor.caret());
   const range = document.createRange();
   range.setStart(node, offset - 1);
   range.setEnd(node, offset);
@@ -331,7 +331,7 @@ def test_a_key_changes_one_paragraph(page: Page) -> None:
     start(page, "\n".join([" ".join(["word"] * 20)] * 40))
     page.evaluate(CHANGED)
     for place in (0, 2010, len(told(page))):
-        page.evaluate("at => { writer.sheet.setCaret(at); changed.clear(); scrollTo(0, 0) }", place)
+        page.evaluate("at => { writer.editor.setCaret(at); changed.clear(); scrollTo(0, 0) }", place)
         page.keyboard.type("x")
         assert page.evaluate(IN_SIGHT)
         page.keyboard.press("Backspace")

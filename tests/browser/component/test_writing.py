@@ -41,7 +41,7 @@ def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     before = page.evaluate("writer.state.tokens.map(token => token.r)")
     page.locator(".word").nth(6).click()
     page.keyboard.press("End")
-    place = page.evaluate("writer.sheet.caret()")
+    place = page.evaluate("writer.editor.caret()")
     page.keyboard.type("ly")
     assert text(page) == told[:place] + "ly" + told[place:]
     page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")  # scored
@@ -53,7 +53,7 @@ def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     )
     assert after[:kept] == before[:kept]
     assert set(after[kept:]) == {-1}
-    assert page.evaluate("writer.sheet.caret()") == place + 2
+    assert page.evaluate("writer.editor.caret()") == place + 2
     (score,) = [one for one in asked(page, "score") if "ly" in one["text"]]
     assert len(score["ids"]) == kept
 
@@ -222,11 +222,11 @@ def test_a_long_paste_is_refused_in_a_sentence(page: Page) -> None:
     # A model may have written more than a person may: what gets shorter is taken.
     page.evaluate(
         "const tokens = Array.from({ length: 4300 }, () => ({ t: ' word', s: 1, i: 1, r: 0 }));"
-        "writer.state.tokens.splice(0, Infinity, ...tokens); writer.paper.showTokens()"
+        "writer.state.tokens.splice(0, Infinity, ...tokens); writer.display.showTokens()"
     )
     page.keyboard.press("Control+End")
     page.keyboard.press("Backspace")
-    assert page.evaluate("writer.sheet.text.length") == 21_499
+    assert page.evaluate("writer.editor.text.length") == 21_499
     page.keyboard.insert_text("xx")
     expect(page.locator(".note")).to_contain_text("at most 20,000 characters")
-    assert page.evaluate("writer.sheet.text.length") == 21_499
+    assert page.evaluate("writer.editor.text.length") == 21_499

@@ -1,7 +1,7 @@
-// Characters that are not whole, as in playground/engine/characters.py: a token may end in the middle of a
-// character, and what comes after it must continue that character.
+// Incomplete characters, as in playground/engine/characters.py: a token may end in the middle of a UTF-8 character, and
+// the next token must continue that character.
 
-// What is well-formed: table 3-7 of the Unicode standard. A byte is a letter of the same number here.
+// Well-formed UTF-8 (table 3-7 of the Unicode standard). Each byte is a character of the same number here.
 const WHOLE =
   "[\\x00-\\x7f]|[\\xc2-\\xdf][\\x80-\\xbf]|\\xe0[\\xa0-\\xbf][\\x80-\\xbf]|" +
   "[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]{2}|\\xed[\\x80-\\x9f][\\x80-\\xbf]|" +
@@ -11,23 +11,23 @@ const PART =
   "\\xf0(?:[\\x90-\\xbf][\\x80-\\xbf]?)?|[\\xf1-\\xf3][\\x80-\\xbf]{0,2}|\\xf4(?:[\\x80-\\x8f][\\x80-\\xbf]?)?";
 const BEGUN = new RegExp(`(?:${PART})$`);
 const WELL_FORMED = new RegExp(`^(?:${WHOLE})*(?:${PART})?$`);
-const LONGEST = 3; // bytes of a character that is not whole
+const LONGEST = 3; // bytes of an incomplete character
 const REST = 0x80,
-  REST_END = 0xc0; // bytes of a character behind its first one
+  REST_END = 0xc0; // continuation bytes
 
 const letters = (bytes) => String.fromCharCode(...bytes);
 const isRest = (bytes) => bytes[0] >= REST && bytes[0] < REST_END;
 
-// The bytes at the end of some bytes with which a character begins that is not whole.
+// Returns the incomplete character at the end of some bytes.
 export function begun(bytes) {
   const [part] = BEGUN.exec(letters(bytes.slice(-LONGEST))) ?? [""];
   return bytes.slice(bytes.length - part.length);
 }
 
-// Whether a token continues the beginning of a character, and is well-formed behind it.
+// Returns whether a token continues an incomplete character, and is well-formed after it.
 export const continues = (part, token) => isRest(token) && WELL_FORMED.test(letters(part) + letters(token));
 
-// The tokens of a vocabulary, by the characters that they continue. `bytesOf`: a token's bytes.
+// The tokens of a vocabulary by the incomplete characters that they continue. `bytesOf`: returns a token's bytes.
 export class Characters {
   constructor(vocabulary, bytesOf) {
     this.bytesOf = bytesOf;
@@ -36,8 +36,8 @@ export class Characters {
     this.known = new Map();
   }
 
-  // The ids that must not come after some ids: if these end in a part of a character, all but those that continue it,
-  // none where the vocabulary has no such token; else those that begin with the rest of a character.
+  // Returns the ids that must not follow some ids. After an incomplete character: all that do not continue it ([] if the
+  // vocabulary has no token that does); otherwise: those that begin with continuation bytes.
   notContinuing(ids) {
     if (!(this.bytesOf(ids.at(-1)).at(-1) >= REST)) return this.rests;
     let end = [];

@@ -1,14 +1,13 @@
-// The packed model's bytes: from this browser's own store if they lie there, else from the network. Bytes
-// that are cut off or altered are never used.
+// Loads the packed model, from this browser's cache or from the network, and verifies its checksum.
 
 import { inTime, scoped } from "../../story/storage.js";
 
-// Another page of this origin has a cache of its own: each deletes what it does not need any more.
+// Each page of this origin has a cache of its own, since it deletes entries that it does not need.
 const OLD = "inkling-models",
   CACHE = scoped(OLD);
 const LFS = "version https://git-lfs.github.com/spec/";
 
-// Two sums over 32-bit words, as build.py makes them.
+// Two sums over 32-bit words, as in build.py.
 export function checksumOf(content) {
   const words = new Uint32Array(content.buffer, content.byteOffset, Math.floor(content.length / 4));
   let sum = 0,
@@ -26,7 +25,7 @@ async function store() {
   try {
     return await inTime(caches.open(CACHE));
   } catch {
-    return null; // a browser that keeps nothing, or a page without https
+    return null; // storage is blocked, or the page has no https
   }
 }
 
@@ -49,20 +48,20 @@ export async function fetchModel(address, bytes, checksum, onProgress) {
   return content;
 }
 
-// Whether Git LFS has left a note in the file's place.
+// Whether the file is a Git LFS pointer.
 const isPointer = (content) => new TextDecoder().decode(content.subarray(0, LFS.length)) === LFS;
 
 async function download(address, bytes, onProgress) {
   const content = new Uint8Array(bytes);
   let at = 0;
   try {
-    const answer = await fetch(address, { cache: "no-cache" }); // a damaged one is not taken twice
-    if (!answer.ok) throw new Error(String(answer.status));
-    const reader = answer.body.getReader();
+    const response = await fetch(address, { cache: "no-cache" }); // the HTTP cache may have a damaged file
+    if (!response.ok) throw new Error(String(response.status));
+    const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      if (at + value.length > bytes) throw new Error("longer than it says");
+      if (at + value.length > bytes) throw new Error("too long");
       content.set(value, at);
       at += value.length;
       onProgress(at);
@@ -74,26 +73,26 @@ async function download(address, bytes, onProgress) {
   return content;
 }
 
-// The model in the cache of an older version, whose name had no scope, if it lies there.
+// Moves the model out of the cache of an older version, whose name had no scope; undefined if it is not there.
 async function ofOlderVersion(address) {
   try {
     if (!(await caches.has(OLD))) return undefined;
     const old = await caches.open(OLD),
-      found = await old.match(address);
+      response = await old.match(address);
     await old.delete(address);
     if (!(await old.keys()).length) await caches.delete(OLD);
-    return found;
+    return response;
   } catch {
     return undefined;
   }
 }
 
-// Keeps this model and no other of this page.
+// Caches this model as the only one of this page.
 async function keep(cache, address, content) {
   try {
     for (const { url } of (await cache?.keys()) ?? []) if (url !== address) await cache.delete(url);
     await cache?.put(address, new Response(content));
   } catch {
-    /* no room: it is fetched again next time */
+    /* storage is full: the next visit downloads it again */
   }
 }

@@ -1,13 +1,13 @@
-// A bar that says how much of the model has come, and what is to be done if it does not come.
+// The progress bar of the model's download, with a message and a button if it fails.
 
 const MB = 1e6;
 
 export class LoadingBar {
-  // `language`: the page's words; `again` starts it once more.
+  // `language`: the page's texts; `again`: called to retry.
   constructor(parent, bytes, language, again) {
     this.bytes = bytes;
     this.language = language;
-    this.said = 0; // when, in ms
+    this.announced = 0; // time in ms
     this.element = document.createElement("div");
     this.element.className = "loading";
     this.element.innerHTML =
@@ -30,13 +30,13 @@ export class LoadingBar {
     this.bar.value = progress;
     const values = { done: (progress / MB).toFixed(1), all: (this.bytes / MB).toFixed(1) };
     const text = this.language.say("model_loading", values);
-    if (progress === 0 || progress === this.bytes || performance.now() - this.said > 1000) {
-      this.note.textContent = text; // a screen reader is not told every packet
-      this.said = performance.now();
+    if (progress === 0 || progress === this.bytes || performance.now() - this.announced > 1000) {
+      this.note.textContent = text; // a screen reader must not read every packet
+      this.announced = performance.now();
     }
   }
 
-  // What the worker says of its loading.
+  // Shows a message of the worker about loading.
   hear({ progress, ready, failed }) {
     if (progress !== undefined) this.show(progress);
     if (failed) {

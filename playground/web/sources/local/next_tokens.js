@@ -1,10 +1,10 @@
-// What could come next in a story, as page_candidates answers (engine/next_tokens.py): the likeliest tokens with
+// The distribution of the next token, as page_candidates returns it (engine/next_tokens.py): the most likely tokens with
 // their logits, and all others in bins.
 
-const TOP_K_MAX = 200,
-  REST_WIDTH = 0.25; // the likeliest that are named; of a bin of logits
+const TOP_K_MAX = 200, // tokens with logits of their own
+  REST_WIDTH = 0.25; // of a bin of logits
 
-// `logits`: (model.unique,); `label`: an id's text for people; `tokenId`: of the token that stands there, or null.
+// `logits`: (model.unique,); `label`: returns an id's text for people; `tokenId`: of the actual token, or null.
 export function nextTokens(model, logits, label, tokenId) {
   const near = model.likeliest(logits, TOP_K_MAX);
   const answer = model.answer(logits, { known: tokenId ?? near.ids[0] });
@@ -17,7 +17,7 @@ export function nextTokens(model, logits, label, tokenId) {
   };
 }
 
-// [logit, number of ids] of all ids but some, in bins.
+// Returns [logit, number of ids] of each bin of all ids that are not in `without`.
 function binsOf(uniqueOf, logits, without) {
   const bins = new Map();
   uniqueOf.forEach((row, id) => {

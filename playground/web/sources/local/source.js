@@ -1,12 +1,12 @@
-// Where the words come from on a page without a server: a worker that computes them.
+// The source of words on a page without a server: a worker that computes them.
 
 export class Refused extends Error {}
 
-const SLOTS = 10; // stories in the cache: eight at once, one to look at, one to go back to
+const SLOTS = 10; // of the KV cache: eight stories at once, one for candidates, one to return to
 
 /** @implements {Source} */
 export class WorkerSource {
-  // `model`: { weights, bytes, checksum }; `onStatus` hears what the worker says of its loading.
+  // `model`: { weights, bytes, checksum }; `onStatus`: called with the worker's messages about loading.
   constructor(model, onStatus) {
     this.model = model;
     this.isServer = false;
@@ -35,19 +35,19 @@ export class WorkerSource {
         for (const hear of this.calls.values()) hear({ refused: "" });
       };
     });
-    this.ready.catch(() => {}); // `onStatus` says it; whoever waits hears it too
+    this.ready.catch(() => {}); // reported by `onStatus`, and to every caller that waits
     const weights = new URL(this.model.weights, document.baseURI).href;
     this.worker.postMessage({ open: { ...this.model, weights, slots: SLOTS } });
   }
 
-  // The messages of a call, one by one. Leaving the loop or `signal` ends it.
+  // Yields the messages of a call. Leaving the loop or `signal` ends it.
   async *call(name, request, signal) {
     await this.ready;
     const call = (this.count += 1),
-      heard = [];
+      received = [];
     let wake = (_) => {};
     this.calls.set(call, (data) => {
-      heard.push(data);
+      received.push(data);
       wake(null);
     });
     signal?.addEventListener("abort", () => wake(null));
@@ -55,7 +55,7 @@ export class WorkerSource {
     try {
       for (;;) {
         if (signal?.aborted) return;
-        const data = heard.shift();
+        const data = received.shift();
         if (!data) await new Promise((resolve) => (wake = resolve));
         else if (data.refused !== undefined) throw new Refused(data.refused);
         else if (data.done) return;
@@ -76,7 +76,7 @@ export class WorkerSource {
     return this.call("write", request, signal);
   }
 
-  // The same from another token on: `request.token_id` follows the ids.
+  // Writes after another token: `request.token_id` follows the ids.
   branch(request, signal) {
     return this.write(request, signal);
   }

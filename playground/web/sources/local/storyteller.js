@@ -1,23 +1,23 @@
-// Schedules stories on the core, as playground/engine does: tokens of several stories at once, a window
-// that slides in quarters, records of what was typed. Slots keep what they hold, so that a story that
-// begins alike finds its beginning there.
+// Schedules stories on the core, as playground/engine does: tokens of several stories at once, a context window that
+// slides by quarters, records of typed tokens. Slots of the KV cache keep their tokens, so that a later story can reuse
+// a common prefix.
 
 import { COLUMNS } from "../../sampling/core.js";
 import { Characters } from "./characters.js";
 import { nextTokens } from "./next_tokens.js";
-import { neitherLongerNor, notSpelling, seamOf } from "./seam.js";
+import { neitherLongerNor, notSpelling, healed } from "./token_healing.js";
 import { PATIENCE, WordsToUse } from "./words.js";
 
 const TEXT_MAX = 20_000,
   IDS_MAX = 50_000,
   STREAMS_MAX = 8;
-const BEST = 10; // alternatives of a record
-const NOTHING_LEFT = -2; // in place of an id: every one is banned
+const NUM_ALTERNATIVES = 10; // of a record
+const NOTHING_LEFT = -2; // in place of an id if all ids are banned
 
 export class Refused extends Error {}
 
 export class Storyteller {
-  // `model`: the core's, with `slots` slots; `page`: what the page knows of it (pack.py).
+  // `model`: the core's, with `slots` slots; `page`: the page's own data of the model (pack.py).
   constructor(model, tokenizer, page, slots) {
     const { start, ends, suppressed = [], suppressed_at_first: suppressedAtFirst = [] } = page;
     this.model = model;
@@ -29,15 +29,15 @@ export class Storyteller {
     this.vocabulary = model.ids;
     this.ends = new Set(ends);
     this.characters = new Characters(this.vocabulary, (id) => tokenizer.bytesOf(id));
-    this.held = Array.from({ length: slots }, () => []); // tokens in each slot; null: a story has it
-    this.borrowed = Array.from({ length: slots }, () => null); // { from, count }: its beginning is in another slot
+    this.held = Array.from({ length: slots }, () => []); // cached tokens of each slot; null while a story uses it
+    this.borrowed = Array.from({ length: slots }, () => null); // { from, count }: a prefix that another slot holds
     this.others = new Map();
     this.spelt = new Map();
     const last = tokenizer.encode("a a").at(-1);
     this.joinsSpaces = tokenizer.bytesOf(last)[0] === 32;
   }
 
-  // What the page asks (pages/api.py): each answers as the server does
+  // Requests of the page, answered as by the server (server/api.py)
 
   *write(request) {
     const { ids, text, tokenId } = this.story(request);
@@ -60,11 +60,11 @@ export class Storyteller {
       }),
     );
     yield { new: [], typed: typed.length, begins_with: seam.word.length ? "" : seam.begins };
-    let isSaid = !seam.word.length; // whether the last word was finished
-    for (const found of this.run(streams)) {
-      const message = { new: found.flatMap((tokens, k) => (tokens.length ? [[k, ...columns(tokens)]] : [])) };
-      if (!isSaid && streams[0].isWordKept !== undefined) {
-        isSaid = true;
+    let isReported = !seam.word.length; // whether the typed word was complete
+    for (const perStream of this.run(streams)) {
+      const message = { new: perStream.flatMap((tokens, k) => (tokens.length ? [[k, ...columns(tokens)]] : [])) };
+      if (!isReported && streams[0].isWordKept !== undefined) {
+        isReported = true;
         const { isWordKept } = streams[0];
         message.typed = typed.length + (isWordKept ? seam.word.length : 0);
         message.begins_with = isWordKept ? "" : seam.begins;
@@ -82,9 +82,9 @@ export class Storyteller {
     return { tokens: tokens.map(({ text: t, surprise, id }) => [t, thousandths(surprise), id]) };
   }
 
-  // Of each token what the model thought of it, and the ten likeliest in its place. `parts`: what a model
-  // wrote, { from, to, position, settings, begins, beyond } each, is written again; its tokens have their draws
-  // as far as they are the same, as in playground/engine/replay.py.
+  // Returns the record of each token with ten alternatives. `parts`, { from, to, position, settings, begins, beyond } of
+  // tokens that a model wrote, are generated again; as far as the tokens are equal, their records have the draws, as in
+  // playground/engine/replay.py.
   record({ ids, parts = [] }) {
     const one = this.sequence([this.start, ...this.checked(ids)], 1, { count: 0 });
     one.isFull = true;
@@ -120,7 +120,7 @@ export class Storyteller {
     return nextTokens(this.model, logits, (id) => this.tokenizer.label(id), tokenId);
   }
 
-  // The checked parts of a request.
+  // Returns the checked parts of a request.
   story({ ids, text = "", token_id = null }) {
     if (typeof text !== "string" || text.length > TEXT_MAX) throw new Refused(`${TEXT_MAX} letters at most`);
     return { ids: this.checked(ids), text, tokenId: token_id === null ? null : this.checked([token_id])[0] };
@@ -134,15 +134,15 @@ export class Storyteller {
     return ids;
   }
 
-  // The end of a typed text; in a vocabulary whose words have no space before them there is nothing to mend.
+  // Applies token healing; a vocabulary whose words do not include the space before them does not need it.
   seam(text, completesWord = false) {
     if (!this.joinsSpaces) return { bare: text, begins: "", word: [] };
-    return seamOf(text, (part) => this.tokenizer.encode(part), completesWord);
+    return healed(text, (part) => this.tokenizer.encode(part), completesWord);
   }
 
   // Running stories
 
-  // Tokens before `scored` have their record, or need none.
+  // Starts a sequence. Tokens before `scored` need no record.
   sequence(ids, scored, { settings = null, count, position = 0, begins = "", word = [], mustGoOn = false }) {
     const letters = this.tokenizer.letterByLetter();
     for (const id of ids.slice(1, scored)) letters(id);
@@ -164,10 +164,10 @@ export class Storyteller {
     return one;
   }
 
-  // Gives a story the free slot that holds most of its beginning; what another one is about to read is
-  // borrowed when it is there (`share`).
+  // Gives a story the free slot with the longest common prefix; prefixes that another story is about to compute are
+  // borrowed later (`share`).
   enter(one) {
-    const window = one.ids.slice(one.first, one.scored - 1); // what needs no answer
+    const window = one.ids.slice(one.first, one.scored - 1); // tokens without a question
     let best = -1;
     one.cached = -1;
     this.held.forEach((held, slot) => {
@@ -183,14 +183,14 @@ export class Storyteller {
     this.free(best, one.cached);
   }
 
-  // A slot gets a copy of what it borrowed.
+  // Copies a slot's borrowed prefix into it.
   own(slot) {
     if (this.borrowed[slot]) this.model.own(slot);
     this.borrowed[slot] = null;
   }
 
-  // Before positions from `kept` on are written anew: whoever borrowed them gets a copy, or, if no story
-  // has the slot, forgets them.
+  // Before positions from `kept` on are overwritten: slots that borrowed them get a copy, or forget them if no story
+  // uses the slot.
   free(slot, kept) {
     this.borrowed.forEach((one, other) => {
       if (one?.from !== slot || one.count <= kept) return;
@@ -211,13 +211,13 @@ export class Storyteller {
     this.held[one.slot] = one.ids.slice(one.first, one.first + one.cached);
   }
 
-  // Index of the oldest of `count` tokens that the model sees.
+  // Returns the first index of the context window of `count` tokens.
   window(count) {
     const step = Math.max(1, Math.floor(this.context / 4));
     return Math.max(0, Math.ceil((count - this.context) / step)) * step;
   }
 
-  // Tokens of each story as they come, until all are at their end. Leaving the loop ends them.
+  // Yields the new tokens of each story until all have ended. Leaving the loop ends them.
   *run(sequences) {
     let running = [...sequences];
     const indexOf = new Map(sequences.map((one, k) => [one, k]));
@@ -242,7 +242,7 @@ export class Storyteller {
     return one.count > 0 && !one.ended;
   }
 
-  // Stories that begin alike: the first one's beginning is prefilled, and the others read it there.
+  // Prefills the prefix of the first story, and lets the others borrow it.
   share(sequences) {
     const [first, ...others] = sequences;
     if (!others.length) return;
@@ -258,8 +258,7 @@ export class Storyteller {
     }
   }
 
-  // Feeds all tokens but the last, or up to `end`, some at once; tokens that a person typed go to `found`
-  // with their record.
+  // Processes all tokens but the last, or up to `end`, in chunks, and appends the records of typed tokens to `found`.
   prefill(one, found, end = one.ids.length - 1) {
     while (one.first + one.cached < end) {
       const from = one.first + one.cached;
@@ -276,7 +275,7 @@ export class Storyteller {
     }
   }
 
-  // One more token of up to COLUMNS stories.
+  // Computes one more token of up to COLUMNS stories.
   step(some, found, indexOf) {
     this.answersOf(some).forEach(([question, answer], k) => {
       const one = some[k],
@@ -290,7 +289,7 @@ export class Storyteller {
     });
   }
 
-  // Feeds the newest token of some stories: the question about the next one of each, and its answer.
+  // Processes the newest token of some stories; returns the question about each next token, and its answer.
   answersOf(some) {
     const columns = some.map((one) => this.column(one));
     if (!some.some((one) => one.word.length)) {
@@ -304,18 +303,18 @@ export class Storyteller {
     });
   }
 
-  // Counts a token that was chosen; whether the story ends with it.
+  // Counts a chosen token; returns whether the story ends with it.
   hasEnded(one, id) {
     if (one.begins.length) one.begins = one.begins.slice(this.tokenizer.bytesOf(id).length);
     one.mustGoOn = false;
     one.position += 1;
-    if (!one.begins.length) one.count -= 1; // what was typed is written to its end
+    if (!one.begins.length) one.count -= 1; // tokens that spell the typed prefix do not count
     one.ended = this.ends.has(id) && one.settings.stop_at_end;
     return one.ended;
   }
 
-  // Decides whether the word that a person typed last is finished: of its first token and all longer ones, that one has
-  // half of the probability. The word then stays typed; its other tokens have their records later.
+  // Decides whether the last typed word is complete: its first token has at least half of the probability of that token
+  // and all longer ones that begin alike. A complete word stays typed; its other tokens get their records later.
   decideWord(one, logits) {
     const { word } = one;
     one.word = [];
@@ -326,21 +325,21 @@ export class Storyteller {
     one.begins = one.begins.slice(one.begins.length);
     one.ids.push(...word);
     one.beginsAt += word.length;
-    if (one.position) one.position += word.length; // a beginning is not part of what is drawn
+    if (one.position) one.position += word.length; // draws are not counted in the opening
   }
 
-  // [id, slot, position] of a story's next token to feed, or of the k-th behind it.
+  // Returns [id, slot, position] of a story's next token to process, or of the k-th after it.
   column(one, k = 0) {
     const at = one.cached + k;
     return [one.ids[one.first + at], one.slot, at];
   }
 
-  // The question about token `at`, which is there already; null if it has its record.
+  // Returns the question about the existing token `at`; null if it needs no record.
   typedQuestion(one, at) {
-    return at < one.scored ? null : { known: one.ids[at], alternatives: one.isFull ? BEST : 0 };
+    return at < one.scored ? null : { known: one.ids[at], alternatives: one.isFull ? NUM_ALTERNATIVES : 0 };
   }
 
-  // The question about a story's next token.
+  // Returns the question about a story's next token.
   question(one) {
     if (one.scored < one.ids.length) return this.typedQuestion(one, one.scored);
     const { settings } = one,
@@ -354,20 +353,20 @@ export class Storyteller {
       continues: words?.continues(),
       written: one.ids.length - one.beginsAt,
       seen: settings.repetition_penalty === 1 ? [] : one.ids.slice(one.first),
-      alternatives: one.isFull ? BEST : 0,
+      alternatives: one.isFull ? NUM_ALTERNATIVES : 0,
     };
   }
 
-  // A full window begins again with its newest three quarters.
+  // Slides a full window to its newest three quarters, which are processed again.
   slide(one) {
     if (one.cached < this.context) return;
     this.free(one.slot, 0);
-    this.borrow(one.slot, one.slot, 0); // and it reads nobody else's
+    this.borrow(one.slot, one.slot, 0); // it does not borrow any more
     one.first = this.window(one.first + one.cached + 1);
     one.cached = 0;
   }
 
-  // `draw`: what chose the token; null of what a person typed.
+  // `draw`: the random number that chose the token; null for a typed one.
   recordOf(one, { id, rank, probability, chosen, entropy, alternatives }, draw = null) {
     if (id === NOTHING_LEFT) throw new Refused("No word may come next: take some off the list of words to avoid.");
     if (id < 0) throw new Refused("The model computed what is not a number.");
@@ -438,9 +437,9 @@ const columns = (tokens) => [
   tokens.map(({ id }) => id),
 ];
 
-const thousandths = (number) => Math.round(number * 1000) / 1000; // it travels and is kept
+const thousandths = (number) => Math.round(number * 1000) / 1000; // fewer digits in messages and storage
 
-// Number of tokens with which both begin.
+// Returns the length of the common prefix.
 function common(one, other) {
   let count = 0;
   while (count < one.length && count < other.length && one[count] === other[count]) count += 1;

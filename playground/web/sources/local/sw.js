@@ -1,6 +1,6 @@
-// The page's files for a visit without a connection. `VERSION` and `FILES` are filled in when the page is
-// built (build.py); another version is another cache, so old files are never mixed with new ones. Caches belong to
-// an origin, which may hold several pages: a name ends in the page's scope, as in web/story/storage.js.
+// Service worker: the page's files offline. build.py fills in `VERSION` and `FILES`; each version has its own cache, so
+// old and new files are never mixed. Caches belong to an origin, which may have several pages, so a name ends with the
+// page's scope, as in web/story/storage.js.
 
 const VERSION = "{{VERSION}}",
   FILES = ["{{FILES}}"];
@@ -14,8 +14,8 @@ worker.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)));
 });
 
-// A page asks for it once it is loaded (offline.js): a change of workers while files are on their way
-// mixes two versions, and Chromium has been seen to wait for ever for the script of a page's worker.
+// A page requests the takeover when it is loaded (offline.js): during loading it would mix two versions, and in Chromium
+// the script of a page's worker sometimes never arrived.
 worker.addEventListener("message", () => worker.skipWaiting());
 
 worker.addEventListener("activate", (event) => {
@@ -27,8 +27,8 @@ worker.addEventListener("activate", (event) => {
   );
 });
 
-// Whether a cache is this page's, of another version. Names of older versions have no scope: such a cache is this
-// page's if it holds its address.
+// Returns whether a cache belongs to another version of this page. Names of older versions have no scope: such a cache
+// belongs to this page if it contains its address.
 async function isOld(name) {
   if (!name.startsWith("inkling-") || name === CACHE || name === MODELS) return false;
   if (/^inkling-[0-9a-f]{12}$/.test(name))
@@ -36,11 +36,11 @@ async function isOld(name) {
   return name.endsWith(` ${SCOPE}`);
 }
 
-// The newest page where there is a connection; its files, which a version pins, from the cache.
+// Serves the version's files from its cache, and all others from the network.
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || new URL(request.url).origin !== location.origin) return;
-  if (request.url.endsWith(".inkling")) return; // the worker keeps the model by itself
+  if (request.url.endsWith(".inkling")) return; // fetch_model.js caches the model
   event.respondWith(answer(request));
 });
 

@@ -1,6 +1,6 @@
-// Byte-level BPE as the library `tokenizers` does it: a text to ids, and ids to bytes.
+// Byte-level BPE, equal to the library `tokenizers`: texts to ids, and ids to bytes.
 
-const SPACE = "\\p{White_Space}"; // what Rust's \s is; JavaScript's \s has U+FEFF and lacks U+0085
+const SPACE = "\\p{White_Space}"; // as Rust's \s; JavaScript's \s has U+FEFF and lacks U+0085
 const PATTERNS = {
   // GPT-2's (Radford et al. 2019)
   gpt2: `'(?:s|t|re|ve|m|ll|d)| ?\\p{L}+| ?\\p{N}+| ?[^${SPACE}\\p{L}\\p{N}]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
@@ -9,17 +9,17 @@ const PATTERNS = {
     "'(?:[sS]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}" +
     `| ?[^${SPACE}\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${SPACE}*[\\r\\n]+|${SPACE}+(?!\\P{White_Space})|${SPACE}+`,
 };
-const REMEMBERED = 20_000; // words whose ids are kept
+const CACHED_WORDS = 20_000;
 const PAIR = 2 ** 26; // above every id
 
 export class Tokenizer {
-  // `letters`: id of each byte; `merges`: ids of both halves of each, in their order; `made`: what each
-  // makes; `added`: [id, text, is silent] of tokens that are found before a text is split.
+  // `letters`: id of each byte; `merges`: ids of both halves of each merge, by priority; `made`: id of each merged token;
+  // `added`: [id, text, is silent] of added tokens, which are matched before a text is split.
   constructor({ pattern, letters, merges, made, added }, vocabulary) {
     this.words = new RegExp(PATTERNS[pattern], "gu");
     this.letters = letters;
     this.added = added;
-    // Pairs in the order of their numbers, to be halved: a Map of 50,000 would take five times the memory.
+    // Pairs sorted by number for binary search: a Map of 50,000 would take five times the memory.
     const numberOf = (k) => merges[2 * k] * PAIR + merges[2 * k + 1];
     this.order = Uint32Array.from(made, (_, k) => k).sort((k, n) => numberOf(k) - numberOf(n) || k - n);
     this.pairs = Float64Array.from(this.order, numberOf);
@@ -28,7 +28,7 @@ export class Tokenizer {
     this.known = new Map();
   }
 
-  // The bytes of all tokens, one behind the other: 50,000 small arrays would take ten times the memory.
+  // Fills `bytes` with the bytes of all tokens, concatenated: 50,000 small arrays would take ten times the memory.
   read(merges, vocabulary) {
     const { letters, made, added } = this;
     const lengths = new Uint32Array(vocabulary),
@@ -61,25 +61,25 @@ export class Tokenizer {
     return ids;
   }
 
-  // The text between added tokens, and their ids.
+  // Yields the texts between added tokens, and the ids of these.
   *parts(text) {
     let from = 0;
     while (from < text.length) {
       let at = text.length,
-        found = null;
-      for (const one of this.added) {
+        first = null;
+      for (const token of this.added) {
         // the longest first
-        const index = text.indexOf(one[1], from);
-        if (index >= 0 && index < at) [at, found] = [index, one];
+        const index = text.indexOf(token[1], from);
+        if (index >= 0 && index < at) [at, first] = [index, token];
       }
       if (at > from) yield text.slice(from, at);
-      if (!found) return;
-      yield found[0];
-      from = at + found[1].length;
+      if (!first) return;
+      yield first[0];
+      from = at + first[1].length;
     }
   }
 
-  // The place of a pair among the merges; Infinity if it is not one of them.
+  // Returns the priority of a pair among the merges; Infinity if it is not a merge.
   rank(left, right) {
     const pair = left * PAIR + right;
     let low = 0,
@@ -111,17 +111,17 @@ export class Tokenizer {
       }
       ids = next;
     }
-    if (this.known.size >= REMEMBERED) this.known.clear();
+    if (this.known.size >= CACHED_WORDS) this.known.clear();
     this.known.set(word, ids);
     return ids;
   }
 
-  // The bytes that a token adds to a text.
+  // Returns the bytes that a token adds to a text.
   bytesOf(id) {
     return this.bytes.subarray(this.starts[id], this.starts[id + 1]);
   }
 
-  // One token for people: its text, or its bytes in angle brackets if they are not text.
+  // Returns a token for display: its text, or its bytes in angle brackets if they are not text.
   label(id) {
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.bytesOf(id));
@@ -130,7 +130,7 @@ export class Tokenizer {
     }
   }
 
-  // Tokens to text as they come: a function from an id to what it completes.
+  // Returns an incremental decoder: a function from an id to the text that it completes.
   letterByLetter() {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     return (id) => decoder.decode(this.bytesOf(id), { stream: true });

@@ -1,12 +1,12 @@
-// The page's worker: fetches the model, and writes with it. What is sent to it, and what it answers:
+// The page's worker: loads the model and writes with it. Its messages and answers:
 //
 //   { open: { weights, bytes, checksum, slots } }  -> { progress: bytes so far } ..., then { ready: true }
 //                                                     or { failed: "network" | "damaged" | "pointer" | "memory" | "simd" }
 //   { call: n, name, request }                     -> { call: n, message } ..., then { call: n, done: true }
-//                                                     or { call: n, refused: sentence }
-//   { stop: n }                                    -> nothing more of call n
+//                                                     or { call: n, refused: message }
+//   { stop: n }                                    -> no more messages of call n
 //
-// Calls take turns: each computes for a short while, then looks at what came in.
+// Calls take turns: each computes for a short while, then yields to incoming messages.
 
 import { Core } from "../../sampling/core.js";
 import { fetchModel } from "./fetch_model.js";
@@ -20,41 +20,41 @@ const stopped = new Set();
 
 const turn = () =>
   new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel(); // sooner than a timer
+    const { port1, port2 } = new MessageChannel(); // faster than a timer
     port1.onmessage = resolve;
     port2.postMessage(null);
   });
 
-// What loading and writing leave behind (40 MB of the download and of the copy for the browser's store) would
-// stay beside the model: what is computed in WebAssembly gives no cause for a garbage collection. V8 counts
-// the bytes of buffers, so large ones are a cause; nobody writes to them, so no memory is taken.
+// Triggers a garbage collection. Loading and writing leave garbage (40 MB of the download and of the copy for the
+// cache) that would stay, since WebAssembly does not allocate in JavaScript. V8 counts the bytes of buffers, so
+// allocating large ones triggers a collection; nothing is written to them, so they take no memory.
 function askForCollection() {
-  if (!ArrayBuffer.prototype.transfer) return; // it could not give them back at once
+  if (!ArrayBuffer.prototype.transfer) return; // the buffers could not be freed at once
   for (let k = 0; k < 48; k += 1) new ArrayBuffer(64 << 20).transfer(0);
 }
 
 async function open({ weights, bytes, checksum, slots }) {
-  const core = await Core.load(); // before the model: a browser that cannot run it fetches none
+  const core = await Core.load(); // before the model: a browser without SIMD must not download it
   const content = await fetchModel(weights, bytes, checksum, (progress) => postMessage({ progress }));
   storyteller = opened(core, content, slots);
-  content.buffer.transfer?.(0); // the core has a copy: given back now, and not when memory is short
-  await turn(); // what the download has left is garbage from then on
+  content.buffer.transfer?.(0); // the core has a copy, so the memory is freed at once
+  await turn(); // after which the download's buffers are garbage
   askForCollection();
   postMessage({ ready: true });
 }
 
-// What a call that streams has to say, several messages in one.
+// Merges several messages of a streaming call into one.
 function together(messages) {
-  const found = {};
+  const merged = {};
   for (const message of messages) {
-    Object.assign(found, { ...message, new: found.new ?? [] });
+    Object.assign(merged, { ...message, new: merged.new ?? [] });
     for (const [stream, texts, surprises, ids] of message.new) {
-      const before = found.new.find(([other]) => other === stream);
-      if (!before) found.new.push([stream, [...texts], [...surprises], [...ids]]);
+      const before = merged.new.find(([other]) => other === stream);
+      if (!before) merged.new.push([stream, [...texts], [...surprises], [...ids]]);
       else [texts, surprises, ids].forEach((values, k) => before[k + 1].push(...values));
     }
   }
-  return found;
+  return merged;
 }
 
 async function write(call, request) {
@@ -79,7 +79,7 @@ async function answer({ call, name, request }) {
   try {
     if (name === "write") {
       await write(call, request);
-      askForCollection(); // also of a story that was stopped
+      askForCollection(); // also after a story that was stopped
     } else postMessage({ call, message: storyteller[name](request) });
     postMessage({ call, done: true });
   } catch (problem) {

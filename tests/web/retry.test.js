@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { web } from "./modules.js";
 
-const { Busy, checkBusy, patiently } = await web("sources/patience");
+const { Busy, checkBusy, withRetries } = await web("sources/retry");
 const { Server } = await web("sources/server");
 
 const refused = (seconds) =>
@@ -28,17 +28,17 @@ test("it is asked again after that time, and not for ever", async () => {
     if (left) throw new Busy("Too many.", 4);
     return "there";
   };
-  assert.equal(await patiently(ask, options), "there");
+  assert.equal(await withRetries(ask, options), "there");
   assert.deepEqual(told, [4, 4, 0]);
   assert.ok(waited.every((ms) => ms >= 4000 && ms < 5000));
   await assert.rejects(
-    patiently(async () => {
+    withRetries(async () => {
       throw new Busy("Too many.");
     }, options),
     { message: "Too many." },
   );
   await assert.rejects(
-    patiently(async () => {
+    withRetries(async () => {
       throw new Error("other");
     }, options),
     { message: "other" },

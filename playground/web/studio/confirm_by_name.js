@@ -1,14 +1,14 @@
-// A question that stands before what cannot be undone: the name is typed, and a button pressed.
+// A dialog before an action that cannot be undone: the name must be typed.
 
 import { make } from "../make.js";
 
 /**
- * Asks for the name of what is lost. Resolves to whether it was typed.
+ * Asks for the name of the deleted item. Resolves to whether it was typed and confirmed.
  * @param {import("./place.js").Place} place
  * @param {{ title: string, hint: string, name: string, act: string }} question
  * @returns {Promise<boolean>}
  */
-export function askForName(place, { title, hint, name, act }) {
+export function confirmByName(place, { title, hint, name, act }) {
   return new Promise((resolve) => {
     const field = make("input", { id: "ask-name", autocomplete: "off", spellcheck: false });
     const button = make("button", { className: "primary danger", textContent: act, disabled: true, value: "yes" });

@@ -1,12 +1,12 @@
-// Where a text that a person typed meets the first token that the model writes, as in
-// playground/engine/seam.py: what stands at its end is spelled by the model's first tokens.
+// Token healing, as in playground/engine/seam.py: the end of a typed text is removed and becomes a prefix that the
+// model's first tokens must spell.
 
 const BLANKS = /[ \t\u00a0]{1,32}$/;
 const WORD = /(?: |(?<![\p{L}\p{N}]))[\p{L}\p{N}]{1,32}$/u;
 
-// The end of a typed text: the text before it, what the first tokens spell, and the ids of that if it is a
-// word, which the model may find finished. `encode`: a text's ids.
-export function seamOf(text, encode, completesWord) {
+// Returns { bare, begins, word }: the text without its end, the prefix that the first tokens must spell, and the ids of
+// the prefix if it is a word, which may be complete already. `encode`: returns a text's ids.
+export function healed(text, encode, completesWord) {
   const [blanks] = BLANKS.exec(text) ?? [];
   if (blanks) return { bare: text.slice(0, -blanks.length), begins: blanks, word: [] };
   const [word] = (completesWord && WORD.exec(text)) || [];
@@ -20,14 +20,14 @@ export function seamOf(text, encode, completesWord) {
 
 const begins = (bytes, start) => bytes.length >= start.length && start.every((byte, k) => bytes[k] === byte);
 
-// The ids that neither begin with the bytes `start` nor are a beginning of it. `bytesOf`: a token's.
+// Returns the ids of tokens that neither begin with the bytes `start` nor are a prefix of them. `bytesOf`: a token's.
 export const notSpelling = (start, vocabulary, bytesOf) =>
   idsWhere(vocabulary, (id) => {
     const bytes = bytesOf(id);
     return !bytes.length || !(begins(bytes, start) || begins(start, bytes));
   });
 
-// The ids of a vocabulary but those that begin with the bytes `start` and say more, and `word`.
+// Returns all ids of a vocabulary but `word` and those that begin with the bytes `start` and are longer.
 export const neitherLongerNor = (word, start, vocabulary, bytesOf) =>
   idsWhere(vocabulary, (id) => {
     const bytes = bytesOf(id);

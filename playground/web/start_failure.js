@@ -1,5 +1,5 @@
-// Says why the page does not begin, in place of an empty window. It is not a module, and has its words itself,
-// since modules and texts are what may be missing; a page without a server has it inside index.html.
+// Shows why the page does not start, instead of an empty window. It is not a module and contains its own texts, since
+// modules and texts may be the missing files; a page without a server has it inside index.html.
 
 (() => {
   const WORDS = {
@@ -36,10 +36,10 @@
   async function sayWhy(address) {
     if (location.protocol === "file:") return say("disk");
     const name = new URL(address).pathname.split("/").pop();
-    const answer = await fetch(address).catch(() => null);
-    const type = answer?.headers.get("content-type")?.split(";")[0] ?? "";
-    if (answer?.ok && !/javascript$/.test(type)) return say("type", { name, type: type || "?" });
-    return say("file", { name, why: answer && !answer.ok ? answer.status : "…" });
+    const response = await fetch(address).catch(() => null);
+    const type = response?.headers.get("content-type")?.split(";")[0] ?? "";
+    if (response?.ok && !/javascript$/.test(type)) return say("type", { name, type: type || "?" });
+    return say("file", { name, why: response && !response.ok ? response.status : "…" });
   }
 
   addEventListener(
@@ -49,5 +49,5 @@
     },
     true,
   );
-  globalThis.inklingTrouble = say;
+  globalThis.inklingStartFailed = say;
 })();

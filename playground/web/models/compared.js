@@ -1,4 +1,4 @@
-// Which runs are compared, in the address: /models?compare=first,second.
+// The compared runs in the page's address: /models?compare=first,second.
 
 /** @param {string} search of a location */
 export const chosenIn = (search) => [
@@ -6,7 +6,7 @@ export const chosenIn = (search) => [
 ];
 
 /**
- * Returns an address with these runs chosen.
+ * Returns an address that compares these runs.
  * @param {string} address
  * @param {string[]} names
  */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, web } from "./modules.js";
 
-const { neitherLongerNor, notSpelling, seamOf } = await web("sources/local/seam");
+const { neitherLongerNor, notSpelling, healed } = await web("sources/local/token_healing");
 const tree = await web("story/tree");
 
 const { seams } = json("tests/web/vectors.json");
@@ -12,14 +12,14 @@ const encode = (text) => text.match(/ ?[^ ]+|\s/g) ?? [];
 
 test("the texts are cut where Python cuts them", () => {
   for (const [text, bare, begins] of seams) {
-    const found = seamOf(text, (part) => [...part], true); // whose tokens are letters
+    const found = healed(text, (part) => [...part], true); // whose tokens are letters
     assert.deepEqual([text, found.bare, found.begins], [text, bare, begins]);
   }
 });
 
 test("without the wish a word stays whole", () => {
-  assert.deepEqual(seamOf("Once upon a ti", encode, false), { bare: "Once upon a ti", begins: "", word: [] });
-  assert.deepEqual(seamOf("Once upon a ti", encode, true).word, [" ti"]);
+  assert.deepEqual(healed("Once upon a ti", encode, false), { bare: "Once upon a ti", begins: "", word: [] });
+  assert.deepEqual(healed("Once upon a ti", encode, true).word, [" ti"]);
 });
 
 test("only tokens that spell what was typed may come", () => {

@@ -1,21 +1,21 @@
-// How surprised each snapshot was by each word of a text: snapshots down, words across.
+// A table of the probability of each word of a text: a row per snapshot, a column per word.
 
 import { make } from "../make.js";
 import { label } from "../sampling/bars.js";
 import { percent, surpriseLevel } from "../sampling/odds.js";
 
-const RARE = 0.001; // below which a cell says no more; its title does
+const RARE = 0.001; // smaller probabilities are shown only in the cell's title
 
 /**
- * Fills a table.
+ * Fills the table.
  * @param {HTMLTableElement} table
- * @param {{name: string, tokens: [string, number, number][] | null}[]} rows of each snapshot what it is called and the
- *   text as it reads it, null as long as that is not known
- * @param {number} at the row of the snapshot that is chosen
+ * @param {{name: string, tokens: [string, number, number][] | null}[]} rows name of each snapshot, and the text with
+ *   its surprise, null until it is known
+ * @param {number} at row of the chosen snapshot
  * @param {string} code of the language
- * @param {(k: number) => void} choose a row was chosen
+ * @param {(k: number) => void} choose called with the index of a chosen row
  */
-export function showStrip(table, rows, at, code, choose) {
+export function showProbabilityTable(table, rows, at, code, choose) {
   const words = rows.find(({ tokens }) => tokens)?.tokens ?? [];
   const head = make("tr", {}, make("td"), ...words.map(([text]) => make("th", { scope: "col" }, label(text))));
   const body = rows.map(({ name, tokens }, k) => {
@@ -25,12 +25,15 @@ export function showStrip(table, rows, at, code, choose) {
     row.append(
       make("th", { scope: "row" }, button),
       ...words.map((_, place) => {
-        const found = tokens?.[place];
-        if (!found) return make("td");
-        const probability = percent(Math.exp(-found[1]), code);
-        const isRare = Math.exp(-found[1]) < RARE;
-        const values = { "data-odds": surpriseLevel(found[1]), title: `${label(found[0])}: ${probability}` };
-        return make("td", values, isRare ? `< ${percent(RARE, code)}` : probability);
+        const token = tokens?.[place];
+        if (!token) return make("td");
+        const [text, surprise] = token,
+          probability = Math.exp(-surprise);
+        const values = {
+          "data-odds": surpriseLevel(surprise),
+          title: `${label(text)}: ${percent(probability, code)}`,
+        };
+        return make("td", values, probability < RARE ? `< ${percent(RARE, code)}` : percent(probability, code));
       }),
     );
     return row;

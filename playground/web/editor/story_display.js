@@ -1,10 +1,10 @@
-// The paper: the story with the colours of its odds, what is below it, and which buttons can be pressed.
+// Shows the state: the story with the colours of its odds, the context meter below it, and which buttons are enabled.
 
 import { partWith } from "../part.js";
-import { outOfSight, textOf } from "../story/tree.js";
+import { outsideContext, textOf } from "../story/tree.js";
 import { showWordsToUse } from "./words_to_use.js";
 
-export class Paper extends partWith("frame", "state", "sheet", "language") {
+export class StoryDisplay extends partWith("frame", "state", "editor", "language") {
   constructor(page) {
     super(page);
     const { state } = this;
@@ -16,16 +16,16 @@ export class Paper extends partWith("frame", "state", "sheet", "language") {
   }
 
   showTokens() {
-    const { frame, sheet, language, state } = this,
+    const { frame, editor, language, state } = this,
       { tokens } = state,
       { context } = state.now.model;
     const bar = frame.root.querySelector(".actions").getBoundingClientRect();
-    const inSight = state.now.writing && sheet.endInSight(bar.top || innerHeight);
-    const unseen = outOfSight(tokens.length, context),
+    const wasVisible = state.now.writing && editor.isEndVisible(bar.top || innerHeight);
+    const unseen = outsideContext(tokens.length, context),
       n = tokens.length - unseen;
-    sheet.show(tokens, unseen);
+    editor.show(tokens, unseen);
     frame.root.classList.toggle("empty", !tokens.length);
-    sheet.follow(inSight);
+    editor.follow(wasVisible);
     const meter = frame.field("context");
     meter.max = context || 1;
     meter.value = Math.min(n, context);
@@ -53,13 +53,13 @@ export class Paper extends partWith("frame", "state", "sheet", "language") {
   }
 
   showWriting() {
-    const { frame, sheet, state } = this,
+    const { frame, editor, state } = this,
       writing = Boolean(state.now.writing);
     frame.root.classList.toggle("writing", writing);
-    sheet.element.setAttribute("aria-busy", String(writing));
-    frame.field("model").disabled = writing; // ids are one model's
-    if (state.now.odds) sheet.setLooking(!writing);
-    sheet.setWritable(!writing);
+    editor.element.setAttribute("aria-busy", String(writing));
+    frame.field("model").disabled = writing; // token ids belong to one model
+    if (state.now.odds) editor.setLooking(!writing);
+    editor.setWritable(!writing);
   }
 
   showOdds() {
@@ -72,16 +72,16 @@ export class Paper extends partWith("frame", "state", "sheet", "language") {
     this.look();
   }
 
-  // The words can be looked at, if their odds are shown.
+  // Makes the words focusable if their odds are shown.
   look() {
     const { odds, writing } = this.state.now;
-    this.sheet.setLooking(odds && !writing);
+    this.editor.setLooking(odds && !writing);
   }
 
-  // Into the text, behind word k.
+  // Moves the caret into the text, after word k.
   editAt(k) {
-    this.sheet.setLooking(false);
-    this.sheet.element.focus();
-    this.sheet.setCaret(textOf(this.state.tokens.slice(0, k + 1)).length);
+    this.editor.setLooking(false);
+    this.editor.element.focus();
+    this.editor.setCaret(textOf(this.state.tokens.slice(0, k + 1)).length);
   }
 }
