@@ -7,9 +7,9 @@
 //                      most once per frame; compare `given` with what is drawn)
 //   hide()             ends requests, timers, and listeners outside the element
 //
-// An address that ends with #ID or #ID=... opens the view; the part after "=" is the view's own. The texts of a view are
-// in text.json. Module and style are loaded when a person opens the view for the first time; the page without a server
-// also has them offline, since its service worker lists every file of web/.
+// An address that ends with #ID or #ID=... opens the view; the part after "=" is the view's own. The texts of a view
+// are in text.json. Module and style are loaded when a person opens the view for the first time; the page without a
+// server also has them offline, since its service worker lists every file of web/.
 
 /**
  * The object with which a view is constructed. Every property has the current value.

@@ -29,8 +29,8 @@ export class Appearance extends partWith("frame", "state", "language", "note") {
     frame.part("language").lang = language.next;
   }
 
-  // Sets the window's title. On the page of a story's link, the server's title, the story's own, stays until another story
-  // begins.
+  // Sets the window's title. On the page of a story's link, the server's title, the story's own, stays until another
+  // story begins.
   showTitle({ isAnother = false } = {}) {
     this.isAnother ||= isAnother;
     const isStory = document.querySelector('meta[property="og:type"][content="article"]');

@@ -1,13 +1,13 @@
 // The editor: a story's words, one span each, in an editable element. Every paragraph is a block, so that the browser
 // lays out only the one that changes.
 //
-// The content follows from the tokens alone. Other changes of the element (a composition, which a page cannot prevent; an
-// extension that translates) are read or undone: see typing.js.
+// The content follows from the tokens alone. Other changes of the element (a composition, which a page cannot prevent;
+// an extension that translates) are read or undone: see typing.js.
 //
 // Text is inserted as text nodes only, so markup in a story is shown as text. While words can be inspected (`looking`),
-// they are buttons with one tab stop, which the arrow keys move (roving tabindex). A token without visible characters (a
-// space, a line break, the first half of a character that the next token completes) then has a mark, which is not part
-// of the text, so that a pointer can reach it.
+// they are buttons with one tab stop, which the arrow keys move (roving tabindex). A token without visible characters
+// (a space, a line break, the first half of a character that the next token completes) then has a mark, which is not
+// part of the text, so that a pointer can reach it.
 
 import { label } from "../sampling/bars.js";
 import { surpriseLevel } from "../sampling/odds.js";
@@ -159,8 +159,8 @@ export class Editor {
     return pieces.find((piece) => piece.span === span)?.k ?? -1;
   }
 
-  // Shows tokens, reusing unchanged elements; tokens before `unseen` are outside the context window. During a composition
-  // the tokens wait: showing them would end it.
+  // Shows tokens, reusing unchanged elements; tokens before `unseen` are outside the context window. During a
+  // composition the tokens wait: showing them would end it.
   show(tokens, unseen = 0) {
     this.waiting = null;
     if (this.typing.isComposing) {

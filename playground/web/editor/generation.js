@@ -95,8 +95,8 @@ export class Generation extends partWith(
     return { model: this.state.now.model.name, settings, seeds };
   }
 
-  // Reads the messages of a call until it ends or is stopped, and calls `show(message, streams)` with each; `streams`: all
-  // tokens so far. The caller resets `writing`.
+  // Reads the messages of a call until it ends or is stopped, and calls `show(message, streams)` with each; `streams`:
+  // all tokens so far. The caller resets `writing`.
   async follow(call, request, show) {
     const stop = new AbortController(),
       began = performance.now();

@@ -1,5 +1,5 @@
-// The page's frame: constant markup without text of a story. Parts are found by data-part, a button's action is data-do,
-// and texts come from text.json by data-text, data-label and data-hint.
+// The page's frame: constant markup without text of a story. Parts are found by data-part, a button's action is
+// data-do, and texts come from text.json by data-text, data-label and data-hint.
 
 import { placesBar } from "../places.js";
 import { levelBounds, percent } from "../sampling/odds.js";

@@ -1,5 +1,5 @@
-// The panels beside the story, as tabs with automatic activation (ARIA pattern): the arrow keys, Home and End move among
-// them. Hints are shown on demand.
+// The panels beside the story, as tabs with automatic activation (ARIA pattern): the arrow keys, Home and End move
+// among them. Hints are shown on demand.
 
 const PANELS = { next: "next", branches: "branches", model: "the_model", closer: "look_closer" };
 

@@ -1,8 +1,8 @@
-// Splits a story's tokens into paragraphs: a line break belongs to the paragraph that it ends. A token with several line
-// breaks is split into pieces.
+// Splits a story's tokens into paragraphs: a line break belongs to the paragraph that it ends. A token with several
+// line breaks is split into pieces.
 
-// Returns [{ start, text, pieces: [{ k, text }] }]: the paragraph's offset in the story, and its pieces, each of token k.
-// After a final line break the last paragraph is empty, so that it can be written into.
+// Returns [{ start, text, pieces: [{ k, text }] }]: the paragraph's offset in the story, and its pieces, each of token
+// k. After a final line break the last paragraph is empty, so that it can be written into.
 export function paragraphsOf(tokens) {
   let paragraph = { start: 0, text: "", pieces: [] };
   const paragraphs = [paragraph];
@@ -21,7 +21,8 @@ export function paragraphsOf(tokens) {
   return paragraphs;
 }
 
-// Returns the text of blocks that the browser has changed: a block is a line, and a line break at its end belongs to it.
+// Returns the text of blocks that the browser has changed: a block is a line, and a line break at its end belongs to
+// it.
 export function textOfBlocks(nodes) {
   const lines = [];
   let loose = null; // line of text outside blocks

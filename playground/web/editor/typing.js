@@ -111,7 +111,8 @@ export class Typing {
     if (editor.text === after) editor.setCaret(caret);
   }
 
-  // After a triple click, selects the paragraph without its line break: otherwise the next key would join two paragraphs.
+  // After a triple click, selects the paragraph without its line break: otherwise the next key would join two
+  // paragraphs.
   selectParagraph() {
     const { editor } = this,
       { anchor, focus } = editor.selection() ?? {};

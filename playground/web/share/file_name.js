@@ -4,8 +4,8 @@ const CHARACTERS_MAX = 60;
 // Device names of Windows, with any extension.
 const RESERVED = /^(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³])$/i;
 
-// Returns a title as a file name without extension: letters, marks and numbers of any script in lower case, with hyphens
-// between words; "story" if the title has none.
+// Returns a title as a file name without extension: letters, marks and numbers of any script in lower case, with
+// hyphens between words; "story" if the title has none.
 export function fileName(title) {
   const kept = title
     .toLowerCase()

@@ -8,8 +8,8 @@ import { print } from "./print.js";
 import { defaults } from "../sampling/settings.js";
 import { paragraphs } from "../story/shared_story.js";
 
-// The forms in which a story is saved. `make` takes a story of shared_story.js and returns a Blob, or text of this type,
-// or nothing if the print window makes the file.
+// The forms in which a story is saved. `make` takes a story of shared_story.js and returns a Blob, or text of this
+// type, or nothing if the print window makes the file.
 const FORMS = {
   txt: { type: "text/plain", make: textFile },
   md: { type: "text/markdown", make: markdownFile },

@@ -12,8 +12,8 @@ export const fits = (link) => link.length > 0 && new TextEncoder().encode(link).
 export const svg = (link) =>
   renderSVG(link, { border: QUIET, pixelSize: 1 }).replace("<svg", '<svg shape-rendering="crispEdges"');
 
-// Draws the code with its lower right corner at (right, bottom), about `wanted` pixels wide; returns its width. A module
-// has a whole number of pixels, at least two, for sharp edges.
+// Draws the code with its lower right corner at (right, bottom), about `wanted` pixels wide; returns its width. A
+// module has a whole number of pixels, at least two, for sharp edges.
 export function draw(on, link, right, bottom, wanted) {
   const { data, size } = encode(link, { border: QUIET });
   const scale = Math.max(2, Math.floor(wanted / size)),

@@ -41,8 +41,8 @@ const SETTINGS_MAX = 1_000; // the highest number of a setting
 export class Damaged extends Error {}
 export class Newer extends Error {}
 
-// A story that does not fit into a link: `what` exceeds its limit ("tokens", "runs", "branches", "spread", "letters", or
-// "id" of a token), its count and its limit.
+// A story that does not fit into a link: `what` exceeds its limit ("tokens", "runs", "branches", "spread", "letters",
+// or "id" of a token), its count and its limit.
 export class TooLong extends Error {
   constructor(what, count, most) {
     super(`${count} ${what} of at most ${most}`);

@@ -1,5 +1,5 @@
-// Sentences of a story, by the rules of the Unicode standard (UAX 29) with two exceptions: a sentence does not begin with
-// a lower-case letter ("Hi!" said Tom), and does not end after a title such as "Mr.".
+// Sentences of a story, by the rules of the Unicode standard (UAX 29) with two exceptions: a sentence does not begin
+// with a lower-case letter ("Hi!" said Tom), and does not end after a title such as "Mr.".
 
 import { textOf } from "./tree.js";
 

@@ -2,8 +2,8 @@
 // server do not lose them. Every tab has a story open; two tabs never write the same one.
 //
 // A story has two rows: its head { id, rev, used, name, text, size }, which the list shows, and its body { id, value }.
-// `used` is a counter that grows with every use, so the order does not depend on a clock. `rev` names the last change: a
-// tab that has not seen it writes a copy of the story instead.
+// `used` is a counter that grows with every use, so the order does not depend on a clock. `rev` names the last change:
+// a tab that has not seen it writes a copy of the story instead.
 //
 // A change that is not written when the page closes is stored twice: in the tab's session storage, which is
 // synchronous, and in `left`, from which the next tab writes it.
@@ -67,8 +67,8 @@ export class Store {
     return { ...loaded, tab };
   }
 
-  // Returns the tab's own story; a new one if the tab had an empty one; else the newest story, or a copy of it if another
-  // tab has it open.
+  // Returns the tab's own story; a new one if the tab had an empty one; else the newest story, or a copy of it if
+  // another tab has it open.
   async find(wanted, { empty, shown }) {
     const holding = this.held();
     await this.connect();
@@ -228,8 +228,8 @@ export class Store {
     return { id, rev, bases, ...make() };
   }
 
-  // Writes a change to its row, or to a new one if the row has changes that the change's tab had not seen. `isOwn`: it is
-  // this tab's change, and the tab continues with the new row.
+  // Writes a change to its row, or to a new one if the row has changes that the change's tab had not seen. `isOwn`: it
+  // is this tab's change, and the tab continues with the new row.
   async apply({ heads, bodies, about }, { id, rev, bases, text, size, value }, isOwn = false) {
     const head = await answer(heads.get(id));
     if (head?.rev === rev) return;
@@ -266,8 +266,8 @@ export class Store {
     this.timer ??= setTimeout(() => this.flush(), AT_REST);
   }
 
-  // Stores the tab's state for a reload: { story, settings, odds, empty, shown }. `empty`: the story has no text; `shown`:
-  // the value of an unchanged copy, which is on the page but not stored.
+  // Stores the tab's state for a reload: { story, settings, odds, empty, shown }. `empty`: the story has no text;
+  // `shown`: the value of an unchanged copy, which is on the page but not stored.
   keepTab(value) {
     this.id = this.rowOf(value.story);
     this.storage.tab.set(TAB, JSON.stringify({ ...value, story: this.id }));

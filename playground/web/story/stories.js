@@ -1,8 +1,8 @@
 // The stored stories: which one the page shows, and which model scores it.
 //
-// A document's token ids belong to the model that wrote them. If that model is available, the menu selects it; otherwise
-// the page shows the same text, and another model scores it again. The stored document stays unchanged until somebody
-// edits the story.
+// A document's token ids belong to the model that wrote them. If that model is available, the menu selects it;
+// otherwise the page shows the same text, and another model scores it again. The stored document stays unchanged until
+// somebody edits the story.
 
 import { partWith } from "../part.js";
 import { repaired } from "../sampling/settings.js";

@@ -3,8 +3,8 @@
 // types.d.ts describes documents, branches, tokens and runs. Pending text, which is not scored yet, is stored as tokens
 // without ids at the end of a branch, in pieces of any size.
 //
-// Every branch has all its tokens; branches share token objects, so common prefixes are found by identity. Documents are
-// immutable: each function returns a new one, so undo only needs to keep the old ones.
+// Every branch has all its tokens; branches share token objects, so common prefixes are found by identity. Documents
+// are immutable: each function returns a new one, so undo only needs to keep the old ones.
 
 export const FORMAT = 1;
 

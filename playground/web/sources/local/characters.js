@@ -36,8 +36,8 @@ export class Characters {
     this.known = new Map();
   }
 
-  // Returns the ids that must not follow some ids. After an incomplete character: all that do not continue it ([] if the
-  // vocabulary has no token that does); otherwise: those that begin with continuation bytes.
+  // Returns the ids that must not follow some ids. After an incomplete character: all that do not continue it ([] if
+  // the vocabulary has no token that does); otherwise: those that begin with continuation bytes.
   notContinuing(ids) {
     if (!(this.bytesOf(ids.at(-1)).at(-1) >= REST)) return this.rests;
     let end = [];

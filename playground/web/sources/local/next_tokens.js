@@ -1,5 +1,5 @@
-// The distribution of the next token, as page_candidates returns it (engine/next_tokens.py): the most likely tokens with
-// their logits, and all others in bins.
+// The distribution of the next token, as page_candidates returns it (engine/next_tokens.py): the most likely tokens
+// with their logits, and all others in bins.
 
 const TOP_K_MAX = 200, // tokens with logits of their own
   REST_WIDTH = 0.25; // of a bin of logits

@@ -82,9 +82,9 @@ export class Storyteller {
     return { tokens: tokens.map(({ text: t, surprise, id }) => [t, thousandths(surprise), id]) };
   }
 
-  // Returns the record of each token with ten alternatives. `parts`, { from, to, position, settings, begins, beyond } of
-  // tokens that a model wrote, are generated again; as far as the tokens are equal, their records have the draws, as in
-  // playground/engine/replay.py.
+  // Returns the record of each token with ten alternatives. `parts`, { from, to, position, settings, begins, beyond }
+  // of tokens that a model wrote, are generated again; as far as the tokens are equal, their records have the draws, as
+  // in playground/engine/replay.py.
   record({ ids, parts = [] }) {
     const one = this.sequence([this.start, ...this.checked(ids)], 1, { count: 0 });
     one.isFull = true;

@@ -14,8 +14,8 @@ worker.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)));
 });
 
-// A page requests the takeover when it is loaded (offline.js): during loading it would mix two versions, and in Chromium
-// the script of a page's worker sometimes never arrived.
+// A page requests the takeover when it is loaded (offline.js): during loading it would mix two versions, and in
+// Chromium the script of a page's worker sometimes never arrived.
 worker.addEventListener("message", () => worker.skipWaiting());
 
 worker.addEventListener("activate", (event) => {

@@ -13,8 +13,8 @@ const CACHED_WORDS = 20_000;
 const PAIR = 2 ** 26; // above every id
 
 export class Tokenizer {
-  // `letters`: id of each byte; `merges`: ids of both halves of each merge, by priority; `made`: id of each merged token;
-  // `added`: [id, text, is silent] of added tokens, which are matched before a text is split.
+  // `letters`: id of each byte; `merges`: ids of both halves of each merge, by priority; `made`: id of each merged
+  // token; `added`: [id, text, is silent] of added tokens, which are matched before a text is split.
   constructor({ pattern, letters, merges, made, added }, vocabulary) {
     this.words = new RegExp(PATTERNS[pattern], "gu");
     this.letters = letters;
