@@ -1,10 +1,9 @@
-"""Opens the playground in a browser: `python app.py`, on a desktop and on a Space alike.
+"""Open the playground in a browser: `python app.py`, on a desktop or a Space.
 
-It reads the command line, opens the models, and hands the page to Gradio. Notable decisions:
-nothing is sent anywhere and nothing is fetched (no telemetry, no fonts; of the Hub only a model
-that is asked for by its name), so it works without a network; the port is tried before the model
-is read, so that a slip is told at once; Gradio is imported late, so that `--help` and a missing
-Gradio are answered with one message.
+The app reads the command line, opens the models, and serves the page by Gradio. It works offline
+and sends nothing (no telemetry, no fonts; it downloads only a model given by its name on the Hub).
+The port is checked before the model is read, so that a mistake is reported at once. Gradio is
+imported late, so that `--help` is quick and a missing Gradio gives one error message.
 """
 
 import argparse
@@ -33,21 +32,21 @@ M_MMAP_THRESHOLD = -3  # of malloc.h
 ROOT = Path(__file__).resolve().parent
 ON_SPACE = "SPACE_ID" in os.environ
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # Gradio reads it when it is imported
-# After every event Gradio sums up the last 10,000 of them with pandas, for a page not shown here.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
+# After every event Gradio sums up the last 10,000 events with pandas, for a page that is not used.
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 
 def port(text: str) -> int:
-    """Return a port number; ArgumentTypeError for anything else."""
+    """Return a port number; ArgumentTypeError for an invalid text."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
     return int(text)
 
 
 def gigabytes(text: str) -> float:
-    """Return an amount of memory; ArgumentTypeError for anything else."""
+    """Return an amount of memory; ArgumentTypeError for an invalid text."""
     try:
         amount = float(text)
     except ValueError:
@@ -58,7 +57,7 @@ def gigabytes(text: str) -> float:
 
 
 def proxies(text: str) -> str:
-    """Addresses and networks, or "*"; ArgumentTypeError for anything else."""
+    """Return a list of addresses and networks, or "*"; ArgumentTypeError for an invalid text."""
     for part in filter(None, map(str.strip, text.split(","))):
         try:
             if text.strip() != "*":
@@ -71,6 +70,7 @@ def proxies(text: str) -> str:
 
 
 def command_line(argv: list[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = Parser(
         description="Open the playground: a page on which a small language model writes stories.",
         epilog="Ctrl+C closes it.",
@@ -158,8 +158,8 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def default_model() -> Path | str:
-    """On a Space the Hub's model that space.json names; else the newest export under runs/, else
-    the shipped model; ValueError if none of them exists."""
+    """Return the model in space.json on a Space, else the newest export under runs/, else the
+    shipped model; ValueError if there is none."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
     from playground.folder.exports import exports
@@ -172,10 +172,10 @@ def default_model() -> Path | str:
 
 
 def check_address(host: str, number: int) -> None:
-    """ValueError if no server can listen there."""
+    """Raise ValueError if a server cannot listen on an address and port."""
     try:
-        found = socket.getaddrinfo(host.strip("[]"), number, type=socket.SOCK_STREAM)
-        family, *_, address = found[0]
+        addresses = socket.getaddrinfo(host.strip("[]"), number, type=socket.SOCK_STREAM)
+        family, *_, address = addresses[0]
         socket.create_server(address[:2], family=family).close()
     except socket.gaierror:
         raise ValueError(
@@ -189,55 +189,56 @@ def check_address(host: str, number: int) -> None:
 
 
 def check_mcp() -> None:
-    """ValueError without the package that --mcp needs; Gradio would leave it out in silence."""
+    """Raise ValueError without the package for --mcp, which Gradio would silently leave out."""
     try:
         version = importlib.metadata.version("mcp")
     except importlib.metadata.PackageNotFoundError:
         version = ""
     if not version.startswith("1."):
-        found = f"and mcp {version} is installed" if version else "which is not installed"
-        raise ValueError(f"--mcp needs the package mcp 1.x, {found}: pip install 'mcp<2'.")
+        state = f"and mcp {version} is installed" if version else "which is not installed"
+        raise ValueError(f"--mcp needs the package mcp 1.x, {state}: pip install 'mcp<2'.")
 
 
 def has_screen() -> bool:
+    """Return whether a browser window can be opened."""
     return sys.platform != "linux" or not {"DISPLAY", "WAYLAND_DISPLAY"}.isdisjoint(os.environ)
 
 
 PUBLIC = (
-    "--share: for a week, or until Ctrl+C, everybody who has the address that follows can write "
-    "stories with this model on this computer, and share them. They see nothing else of it; what "
-    "they type passes through Gradio's server in between."
+    "--share: for a week, or until Ctrl+C, everybody with the following address can write stories "
+    "with this model on this computer, and share them. They cannot see anything else of this "
+    "computer; what they type passes through Gradio's server."
 )
 
 
-def say_where(url: str, others: list[str]) -> None:
-    """Print where the page is, and for others on the network a code for their phones."""
+def print_addresses(url: str, others: list[str]) -> None:
+    """Print the page's address, and for others on the network theirs, with a QR code for phones."""
     print(f"Inkling is open at {url} (Ctrl+C closes it).", flush=True)
     if others and not ON_SPACE:
         from playground.stories import qr
 
         print(f"Others on this network open {' or '.join(others)}", flush=True)
-        with contextlib.suppress(UnicodeEncodeError):  # a terminal without blocks
+        with contextlib.suppress(UnicodeEncodeError):  # a terminal without block characters
             print(qr.terminal(others[0]), flush=True)
 
 
 def is_private(options: argparse.Namespace) -> bool:
-    """Return whether nobody but the person at this computer can reach the page."""
+    """Return whether only the person at this computer can reach the page."""
     from playground.server.network import LOCAL
 
     return options.host.strip("[]") in LOCAL and not options.share and not ON_SPACE
 
 
 def trusted_proxies(options: argparse.Namespace) -> str:
-    """Return the proxies that are believed: those that are named, else the one that is known to be
-    there: the Hub's before a Space, which nobody passes by, and Gradio's tunnel on this machine."""
+    """Return the trusted proxies: those of --forwarded-allow-ips, else the known ones: the Hub's in
+    front of a Space, which cannot be bypassed, and Gradio's tunnel on this machine."""
     if options.forwarded_allow_ips is not None:
         return str(options.forwarded_allow_ips)
     return "*" if ON_SPACE else "127.0.0.1,::1" if options.share else ""
 
 
 def snapshots_in(name: str) -> Path:
-    """Return the folder of snapshots of that name, or of a run; ValueError if it has none."""
+    """Return the folder of snapshots of that name, or of a run; ValueError without snapshots."""
     from playground.folder.snapshots import FOLDER, read_snapshots
 
     for folder in (Path(name), Path(name, FOLDER)):
@@ -246,10 +247,10 @@ def snapshots_in(name: str) -> Path:
     raise ValueError(f"--snapshots {name} has no snapshots: name a run, or its folder snapshots/.")
 
 
-def opened(
+def open_engines(
     options: argparse.Namespace, names: Sequence[str | Path], closing: contextlib.ExitStack
 ) -> dict[str, "Engine"]:
-    """Return the models by the names that they go by on the page; `closing` ends them."""
+    """Open the models; return their engines by name on the page. `closing` closes them."""
     from playground.engine.engine import Engine
     from playground.folder.device import introduction
     from playground.folder.model_folder import ModelFolder
@@ -276,18 +277,18 @@ def tell_glibc(call: str, *arguments: int) -> None:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Opens the models and the page, and stays until Ctrl+C; ValueError if it cannot."""
+    """Open the models and the page, and serve until Ctrl+C; ValueError if that is impossible."""
     if options.port:
         check_address(options.host, options.port)
     names = options.model or [default_model()]
     if not ON_SPACE and all(map(os.path.isdir, names)):
         os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is imported
-    # A freed array is given back to the system, and the rest below: else some 120 MB stay taken.
+    # Freed arrays go back to the system (and with malloc_trim the rest): otherwise 120 MB stay.
     tell_glibc("mallopt", M_MMAP_THRESHOLD, 2**20)
-    gc.disable()  # what is loaded now stays; looking through it takes a tenth of the start
+    gc.disable()  # imports leave little garbage; collecting takes a tenth of the start
     try:
         if "SPACES_ZERO_GPU" in os.environ:
-            import spaces  # noqa: F401, it must come before Gradio and PyTorch
+            import spaces  # noqa: F401, must be imported before Gradio and PyTorch
         import gradio  # noqa: F401
     except ModuleNotFoundError:
         raise ValueError(
@@ -299,7 +300,7 @@ def serve(options: argparse.Namespace) -> None:
     from playground.server.shared import SharedStories
 
     with contextlib.ExitStack() as closing:
-        engines = opened(options, names, closing)
+        engines = open_engines(options, names, closing)
         page = write.build(engines, options.trace)
         closing.callback(page.close, verbose=False)
         if options.share:
@@ -330,20 +331,21 @@ def serve(options: argparse.Namespace) -> None:
             mcp_server=options.mcp,
         )
         tell_glibc("malloc_trim", 0)
-        gc.freeze()  # or the collector goes through all loaded libraries again while people read
+        gc.freeze()  # or later collections would traverse all loaded libraries
         gc.enable()
         others = network.urls(options.host.strip("[]"), urlsplit(url).port or 80)
-        # Links lead where others reach the page, though it is open as localhost here.
+        # Links have the address by which others reach the page, although localhost is open here.
         start["public"] = shared.public_url = public_url or next(iter(others), None)
-        opens = public_url or (f"{url}?key={owner.key}" if owner else url)
-        say_where(opens, others)
+        address = public_url or (f"{url}?key={owner.key}" if owner else url)
+        print_addresses(address, others)
         if not options.no_browser and not ON_SPACE and has_screen():
-            webbrowser.open(opens)
+            webbrowser.open(address)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 
 
 def main() -> None:
+    """Run the command; exit with 2 after an error message."""
     try:
         serve(command_line())
     except ValueError as problem:

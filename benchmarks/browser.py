@@ -1,12 +1,12 @@
-"""The page without a server beside other ways to run the same model in a browser.
+"""Speed of the page without a server, compared with other libraries that run models in a browser.
 
     python benchmarks/browser.py [--model DIR] [--rounds 5] [--npm FOLDER]
 
 200 greedy tokens after a prompt of 8, one thread, in a real Chromium: our worker with the odds of
-every word, and from the npm registry (installed into a temporary folder, or taken from --npm)
-onnxruntime-web and transformers.js on graphs made here, wllama on our GGUF export. The contestants
-take turns; the median of the rounds after a warm-up, and what a visitor loads. Wants Chromium,
-playwright, npm, onnx, onnxscript (extra `bench`), and nothing else running.
+every word; onnxruntime-web and transformers.js on graphs of peers/onnx_graph.py; wllama on our GGUF
+export. The libraries come from the npm registry (in a temporary folder, or --npm). The contestants
+take turns; printed are the median of the rounds after a warm-up and the bytes loaded. Needs
+Chromium, playwright, npm, onnx, onnxscript (extra `bench`), and an idle machine.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def prepare(out: Path, model: Path, npm: Path | None) -> dict[str, str]:
-    """Return the contestants' pages and files in one folder: address by name."""
+    """Write the contestants' pages and files to a folder; return their addresses by name."""
     opened = ModelFolder.open(model, device="cpu")
     folders = {"fp16": out / "ours", "int8": out / "ours-int8"}
     for weights, folder in folders.items():
@@ -110,27 +110,28 @@ def prepare(out: Path, model: Path, npm: Path | None) -> dict[str, str]:
 
 
 def measure(browser: Browser, address: str, pages: dict[str, str], rounds: int) -> dict[str, Any]:
-    """Tokens per second of each round, and bytes that were loaded, by contestant."""
-    found = {}
+    """Return tokens per second of each round, and the bytes loaded, by contestant."""
+    results = {}
     opened = {}
     for name, path in pages.items():
         page = browser.new_context(service_workers="block").new_page()
         page.set_default_timeout(240_000)
         sizes: list[int] = []
-        page.on("response", lambda one, sizes=sizes: sizes.append(size_of(one)))
+        page.on("response", lambda response, sizes=sizes: sizes.append(size_of(response)))
         page.on("pageerror", lambda error, name=name: print(f"{name}: {error}", file=sys.stderr))
         page.goto(address + path)
         page.wait_for_function("window.ready")
         page.evaluate("run()")  # the warm-up
         opened[name] = page
-        found[name] = {"speeds": [], "bytes": sum(sizes)}
+        results[name] = {"speeds": [], "bytes": sum(sizes)}
     for _ in range(rounds):
         for name, page in opened.items():
-            found[name]["speeds"].append(page.evaluate("run()"))
-    return found
+            results[name]["speeds"].append(page.evaluate("run()"))
+    return results
 
 
 def size_of(response: Any) -> int:
+    """Return the bytes of a response to GET."""
     if response.request.method != "GET":
         return 0
     return int(response.headers.get("content-length", 0))
@@ -149,21 +150,21 @@ def main() -> None:
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
         with served(Path(folder)) as address:
-            found = measure(browser, address, pages, options.rounds)
+            results = measure(browser, address, pages, options.rounds)
         browser.close()
     best = max(
-        statistics.median(one["speeds"])
-        for name, one in found.items()
+        statistics.median(result["speeds"])
+        for name, result in results.items()
         if not name.startswith("Inkling")
     )
     print(f"{'':24} {'tokens/s':>9} {'range':>13} {'to the best peer':>17} {'to load':>9}")
-    for name, one in found.items():
-        speeds = one["speeds"]
-        middle = statistics.median(speeds)
+    for name, result in results.items():
+        speeds = result["speeds"]
+        median = statistics.median(speeds)
         spread = f"{min(speeds):,.0f}-{max(speeds):,.0f}"
         print(
-            f"{name:24} {middle:9,.0f} {spread:>13} {middle / best:16.2f}x "
-            f"{one['bytes'] / 1e6:6.1f} MB"
+            f"{name:24} {median:9,.0f} {spread:>13} {median / best:16.2f}x "
+            f"{result['bytes'] / 1e6:6.1f} MB"
         )
 
 

@@ -1,11 +1,11 @@
-"""What the page without a server takes of a phone's memory, in a real Chromium.
+"""Peak memory of the page without a server in a real Chromium, with a phone's screen.
 
     python benchmarks/browser_memory.py [--model DIR] [--rounds 3]
 
-A story and eight continuations are written on a screen of a phone; meanwhile the memory of
-Chromium's renderer that no other process shares (Private_Dirty) is read every 20 ms, and the most
-that was seen counts. The first round has seed 7, whose stories are long; the others have new seeds.
-Needs Linux, Chromium, the package playwright, and no other Chromium running.
+While a story and eight continuations are written, the unshared memory of Chromium's renderer
+(Private_Dirty) is read every 20 ms; the maximum counts. The first round has seed 7, whose stories
+are long; the others have new seeds. Needs Linux, Chromium, the package playwright, and no other
+Chromium running.
 """
 
 from __future__ import annotations
@@ -51,26 +51,26 @@ def memory() -> float:
                 continue
             sizes = (folder / "smaps_rollup").read_text()
         except OSError:
-            continue  # it has ended
+            continue  # the process has ended
         for size in re.findall(r"Private_Dirty: +(\d+) kB", sizes):
             largest = max(largest, int(size) * 1024 / 1e6)
     return largest
 
 
 def peak(page: Page, seed: str | None) -> float:
-    """Return the most memory that is seen while a story and eight continuations are written."""
+    """Return the peak memory while a story and eight continuations are written."""
     if seed is not None:
         page.locator("summary", has_text="More").click()
         page.locator("#ink-seed").fill(seed)
     page.locator(".sheet").click()
     page.keyboard.insert_text("The moon was lonely")
-    seen = [memory()]
+    sizes = [memory()]
     for part in ("generate", "eight"):
         page.locator(f'[data-part="{part}"]').click()
         while page.locator('[data-shows="stop"]').count():
-            seen.append(memory())
+            sizes.append(memory())
             page.wait_for_timeout(20)
-    return max(*seen, memory())
+    return max(*sizes, memory())
 
 
 def measure(browser: Browser, address: str, seed: str | None) -> float:
@@ -79,9 +79,9 @@ def measure(browser: Browser, address: str, seed: str | None) -> float:
     page = context.new_page()
     page.goto(address)
     page.wait_for_function(LOADED)
-    found = peak(page, seed)
+    result = peak(page, seed)
     context.close()
-    return found
+    return result
 
 
 def main() -> None:

@@ -1,15 +1,15 @@
-"""Building the corpus, against the usual way with `datasets`.
+"""Speed and memory of building a token store, compared with the usual pipeline of `datasets`.
 
     python benchmarks/corpus.py [compare|growth|whole ...] [--stories FILE]
 
 compare     200 MB through this project, and through load_dataset + map(clean) + map(tokenize,
             batched=True, num_proc=2) + concatenation: the same rules, and the same ids out
 growth      50, 100, 200 and 400 MB
-whole       as many bytes as all of TinyStories has, 1.9 GB
+whole       the size of all of TinyStories, 1.9 GB
 
 The input is FILE (default: ../shared/data/train.jsonl, else the bundled sample) repeated, so the
-rules that drop repetitions are off. Each figure is of a process of its own with empty caches; the
-memory is that of all its processes together (PSS), looked at ten times a second.
+rules that drop duplicates are off. Each measurement is a process of its own with empty caches; its
+memory is that of all its processes together (PSS), sampled ten times per second.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def settings(source: str = "sample", folder: str = "") -> Corpus:
 
 
 def ours(source: Path, folder: Path) -> Path:
-    """This project's way."""
+    """Build a store with this project; return the file of its ids."""
     store = build_store(settings(str(source), str(folder)))
     return store.folder / "train" / "tokens.bin"
 
 
 def usual(source: Path, folder: Path, clean_processes: int) -> Path:
-    """Return the way of most training scripts."""
+    """Tokenize with `datasets`, as most training scripts do; return the file of the ids."""
     from collections import Counter
 
     import datasets
@@ -99,7 +99,7 @@ WAYS = {
 
 
 def repeated(stories: Path, megabytes: int, folder: Path) -> Path:
-    """Return a file of so many MB."""
+    """Write the stories repeatedly to a file of `megabytes` MB; return the file."""
     lines = stories.read_bytes().splitlines(keepends=True)
     file, size = folder / f"{megabytes}.jsonl", 0
     with file.open("wb") as stream:
@@ -113,7 +113,7 @@ def repeated(stories: Path, megabytes: int, folder: Path) -> Path:
 
 
 def measure(way: str, source: Path, folder: Path) -> dict[str, float | str]:
-    """Run a way in a process of its own: seconds, MB of memory, and where its ids are."""
+    """Run a pipeline in a process of its own; return seconds, MB of memory, and the file of ids."""
     folder.mkdir()
     command = [sys.executable, __file__, "--run", way, str(source), str(folder)]
     environment = os.environ | {"HF_HOME": str(folder / "home"), "TOKENIZERS_PARALLELISM": "false"}
@@ -138,20 +138,20 @@ def measure(way: str, source: Path, folder: Path) -> dict[str, float | str]:
 
 
 def memory_of(number: int) -> int:
-    """Bytes of a process and its children; what they share is counted once."""
+    """Return the bytes of a process and its children; shared memory is counted once."""
     total = 0
     try:
         process = psutil.Process(number)
-        for one in [process, *process.children(recursive=True)]:
-            total += one.memory_full_info().pss
+        for each in [process, *process.children(recursive=True)]:
+            total += each.memory_full_info().pss
     except psutil.Error:
         pass  # ended meanwhile
     return total
 
 
-def row(name: str, megabytes: float, stories: int, found: dict[str, float | str]) -> str:
+def row(name: str, megabytes: float, stories: int, result: dict[str, float | str]) -> str:
     """Return a line of a table."""
-    seconds, memory = float(found["seconds"]), float(found["memory"])
+    seconds, memory = float(result["seconds"]), float(result["memory"])
     return (
         f"| {name} | {seconds:.1f} | {stories / seconds:,.0f} | {megabytes / seconds:.1f} |"
         f" {memory:,.0f} |"
@@ -159,7 +159,7 @@ def row(name: str, megabytes: float, stories: int, found: dict[str, float | str]
 
 
 def compare(stories: Path, folder: Path) -> None:
-    """200 MB in each way."""
+    """Print the table of all pipelines on 200 MB."""
     source = repeated(stories, 200, folder)
     count = sum(1 for _ in source.open("rb"))
     print(f"\n200 MB, {count:,} stories, {PROCESSES} cores\n")
@@ -168,31 +168,31 @@ def compare(stories: Path, folder: Path) -> None:
     best = 0.0
     reference = np.empty(0)
     for number, way in enumerate(WAYS):
-        found = measure(way, source, folder / f"compare-{number}")
-        ids = np.fromfile(str(found["ids"]), dtype="<u2")
-        best, reference = (float(found["seconds"]), ids) if number == 0 else (best, reference)
+        result = measure(way, source, folder / f"compare-{number}")
+        ids = np.fromfile(str(result["ids"]), dtype="<u2")
+        best, reference = (float(result["seconds"]), ids) if number == 0 else (best, reference)
         same = "the same" if np.array_equal(ids, reference) else "NOT THE SAME"
-        times = float(found["seconds"]) / best
-        print(f"{row(way, 200, count, found)} {times:.2f} | {same} |", flush=True)
+        times = float(result["seconds"]) / best
+        print(f"{row(way, 200, count, result)} {times:.2f} | {same} |", flush=True)
 
 
 def grow(stories: Path, folder: Path, sizes: tuple[int, ...]) -> None:
-    """This project on more and more."""
+    """Print the table of this project on growing inputs."""
     print("\n| MB | seconds | stories/s | MB/s | peak MB | to open, s |")
     print("|---|---:|---:|---:|---:|---:|")
     for size in sizes:
         source = repeated(stories, size, folder)
         count = sum(1 for _ in source.open("rb"))
-        found = measure("this project", source, folder / f"grow-{size}")
+        result = measure("this project", source, folder / f"grow-{size}")
         begun = time.perf_counter()
-        open_store(Path(str(found["ids"])).parent.parent).split("train")
+        open_store(Path(str(result["ids"])).parent.parent).split("train")
         opening = time.perf_counter() - begun
-        print(f"{row(f'{size:,}', size, count, found)} {opening:.3f} |", flush=True)
+        print(f"{row(f'{size:,}', size, count, result)} {opening:.3f} |", flush=True)
         source.unlink()
 
 
 def main() -> None:
-    """Prints the tables that are asked for."""
+    """Print the chosen tables."""
     if sys.argv[1:2] == ["--run"]:
         way, source, folder = sys.argv[2:]
         print(json.dumps({"ids": str(WAYS[way](Path(source), Path(folder)))}))

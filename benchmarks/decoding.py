@@ -1,17 +1,17 @@
-"""Words a second and what they cost, against transformers' generate, llama.cpp and CTranslate2.
+"""Tokens per second of decoding, compared with transformers' generate, llama.cpp and CTranslate2.
 
     python benchmarks/decoding.py [speed|record|greedy ...] [--model DIR] [--device cpu|cuda]
 
 speed    1, 8 and 32 stories at once (on a GPU also 256), and the first token after a prompt of 50
          tokens
-record   what the record of each token costs
-greedy   200 prompts x 200 tokens at temperature 0, token for token against generate in fp32
+record   the cost of the record of each token
+greedy   200 prompts x 200 tokens at temperature 0, compared with generate in fp32 token by token
 
 Every contender runs in a process of its own, on the same export, with the same prompts and lengths:
-temperature 0.8, top-k 40, ends ignored. A figure is the median of `--repeats` runs after one that
-warms up. Inkling's include the record of every token; "the core alone" is what its C code would
-do without Python's decode loop and records. llama.cpp reads the export as GGUF in fp16,
-CTranslate2's model comes from its own converter. `greedy` is judged on the processor.
+temperature 0.8, top-k 40, end tokens ignored. A number is the median of `--repeats` runs after a
+warm-up. Inkling's speed includes the record of every token; "the core alone" is its C code without
+Python's decode loop and records. llama.cpp reads the export as GGUF in fp16, CTranslate2's model
+comes from its own converter. `greedy` runs on the CPU.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Run = Callable[[list[list[int]], int], list[list[int]]]  # prompts, tokens -> th
 
 
 def prompts(model: Path, count: int, length: int) -> list[list[int]]:
-    """Return the first tokens of `count` stories that are long enough."""
+    """Return the first `length` tokens of `count` stories."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
@@ -79,8 +79,8 @@ def prompts(model: Path, count: int, length: int) -> list[list[int]]:
 
 @contextmanager
 def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
-    """This project's loop: with the whole record, without alternatives ("page"), or without the
-    record ("bare")."""
+    """Yield this project's engine: with the whole record, without alternatives ("page"), or without
+    the record ("bare")."""
     from playground.core.library import MAX_ALTERNATIVES
     from playground.engine import sampler
     from playground.engine.engine import Engine
@@ -110,7 +110,7 @@ def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
 
 @contextmanager
 def core(model: Path, streams: int) -> Iterator[Run]:
-    """The core's C code, a thread for each of its workers."""
+    """Yield the core's C code, with a thread per worker."""
     import numpy as np
 
     from playground.core.library import COLUMN, QUESTION, Core, uniform
@@ -137,7 +137,7 @@ def core(model: Path, streams: int) -> Iterator[Run]:
             questions["top_p"] = questions["repetition_penalty"] = 1
             for story in mine:
                 ids = [storyteller.bos_id, *texts[story]][:-1]
-                prompt = [(one, story, position, -1) for position, one in enumerate(ids)]
+                prompt = [(number, story, position, -1) for position, number in enumerate(ids)]
                 opened.step(worker, np.array(prompt, COLUMN), questions[:0])
             columns["id"] = [texts[story][-1] for story in mine]
             columns["position"] = [len(texts[story]) for story in mine]
@@ -161,7 +161,7 @@ def core(model: Path, streams: int) -> Iterator[Run]:
 
 @contextmanager
 def llama_cpp(model: Path, streams: int) -> Iterator[Run]:
-    """llama.cpp's server, in this process."""
+    """Yield llama.cpp's server, in this process."""
     import xllamacpp as library
 
     with tempfile.TemporaryDirectory() as folder:
@@ -190,7 +190,7 @@ def llama_cpp(model: Path, streams: int) -> Iterator[Run]:
 
 @contextmanager
 def generate(model: Path, device: str, kind: str) -> Iterator[Run]:
-    """transformers' own loop."""
+    """Yield transformers' generate."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -213,7 +213,7 @@ def generate(model: Path, device: str, kind: str) -> Iterator[Run]:
 
 @contextmanager
 def ctranslate2(model: Path, device: str, kind: str) -> Iterator[Run]:
-    """CTranslate2's loop."""
+    """Yield CTranslate2's generator."""
     import ctranslate2 as library
     from tokenizers import Tokenizer
 
@@ -236,7 +236,7 @@ def ctranslate2(model: Path, device: str, kind: str) -> Iterator[Run]:
 
 
 def contender(name: str, model: Path, device: str, streams: int) -> Any:
-    """Return the contender of that name, to be entered."""
+    """Return the context manager of the contender of that name."""
     library, _, kind = name.partition("-")
     if library == "inkling":
         return inkling(model, device, streams, kind)
@@ -251,7 +251,7 @@ def contender(name: str, model: Path, device: str, streams: int) -> Any:
 def measure(
     name: str, model: Path, device: str, streams: int, tokens: int, repeats: int
 ) -> dict[str, float]:
-    """Tokens per second of all streams together, and milliseconds to the first token."""
+    """Return tokens per second of all streams together, and milliseconds to the first token."""
     texts, long = prompts(model, streams, PROMPT), prompts(model, 1, LONG_PROMPT)
     speeds, waits = [], []
     with contender(name, model, device, streams) as run:
@@ -270,7 +270,7 @@ def measure(
 
 
 def apart(name: str, model: Path, device: str, *numbers: int) -> dict[str, float]:
-    """`measure` in a process of its own; `numbers` are streams, tokens and repeats."""
+    """Return `measure` of a process of its own; `numbers`: streams, tokens and repeats."""
     arguments = [name, str(model), device, *map(str, numbers)]
     done = subprocess.run(
         [sys.executable, __file__, "--contender", *arguments], capture_output=True, text=True
@@ -281,7 +281,7 @@ def apart(name: str, model: Path, device: str, *numbers: int) -> dict[str, float
 
 
 def speed(model: Path, device: str, tokens: int, repeats: int) -> None:
-    """The table of all contenders."""
+    """Print the table of all contenders."""
     print(
         f"tokens/s, stories of {PROMPT} + {tokens} tokens; in brackets the ratio to generate, fp32"
     )
@@ -294,7 +294,7 @@ def speed(model: Path, device: str, tokens: int, repeats: int) -> None:
             continue
         package = NEEDED.get(name.split("-")[0])
         if package and not importlib.util.find_spec(package):
-            print(f"{CONTENDERS[name]:32}  not measured: it is not installed")
+            print(f"{CONTENDERS[name]:32}  not measured: {package} is not installed")
             continue
         rows[name] = [apart(name, model, device, count, tokens, repeats) for count in counts]
         cells = [
@@ -306,7 +306,7 @@ def speed(model: Path, device: str, tokens: int, repeats: int) -> None:
 
 
 def record(model: Path, device: str, tokens: int, repeats: int) -> None:
-    """What the record costs, in turns so that the machine's mood is shared."""
+    """Print the cost of the record; the variants take turns, so that noise affects all of them."""
     names = ("inkling", "inkling-page", "inkling-bare")
     for streams in (1, 32):
         rows = [
@@ -321,7 +321,7 @@ def record(model: Path, device: str, tokens: int, repeats: int) -> None:
 
 
 def greedy(model: Path, count: int = 200, length: int = 200) -> None:
-    """Inkling's greedy tokens against generate's in fp32."""
+    """Compare Inkling's greedy tokens with those of generate in fp32."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -362,12 +362,15 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
             else:
                 ties.append([float("nan")] * 2)
     print(f"greedy: {same} of {count} stories of {length} tokens are generate's, token for token")
-    for one, two in ties:
-        print(f"  first difference between two tokens of probability {one:.7f} and {two:.7f}")
+    for first_share, second_share in ties:
+        print(
+            "  first difference between two tokens of probability "
+            f"{first_share:.7f} and {second_share:.7f}"
+        )
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", default=["speed", "record", "greedy"])
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "storyteller")

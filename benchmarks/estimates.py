@@ -1,11 +1,10 @@
-"""Whether a dry run's time is that of the real run: what Train shows before a run is started.
+"""Compare the time estimate of a dry run, which the page Train shows, with the time of the run.
 
     python benchmarks/estimates.py STORIES.jsonl [--stories 20000] [--only pocket] [--steps 30]
 
-Each preset is trained for a few updates from scratch, and the storyteller also from the shipped
-model, after a dry run of the same settings. The stories are read before. The estimate is that of
-the run without the seconds in which its libraries are opened and the token store is read; both
-times are printed, the real one with and without them.
+After a dry run of the same settings, each preset is trained for a few updates from scratch, and the
+storyteller also from the shipped model. The token store exists before. The estimate excludes the
+seconds of importing libraries and opening the store; the real time is printed with and without.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ RUNS = {
 
 
 def train(*words: str) -> tuple[str, float]:
-    """What the trainer prints, and the seconds that it takes."""
+    """Run the trainer; return its output and its seconds."""
     begin = time.perf_counter()
     command = [sys.executable, "trainer/train.py", *words]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)

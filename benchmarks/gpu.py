@@ -1,12 +1,12 @@
-"""What README.md and docs/speed.md want to know of a GPU, in one visit of at most ten minutes.
+"""All GPU measurements of README.md and docs/speed.md, in one visit of at most ten minutes.
 
     python benchmarks/gpu.py --store FOLDER [--out gpu.jsonl] [--minutes 9.5] [--updates 200]
 
 Needs torch, transformers, accelerate and a finished token store (`python -m trainer.corpus build`);
-no network, no datasets, deepspeed or gradio. Everything that compiles is compiled first, side by
-side; then every contender runs alone, in a process of its own. Each result is a line of JSON in
-FILE as soon as it is known, so a visit that is cut short keeps what it has; at the end the tables
-are printed as Markdown. A speed is that of many updates between two waits for the device.
+no network, datasets, deepspeed or gradio. All models are compiled first, in parallel; then every
+contender runs alone, in a process of its own. Each result is appended to FILE as a line of JSON at
+once, so an interrupted visit keeps its results; at the end the tables are printed as Markdown.
+Speeds are measured over many updates between two synchronizations.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WARM_UP = 20  # updates before the clock starts
 
 
 def train(store: str, row: str, updates: int) -> dict[str, Any]:
-    """Speed, memory and MFU of a run over `updates` updates."""
+    """Return speed, memory and MFU of a run over `updates` updates."""
     import torch
 
     from trainer.corpus.store.token_store import open_store
@@ -57,7 +57,7 @@ def train(store: str, row: str, updates: int) -> dict[str, Any]:
     trainer.model.train()
 
     def go(first: int, count: int) -> tuple[float, float]:
-        """(Seconds until the device is done, seconds until the host is)."""
+        """Return the seconds until the device has finished, and until the host has."""
         torch.cuda.synchronize()
         start = time.perf_counter()
         for step in range(first, first + count):
@@ -84,7 +84,7 @@ def train(store: str, row: str, updates: int) -> dict[str, Any]:
 
 
 def decode(name: str) -> dict[str, Any]:
-    """Tokens per second of so many stories at once, and milliseconds to the first token."""
+    """Return tokens per second by number of parallel stories, and ms to the first token."""
     import decoding
 
     found: dict[str, Any] = {}
@@ -121,7 +121,7 @@ def resume(store: str) -> dict[str, Any]:
 
 
 def child(job: list[Any], seconds: float) -> dict[str, Any]:
-    """Return a job in a process of its own; an error is its last line."""
+    """Run a job in a process of its own; return its result, or the last line of its error."""
     try:
         done = subprocess.run(
             [sys.executable, __file__, "--child", json.dumps(job)],
@@ -135,7 +135,7 @@ def child(job: list[Any], seconds: float) -> dict[str, Any]:
 
 
 def table(title: str, rows: dict[str, dict[str, Any]]) -> str:
-    """Markdown."""
+    """Return a Markdown table."""
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     lines = [f"| {title} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
@@ -144,7 +144,7 @@ def table(title: str, rows: dict[str, dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--store", help="folder of a finished token store")
     parser.add_argument("--out", type=Path, default=Path("gpu.jsonl"))
@@ -172,11 +172,11 @@ def main() -> None:
             file.write(json.dumps({"part": part, "row": row, **found}) + "\n")
         print(part, row, json.dumps(found), flush=True)
 
-    card = torch.cuda.get_device_properties(0)
-    note("machine", card.name, {"capability": f"{card.major}.{card.minor}",
-                                "MiB": card.total_memory >> 20, "CUDA": torch.version.cuda,
-                                "torch": torch.__version__,
-                                "transformers": transformers.__version__})  # fmt: skip
+    gpu = torch.cuda.get_device_properties(0)
+    note("machine", gpu.name, {"capability": f"{gpu.major}.{gpu.minor}",
+                               "MiB": gpu.total_memory >> 20, "CUDA": torch.version.cuda,
+                               "torch": torch.__version__,
+                               "transformers": transformers.__version__})  # fmt: skip
     jobs: list[tuple[str, list[Any], float]] = [
         *((row, ["train", options.store, row, options.updates], 90.0) for row in TRAIN),
         *((name, ["decode", name], 90.0) for name in DECODE),

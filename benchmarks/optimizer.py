@@ -1,11 +1,11 @@
-"""Which optimizer learns most from the same tokens: `storyteller` with one thing changed at a time.
+"""Validation loss of different optimizers and settings after the same tokens, one change at a time.
 
     python benchmarks/optimizer.py [NAME ... | all] [--train FILE --validation FILE] [--seeds 3]
 
 Every line is 262,144 tokens of the same stories (128 updates of 4 blocks of 512, or as many as the
 name leaves) in the preset's shape: the loss at the end over the same 48 validation blocks, mean and
-standard deviation over seeds of weights, order and dropout. Runs are kept in runs/optimizer and are
-not repeated, so the table can be filled in several goes. What is not named is as in BASE.
+standard deviation over seeds of weights, order and dropout. Finished runs in runs/optimizer are not
+repeated, so the table can be filled in steps. Other settings are those of BASE.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ VARIANTS: dict[str, dict[str, object]] = {
 
 
 def few(file: str, count: int) -> str:
-    """Return a file of the first stories of another."""
-    found = FOLDER / f"{count}.jsonl"
-    if not found.exists():
+    """Return a file with the first `count` stories of another, which is written if necessary."""
+    first = FOLDER / f"{count}.jsonl"
+    if not first.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         with Path(file).open(encoding="utf-8") as stories:
-            found.write_text("".join(islice(stories, count)), encoding="utf-8")
-    return str(found)
+            first.write_text("".join(islice(stories, count)), encoding="utf-8")
+    return str(first)
 
 
 def train(name: str, seed: int, stories: str, validation: str) -> None:
@@ -93,16 +93,16 @@ def folder(name: str, seed: int) -> Path:
 
 
 def loss(name: str, seed: int) -> float | None:
-    """Validation nats per token at the end of a run, or None if it has not ended."""
+    """Return the validation loss in nats per token at the end of a run; None before that."""
     from trainer.metrics import log as metrics
 
     lines = metrics.read(folder(name, seed))
-    judged = [line["validation_loss"] for line in lines if "validation_loss" in line]
-    return judged[-1] if judged else None
+    losses = [line["validation_loss"] for line in lines if "validation_loss" in line]
+    return losses[-1] if losses else None
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", default=["base", "AdamW 1e-3"],
                         help="lines of the table, or all")  # fmt: skip
@@ -121,9 +121,9 @@ def main() -> None:
         train(name, seed, options.train, options.validation)
     print(f"{'':24}{'nats per token':>14}{'spread':>9}")
     for name in names:
-        found = [value for seed in range(1, options.seeds + 1) if (value := loss(name, seed))]
-        spread = f"{statistics.stdev(found):9.3f}" if len(found) > 1 else ""
-        print(f"{name:24}{statistics.mean(found):14.3f}{spread}")
+        losses = [value for seed in range(1, options.seeds + 1) if (value := loss(name, seed))]
+        spread = f"{statistics.stdev(losses):9.3f}" if len(losses) > 1 else ""
+        print(f"{name:24}{statistics.mean(losses):14.3f}{spread}")
 
 
 if __name__ == "__main__":

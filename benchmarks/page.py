@@ -1,11 +1,10 @@
-"""What a visitor of the page feels, in a real Chromium: how soon it is there, a word's popover, the
-first word of a branch, the bars while a slider moves, a key in a story of 5,000 tokens.
+"""Latencies of the page in Chromium: its start, a word's popover, the first word of a branch, the
+bars while a slider moves, a key in a story of 5,000 tokens.
 
     python benchmarks/page.py [--model DIR] [--repeat 15]
 
-The browser works on the same processor as the app. Wants Chromium, the package playwright, and
-nothing else running. The peer of the app's start is Python importing what the app cannot do
-without.
+The browser runs on the same processor as the app. Needs Chromium, the package playwright, and an
+idle machine. The app's start is compared with importing Gradio alone.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PORT = 7899
 
-# Each gives milliseconds, from what a person does to what is seen.
+# Each returns milliseconds from an event to its visible result.
 CARD = """async (k) => {
   const start = performance.now();
   writer.card.open(k, false);
@@ -41,7 +40,7 @@ BRANCH = """async (k) => {
   const rows = [...document.querySelectorAll('.card .bars button')];
   const row = rows.find((one) => !one.parentNode.classList.contains('chosen')).row;
   const start = performance.now();
-  const done = writer.generation.turn(k, row);
+  const done = writer.generation.branch(k, row);
   while (writer.tokens.length < k + 2) await new Promise(requestAnimationFrame);
   const took = performance.now() - start;
   writer.stop();
@@ -93,11 +92,11 @@ LONG = """async (breaks) => {
   writer.setOdds(false);
   writer.editAt(0);
 }"""
-# From a key to the frame that shows it; each key is after the last one's scores.
+# From a key to the frame that shows it; each key comes after the last one's scores.
 PAINTED = """(place) => {
-  writer.sheet.setCaret(Math.round(place * writer.sheet.text.length));
+  writer.editor.setCaret(Math.round(place * writer.editor.text.length));
   window.painted = new Promise((resolve) => {
-    writer.sheet.element.addEventListener("beforeinput", () => {
+    writer.editor.element.addEventListener("beforeinput", () => {
       const start = performance.now(), { port1, port2 } = new MessageChannel();
       port1.onmessage = () => resolve(performance.now() - start);
       requestAnimationFrame(() => port2.postMessage(null)); // arrives after the frame
@@ -107,7 +106,7 @@ PAINTED = """(place) => {
 
 
 def key_times(page: Page, breaks: int, place: float, repeat: int) -> list[float]:
-    """Milliseconds from a key to its paint, at a place between 0, the story's beginning, and 1."""
+    """Return milliseconds from a key to its paint, at a place from 0 (beginning) to 1."""
     page.evaluate(LONG, breaks)
     times = []
     for _ in range(repeat):
@@ -126,7 +125,7 @@ def seconds_of(command: list[str]) -> float:
 
 
 def start_app(model: Path) -> tuple[subprocess.Popen[bytes], float]:
-    """Return the app, and the seconds until its page answers."""
+    """Start the app; return its process and the seconds until its page answers."""
     start = time.perf_counter()
     app = subprocess.Popen(
         [sys.executable, "app.py", "--no-browser", "--port", str(PORT), "--model", str(model)],
@@ -150,7 +149,7 @@ def line(name: str, values: list[float], unit: str, limit: str) -> None:
 
 
 def visit(page: Page, repeat: int) -> None:
-    """Prints what happens on the page, with the first story on it."""
+    """Print the latencies of the page with its first story."""
     ready = []
     for _ in range(repeat):
         start = time.perf_counter()

@@ -1,10 +1,9 @@
-"""How long the list of many long runs takes, and what memory: what the page Models asks first.
+"""Time and memory of the list of many long runs and their curves, for the page Models.
 
     python benchmarks/runs.py [--runs 50] [--lines 100000]
 
-Each run has a metrics file of its own, with a validation and its samples after each thousandth
-line. The list is asked first, with files that the system has just written and still holds in
-memory; then the curve of each run, and all of it once more.
+Each run has a metrics file with a validation and samples after each thousandth line. First the list
+is read, from files that are still in the page cache; then the curve of each run; then both again.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from playground.runs.metrics import Curves
 
 
 def write_run(folder: Path, lines: int) -> None:
-    """A run of that many lines of metrics."""
+    """Write the folder of a run with that many lines of metrics."""
     folder.mkdir(parents=True)
     (folder / "run.json").write_text('{"format": 1, "inkling": "0.1.0", "id": "a"}')
     about = {"state": "stopped", "steps": 10 * lines, "tokens_per_step": 32768, "time": 1.0}
@@ -44,7 +43,7 @@ def write_run(folder: Path, lines: int) -> None:
 
 
 def measured(name: str, work: Callable[[], Any]) -> None:
-    """Print how long some work takes, and the most memory that the process has held so far."""
+    """Print the time of some work, and the process's peak memory so far."""
     start = time.perf_counter()
     work()
     seconds = time.perf_counter() - start
@@ -53,7 +52,7 @@ def measured(name: str, work: Callable[[], Any]) -> None:
 
 
 def main() -> None:
-    """Write the runs, and look at them."""
+    """Write the runs, and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--lines", type=int, default=100_000)
@@ -70,8 +69,8 @@ def main() -> None:
         measured("the list, first time", lambda: listing(runs))
         measured("the list again", lambda: listing(runs))
         measured("a curve of 400 points", lambda: curves.get(files[0], 400, 32768))
-        measured("the curves of all runs", lambda: [curves.get(one, 400, 32768) for one in files])
-        measured("the same again", lambda: [curves.get(one, 400, 32768) for one in files])
+        measured("the curves of all runs", lambda: [curves.get(file, 400, 32768) for file in files])
+        measured("the same again", lambda: [curves.get(file, 400, 32768) for file in files])
 
 
 if __name__ == "__main__":

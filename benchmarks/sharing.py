@@ -1,12 +1,12 @@
-"""Links and their previews: how long, how large, and what others feel of it.
+"""Size and speed of links and their previews, and their effect on other visitors.
 
     python benchmarks/sharing.py [--model DIR] [--stories 50] [--pictures 200]
 
-Links: characters for stories of 300 tokens, beside what a page does that puts its whole state into
-an address (JSON by LZMA, as KoboldAI Lite) or only the text (deflate). Replay: every story written
-again from its link by a fresh engine, alone and among 31 others. Previews: the median of several,
-by the running app. Visitors: the time to another visitor's first word while one asks for pictures
-without a pause, each of another link, so that none is in the cache.
+Links: characters for stories of 300 tokens, compared with the whole state as JSON and LZMA (as in
+KoboldAI Lite), and with the compressed text alone. Replay: every story is written again from its
+link by a fresh engine, alone and batched with 31 others. Previews: median time in the running app.
+Visitors: the time to another visitor's first word while one requests pictures without a pause, each
+of another link, so that none is cached.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ LENGTH = 300  # tokens of a story
 REPEATS = 15
 
 
-def told(engine: Engine, seed: int) -> tuple[Permalink, str]:
-    """Return a story of the model, with its text."""
+def story(engine: Engine, seed: int) -> tuple[Permalink, str]:
+    """Return a story of the model as a link's content, and its text."""
     settings = Settings(length=LENGTH, seed=seed, stop_at_end=False)
     opening = OPENINGS[seed % len(OPENINGS)]
     with engine.write(opening, settings) as stream:
-        found = list(stream)
+        written = list(stream)
     ids = engine.encode(opening)
-    tokens = [(one, -1) for one in ids] + [(one.token_id, 0) for one in found]
+    tokens = [(token_id, -1) for token_id in ids] + [(token.token_id, 0) for token in written]
     link = Permalink(
         engine.storyteller.fingerprint, "storyteller", (Run(settings),), tuple(tokens[:LENGTH])
     )
@@ -59,15 +59,15 @@ def told(engine: Engine, seed: int) -> tuple[Permalink, str]:
 
 
 def num_characters(data: bytes) -> int:
-    """Return the number of characters that bytes take in an address."""
+    """Return the number of base64 characters of bytes in an address."""
     return len(base64.urlsafe_b64encode(data).rstrip(b"="))
 
 
 def links_and_replay(model: Path, count: int) -> list[str]:
-    """Prints the first two tables; the links."""
+    """Print the first two tables; return the links."""
     storyteller = ModelFolder.open(model, device="cpu")
     with Engine(storyteller, max_streams=32) as engine, ThreadPoolExecutor(32) as visitors:
-        stories = list(visitors.map(lambda seed: told(engine, seed), range(count)))
+        stories = list(visitors.map(lambda seed: story(engine, seed), range(count)))
     links = [encode(link) for link, _ in stories]
     states = [
         json.dumps({"settings": vars(link.runs[0].settings), "prompt": text, "actions": [text]})
@@ -75,21 +75,21 @@ def links_and_replay(model: Path, count: int) -> list[str]:
     ]
     print(f"\nCharacters of a link, {count} stories of {LENGTH} tokens\n")
     for name, sizes in (
-        ("Inkling: text, settings, seed, who wrote what, checksum", [len(one) for one in links]),
+        ("Inkling: text, settings, seed, who wrote what, checksum", [len(text) for text in links]),
         (
             "the text alone, deflate",
             [num_characters(zlib.compress(text.encode(), 9)) for _, text in stories],
         ),
-        ("state as JSON, LZMA", [num_characters(lzma.compress(one.encode())) for one in states]),
+        ("state as JSON, LZMA", [num_characters(lzma.compress(text.encode())) for text in states]),
     ):
         print(f"  {name:<58} median {statistics.median(sizes):6.0f}   most {max(sizes):6,}")
     print("\nStories reproduced exactly from their links\n")
-    for name, most in (("alone", 1), ("among 31 others", 32)):
-        with Engine(storyteller, max_streams=most) as engine, ThreadPoolExecutor(most) as visitors:
+    for name, size in (("alone", 1), ("batched with 31", 32)):
+        with Engine(storyteller, max_streams=size) as engine, ThreadPoolExecutor(size) as visitors:
             began = time.perf_counter()
-            found = list(visitors.map(lambda link: replay(engine, decode(link)), links))
+            replays = list(visitors.map(lambda link: replay(engine, decode(link)), links))
             seconds = time.perf_counter() - began
-        same = sum(one.differs_at is None for one in found)
+        same = sum(replayed.differs_at is None for replayed in replays)
         print(f"  {name:<20} {same} of {count}, {1000 * seconds / count:6.0f} ms each")
     return links
 
@@ -97,25 +97,26 @@ def links_and_replay(model: Path, count: int) -> list[str]:
 def seconds_of(ask: Callable[[int], object]) -> float:
     """Return the median of several calls, in seconds, after a first one."""
     ask(0)
-    found = []
+    times = []
     for number in range(1, REPEATS + 1):
         began = time.perf_counter()
         ask(number)
-        found.append(time.perf_counter() - began)
-    return statistics.median(found)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
 
 
 def get(address: str, visitor: int = 1) -> tuple[int, bytes]:
-    asked = urllib.request.Request(address, headers={"X-Forwarded-For": f"10.0.0.{visitor}"})
+    """Return the status and the content of a GET request, with a visitor's address."""
+    request = urllib.request.Request(address, headers={"X-Forwarded-For": f"10.0.0.{visitor}"})
     try:
-        with urllib.request.urlopen(asked) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as answer:
-        return answer.code, answer.read()
+        with urllib.request.urlopen(request) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as response:
+        return response.code, response.read()
 
 
 def first_words(url: str, count: int = 12) -> float:
-    """Another visitor's time to the first word, in ms: the median."""
+    """Return the median of another visitor's time to the first word, in ms."""
     waits = []
     for seed in range(count):
         began = time.perf_counter()
@@ -133,7 +134,7 @@ def another(link: str, number: int) -> str:
 
 
 def served(model: Path, links: list[str], pictures: int) -> None:
-    """Prints the last two tables."""
+    """Print the last two tables."""
     with running_app(model) as (url, _):
         print("\nPreview of a link, median\n")
         for name, address in (
@@ -155,14 +156,14 @@ def served(model: Path, links: list[str], pictures: int) -> None:
                 answers[get(f"{url}/s/{link}/picture.png")[0]] += 1
 
         with ThreadPoolExecutor(4) as greedy:
-            asked = [greedy.submit(ask_on) for _ in range(4)]
+            requests = [greedy.submit(ask_on) for _ in range(4)]
             time.sleep(1)
             beside = first_words(url)
             while sum(answers.values()) < pictures:
                 time.sleep(0.1)
             is_over.set()
-            for one in asked:
-                one.result()
+            for request in requests:
+                request.result()
         print("\nAnother visitor's first word, median\n")
         print(f"  alone                                    {alone:6.0f} ms")
         ratio = f"{beside / alone:.2f} times"
@@ -171,7 +172,8 @@ def served(model: Path, links: list[str], pictures: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Links, pictures and files of stories.")
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "storyteller")
     parser.add_argument("--stories", type=int, default=50)
     parser.add_argument("--pictures", type=int, default=200)

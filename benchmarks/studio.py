@@ -1,10 +1,10 @@
-"""What writing and training on one machine cost each other: first words while a run trains on all
-cores, and the speed of the run beside an app in which nobody writes.
+"""Mutual slow-down of writing and training on one machine: first words while a run trains on all
+cores, and the run's speed beside an idle app.
 
     python benchmarks/studio.py STORIES.jsonl [--model DIR] [--seconds 30] [--stories 60]
 
-The run is started as the page starts it, by `python -m playground.runs start`. Its speed is the
-updates of some seconds, from the metrics: alone, then beside the app, and alone again.
+The run is started as the page does, by `python -m playground.runs start`. Its speed comes from the
+metrics of some seconds: alone, then beside the app, then alone again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PAUSE = 0.3  # s between two stories
 
 
 def runs(place: Path, action: str, *words: str) -> None:
-    """Do something with the run."""
+    """Run a command of playground.runs."""
     command = [sys.executable, "-m", "playground.runs", action, NAME, "--runs", str(place / "runs")]
     subprocess.run([*command, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
@@ -40,7 +40,7 @@ def updates(place: Path) -> list[dict[str, float]]:
 
 
 def speed(place: Path, seconds: float) -> float:
-    """Return the updates a second during the next seconds."""
+    """Return the updates per second during the next seconds."""
     first = updates(place)[-1]
     time.sleep(seconds)
     last = updates(place)[-1]
@@ -48,16 +48,16 @@ def speed(place: Path, seconds: float) -> float:
 
 
 def waits(url: str, stories: int) -> list[float]:
-    """Return the milliseconds until the first token, of stories one after the other."""
-    found = []
+    """Return the milliseconds until the first token of stories, written one after the other."""
+    times = []
     for seed in range(stories):
-        asked = time.perf_counter()
+        begin = time.perf_counter()
         story = with_surprise(url, 0, OPENINGS[seed % len(OPENINGS)], seed)
-        found.append(next(1000 * (time.perf_counter() - asked) for count in story if count))
+        times.append(next(1000 * (time.perf_counter() - begin) for count in story if count))
         for _ in story:
             pass
         time.sleep(PAUSE)
-    return found
+    return times
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def main() -> None:
             after = speed(place, options.seconds)
         finally:
             runs(place, "stop")
-            time.sleep(5)  # until it has saved
+            time.sleep(5)  # until the run has saved
     alone = (before + after) / 2
     print(f"alone {before:.3f} and {after:.3f} updates/s, beside an idle app {beside:.3f}:")
     print(f"a loss of {100 * (1 - beside / alone):.1f} %")

@@ -66,7 +66,7 @@ def index(store: str) -> None:
 
 
 def enlarged(store: TokenStore, folder: Path, tokens: int) -> TokenStore:
-    """Return a store with the training tokens of another, repeated; only its index is made from it."""
+    """Return a store with the training tokens of another, repeated, from which an index is made."""
     shutil.copytree(store.folder, folder, ignore=shutil.ignore_patterns("index"))
     ids = np.array(store.split("train"))
     times = -(-tokens // len(ids))

@@ -1,4 +1,4 @@
-"""Tokens per second of training, against what people run.
+"""Tokens per second of training, compared with transformers.Trainer and a plain PyTorch loop.
 
     python benchmarks/training.py [peers|growth ...] [--stories FILE | --store FOLDER] [--steps 6]
 
@@ -7,12 +7,11 @@ peers    the size of the preset seed (GPT-2 block, 6 x 256 x 4, 50,257 ids), 64 
          compiled, a plain compiled PyTorch loop in bf16, and `trainer/train.py`
 growth   `trainer/train.py` with context 128, 256 and 512, smaller updates, and two processes
 
-Every contender runs in a process of its own, on the blocks of one token store; speed is that of
-the median update after those that warm up (and compile). The share is of this machine's bf16
-matrix peak, measured first, by the floating-point operations of the whole model
-(trainer/model/flops.py), the head's 50,257 rows included. Inkling computes the head for the ids
-that the corpus uses, so its share counts work that it saves. Memory is the process's at most, or
-on a GPU what its tensors take of the card.
+Every contender runs in a process of its own, on the blocks of one token store; the speed is that of
+the median update after a warm-up (and compilation). The share is of this machine's bf16 matmul
+peak, measured first, by the floating-point operations of the whole model (trainer/model/flops.py),
+the head's 50,257 rows included. Inkling computes the head only for the ids that the corpus uses, so
+its share includes saved work. Memory is the peak of the process, or of its tensors on a GPU.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def new_model() -> Any:
 
 
 def library(store: Path, steps: int, kind: str) -> list[float]:
-    """Seconds of each update of transformers.Trainer, as its examples set it up."""
+    """Return the seconds of each update of transformers.Trainer, set up as in its examples."""
     import numpy as np
     import torch
     import transformers
@@ -95,7 +94,7 @@ def library(store: Path, steps: int, kind: str) -> list[float]:
 
 
 def loop(store: Path, steps: int, kind: str) -> list[float]:
-    """Seconds of each update of a compiled loop in the style that people copy."""
+    """Return the seconds of each update of a usual compiled PyTorch loop."""
     import numpy as np
     import torch
     from torch.nn import functional
@@ -126,7 +125,7 @@ def loop(store: Path, steps: int, kind: str) -> list[float]:
 def inkling(
     stories: str, data: Path, steps: int, processes: int = 1, **settings: object
 ) -> tuple[float, int]:
-    """Tokens per second of `trainer/train.py`, and its peak memory in MiB."""
+    """Return tokens per second of `trainer/train.py`, and its peak memory in MiB."""
     changes = {
         "corpus.source": stories, "corpus.folder": data, "optim.steps": steps + 2 * WARM_UP,
         "model.dropout": 0, "runtime.compile": "on", "run.log_every": 1, "run.evaluate_stories": 1,
@@ -214,7 +213,7 @@ def growth(stories: str, data: Path, steps: int) -> None:
     rows += [
         (f"context 128, {batch} blocks", 1, {"optim__global_batch": batch}) for batch in (16, 32)
     ]
-    if not has_gpu() or num_gpus() > 1:  # two processes cannot share a card
+    if not has_gpu() or num_gpus() > 1:  # two processes cannot share a GPU
         rows += [("context 128, 64 blocks, 2 processes", 2, {})]
     for title, processes, settings in rows:
         speed, memory = inkling(stories, data, steps, processes, **settings)
@@ -222,7 +221,7 @@ def growth(stories: str, data: Path, steps: int) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", default=["peers", "growth"])
     parser.add_argument("--stories", default=str(SHARED) if SHARED.exists() else "sample")

@@ -1,8 +1,8 @@
-"""The storyteller as an ONNX graph, for the browser's peers (benchmarks/browser.py).
+"""Export the storyteller as an ONNX graph, for the browser's peers (benchmarks/browser.py).
 
-Two layouts: `own` for onnxruntime-web, one cache whose first axis is time, so that a step appends
-what is new and nothing is copied; and transformers.js' own, with keys and values of each layer.
-Both multiply with the table's distinct rows only, as the page does.
+Two layouts: `Own` for onnxruntime-web, with one cache whose first axis is time, so that a step only
+appends; and `Hub`, transformers.js' own, with keys and values of each layer. Both multiply with the
+distinct rows of the embedding only, as the page does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Graph(nn.Module):
     """The forward pass of a Qwen3 export, in fp32."""
 
     def __init__(self, model: Any, rows: torch.Tensor, row_of: torch.Tensor) -> None:
-        """`rows` (distinct, hidden) of the table, and which one each id has."""
+        """`rows`: (distinct, hidden) of the embedding; `row_of`: the row of each id."""
         super().__init__()
         config = model.config
         self.blocks, self.norm = model.model.layers, model.model.norm
@@ -34,8 +34,8 @@ class Graph(nn.Module):
         self.register_buffer("sine", angles.sin())
 
     def attend(self, block: Any, x: torch.Tensor, place: torch.Tensor, past: Any) -> Any:
-        """(n, hidden) of x (n, hidden) at `place` (n,), and the new keys and values (n, heads,
-        width); `past` is both of the tokens before."""
+        """Return attention (n, hidden) of x (n, hidden) at positions `place` (n,), and the new keys
+        and values (n, heads, width). `past`: those of the tokens before."""
         count, attention = x.shape[0], block.self_attn
         h = block.input_layernorm(x)
         query, key, value = (
@@ -44,11 +44,11 @@ class Graph(nn.Module):
         )
         cosine, sine = self.cosine[place][:, None], self.sine[place][:, None]
 
-        def turn(y: torch.Tensor) -> torch.Tensor:
+        def rotate(y: torch.Tensor) -> torch.Tensor:
             low, high = y.chunk(2, dim=-1)
             return y * cosine + torch.cat([-high, low], -1) * sine
 
-        query, key = turn(attention.q_norm(query)), turn(attention.k_norm(key))
+        query, key = rotate(attention.q_norm(query)), rotate(attention.k_norm(key))
         keys, values = torch.cat([past[0], key]), torch.cat([past[1], value])
         scores = torch.einsum("nhw,thw->hnt", query, keys) * self.width**-0.5
         seen = torch.arange(keys.shape[0])[None] <= place[:, None]
@@ -63,8 +63,8 @@ class Graph(nn.Module):
 
 
 class Own(Graph):
-    """ids (n,) and past (time, layers, 2, heads, width) to the logits of the distinct rows after
-    the last id, and what is appended to past."""
+    """Maps ids (n,) and past (time, layers, 2, heads, width) to the logits of the distinct rows
+    after the last id, and the values to append to past."""
 
     def forward(self, ids: torch.Tensor, past: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         place = torch.arange(ids.shape[0]) + past.shape[0]
@@ -88,12 +88,12 @@ class Hub(Graph):
         place = position_ids[0]
         x, present = self.rows[self.row_of[input_ids[0]]], []
         for number, block in enumerate(self.blocks):
-            before = [one[0].transpose(0, 1) for one in past[2 * number : 2 * number + 2]]
+            before = [part[0].transpose(0, 1) for part in past[2 * number : 2 * number + 2]]
             x, key, value = self.block(block, x, place, before)
             for old, new in zip(before, (key, value), strict=True):
                 present.append(torch.cat([old, new]).transpose(0, 1)[None])
         logits = (self.norm(x) @ self.rows.T)[:, self.row_of]
-        # The mask is part of the interface; nothing is padded here.
+        # The mask is part of the interface; there is no padding here.
         return (logits[None] + 0 * attention_mask[:, :1, None].float(), *present)
 
 

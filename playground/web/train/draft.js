@@ -3,7 +3,7 @@
 /** Kinds of sources of stories. */
 export const KINDS = ["sample", "mine", "hub", "path"];
 
-const emptyDraft = () => ({
+export const emptyDraft = () => ({
   kind: "sample",
   set: "",
   hub: "",

@@ -331,7 +331,9 @@ def test_a_key_changes_one_paragraph(page: Page) -> None:
     start(page, "\n".join([" ".join(["word"] * 20)] * 40))
     page.evaluate(CHANGED)
     for place in (0, 2010, len(told(page))):
-        page.evaluate("at => { writer.editor.setCaret(at); changed.clear(); scrollTo(0, 0) }", place)
+        page.evaluate(
+            "at => { writer.editor.setCaret(at); changed.clear(); scrollTo(0, 0) }", place
+        )
         page.keyboard.type("x")
         assert page.evaluate(IN_SIGHT)
         page.keyboard.press("Backspace")
