@@ -93,7 +93,7 @@ def test_a_model_is_published_from_the_page(
     expect(page.locator("#account")).to_have_text("You are not logged in.")
     page.get_by_label("A token with the right to write").fill("hf_wrong")
     page.get_by_role("button", name="Log in").click()
-    expect(page.locator("#account")).to_contain_text("does not take this token")
+    expect(page.locator("#account")).to_contain_text("does not accept this token")
     page.get_by_label("A token with the right to write").fill(TOKEN)
     page.get_by_role("button", name="Log in").click()
     expect(page.locator("#account")).to_have_text("You are logged in as lily.")

@@ -134,7 +134,7 @@ def test_weights_other_than_those_exported_are_refused(folder: Path) -> None:
     ModelFolder.open(folder, device="cpu")
     content[-1] ^= 1  # a bit of a weight
     file.write_bytes(content)
-    assert "not what was exported" in refusal(folder)
+    assert "changed after the export" in refusal(folder)
 
 
 def test_facts_are_those_of_the_folder(storyteller: ModelFolder, tiny_export: Path) -> None:

@@ -131,7 +131,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {  # by transformers
 }  # fmt: skip
 REFUSED = {
     "BERT": ("bert", BASE, "attends to later words"),
-    "XLNet": ("xlnet", {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48}, "come later"),
+    "XLNet": ("xlnet", {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48}, "not causal"),
     "T5": ("t5", {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4},
            "cannot continue a text"),
 }  # fmt: skip

@@ -55,7 +55,7 @@ def test_each_planted_thing_is_left_out_and_named(tmp_path: Path) -> None:
     assert staging.left_out == {
         ".env": "settings and tokens of this computer",
         ".env.local": "settings and tokens of this computer",
-        "token": "not on the list of what is published",
+        "token": "not on the list of published files",
         "stories.db": "a database",
         "playground/kept.sqlite3": "a database",
         "playground/last.ckpt": "a checkpoint",
@@ -63,10 +63,10 @@ def test_each_planted_thing_is_left_out_and_named(tmp_path: Path) -> None:
         "runs/": "checkpoints and metrics of your runs",
         "data/": "stories",
         "playground/key.py": "holds what looks like a Hugging Face token, in line 3: remove it",
-        "playground/notes.doc": "not on the list of what is published",
+        "playground/notes.doc": "not on the list of published files",
         "playground/link.py": "a symbolic link, which may lead out of this folder",
         "playground/away": "a symbolic link, which may lead out of this folder",
-        "secrets.py": "not on the list of what is published",
+        "secrets.py": "not on the list of published files",
     }
     assert all(f"  {name}: " in staging.remainder for name in staging.left_out)
     assert "in 2 files" in staging.tree

@@ -71,7 +71,7 @@ def test_what_changes_something_wants_the_pages_header(
         for headers in ({}, {"x-inkling-studio": "yes"}):
             answer = browser.request(method, path, headers=headers, json={"name": "mine"})
             assert answer.status_code == 403, path
-            assert "for the page itself" in answer.json()["detail"]
+            assert "the page itself may send" in answer.json()["detail"]
     assert sorted(str(path) for path in runs.rglob("*")) == before
 
 
@@ -80,7 +80,7 @@ def test_a_body_that_is_not_an_object_is_one_message(browser: TestClient, body: 
     for path in ("runs", "runs/mine/stop", "inspect", "estimate", "command"):
         answer = browser.post(f"/studio/{path}", content=body, headers=HEADERS)
         assert answer.status_code == 422
-        assert answer.json()["detail"] == "The request must hold a JSON object."
+        assert answer.json()["detail"] == "The body of the request must be a JSON object."
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a b", "%2e%2e", "a%2Fb", "x" * 65, "link"])
@@ -110,9 +110,9 @@ def test_a_run_gets_a_plain_name(runs: Path, post: Post, name: Any) -> None:
         ({"run.dir": "/tmp/x"}, "the app sets run.dir"),
         ({"run.fresh": True}, "the app sets run.fresh"),
         ({"preset": "pocket"}, "the app sets preset"),
-        ({"optim.lr": ["1"]}, "must have a text or a number"),
+        ({"optim.lr": ["1"]}, "must be a string or a number"),
         ({"optim.lr=1 --run.dir": "/tmp/x"}, "there is no setting"),
-        ([], "settings an object"),
+        ([], "settings a JSON object"),
         ({"corpus.source": "stories/none"}, "there are no stories 'stories/none' any more"),
     ],
 )
