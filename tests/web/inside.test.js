@@ -18,9 +18,9 @@ const attention = [
   ],
 ];
 
-function looked(first = -1) {
+function analysis(first = -1) {
   const found = new Analysis();
-  found.hear({ look: { first, attention, layers: [] } });
+  found.add({ look: { first, attention, layers: [] } });
   return found;
 }
 
@@ -29,7 +29,7 @@ const isNear = (found, expected) =>
 
 test("a head's weights stand at the positions of the story", () => {
   assert.deepEqual(
-    [...looked().weights(0, 1)],
+    [...analysis().weights(0, 1)],
     [
       [-1, 0.1],
       [0, 0.2],
@@ -37,7 +37,7 @@ test("a head's weights stand at the positions of the story", () => {
     ],
   );
   assert.deepEqual(
-    [...looked(7).weights(1, 0)],
+    [...analysis(7).weights(1, 0)],
     [
       [7, 1],
       [8, 0],
@@ -49,7 +49,7 @@ test("a head's weights stand at the positions of the story", () => {
 test("every layer or head is their mean, and adds to one", () => {
   assert.ok(
     isNear(
-      looked().weights(0, EVERY),
+      analysis().weights(0, EVERY),
       new Map([
         [-1, 0.3],
         [0, 0.35],
@@ -59,7 +59,7 @@ test("every layer or head is their mean, and adds to one", () => {
   );
   assert.ok(
     isNear(
-      looked().weights(EVERY, 0),
+      analysis().weights(EVERY, 0),
       new Map([
         [-1, 0.75],
         [0, 0.25],
@@ -67,7 +67,7 @@ test("every layer or head is their mean, and adds to one", () => {
       ]),
     ),
   );
-  const all = looked().weights(EVERY, EVERY);
+  const all = analysis().weights(EVERY, EVERY);
   assert.ok(
     isNear(
       all,
@@ -88,8 +88,8 @@ test("every layer or head is their mean, and adds to one", () => {
 });
 
 test("a layer or a head that another model had is the last one", () => {
-  assert.deepEqual(looked().weights(11, 11), looked().weights(1, 1));
-  assert.deepEqual([looked().layers, looked().heads], [2, 2]);
+  assert.deepEqual(analysis().weights(11, 11), looked().weights(1, 1));
+  assert.deepEqual([analysis().layers, looked().heads], [2, 2]);
 });
 
 test("levels are reached from their bounds on", () => {
@@ -101,15 +101,15 @@ test("levels are reached from their bounds on", () => {
 });
 
 test("removals come in parts, and those that mattered most are told either way", () => {
-  const found = looked();
-  found.hear({
+  const found = analysis();
+  found.add({
     removed: [
       [9, -0.4],
       [8, 0.01],
     ],
   });
   assert.equal(found.seconds, null);
-  found.hear({
+  found.add({
     removed: [
       [7, 1.5],
       [6, -3],
