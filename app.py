@@ -159,7 +159,7 @@ def command_line(argv: list[str] | None = None) -> argparse.Namespace:
 
 def default_model() -> Path | str:
     """Return the model in space.json on a Space, else the newest export under runs/, else the
-    shipped model; ValueError if there is none."""
+    shipped model; ValueError if none exists."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
     from playground.folder.exports import exports

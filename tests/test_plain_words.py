@@ -52,7 +52,7 @@ RETIRED = {  # a regular expression: the standard term
     r"show me eight": "Eight versions",
     r"go on with this": "Continue this one",
     r"banned words, parted": "words to avoid, separated by commas",
-    r"the story turns|turns? the story": "branch",
+    r"the story turns|\bturns? the story": "branch",
     r"attention within a story|story attention": "intra-document attention masking",
     r"joined anew|cut elsewhere": "random block offset per epoch",
     r"\bfed\b": "processed, prefilled",

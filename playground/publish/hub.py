@@ -87,7 +87,7 @@ def error_message(problem: HfHubHTTPError, name: str) -> str:
 
 
 def check_login(api: HfApi, name: str) -> str:
-    """Return the logged-in account; ValueError if there is none or its token cannot write."""
+    """Return the logged-in account; ValueError without one or if its token cannot write."""
     with hub_errors(name):
         account = api.whoami()
     rights = account.get("auth", {}).get("accessToken", {}).get("role")

@@ -35,7 +35,7 @@ def lines_of(log: Path, start: int = 0) -> list[str]:
 
 
 def last_error(log: Path, start: Any) -> str:
-    """Return the last error message in a log; "" if there is none."""
+    """Return the last error message in a log, or ""."""
     for line in reversed(lines_of(log, start if isinstance(start, int) else 0)):
         if match := ERROR.match(line):
             return match[1]

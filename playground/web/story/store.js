@@ -175,7 +175,7 @@ export class Store {
     try {
       before = await this.storage.database(OLD, (_, transaction) => transaction.abort(), false);
     } catch {
-      return; // there are none
+      return; // the browser has none
     }
     const rows = await answer(before.transaction(OLD_STORE).objectStore(OLD_STORE).getAll());
     before.close();
