@@ -97,7 +97,7 @@ async def visiting(url: str, visitor: int) -> AsyncIterator[Send]:
 
 
 async def messages(answer: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    """Yield the messages of a stream of server-sent events, each of which is a part of the answer."""
+    """Yield the messages of server-sent events, each of which is a part of the answer."""
     async for part in answer:
         kind, _, data = part.decode().partition("\ndata: ")
         if kind == "event: error":

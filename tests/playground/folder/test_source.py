@@ -42,7 +42,7 @@ def empty(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("fill", "words"),
     [
-        (checkpoint, ["checkpoint of a run", "export"]),
+        (checkpoint, ["is a checkpoint", "export"]),
         (pickled, ["pickle", "pytorch_model.bin", "save_pretrained"]),
         (gguf, ["GGUF", "gguf_file='fox.gguf'", "save_pretrained"]),
         (empty, ["no config.json"]),

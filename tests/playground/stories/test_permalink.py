@@ -196,7 +196,7 @@ def test_bits_with_a_right_checksum_are_read_or_refused_quickly() -> None:
 
 
 def test_what_a_link_cannot_hold_is_refused() -> None:
-    with pytest.raises(ValueError, match="three digits"):
+    with pytest.raises(ValueError, match="three decimals"):
         encode(Permalink("0" * 16, "", (Run(Settings(temperature=0.12345)),), ()))
     with pytest.raises(ValueError, match="token"):
         encode(Permalink("0" * 16, "", (), ((2**20, -1),)))
