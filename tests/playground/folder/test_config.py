@@ -216,7 +216,7 @@ def test_without_an_end_a_story_runs_to_its_length(
         assert not stream.story.ended
     assert ["Ends", "never by itself"] in [row[:2] for row in rows(storyteller.facts, 64, 1)]
     assert generate.main([str(folder), "--length", "3"]) == 0
-    assert "no token that ends a story" in capsys.readouterr().err
+    assert "does not name an end token" in capsys.readouterr().err
 
 
 def always(function: Callable[..., Any], token_id: int) -> Callable[..., Any]:
