@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (--help lists the options)")
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: Parser) -> None:
     """Add MODEL, --base and --device, which name a model and the device that computes it."""
     add: Any = parser.add_argument
     add("model", metavar="MODEL", help="an export, another model's folder, or its name on the Hub")
