@@ -88,8 +88,8 @@ test("every layer or head is their mean, and adds to one", () => {
 });
 
 test("a layer or a head that another model had is the last one", () => {
-  assert.deepEqual(analysis().weights(11, 11), looked().weights(1, 1));
-  assert.deepEqual([analysis().layers, looked().heads], [2, 2]);
+  assert.deepEqual(analysis().weights(11, 11), analysis().weights(1, 1));
+  assert.deepEqual([analysis().layers, analysis().heads], [2, 2]);
 });
 
 test("levels are reached from their bounds on", () => {
