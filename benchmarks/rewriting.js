@@ -1,8 +1,9 @@
 // How often the first sentence that "Rewrite this sentence" offers makes the rest of a story at least as likely as
 // the sentence that stood there.
 //
-//   python -m playground.browser.pack models/storyteller /tmp/storyteller.inkling
-//   node benchmarks/rewriting.js /tmp/storyteller.inkling [--stories 50] [--show 3]
+//   python -c "from playground.browser.pack import pack; from playground.folder.model_folder import ModelFolder; \
+//     open('/tmp/storyteller.inkling', 'wb').write(pack(ModelFolder.open('models/storyteller', device='cpu')).content)"
+//   node benchmarks/rewriting.js /tmp/storyteller.inkling [--stories 50] [--first 0] [--show 3]
 //
 // Of each story that the model wrote, a sentence that it wrote in the middle is rewritten, as the page does
 // (web/story/rewriting.js). The rest is what comes after it, to the story's end.
@@ -27,6 +28,7 @@ export const sourceOf = (storyteller) => ({
     yield* storyteller.write(request);
   },
   score: async (request) => storyteller.score(request),
+  record: async (request) => storyteller.record(request),
 });
 
 /** The tokens of a story, the typed ones with run -1. */
@@ -54,7 +56,9 @@ export async function rewritten(source, number) {
 async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { stories: { type: "string", default: "50" }, show: { type: "string", default: "0" } },
+    options: Object.fromEntries(
+      [["stories", "50"], ["first", "0"], ["show", "0"]].map(([name, value]) => [name, { type: "string", default: value }]),
+    ),
   });
   const source = sourceOf(opened(await openCore(), new Uint8Array(readFileSync(positionals[0])), SLOTS));
   const began = performance.now();
@@ -62,14 +66,14 @@ async function main() {
     gains = 0,
     offered = 0;
   const count = Number(values.stories);
-  for (let number = 0; number < count; number += 1) {
-    const { tokens, from, to, proposals } = await rewritten(source, number);
+  for (let k = 0; k < count; k += 1) {
+    const { tokens, from, to, proposals } = await rewritten(source, Number(values.first) + k);
     offered += proposals.length;
     good += proposals[0].gain >= 0;
     gains += proposals[0].gain;
-    if (number >= Number(values.show)) continue;
+    if (k >= Number(values.show)) continue;
     console.log(`\n${textOf(tokens.slice(0, from))}\n  [${textOf(tokens.slice(from, to))} ]`);
-    for (const one of proposals) console.log(`  ${one.gain.toFixed(2)} (${one.kept} kept)${textOf(one.tokens)}`);
+    for (const one of proposals) console.log(`  ${one.gain.toFixed(2)} (${one.kept} kept${one.run ? "" : ", one word"})${textOf(one.tokens)}`);
     console.log(textOf(tokens.slice(to)));
   }
   const seconds = (performance.now() - began) / 1000 / count;

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from playground.sampling import NUMBERS, ROWS
+from playground.sampling import NUMBERS, SHOWN
 from trainer.settings.command_line import DEFAULT_PRESET, load_preset, shipped_presets
 from trainer.settings.config import SECTIONS
 from trainer.settings.setting import USUAL_NAMES
@@ -101,7 +101,7 @@ def writing() -> str:
     return WRITING + "".join(
         f"| `{row.name}` | {f'{row.low:,} to {row.high:,}' if row in NUMBERS else ''} "
         f"| {json.dumps(row.default)} | {row.meaning} |\n"
-        for row in ROWS
+        for row in SHOWN
     )
 
 

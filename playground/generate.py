@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.command_line import Parser, add_model_options, typed_text, use_utf8
-from playground.sampling import LISTS, NUMBERS, ROWS, Settings, words_in
+from playground.sampling import LISTS, NUMBERS, SHOWN, Settings, words_in
 from playground.stories import permalink
 
 
@@ -39,7 +39,7 @@ def parser() -> Parser:
         "the model reproduces it",
     )
     add("--json", action="store_true", help="print the record of the story as JSON")
-    for row in ROWS:
+    for row in SHOWN:
         flag, meaning = f"--{row.name.replace('_', '-')}", row.meaning
         if row in NUMBERS:
             meaning += f" ({row.low:,} to {row.high:,}; default: {row.default})"

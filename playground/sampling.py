@@ -144,6 +144,9 @@ class Settings:
     words_to_use: tuple[str, ...] = setting(
         (), "words that the story should contain, each spelled as here", neutral=(), link=9
     )
+    # How words to use are raised, so that links of stories from before form 2 still reproduce. A
+    # link keeps it only beside words, and without it means 1. Not for people: it has no meaning.
+    words_form: int = setting(2, "", low=1, high=2, neutral=1, link=10)
     stop_at_end: bool = setting(
         True, "stop at the end of the story, even before `length` tokens", link=7
     )
@@ -155,6 +158,8 @@ class Settings:
             object.__setattr__(self, "temperature", 0.0)
         for row in LISTS:
             object.__setattr__(self, row.name, words(row, getattr(self, row.name)))
+        if not self.words_to_use:
+            object.__setattr__(self, "words_form", 1)
         if not isinstance(self.stop_at_end, bool):
             raise ValueError(f"stop_at_end must be true or false, not {self.stop_at_end!r}.")
 
@@ -174,7 +179,7 @@ class Settings:
         unknown = sorted(values.keys() - {row.name for row in ROWS})
         if unknown:
             raise ValueError(f"there is no setting {unknown[0]!r}.")
-        return cls(**values)
+        return cls(**dict[str, Any](words_form=1) | values)  # what names no form is older
 
 
 def rows() -> tuple[Row, ...]:
@@ -185,6 +190,7 @@ def rows() -> tuple[Row, ...]:
 
 
 ROWS = rows()
+SHOWN = tuple(row for row in ROWS if row.meaning)  # to people
 NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
 LISTS = tuple(row for row in ROWS if row.kind is tuple)  # of words
 NUMBERED = {row.link: row.name for row in NUMBERS if row.link}  # by their numbers in links

@@ -27,7 +27,7 @@ LIBRARIES = {  # the name of a library in `built`, and its target
 VARIANTS = {"_plain": "x86_64_v2", "_avx2": "x86_64_v3", "_avx512": "x86_64_v4"}  # of x86-64
 EXPORTS = (
     "core_check", "core_room", "core_open", "core_step", "core_logits", "core_head", "core_borrow",
-    "core_own", "choice_room", "choice_answer", "choice_likeliest", "choice_odds", "choice_uniform",
+    "core_own", "choice_room", "choice_answer", "choice_ranking", "choice_odds", "choice_uniform",
 )  # fmt: skip
 FLAGS = (
     "-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-g0",

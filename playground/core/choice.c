@@ -11,8 +11,15 @@
 #include "vector.h"
 
 #define FEW 64 // rows that are sorted at first
-// Of words to use, in nats: what is added to the logit of a token that begins one, by what that grows with the square of
-// the hundreds of tokens, and what one that has begun gets besides
+// Of words to use, in nats. A token that begins one is raised to CLEAR above the likeliest where its surprise exceeds the
+// entropy by less than FITS, and less, by STEEP for each nat, where by more; FITS grows by FITS_GROWTH with the cube of
+// the hundreds of tokens.
+#define FITS q->settings[11]
+#define FITS_GROWTH q->settings[12]
+#define STEEP q->settings[13]
+#define CLEAR q->settings[14]
+// Of the former form, that links still reproduce: what is added to such a token's logit, by what that grows with the
+// square of the hundreds of tokens, and what a token that continues a word gets besides
 #define PULL 3
 #define PULL_GROWTH 3
 #define FINISH 4
@@ -290,24 +297,37 @@ static void give_row(struct Choice *c, int32_t id, double logit) {
   c->copy[c->rows++] = (float)logit;
 }
 
-// Adds to the logit of an id that may be out of its row already.
-static void add_to(struct Choice *c, int32_t id, double nats) {
+// Adds to the logit of an id that may be out of its row already, at least up to `least`.
+static void raise(struct Choice *c, int32_t id, double nats, double least) {
   if (take_out(c, id)) give_row(c, id, c->logits[row_of(c->head, id)]);
-  for (int32_t row = c->head->unique; row < c->rows; row++) // none of an id that is banned
-    if (c->single[row - c->head->unique] == id) c->copy[row] = (float)(c->copy[row] + nats);
+  for (int32_t row = c->head->unique; row < c->rows; row++) { // none of an id that is banned
+    if (c->single[row - c->head->unique] != id) continue;
+    c->copy[row] = (float)(c->copy[row] + nats);
+    if (c->copy[row] < least) c->copy[row] = (float)least;
+  }
 }
 
 // Pulls what begins or continues a word to use, the more the more tokens were written, so that a word comes where it fits
-// while there is time. One that has begun is finished.
-static void pull(struct Choice *c, const struct Question *q) {
+// while there is time. A word that has begun is finished.
+static void pull(struct Choice *c, const struct Question *q, const struct Answer *known) {
   const int32_t *begins = (const int32_t *)(uintptr_t)q->begins, *continues = (const int32_t *)(uintptr_t)q->continues;
-  const double hundreds = (double)q->written / 100, nats = PULL + PULL_GROWTH * hundreds * hundreds;
-  for (int32_t k = 0; k < q->num_begins; k++) add_to(c, begins[k], nats);
-  for (int32_t k = 0; k < q->num_continues; k++) add_to(c, continues[k], 2 * nats + FINISH);
+  const double hundreds = (double)q->written / 100;
+  if (q->settings[WORDS_FORM] < 2) {
+    const double nats = PULL + PULL_GROWTH * hundreds * hundreds;
+    for (int32_t k = 0; k < q->num_begins; k++) raise(c, begins[k], nats, -__builtin_inf());
+    for (int32_t k = 0; k < q->num_continues; k++) raise(c, continues[k], 2 * nats + FINISH, -__builtin_inf());
+    return;
+  }
+  for (int32_t k = 0; k < q->num_begins; k++) {
+    const double surprise = known->log_total - c->logits[row_of(c->head, begins[k])];
+    const double fits = FITS + FITS_GROWTH * hundreds * hundreds * hundreds - (surprise - (1 - q->settings[15]) * known->entropy);
+    raise(c, begins[k], 0, c->peak + (STEEP * fits < CLEAR ? STEEP * fits : CLEAR));
+  }
+  for (int32_t k = 0; k < q->num_continues; k++) raise(c, continues[k], 0, c->peak + CLEAR);
 }
 
 // Bans, penalises (Keskar et al. 2019, equation 2) and pulls ids, in this order.
-static void change(struct Choice *c, const struct Question *q) {
+static void change(struct Choice *c, const struct Question *q, const struct Answer *known) {
   const int32_t *banned = (const int32_t *)(uintptr_t)q->banned, *seen = (const int32_t *)(uintptr_t)q->seen;
   const double penalty = q->settings[REPETITION_PENALTY];
   const int32_t num_seen = penalty == 1 ? 0 : q->num_seen;
@@ -322,12 +342,12 @@ static void change(struct Choice *c, const struct Question *q) {
       const double logit = c->logits[row_of(c->head, seen[k])];
       give_row(c, seen[k], logit > 0 ? logit / penalty : logit * penalty);
     }
-  pull(c, q);
+  pull(c, q, known);
   c->logits = c->copy;
 }
 
-static int32_t choose_id(struct Choice *c, const struct Question *q, int32_t wanted, double *chosen) {
-  change(c, q);
+static int32_t choose_id(struct Choice *c, const struct Question *q, int32_t wanted, struct Answer *answer) {
+  change(c, q, answer);
   c->inverse = q->settings[TEMPERATURE] > 0 ? 1 / q->settings[TEMPERATURE] : 1;
   // The ranking and the peak stay unless a penalty moves an id or the likeliest row has lost all its ids. So
   // that bans cost nothing: a few hold in each step.
@@ -337,11 +357,11 @@ static int32_t choose_id(struct Choice *c, const struct Question *q, int32_t wan
   for (;;) {
     int32_t id;
     if (q->settings[TEMPERATURE] > 0) {
-      id = draw(c, q, chosen);
+      id = draw(c, q, &answer->chosen);
     } else {
       begin_walk(c);
       id = next_id(c);
-      *chosen = 1;
+      answer->chosen = 1;
     }
     if (id >= 0 || c->is_whole) return id;
     wanted = wanted < c->rows / 8 ? 8 * wanted : c->rows; // each time more of the ranking, at last all
@@ -392,6 +412,16 @@ static int is_sound(const struct Head *head, const struct Question *q) {
          are_ids(head, q->continues, q->num_continues) && q->written >= 0;
 }
 
+// Fills in what an answer says of the model's own distribution; 0 where that is no number.
+static int describe(struct Choice *c, struct Answer *answer) {
+  sum_up(c, 1);
+  if (!(c->total > 0 && c->total < __builtin_inf())) return 0;
+  answer->log_total = c->peak + log_of(c->total);
+  answer->entropy = log_of(c->total) - c->spread / c->total;
+  if (answer->entropy < 0) answer->entropy = 0;
+  return 1;
+}
+
 void choice_answer(const struct Head *head, const float *logits, const struct Question *q, struct Answer *answer, void *room) {
   __builtin_memset(answer, 0, sizeof *answer);
   answer->id = UNSOUND;
@@ -400,11 +430,7 @@ void choice_answer(const struct Head *head, const float *logits, const struct Qu
   int32_t wanted = q->settings[TOP_K] ? (int32_t)q->settings[TOP_K] : FEW;
   if (wanted < q->alternatives) wanted = q->alternatives;
   answer->id = NOT_A_NUMBER;
-  sum_up(c, 1);
-  if (!(c->total > 0 && c->total < __builtin_inf())) return;
-  answer->log_total = c->peak + log_of(c->total);
-  answer->entropy = log_of(c->total) - c->spread / c->total;
-  if (answer->entropy < 0) answer->entropy = 0;
+  if (!describe(c, answer)) return;
   c->inverse = 1;
   rank_rows(c, wanted);
   begin_walk(c);
@@ -416,23 +442,24 @@ void choice_answer(const struct Head *head, const float *logits, const struct Qu
   }
   answer->id = q->known;
   answer->chosen = 1;
-  if (q->known < 0) answer->id = choose_id(c, q, wanted, &answer->chosen);
+  if (q->known < 0) answer->id = choose_id(c, q, wanted, answer);
   if (answer->id < 0) answer->id = NOTHING_LEFT;
   if (answer->id < 0) return;
   answer->rank = rank_of(head, logits, answer->id);
   answer->probability = probability_of(logits[row_of(head, answer->id)], answer->log_total);
 }
 
-void choice_likeliest(const struct Head *head, const float *logits, int32_t count, int32_t *ids, double *found, void *room) {
+int32_t choice_ranking(const struct Head *head, const float *logits, const struct Question *q, int32_t *ids, double *found,
+                       void *room) {
   struct Choice *c = prepared(head, logits, room);
+  struct Answer own;
+  if (is_sound(head, q) && describe(c, &own)) change(c, q, &own);
   c->inverse = c->peak = 0;
-  rank_rows(c, count < head->unique ? count : head->unique);
+  rank_rows(c, c->rows);
   begin_walk(c);
-  for (int32_t k = 0; k < count; k++) {
-    ids[k] = next_id(c);
-    if (ids[k] < 0) return;
-    found[k] = c->logit;
-  }
+  int32_t count = 0;
+  for (; (ids[count] = next_id(c)) >= 0; count++) found[count] = c->logit;
+  return count;
 }
 
 double choice_odds(const struct Question *q, int32_t count, const double *logits, int32_t num_rest,

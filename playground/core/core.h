@@ -46,7 +46,7 @@ struct Column {
 };
 
 // Numbers of the settings that the choice knows: `link` in the table of playground/sampling.py.
-enum { TEMPERATURE = 1, TOP_P, MIN_P, REPETITION_PENALTY, TOP_K, SETTINGS = 16 };
+enum { TEMPERATURE = 1, TOP_P, MIN_P, REPETITION_PENALTY, TOP_K, WORDS_FORM = 10, SETTINGS = 16 };
 
 // What the next token shall be chosen by. Pointers are 8 bytes apart on every platform (`uint64_t`
 // holds an address of the core's memory), so that the layout is one.
@@ -130,9 +130,10 @@ size_t choice_room(int32_t ids, int32_t unique);
 void choice_answer(const struct Head *head, const float *logits, const struct Question *question,
                    struct Answer *answer, void *room);
 
-// The likeliest `count` ids of logits and their logits, from the likeliest down, equal ones by id.
-void choice_likeliest(const struct Head *head, const float *logits, int32_t count, int32_t *ids,
-                      double *found, void *room);
+// All ids that a question does not ban, from the likeliest down, equal ones by id, and their logits after its penalty and
+// what it raises. Returns how many; `ids` has room for another one.
+int32_t choice_ranking(const struct Head *head, const float *logits, const struct Question *question, int32_t *ids,
+                       double *found, void *room);
 
 // What the settings of a question make of a distribution: `logits` (count,) from the likeliest down,
 // and (rest_logits, rest_counts) (num_rest,) of all others in bins. Writes the probability of each

@@ -78,7 +78,7 @@ FUNCTIONS = {
     "core_own": ("pi", ""),
     "choice_room": ("ii", "z"),
     "choice_answer": ("ppppp", ""),
-    "choice_likeliest": ("ppippp", ""),
+    "choice_ranking": ("pppppp", "i"),
     "choice_uniform": ("uu", "d"),
 }
 TYPES = {
@@ -315,15 +315,16 @@ class Head:
         answer: np.ndarray = answers[0]
         return answer
 
-    def likeliest(self, logits: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The likeliest ids of logits (unique,) and their logits, (count,) int32 and float64: from
-        the likeliest down, equal ones by id."""
-        count = min(count, self.ids)
-        ids, found = np.zeros(count, np.int32), np.zeros(count)
-        self._machine.call(
-            "choice_likeliest", self._head, self._row(logits), count, ids, found, self._room()
+    def ranking(self, logits: np.ndarray, question: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All ids that a question about logits (unique,) does not ban, and their logits after its
+        penalty and what it raises, (n,) int32 and float64: from the likeliest down, equal ones by
+        id."""
+        ids, found = np.zeros(self.ids + 1, np.int32), np.zeros(self.ids)
+        questions = np.array([question], QUESTION).reshape(1)
+        count = self._machine.call(
+            "choice_ranking", self._head, self._row(logits), questions, ids, found, self._room()
         )
-        return ids, found
+        return ids[:count], found[:count]
 
     def _row(self, logits: np.ndarray) -> np.ndarray:
         logits = np.ascontiguousarray(logits, np.float32)

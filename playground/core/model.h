@@ -12,7 +12,7 @@
 #define core_logits NAMED(core_logits, VARIANT)
 #define choice_room NAMED(choice_room, VARIANT)
 #define choice_answer NAMED(choice_answer, VARIANT)
-#define choice_likeliest NAMED(choice_likeliest, VARIANT)
+#define choice_ranking NAMED(choice_ranking, VARIANT)
 #define choice_odds NAMED(choice_odds, VARIANT)
 #define choice_uniform NAMED(choice_uniform, VARIANT)
 #endif

@@ -10,7 +10,7 @@
   void core_logits##variant(Core *, int32_t, int32_t, const struct Column *, float *); \
   size_t choice_room##variant(int32_t, int32_t); \
   void choice_answer##variant(const struct Head *, const float *, const struct Question *, struct Answer *, void *); \
-  void choice_likeliest##variant(const struct Head *, const float *, int32_t, int32_t *, double *, void *); \
+  int32_t choice_ranking##variant(const struct Head *, const float *, const struct Question *, int32_t *, double *, void *); \
   double choice_odds##variant(const struct Question *, int32_t, const double *, int32_t, const double *, \
                               const double *, double *); \
   double choice_uniform##variant(uint32_t, uint32_t);
@@ -77,8 +77,11 @@ void choice_answer(const struct Head *head, const float *logits, const struct Qu
                    void *room) {
   PLAINLY(CHOSEN(choice_answer, head, logits, question, answer, room))
 }
-void choice_likeliest(const struct Head *head, const float *logits, int32_t count, int32_t *ids, double *found, void *room) {
-  CHOSEN(choice_likeliest, head, logits, count, ids, found, room);
+int32_t choice_ranking(const struct Head *head, const float *logits, const struct Question *question, int32_t *ids,
+                       double *found, void *room) {
+  int32_t count;
+  PLAINLY(count = CHOSEN(choice_ranking, head, logits, question, ids, found, room))
+  return count;
 }
 double choice_odds(const struct Question *question, int32_t count, const double *logits, int32_t num_rest,
                    const double *rest_logits, const double *rest_counts, double *odds) {

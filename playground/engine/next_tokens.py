@@ -22,7 +22,8 @@ class Candidate(NamedTuple):
 
     token_id: int
     text: str
-    logit: float
+    logit: float  # the model's own
+    raised: float  # after words to use
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class NextTokens:
     """The distribution of the next token.
 
     Attributes:
-        candidates: the likeliest, from the likeliest down.
+        candidates: the likeliest, from the likeliest down, as words to use raise them.
         rest: (logit, number of tokens) of all others, in bins.
         log_total: log of the sum of exp(logit) over all tokens.
         entropy: in nats.
@@ -52,7 +53,8 @@ class NextTokens:
         }
         return {
             "candidates": [
-                [each.token_id, each.text, round(each.logit, 5)] for each in self.candidates
+                [each.token_id, each.text, round(each.logit, 5), round(each.raised, 5)]
+                for each in self.candidates
             ],
             "rest": [[round(logit, 4), count] for logit, count in self.rest],
             "log_total": self.log_total,
@@ -62,27 +64,30 @@ class NextTokens:
 
 
 def next_tokens(
-    head: Head, logits: np.ndarray, answer: Answer, labels: Mapping[int, str], token: Token | None
+    head: Head,
+    logits: np.ndarray,
+    question: np.ndarray,
+    answer: Answer,
+    labels: Mapping[int, str],
+    token: Token | None,
 ) -> NextTokens:
-    """Return the distribution of logits (unique,). `answer`: the core's answer about them; `token`:
-    the record of the token that was asked for."""
-    ids, likeliest = head.likeliest(logits, TOP_K_MAX)
-    texts = map(labels.__getitem__, ids.tolist())
+    """Return the distribution of logits (unique,). `answer`: the core's answer to the question;
+    `token`: the record of the token that was asked for."""
+    ids, raised = head.ranking(logits, question)
+    near = ids[:TOP_K_MAX]
+    own, texts = logits[head.unique_of[near]], map(labels.__getitem__, near.tolist())
     return NextTokens(
-        candidates=tuple(map(Candidate, ids.tolist(), texts, likeliest.tolist())),
-        rest=bins_of_rest(logits[head.unique_of].astype(np.float64), ids),
+        candidates=tuple(map(Candidate, near.tolist(), texts, own.tolist(), raised.tolist())),
+        rest=bins_of(raised[TOP_K_MAX:]),
         log_total=answer.log_total,
         entropy=answer.entropy,
         token=token,
     )
 
 
-def bins_of_rest(logits: np.ndarray, ids: np.ndarray) -> tuple[tuple[float, int], ...]:
-    """Return `NextTokens.rest` of logits (vocabulary,), without the candidates `ids`."""
-    others = np.delete(logits, ids)
-    others = others[np.isfinite(others)]
-    if not len(others):
-        return ()
+def bins_of(logits: np.ndarray) -> tuple[tuple[float, int], ...]:
+    """Return `NextTokens.rest` of the logits (n,) of tokens that are not candidates."""
+    others = logits[np.isfinite(logits)]
     bins, counts = np.unique(np.floor(others / REST_WIDTH), return_counts=True)
     return tuple(
         ((bin + 0.5) * REST_WIDTH, count)

@@ -43,6 +43,7 @@ class Sampler:
         self._characters = Characters(self._tokens) if storyteller.is_byte_level else None
         self._spellings = lru_cache(10_000)(partial(spellings, storyteller))
         self._both_spellings = lru_cache(10_000)(partial(both_spellings, storyteller))
+        self._as_given = lru_cache(10_000)(partial(both_spellings, storyteller, as_given=True))
 
     @cached_property
     def _tokens(self) -> list[bytes]:
@@ -78,7 +79,10 @@ class Sampler:
             answer = Answer._make(self._head.answer(logits, questions[0]).item())
             if answer.id >= 0 and sequence.peeks:
                 token = None if ask.typed is None else self._record(sequence, None, answer)
-                yield sequence, next_tokens(self._head, logits, answer, self._labels, token)
+                yield (
+                    sequence,
+                    next_tokens(self._head, logits, questions[0], answer, self._labels, token),
+                )
             else:
                 yield sequence, self._outcome(ask, draws[0], answer)
 
@@ -178,7 +182,9 @@ class Sampler:
             return None
         if sequence.words is None:
             decoder = self.storyteller.incremental_decoder()
-            sequence.words = WordsToUse(settings.words_to_use, self._both_spellings, decoder)
+            # A word in another case would be raised where a name may come: "a girl named Ladder".
+            spelt = self._as_given if settings.words_form > 1 else self._both_spellings
+            sequence.words = WordsToUse(settings.words_to_use, spelt, decoder)
         sequence.words.follow(sequence.ids[1:])
         waits = sequence.words.missing and sequence.written < PATIENCE
         return sequence.words if waits else None
@@ -252,9 +258,9 @@ def spellings(storyteller: ModelFolder, word: str) -> list[list[int]]:
     return [list(ids) for ids in dict.fromkeys(bare + spaced)]
 
 
-def both_spellings(storyteller: ModelFolder, word: str) -> Spellings:
-    """Return the token sequences of a word in three cases."""
-    cases = sorted({word, word.lower(), word.capitalize()})
+def both_spellings(storyteller: ModelFolder, word: str, *, as_given: bool = False) -> Spellings:
+    """Return the token sequences of a word in three cases, or only in its own."""
+    cases = [word] if as_given else sorted({word, word.lower(), word.capitalize()})
     both = [
         dict.fromkeys(
             tuple(storyteller.encode(space + case, begins=begins))

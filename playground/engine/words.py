@@ -17,7 +17,7 @@ SPACES, OPENERS = " \t\n\r\u00a0", "\"'([{“‘„«¿¡-"  # where a word begi
 
 
 class Spellings(NamedTuple):
-    """The token sequences of a word, in three cases.
+    """The token sequences of a word.
 
     Attributes:
         spaced: with a space before it.

@@ -292,7 +292,8 @@ def add_run(bits: Writer, run: Run, kind: int) -> None:
 
 def read_run(bits: Reader, kind: int) -> Run:
     """Return one run."""
-    values = {BY_NUMBER[number].name: bits.setting(BY_NUMBER[number]) for number in ALWAYS}
+    values = {row.name: row.neutral for number, row in BY_NUMBER.items() if number >= FIRST_LATER}
+    values |= {BY_NUMBER[number].name: bits.setting(BY_NUMBER[number]) for number in ALWAYS}
     begins_with = " " if kind == PLAIN and bits.take(1) else ""
     beyond_end = bool(bits.take(1))
     if kind != PLAIN:

@@ -91,7 +91,7 @@ interface Message {
 
 /** The distribution at a position: the most likely tokens, and the others in bins of logits. */
 interface Candidates {
-  candidates: [id: number, text: string, logit: number][];
+  candidates: [id: number, text: string, logit: number, raised?: number][];
   rest: [logit: number, count: number][];
   log_total: number;
   token: { token_id: number; probability: number; rank: number } | null;
@@ -102,6 +102,7 @@ interface PlaceRequest {
   ids: number[];
   text: string;
   token_id?: number | null;
+  settings?: Pick<Settings, "words_to_use">; // whose words raise the candidates
   given?: number[];
 }
 

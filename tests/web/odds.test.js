@@ -28,6 +28,13 @@ for (const { settings, drawn } of cases) {
   });
 }
 
+test("a word to use has the probability that it is raised to", () => {
+  const raised = [[7, " dragon", 1, 4], ...[3, 2].map((logit) => [logit, "", logit, logit])];
+  const { rows } = distribution(core, { candidates: raised, rest: [], log_total: 5 }, { temperature: 1 });
+  assert.ok(isClose(rows[0].before, Math.exp(1 - 5), 1e-12));
+  assert.ok(isClose(rows[0].after, 1 / (1 + Math.exp(-1) + Math.exp(-2)), 1e-12));
+});
+
 test("at temperature 0 the likeliest has all", () => {
   const { rows, restAfter } = distribution(
     core,

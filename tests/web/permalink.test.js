@@ -14,13 +14,13 @@ const common = json("playground/web/story/common_tokens.json");
 const isRefused = (problem) => problem instanceof Damaged || problem instanceof Newer;
 
 // The vectors of versions 1 and 2 say whether a person typed one space before a run's first word. Those before
-// version 5 know no later settings.
+// version 5 know no later settings, and only words to use in their second form name it.
 const now = ({ runs, ...value }) => ({
   tokenizer: "",
   ...value,
   runs: runs.map(({ space, settings, ...run }) => ({
     begins: space ? " " : "",
-    settings: { words_to_use: [], ...settings },
+    settings: { words_to_use: [], words_form: 1, ...settings },
     ...run,
   })),
 });

@@ -31,8 +31,9 @@ test("a sentence has its end once another one has begun", () => {
   assert.equal(lengthOfFirst("One.\n\nTwo"), 4);
 });
 
-// A model that draws the given sentences, and finds what comes behind one as likely as `likes` says.
-function fakeSource(drawn, likes) {
+// A model that draws the given sentences, finds what comes behind one as likely as `likes` says, and has
+// `alternatives` [text, probability] for its tokens.
+function fakeSource(drawn, likes, alternatives = {}) {
   const asked = [];
   return {
     asked,
@@ -41,6 +42,18 @@ function fakeSource(drawn, likes) {
       const texts = request.seeds.map((seed) => drawn[seed % drawn.length]);
       yield { new: texts.map((text, k) => [k, [text, " Then"], [0.5, 1], [100, 101]]), typed: 0 };
       throw new Error("it is asked for no more once every sentence has its end");
+    },
+    async record({ ids }) {
+      const tokens = ids.map((id) => {
+        const text = STORY[id].t,
+          others = alternatives[text] ?? [];
+        return {
+          text,
+          probability: 0.5,
+          alternatives: others.map(([t, p], k) => ({ text: t, token_id: 200 + k, probability: p })),
+        };
+      });
+      return { tokens };
     },
     async score({ ids, given }) {
       const surprise = likes(ids);
@@ -84,6 +97,26 @@ test("sentences are offered once each, the one that fits best first", async () =
   assert.equal(first.settings.temperature, 0.8);
 });
 
+test("a likely word in the place of another leaves the rest of the sentence", async () => {
+  const others = [
+    [" fell", 0.5], // the word itself
+    [" FELL", 0.3],
+    ["ing", 0.2],
+    [" -", 0.1],
+    [" sat", 0.04],
+    [" sank", 1e-9],
+  ];
+  const source = fakeSource([" He fell down."], () => Math.LN2, { " fell": others, ".": [[" up", 0.4]] });
+  const found = await rewrite(source, place(), new AbortController().signal);
+  const [only, ...none] = found.filter(({ run }) => !run);
+  assert.deepEqual(none, []);
+  assert.equal(textOf(only.tokens), " He sat down.");
+  assert.deepEqual([only.kept, only.run, only.gain], [1, null, 0]);
+  assert.equal(only.tokens[0], STORY[from]);
+  assert.deepEqual(only.tokens[1], { t: " sat", s: -Math.log(0.04), i: 204, r: -1 });
+  assert.ok(only.tokens.slice(2).every(({ s, r }) => s === Math.LN2 && r === -1));
+});
+
 test("what comes behind is as likely as it was where a sentence gains nothing", async () => {
   const found = await rewrite(
     fakeSource([" He slept."], () => 2),
@@ -102,7 +135,7 @@ test("a sentence at the end has nothing behind it", async () => {
 test("whoever stops it gets what is there", async () => {
   const stop = new AbortController();
   const source = fakeSource([" He slept."], () => 1);
-  const found = await rewrite(source, place(), stop.signal, () => stop.abort());
+  const found = await rewrite(source, place(), stop.signal, (some) => some.length && stop.abort());
   assert.equal(source.asked.length, 1);
   assert.equal(found.length, 1);
 });

@@ -61,7 +61,8 @@ export class Rewrite extends partWith("state", "source", "language", "note", "ed
     this.state.now.writing?.abort(); // it looks for more
     this.state.set({ writing: null });
     const { tokens, ended } = tree.current(this.state.now.doc);
-    const [doc, number] = tree.withRun(this.state.now.doc, { ...run, begins: "", beyond: false });
+    const now = this.state.now.doc; // a word that was exchanged is a person's
+    const [doc, number] = run ? tree.withRun(now, { ...run, begins: "", beyond: false }) : [now, -1];
     const behind = tokens.slice(to).map((token, k) => {
       const s = surprises[k] ?? null;
       return { t: token.t, s, i: s === null ? null : token.i, r: -1 };

@@ -248,18 +248,19 @@ export class Model {
     return call.answers(answer, 1)[0];
   }
 
-  // The likeliest ids and their logits, from the likeliest down.
-  likeliest(logits, count) {
+  // All ids that a question about logits does not ban, from the likeliest down, and their logits as it changes them.
+  ranking(logits, question) {
     const call = new Call(this.core),
-      { wasm } = this.core,
-      most = Math.min(count, this.ids);
+      { wasm } = this.core;
     const logitsAt = call.put(logits),
-      ids = call.room(4 * most),
-      found = call.room(8 * most);
-    wasm.choice_likeliest(this.head, logitsAt, most, ids, found, call.room(wasm.choice_room(this.ids, this.unique)));
+      at = call.questions([question]),
+      ids = call.room(4 * this.ids + 4),
+      found = call.room(8 * this.ids),
+      room = call.room(wasm.choice_room(this.ids, this.unique));
+    const count = wasm.choice_ranking(this.head, logitsAt, at, ids, found, room);
     return {
-      ids: [...new Int32Array(this.core.buffer, ids, most)],
-      logits: [...new Float64Array(this.core.buffer, found, most)],
+      ids: [...new Int32Array(this.core.buffer, ids, count)],
+      logits: [...new Float64Array(this.core.buffer, found, count)],
     };
   }
 

@@ -12,10 +12,10 @@ export class NextWord extends partWith("frame", "state", "source", "language", "
   constructor(page) {
     super(page);
     this.found = null;
-    this.foundFor = null; // the tokens
+    this.foundFor = []; // the tokens, and the words to use
     this.bars = new Bars(this.frame.part("next"), (row) => this.pick(row));
     this.state.on(["settings", "core", "isCoreMissing", "language"], () => this.show());
-    this.state.on(["doc", "model", "writing"], () => this.rest());
+    this.state.on(["doc", "model", "writing", "settings"], () => this.rest());
   }
 
   // Reads what was typed, and asks for the next word, once nobody has typed for a while.
@@ -35,20 +35,22 @@ export class NextWord extends partWith("frame", "state", "source", "language", "
 
   // The bars of the next word.
   async ask() {
-    const { doc, model } = this.state.now,
-      { tokens } = this.state;
-    if (this.foundFor === tokens) return;
+    const { doc, model, settings } = this.state.now,
+      { tokens } = this.state,
+      { words_to_use, words_form } = settings;
+    if (this.foundFor[0] === tokens && this.foundFor[1] === words_to_use) return;
     const request = {
       model: model.name,
       ids: tree.idsOf(tokens),
       text: tree.pendingText(tokens),
       token_id: null,
+      settings: { words_to_use, words_form },
     };
     try {
       const found = await this.source.candidates(request);
       if (this.state.now.doc !== doc && this.state.tokens !== tokens) return;
       this.found = found;
-      this.foundFor = tokens;
+      this.foundFor = [tokens, words_to_use];
       this.show();
     } catch {
       /* the bars stay as they were; what a person asks for next says why */

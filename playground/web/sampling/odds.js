@@ -24,9 +24,10 @@ export function percent(probability, language) {
 
 // What the settings make of the next word's distribution, which the core computes.
 //
-// `next`: { candidates: [[id, text, logit], ...] from the likeliest down, rest: [[logit, count], ...],
-// log_total }. Returns { rows: [{ id, text, before, after }], restBefore, restAfter }; what is cut off
-// has `after` 0, and all of `after` adds to 1. Without a core (null) every `after` is null.
+// `next`: { candidates: [[id, text, logit, raised], ...] from the likeliest down, rest: [[logit, count], ...],
+// log_total }; `raised`: the logit after words to use, where it is given. Returns { rows: [{ id, text, before, after }],
+// restBefore, restAfter }; what is cut off has `after` 0, and all of `after` adds to 1. Without a core (null) every
+// `after` is null.
 export function distribution(core, next, settings) {
   const { candidates, rest, log_total } = next;
   const before = candidates.map(([, , logit]) => Math.exp(logit - log_total));
@@ -35,7 +36,7 @@ export function distribution(core, next, settings) {
     core && candidates.length
       ? core.odds(
           settings,
-          candidates.map(([, , logit]) => logit),
+          candidates.map(([, , logit, raised = logit]) => raised),
           rest,
         )
       : null;

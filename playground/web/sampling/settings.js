@@ -11,10 +11,7 @@ export const neutral = Object.fromEntries(
 );
 
 const open = Object.fromEntries(
-  SETTINGS.filter(({ kind, neutral: value }) => kind !== "words" && value !== null).map(({ name, neutral: value }) => [
-    name,
-    value,
-  ]),
+  SLIDERS.filter(({ neutral: value }) => value !== null).map(({ name, neutral: value }) => [name, value]),
 );
 export const PRESETS = {
   careful: { ...open, temperature: 0.4, top_k: 20 },

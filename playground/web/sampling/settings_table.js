@@ -12,5 +12,6 @@ export const SETTINGS = [
   {"kind": "int", "name": "seed", "default": 0, "neutral": null, "limits": false, "link": 6, "low": 0, "high": 4294967295, "step": 0, "first": false},
   {"kind": "words", "name": "banned_words", "default": [], "neutral": [], "limits": false, "link": 8, "low": 0, "high": 0, "step": 0, "first": false},
   {"kind": "words", "name": "words_to_use", "default": [], "neutral": [], "limits": false, "link": 9, "low": 0, "high": 0, "step": 0, "first": false},
+  {"kind": "int", "name": "words_form", "default": 2, "neutral": 1, "limits": false, "link": 10, "low": 1, "high": 2, "step": 0, "first": false},
   {"kind": "bool", "name": "stop_at_end", "default": true, "neutral": null, "limits": false, "link": 7, "low": 0, "high": 0, "step": 0, "first": false},
 ];

@@ -199,12 +199,15 @@ function kindOf(tokenizer, runs) {
   return tokenizer !== "" || runs.some(({ begins = "" }) => begins !== "" && begins !== " ") ? NAMED : PLAIN;
 }
 
-// Returns the rows of later settings whose value is not neutral; a missing value is neutral.
-const laterSettings = (settings) =>
-  SETTINGS.filter(({ name, kind, link, neutral }) => {
-    const value = settings[name] ?? neutral;
+// Returns the rows of later settings whose value is not neutral; a missing value is neutral. The form of words to use
+// says nothing without words.
+const laterSettings = ({ words_form: form, ...settings }) => {
+  const values = settings.words_to_use?.length ? { ...settings, words_form: form } : settings;
+  return SETTINGS.filter(({ name, kind, link, neutral }) => {
+    const value = values[name] ?? neutral;
     return link >= FIRST_LATER && (kind === "words" ? value.length > 0 : value !== neutral);
   });
+};
 
 function addRun(bits, { settings, seed, begins = "", beyond }, kind) {
   const values = { ...settings, seed };

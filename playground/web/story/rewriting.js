@@ -1,16 +1,17 @@
 // Other sentences for the place of one in a story, ranked by how likely they make what comes after them.
 //
 // Few sentences that a model draws freely fit a story that went on from another one. So only some of the proposals are
-// new from their first word on; the others begin as the sentence does that stands there, and part from it later.
+// new from their first word on; others begin as the sentence does that stands there, and part from it later, or are that
+// sentence with one other word.
 
 import { append, requestOf } from "./requests.js";
 import { lengthOfFirst } from "./sentences.js";
-import { textOf } from "./tree.js";
+import { idsOf, textOf } from "./tree.js";
 
 // Parts of the sentence that proposals begin with, at most all but its last word: first these, then, as long as none
 // fits as well as the sentence that stands there, others.
 const KEPT = [0, 0.25, 0.5, 0.75, 1],
-  KEPT_THEN = [1, 0.75, 0.5, 0.25, 0.9, 0.6, 0.35, 1, 0.8, 0.65, 0.45, 1, 0.7, 0.9];
+  KEPT_THEN = [1, 0.75, 0.5, 0.25, 0.9, 0.6, 0.35, 0.8];
 const WARMER = 1.2; // the least temperature of those that keep something
 const STREAMS = 8, // proposals that are drawn at once
   LENGTH = 60; // tokens of one, at most
@@ -19,13 +20,15 @@ const SHOWN = 8,
 const LOOKED_AT = 100; // tokens of the story behind the sentence that rank it
 const AT_ONCE = 4; // questions that a server is asked
 const LEAST_END = 2; // tokens: the last word and its full stop
+const WORD = /^ ?\p{L}+$/u; // a token that another may replace
+const LESS_LIKELY = 5; // nats: how much less likely the sentence may become by another word
 
 /**
  * @typedef {object} Proposal
  * @property {Token[]} tokens of the sentence; those that it has in common with the one that stands there are the same
  *   objects, and the others have no run yet
- * @property {number} kept how many these are
- * @property {Run} run how the others were drawn
+ * @property {number} kept how many these are, from the first on
+ * @property {Run | null} run how the others were drawn; null where one word is another
  * @property {number[]} surprises of the tokens behind it, as far as they are looked at
  * @property {number} gain in nats: how much likelier these are than behind the sentence that stands there
  */
@@ -46,25 +49,35 @@ export async function rewrite(source, place, signal, show = () => {}) {
   const known = new Set([textOf(old).trim()]);
   const now = await surprisesBehind(source, place, old, behind, signal);
   const all = [];
-  const most = Math.max(0, old.length - LEAST_END);
-  for (const [round, part] of [...KEPT, ...KEPT_THEN].entries()) {
-    if (signal.aborted || (round >= KEPT.length && all.some(({ gain }) => gain >= 0))) break;
-    const count = Math.round(part * most);
-    const drawn = await sentences(source, place, count, (place.seed + round * STREAMS) % 2 ** 32, signal);
+  const rank = async (drawn) => {
     const found = drawn.filter(({ tokens: own }) => {
       const text = textOf(own).trim();
       return text && !known.has(text) && known.add(text);
     });
-    for (let k = 0; k < found.length && !signal.aborted; k += AT_ONCE) {
-      const ranked = found.slice(k, k + AT_ONCE).map(async (one) => {
-        const surprises = await surprisesBehind(source, place, one.tokens, behind, signal);
-        return { ...one, surprises, gain: sum(now) - sum(surprises) };
-      });
-      all.push(...(await Promise.all(ranked)));
-    }
+    const ranked = await someAtOnce(found, signal, async (one) => {
+      const surprises = await surprisesBehind(source, place, one.tokens, behind, signal);
+      return { ...one, surprises, gain: sum(now) - sum(surprises) };
+    });
+    all.push(...ranked);
     show(best(all));
+  };
+  await rank(await withAnotherWord(source, place, signal));
+  const most = Math.max(0, old.length - LEAST_END);
+  for (const [round, part] of [...KEPT, ...KEPT_THEN].entries()) {
+    if (signal.aborted || (round >= KEPT.length && all.some(({ gain }) => gain >= 0))) break;
+    await rank(
+      await sentences(source, place, Math.round(part * most), (place.seed + round * STREAMS) % 2 ** 32, signal),
+    );
   }
   return best(all);
+}
+
+// What `ask` answers about each, asked for some at once until it is stopped.
+async function someAtOnce(all, signal, ask) {
+  const found = [];
+  for (let k = 0; k < all.length && !signal.aborted; k += AT_ONCE)
+    found.push(...(await Promise.all(all.slice(k, k + AT_ONCE).map(ask))));
+  return found;
 }
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -74,17 +87,54 @@ const byGain = (one, other) => other.gain - one.gain;
 // The proposals that are shown: the best of each kind, and else the best.
 function best(all) {
   const ranked = all.toSorted(byGain);
-  const isOfBest = (one) => ranked.filter(({ kept }) => kept === one.kept).indexOf(one) < OF_EACH;
+  const kind = ({ kept, run }) => (run ? kept : -1);
+  const isOfBest = (one) => ranked.filter((other) => kind(other) === kind(one)).indexOf(one) < OF_EACH;
   return [...ranked.filter(isOfBest), ...ranked.filter((one) => !isOfBest(one))].slice(0, SHOWN).sort(byGain);
 }
 
 // The surprise of the tokens `behind` a sentence in that place.
-async function surprisesBehind(source, { model, tokens, from }, sentence, behind, signal) {
-  if (!behind.length) return [];
-  const ids = [...tokens.slice(0, from), ...sentence].map((token) => token.i);
-  const found = await source.score({ model, ids, text: "", given: behind.map((token) => token.i) }, signal);
-  return found.tokens.map(([, surprise]) => surprise);
+const surprisesBehind = (source, { model, tokens, from }, sentence, behind, signal) =>
+  surprisesOf(source, model, [...tokens.slice(0, from), ...sentence], behind, signal);
+
+// The surprise of some tokens behind others.
+async function surprisesOf(source, model, before, some, signal) {
+  if (!some.length) return [];
+  const found = await source.score({ model, ids: idsOf(before), text: "", given: idsOf(some) }, signal);
+  return found.tokens.map(([, nats]) => nats);
 }
+
+/**
+ * The sentence in that place with one of the likeliest other words in the place of each of its words but the last token,
+ * where this leaves the sentence likely.
+ * @returns {Promise<{ tokens: Token[], kept: number, run: null }[]>}
+ */
+async function withAnotherWord(source, { model, tokens, from, to }, signal) {
+  const record = await source.record({ model, ids: idsOf(tokens.slice(0, to)), parts: [] }, signal);
+  const known = record.tokens.slice(from);
+  const words = known
+    .slice(0, -1)
+    .flatMap(({ text, alternatives }, k) =>
+      alternatives.filter((one) => isAnotherWord(one.text, text)).map((one) => ({ ...one, k })),
+    );
+  const found = await someAtOnce(words, signal, async ({ k, token_id: i, text: t, probability }) => {
+    const before = tokens.slice(0, from + k),
+      word = { t, s: surprise(probability), i, r: -1 },
+      after = tokens.slice(from + k + 1, to);
+    const surprises = await surprisesOf(source, model, [...before, word], after, signal);
+    const rest = after.map((token, n) => ({ ...token, s: surprises[n], r: -1 }));
+    const more = word.s + sum(surprises) - sum(known.slice(k).map((token) => surprise(token.probability)));
+    return { tokens: [...before.slice(from), word, ...rest], kept: k, run: null, more };
+  });
+  return found.filter(({ more }) => more < LESS_LIKELY);
+}
+
+const surprise = (probability) => -Math.log(Math.max(probability, Number.MIN_VALUE));
+
+const isAnotherWord = (text, old) =>
+  WORD.test(text) &&
+  WORD.test(old) &&
+  text.startsWith(" ") === old.startsWith(" ") &&
+  text.toLowerCase() !== old.toLowerCase();
 
 // How a model draws them.
 const settingsOf = (settings, kept) => ({

@@ -167,6 +167,19 @@ def test_eight_at_once_and_a_long_story_are_python_s_too(shipped: Path, engine: 
     assert [*one["streams"], *eight["streams"]] == all_ids_of(engine, stories)
 
 
+def test_the_bars_show_what_words_to_use_raise(shipped: Path, engine: Engine) -> None:
+    text, words = "There was a little", ("dragon",)
+    asked = {"ids": [], "text": text, "token_id": None}
+    wish = {"settings": {"words_to_use": words, "words_form": 2}}
+    own, raised = answers(shipped, [("candidates", asked), ("candidates", asked | wish)])
+    (first,) = ids_of(engine, (text, Settings(temperature=0, length=1, words_to_use=words)))
+    assert raised["candidates"][0][0] == first != own["candidates"][0][0]
+    logits = {token_id: logit for token_id, _, logit, _ in own["candidates"]}
+    for token_id, _, logit, after in raised["candidates"]:
+        assert logits.get(token_id, logit) == logit
+        assert (after > logit) == (token_id == first)
+
+
 HALVES = [
     "Once upon a ti", "There was a little g", "On", "Once upon a time  ", "Once upon a\t",
     "Once upon a time", "I don't", "Lily said: “Ye", "The unfathom",

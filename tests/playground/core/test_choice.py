@@ -28,9 +28,12 @@ SETTINGS = st.fixed_dictionaries(
         "repetition_penalty": st.one_of(st.just(1.0), FRACTIONS.map(lambda x: 0.5 + 1.5 * x)),
         "draw": FRACTIONS,
         "written": st.integers(0, 250),
+        "words_form": st.integers(1, 2),
     }
 )
-PULL, PULL_GROWTH, FINISH = 3, 3, 4  # of core/choice.c
+# Of core/choice.c.
+PULL, PULL_GROWTH, FINISH = 3, 3, 4
+FITS, FITS_GROWTH, STEEP, CLEAR = 4, 1.2, 3, 4
 
 
 def some_head(draws: np.random.Generator, ids: int) -> Head:
@@ -72,7 +75,9 @@ def choice(
 ) -> tuple[int, float]:
     """The definition, over the logits of all ids: the reference."""
     logits = logits.astype(np.float64)
-    hundreds = q["written"] / 100
+    own, peak, hundreds = logits.copy(), logits.max(), q["written"] / 100
+    odds = np.exp(own - peak) / np.exp(own - peak).sum()
+    entropy = -(odds * np.log(odds)).sum()
     pull = PULL + PULL_GROWTH * hundreds * hundreds
     for token in set(seen.tolist()) if q["repetition_penalty"] != 1 else ():
         larger, smaller = (
@@ -81,9 +86,14 @@ def choice(
         )
         logits[token] = np.float32(larger if logits[token] > 0 else smaller)
     for token in begins:
-        logits[token] = np.float32(logits[token] + pull)
+        fits = FITS + FITS_GROWTH * hundreds**3 + np.log(odds[token]) + entropy
+        least = np.float32(peak + min(CLEAR, STEEP * fits))
+        added = np.float32(logits[token] + pull)
+        logits[token] = added if q["words_form"] == 1 else max(logits[token], least)
     for token in continues:
-        logits[token] = np.float32(logits[token] + 2 * pull + FINISH)
+        added = np.float32(logits[token] + 2 * pull + FINISH)
+        least = np.float32(peak + CLEAR)
+        logits[token] = added if q["words_form"] == 1 else max(logits[token], least)
     order = [
         k for k in sorted(range(len(logits)), key=lambda k: (-logits[k], k)) if k not in banned
     ]
@@ -104,6 +114,7 @@ def choice(
 
 
 BANS_ONLY = {"top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0, "draw": 0.5, "written": 0}
+BANS_ONLY |= {"words_form": 1}
 
 
 @given(SETTINGS, st.integers(0, 2**32), st.integers(1, 700))
@@ -154,10 +165,23 @@ def test_a_record_is_of_the_models_own_distribution(seed: int, ids: int) -> None
     assert answer["num_alternatives"] == few
     assert answer["alternative"][:few].tolist() == order[:few].tolist()
     assert answer["alternative_probability"][:few] == pytest.approx(odds[order[:few]], rel=1e-12)
-    count = int(draws.integers(1, ids + 5))
-    found, values = head.likeliest(logits, count)
-    assert found.tolist() == order[:count].tolist()
-    assert values.tolist() == full[order[:count]].tolist()
+    found, values = head.ranking(logits, questions_of(1)[0])
+    assert found.tolist() == order.tolist()
+    assert values.tolist() == full[order].tolist()
+
+
+def test_the_ranking_is_what_is_drawn_from() -> None:
+    """The page's bars show it: without what is banned, and with words to use raised."""
+    head, logits = Head(np.arange(300) // 2), np.linspace(0, 9, 150, dtype=np.float32)
+    banned, begins = ids_of([299, 40]), ids_of([290])
+    q = asking({"words_form": 2}, NO_IDS, banned, begins)
+    found, values = head.ranking(logits, q)
+    assert set(range(300)) - set(found.tolist()) == {299, 40}
+    assert found[0] == 290 and (np.diff(values) <= 0).all()
+    weights = np.exp(values - values[0])
+    answer = head.answer(logits, q)
+    assert answer["id"] == 290
+    assert answer["chosen"] == pytest.approx(weights[0] / weights.sum(), rel=1e-9)
 
 
 def test_the_choice_is_that_of_transformers() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from playground.engine.engine import Engine
-from playground.engine.next_tokens import NextTokens, bins_of_rest
+from playground.engine.next_tokens import NextTokens, bins_of
 from playground.engine.stream import Stream
 from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Chunk
@@ -166,11 +166,11 @@ def test_bins_hold_all_others() -> None:
     draw = np.random.default_rng(1)
     logits = draw.normal(size=5000) * 3
     near = np.argsort(-logits)[:200]
-    bins = bins_of_rest(logits, near)
+    bins = bins_of(np.delete(logits, near))
     assert sum(count for _, count in bins) == 4800
     exact = np.logaddexp.reduce(np.delete(logits, near))
     assert np.logaddexp.reduce([x + math.log(n) for x, n in bins]) == pytest.approx(exact, abs=0.01)
-    assert bins_of_rest(np.array([1.0, -np.inf]), np.array([0])) == ()
+    assert bins_of(np.array([-np.inf])) == ()
 
 
 def test_the_folder_says_whether_a_space_is_part_of_a_word(tiny: ModelFolder) -> None:

@@ -16,6 +16,13 @@ from playground.sampling import Settings
 from playground.stories.permalink import Permalink, Run, decode, encode
 from tests.paths import ROOT
 
+# Of a story with the ladder, Zoë and squirrel in the form of words to use before the second one.
+FORMER = (
+    "Wls6NAtUtRkgAALc3Rvcnl0ZWxsZXIMJDx4YMeHgQAAAAIAAFIzNjCyMjK5EWm_Dq0Obi6tLk5MrYIAg6LDyIIsB"
+    "xlB6sdCyikFIgEJjCyieLWeYQArMxA0AaC4BUICQKeFKIMKJwEaCXgFAqgYcEKviyiBCcKi5hEEj0SNGsKKRe_Jo"
+    "miGnKIBUzBzMBcQKjE72UAVIeJGnH4Kva7dY"
+)
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
@@ -91,7 +98,7 @@ def test_the_ids_that_begin_or_continue_a_word_are_wanted() -> None:
 
 def test_three_words_come_into_nearly_every_story(engine: Engine) -> None:
     """A part of what `python -m benchmarks.words` measures, with fewer stories."""
-    without, using = compare(engine, 20)
+    without, using = compare(engine, range(20))
     assert using.complete >= 19
     assert without.complete <= 2
     assert using.perplexity <= 1.25 * without.perplexity  # of so few stories; docs/LOG.md has more
@@ -116,6 +123,14 @@ def test_a_story_with_words_is_written_again_from_its_link(engine: Engine) -> No
     link = Permalink(story.model, "", (Run(settings),), tuple(tokens), (), "0000")
     assert decode(encode(link)).runs[0].settings.words_to_use == settings.words_to_use
     assert replay(engine, decode(encode(link))).verdict == "Reproduced exactly."
+
+
+def test_a_story_of_the_former_form_is_still_reproduced(engine: Engine) -> None:
+    link = decode(FORMER)
+    assert link.runs[0].settings.words_form == 1
+    assert link.runs[0].settings.words_to_use == ("ladder", "Zoë", "squirrel")
+    assert encode(link) == FORMER
+    assert replay(engine, link).verdict == "Reproduced exactly."
 
 
 def test_a_story_that_is_asked_for_in_parts_is_the_same(engine: Engine) -> None:

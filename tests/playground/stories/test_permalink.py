@@ -45,6 +45,7 @@ runs = st.builds(
         seed=st.integers(0, 2**32 - 1),
         banned_words=words,
         words_to_use=words,
+        words_form=st.integers(1, 2),
         stop_at_end=st.booleans(),
     ),
     st.one_of(st.sampled_from(["", " "]), st.text(max_size=30)),
@@ -227,7 +228,8 @@ def values(link: Permalink) -> dict[str, object]:
                     "stop_at_end": run.settings.stop_at_end,
                     "banned_words": list(run.settings.banned_words),
                 }
-                | ({"words_to_use": list(use)} if (use := run.settings.words_to_use) else {}),
+                | ({"words_to_use": list(use)} if (use := run.settings.words_to_use) else {})
+                | ({"words_form": form} if (form := run.settings.words_form) != 1 else {}),
                 "seed": run.settings.seed,
                 "beyond": run.beyond_end,
             }

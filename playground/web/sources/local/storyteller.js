@@ -112,12 +112,14 @@ export class Storyteller {
   candidates(request) {
     const { ids, text, tokenId } = this.story(request);
     const all = [this.start, ...ids, ...this.tokenizer.encode(this.seam(text).bare)];
-    const one = this.sequence(all, all.length, { count: 0 });
+    // What a person chose is shown as the model has it.
+    const one = this.sequence(all, all.length, { settings: request.settings, count: 0, position: 1 });
+    const question = tokenId === null && request.settings ? this.question(one) : {};
     this.prefill(one, []);
     const [logits] = this.model.logits([this.column(one)]);
     one.cached += 1;
     this.leave(one);
-    return nextTokens(this.model, logits, (id) => this.tokenizer.label(id), tokenId);
+    return nextTokens(this.model, logits, question, (id) => this.tokenizer.label(id), tokenId);
   }
 
   // Returns the checked parts of a request.
@@ -390,9 +392,11 @@ export class Storyteller {
 
   // The words that a story waits for; null where it waits for nothing.
   words(one) {
-    const { words_to_use: wished = [] } = one.settings;
+    const { words_to_use: wished = [], words_form: form = 1 } = one.settings;
     if (!wished.length) return null;
-    one.words ??= new WordsToUse(wished, (word) => this.bothSpellings(word), this.tokenizer.letterByLetter());
+    // A word in another case would be raised where a name may come: "a girl named Ladder".
+    const spelt = (word) => (form > 1 ? this.spellingsOf([word]) : this.bothSpellings(word));
+    one.words ??= new WordsToUse(wished, spelt, this.tokenizer.letterByLetter());
     one.words.follow(one.ids.slice(1));
     return one.words.missing.length && one.ids.length - one.beginsAt < PATIENCE ? one.words : null;
   }
@@ -417,15 +421,20 @@ export class Storyteller {
     return [...bare, ...spaced];
   }
 
-  // The ids of a word in three cases, with a space before it and without.
+  // The ids of the forms of a word, with a space before them and without.
+  spellingsOf(forms) {
+    const [spaced, bare] = [" ", ""].map((space) =>
+      forms.map((one) => this.tokenizer.encode(space + one)).filter((ids) => ids.length),
+    );
+    return { spaced, bare };
+  }
+
+  // The same of a word in three cases.
   bothSpellings(word) {
     if (!this.spelt.has(word)) {
       const [letter = "", ...rest] = word;
       const cases = [...new Set([word, word.toLowerCase(), letter.toUpperCase() + rest.join("").toLowerCase()])];
-      const [spaced, bare] = [" ", ""].map((space) =>
-        cases.map((one) => this.tokenizer.encode(space + one)).filter((ids) => ids.length),
-      );
-      this.spelt.set(word, { spaced, bare });
+      this.spelt.set(word, this.spellingsOf(cases));
     }
     return this.spelt.get(word);
   }
