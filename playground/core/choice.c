@@ -11,14 +11,13 @@
 #include "vector.h"
 
 #define FEW 64 // rows that are sorted at first
-// Of words to use, in nats. A token that begins one is raised to CLEAR above the likeliest where its surprise exceeds the
-// entropy by less than FITS, and less, by STEEP for each nat, where by more; FITS grows by FITS_GROWTH with the cube of
-// the hundreds of tokens.
-#define FITS q->settings[11]
-#define FITS_GROWTH q->settings[12]
-#define STEEP q->settings[13]
-#define CLEAR q->settings[14]
-// Of the former form, that links still reproduce: what is added to such a token's logit, by what that grows with the
+// Of words to use, in nats. A token that begins one is raised above the likeliest by STEEP for each nat that its surprise
+// stays below the entropy and FITS together, at most by CLEAR; FITS grows with the cube of the hundreds of tokens.
+#define FITS 4
+#define FITS_GROWTH 1.2
+#define STEEP 3
+#define CLEAR 4
+// Of the former form, which links still reproduce: what is added to such a token's logit, by what that grows with the
 // square of the hundreds of tokens, and what a token that continues a word gets besides
 #define PULL 3
 #define PULL_GROWTH 3
@@ -297,7 +296,7 @@ static void give_row(struct Choice *c, int32_t id, double logit) {
   c->copy[c->rows++] = (float)logit;
 }
 
-// Adds to the logit of an id that may be out of its row already, at least up to `least`.
+// Adds to the logit of an id that may be out of its row already, and raises it to `least` at least.
 static void raise(struct Choice *c, int32_t id, double nats, double least) {
   if (take_out(c, id)) give_row(c, id, c->logits[row_of(c->head, id)]);
   for (int32_t row = c->head->unique; row < c->rows; row++) { // none of an id that is banned
@@ -307,8 +306,8 @@ static void raise(struct Choice *c, int32_t id, double nats, double least) {
   }
 }
 
-// Pulls what begins or continues a word to use, the more the more tokens were written, so that a word comes where it fits
-// while there is time. A word that has begun is finished.
+// Raises what begins or continues a word to use, the more the more tokens were written, so that a word comes where it fits
+// while there is time. A word that has begun is finished. `known`: of the model's own distribution.
 static void pull(struct Choice *c, const struct Question *q, const struct Answer *known) {
   const int32_t *begins = (const int32_t *)(uintptr_t)q->begins, *continues = (const int32_t *)(uintptr_t)q->continues;
   const double hundreds = (double)q->written / 100;
@@ -320,7 +319,7 @@ static void pull(struct Choice *c, const struct Question *q, const struct Answer
   }
   for (int32_t k = 0; k < q->num_begins; k++) {
     const double surprise = known->log_total - c->logits[row_of(c->head, begins[k])];
-    const double fits = FITS + FITS_GROWTH * hundreds * hundreds * hundreds - (surprise - (1 - q->settings[15]) * known->entropy);
+    const double fits = FITS + FITS_GROWTH * hundreds * hundreds * hundreds - (surprise - known->entropy);
     raise(c, begins[k], 0, c->peak + (STEEP * fits < CLEAR ? STEEP * fits : CLEAR));
   }
   for (int32_t k = 0; k < q->num_continues; k++) raise(c, continues[k], 0, c->peak + CLEAR);
