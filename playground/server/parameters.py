@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import wraps
 from typing import Any
 
-from playground.sampling import LISTS, NUMBERS, ROWS, SEED_END, Row
+from playground.sampling import LISTS, NUMBERS, SEED_END, SHOWN, Row
 
 Parameter = inspect.Parameter
 
@@ -19,8 +19,8 @@ def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., 
     """Return `endpoint(self, prompt, settings, model, ..., request)` as a method with a parameter
     for each setting, in the order (prompt, the four settings that come first on the page, model,
     all other settings, the endpoint's other parameters)."""
-    first = [parameter(row) for row in ROWS if row.first or row.name == "seed"]
-    others = [parameter(row) for row in ROWS if not (row.first or row.name == "seed")]
+    first = [parameter(row) for row in SHOWN if row.first or row.name == "seed"]
+    others = [parameter(row) for row in SHOWN if not (row.first or row.name == "seed")]
     own = inspect.signature(endpoint)
     self, prompt, _, model, *more, request = own.parameters.values()
     returned = own.return_annotation
@@ -32,7 +32,7 @@ def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., 
         bound = signature.bind(*positional, **named)
         bound.apply_defaults()
         values = dict(bound.arguments)
-        settings = {row.name: values.pop(row.name) for row in ROWS}
+        settings = {row.name: values.pop(row.name) for row in SHOWN}
         if settings["seed"] is None:
             settings["seed"] = secrets.randbelow(SEED_END)
         settings |= {row.name: () for row in LISTS if settings[row.name] is None}
@@ -42,7 +42,8 @@ def with_settings(endpoint: Callable[..., AsyncIterator[Any]]) -> Callable[..., 
     described: Any = with_values
     described.__signature__ = signature
     described.__annotations__ = {each.name: each.annotation for each in taken[1:]}
-    described.__doc__ = inspect.cleandoc(endpoint.__doc__ or "") + "\n" + "\n".join(map(line, ROWS))
+    lines = [inspect.cleandoc(endpoint.__doc__ or ""), *map(line, SHOWN)]
+    described.__doc__ = "\n".join(lines)
     return with_values
 
 
