@@ -17,7 +17,8 @@ const SCORED_MAX = 500; // characters of a text that the server scores with a sn
 
 // The settings that are not the same as those of `base`, without the length.
 export function differing(settings, base) {
-  const rows = SETTINGS.filter(({ name }) => name in settings && name !== "length");
+  const skipped = settings.words_to_use?.length ? ["length"] : ["length", "words_form"]; // a form says nothing without words
+  const rows = SETTINGS.filter(({ name }) => name in settings && !skipped.includes(name));
   const other = rows.filter(({ name }) => JSON.stringify(settings[name]) !== JSON.stringify(base[name]));
   return Object.fromEntries(other.map(({ name }) => [name, settings[name]]));
 }
