@@ -168,7 +168,7 @@ def test_eight_at_once_and_a_long_story_are_python_s_too(shipped: Path, engine: 
 
 
 def test_the_bars_show_what_words_to_use_raise(shipped: Path, engine: Engine) -> None:
-    text, words = "There was a little", ("dragon",)
+    text, words = "There was a little", ("bear",)
     asked = {"ids": [], "text": text, "token_id": None}
     wish = {"settings": {"words_to_use": words, "words_form": 2}}
     own, raised = answers(shipped, [("candidates", asked), ("candidates", asked | wish)])
