@@ -411,7 +411,7 @@ static int is_sound(const struct Head *head, const struct Question *q) {
          are_ids(head, q->continues, q->num_continues) && q->written >= 0;
 }
 
-// Fills in what an answer says of the model's own distribution; 0 where that is no number.
+// Fills in what an answer says of the model's own distribution; 0 where its sum is NaN or infinity.
 static int describe(struct Choice *c, struct Answer *answer) {
   sum_up(c, 1);
   if (!(c->total > 0 && c->total < __builtin_inf())) return 0;
