@@ -21,7 +21,7 @@ from playground.folder.detokenizer import IncrementalDecoder
 from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Decoder, allocate_cache, check_decoder, open_decoder
 from playground.model.memory import SLOTS_PER_STORY
-from playground.sampling import TOP_K_MAX, Settings
+from playground.sampling import Settings
 from playground.stories.story import Story
 
 TEXT_MAX = 100_000  # bytes of a prompt
@@ -168,9 +168,15 @@ class Engine:
             alternatives=alternatives,
         )
 
-    def candidates(self, ids: list[int], text: str = "", token_id: int | None = None) -> NextTokens:
-        """Return the most likely tokens after the tokens `ids` and a text; with `token_id`, that
-        token's record too.
+    def candidates(
+        self,
+        ids: list[int],
+        text: str = "",
+        token_id: int | None = None,
+        settings: Settings | None = None,
+    ) -> NextTokens:
+        """Return the most likely tokens after the tokens `ids` and a text, as words to use of the
+        settings raise them; with `token_id`, that token's record too.
 
         Raises:
             ValueError: an id that the model does not have, or a text that is too long.
@@ -180,10 +186,15 @@ class Engine:
         before = [self.storyteller.bos_id, *ids, *self.encode(text, begins=not ids)]
         chosen = [] if token_id is None else [token_id]
         self.check_ids([*before, *chosen])
-        settings = Settings(temperature=1, top_k=TOP_K_MAX)
         decoder = self.storyteller.incremental_decoder()
         sequence = Sequence(
-            settings, [*before, *chosen], 0 if chosen else 1, 0, len(before), decoder
+            settings or Settings(),
+            [*before, *chosen],
+            0 if chosen else 1,
+            1,
+            len(before),
+            decoder,
+            begins_at=len(before),
         )
         sequence.peeks = True
         self._admit_soon(sequence)

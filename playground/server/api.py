@@ -285,7 +285,8 @@ class Api:
         chosen."""
         with refusals():
             engine, ids, text = self.story_of(asked)
-            return engine.candidates(ids, text, chosen_of(asked)).to_json()
+            settings = Settings.from_json(asked.get("settings", {}))
+            return engine.candidates(ids, text, chosen_of(asked), settings).to_json()
 
     async def page_inside(
         self, asked: dict[str, Any], request: gr.Request | None = None

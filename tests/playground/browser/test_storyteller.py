@@ -174,6 +174,9 @@ def test_the_bars_show_what_words_to_use_raise(shipped: Path, engine: Engine) ->
     own, raised = answers(shipped, [("candidates", asked), ("candidates", asked | wish)])
     (first,) = ids_of(engine, (text, Settings(temperature=0, length=1, words_to_use=words)))
     assert raised["candidates"][0][0] == first != own["candidates"][0][0]
+    wanted = engine.candidates([], text, settings=Settings(words_to_use=words)).to_json()
+    for one, other in zip(raised["candidates"], wanted["candidates"], strict=True):
+        assert one[0] == other[0] and one[2:] == pytest.approx(other[2:], abs=1e-5)
     logits = {token_id: logit for token_id, _, logit, _ in own["candidates"]}
     for token_id, _, logit, after in raised["candidates"]:
         assert logits.get(token_id, logit) == logit
