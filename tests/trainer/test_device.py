@@ -53,6 +53,7 @@ def train_without_a_compiler(folder: Path, stores: Path, mode: str) -> Program:
     settings = ["--preset", "smoke", "--optim.steps", "2", "--runtime.compile", mode]
     settings += ["--run.snapshots", "0", "--run.validate_blocks", "1", "--model.hidden", "32"]
     settings += ["--run.dir", str(folder / "run"), "--corpus.folder", str(stores)]
+    settings += ["--corpus.tokenizer", "train:300"]
     nowhere = {"PATH": "/nowhere", "CXX": "/nowhere/g++", "TORCHINDUCTOR_CACHE_DIR": str(folder)}
     run = Program(["trainer/train.py", *settings], folder / "said.txt", nowhere)
     run.wait()

@@ -21,6 +21,7 @@ WILD = [
     "0",
 ]
 LENGTH = ["--optim.steps", "12", "--run.log_every", "5", "--run.validate_every", "100"]
+LENGTH += ["--corpus.tokenizer", "train:300"]
 
 
 @pytest.mark.process

@@ -137,6 +137,7 @@ def test_a_second_user_resumes_or_gets_a_message_and_nothing_changes(
         assert steps(run / "checkpoints") == [1]
 
 
+@pytest.mark.slow
 def test_a_japanese_file_name_is_no_obstacle_to_a_pipe_that_lacks_it(
     small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

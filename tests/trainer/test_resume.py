@@ -18,9 +18,9 @@ from trainer.train import main
 SETTINGS = [
     *("--preset", "smoke", "--model.dropout", "0.1", "--optim.global_batch", "4"),
     *("--model.hidden", "32", "--model.intermediate", "64", "--model.context", "64"),
-    *("--optim.steps", "80", "--run.save_every", "7", "--run.log_every", "1"),
-    *("--run.validate_every", "40", "--run.validate_blocks", "1", "--run.evaluate_stories", "1"),
-    *("--run.sample_length", "2", "--run.keep_last", "99"),
+    *("--optim.steps", "240", "--run.save_every", "20", "--run.log_every", "1"),
+    *("--run.validate_every", "120", "--run.validate_blocks", "1", "--run.evaluate_stories", "1"),
+    *("--run.sample_length", "2", "--run.keep_last", "99", "--corpus.tokenizer", "train:300"),
 ]
 EXPORT = "export/model.safetensors"
 
@@ -45,7 +45,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 ) -> None:
     folder = whole.with_name("stopped")
     process = Program(["trainer/train.py", *command(folder)], folder.with_name("said.txt"))
-    process.wait_for(folder / "checkpoints" / "step-00000007")
+    process.wait_for(folder / "checkpoints" / "step-00000020")
     process.send(signal.SIGINT)
     assert process.wait() == 130, process.said()
     assert "stopped; saved after step" in process.said()
@@ -104,5 +104,5 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(
     assert main(command(folder)) == 0
     said = capsys.readouterr().err
     assert f"the checkpoint {newest} is damaged" in said
-    assert f"resuming after step {int(before.name[5:])} of 80" in said
+    assert f"resuming after step {int(before.name[5:])} of 240" in said
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()

@@ -18,6 +18,7 @@ SMALL = [
     *("--preset", "smoke", "--model.hidden", "32", "--model.intermediate", "64"),
     *("--model.context", "32", "--optim.global_batch", "4", "--run.snapshots", "0"),
     *("--run.validate_blocks", "1", "--run.sample_length", "2", "--run.evaluate_stories", "1"),
+    *("--corpus.tokenizer", "train:300"),
 ]
 
 

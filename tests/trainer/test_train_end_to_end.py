@@ -151,6 +151,7 @@ def test_all_ways_to_start_it_do_the_same(tmp_path: Path, train: Trainer) -> Non
     (tmp_path / "hf" / "accelerate").mkdir(parents=True)
     (tmp_path / "hf" / "accelerate" / "default_config.yaml").write_text(STRAY)
     small = [*SHORT, "--model.hidden", "32", "--model.context", "32", "--run.validate_blocks", "1"]
+    small += ["--corpus.tokenizer", "train:300"]
     alone, launched = tmp_path / "alone", tmp_path / "launched"
     module = [*LAUNCHED, "-m", "trainer.train"]
     for done in (train(*small, run_dir=alone), run(module, tmp_path, *small, run_dir=launched)):
@@ -271,7 +272,7 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_no_half_store(
 def test_the_block_of_gpt2_goes_the_whole_way_too(tmp_path: Path, train: Trainer) -> None:
     """GPT-2 has a row a position: nothing may look one past its context."""
     shape = ["--model.block", "gpt2", "--model.context", "32", "--run.sample_length", "100"]
-    done = train(*SHORT, *shape)
+    done = train(*SHORT, *shape, "--corpus.tokenizer", "train:300")
     assert done.returncode == 0, done.stderr
     config = json.loads((tmp_path / "run" / "export" / "config.json").read_text())
     assert (config["model_type"], config["n_positions"]) == ("gpt2", 32)
@@ -313,6 +314,7 @@ def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: Trainer) -> None:
     done = train("--run.dry_run")
     assert done.returncode == 0, done.stderr

@@ -195,7 +195,8 @@ def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
 @pytest.mark.process
 def test_a_killed_process_ends_the_other_at_once(whole: Path) -> None:
     folder = whole.with_name("killed")
-    survivor, killed = Processes(folder, folder, more=[[], []]).started
+    endless = ["--optim.steps", "1000000", "--runtime.compile", "off"]
+    survivor, killed = Processes(folder, folder, more=[endless] * 2).started
     survivor.wait_for(folder / CHECKPOINT)
     killed.kill()
     assert survivor.wait(120) == 1, survivor.said()
