@@ -52,8 +52,8 @@ WAIT = 900_000  # ms: a run starts a process that imports PyTorch
 # The app as its command starts it, but for this: beside a busy suite, a process of lower priority
 # waits minutes for its turn.
 APP = """
-from playground.runs import training
-training.lower_priority = lambda _: None
+from playground.runs import tasks, training
+tasks.lower_priority = training.lower_priority = lambda _: None
 import app
 app.main()
 """
