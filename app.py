@@ -301,7 +301,7 @@ def serve(options: argparse.Namespace) -> None:
 
     with contextlib.ExitStack() as closing:
         engines = open_engines(options, names, closing)
-        page = write.build(engines, options.trace)
+        page, calls = write.build(engines, options.trace)
         closing.callback(page.close, verbose=False)
         if options.share:
             print(PUBLIC, file=sys.stderr, flush=True)
@@ -322,7 +322,7 @@ def serve(options: argparse.Namespace) -> None:
         url, public_url = site.launch(
             page,
             start,
-            [*shared.routes, *places],
+            [calls, *shared.routes, *places],
             host=options.host,
             owner=owner,
             trusted=trusted_proxies(options),

@@ -15,8 +15,8 @@ from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.batch import Batch
 from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
-from playground.engine.seam import BLANKS, NO_SEAM, WORD, Seam
 from playground.engine.stream import Sequence, Stream
+from playground.engine.token_healing import BLANKS, NO_SEAM, WORD, Seam
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.folder.model_folder import ModelFolder
 from playground.model.decoder import Decoder, allocate_cache, check_decoder, open_decoder

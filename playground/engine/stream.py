@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.next_tokens import NextTokens
-from playground.engine.seam import NO_SEAM, Seam
+from playground.engine.token_healing import NO_SEAM, Seam
 from playground.engine.words import WordsToUse
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.sampling import Settings

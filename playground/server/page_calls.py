@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 Endpoint = Callable[..., Any]
 
 
-class PageCalls:
-    """Answers the calls of some endpoints, each of which takes a JSON object."""
+def route(*endpoints: Endpoint) -> Route:
+    """Return the route to some endpoints, each of which takes a JSON object. The answer has a
+    "message" for each value of the endpoint, then "complete"; or "error" and {error, title}."""
+    by_name = {endpoint.__name__: endpoint for endpoint in endpoints}
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
-        self.endpoints = endpoints
-
-    async def answer(self, request: Request) -> Response:
-        """Answer with a "message" for each value of the endpoint, then "complete"; with "error" and
-        {error, title} where it refuses."""
-        endpoint = self.endpoints.get(request.path_params["name"])
+    async def answer(request: Request) -> Response:
+        endpoint = by_name.get(request.path_params["name"])
         if endpoint is None:
             return JSONResponse({"detail": "There is no such address here."}, 404)
         try:
@@ -36,6 +34,8 @@ class PageCalls:
         except (ValueError, RecursionError):
             return JSONResponse({"detail": "A call takes a JSON object."}, 422)
         return StreamingResponse(events(endpoint, asked, request), media_type="text/event-stream")
+
+    return Route("/call/{name}", answer, methods=["POST"])
 
 
 async def events(endpoint: Endpoint, asked: Any, request: Request) -> AsyncIterator[str]:

@@ -26,7 +26,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from playground.server.mcp_answers import answer_in_json
 from playground.server.network import LOCAL, own_address
 from playground.server.owner import Owner
-from playground.server.page_calls import PageCalls
 from playground.server.proxies import Proxies, checked_root
 from playground.server.write import CORE, VISITORS_MAX, WEB, html_of_page
 
@@ -244,11 +243,6 @@ def launch(
         answer.headers.update(FRESH)
         return answer
 
-    calls = PageCalls({
-        str(function.api_name): function.fn
-        for function in page.fns.values()
-        if function.fn is not None and function.api_visibility != "public"
-    })  # fmt: skip
     served = page.launch(
         server_name=f"[{host}]" if host and ":" in host else host,
         favicon_path=str(WEB / "icon-192.png"),
@@ -261,7 +255,6 @@ def launch(
             "routes": [
                 Route("/web/start.json", begin),
                 Route("/web/{name:path}", web),
-                Route("/call/{name}", calls.answer, methods=["POST"]),
                 *routes,
             ],
             "middleware": [

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.routing import Route
 
 from playground.engine.engine import Engine
 from playground.folder.model_info import described
+from playground.server import page_calls
 from playground.server.api import Api
 from playground.server.network import space_page
 from playground.server.snapshots import Snapshots
@@ -64,15 +66,31 @@ def listed(name: str, engine: Engine) -> dict[str, Any]:
     return about | {"name": name, "snapshots": engine.storyteller.snapshots is not None}
 
 
-def build(engines: Mapping[str, Engine], trace: Path | None = None) -> gr.Blocks:
-    """Return the endpoints, for `site.launch`. `engines`: models by name; the first answers
-    requests without a name. `trace`: see `TraceApi`."""
+def build(engines: Mapping[str, Engine], trace: Path | None = None) -> tuple[gr.Blocks, Route]:
+    """Return the endpoints of programs and the route to those of the page, for `site.launch`.
+    `engines`: models by name; the first answers requests without a name. `trace`: see
+    `TraceApi`."""
     api = Api(engines)
-    tracing = TraceApi(api, trace)
-    named: list[Any] = [api.generate, api.stories, api.score, api.candidates, api.branch]
-    snapshots = Snapshots(api)
-    named.append(tracing.trace)
-    private: list[Any] = [
+    tracing, snapshots = TraceApi(api, trace), Snapshots(api)
+    page: gr.Blocks
+    with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
+        for endpoint in (
+            api.generate,
+            api.stories,
+            api.score,
+            api.candidates,
+            api.branch,
+            tracing.trace,
+        ):
+            gr.api(
+                endpoint,
+                api_name=endpoint.__name__,
+                concurrency_limit=VISITORS_MAX,
+                concurrency_id=endpoint.__name__,
+            )
+    page.queue(max_size=VISITORS_MAX, status_update_rate=5)
+    page._queue.sleep_when_free = QUEUE_POLL
+    calls = page_calls.route(
         api.page_write,
         api.page_score,
         api.page_record,
@@ -82,17 +100,5 @@ def build(engines: Mapping[str, Engine], trace: Path | None = None) -> gr.Blocks
         snapshots.page_snapshot_story,
         snapshots.page_snapshot_score,
         tracing.page_trace,
-    ]
-    page: gr.Blocks
-    with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
-        for endpoint in [*named, *private]:
-            gr.api(
-                endpoint,
-                api_name=endpoint.__name__,
-                api_visibility="public" if endpoint in named else "undocumented",
-                concurrency_limit=VISITORS_MAX,
-                concurrency_id=endpoint.__name__,
-            )
-    page.queue(max_size=VISITORS_MAX, status_update_rate=5)
-    page._queue.sleep_when_free = QUEUE_POLL
-    return page
+    )
+    return page, calls

@@ -1,4 +1,4 @@
-// Where a typed text ends and the model's first token begins (playground/engine/seam.py).
+// Where a typed text ends and the model's first token begins (playground/engine/token_healing.py).
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -20,7 +20,7 @@ import numpy as np
 
 from playground.core.library import QUESTION, Head, uniform
 from playground.engine.characters import begun, continues
-from playground.engine.seam import BLANKS, WORD
+from playground.engine.token_healing import BLANKS, WORD
 from playground.engine.words import Spellings, WordsToUse
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.sampling import Settings

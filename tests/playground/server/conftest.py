@@ -43,8 +43,8 @@ def shared(engine: Engine) -> SharedStories:
 def url(engine: Engine, shared: SharedStories) -> Iterator[str]:
     """The address of the page."""
     engines = {"tiny": engine}
-    page = write.build(engines)
-    url, _ = site.launch(page, write.start(engines), shared.routes)
+    page, calls = write.build(engines)
+    url, _ = site.launch(page, write.start(engines), [calls, *shared.routes])
     yield url
     page.close(verbose=False)
 
@@ -59,8 +59,8 @@ def owner() -> Owner:
 def proxied(engine: Engine, shared: SharedStories, owner: Owner) -> Iterator[str]:
     """The address of a page that has the owner's pages and trusts a proxy on this machine."""
     engines = {"tiny": engine}
-    page = write.build(engines)
-    routes = [*shared.routes, *PublishPage([engine.storyteller.folder], owner).routes]
+    page, calls = write.build(engines)
+    routes = [calls, *shared.routes, *PublishPage([engine.storyteller.folder], owner).routes]
     url, _ = site.launch(page, write.start(engines), routes, owner=owner, trusted="127.0.0.1")
     yield url
     page.close(verbose=False)

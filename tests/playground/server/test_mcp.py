@@ -39,7 +39,7 @@ def branch_of(story: str) -> dict[str, Any]:
 
 def test_an_assistant_finds_the_tools_and_gets_a_story(engine: Engine) -> None:
     engines = {"tiny": engine}
-    page = write.build(engines)
+    page, _ = write.build(engines)
     url, _ = site.launch(page, write.start(engines), mcp_server=True)
     try:
         names, story, turned = asyncio.run(ask(url))

@@ -108,7 +108,7 @@ def test_the_page_stands_where_it_is_told(
     """Below a path that a proxy has taken off, or not."""
     monkeypatch.setenv("GRADIO_ROOT_PATH", root)
     engines = {"tiny": engine}
-    page = write.build(engines)
+    page, _ = write.build(engines)
     url, _ = site.launch(page, write.start(engines), SharedStories(engines).routes)
     where = address.format(url=url)
     path = urllib.parse.urlsplit(where).path

@@ -1,4 +1,4 @@
-// Token healing, as in playground/engine/seam.py: the end of a typed text is removed and becomes a prefix that the
+// Token healing, as in playground/engine/token_healing.py: the end of a typed text is removed and becomes a prefix that the
 // model's first tokens must spell.
 
 const BLANKS = /[ \t\u00a0]{1,32}$/;

@@ -10,7 +10,7 @@ import pytest
 from playground.core.library import Head
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
-from playground.engine.seam import Beginnings, is_finished
+from playground.engine.token_healing import Beginnings, is_finished
 from playground.sampling import Settings
 from playground.stories.permalink import Permalink, Run, decode, encode
 from playground.stories.story import Story, Token
