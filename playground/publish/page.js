@@ -49,7 +49,7 @@ const PUBLISH = `
     ${BUTTONS("space")}
   </form>
 </section>
-<section class="panel" aria-labelledby="progress">
+<section class="panel" id="state" aria-labelledby="progress" hidden>
   <h2 id="progress" data-text="progress"></h2>
   <progress id="busy" hidden data-label="place_publish"></progress>
   <p id="error" role="alert"></p>
@@ -84,6 +84,7 @@ function show({ lines, error, bar, busy }) {
   part("lines").textContent = (bar ? [...lines, bar] : lines).join("\n");
   part("error").textContent = error ? place.say("publish_stopped", { error }) : "";
   part("busy").hidden = !busy;
+  part("state").hidden = !busy && !error && !lines.length;
   for (const button of document.querySelectorAll("form[data-kind] button")) button.disabled = busy;
 }
 
@@ -117,6 +118,7 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
       await request("start", { kind: form.dataset.kind, ...values });
       await follow();
     } catch (problem) {
+      part("state").hidden = false;
       part("error").textContent = problem.message;
     }
   });
