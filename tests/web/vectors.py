@@ -3,7 +3,7 @@
     python -m tests.web.vectors     writes tests/web/vectors.json
 
 `test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
-`seam.test.js`, `words.test.js` and `trace.test.js` compare it with JavaScript. So neither test
+`token_healing.test.js`, `words.test.js` and `trace.test.js` compare it with JavaScript. So neither test
 starts the other language.
 """
 
