@@ -90,6 +90,8 @@ class Batch:
         refilled: list[tuple[Chunk, Sequence]] = []
         waiting: list[Sequence] = []
         of_prompts = of_others = self._tokens
+        if any(not one.written for one in self.running):
+            of_others //= 4  # a shorter step: somebody waits for a first word
         for sequence in sorted(self.running, key=lambda one: one.written > 0):
             end = sequence.first + self._context
             ids = sequence.ids[sequence.first + sequence.num_cached : end]
