@@ -99,12 +99,12 @@ def test_a_model_is_published_from_the_page(
     expect(page.locator("#account")).to_have_text("You are logged in as lily.")
     assert (home / "token").read_text() == TOKEN  # huggingface_hub's own place
     form = page.locator('form[data-kind="model"]')
-    form.get_by_label("Its name on the Hub").fill("tale")
+    form.get_by_label("Repository on the Hub").fill("tale")
     form.get_by_role("button", name="Show what would be sent").click()
     expect(page.locator("#error")).to_contain_text(
         "'tale' is not a name on the Hub", timeout=30_000
     )
-    form.get_by_label("Its name on the Hub").fill("lily/tale")
+    form.get_by_label("Repository on the Hub").fill("lily/tale")
     form.get_by_role("button", name="Show what would be sent").click()
     expect(page.locator("#lines")).to_contain_text("Nothing was sent.", timeout=30_000)
     expect(page.locator("#lines")).to_contain_text("model.safetensors")
