@@ -3,8 +3,8 @@
     python -m tests.web.vectors     writes tests/web/vectors.json
 
 `test_vectors.py` compares the file with Python, and `core.test.js`, `odds.test.js`,
-`token_healing.test.js`, `words.test.js` and `trace.test.js` compare it with JavaScript. So neither test
-starts the other language.
+`token_healing.test.js`, `words.test.js` and `trace.test.js` compare it with JavaScript. So neither
+test starts the other language.
 """
 
 from __future__ import annotations
