@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from playground.core import library
 from playground.core.library import Core
 from playground.core.pack import pack
 from tests.playground.core.models import (
@@ -125,3 +128,9 @@ def test_a_slot_borrows_its_beginning(shape: str) -> None:
     core.own(1)
     logits_of(core, some_ids(30, seed=2))
     assert np.array_equal(rest(), expected[shared:])
+
+
+def test_a_step_is_as_wide_in_python_as_in_c() -> None:
+    header = Path(library.__file__).with_name("core.h").read_text("utf-8")
+    defined = re.search(r"#define COLUMNS (\d+)", header)
+    assert defined is not None and int(defined[1]) == library.COLUMNS
