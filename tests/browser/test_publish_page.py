@@ -91,10 +91,10 @@ def test_a_model_is_published_from_the_page(
     publish.click()
     page.locator("body[ready]").wait_for()
     expect(page.locator("#account")).to_have_text("You are not logged in.")
-    page.get_by_label("A token with the right to write").fill("hf_wrong")
+    page.get_by_label("Access token with write permission").fill("hf_wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.locator("#account")).to_contain_text("does not accept this token")
-    page.get_by_label("A token with the right to write").fill(TOKEN)
+    page.get_by_label("Access token with write permission").fill(TOKEN)
     page.get_by_role("button", name="Log in").click()
     expect(page.locator("#account")).to_have_text("You are logged in as lily.")
     assert (home / "token").read_text() == TOKEN  # huggingface_hub's own place
