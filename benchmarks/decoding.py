@@ -29,7 +29,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -110,7 +109,7 @@ def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
 
 @contextmanager
 def core(model: Path, streams: int) -> Iterator[Run]:
-    """Yield the core's C code, with a thread per worker."""
+    """Yield the core's C code."""
     import numpy as np
 
     from playground.core.library import COLUMN, QUESTION, Core, uniform
@@ -119,42 +118,31 @@ def core(model: Path, streams: int) -> Iterator[Run]:
     from playground.model.core_decoder import usable_cores
 
     storyteller = ModelFolder.open(model, device="cpu")
-    workers = min(streams, usable_cores())
     opened = Core(
-        pack(storyteller.weights, storyteller.config).content, streams, 512, workers
+        pack(storyteller.weights, storyteller.config).content, streams, 512, usable_cores()
     )  # fmt: skip
 
     def run(texts: list[list[int]], length: int) -> list[list[int]]:
-        found: list[list[int]] = [[] for _ in texts]
-
-        def work(worker: int) -> None:
-            mine = list(range(worker, len(texts), workers))
-            if not mine:
-                return
-            columns, questions = np.zeros(len(mine), COLUMN), np.zeros(len(mine), QUESTION)
-            columns["slot"], columns["question"] = mine, range(len(mine))
-            questions["temperature"], questions["top_k"], questions["known"] = 0.8, 40, -1
-            questions["top_p"] = questions["repetition_penalty"] = 1
-            for story in mine:
-                ids = [storyteller.bos_id, *texts[story]][:-1]
-                prompt = [(number, story, position, -1) for position, number in enumerate(ids)]
-                opened.step(worker, np.array(prompt, COLUMN), questions[:0])
-            columns["id"] = [texts[story][-1] for story in mine]
-            columns["position"] = [len(texts[story]) for story in mine]
-            for position in range(length):
-                questions["draw"] = [uniform(story, position) for story in mine]
-                columns["id"] = opened.step(worker, columns, questions)["id"]
-                columns["position"] += 1
-                for story, token_id in zip(mine, columns["id"].tolist(), strict=True):
-                    found[story].append(token_id)
-
-        threads = [Thread(target=work, args=(worker,)) for worker in range(1, workers)]
-        for thread in threads:
-            thread.start()
-        work(0)
-        for thread in threads:
-            thread.join()
-        return found
+        prompt = [
+            (token_id, story, position, -1)
+            for story, text in enumerate(texts)
+            for position, token_id in enumerate([storyteller.bos_id, *text][:-1])
+        ]
+        stories = range(len(texts))
+        columns, questions = np.zeros(len(texts), COLUMN), np.zeros(len(texts), QUESTION)
+        columns["slot"] = columns["question"] = stories
+        questions["temperature"], questions["top_k"], questions["known"] = 0.8, 40, -1
+        questions["top_p"] = questions["repetition_penalty"] = 1
+        opened.step(np.array(prompt, COLUMN), questions[:0])
+        columns["id"] = [text[-1] for text in texts]
+        columns["position"] = [len(text) for text in texts]
+        found = []
+        for position in range(length):
+            questions["draw"] = [uniform(story, position) for story in stories]
+            columns["id"] = opened.step(columns, questions)["id"]
+            columns["position"] += 1
+            found.append(columns["id"].tolist())
+        return [list(ids) for ids in zip(*found, strict=True)]
 
     yield run
 

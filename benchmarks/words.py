@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="words that were not tuned with")
     parser.add_argument("--show", type=int, default=0, help="stories that are printed")
     options = parser.parse_args()
-    with Engine(ModelFolder.open(str(options.model), device="cpu"), workers=1) as engine:
+    with Engine(ModelFolder.open(str(options.model), device="cpu"), threads=1) as engine:
         numbers = range(options.first, options.first + options.stories)
         groups = compare(engine, numbers, HELD_OUT if options.held_out else TUNED)
     print("| | all three | times a word | tokens | perplexity |\n|---|---|---|---|---|")

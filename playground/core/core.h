@@ -2,7 +2,9 @@
 //
 // The same bits on every platform: sums have a fixed order (vector.h), nothing is fused or
 // reordered, and exponentials and logarithms are the core's own. A token's numbers do not depend on
-// the columns beside it, on the number of workers, or on how a story was prefilled.
+// the columns beside it, on the number of threads, or on how a story was prefilled.
+//
+// A step is one thread's call. Other threads help while they are in core_help(): the core starts none.
 //
 // Memory belongs to the caller: the core allocates none. Every size in a model file is checked
 // before memory is touched.
@@ -39,7 +41,7 @@ struct Header {
   int32_t reserved[16];                  // zero
 }; // 128 bytes
 
-// One token to feed. Those of one slot have rising positions; a slot belongs to one worker a step.
+// One token to feed. Those of one slot stand together in a step and have rising positions.
 struct Column {
   int32_t id, slot, position;
   int32_t question; // index of the question about the token after it, or -1
@@ -99,19 +101,24 @@ typedef struct Core Core;
 int32_t core_check(const void *file, size_t size);
 
 // Bytes of memory that core_open() needs for a checked file; 0 if there is no such number.
-size_t core_room(const void *file, int32_t slots, int32_t context, int32_t workers);
+size_t core_room(const void *file, int32_t slots, int32_t context, int32_t threads);
 
 // Opens a checked file, which must stay where it is. `memory`: core_room() bytes at a multiple of 64,
-// all of them zero. `context` may be below the file's own.
-Core *core_open(const void *file, void *memory, int32_t slots, int32_t context, int32_t workers);
+// all of them zero. `context` may be below the file's own. `threads`: how many compute a step, at most.
+Core *core_open(const void *file, void *memory, int32_t slots, int32_t context, int32_t threads);
 
-// Feeds `count` columns and answers their questions. Workers may run at the same time.
-void core_step(Core *core, int32_t worker, int32_t count, const struct Column *columns,
-               const struct Question *questions, struct Answer *answers);
+// Feeds `count` columns and answers their questions, of which there are `asked`. One thread at a time. Returns 0;
+// UNSOUND if an answer is; or 1 + the index of a column with a number out of its range, and then feeds none.
+int32_t core_step(Core *core, int32_t count, const struct Column *columns, int32_t asked,
+                  const struct Question *questions, struct Answer *answers);
 
 // The same without the choice: writes the logits of the columns whose `question` is not -1 to
-// logits (questions, head_rows), at the row that `question` names.
-void core_logits(Core *core, int32_t worker, int32_t count, const struct Column *columns, float *logits);
+// logits (asked, head_rows), at the row that `question` names.
+int32_t core_logits(Core *core, int32_t count, const struct Column *columns, int32_t asked, float *logits);
+
+// Computes parts of steps until none has come for about a millisecond. A long step sends its helpers away
+// at its end. Returns at once if as many threads are there as the core was opened for.
+void core_help(Core *core);
 
 // The head's ids, for choice_answer() on logits of core_logits().
 void core_head(const Core *core, struct Head *head);

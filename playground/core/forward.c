@@ -5,6 +5,8 @@
 //   read straight through and one vector holds four numbers of each row of a tile.
 // - A row's product has four lanes: lane l sums up k = l, l + 4, ... one after the other, and the lanes
 //   are added up as in sums_of(). Nothing depends on how many rows or columns are computed at once.
+// - Threads share the rows of a product, the heads of an attention and the choices of a step of few
+//   columns; of a longer step each takes whole stories.
 // - int8 weights have a scale for each row, their input 15 bits and a scale; products are summed up in
 //   whole numbers.
 
@@ -21,8 +23,69 @@ enum { AT_ONCE = 4, HALVES_TILES = 0, WIDE = 4 };
 #else
 enum { AT_ONCE = 4, HALVES_TILES = 1, WIDE = 2 };
 #endif
+#define ITEM 32768     // weights of an item of a product that threads share: some microseconds
+#define GROUPS 64      // of a long step's stories that are shared at once
 #define INTEGERS 2048  // int8 products that 32 bits hold in four lanes
 #define LARGE 65504.0f // about from here on, times HALF_SCALE is infinite
+
+// A short wait between two looks at what another thread writes; the time then, in milliseconds of about three
+// million cycles.
+static double pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause(); // from 2 to 50 ns
+  return __builtin_ia32_rdtsc() / 3e6;
+#elif defined(__aarch64__)
+  uint64_t now, second;
+  __asm__ volatile("isb\n mrs %0, cntvct_el0\n mrs %1, cntfrq_el0" : "=r"(now), "=r"(second)); // `yield` does nothing
+  return now * 1e3 / second;
+#else
+  return 0; // WebAssembly: one thread
+#endif
+}
+
+// Computes an item of the shared work, if there is one. Only who has taken an item reads what the work is, and the
+// work stays until all its items are finished.
+static int take_item(const struct Core *core, struct Worker *w) {
+  struct Team *team = core->team;
+  int32_t untaken = __atomic_load_n(&team->untaken, __ATOMIC_RELAXED);
+  do
+    if (untaken <= 0) return 0;
+  while (!__atomic_compare_exchange_n(&team->untaken, &untaken, untaken - 1, 1, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+  team->task(core, w, team->of, team->items - untaken);
+  __atomic_fetch_sub(&team->unfinished, 1, __ATOMIC_RELEASE);
+  return 1;
+}
+
+// Computes all items of a task, together with the threads that help.
+static void share(const struct Core *core, struct Worker *w, Task *task, const void *of, int32_t items) {
+  struct Team *team = core->team;
+  if (w->is_alone || items < 2) {
+    for (int32_t item = 0; item < items; item++) task(core, w, of, item);
+    return;
+  }
+  w->is_alone = 1; // what a task itself would share
+  team->task = task, team->of = of, team->items = items;
+  __atomic_store_n(&team->unfinished, items, __ATOMIC_RELAXED);
+  __atomic_store_n(&team->untaken, items, __ATOMIC_RELEASE);
+  while (take_item(core, w)) {}
+  while (__atomic_load_n(&team->unfinished, __ATOMIC_ACQUIRE)) pause();
+  w->is_alone = 0;
+}
+
+void core_help(Core *core) {
+  struct Team *team = core->team;
+  struct Worker *w = 0;
+  for (int32_t n = 1; n < core->threads && !w; n++)
+    if (!__atomic_exchange_n(&core->worker[n].is_taken, 1, __ATOMIC_ACQUIRE)) w = core->worker + n;
+  if (!w) return;
+  w->is_alone = 1;
+  for (double now = pause(), last = now; now < last + 1 && !__atomic_load_n(&team->is_over, __ATOMIC_RELAXED);) {
+    const int was_taken = take_item(core, w);
+    now = pause();
+    if (was_taken) last = now;
+  }
+  __atomic_store_n(&w->is_taken, 0, __ATOMIC_RELEASE);
+}
 
 INLINE four biased(const struct Matrix *m, int32_t row, four x) { return m->bias ? x + load_four(m->bias + row) : x; }
 
@@ -60,11 +123,11 @@ INLINE void half_tile_of_floats(const struct Matrix *m, const int kind, const fl
   }
 }
 
-// y (columns, y_stride) = x (columns, x_stride) times a matrix in fp16 or fp32. Columns go in powers of
+// y (columns, y_stride) = x (columns, x_stride) times the rows from `row` to `end` of a matrix in fp16 or fp32. Columns go in powers of
 // two, so that the compiler makes a loop for each width whose sums stay in registers.
 INLINE void product_of_floats(const struct Matrix *m, const int kind, const float scale, const float *x,
-                              size_t x_stride, float *y, size_t y_stride, int columns) {
-  for (int32_t row = 0; row < m->rows; row += 4)
+                              size_t x_stride, float *y, size_t y_stride, int columns, int32_t row, int32_t end) {
+  for (; row < end; row += 4)
     for (int c = 0, width; c < columns; c += width) {
       const int left = columns - c;
       const float *from = x + c * x_stride;
@@ -114,9 +177,21 @@ INLINE void tile_of_bytes(const struct Matrix *m, int32_t row, const int16_t *x,
   }
 }
 
-// y = x times a matrix in int8, each column's input rounded to 15 bits first.
-static void product_of_bytes(struct Worker *w, const struct Room *room, const struct Matrix *m, const float *x,
-                             size_t x_stride, float *y, size_t y_stride, int columns) {
+// The inputs of a product (columns, x_stride) times a power of two; the largest of them.
+static float scaled(const struct Matrix *m, const float *x, size_t x_stride, float *y, size_t y_stride, int columns) {
+  floats peaks = all(0);
+  for (int c = 0; c < columns; c++)
+    for (int32_t k = 0; k < m->inputs; k += LINE) {
+      const floats one = load(x + c * x_stride + k);
+      peaks = larger(peaks, larger(one, -one));
+      store(y + c * y_stride + k, one * all(HALF_SCALE));
+    }
+  return largest_of(peaks);
+}
+
+// The inputs of a product rounded to 15 bits, and what one of them is, for each column.
+static void rounded(const struct Matrix *m, const float *x, size_t x_stride, int16_t *y, size_t y_stride, float *steps,
+                    int columns) {
   for (int c = 0; c < columns; c++) {
     floats peaks = all(0);
     for (int32_t k = 0; k < m->inputs; k += LINE) {
@@ -124,44 +199,58 @@ static void product_of_bytes(struct Worker *w, const struct Room *room, const st
       peaks = larger(peaks, larger(one, -one));
     }
     const float peak = largest_of(peaks), inverse = peak > 0 ? 16383.0f / peak : 0;
-    w->steps[c] = peak / 16383.0f;
+    steps[c] = peak / 16383.0f;
     for (int32_t k = 0; k < m->inputs; k += LINE)
-      store_whole(w->whole + c * room->inputs + k, load(x + c * x_stride + k) * all(inverse));
+      store_whole(y + c * y_stride + k, load(x + c * x_stride + k) * all(inverse));
   }
-  for (int32_t row = 0; row < m->rows; row += 4)
-    for (int c = 0; c < columns;) {
-      const int16_t *from = w->whole + c * room->inputs;
-      if (columns - c >= 2) {
-        tile_of_bytes(m, row, from, room->inputs, w->steps + c, y + c * y_stride, y_stride, 2);
-        c += 2;
-      } else {
-        tile_of_bytes(m, row, from, room->inputs, w->steps + c, y + c * y_stride, y_stride, 1);
-        c += 1;
+}
+
+// What of a product all threads read, and where they write.
+struct Product {
+  const struct Matrix *m;
+  const float *x, *steps; // steps: int8
+  const int16_t *whole;   // int8
+  float *y, scale;        // scale: fp16
+  size_t x_stride, y_stride;
+  int columns;
+  int32_t rows; // of an item
+};
+
+static void product_of_rows(const struct Core *core, struct Worker *w, const void *of, int32_t item) {
+  (void)w;
+  const struct Product *p = of;
+  const int32_t from = item * p->rows, end = p->m->rows - from < p->rows ? p->m->rows : from + p->rows;
+  if (core->header->weights == FP32) {
+    product_of_floats(p->m, FP32, 1, p->x, p->x_stride, p->y, p->y_stride, p->columns, from, end);
+  } else if (core->header->weights == FP16) {
+    if (p->scale == 1) product_of_floats(p->m, FP16, 1, p->x, p->x_stride, p->y, p->y_stride, p->columns, from, end);
+    else product_of_floats(p->m, FP16, HALF_SCALE, p->x, p->x_stride, p->y, p->y_stride, p->columns, from, end);
+  } else {
+    for (int32_t row = from; row < end; row += 4)
+      for (int c = 0, width; c < p->columns; c += width) {
+        const int16_t *x = p->whole + c * p->x_stride;
+        float *y = p->y + c * p->y_stride;
+        width = p->columns - c < 2 ? 1 : 2;
+        if (width == 2) tile_of_bytes(p->m, row, x, p->x_stride, p->steps + c, y, p->y_stride, 2);
+        else tile_of_bytes(p->m, row, x, p->x_stride, p->steps + c, y, p->y_stride, 1);
       }
-    }
+  }
 }
 
 // y (columns, y_stride) = x (columns, x_stride) times a matrix; x is filled up with zeros to whole lines.
 static void product(const struct Core *core, struct Worker *w, const struct Matrix *m, const float *x,
                     size_t x_stride, float *y, size_t y_stride, int columns) {
+  const size_t stride = core->room.inputs;
+  struct Product p = {m, x, w->steps, w->whole, y, 1, x_stride, y_stride, columns, round_up((ITEM + m->inputs - 1) / m->inputs, 4)};
   if (core->header->weights == INT8) {
-    product_of_bytes(w, &core->room, m, x, x_stride, y, y_stride, columns);
-  } else if (core->header->weights == FP32) {
-    product_of_floats(m, FP32, 1, x, x_stride, y, y_stride, columns);
-  } else if (HALF_SCALE == 1) {
-    product_of_floats(m, FP16, 1, x, x_stride, y, y_stride, columns);
-  } else { // the input is made larger, once, unless that is too large: then each weight is
-    const size_t stride = core->room.inputs;
-    floats peaks = all(0);
-    for (int c = 0; c < columns; c++)
-      for (int32_t k = 0; k < m->inputs; k += LINE) {
-        const floats one = load(x + c * x_stride + k);
-        peaks = larger(peaks, larger(one, -one));
-        store(w->scaled + c * stride + k, one * all(HALF_SCALE));
-      }
-    if (largest_of(peaks) < LARGE) product_of_floats(m, FP16, 1, w->scaled, stride, y, y_stride, columns);
-    else product_of_floats(m, FP16, HALF_SCALE, x, x_stride, y, y_stride, columns);
+    rounded(m, x, x_stride, w->whole, stride, w->steps, columns);
+    p.x_stride = stride;
+  } else if (core->header->weights == FP16 && HALF_SCALE != 1) {
+    // The input is made larger, once, unless that is too large: then each weight is.
+    if (scaled(m, x, x_stride, w->scaled, stride, columns) < LARGE) p.x = w->scaled, p.x_stride = stride;
+    else p.scale = HALF_SCALE;
   }
+  share(core, w, product_of_rows, &p, (m->rows + p.rows - 1) / p.rows);
 }
 
 INLINE float square_root(float x) { return __builtin_sqrtf(x); }
@@ -274,12 +363,27 @@ static void attend(const struct Core *core, struct Worker *w, int32_t layer, con
   for (int32_t k = 0; k < core->header->width; k++) y[k] = sum[k] * inverse;
 }
 
+// What the threads that share an attention read: the columns of a worker's memory in a layer.
+struct Attention {
+  struct Worker *w;
+  const struct Column *column;
+  int32_t layer;
+};
+
+static void attend_with_head(const struct Core *core, struct Worker *w, const void *of, int32_t item) {
+  const struct Attention *a = of;
+  const struct Header *h = core->header;
+  const int32_t c = item / h->heads, n = item % h->heads, shared = h->heads / h->kv_heads; // queries of a key
+  attend(core, w, a->layer, a->column + c, n / shared, a->w->query + item * core->room.head,
+         a->w->gathered + c * core->layer[a->layer].out.inputs + n * h->width);
+}
+
 static void attention(const struct Core *core, struct Worker *w, int32_t number, int columns,
                       const struct Column *column) {
   const struct Header *h = core->header;
   const struct Layer *layer = core->layer + number;
   const struct Room *room = &core->room;
-  const int32_t width = h->width, shared = h->heads / h->kv_heads; // queries of a key
+  const int32_t width = h->width;
   const float *gain = layer->norm_query_key;
   normalise_all(core, w, &layer->norm_attention, columns);
   product(core, w, &layer->qkv, w->normed, room->hidden, w->qkv, room->qkv, columns);
@@ -294,12 +398,9 @@ static void attention(const struct Core *core, struct Worker *w, int32_t number,
       for (int32_t k = 0; k < width; k++) to[k] = value[n * width + k];
     }
   }
-  const size_t stride = layer->out.inputs;
-  for (int c = 0; c < columns; c++)
-    for (int32_t n = 0; n < h->heads; n++)
-      attend(core, w, number, column + c, n / shared, w->query + (c * h->heads + n) * room->head,
-             w->gathered + c * stride + n * width);
-  product(core, w, &layer->out, w->gathered, stride, w->normed, room->hidden, columns);
+  const struct Attention shared = {w, column, number};
+  share(core, w, attend_with_head, &shared, columns * h->heads);
+  product(core, w, &layer->out, w->gathered, layer->out.inputs, w->normed, room->hidden, columns);
 }
 
 static void feed_forward(const struct Core *core, struct Worker *w, int32_t number, int columns) {
@@ -370,29 +471,99 @@ static int feed(const struct Core *core, struct Worker *w, int columns, const st
   return asked;
 }
 
-// Feeds columns; of those with a question writes the answers, or the logits where there are no answers.
-static void respond(struct Core *core, int32_t worker, int32_t count, const struct Column *column,
-                    const struct Question *questions, struct Answer *answers, float *logits) {
-  struct Worker *w = core->worker + worker;
-  for (int32_t from = 0; from < count; from += COLUMNS) {
-    const int columns = count - from < COLUMNS ? count - from : COLUMNS;
-    feed(core, w, columns, column + from);
-    const float *found = w->logits;
-    for (int c = 0; c < columns; c++) {
-      const int32_t question = column[from + c].question;
-      if (question < 0) continue;
-      if (answers) choice_answer(&core->head, found, questions + question, answers + question, w->choice);
-      else __builtin_memcpy(logits + (size_t)question * core->head.unique, found, 4 * (size_t)core->head.unique);
-      found += core->room.unique;
-    }
+// A step: its columns, their questions, and the answers, or the logits where there are no answers.
+struct Step {
+  const struct Column *column;
+  const struct Question *questions;
+  struct Answer *answers;
+  float *logits;
+  const int32_t *bounds; // of groups of columns, each of whole stories
+};
+
+// Logits of a worker's memory, and the questions about them.
+struct Choices {
+  const struct Step *step;
+  const float *logits;
+  int32_t questions[COLUMNS];
+};
+
+static void respond(const struct Core *core, struct Worker *w, const void *of, int32_t item) {
+  const struct Choices *choices = of;
+  const struct Step *step = choices->step;
+  const int32_t question = choices->questions[item];
+  const float *found = choices->logits + item * core->room.unique;
+  if (step->answers) choice_answer(&core->head, found, step->questions + question, step->answers + question, w->choice);
+  else __builtin_memcpy(step->logits + (size_t)question * core->head.unique, found, 4 * (size_t)core->head.unique);
+}
+
+// Feeds the columns from one on up to another, and responds.
+static void feed_stories(const struct Core *core, struct Worker *w, const struct Step *step, int32_t from, int32_t end) {
+  for (; from < end; from += COLUMNS) {
+    const int columns = end - from < COLUMNS ? end - from : COLUMNS;
+    struct Choices choices = {step, w->logits, {0}};
+    int asked = 0;
+    for (int c = 0; c < columns; c++)
+      if (step->column[from + c].question >= 0) choices.questions[asked++] = step->column[from + c].question;
+    feed(core, w, columns, step->column + from);
+    share(core, w, respond, &choices, asked);
   }
 }
 
-void core_step(struct Core *core, int32_t worker, int32_t count, const struct Column *column,
-               const struct Question *questions, struct Answer *answers) {
-  respond(core, worker, count, column, questions, answers, 0);
+static void feed_group(const struct Core *core, struct Worker *w, const void *of, int32_t item) {
+  const struct Step *step = of;
+  feed_stories(core, w, step, step->bounds[item], step->bounds[item + 1]);
 }
 
-void core_logits(struct Core *core, int32_t worker, int32_t count, const struct Column *column, float *logits) {
-  respond(core, worker, count, column, 0, 0, logits);
+// Where the group of columns that begins with one ends: whole stories, up to `width` columns or one story.
+static int32_t group_end(const struct Column *column, int32_t from, int32_t count, int32_t width) {
+  int32_t end = from;
+  for (int32_t k = from + 1; k <= count && (end == from || k - from <= width); k++)
+    if (k == count || column[k].slot != column[k - 1].slot) end = k;
+  return end;
+}
+
+// 1 + the index of the first column whose numbers are not in their ranges, or 0.
+static int32_t wrong_column(const struct Core *core, const struct Step *step, int32_t count, int32_t asked) {
+  for (int32_t n = 0; n < count; n++) {
+    const struct Column *c = step->column + n;
+    const int is_good = c->id >= 0 && c->id < core->header->ids && c->slot >= 0 && c->slot < core->slots &&
+                        c->position >= 0 && c->position < core->context && c->question >= -1 && c->question < asked;
+    if (!is_good) return n + 1;
+  }
+  return 0;
+}
+
+// Of few columns, or of one story, all threads compute each column. Else they take groups of stories.
+static int32_t take_step(struct Core *core, int32_t count, int32_t asked, struct Step *step) {
+  struct Worker *w = core->worker;
+  const int32_t wrong = wrong_column(core, step, count, asked);
+  if (wrong) return wrong;
+  w->is_alone = core->threads == 1;
+  __atomic_store_n(&core->team->is_over, 0, __ATOMIC_RELAXED);
+  if (count <= COLUMNS || step->column[0].slot == step->column[count - 1].slot) {
+    feed_stories(core, w, step, 0, count);
+    return 0;
+  }
+  const int32_t even = (count + core->threads - 1) / core->threads, width = even < COLUMNS ? even : COLUMNS;
+  for (int32_t end = 0; end < count;) {
+    int32_t bounds[GROUPS + 1] = {end}, groups = 0;
+    while (groups < GROUPS && end < count) bounds[++groups] = end = group_end(step->column, end, count, width);
+    step->bounds = bounds;
+    share(core, w, feed_group, step, groups);
+  }
+  __atomic_store_n(&core->team->is_over, 1, __ATOMIC_RELAXED);
+  return 0;
+}
+
+int32_t core_step(struct Core *core, int32_t count, const struct Column *column, int32_t asked,
+                  const struct Question *questions, struct Answer *answers) {
+  const int32_t wrong = take_step(core, count, asked, &(struct Step){column, questions, answers, 0, 0});
+  if (wrong) return wrong;
+  for (int32_t n = 0; n < asked; n++)
+    if (answers[n].id == UNSOUND) return UNSOUND;
+  return 0;
+}
+
+int32_t core_logits(struct Core *core, int32_t count, const struct Column *column, int32_t asked, float *logits) {
+  return take_step(core, count, asked, &(struct Step){column, 0, 0, logits, 0});
 }

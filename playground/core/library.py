@@ -1,7 +1,7 @@
 """The core (core.h) for Python: the built library for this machine through ctypes, else its
 WebAssembly through wasmtime.
 
-ctypes releases the interpreter's lock, so that the workers of one `Core` compute at the same time.
+ctypes releases the interpreter's lock, so that the threads of one `Core` compute at the same time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import mmap
 import platform
 import sys
 import threading
-from functools import cache, cached_property
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,13 +25,15 @@ from playground.sampling import NUMBERED
 BUILT = Path(__file__).parent / "built"
 SUFFIXES = {"linux": "so", "darwin": "dylib", "win32": "dll"}
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
-COLUMNS = 8  # tokens that a worker computes at once (core.h)
+COLUMNS = 8  # tokens that are computed at once (core.h)
 MAX_ALTERNATIVES, MAX_TOP_K = 10, 200
 ALIGN, PAGE = 64, 65_536  # bytes
 # Memory that a forked process does not share; Windows has no forks.
 PRIVATE = {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
+DRAWS = 64  # computed at once
 TOO_LARGE = -2  # of core_check()
 NOT_A_NUMBER, NOTHING_LEFT, UNSOUND = -1, -2, -3  # answers without an id
+WRONG_QUESTION = "a setting of the next token, or an id, is out of its range."
 
 HEADER = np.dtype(
     [("magic", "S8"), ("size", "<u4")]
@@ -71,8 +74,9 @@ FUNCTIONS = {
     "core_check": ("pz", "i"),
     "core_room": ("piii", "z"),
     "core_open": ("ppiii", "p"),
-    "core_step": ("piippp", ""),
-    "core_logits": ("piipp", ""),
+    "core_step": ("pipipp", "i"),
+    "core_logits": ("pipip", "i"),
+    "core_help": ("p", ""),
     "core_head": ("pp", ""),
     "core_borrow": ("piii", ""),
     "core_own": ("pi", ""),
@@ -89,7 +93,13 @@ TYPES = {
 
 class Machine(Protocol):
     """The core on this machine, native or in WebAssembly. Its memory lives as long as the
-    machine."""
+    machine.
+
+    Attributes:
+        has_threads: whether several threads may call functions at the same time.
+    """
+
+    has_threads: bool
 
     def keep(self, values: np.ndarray) -> int:
         """The address of an array, or of a copy where the core can reach it."""
@@ -107,6 +117,8 @@ class Machine(Protocol):
 
 class Native:
     """A built library."""
+
+    has_threads = True
 
     def __init__(self, functions: dict[str, Any]) -> None:
         self._functions = functions
@@ -148,6 +160,8 @@ class Native:
 class Wasm:
     """The WebAssembly: memory of its own, so that arrays are copied to it and back, and one call
     at a time."""
+
+    has_threads = False
 
     def __init__(self, wasmtime: Any, engine: Any, module: Any) -> None:
         self._store = wasmtime.Store(engine)
@@ -311,7 +325,8 @@ class Head:
         self._machine.call(
             "choice_answer", self._head, self._row(logits), questions, answers, self._room()
         )
-        refuse_unsound(answers)
+        if answers["id"][0] == UNSOUND:
+            raise ValueError(WRONG_QUESTION)
         answer: np.ndarray = answers[0]
         return answer
 
@@ -342,15 +357,14 @@ class Head:
 
 
 class Core:
-    """A model file and the core that computes it. Workers may compute at the same time, for
-    different slots.
+    """A model file and the core that computes it: a step at a time, with several threads.
 
     Attributes:
         header: a record of `HEADER`.
-        slots, context, workers: what there is room for.
+        slots, context, threads: what there is room for.
     """
 
-    def __init__(self, content: Any, slots: int, context: int, workers: int = 1) -> None:
+    def __init__(self, content: Any, slots: int, context: int, threads: int = 1) -> None:
         """Open a model file (bytes, a mapped file, or an array of bytes).
 
         Raises:
@@ -361,7 +375,7 @@ class Core:
         try:
             self._file = checked(self._machine, file)
             self.header = np.frombuffer(file[: HEADER.itemsize].tobytes(), HEADER)[0]
-            size = self._machine.call("core_room", self._file, slots, context, workers)
+            size = self._machine.call("core_room", self._file, slots, context, threads)
             if not size:
                 raise ValueError(f"the model cannot be opened with {slots} slots of {context}.")
             memory = self._machine.room(size)
@@ -370,8 +384,10 @@ class Core:
                 "there is not enough memory for the model: use fewer stories at once, or a shorter "
                 "context."
             ) from None
-        self.slots, self.context, self.workers = slots, context, workers
-        self._core = self._machine.call("core_open", self._file, memory, slots, context, workers)
+        self.slots, self.context, self.threads = slots, context, threads
+        self._core = self._machine.call("core_open", self._file, memory, slots, context, threads)
+        self._helpers = ThreadPoolExecutor(max(1, threads - 1), "core")
+        self._help: list[Future[None]] = []
 
     @cached_property
     def head(self) -> Head:
@@ -382,12 +398,11 @@ class Core:
             self._machine.read(int(struct["unique_of"][0]), np.int32, int(struct["ids"][0]))
         )
 
-    def step(self, worker: int, columns: np.ndarray, questions: np.ndarray) -> np.ndarray:
+    def step(self, columns: np.ndarray, questions: np.ndarray) -> np.ndarray:
         """Feed columns and answer their questions.
 
         Args:
-            worker: who computes, from 0 on.
-            columns: (n,) of `COLUMN`; those of a slot have rising positions.
+            columns: (n,) of `COLUMN`; those of a slot stand together and have rising positions.
             questions: (m,) of `QUESTION`. Ids at `LISTS` must stay where they are.
 
         Returns:
@@ -396,23 +411,42 @@ class Core:
         Raises:
             ValueError: a number is out of its range.
         """
-        self._check(worker, columns, len(questions))
         questions = np.ascontiguousarray(questions, QUESTION)
         answers = np.zeros(len(questions), ANSWER)
-        self._machine.call(
-            "core_step", self._core, worker, len(columns), columns, questions, answers
-        )
-        refuse_unsound(answers)
+        self._compute("core_step", columns, len(questions), questions, answers)
         return answers
 
-    def logits(self, worker: int, columns: np.ndarray) -> np.ndarray:
+    def logits(self, columns: np.ndarray) -> np.ndarray:
         """Feed columns and return the logits, (questions, head rows) float32: of each column whose
         `question` is not -1, at the row that it names."""
         rows = int(columns["question"].max(initial=-1)) + 1
-        self._check(worker, columns, rows)
         found = np.zeros((rows, self.head.unique), np.float32)
-        self._machine.call("core_logits", self._core, worker, len(columns), columns, found)
+        self._compute("core_logits", columns, rows, found)
         return found
+
+    def _compute(self, name: str, columns: np.ndarray, asked: int, *arrays: np.ndarray) -> None:
+        """Call a function that feeds columns."""
+        if columns.dtype != COLUMN or columns.ndim != 1 or not columns.flags.c_contiguous:
+            raise ValueError("columns must be a contiguous (n,) array of COLUMN.")
+        self._call_helpers()
+        wrong = self._machine.call(name, self._core, len(columns), columns, asked, *arrays)
+        if wrong == UNSOUND:
+            raise ValueError(WRONG_QUESTION)
+        if wrong:
+            raise ValueError(
+                f"a number of column {wrong - 1} is out of its range: {columns[wrong - 1]} with "
+                f"{self.header['ids']} ids, {self.slots} slots, {self.context} positions and "
+                f"{asked} questions."
+            )
+
+    def _call_helpers(self) -> None:
+        """Have the other threads help with the next step. They stay for a while, and one that has
+        left says so only once it has the interpreter's lock: so each is called twice."""
+        if self.threads == 1 or not self._machine.has_threads:
+            return
+        self._help = [call for call in self._help if not call.done()]
+        for _ in range(len(self._help), 2 * (self.threads - 1)):
+            self._help.append(self._helpers.submit(self._machine.call, "core_help", self._core))
 
     def borrow(self, source: int, slot: int, positions: int) -> None:
         """Let `slot` read its first positions where `source` has them and keeps them."""
@@ -428,25 +462,8 @@ class Core:
             raise ValueError(f"there is no slot {slot}.")
         self._machine.call("core_own", self._core, slot)
 
-    def _check(self, worker: int, columns: np.ndarray, questions: int) -> None:
-        """Refuse what the core would take for an address."""
-        if not 0 <= worker < self.workers:
-            raise ValueError(f"there is no worker {worker}.")
-        if columns.dtype != COLUMN or columns.ndim != 1 or not columns.flags.c_contiguous:
-            raise ValueError("columns must be a contiguous (n,) array of COLUMN.")
-        ends = {
-            "id": int(self.header["ids"]),
-            "slot": self.slots,
-            "position": self.context,
-            "question": questions,
-        }
-        for name, end in ends.items():
-            values, least = columns[name], -1 if name == "question" else 0
-            if len(values) and not (least <= values.min() and values.max() < end):
-                raise ValueError(f"a column's {name} must be from {least} to {end - 1}.")
 
-
-def room(content: Any, slots: int, context: int, workers: int = 1) -> int:
+def room(content: Any, slots: int, context: int, threads: int = 1) -> int:
     """Bytes of memory that a model file and its `Core` take.
 
     Raises:
@@ -455,7 +472,7 @@ def room(content: Any, slots: int, context: int, workers: int = 1) -> int:
     file = np.frombuffer(content, np.uint8)
     machine = open_machine()
     address = checked(machine, file)
-    size = machine.call("core_room", address, slots, context, workers)
+    size = machine.call("core_room", address, slots, context, threads)
     if not size:
         raise ValueError(f"the model cannot be opened with {slots} slots of {context}.")
     return int(size) + file.nbytes
@@ -476,17 +493,18 @@ def checked(machine: Machine, file: np.ndarray) -> int:
     return address
 
 
-def refuse_unsound(answers: np.ndarray) -> None:
-    """Raise a ValueError for a question that has no answer because it is wrong."""
-    if (answers["id"] == UNSOUND).any():
-        raise ValueError("a setting of the next token, or an id, is out of its range.")
-
-
 def uniform(seed: int, position: int) -> float:
     """The uniform number in [0, 1) of token `position` of a story: SplitMix64 (Steele, Lea and
     Flood 2014) at counter (seed, position), its upper 53 bits."""
-    found: float = shared_machine().call("choice_uniform", seed, position)
-    return found
+    return uniforms(seed, position // DRAWS)[position % DRAWS]
+
+
+@lru_cache(1_000)
+def uniforms(seed: int, block: int) -> list[float]:
+    """The next numbers of a story, since a call between two steps costs more than many in a row:
+    the step has taken the caches of the processor."""
+    call, first = shared_machine().call, DRAWS * block
+    return [call("choice_uniform", seed, position) for position in range(first, first + DRAWS)]
 
 
 @cache

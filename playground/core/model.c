@@ -179,13 +179,14 @@ static void place_all(struct Layout *layout, struct Core *core) {
   if ((size_t)inputs > core->room.inputs) core->room.inputs = inputs;
   place(layout, 1, sizeof *core);
   core->layer = place(layout, h->layers, sizeof *core->layer);
-  core->worker = place(layout, core->workers, sizeof *core->worker);
+  core->worker = place(layout, core->threads, sizeof *core->worker);
+  core->team = place(layout, 1, sizeof *core->team);
   core->owner = place(layout, core->slots, 4);
   core->borrowed = place(layout, core->slots, 4);
   core->turns = h->block == GPT2 ? 0 : place(layout, (uint64_t)core->context * h->width, 4);
   core->head.starts = (uintptr_t)place(layout, (uint64_t)core->head.unique + 1, 4);
   core->head.members = (uintptr_t)place(layout, h->ids, 4);
-  for (int32_t number = 0; number < core->workers; number++) {
+  for (int32_t number = 0; number < core->threads; number++) {
     struct Worker unused;
     place_worker(layout, core, layout->memory ? core->worker + number : &unused);
   }
@@ -193,11 +194,11 @@ static void place_all(struct Layout *layout, struct Core *core) {
   core->cache = place(layout, (uint64_t)core->slots * core->context, position);
 }
 
-size_t core_room(const void *file, int32_t slots, int32_t context, int32_t workers) {
+size_t core_room(const void *file, int32_t slots, int32_t context, int32_t threads) {
   struct Core core = {0};
   core.header = file;
-  if (slots < 1 || workers < 1 || workers > 1 << 16 || context < 1 || context > core.header->context) return 0;
-  core.slots = slots, core.context = context, core.workers = workers;
+  if (slots < 1 || threads < 1 || threads > 1 << 16 || context < 1 || context > core.header->context) return 0;
+  core.slots = slots, core.context = context, core.threads = threads;
   struct Layout layout = {0, 0, 1};
   place_all(&layout, &core);
   return layout.fits && layout.at <= SIZE_MAX ? (size_t)layout.at : 0;
@@ -233,10 +234,10 @@ static void list_members(const int32_t *row_of, const struct Head *head, int32_t
   starts[0] = 0;
 }
 
-Core *core_open(const void *file, void *memory, int32_t slots, int32_t context, int32_t workers) {
+Core *core_open(const void *file, void *memory, int32_t slots, int32_t context, int32_t threads) {
   struct Core *core = memory;
   const struct Header *h = file;
-  core->header = h, core->slots = slots, core->context = context, core->workers = workers;
+  core->header = h, core->slots = slots, core->context = context, core->threads = threads;
   struct Layout layout = {memory, 0, 1};
   place_all(&layout, core);
   struct Reader reader = {file, 0, 1, 0};

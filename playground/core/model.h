@@ -10,6 +10,7 @@
 #define NAMED(name, variant) JOINED(name, variant)
 #define core_step NAMED(core_step, VARIANT)
 #define core_logits NAMED(core_logits, VARIANT)
+#define core_help NAMED(core_help, VARIANT)
 #define choice_room NAMED(choice_room, VARIANT)
 #define choice_answer NAMED(choice_answer, VARIANT)
 #define choice_ranking NAMED(choice_ranking, VARIANT)
@@ -52,22 +53,38 @@ struct Room {
   size_t hidden, head, inputs, mlp, qkv, unique;
 };
 
-// A worker's working memory; each buffer holds COLUMNS rows.
+// A thread's working memory; each buffer holds COLUMNS rows.
 struct Worker {
+  int32_t is_taken; // by a thread that helps
+  int32_t is_alone; // whether it computes everything itself, since others compute other columns
   float *residual, *normed, *qkv, *query, *gathered, *up, *active, *scaled, *scores, *sums, *logits;
   int16_t *whole; // int8: the inputs of a product, rounded
   float *steps;   // int8: of each column
   void *choice;
 };
 
+// One item of work that threads share; `w` is the working memory of the thread that computes it.
+typedef void Task(const struct Core *core, struct Worker *w, const void *of, int32_t item);
+
+// The work that threads share now. Other threads read the first three numbers at any time, the rest only
+// while they compute an item, and as long it stays as it is.
+struct Team {
+  int32_t untaken, unfinished; // items
+  int32_t is_over;             // whether helpers shall leave
+  int32_t items;
+  Task *task;
+  const void *of;
+};
+
 struct Core {
   const struct Header *header;
-  int32_t slots, context, workers;
+  int32_t slots, context, threads;
   struct Model model;
   struct Room room;
   struct Head head;
   struct Layer *layer;
-  struct Worker *worker;
+  struct Worker *worker; // (threads,): the first is that of the thread which calls
+  struct Team *team;
   float *cache;              // (layers, slots, 2, kv_heads, context, room.head)
   float *turns;              // (context, width / 2, 2): cosine and sine; or NULL
   int32_t *owner, *borrowed; // of each slot: where its first positions lie, and how many do

@@ -6,8 +6,9 @@
 #include "core.h"
 
 #define DECLARED(variant) \
-  void core_step##variant(Core *, int32_t, int32_t, const struct Column *, const struct Question *, struct Answer *); \
-  void core_logits##variant(Core *, int32_t, int32_t, const struct Column *, float *); \
+  int32_t core_step##variant(Core *, int32_t, const struct Column *, int32_t, const struct Question *, struct Answer *); \
+  int32_t core_logits##variant(Core *, int32_t, const struct Column *, int32_t, float *); \
+  void core_help##variant(Core *); \
   size_t choice_room##variant(int32_t, int32_t); \
   void choice_answer##variant(const struct Head *, const float *, const struct Question *, struct Answer *, void *); \
   int32_t choice_ranking##variant(const struct Head *, const float *, const struct Question *, int32_t *, double *, void *); \
@@ -66,12 +67,19 @@ static unsigned begin_plain_arithmetic(void) {
 #define CHOSEN(name, ...) \
   variant() == AVX512 ? name##_avx512(__VA_ARGS__) : variant() == AVX2 ? name##_avx2(__VA_ARGS__) : name##_plain(__VA_ARGS__)
 
-void core_step(Core *core, int32_t worker, int32_t count, const struct Column *columns, const struct Question *questions,
-               struct Answer *answers) {
-  PLAINLY(CHOSEN(core_step, core, worker, count, columns, questions, answers))
+int32_t core_step(Core *core, int32_t count, const struct Column *columns, int32_t asked,
+                  const struct Question *questions, struct Answer *answers) {
+  int32_t wrong;
+  PLAINLY(wrong = CHOSEN(core_step, core, count, columns, asked, questions, answers))
+  return wrong;
 }
-void core_logits(Core *core, int32_t worker, int32_t count, const struct Column *columns, float *logits) {
-  PLAINLY(CHOSEN(core_logits, core, worker, count, columns, logits))
+int32_t core_logits(Core *core, int32_t count, const struct Column *columns, int32_t asked, float *logits) {
+  int32_t wrong;
+  PLAINLY(wrong = CHOSEN(core_logits, core, count, columns, asked, logits))
+  return wrong;
+}
+void core_help(Core *core) {
+  PLAINLY(CHOSEN(core_help, core))
 }
 void choice_answer(const struct Head *head, const float *logits, const struct Question *question, struct Answer *answer,
                    void *room) {

@@ -100,7 +100,7 @@ class Batch:
                 waiting.append(sequence)
                 continue
             if is_prompt:
-                # All logits take one worker, so a word's are asked for after the last token alone.
+                # A word's logits are a step of their own, so only the last token asks for them.
                 ids = ids[: min(of_prompts, len(ids) - bool(sequence.word))]
                 of_prompts -= len(ids)
             else:

@@ -45,17 +45,17 @@ class Engine:
         max_streams: int = 64,
         max_waiting: int = 32,
         memory: int | None = None,
-        workers: int | None = None,
+        threads: int | None = None,
     ) -> None:
         """`memory`: bytes for the stories' keys and values; None for half of what is free.
-        `workers`: threads that compute on a CPU; None for one per core.
+        `threads`: that compute on a CPU; None for one per core.
 
         Raises:
             ValueError: the model cannot be used, or there is no memory for one story.
         """
         self.storyteller = storyteller
         self.max_streams = max_streams
-        self._memory, self._workers = memory, workers
+        self._memory, self._threads = memory, threads
         self.max_waiting = max_waiting
         self._waiting: list[Sequence] = []
         self._wake = threading.Condition()
@@ -443,7 +443,7 @@ class Engine:
 
     def _open(self) -> Decoder:
         """Open the model, with a cache for as many stories and tokens as the memory holds."""
-        network = open_decoder(self.storyteller, self._workers)
+        network = open_decoder(self.storyteller, self._threads)
         self.max_streams = allocate_cache(network, self.storyteller, self.max_streams, self._memory)
         check_decoder(network, self.storyteller)
         sampler = Sampler(self.storyteller, network)

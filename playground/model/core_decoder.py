@@ -1,19 +1,13 @@
-"""Forward pass and choice of a token on a CPU, by the core in C (playground/core), multithreaded.
-
-A step distributes whole stories among the workers, about equal numbers of tokens each; every worker
-makes one call of the core. The calling thread is one of the workers, so a single story never waits
-for another thread.
-"""
+"""Forward pass and choice of a token on a CPU, by the core in C (playground/core), with threads."""
 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate, count
+from itertools import count
 
 import numpy as np
 
-from playground.core.library import ALIGN, ANSWER, COLUMN, COLUMNS, Core, room
+from playground.core.library import ALIGN, COLUMN, COLUMNS, Core, room
 from playground.core.pack import pack
 from playground.folder.config import context_of
 from playground.folder.model_folder import ModelFolder
@@ -24,54 +18,36 @@ class CoreDecoder(Decoder):
     """The core as a `decoder.Decoder`.
 
     Attributes:
-        workers: threads that compute a step.
+        threads: how many compute a step.
     """
 
-    def __init__(self, storyteller: ModelFolder, workers: int | None = None) -> None:
+    def __init__(self, storyteller: ModelFolder, threads: int | None = None) -> None:
         self.context = context_of(storyteller.config)
-        self.workers = usable_cores() if workers is None else workers
+        self.threads = usable_cores() if threads is None else threads
         try:
             self._content = aligned(pack(storyteller.weights, storyteller.config).content)
         except ValueError as error:
             raise ValueError(f"{storyteller.folder}: {error}") from None
-        sizes = [room(self._content, slots, self.context, self.workers) for slots in (1, 2)]
+        sizes = [room(self._content, slots, self.context, self.threads) for slots in (1, 2)]
         self.bytes_per_token, self.bytes_per_slot = -((sizes[0] - sizes[1]) // self.context), 0
-        self.tokens_per_step = COLUMNS * self.workers
-        self._threads = ThreadPoolExecutor(max(1, self.workers - 1), "core")
+        self.tokens_per_step = COLUMNS * self.threads
 
     def reserve(self, slots: int, context: int) -> None:
         """See `decoder.Decoder`."""
         self.context = context
         try:
-            self._core = Core(self._content, slots, context, self.workers)
+            self._core = Core(self._content, slots, context, self.threads)
         except ValueError:  # only memory can be missing: the content was checked above
             raise MemoryError from None
         self.head = self._core.head
 
     def logits(self, chunks: list[Chunk]) -> np.ndarray:
         """See `decoder.Decoder`."""
-        return self._core.logits(0, columns_of(chunks))
+        return self._core.logits(columns_of(chunks))
 
     def step(self, chunks: list[Chunk], questions: np.ndarray) -> np.ndarray:
         """See `decoder.Decoder`."""
-        shares = distribute([len(chunk.ids) for chunk in chunks], self.workers)
-        if len(shares) == 1:
-            return self._core.step(0, columns_of(chunks), questions)
-        ends = list(accumulate(len(chunk.asked) for chunk in chunks))
-        answers, others = np.empty(len(questions), ANSWER), []
-        for worker in reversed(range(len(shares))):  # this thread computes worker 0's share, last
-            share = shares[worker]
-            asked = [
-                number for k in share for number in range(ends[k] - len(chunks[k].asked), ends[k])
-            ]
-            call = (worker, columns_of([chunks[k] for k in share]), questions[asked])
-            if worker:
-                others.append((asked, self._threads.submit(self._core.step, *call)))
-            else:
-                answers[asked] = self._core.step(*call)
-        for asked, future in others:
-            answers[asked] = future.result()
-        return answers
+        return self._core.step(columns_of(chunks), questions)
 
 
 def aligned(content: bytes) -> np.ndarray:
@@ -84,28 +60,19 @@ def aligned(content: bytes) -> np.ndarray:
 
 
 def columns_of(chunks: list[Chunk]) -> np.ndarray:
-    """Return a COLUMN for every token, in the chunks' order, which also numbers the questions."""
+    """Return a COLUMN for every token. The chunks' order numbers the questions; the longest chunk
+    comes first, so that threads which take one after another end at about the same time."""
     number = count()
-    return np.array(
+    columns = [
         [
             (token_id, chunk.slot, chunk.start + k, next(number) if k in chunk.asked else -1)
-            for chunk in chunks
             for k, token_id in enumerate(chunk.ids)
-        ],
-        COLUMN,
+        ]
+        for chunk in chunks
+    ]
+    return np.array(
+        [one for chunk in sorted(columns, key=len, reverse=True) for one in chunk], COLUMN
     )
-
-
-def distribute(sizes: list[int], workers: int) -> list[list[int]]:
-    """Return the stories of each worker, given their numbers of tokens: the longest story first, to
-    the worker with the fewest tokens (LPT scheduling)."""
-    shares: list[list[int]] = [[] for _ in range(min(workers, len(sizes)))]
-    totals = [0] * len(shares)
-    for number in sorted(range(len(sizes)), key=lambda k: -sizes[k]):
-        least = totals.index(min(totals))
-        shares[least].append(number)
-        totals[least] += sizes[number]
-    return shares
 
 
 def usable_cores() -> int:

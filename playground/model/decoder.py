@@ -69,9 +69,9 @@ class Decoder(ABC):
         return answers
 
 
-def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decoder:
+def open_decoder(storyteller: ModelFolder, threads: int | None = None) -> Decoder:
     """Return a decoder: the core's or the GPU's for a model of FAMILIES, else transformers'.
-    `workers`: threads of the core; None for one per CPU core.
+    `threads`: of the core; None for one per CPU core.
 
     Raises:
         ValueError: weights are missing or have the wrong shape, or the model is not a causal
@@ -85,7 +85,7 @@ def open_decoder(storyteller: ModelFolder, workers: int | None = None) -> Decode
         if storyteller.device == "cpu":
             from playground.model.core_decoder import CoreDecoder
 
-            return CoreDecoder(storyteller, workers)
+            return CoreDecoder(storyteller, threads)
         from playground.model.cuda_decoder import CudaDecoder
 
         return CudaDecoder(storyteller)

@@ -222,7 +222,7 @@ export class Model {
     const at = call.columns(numbered(columns, questions)),
       questionsAt = call.questions(asked);
     const answersAt = call.room(ANSWER * asked.length);
-    this.core.wasm.core_step(this.at, 0, columns.length, at, questionsAt, answersAt);
+    this.core.wasm.core_step(this.at, columns.length, at, asked.length, questionsAt, answersAt);
     const answers = call.answers(answersAt, asked.length);
     return questions.map((question) => (question ? answers.shift() : null));
   }
@@ -233,7 +233,7 @@ export class Model {
       { unique } = this;
     const at = call.columns(numbered(columns, columns)),
       found = call.room(4 * unique * columns.length);
-    this.core.wasm.core_logits(this.at, 0, columns.length, at, found);
+    this.core.wasm.core_logits(this.at, columns.length, at, columns.length, found);
     return columns.map((_, k) => new Float32Array(this.core.buffer, found + 4 * unique * k, unique).slice());
   }
 

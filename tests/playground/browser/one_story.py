@@ -19,7 +19,7 @@ def story(
     The story does not stop at its end, and nothing slides: all must fit into the context.
     `banned`: the ids (int32) that must not come after some ids."""
     for position, token_id in enumerate(before[:-1]):
-        core.step(0, column(token_id, position, -1), np.zeros(0, QUESTION))
+        core.step(column(token_id, position, -1), np.zeros(0, QUESTION))
     ids, answers = list(before), []
     for number in range(settings.length):
         question = np.zeros(1, QUESTION)
@@ -34,7 +34,7 @@ def story(
         question["banned"], question["num_banned"] = never.ctypes.data, len(never)
         if settings.repetition_penalty != 1:
             question["seen"], question["num_seen"] = seen.ctypes.data, len(seen)
-        answers.append(core.step(0, column(ids[-1], len(ids) - 1, 0), question)[0].copy())
+        answers.append(core.step(column(ids[-1], len(ids) - 1, 0), question)[0].copy())
         ids.append(int(answers[-1]["id"]))
     return answers
 

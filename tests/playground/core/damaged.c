@@ -58,7 +58,7 @@ static void tell(const char *file, uint64_t *state) {
     q->num_seen = k % 5, q->num_banned = k % 3, q->num_begins = k % 4, q->num_continues = k % 2, q->written = k;
     q->seen = q->banned = q->begins = q->continues = (uint64_t)(uintptr_t)ids;
   }
-  core_step(core, 0, QUESTIONS, columns, questions, answers);
+  core_step(core, QUESTIONS, columns, QUESTIONS, questions, answers);
   core_borrow(core, 0, 1, context / 2);
   core_own(core, 1);
   free(memory);

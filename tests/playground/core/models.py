@@ -91,7 +91,7 @@ def questions_of(count: int, **settings: Any) -> np.ndarray:
 
 def logits_of(core: Core, ids: Any, slot: int = 0) -> np.ndarray:
     """(tokens, ids) after each token of a text."""
-    return core.logits(0, columns_of(ids, slot))[:, core.head.unique_of]
+    return core.logits(columns_of(ids, slot))[:, core.head.unique_of]
 
 
 @contextmanager

@@ -86,10 +86,10 @@ def greedy(core: Core, prompt: list[int], count: int) -> list[int]:
     columns = columns_of(prompt)
     columns["question"][:-1] = -1
     columns["question"][-1] = 0
-    found = [int(core.step(0, columns, questions_of(1, temperature=0))["id"][0])]
+    found = [int(core.step(columns, questions_of(1, temperature=0))["id"][0])]
     while len(found) < count:
         columns = columns_of(found[-1:], first=len(prompt) + len(found) - 1)
-        found.append(int(core.step(0, columns, questions_of(1, temperature=0))["id"][0]))
+        found.append(int(core.step(columns, questions_of(1, temperature=0))["id"][0]))
     return found
 
 
@@ -119,7 +119,7 @@ def test_a_slot_borrows_its_beginning(shape: str) -> None:
 
     def rest() -> np.ndarray:
         columns = columns_of(ids[shared:], slot=1, first=shared)
-        return core.logits(0, columns)[:, core.head.unique_of]
+        return core.logits(columns)[:, core.head.unique_of]
 
     core.borrow(0, 1, shared)
     assert np.array_equal(rest(), expected[shared:])

@@ -1,8 +1,6 @@
-"""The same bits from every machine, with any number of workers, alone and among others."""
+"""The same bits from every machine, with any number of threads, alone and among others."""
 
 from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,29 +34,21 @@ def settings_of(story: int) -> dict[str, float]:
     }
 
 
-def told(content: bytes, workers: int, at_once: int) -> bytes:
-    """The records of stories that `workers` tell, each `at_once` of its stories in a step."""
-    core = Core(content, STORIES, CONTEXT, workers)
+def told(content: bytes, threads: int, at_once: int) -> bytes:
+    """The records of stories, `at_once` of them in a step."""
+    core = Core(content, STORIES, CONTEXT, threads)
     records: list[list[bytes]] = [[] for _ in range(STORIES)]
-
-    def tell(worker: int, stories: list[int]) -> None:
+    for first in range(0, STORIES, at_once):
+        stories = range(first, min(first + at_once, STORIES))
         last = {story: int(some_ids(1, story)[0]) for story in stories}
         for position in range(TOKENS):
             columns = np.concatenate([columns_of([last[s]], s, position) for s in stories])
             columns["question"] = range(len(stories))
             questions = np.concatenate([questions_of(1, **settings_of(s)) for s in stories])
             questions["draw"] = [np.random.default_rng([s, position]).random() for s in stories]
-            for story, answer in zip(stories, core.step(worker, columns, questions), strict=True):
+            for story, answer in zip(stories, core.step(columns, questions), strict=True):
                 records[story].append(answer.tobytes())
                 last[story] = int(answer["id"])
-
-    def work(worker: int) -> None:
-        mine = list(range(worker, STORIES, workers))
-        for first in range(0, len(mine), at_once):
-            tell(worker, mine[first : first + at_once])
-
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, range(workers)))
     return b"".join(record for story in records for record in story)
 
 
@@ -66,10 +56,10 @@ def told(content: bytes, workers: int, at_once: int) -> bytes:
 @pytest.mark.parametrize("shape", ["gpt2", "llama-grouped", "qwen3"])
 def test_a_story_is_the_same_alone_and_among_others(shape: str, weights: str) -> None:
     content = packed(shape, weights).content
-    alone = told(content, workers=1, at_once=1)
-    assert told(content, workers=1, at_once=STORIES) == alone
-    for workers, at_once in ((2, 7), (8, 8), (8, 1)):
-        assert told(content, workers, at_once) == alone
+    alone = told(content, threads=1, at_once=1)
+    assert told(content, threads=1, at_once=STORIES) == alone
+    for threads, at_once in ((2, 7), (3, 20), (8, STORIES), (8, 8), (8, 1)):
+        assert told(content, threads, at_once) == alone
 
 
 @pytest.mark.parametrize("weights", ["fp16", "int8", "fp32"])
@@ -85,6 +75,6 @@ def test_every_machine_computes_the_same_bits(name: str, weights: str) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 def test_every_machine_tells_the_same_stories(name: str) -> None:
     content = packed("qwen3-grouped").content
-    expected = told(content, workers=1, at_once=1)
+    expected = told(content, threads=1, at_once=1)
     with machine(name):
-        assert told(content, workers=2, at_once=16) == expected
+        assert told(content, threads=2, at_once=16) == expected

@@ -89,7 +89,7 @@ def test_nats_are_those_of_transformers(
     for story in stories:
         questions = questions_of(len(story) - 1)
         questions["known"] = story[1:]
-        answers = core.step(0, columns_of(story[:-1]), questions)
+        answers = core.step(columns_of(story[:-1]), questions)
         nats += (-np.log(answers["probability"])).tolist()
         ids = torch.tensor(story)
         with torch.inference_mode():

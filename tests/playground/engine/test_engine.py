@@ -201,7 +201,7 @@ SAME = (
 
 
 @pytest.mark.slow
-def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_workers(
+def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_threads(
     each_folder: Path, opened: Opened
 ) -> None:
     def alone(engine: Engine) -> list[Story]:
@@ -211,8 +211,8 @@ def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_wor
         return written_among_others(engine, *SAME)
 
     stories: list[list[Story]] = []
-    for workers, ways in ((1, (alone, batched)), (2, (batched, alone)), (8, (batched, alone))):
-        with Engine(opened(each_folder), max_streams=16, workers=workers) as engine:
+    for threads, ways in ((1, (alone, batched)), (2, (batched, alone)), (8, (batched, alone))):
+        with Engine(opened(each_folder), max_streams=16, threads=threads) as engine:
             stories += [way(engine) for way in ways]
     for other in stories:
         assert [len(story.tokens) for story in other] == [55, 55, 55]
@@ -262,10 +262,10 @@ MANY = [
 def test_64_stories_of_any_settings_are_the_same_alone_and_together(
     storyteller: ModelFolder,
 ) -> None:
-    with Engine(storyteller, max_streams=2, workers=1) as engine:
+    with Engine(storyteller, max_streams=2, threads=1) as engine:
         alone = [told(engine, prompt, **vars(settings)) for prompt, settings in MANY]
-    for workers in (2, 8):
-        with Engine(storyteller, max_streams=64, workers=workers) as engine:
+    for threads in (2, 8):
+        with Engine(storyteller, max_streams=64, threads=threads) as engine:
             together = written(engine, MANY)
         assert [story.tokens for story in together] == [story.tokens for story in alone]
 

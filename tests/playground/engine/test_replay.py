@@ -67,11 +67,11 @@ def is_reproduced(engine: Engine, link: str) -> bool:
 def test_the_model_that_wrote_a_story_writes_it_again(
     storyteller: ModelFolder, links: list[str]
 ) -> None:
-    """After a restart, alone and among 31 others, with other numbers of workers."""
-    with Engine(storyteller, max_streams=2, workers=1) as engine:
+    """After a restart, alone and among 31 others, with other numbers of threads."""
+    with Engine(storyteller, max_streams=2, threads=1) as engine:
         assert all(is_reproduced(engine, link) for link in links[::2])
     with (
-        Engine(storyteller, max_streams=32, workers=3) as engine,
+        Engine(storyteller, max_streams=32, threads=3) as engine,
         ThreadPoolExecutor(32) as visitors,
     ):
         assert all(visitors.map(lambda link: is_reproduced(engine, link), links))

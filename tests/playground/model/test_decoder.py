@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, T5ForConditionalGener
 from playground.core.library import QUESTION
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
-from playground.model.core_decoder import CoreDecoder, distribute
+from playground.model.core_decoder import CoreDecoder, columns_of
 from playground.model.cuda_decoder import CudaDecoder
 from playground.model.decoder import Chunk
 from playground.model.transformers_decoder import TransformersDecoder
@@ -218,12 +218,12 @@ ODD = {  # an MLP whose rows end in the middle of a vector register, and heads o
 }
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("name", ODD)
 def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
-    name: str, workers: int, made: Made
+    name: str, threads: int, made: Made
 ) -> None:
-    decoder = CoreDecoder(ModelFolder.open(made(*ODD[name])[0], device="cpu"), workers)
+    decoder = CoreDecoder(ModelFolder.open(made(*ODD[name])[0], device="cpu"), threads)
     draws = torch.Generator().manual_seed(1)
     stories = torch.randint(0, VOCABULARY, (64, 5), generator=draws).tolist()
     every = list(range(64))
@@ -247,11 +247,10 @@ def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
         assert fed(every, k, k + 1).tobytes() == np.ascontiguousarray(alone[:, k]).tobytes()
 
 
-def test_stories_are_shared_out_whole_and_evenly() -> None:
-    assert distribute([1], 4) == [[0]]
-    assert distribute([1] * 7, 2) == [[0, 2, 4, 6], [1, 3, 5]]
-    assert distribute([1, 64, 1, 20, 30], 2) == [[1], [4, 3, 0, 2]]
-    assert distribute([], 2) == []
+def test_the_longest_chunk_comes_first_and_questions_keep_their_order() -> None:
+    chunks = [Chunk(5, 9, [1], range(1)), Chunk(2, 0, [7, 8, 9], range(1, 3))]
+    assert columns_of(chunks).tolist() == [(7, 2, 0, -1), (8, 2, 1, 1), (9, 2, 2, 2), (1, 5, 9, 0)]
+    assert columns_of([]).tolist() == []
 
 
 @pytest.mark.parametrize("name", REFUSED)
