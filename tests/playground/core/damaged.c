@@ -50,7 +50,7 @@ static void tell(const char *file, uint64_t *state) {
   memset(questions, 0, sizeof questions);
   const int32_t ids[] = {0, h->ids - 1, 0, h->ids / 2};
   for (int k = 0; k < QUESTIONS; k++) {
-    columns[k] = (struct Column){(int32_t)(next(state) % (uint32_t)h->ids), k % SLOTS, k / SLOTS % context, k};
+    columns[k] = (struct Column){(int32_t)(next(state) % (uint32_t)h->ids), k * SLOTS / QUESTIONS, k % (QUESTIONS / SLOTS) % context, k};
     struct Question *q = questions + k;
     q->settings[TEMPERATURE] = k % 4 * 0.6, q->settings[TOP_P] = k % 2 ? 1 : 0.9, q->settings[MIN_P] = k % 3 * 0.1;
     q->settings[REPETITION_PENALTY] = k % 5 ? 1 : 1.3, q->settings[TOP_K] = k % 3 * 40;

@@ -19,17 +19,18 @@ from tests.playground.core.models import CONTEXT, columns_of, machine, packed, q
 SOURCES = ["model.c", "forward.c", "choice.c"]
 SANITIZED = (
     "-g", "-O1", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi",
-    "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+    "-fno-sanitize-recover=all",
 )  # fmt: skip
 SHAPES = [("gpt2", "fp16"), ("llama", "int8"), ("qwen3-grouped", "fp32")]
 
 
-def compiled(out: Path, *arguments: str) -> Path:
+def compiled(out: Path, *arguments: str, sanitizers: str = "address,undefined") -> Path:
     """The core with sanitizers; zig's clang has no address sanitizer, GCC does."""
     if shutil.which("gcc") is None:
         assert os.environ.get("CI") != "true", "CI needs gcc"
         pytest.skip("no gcc on this machine")
-    command = ["gcc", *SANITIZED, *arguments, *SOURCES, "-I.", "-o", str(out), "-lm"]
+    command = ["gcc", *SANITIZED, f"-fsanitize={sanitizers}", *arguments, *SOURCES, "-I."]
+    command += ["-o", str(out), "-lm", "-pthread"]
     subprocess.run(command, cwd=ROOT / "playground" / "core", check=True)
     return out
 
@@ -58,7 +59,17 @@ def test_damaged_files_touch_no_foreign_memory(
 
 
 @pytest.mark.process
+def test_threads_of_a_step_race_for_nothing(tmp_path: Path) -> None:
+    file, program = tmp_path / "model", tmp_path / "threads"
+    file.write_bytes(packed("qwen3-grouped", "int8").content)
+    compiled(program, str(Path(__file__).with_name("threads.c")), sanitizers="thread")
+    done = subprocess.run([program, file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.process
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 def test_the_cores_tests_pass_with_sanitizers(tmp_path: Path) -> None:
     """In a process whose library is the sanitized one."""
     built = compiled(tmp_path / "core.so", "-shared", "-fPIC")
