@@ -262,6 +262,32 @@ def test_a_model_is_trained_from_pasted_stories(
     state(page, "finished")
 
 
+def test_stories_are_dropped_and_chosen(
+    context: BrowserContext, printed: str, runs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pets"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES[:20]))
+    (folder / "more" / "b.txt").write_text("\n<|endoftext|>\n".join(STORIES[20:30]))
+    (folder / "picture.png").write_bytes(b"no story")
+    (folder / ".hidden.txt").write_text("no story")
+    page = visit(context, f"{base_of(printed)}train")
+    page.get_by_label("My stories").check()
+    count = page.locator("[data-part=reading] dd").first
+    drop(page, [folder])
+    expect(count).to_have_text("30", timeout=WAIT)
+    expect(page.locator("[data-part=sending]")).to_contain_text("picture.png")
+    written = sorted(file.name for file in (runs.parent / "stories" / "pets").iterdir())
+    assert written == ["pets-a.txt", "pets-more-b.txt"]
+    page.locator("[data-part=files]").set_input_files([folder / "a.txt", folder / "more" / "b.txt"])
+    expect(page.get_by_role("radio", name=re.compile("^a "))).to_be_checked()
+    expect(count).to_have_text("30", timeout=WAIT)
+    page.get_by_label("From the Hub").check()
+    page.locator("#hub").fill(hub.NAME)
+    page.keyboard.press("Tab")
+    expect(count).to_have_text("48", timeout=WAIT)
+
+
 def test_a_run_is_watched_paused_written_with_and_resumed(
     context: BrowserContext, printed: str
 ) -> None:
@@ -309,52 +335,19 @@ def test_a_run_is_watched_paused_written_with_and_resumed(
     expect(page.locator("[data-part=figures] dd").first).to_have_text(step)
     button(page, "Resume").click()
     state(page, "training")
-    button(page, "Stop and keep").click()
-    state(page, "stopped")
-    expect(button(page, "Resume")).to_be_visible()
     context.set_offline(True)
     expect(page.get_by_role("alert").first).to_contain_text("The app does not answer.")
     context.set_offline(False)
     expect(page.get_by_role("alert").first).to_be_hidden()
 
 
-def test_stories_are_dropped_and_chosen(
-    context: BrowserContext, printed: str, runs: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "pets"
-    (folder / "more").mkdir(parents=True)
-    (folder / "a.txt").write_text("\n<|endoftext|>\n".join(STORIES[:20]))
-    (folder / "more" / "b.txt").write_text("\n<|endoftext|>\n".join(STORIES[20:30]))
-    (folder / "picture.png").write_bytes(b"no story")
-    (folder / ".hidden.txt").write_text("no story")
-    page = visit(context, f"{base_of(printed)}train")
-    page.get_by_label("My stories").check()
-    count = page.locator("[data-part=reading] dd").first
-    drop(page, [folder])
-    expect(count).to_have_text("30", timeout=WAIT)
-    expect(page.locator("[data-part=sending]")).to_contain_text("picture.png")
-    written = sorted(file.name for file in (runs.parent / "stories" / "pets").iterdir())
-    assert written == ["pets-a.txt", "pets-more-b.txt"]
-    page.locator("[data-part=files]").set_input_files([folder / "a.txt", folder / "more" / "b.txt"])
-    expect(page.get_by_role("radio", name=re.compile("^a "))).to_be_checked()
-    expect(count).to_have_text("30", timeout=WAIT)
-    page.get_by_label("From the Hub").check()
-    page.locator("#hub").fill(hub.NAME)
-    page.keyboard.press("Tab")
-    expect(count).to_have_text("48", timeout=WAIT)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit is of Linux")
-def test_a_run_that_was_killed_or_met_a_full_disk_is_resumed(
+def test_a_run_that_was_killed_or_met_a_full_disk_goes_on(
     context: BrowserContext, printed: str, runs: Path
 ) -> None:
+    """The run of the test before."""
     page = visit(context, f"{base_of(printed)}train?run=long")
-    button(page, "Start over").click()
-    page.get_by_label("Type long to be sure").fill("long")
-    page.get_by_role("dialog").get_by_role("button", name="Start over").click()
     state(page, "training")
-    expect(button(page, "Write with it now")).to_be_visible(timeout=WAIT)
-
     os.kill(json.loads((runs / "long" / "state.json").read_text())["pid"], signal.SIGKILL)
     state(page, "stopped")
     expect(page.locator("[data-part=message]")).to_contain_text("Resume continues after step")
@@ -370,10 +363,14 @@ def test_a_run_that_was_killed_or_met_a_full_disk_is_resumed(
     expect(message).to_contain_text(re.compile("the disk failed.*File too large.*make room"))
     after = steps_of(page, "long")
     assert after[0] <= before[0] and after[-1] >= before[-1] and after == sorted(set(after))
-    button(page, "Resume").click()
+    expect(button(page, "Resume")).to_be_visible()
+    button(page, "Start over").click()
+    page.get_by_label("Type long to be sure").fill("long")
+    page.get_by_role("dialog").get_by_role("button", name="Start over").click()
     state(page, "training")
     button(page, "Stop and keep").click()
     state(page, "stopped")
+    expect(button(page, "Resume")).to_be_visible()
 
 
 def test_the_list_survives_the_app_and_deletes_only_what_was_named(

@@ -56,21 +56,27 @@ def stories(config: Any) -> list[list[int]]:
 def test_greedy_tokens_are_those_of_generate(
     tensors: dict[str, np.ndarray], config: Any, network: Any, stories: list[list[int]]
 ) -> None:
-    """2,000 of 2,000, beyond a story's end too."""
+    """2,000 of 2,000, beyond a story's end too. `generate` itself writes the first story; of the
+    others each token is the likeliest after those before it, which is the same and ten times as
+    fast."""
     file = pack(tensors, config)
     assert file.is_exact
     core = Core(file.content, 1, 512)
     same = 0
-    for story in stories:
-        ids = torch.tensor([story[:8]])
-        asked = {"do_sample": False, "max_new_tokens": TOKENS, "eos_token_id": -1}
+    for number, story in enumerate(stories):
+        found = greedy(core, story[:8], TOKENS)
+        ids = torch.tensor([story[:8] + found])
         with torch.inference_mode():
-            # The token before a story is the padding's: without a mask it would not be seen.
-            found = network.generate(
-                ids, attention_mask=torch.ones_like(ids), pad_token_id=0, **asked
-            )
-        pairs = zip(greedy(core, story[:8], TOKENS), found[0, 8:].tolist(), strict=True)
-        same += sum(one == other for one, other in pairs)
+            if number == 0:
+                # The token before a story is the padding's: without a mask it would not be seen.
+                beginning = ids[:, :8]
+                expected = network.generate(
+                    beginning, attention_mask=torch.ones_like(beginning), pad_token_id=0,
+                    do_sample=False, max_new_tokens=TOKENS, eos_token_id=-1,
+                )[0, 8:]  # fmt: skip
+            else:
+                expected = network(ids).logits[0, 7:-1].argmax(-1)
+        same += sum(one == other for one, other in zip(found, expected.tolist(), strict=True))
     assert same == PROMPTS * TOKENS
 
 
