@@ -428,7 +428,7 @@ class Core:
         """Call a function that feeds columns."""
         if columns.dtype != COLUMN or columns.ndim != 1 or not columns.flags.c_contiguous:
             raise ValueError("columns must be a contiguous (n,) array of COLUMN.")
-        self._call_helpers()
+        self._call_helpers(len(columns))
         wrong = self._machine.call(name, self._core, len(columns), columns, asked, *arrays)
         if wrong == UNSOUND:
             raise ValueError(WRONG_QUESTION)
@@ -439,13 +439,15 @@ class Core:
                 f"{asked} questions."
             )
 
-    def _call_helpers(self) -> None:
-        """Have the other threads help with the next step. They stay for a while, and one that has
-        left says so only once it has the interpreter's lock: so each is called twice."""
-        if self.threads == 1 or not self._machine.has_threads:
+    def _call_helpers(self, count: int) -> None:
+        """Have other threads help with the next step, of `count` columns; more threads than that,
+        or than eight, would only wait. They stay for a while, and one that has left says so only
+        once it has the interpreter's lock: so each is called twice."""
+        helpers = min(self.threads, max(COLUMNS, count)) - 1
+        if not helpers or not self._machine.has_threads:
             return
         self._help = [call for call in self._help if not call.done()]
-        for _ in range(len(self._help), 2 * (self.threads - 1)):
+        for _ in range(len(self._help), 2 * helpers):
             self._help.append(self._helpers.submit(self._machine.call, "core_help", self._core))
 
     def borrow(self, source: int, slot: int, positions: int) -> None:

@@ -20,7 +20,7 @@ def test_freed_memory_is_kept() -> None:
     their own: one that is forked has a heap already."""
     command = [sys.executable, "-m", "tests.trainer.test_heap"]
     faults = {
-        mode: int(subprocess.run([*command, mode], capture_output=True, check=True, cwd=ROOT).stdout)
+        mode: int(subprocess.check_output([*command, mode], cwd=ROOT))
         for mode in ("returned", "kept")
     }
     assert faults["returned"] > 10 * (1 + faults["kept"])
