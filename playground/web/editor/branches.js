@@ -1,6 +1,6 @@
 // The tree of branches as a list with keyboard navigation, and branches side by side.
 
-import { make } from "../make.js";
+import { make, setAttribute } from "../make.js";
 import { partWith } from "../part.js";
 import { current, pruned, renamed, selected, shared, textOf } from "../story/tree.js";
 import { moveInList } from "./list_keys.js";
@@ -89,8 +89,7 @@ export class Branches extends partWith("frame", "state", "language", "edits") {
       const go = item.querySelector(".go");
       if (go && known?.branch !== branch) go.textContent = nameOf(doc, branch, language);
       item.style.setProperty("--depth", Math.min(depth, 8));
-      if (branch.id === doc.current) go?.setAttribute("aria-current", "true");
-      else go?.removeAttribute("aria-current");
+      if (go) setAttribute(go, "aria-current", branch.id === doc.current ? "true" : null);
       item.querySelector(".rename").setAttribute("aria-label", language.say("rename"));
       item.querySelector(".prune").setAttribute("aria-label", language.say("prune"));
     }

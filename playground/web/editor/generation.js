@@ -15,12 +15,7 @@ const KEPT_EVERY = 1000; // ms between two saves of a growing story
  * @param {WriteRequest} request
  * @returns {Run}
  */
-const runOf = ({ settings, seed }, request) => ({
-  settings,
-  seed,
-  begins: "",
-  beyond: request.beyond_end,
-});
+const runOf = ({ settings, seed }, request) => ({ settings, seed, begins: "", beyond: request.beyond_end });
 
 // Returns whether a stream has more than the typed text: `typed` tokens, and `begins`, which the next tokens spell.
 const says = (stream = [], typed, begins) =>
@@ -80,7 +75,7 @@ export class Generation extends partWith(
       beyond_end: ended && !text && tokenId === null,
     });
     let [doc, run] = tree.withRun(from, runOf(wish, request));
-    await this.follow(tokenId === null ? "write" : "branch", request, (message, [one]) => {
+    await this.follow(request, (message, [one]) => {
       if (message.begins_with !== undefined) doc = tree.changedRun(doc, run, { begins: message.begins_with });
       const hasChosen = tokenId !== null && one?.length > 0; // the chosen token has arrived
       const hasGrown = hasChosen || says(one, message.typed, doc.runs[run].begins);
@@ -95,9 +90,9 @@ export class Generation extends partWith(
     return { model: this.state.now.model.name, settings, seeds };
   }
 
-  // Reads the messages of a call until it ends or is stopped, and calls `show(message, streams)` with each; `streams`:
+  // Reads the messages of a request until it ends or is stopped, and calls `show(message, streams)` with each; `streams`:
   // all tokens so far. The caller resets `writing`.
-  async follow(call, request, show) {
+  async follow(request, show) {
     const stop = new AbortController(),
       began = performance.now();
     const streams = request.seeds.map(() => []);
@@ -111,7 +106,7 @@ export class Generation extends partWith(
     this.state.set({ writing: stop });
     this.note.announce(this.language.say("writing"));
     try {
-      for await (const message of this.source[call](request, stop.signal)) {
+      for await (const message of this.source.write(request, stop.signal)) {
         if (stop.signal.aborted) break;
         append(streams, message);
         typed = message.typed ?? typed;
@@ -127,12 +122,10 @@ export class Generation extends partWith(
         ended = message.ended?.some(Boolean);
       }
       if (ended) note = `${this.language.say("the_end")} ${note}`;
-      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
     } catch (problem) {
-      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
-      else note = this.note.why(problem);
+      if (!stop.signal.aborted) note = this.note.why(problem);
     }
-    this.note.say(note);
+    this.note.say(stop.signal.aborted ? `${this.language.say("stopped")} ${note}` : note);
   }
 
   // Returns a sentence with the number of tokens and their speed.
@@ -165,7 +158,7 @@ export class Generation extends partWith(
     let doc = start,
       ids = [],
       first = null;
-    await this.follow("write", request, (message, streams) => {
+    await this.follow(request, (message, streams) => {
       ids = [];
       first ??= message.typed; // typed tokens, which only the first stream contains
       if (message.begins_with !== undefined) {

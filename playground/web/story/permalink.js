@@ -92,8 +92,7 @@ export function encode({ model, tokenizer = "", name, runs, tokens, branches = [
   const data = bits.bytes();
   const sum = crc32(data);
   const whole = [...data, sum >>> 24, (sum >>> 16) & 255, (sum >>> 8) & 255, sum & 255];
-  let binary = ""; // in parts, since a call has at most some 100,000 arguments
-  for (let k = 0; k < whole.length; k += 8192) binary += String.fromCharCode(...whole.slice(k, k + 8192));
+  const binary = whole.map((byte) => String.fromCharCode(byte)).join("");
   const text = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   check("letters", text.length, TEXT_MAX);
   return text;
