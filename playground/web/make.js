@@ -82,6 +82,21 @@ export function setText(node, text) {
 }
 
 /**
+ * Makes nodes the only ones in an element, in their order. Those in the right place are not moved, and keep the focus.
+ * @param {Element} parent
+ * @param {Node[]} nodes
+ */
+export function arrange(parent, nodes) {
+  const wanted = new Set(nodes);
+  for (const node of [...parent.childNodes]) if (!wanted.has(node)) node.remove();
+  let at = parent.firstChild;
+  for (const node of nodes) {
+    if (node === at) at = at.nextSibling;
+    else parent.insertBefore(node, at);
+  }
+}
+
+/**
  * Sets an attribute; null removes it.
  * @param {Element} node
  * @param {string} name

@@ -33,7 +33,6 @@
  * @property {string} id its folder
  * @property {string} label key of its name in text.json
  * @property {string} about key of its description
- * @property {boolean} [wide] whether it replaces the story too, and not only the panels beside it
  * @property {(given: Given) => boolean} exists whether the view exists for this model and source; see `source.isServer`
  * @property {() => Promise<{View: new (given: Given) => {show: Function, changed: Function, hide: Function}}>} load
  */
@@ -44,7 +43,6 @@ export const VIEWS = [
     id: "learning",
     label: "learning",
     about: "learning_about",
-    wide: true,
     exists: ({ model, source }) => (model.history?.length ?? 0) > 1 || (source.isServer && model.snapshots),
     load: () => import("./learning/view.js"),
   },
@@ -52,7 +50,6 @@ export const VIEWS = [
     id: "compare",
     label: "compare_view",
     about: "compare_about",
-    wide: true,
     exists: () => true,
     load: () => import("./compare/view.js"),
   },
@@ -60,7 +57,6 @@ export const VIEWS = [
     id: "trace",
     label: "trace",
     about: "trace_about",
-    wide: true,
     exists: ({ model, source }) => source.isServer || Boolean(model.trace), // the filter's file, without a server
     load: () => import("./trace/view.js"),
   },
@@ -68,7 +64,6 @@ export const VIEWS = [
     id: "inside",
     label: "inside",
     about: "inside_about",
-    wide: true,
     exists: ({ source }) => source.isServer,
     load: () => import("./inside/view.js"),
   },

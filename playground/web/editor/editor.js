@@ -9,7 +9,7 @@
 // (a space, a line break, the first half of a character that the next token completes) then has a mark, which is not
 // part of the text, so that a pointer can reach it.
 
-import { make, setAttribute } from "../make.js";
+import { arrange, make, setAttribute } from "../make.js";
 import { label } from "../sampling/bars.js";
 import { surpriseLevel } from "../sampling/odds.js";
 import { paragraphsOf } from "./paragraphs.js";
@@ -170,7 +170,8 @@ export class Editor {
       if (fromEnd <= end) fill(paragraph, old.at(-fromEnd));
       else fill(paragraph, n < old.length - end ? old[n] : null);
     });
-    this.place(paragraphs);
+    const elements = paragraphs.map(({ element }) => element);
+    arrange(this.element, elements);
     this.paragraphs = paragraphs;
     this.tokens = tokens;
     this.unseen = unseen;
@@ -188,18 +189,6 @@ export class Editor {
     }
     if (selection) this.select(selection.anchor, selection.focus);
     this.typing.forget();
-  }
-
-  // Puts paragraphs into the element and removes all other nodes; paragraphs in the right place are not moved.
-  place(paragraphs) {
-    const { element } = this,
-      wanted = new Set(paragraphs.map((paragraph) => paragraph.element));
-    for (const node of [...element.childNodes]) if (!wanted.has(node)) node.remove();
-    let at = element.firstChild;
-    for (const { element: block } of paragraphs) {
-      if (block === at) at = at.nextSibling;
-      else element.insertBefore(block, at);
-    }
   }
 
   paint(piece) {

@@ -9,14 +9,6 @@ const EIGHT = 8,
 const TYPED_MAX = 10_000; // typed characters in a request; longer texts are scored before, in parts
 const KEPT_EVERY = 1000; // ms between two saves of a growing story
 
-/**
- * Returns the run of a request, from which its text can be generated again.
- * @param {Wish} wish
- * @param {WriteRequest} request
- * @returns {Run}
- */
-const runOf = ({ settings, seed }, request) => ({ settings, seed, begins: "", beyond: request.beyond_end });
-
 // Returns whether a stream has more than the typed text: `typed` tokens, and `begins`, which the next tokens spell.
 const says = (stream = [], typed, begins) =>
   stream.length > typed && tree.textOf(stream.slice(typed)).length >= begins.length;
@@ -65,16 +57,10 @@ export class Generation extends partWith(
 
   // Continues a document's current branch. `last`: where this begins, for `again`.
   async write(from, wish, last) {
-    const { tokenId } = last,
-      { tokens: whole, ended } = tree.current(from);
-    const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
-    const request = requestOf(before, {
-      ...this.asked(wish, [wish.seed]),
-      text,
-      token_id: tokenId,
-      beyond_end: ended && !text && tokenId === null,
-    });
-    let [doc, run] = tree.withRun(from, runOf(wish, request));
+    const { tokenId } = last;
+    const { whole, before, request, runs, ...begun } = this.begun(from, wish.settings, [wish.seed], tokenId);
+    const [run] = runs;
+    let { doc } = begun;
     await this.follow(request, (message, [one]) => {
       if (message.begins_with !== undefined) doc = tree.changedRun(doc, run, { begins: message.begins_with });
       const hasChosen = tokenId !== null && one?.length > 0; // the chosen token has arrived
@@ -86,8 +72,22 @@ export class Generation extends partWith(
     this.state.set({ doc, last, writing: null });
   }
 
-  asked({ settings }, seeds) {
-    return { model: this.state.now.model.name, settings, seeds };
+  // Returns what it takes to continue the current branch of a document `from` with each of the seeds, or with a chosen
+  // token: the branch's tokens, those `before` the request's text, the request, and the document with a run for each
+  // seed, from which its text can be generated again, and the indices of these runs.
+  begun(from, settings, seeds, tokenId = null) {
+    const { tokens: whole, ended } = tree.current(from);
+    const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
+    const beyond = ended && !text && tokenId === null;
+    const { name: model } = this.state.now.model;
+    const request = requestOf(before, { model, settings, seeds, text, token_id: tokenId, beyond_end: beyond });
+    let doc = from;
+    const runs = seeds.map((seed) => {
+      const [next, run] = tree.withRun(doc, { settings, seed, begins: "", beyond });
+      doc = next;
+      return run;
+    });
+    return { whole, before, request, doc, runs };
   }
 
   // Reads the messages of a request until it ends or is stopped, and calls `show(message, streams)` with each; `streams`:
@@ -145,16 +145,9 @@ export class Generation extends partWith(
     const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
     if (!(await this.edits.isScored())) return;
-    let { doc: start } = this.state.now;
-    const root = start.current,
-      { tokens: whole, ended } = tree.current(start);
-    const [before, text] = tree.seam(whole);
-    const request = requestOf(before, { ...this.asked(wish, seeds), text, beyond_end: ended && !text });
-    const runs = seeds.map((seed) => {
-      const [doc, run] = tree.withRun(start, runOf({ ...wish, seed }, request));
-      start = doc;
-      return run;
-    });
+    const { whole, before, request, runs, ...begun } = this.begun(this.state.now.doc, wish.settings, seeds);
+    let { doc: start } = begun;
+    const root = start.current;
     let doc = start,
       ids = [],
       first = null;

@@ -2,7 +2,7 @@
 // data-do, and texts come from text.json by data-text, data-label and data-hint.
 
 import { placesBar } from "../places.js";
-import { levelBounds, percent } from "../sampling/odds.js";
+import { LEVELS, percent } from "../sampling/odds.js";
 import { LISTS, PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";
 import { VIEW } from "./look_closer.js";
@@ -36,8 +36,8 @@ export const ODDS = `
 // Sets the title of each colour in the legend: its least probability.
 export function titleLegend(root, code) {
   root.querySelectorAll(".legend i").forEach((mark, k) => {
-    const least = percent(levelBounds[k] ?? 0, code);
-    mark.title = k < levelBounds.length ? `≥ ${least}` : `< ${percent(levelBounds.at(-1), code)}`;
+    const least = percent(LEVELS[k] ?? 0, code);
+    mark.title = k < LEVELS.length ? `≥ ${least}` : `< ${percent(LEVELS.at(-1), code)}`;
   });
 }
 

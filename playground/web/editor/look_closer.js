@@ -34,8 +34,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
 
   // Opens a view; the focus goes to its heading.
   async show(row) {
-    const { language, note } = this,
-      { classList } = this.frame.root;
+    const { language, note } = this;
     this.close();
     try {
       if (!this.made.has(row.id)) {
@@ -48,8 +47,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     }
     this.close(); // of two quick requests the later one stays
     this.open = row;
-    classList.add("viewing");
-    classList.toggle("wide", Boolean(row.wide));
+    this.frame.root.classList.add("viewing");
     this.place.hidden = false;
     this.name();
     const room = make("div", { className: `view-${row.id}` });
@@ -66,7 +64,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     this.open = null;
     this.place.hidden = true;
     this.frame.part("view-room").replaceChildren();
-    this.frame.root.classList.remove("viewing", "wide");
+    this.frame.root.classList.remove("viewing");
     this.list.querySelector(`[data-view="${id}"]`)?.focus({ preventScroll: true });
   }
 
@@ -89,11 +87,8 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     if (shown !== this.shown) this.list.replaceChildren(...existing.map((row) => this.item(row, language)));
     this.shown = shown;
     this.openByAddress(existing);
+    if (!existing.includes(this.open)) this.close();
     if (!this.open) return;
-    if (!existing.includes(this.open)) {
-      this.close();
-      return;
-    }
     this.name();
     this.made.get(this.open.id).changed();
   }

@@ -52,13 +52,11 @@ class Models {
   }
 
   async askOpen() {
-    const { place } = this;
-    try {
+    await this.place.attempt(async () => {
       const { models } = await get("models");
-      place.part("open").replaceChildren(...models.filter(({ run }) => !run).map((model) => this.openModel(model)));
-    } catch (problem) {
-      place.refuse(problem);
-    }
+      const items = models.filter(({ run }) => !run).map((model) => this.openModel(model));
+      this.place.part("open").replaceChildren(...items);
+    });
   }
 
   openModel({ name, folder, parameters, open }) {

@@ -14,11 +14,7 @@ const WIDTH = 160,
 const POINTS = 60;
 const SHOWN = ["write", "resume", "pause", "stop", "evaluate", "export", "publish", "delete"];
 const FIGURES = ["figure_step", "figure_validation", "figure_perplexity", "figure_parameters", "figure_speed"];
-const FORMS = [
-  ["gguf", "f16"],
-  ["gguf", "q8_0"],
-  ["safetensors", "f16"],
-];
+const FORMS = ["gguf f16", "gguf q8_0", "safetensors f16"].map((form) => form.split(" ")); // kind and type
 
 export class RunCard {
   /**
@@ -82,7 +78,7 @@ export class RunCard {
     const { place } = this;
     this.run = run;
     setText(this.state, place.say(`state_${run.state}`));
-    this.state.dataset.tone = toneOf(run.state);
+    this.state.dataset.tone = toneOf(run);
     const part = progress(run);
     this.progress.hidden = part === null || run.state === "finished";
     if (part !== null) this.progress.value = part;

@@ -23,15 +23,12 @@ export async function print(book) {
   document.title = title; // becomes the file's name
   document.body.append(sheet);
   document.body.classList.add("printing");
-  addEventListener(
-    "afterprint",
-    () => {
-      document.title = before;
-      document.body.classList.remove("printing");
-      sheet.remove();
-    },
-    { once: true },
-  );
+  const restore = () => {
+    document.title = before;
+    document.body.classList.remove("printing");
+    sheet.remove();
+  };
+  addEventListener("afterprint", restore, { once: true });
   window.print();
 }
 

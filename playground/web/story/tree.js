@@ -115,7 +115,7 @@ export const runsOf = (tokens) => [...new Set(tokens.map((token) => token.r))].f
 
 /**
  * Returns the stretches of tokens of one run, in order.
- * @param {Token[]} tokens
+ * @param {{ r: number }[]} tokens
  * @returns {{ run: number, from: number, to: number }[]}
  */
 export function stretchesOf(tokens) {

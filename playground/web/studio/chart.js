@@ -25,14 +25,6 @@ export class Chart {
     for (const control of ["axis", "is-log"]) place.part(control).addEventListener("change", () => this.draw());
   }
 
-  get axis() {
-    return this.place.part("axis").value;
-  }
-
-  get isLog() {
-    return this.place.part("is-log").checked;
-  }
-
   get size() {
     return { width: Math.max(200, this.box.clientWidth), height: HEIGHT };
   }
@@ -48,7 +40,8 @@ export class Chart {
 
   draw(isNew = false) {
     if (!this.curves) return;
-    const { axis, isLog } = this;
+    const axis = this.place.part("axis").value,
+      isLog = this.place.part("is-log").checked;
     const { data, lines } = joined(this.curves, axis);
     const shape = JSON.stringify([axis, isLog, lines, this.place.code]);
     if (this.plot && shape === this.shape && !isNew) {
@@ -57,11 +50,11 @@ export class Chart {
     }
     this.shape = shape;
     this.plot?.destroy();
-    this.plot = data[0].length ? new uPlot(this.optionsFor(lines), data, this.box) : null;
+    this.plot = data[0].length ? new uPlot(this.optionsFor(lines, axis, isLog), data, this.box) : null;
   }
 
-  optionsFor(lines) {
-    const { place, axis, isLog } = this;
+  optionsFor(lines, axis, isLog) {
+    const { place } = this;
     const style = getComputedStyle(document.body);
     const colour = (name) => style.getPropertyValue(name).trim();
     const { code } = place;

@@ -86,7 +86,7 @@ export class RunView {
     this.run = run;
     const state = place.part("state");
     setText(state, place.say(`state_${run.state}`));
-    state.dataset.tone = toneOf(run.state);
+    state.dataset.tone = toneOf(run);
     const message = place.part("message");
     setText(message, run.message);
     message.hidden = !run.message;

@@ -61,11 +61,8 @@ export class StoriesStep {
       field.value = run.draft[name];
       field.addEventListener("change", () => run.change({ [name]: field.value.trim() }));
     }
-    for (const [button, input] of [
-      ["choose-files", "files"],
-      ["choose-folder", "folder"],
-    ]) {
-      place.part(button).addEventListener("click", () => place.part(input).click());
+    for (const input of ["files", "folder"]) {
+      place.part(`choose-${input}`).addEventListener("click", () => place.part(input).click());
       place.part(input).addEventListener("change", ({ target }) => {
         this.send([...target.files].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
         target.value = "";
