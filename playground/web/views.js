@@ -16,7 +16,6 @@
  * @typedef {object} Given
  * @property {{t: string, s: number|null, i: number|null, r: number}[]} tokens the current branch: text, surprise in
  *   nats, id (null: pending text), and run that wrote it (-1: a person)
- * @property {number[]} ids of the scored tokens
  * @property {string} text of all tokens
  * @property {boolean} writing whether the model is writing
  * @property {any} model as in start.json: name, fingerprint, context, history, ...
@@ -25,7 +24,6 @@
  * @property {any} source of words: sources/server.js or sources/local/source.js
  * @property {any} core the WebAssembly core (sampling/core.js), or null if it is not loaded
  * @property {{code: string, say: (key: string, values?: object) => string, apply: (root: Element) => void}} language
- * @property {(sentence: string) => void} say shows a sentence on the page and announces it to screen readers
  */
 
 /**

@@ -2,7 +2,6 @@
 
 import { make } from "../make.js";
 import { partWith } from "../part.js";
-import { idsOf } from "../story/tree.js";
 import { VIEWS } from "../views.js";
 
 export const VIEW = `
@@ -112,12 +111,9 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
  * Returns the object with which a view is constructed.
  * @returns {import("../views.js").Given}
  */
-const givenBy = ({ state, models, source, language, note }) => ({
+const givenBy = ({ state, models, source, language }) => ({
   get tokens() {
     return state.tokens;
-  },
-  get ids() {
-    return idsOf(state.tokens);
   },
   get text() {
     return state.text;
@@ -137,7 +133,6 @@ const givenBy = ({ state, models, source, language, note }) => ({
   models,
   source,
   language,
-  say: (sentence) => note.say(sentence),
 });
 
 // Loads the style of a view.

@@ -55,9 +55,7 @@ export class View {
     this.element = element;
     element.innerHTML = PARTS; // a constant, without text of a story
     this.text = this.part("text");
-    this.text.addEventListener("click", ({ target }) => {
-      this.choose(Number(/** @type {HTMLElement} */ (target).dataset.position ?? NaN));
-    });
+    this.text.addEventListener("click", (event) => this.choose(Number(event.target.dataset.position ?? NaN)));
     this.text.addEventListener("keydown", (event) => this.key(event));
     for (const name of ["colour", "layer", "head"]) {
       const field = this.field(name);
@@ -98,7 +96,7 @@ export class View {
   }
 
   part(name) {
-    return /** @type {HTMLElement} */ (this.element.querySelector(`[data-part="inside-${name}"]`));
+    return /** @type {any} */ (this.element.querySelector(`[data-part="inside-${name}"]`));
   }
 
   field(name) {

@@ -9,9 +9,7 @@ export const surpriseLevel = (nats) => LEVELS.filter((least) => Math.exp(-nats) 
 // A probability for people: "87 %", "3.2 %", "0.04 %", "1 in 90,000".
 export function percent(probability, language) {
   if (probability >= 0.9995) return "100 %";
-  if (probability < 0.0001) {
-    return `1 : ${Math.round(1 / Math.max(probability, 1e-12)).toLocaleString(language)}`;
-  }
+  if (probability < 0.0001) return `1 : ${Math.round(1 / Math.max(probability, 1e-12)).toLocaleString(language)}`;
   const digits = probability >= 0.1 ? 0 : probability >= 0.01 ? 1 : 2;
   return `${(100 * probability).toLocaleString(language, { maximumFractionDigits: digits })} %`;
 }

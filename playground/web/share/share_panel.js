@@ -208,9 +208,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
 
   show(image, address) {
     image.hidden = false;
-    image.onerror = () => {
-      image.hidden = true;
-    };
+    image.onerror = () => (image.hidden = true);
     image.src = address;
   }
 

@@ -163,9 +163,7 @@ export class Sharing extends partWith("state", "models", "source", "language", "
         beyond_end: beyond,
       });
       const written = [[]];
-      for await (const message of this.source.write(request, new AbortController().signal)) {
-        append(written, message);
-      }
+      for await (const message of this.source.write(request, new AbortController().signal)) append(written, message);
       for (let n = from; n < to; n += 1) {
         const again = written[0][n - from];
         if (again?.i === tokens[n].i) continue;

@@ -224,9 +224,7 @@ function addRun(bits, { settings, seed, begins = "", beyond }, kind) {
 
 function readRun(bits, kind) {
   const settings = {};
-  const read = (row) => {
-    settings[row.name] = bits.setting(row);
-  };
+  const read = (row) => (settings[row.name] = bits.setting(row));
   for (const number of ALWAYS) read(BY_NUMBER.get(number));
   let begins = kind === PLAIN && bits.take(1) === 1 ? " " : "";
   const beyond = bits.take(1) === 1;

@@ -123,9 +123,7 @@ export class StoriesStep {
     const title = place.say("delete_set", { name }),
       hint = place.say("delete_set_hint");
     if (!(await confirmByName(place, { title, hint, name, act: place.say("do_delete") }))) return;
-    await place.attempt(async () => {
-      await post(`stories/${encodeURIComponent(name)}/delete`, { name });
-    });
+    await place.attempt(() => post(`stories/${encodeURIComponent(name)}/delete`, { name }));
     await this.refresh(this.run.draft.set === name ? "" : this.run.draft.set);
   }
 
@@ -155,9 +153,7 @@ export class StoriesStep {
   async sendText(field, name) {
     if (!field.value.trim()) return;
     const set = setName(name);
-    const isSent = await this.place.attempt(async () => {
-      await put(`stories/${set}/pasted.jsonl`, linesOf(field.value));
-    });
+    const isSent = await this.place.attempt(() => put(`stories/${set}/pasted.jsonl`, linesOf(field.value)));
     if (!isSent) return;
     field.value = "";
     this.place.part("paste").click();
