@@ -40,6 +40,7 @@ export class ModelStep {
     this.estimates = new Map();
     this.measuredKey = "";
     this.measuring = new Latest("estimate", DEBOUNCE);
+    addEventListener("pagehide", () => this.stopMeasuring()); // a page that comes back measures again
     document.addEventListener("visibilitychange", () => document.hidden || this.measure());
     this.commandOf = "";
     const { place } = this;
