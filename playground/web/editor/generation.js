@@ -58,9 +58,9 @@ export class Generation extends partWith(
   // Continues a document's current branch. `last`: where this begins, for `again`.
   async write(from, wish, last) {
     const { tokenId } = last;
-    const { whole, before, request, runs, ...begun } = this.begun(from, wish.settings, [wish.seed], tokenId);
-    const [run] = runs;
-    let { doc } = begun;
+    const prepared = this.prepared(from, wish.settings, [wish.seed], tokenId);
+    const { whole, before, request, firstRun: run } = prepared;
+    let { doc } = prepared;
     await this.follow(request, (message, [one]) => {
       if (message.begins_with !== undefined) doc = tree.changedRun(doc, run, { begins: message.begins_with });
       const hasChosen = tokenId !== null && one?.length > 0; // the chosen token has arrived
@@ -73,21 +73,16 @@ export class Generation extends partWith(
   }
 
   // Returns what it takes to continue the current branch of a document `from` with each of the seeds, or with a chosen
-  // token: the branch's tokens, those `before` the request's text, the request, and the document with a run for each
-  // seed, from which its text can be generated again, and the indices of these runs.
-  begun(from, settings, seeds, tokenId = null) {
+  // token: the `whole` branch's tokens, those `before` the request's text, the request, and the document with a run for
+  // each seed, from which its text can be generated again; `firstRun`: the index of the first of these.
+  prepared(from, settings, seeds, tokenId = null) {
     const { tokens: whole, ended } = tree.current(from);
     const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
     const beyond = ended && !text && tokenId === null;
     const { name: model } = this.state.now.model;
     const request = requestOf(before, { model, settings, seeds, text, token_id: tokenId, beyond_end: beyond });
-    let doc = from;
-    const runs = seeds.map((seed) => {
-      const [next, run] = tree.withRun(doc, { settings, seed, begins: "", beyond });
-      doc = next;
-      return run;
-    });
-    return { whole, before, request, doc, runs };
+    const runs = seeds.map((seed) => ({ settings, seed, begins: "", beyond }));
+    return { whole, before, request, doc: { ...from, runs: [...from.runs, ...runs] }, firstRun: from.runs.length };
   }
 
   // Reads the messages of a request until it ends or is stopped, and calls `show(message, streams)` with each; `streams`:
@@ -145,23 +140,24 @@ export class Generation extends partWith(
     const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
     if (!(await this.edits.isScored())) return;
-    const { whole, before, request, runs, ...begun } = this.begun(this.state.now.doc, wish.settings, seeds);
-    let { doc: start } = begun;
+    const prepared = this.prepared(this.state.now.doc, wish.settings, seeds);
+    const { whole, before, request, firstRun } = prepared;
+    let { doc: start } = prepared;
     const root = start.current;
     let doc = start,
       ids = [],
-      first = null;
+      firstTyped = null;
     await this.follow(request, (message, streams) => {
       ids = [];
-      first ??= message.typed; // typed tokens, which only the first stream contains
+      firstTyped ??= message.typed; // typed tokens, which only the first stream contains
       if (message.begins_with !== undefined) {
-        for (const run of runs) start = tree.changedRun(start, run, { begins: message.begins_with });
+        for (const k of seeds.keys()) start = tree.changedRun(start, firstRun + k, { begins: message.begins_with });
       }
       doc = start;
       streams.forEach((stream, k) => {
-        const typed = message.typed - (k ? first : 0);
-        const { begins } = start.runs[runs[k]];
-        const tokens = says(stream, typed, begins) ? grown(before, stream, typed, runs[k]) : whole;
+        const typed = message.typed - (k ? firstTyped : 0),
+          run = firstRun + k;
+        const tokens = says(stream, typed, start.runs[run].begins) ? grown(before, stream, typed, run) : whole;
         doc = tree.branched(tree.selected(doc, root), tokens);
         ids.push(doc.current);
         if (message.ended?.[k]) doc = tree.withTokens(doc, tree.current(doc).tokens, true);
