@@ -16,6 +16,7 @@
  * @typedef {object} Given
  * @property {{t: string, s: number|null, i: number|null, r: number}[]} tokens the current branch: text, surprise in
  *   nats, id (null: pending text), and run that wrote it (-1: a person)
+ * @property {number[]} ids of the scored tokens
  * @property {string} text of all tokens
  * @property {boolean} writing whether the model is writing
  * @property {any} model as in start.json: name, fingerprint, context, history, ...
@@ -24,6 +25,7 @@
  * @property {any} source of words: sources/server.js or sources/local/source.js
  * @property {any} core the WebAssembly core (sampling/core.js), or null if it is not loaded
  * @property {{code: string, say: (key: string, values?: object) => string, apply: (root: Element) => void}} language
+ * @property {(sentence: string) => void} say shows a sentence on the page and announces it to screen readers
  */
 
 /**
@@ -31,6 +33,7 @@
  * @property {string} id its folder
  * @property {string} label key of its name in text.json
  * @property {string} about key of its description
+ * @property {boolean} [wide] whether it replaces the story too, and not only the panels beside it
  * @property {(given: Given) => boolean} exists whether the view exists for this model and source; see `source.isServer`
  * @property {() => Promise<{View: new (given: Given) => {show: Function, changed: Function, hide: Function}}>} load
  */
@@ -41,6 +44,7 @@ export const VIEWS = [
     id: "learning",
     label: "learning",
     about: "learning_about",
+    wide: true,
     exists: ({ model, source }) => (model.history?.length ?? 0) > 1 || (source.isServer && model.snapshots),
     load: () => import("./learning/view.js"),
   },
@@ -48,6 +52,7 @@ export const VIEWS = [
     id: "compare",
     label: "compare_view",
     about: "compare_about",
+    wide: true,
     exists: () => true,
     load: () => import("./compare/view.js"),
   },
@@ -55,6 +60,7 @@ export const VIEWS = [
     id: "trace",
     label: "trace",
     about: "trace_about",
+    wide: true,
     exists: ({ model, source }) => source.isServer || Boolean(model.trace), // the filter's file, without a server
     load: () => import("./trace/view.js"),
   },
@@ -62,6 +68,7 @@ export const VIEWS = [
     id: "inside",
     label: "inside",
     about: "inside_about",
+    wide: true,
     exists: ({ source }) => source.isServer,
     load: () => import("./inside/view.js"),
   },

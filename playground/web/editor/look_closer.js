@@ -2,6 +2,7 @@
 
 import { make } from "../make.js";
 import { partWith } from "../part.js";
+import { idsOf } from "../story/tree.js";
 import { VIEWS } from "../views.js";
 
 export const VIEW = `
@@ -33,7 +34,8 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
 
   // Opens a view; the focus goes to its heading.
   async show(row) {
-    const { language, note } = this;
+    const { language, note } = this,
+      { classList } = this.frame.root;
     this.close();
     try {
       if (!this.made.has(row.id)) {
@@ -46,7 +48,8 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     }
     this.close(); // of two quick requests the later one stays
     this.open = row;
-    this.frame.root.classList.add("viewing");
+    classList.add("viewing");
+    classList.toggle("wide", Boolean(row.wide));
     this.place.hidden = false;
     this.name();
     const room = make("div", { className: `view-${row.id}` });
@@ -63,7 +66,7 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     this.open = null;
     this.place.hidden = true;
     this.frame.part("view-room").replaceChildren();
-    this.frame.root.classList.remove("viewing");
+    this.frame.root.classList.remove("viewing", "wide");
     this.list.querySelector(`[data-view="${id}"]`)?.focus({ preventScroll: true });
   }
 
@@ -111,9 +114,12 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
  * Returns the object with which a view is constructed.
  * @returns {import("../views.js").Given}
  */
-const givenBy = ({ state, models, source, language }) => ({
+const givenBy = ({ state, models, source, language, note }) => ({
   get tokens() {
     return state.tokens;
+  },
+  get ids() {
+    return idsOf(state.tokens);
   },
   get text() {
     return state.text;
@@ -133,6 +139,7 @@ const givenBy = ({ state, models, source, language }) => ({
   models,
   source,
   language,
+  say: (sentence) => note.say(sentence),
 });
 
 // Loads the style of a view.
