@@ -6,6 +6,7 @@ const POLL = 500; // ms
 const TARGETS = ["static", "zerogpu", "cpu"]; // values of --target
 const SWITCH = (name) =>
   `<label class="switch"><input type="checkbox" name="${name}"> <span data-text="publish_${name}"></span></label>`;
+const OPTION = (target) => `<option value="${target}" data-text="publish_target_${target}"></option>`;
 const BUTTONS = (kind) => `<div class="row"><button name="dry_run" value="1" data-text="publish_dry_run"></button>
   <button class="primary" data-text="publish_send_${kind}"></button></div>`;
 
@@ -42,9 +43,7 @@ const PUBLISH = `
     <label for="space-model" data-text="publish_space_model"></label>
     <input id="space-model" name="model" autocomplete="off">
     <label for="target" data-text="publish_target"></label>
-    <select id="target" name="target">${TARGETS.map(
-      (name) => `<option value="${name}" data-text="publish_target_${name}"></option>`,
-    ).join("")}</select>
+    <select id="target" name="target">${TARGETS.map(OPTION).join("")}</select>
     ${SWITCH("private")}
     ${BUTTONS("space")}
   </form>
@@ -60,16 +59,9 @@ const place = await openPlace("publish", PUBLISH, "publish/text.json");
 const part = (id) => document.getElementById(id);
 
 async function request(name, values) {
-  const response = await fetch(
-    `publish/${name}`,
-    values === undefined
-      ? {}
-      : {
-          method: "POST",
-          headers: { "Content-Type": "application/json", "X-Inkling-Publish": "1" },
-          body: JSON.stringify(values),
-        },
-  );
+  const headers = { "Content-Type": "application/json", "X-Inkling-Publish": "1" };
+  const options = values && { method: "POST", headers, body: JSON.stringify(values) };
+  const response = await fetch(`publish/${name}`, options);
   const content = await response.json();
   if (!response.ok) throw new Error(content.detail);
   return content;

@@ -1,5 +1,7 @@
 // What this server answers to programs, as it says itself, with examples for its own address.
 
+import { make } from "./make.js";
+
 const root = new URL("../", location.href).href;
 document.querySelector("#python").textContent = `from gradio_client import Client
 
@@ -12,18 +14,12 @@ curl -sN ${root}gradio_api/call/v2/generate/$event`;
 
 const { named_endpoints: endpoints } = await (await fetch(`${root}gradio_api/info`)).json();
 for (const [name, { description, parameters }] of Object.entries(endpoints)) {
-  const section = document.createElement("section");
-  section.append(Object.assign(document.createElement("h2"), { textContent: name }));
-  section.append(Object.assign(document.createElement("pre"), { textContent: description.trim() }));
-  const list = document.createElement("ul");
-  for (const { parameter_name, python_type, parameter_has_default, parameter_default } of parameters) {
+  const items = parameters.map(({ parameter_name, python_type, parameter_has_default, parameter_default }) => {
     const value = parameter_has_default ? `, ${JSON.stringify(parameter_default)} if not given` : "";
-    list.append(
-      Object.assign(document.createElement("li"), {
-        textContent: `${parameter_name}: ${python_type.type}${value}`,
-      }),
-    );
-  }
-  section.append(list);
-  document.querySelector("#endpoints").append(section);
+    return make("li", {}, `${parameter_name}: ${python_type.type}${value}`);
+  });
+  const about = make("pre", {}, description.trim());
+  document
+    .querySelector("#endpoints")
+    .append(make("section", {}, make("h2", {}, name), about, make("ul", {}, ...items)));
 }

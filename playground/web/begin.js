@@ -4,11 +4,8 @@ export async function begin(address) {
   let why = "…"; // no response
   try {
     const answer = await fetch(address);
-    if (!answer.ok) why = String(answer.status);
-    else {
-      why = "JSON";
-      return await answer.json();
-    }
+    why = answer.ok ? "JSON" : String(answer.status);
+    if (answer.ok) return await answer.json();
   } catch {
     /* shown below */
   }

@@ -42,12 +42,7 @@
     return say("file", { name, why: response && !response.ok ? response.status : "…" });
   }
 
-  addEventListener(
-    "error",
-    ({ target }) => {
-      if (target instanceof HTMLScriptElement) sayWhy(target.src);
-    },
-    true,
-  );
+  const hear = ({ target }) => target instanceof HTMLScriptElement && sayWhy(target.src);
+  addEventListener("error", hear, true);
   globalThis.inklingStartFailed = say;
 })();

@@ -116,7 +116,6 @@ interface RecordRequest {
 interface Source {
   onWait?: (seconds: number) => void; // called with the seconds of waiting for a busy server
   write(request: WriteRequest, signal: AbortSignal): AsyncIterable<Message>;
-  branch(request: WriteRequest, signal: AbortSignal): AsyncIterable<Message>;
   score(request: PlaceRequest, signal?: AbortSignal): Promise<{ tokens: [string, number, number][] }>;
   candidates(request: PlaceRequest, signal?: AbortSignal): Promise<Candidates>;
   record(request: RecordRequest, signal?: AbortSignal): Promise<{ tokens: object[]; ended: boolean }>;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isClose, json, openCore, web } from "./modules.js";
 
-const { distribution, levelBounds, percent, surpriseLevel } = await web("sampling/odds");
+const { distribution, LEVELS, percent, surpriseLevel } = await web("sampling/odds");
 const core = await openCore();
 
 const { candidates, rest, log_total, cases } = json("tests/web/vectors.json").odds;
@@ -60,7 +60,7 @@ test("a word's surprise has six levels", () => {
     [1, 0.5, 0.49, 0.2, 0.1, 0.03, 0.005, 0.0001].map((p) => surpriseLevel(-Math.log(p))),
     [0, 0, 1, 1, 2, 3, 4, 5],
   );
-  assert.equal(levelBounds.length, 5);
+  assert.equal(LEVELS.length, 5);
 });
 
 test("a probability is written for people", () => {

@@ -1,6 +1,6 @@
 // The blind vote: four buttons while a vote is due, and what all votes of this browser say.
 
-import { make } from "../make.js";
+import { row } from "../make.js";
 import { download } from "../share/download.js";
 import { storage } from "../story/storage.js";
 import { csv, estimates } from "./votes.js";
@@ -55,10 +55,9 @@ export class Ballot {
     const chance = (share) => share.toLocaleString(code, { style: "percent" });
     const rows = estimates(this.votes).map(({ name, share, low, high, count }) => {
       const cells = [chance(share), `${chance(low)} – ${chance(high)}`, count.toLocaleString(code)];
-      return make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((text) => make("td", {}, text)));
+      return row(name, ...cells);
     });
-    this.part("votes")
-      .querySelector("tbody")
-      .replaceChildren(...rows);
+    const [table] = this.part("votes").getElementsByTagName("tbody");
+    table.replaceChildren(...rows);
   }
 }

@@ -1,6 +1,6 @@
 // A column on the page: what is chosen for it, its story, and where that differs from the first column's.
 
-import { make, setText } from "../make.js";
+import { headings, make, row, setText } from "../make.js";
 import { label } from "../sampling/bars.js";
 import { percent, surpriseLevel } from "../sampling/odds.js";
 import { SLIDERS } from "../sampling/settings.js";
@@ -37,22 +37,14 @@ export class ColumnCard {
     this.element.dataset.column = String(number);
     this.part("h3").id = `ink-compare-${number}`;
     this.element.setAttribute("aria-labelledby", this.part("h3").id);
-    this.element.addEventListener(
-      "change",
-      ({ target }) => target.checkValidity() && choose(target.name, target.value),
-    );
+    this.element.addEventListener("change", ({ target }) => {
+      if (target.checkValidity()) choose(target.name, target.value);
+    });
     this.part("[data-role=remove]").onclick = remove;
     this.part(".own").append(
       ...OWN.map(({ name, low, high, step }) => {
-        const values = {
-          type: "number",
-          name,
-          min: String(low),
-          max: String(high),
-          step: String(step),
-          required: true,
-        };
-        return make("label", {}, make("span", { "data-text": name }), make("input", values));
+        const field = make("input", { type: "number", name, min: low, max: high, step, required: true });
+        return make("label", {}, make("span", { "data-text": name }), field);
       }),
     );
   }
@@ -111,16 +103,9 @@ function divergenceTable({ words, cells }, names, language) {
     const after = cell.after === null ? before : percent(cell.after, language.code);
     return after === before ? before : `${before} → ${after}`;
   };
-  const heads = names.map((name) => make("th", { scope: "col" }, name));
-  const rows = words.map((word, w) => {
-    const shares = names.map((_, k) => make("td", {}, share(cells?.[w][k])));
-    return make("tr", {}, make("th", { scope: "row" }, label(word.t)), ...shares);
-  });
-  return make(
-    "table",
-    {},
-    make("caption", {}, language.say("compare_divergence")),
-    make("thead", {}, make("tr", {}, make("td"), ...heads)),
-    make("tbody", {}, ...rows),
-  );
+  const head = headings(...names);
+  head.prepend(make("td"));
+  const rows = words.map((word, w) => row(label(word.t), ...names.map((_, k) => share(cells?.[w][k]))));
+  const caption = make("caption", {}, language.say("compare_divergence"));
+  return make("table", {}, caption, make("thead", {}, head), make("tbody", {}, ...rows));
 }

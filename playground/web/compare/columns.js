@@ -4,6 +4,7 @@
 import { distribution } from "../sampling/odds.js";
 import { SETTINGS } from "../sampling/settings_table.js";
 import { append, requestOf } from "../story/requests.js";
+import { shared, textOf, tokenAt } from "../story/tree.js";
 
 const FIRST = 8; // tokens that a snapshot is asked for first: its endpoint does not stream
 const SCORED_MAX = 500; // characters of a text that the server scores with a snapshot
@@ -79,7 +80,7 @@ export function divergingPlaces(one, other, isAlike) {
 // From where on two stories are compared. A model may find the prompt's last word whole, which is then a person's, or
 // draw a longer word in its place: the shorter of both openings counts.
 function starts(one, other) {
-  const start = Math.min(...[one, other].map((tokens) => lengthOf(tokens.filter(({ r }) => r < 0))));
+  const start = Math.min(...[one, other].map((tokens) => textOf(tokens.filter(({ r }) => r < 0)).length));
   return [one, other].map((tokens) => {
     let before = 0;
     return tokens.findIndex(({ t, r }) => {
@@ -103,21 +104,13 @@ export function paced(columns) {
   return columns.map(({ tokens }) => tokens.slice(0, tokens.filter(({ r }) => r < 0).length + least));
 }
 
-const lengthOf = (tokens) => tokens.reduce((sum, { t }) => sum + t.length, 0);
 const isEqual = (one, other) => (one.i === null || other.i === null ? one.t === other.t : one.i === other.i);
 
 /** @returns {[number, number] | null} */
 function textDivergence(one, other) {
-  const [first, second] = [one, other].map((tokens) => tokens.map(({ t }) => t).join(""));
-  let at = 0;
-  while (at < first.length && first[at] === second[at]) at += 1;
-  return at < Math.min(first.length, second.length) ? [placeOf(one, at), placeOf(other, at)] : null;
-}
-
-// The token that holds a character of the text.
-function placeOf(tokens, at) {
-  let end = 0;
-  return tokens.findIndex(({ t }) => (end += t.length) > at);
+  const [first, second] = [textOf(one), textOf(other)],
+    at = shared(first, second);
+  return at < Math.min(first.length, second.length) ? [tokenAt(one, at), tokenAt(other, at)] : null;
 }
 
 // Whether two stories that are over have the same tokens after the prompt.
@@ -143,7 +136,7 @@ export async function likelihood({ model, step }, tokens, token, { source, core,
     const after = distribution(core, next, settings).rows.find(({ id }) => id === token.i)?.after ?? null;
     return { before: next.token.probability, after };
   }
-  const text = [...tokens, token].map(({ t }) => t).join("");
+  const text = textOf([...tokens, token]);
   if (text.length > SCORED_MAX) return null;
   const read = (await source.once("page_snapshot_score", { model, step, text })).tokens.at(-1);
   return read?.[2] === token.i ? { before: Math.exp(-read[1]), after: null } : null;

@@ -1,7 +1,7 @@
 // Compare: one prompt with the same draws in two to four columns, each a model, a snapshot or other settings. The
 // first word in which a column differs from the first one is marked. Two columns can be judged blind.
 
-import { setText } from "../make.js";
+import { arrange, make, setText } from "../make.js";
 import { newSeed, seedOf } from "../sampling/settings.js";
 import { download } from "../share/download.js";
 import { fileName } from "../share/file_name.js";
@@ -50,8 +50,7 @@ export class View {
   /** @param {import("../views.js").Given} given */
   constructor(given) {
     this.given = given;
-    this.frame = document.createElement("div");
-    this.frame.innerHTML = FRAME; // constant: no word of a story is in it
+    this.frame = make("div", { innerHTML: FRAME }); // constant: no word of a story is in it
     this.ballot = new Ballot(this.frame, (vote) => this.vote(vote));
     this.stages = new Map(); // snapshots of a model by its name, once they are known
     /** @type {AbortController | null} */
@@ -335,12 +334,9 @@ export class View {
       const canGo = columns.length > 2 && !isBlind;
       this.cards[k].draw(column, { name: this.nameOf(k), isBlind, canGo, models, stages, settings, language });
     });
-    const place = this.part("columns"),
-      elements = this.order.map((k) => this.cards[k].element);
-    place.style.setProperty("--columns", String(columns.length));
-    // In place they keep the focus.
-    if (elements.some((element, k) => place.children[k] !== element) || place.children.length !== elements.length)
-      place.replaceChildren(...elements);
+    this.part("columns").style.setProperty("--columns", String(columns.length));
+    const elements = this.order.map((k) => this.cards[k].element);
+    arrange(this.part("columns"), elements);
     this.ballot.draw(isBlind && !isWriting && columns.every(({ isDone }) => isDone), language.code);
     this.drawStories();
   }

@@ -28,14 +28,8 @@ export function estimates(votes) {
     const rows = names.map((name, k) => {
       const [middle, width] = [scale * logs[k], Z * scale * spread[k]];
       const [low, share, high] = [middle - width, middle, middle + width].map((x) => 1 / (1 + Math.exp(-x)));
-      return {
-        name,
-        count: real.filter((one) => [one.left, one.right].includes(name)).length,
-        share,
-        low,
-        high,
-        group,
-      };
+      const count = real.filter((one) => [one.left, one.right].includes(name)).length;
+      return { name, count, share, low, high, group };
     });
     return rows.sort((one, other) => other.share - one.share);
   });

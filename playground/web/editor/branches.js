@@ -1,6 +1,6 @@
 // The tree of branches as a list with keyboard navigation, and branches side by side.
 
-import { make } from "../make.js";
+import { arrange, make, setAttribute } from "../make.js";
 import { partWith } from "../part.js";
 import { current, pruned, renamed, selected, shared, textOf } from "../story/tree.js";
 import { moveInList } from "./list_keys.js";
@@ -59,13 +59,11 @@ export class Branches extends partWith("frame", "state", "language", "edits") {
     const id = Number(item.dataset.id);
     if (event.target.closest(".go")) this.edits.change((doc) => selected(doc, id));
     else if (event.target.closest(".prune")) this.edits.change((doc) => pruned(doc, id));
-    else if (event.target.closest(".rename")) this.ask(item, id);
-  }
-
-  ask(item, id) {
-    const go = item.querySelector(".go");
-    const keep = (name) => this.edits.change((doc) => renamed(doc, id, name));
-    askName(go, { name: go.textContent, label: this.language.say("branch_name"), keep });
+    else if (event.target.closest(".rename")) {
+      const go = item.querySelector(".go");
+      const keep = (name) => this.edits.change((doc) => renamed(doc, id, name));
+      askName(go, { name: go.textContent, label: this.language.say("branch_name"), keep });
+    }
   }
 
   // Rebuilds the list: the name of an untitled branch depends on the language.
@@ -79,22 +77,19 @@ export class Branches extends partWith("frame", "state", "language", "edits") {
     const { frame, language } = this,
       { doc } = this.state.now;
     const kept = new Map();
-    let at = this.list.firstChild;
     for (const [branch, depth] of ordered(doc)) {
       const known = this.items.get(branch.id);
       const item = known?.item ?? this.newItem(branch.id);
       kept.set(branch.id, { item, branch });
-      if (item === at) at = at.nextSibling;
-      else this.list.insertBefore(item, at);
       const go = item.querySelector(".go");
       if (go && known?.branch !== branch) go.textContent = nameOf(doc, branch, language);
       item.style.setProperty("--depth", Math.min(depth, 8));
-      if (branch.id === doc.current) go?.setAttribute("aria-current", "true");
-      else go?.removeAttribute("aria-current");
+      if (go) setAttribute(go, "aria-current", branch.id === doc.current ? "true" : null);
       item.querySelector(".rename").setAttribute("aria-label", language.say("rename"));
       item.querySelector(".prune").setAttribute("aria-label", language.say("prune"));
     }
-    for (const [id, { item }] of this.items) if (!kept.has(id)) item.remove();
+    const items = Array.from(kept.values(), ({ item }) => item);
+    arrange(this.list, items);
     this.items = kept;
     frame.part("branches-count").textContent = kept.size > 1 ? kept.size.toLocaleString(language.code) : "";
     frame.part("compare").disabled = kept.size < 2;

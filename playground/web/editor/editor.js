@@ -9,33 +9,25 @@
 // (a space, a line break, the first half of a character that the next token completes) then has a mark, which is not
 // part of the text, so that a pointer can reach it.
 
+import { arrange, make, setAttribute } from "../make.js";
 import { label } from "../sampling/bars.js";
 import { surpriseLevel } from "../sampling/odds.js";
 import { paragraphsOf } from "./paragraphs.js";
-import { textOf, unchanged } from "../story/tree.js";
+import { textOf, tokenAt, unchanged } from "../story/tree.js";
 import { Typing } from "./typing.js";
 
 // Returns a word's span. The space before the word is not tinted: the tint would hang over at the end of a line.
 function newWord(text) {
-  const span = document.createElement("span");
-  span.className = "word";
   const [, space, letters] = /^(\s*)(.*)$/s.exec(text);
-  const tint = document.createElement("span");
-  tint.className = "tint";
+  const tint = make("span", { className: "tint", "data-mark": letters ? null : label(text) });
   if (letters) tint.append(letters);
-  else tint.dataset.mark = label(text);
-  span.append(tint);
+  const span = make("span", { className: "word" }, tint);
   if (space && letters) tint.before(space);
   else if (space) tint.after(space); // a line break's mark is at the end of its line
   return span;
 }
 
-function newParagraph() {
-  const element = document.createElement("div");
-  element.className = "paragraph";
-  element.dir = "auto"; // of its own letters
-  return element;
-}
+const newParagraph = () => make("div", { className: "paragraph", dir: "auto" }); // of its own letters
 
 const isSameText = (one, other) => one.text === other.text;
 const isSameParagraph = (one, other) =>
@@ -59,7 +51,7 @@ function fill(paragraph, old) {
   });
   if (added.firstChild) element.insertBefore(added, end ? known.at(-end).span : null);
   if (paragraph.text) element.querySelector(":scope > br")?.remove();
-  else if (element.lastChild?.tagName !== "BR") element.append(document.createElement("br"));
+  else if (element.lastChild?.tagName !== "BR") element.append(make("br"));
 }
 
 export class Editor {
@@ -178,7 +170,8 @@ export class Editor {
       if (fromEnd <= end) fill(paragraph, old.at(-fromEnd));
       else fill(paragraph, n < old.length - end ? old[n] : null);
     });
-    this.place(paragraphs);
+    const elements = paragraphs.map(({ element }) => element);
+    arrange(this.element, elements);
     this.paragraphs = paragraphs;
     this.tokens = tokens;
     this.unseen = unseen;
@@ -198,18 +191,6 @@ export class Editor {
     this.typing.forget();
   }
 
-  // Puts paragraphs into the element and removes all other nodes; paragraphs in the right place are not moved.
-  place(paragraphs) {
-    const { element } = this,
-      wanted = new Set(paragraphs.map((paragraph) => paragraph.element));
-    for (const node of [...element.childNodes]) if (!wanted.has(node)) node.remove();
-    let at = element.firstChild;
-    for (const { element: block } of paragraphs) {
-      if (block === at) at = at.nextSibling;
-      else element.insertBefore(block, at);
-    }
-  }
-
   paint(piece) {
     const token = this.tokens[piece.k],
       isUnseen = piece.k < this.unseen;
@@ -218,8 +199,7 @@ export class Editor {
     const { dataset } = piece.span;
     dataset.odds = token.s === null ? "" : surpriseLevel(token.s);
     dataset.by = token.r < 0 ? "person" : "model";
-    if (isUnseen) dataset.unseen = "";
-    else delete dataset.unseen;
+    setAttribute(piece.span, "data-unseen", isUnseen ? "" : null);
     if (piece.span === this.spans[piece.k]) this.dress(piece.span, piece.k);
   }
 
@@ -239,13 +219,8 @@ export class Editor {
     this.typing.settle();
     this.looking = looking;
     const { element } = this;
-    if (looking) {
-      element.setAttribute("role", "group");
-      element.removeAttribute("aria-multiline");
-    } else {
-      element.setAttribute("role", "textbox");
-      element.setAttribute("aria-multiline", "true");
-    }
+    element.setAttribute("role", looking ? "group" : "textbox");
+    setAttribute(element, "aria-multiline", looking ? null : "true");
     this.focused = 0;
     this.spans.forEach((span, k) => this.dress(span, k));
     this.setWritable(!looking);
@@ -256,13 +231,8 @@ export class Editor {
     const { element } = this;
     const value = !writable || this.looking ? "false" : "true"; // "plaintext-only" gives no target ranges
     if (element.getAttribute("contenteditable") !== value) element.setAttribute("contenteditable", value);
-    if (this.looking) {
-      element.removeAttribute("tabindex");
-      element.removeAttribute("aria-readonly");
-    } else {
-      element.tabIndex = 0;
-      element.setAttribute("aria-readonly", String(!writable));
-    }
+    setAttribute(element, "tabindex", this.looking ? null : "0");
+    setAttribute(element, "aria-readonly", this.looking ? null : String(!writable));
   }
 
   // Returns the selection as offsets in the text; null if it is elsewhere.
@@ -317,15 +287,10 @@ export class Editor {
   select(anchor, focus) {
     const [anchorNode, anchorOffset] = this.pointAt(anchor),
       [focusNode, focusOffset] = this.pointAt(focus);
-    const now = getSelection();
-    if (
-      now.anchorNode === anchorNode &&
-      now.anchorOffset === anchorOffset &&
-      now.focusNode === focusNode &&
-      now.focusOffset === focusOffset
-    )
-      return;
-    now.setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
+    const wanted = { anchorNode, anchorOffset, focusNode, focusOffset },
+      now = getSelection();
+    if (Object.entries(wanted).some(([name, value]) => now[name] !== value))
+      now.setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
   }
 
   setCaret(place) {
@@ -357,8 +322,7 @@ export class Editor {
   mark(offset) {
     this.element.querySelector(".spoken")?.classList.remove("spoken");
     if (offset === null) return;
-    let length = 0;
-    const k = this.tokens.findIndex((token) => (length += token.t.length) > offset);
+    const k = tokenAt(this.tokens, offset);
     this.spans[k < 0 ? this.spans.length - 1 : k]?.classList.add("spoken");
   }
 

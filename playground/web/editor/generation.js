@@ -9,19 +9,6 @@ const EIGHT = 8,
 const TYPED_MAX = 10_000; // typed characters in a request; longer texts are scored before, in parts
 const KEPT_EVERY = 1000; // ms between two saves of a growing story
 
-/**
- * Returns the run of a request, from which its text can be generated again.
- * @param {Wish} wish
- * @param {WriteRequest} request
- * @returns {Run}
- */
-const runOf = ({ settings, seed }, request) => ({
-  settings,
-  seed,
-  begins: "",
-  beyond: request.beyond_end,
-});
-
 // Returns whether a stream has more than the typed text: `typed` tokens, and `begins`, which the next tokens spell.
 const says = (stream = [], typed, begins) =>
   stream.length > typed && tree.textOf(stream.slice(typed)).length >= begins.length;
@@ -70,17 +57,11 @@ export class Generation extends partWith(
 
   // Continues a document's current branch. `last`: where this begins, for `again`.
   async write(from, wish, last) {
-    const { tokenId } = last,
-      { tokens: whole, ended } = tree.current(from);
-    const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
-    const request = requestOf(before, {
-      ...this.asked(wish, [wish.seed]),
-      text,
-      token_id: tokenId,
-      beyond_end: ended && !text && tokenId === null,
-    });
-    let [doc, run] = tree.withRun(from, runOf(wish, request));
-    await this.follow(tokenId === null ? "write" : "branch", request, (message, [one]) => {
+    const { tokenId } = last;
+    const prepared = this.prepared(from, wish.settings, [wish.seed], tokenId);
+    const { whole, before, request, firstRun: run } = prepared;
+    let { doc } = prepared;
+    await this.follow(request, (message, [one]) => {
       if (message.begins_with !== undefined) doc = tree.changedRun(doc, run, { begins: message.begins_with });
       const hasChosen = tokenId !== null && one?.length > 0; // the chosen token has arrived
       const hasGrown = hasChosen || says(one, message.typed, doc.runs[run].begins);
@@ -91,13 +72,22 @@ export class Generation extends partWith(
     this.state.set({ doc, last, writing: null });
   }
 
-  asked({ settings }, seeds) {
-    return { model: this.state.now.model.name, settings, seeds };
+  // Returns what it takes to continue the current branch of a document `from` with each of the seeds, or with a chosen
+  // token: the `whole` branch's tokens, those `before` the request's text, the request, and the document with a run for
+  // each seed, from which its text can be generated again; `firstRun`: the index of the first of these.
+  prepared(from, settings, seeds, tokenId = null) {
+    const { tokens: whole, ended } = tree.current(from);
+    const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
+    const beyond = ended && !text && tokenId === null;
+    const { name: model } = this.state.now.model;
+    const request = requestOf(before, { model, settings, seeds, text, token_id: tokenId, beyond_end: beyond });
+    const runs = seeds.map((seed) => ({ settings, seed, begins: "", beyond }));
+    return { whole, before, request, doc: { ...from, runs: [...from.runs, ...runs] }, firstRun: from.runs.length };
   }
 
-  // Reads the messages of a call until it ends or is stopped, and calls `show(message, streams)` with each; `streams`:
+  // Reads the messages of a request until it ends or is stopped, and calls `show(message, streams)` with each; `streams`:
   // all tokens so far. The caller resets `writing`.
-  async follow(call, request, show) {
+  async follow(request, show) {
     const stop = new AbortController(),
       began = performance.now();
     const streams = request.seeds.map(() => []);
@@ -111,7 +101,7 @@ export class Generation extends partWith(
     this.state.set({ writing: stop });
     this.note.announce(this.language.say("writing"));
     try {
-      for await (const message of this.source[call](request, stop.signal)) {
+      for await (const message of this.source.write(request, stop.signal)) {
         if (stop.signal.aborted) break;
         append(streams, message);
         typed = message.typed ?? typed;
@@ -127,12 +117,10 @@ export class Generation extends partWith(
         ended = message.ended?.some(Boolean);
       }
       if (ended) note = `${this.language.say("the_end")} ${note}`;
-      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
     } catch (problem) {
-      if (stop.signal.aborted) note = `${this.language.say("stopped")} ${note}`;
-      else note = this.note.why(problem);
+      if (!stop.signal.aborted) note = this.note.why(problem);
     }
-    this.note.say(note);
+    this.note.say(stop.signal.aborted ? `${this.language.say("stopped")} ${note}` : note);
   }
 
   // Returns a sentence with the number of tokens and their speed.
@@ -152,30 +140,24 @@ export class Generation extends partWith(
     const seeds = Array.from({ length: EIGHT }, (_, k) => (wish.seed + k) % 2 ** 32);
     wish.settings.length = Math.min(EIGHT_LENGTH, wish.settings.length);
     if (!(await this.edits.isScored())) return;
-    let { doc: start } = this.state.now;
-    const root = start.current,
-      { tokens: whole, ended } = tree.current(start);
-    const [before, text] = tree.seam(whole);
-    const request = requestOf(before, { ...this.asked(wish, seeds), text, beyond_end: ended && !text });
-    const runs = seeds.map((seed) => {
-      const [doc, run] = tree.withRun(start, runOf({ ...wish, seed }, request));
-      start = doc;
-      return run;
-    });
+    const prepared = this.prepared(this.state.now.doc, wish.settings, seeds);
+    const { whole, before, request, firstRun } = prepared;
+    let { doc: start } = prepared;
+    const root = start.current;
     let doc = start,
       ids = [],
-      first = null;
-    await this.follow("write", request, (message, streams) => {
+      firstTyped = null;
+    await this.follow(request, (message, streams) => {
       ids = [];
-      first ??= message.typed; // typed tokens, which only the first stream contains
+      firstTyped ??= message.typed; // typed tokens, which only the first stream contains
       if (message.begins_with !== undefined) {
-        for (const run of runs) start = tree.changedRun(start, run, { begins: message.begins_with });
+        for (const k of seeds.keys()) start = tree.changedRun(start, firstRun + k, { begins: message.begins_with });
       }
       doc = start;
       streams.forEach((stream, k) => {
-        const typed = message.typed - (k ? first : 0);
-        const { begins } = start.runs[runs[k]];
-        const tokens = says(stream, typed, begins) ? grown(before, stream, typed, runs[k]) : whole;
+        const typed = message.typed - (k ? firstTyped : 0),
+          run = firstRun + k;
+        const tokens = says(stream, typed, start.runs[run].begins) ? grown(before, stream, typed, run) : whole;
         doc = tree.branched(tree.selected(doc, root), tokens);
         ids.push(doc.current);
         if (message.ended?.[k]) doc = tree.withTokens(doc, tree.current(doc).tokens, true);

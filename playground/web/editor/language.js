@@ -13,6 +13,12 @@ export class Language {
     return codes[(codes.indexOf(this.code) + 1) % codes.length];
   }
 
+  // Shows on a button which language is the next.
+  showNext(button) {
+    button.textContent = this.texts[this.next].language;
+    button.lang = this.next;
+  }
+
   // The text of a key, with {name} replaced by values.name.
   say(key, values = {}) {
     const text = this.texts[this.code][key] ?? this.texts.en[key] ?? key;
@@ -26,14 +32,11 @@ export class Language {
   // Sets the text, label and hint of every element below that names a key.
   apply(root) {
     root.lang = this.code;
-    for (const node of root.querySelectorAll("[data-text]")) {
-      node.textContent = this.say(node.dataset.text);
-    }
-    for (const node of root.querySelectorAll("[data-label]")) {
-      node.setAttribute("aria-label", this.say(node.dataset.label));
-    }
-    for (const node of root.querySelectorAll("[data-hint]")) {
-      node.title = this.say(node.dataset.hint);
+    for (const node of root.querySelectorAll("[data-text], [data-label], [data-hint]")) {
+      const { text, label, hint } = node.dataset;
+      if (text) node.textContent = this.say(text);
+      if (label) node.setAttribute("aria-label", this.say(label));
+      if (hint) node.title = this.say(hint);
     }
   }
 }

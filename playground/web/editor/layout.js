@@ -2,27 +2,29 @@
 // data-do, and texts come from text.json by data-text, data-label and data-hint.
 
 import { placesBar } from "../places.js";
-import { levelBounds, percent } from "../sampling/odds.js";
+import { LEVELS, percent } from "../sampling/odds.js";
 import { LISTS, PRESETS, SLIDERS } from "../sampling/settings.js";
 import { PANEL } from "../share/share_panel.js";
 import { VIEW } from "./look_closer.js";
 import { HINTS, panels } from "./panels.js";
 import { STORIES } from "./stories_panel.js";
 
-const slider = ({ name, low, high, step }) => `
+const setting = (name, values, more = "") => `
   <div class="setting">
     <label for="ink-${name}" data-text="${name}"></label>
-    <input type="range" id="ink-${name}" min="${low}" max="${high}" step="${step}" aria-describedby="ink-${name}-hint">
-    <output for="ink-${name}" id="ink-${name}-value"></output>
+    <input id="ink-${name}" ${values} aria-describedby="ink-${name}-hint">${more}
     <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
   </div>`;
-
-const wordList = ({ name }) => `
-  <div class="setting">
-    <label for="ink-${name}" data-text="${name}"></label>
-    <input id="ink-${name}" autocomplete="off" aria-describedby="ink-${name}-hint">
-    <p class="hint" id="ink-${name}-hint" data-text="${name}_hint"></p>
-  </div>`;
+const slider = ({ name, low, high, step }) =>
+  setting(
+    name,
+    `type="range" min="${low}" max="${high}" step="${step}"`,
+    `<output for="ink-${name}" id="ink-${name}-value"></output>`,
+  );
+const sliders = (isFirst) =>
+  SLIDERS.filter(({ first }) => first === isFirst)
+    .map(slider)
+    .join("");
 
 // The switch for the colours of words, and their legend.
 export const ODDS = `
@@ -34,8 +36,8 @@ export const ODDS = `
 // Sets the title of each colour in the legend: its least probability.
 export function titleLegend(root, code) {
   root.querySelectorAll(".legend i").forEach((mark, k) => {
-    const least = percent(levelBounds[k] ?? 0, code);
-    mark.title = k < levelBounds.length ? `≥ ${least}` : `< ${percent(levelBounds.at(-1), code)}`;
+    const least = percent(LEVELS[k] ?? 0, code);
+    mark.title = k < LEVELS.length ? `≥ ${least}` : `< ${percent(LEVELS.at(-1), code)}`;
   });
 }
 
@@ -124,21 +126,17 @@ export const PAGE = `
           .map((name) => `<button type="button" data-preset="${name}" data-text="preset_${name}"></button>`)
           .join("")}
       </div>
-      ${SLIDERS.filter((one) => one.first)
-        .map(slider)
-        .join("")}
+      ${sliders(true)}
       <details>
         <summary data-text="more"></summary>
-        ${SLIDERS.filter((one) => !one.first)
-          .map(slider)
-          .join("")}
+        ${sliders(false)}
         <div class="setting">
           <label for="ink-seed" data-text="seed"></label>
           <input id="ink-seed" inputmode="numeric" autocomplete="off" aria-describedby="ink-seed-hint">
           <p class="hint" id="ink-seed-hint" data-part="seed-hint" data-text="seed_hint"></p>
           <label class="switch"><input type="checkbox" id="ink-fresh" checked><span data-text="fresh_seed"></span></label>
         </div>
-        ${LISTS.map(wordList).join("")}
+        ${LISTS.map(({ name }) => setting(name, 'autocomplete="off"')).join("")}
         <label class="switch"><input type="checkbox" id="ink-stop"><span data-text="stop_at_end"></span></label>
       </details>
       <p class="hint" data-text="keys"></p>

@@ -89,11 +89,8 @@ export class LookCloser extends partWith("frame", "state", "models", "source", "
     if (shown !== this.shown) this.list.replaceChildren(...existing.map((row) => this.item(row, language)));
     this.shown = shown;
     this.openByAddress(existing);
+    if (!existing.includes(this.open)) this.close();
     if (!this.open) return;
-    if (!existing.includes(this.open)) {
-      this.close();
-      return;
-    }
     this.name();
     this.made.get(this.open.id).changed();
   }

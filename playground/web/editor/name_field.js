@@ -1,11 +1,10 @@
 // Replaces a button that shows a name by a field, until Enter, Escape or a click elsewhere.
 
+import { make } from "../make.js";
+
 // `keep`: called with a new name; `label`: of the field, for screen readers.
 export function askName(button, { name, label, keep }) {
-  const field = document.createElement("input");
-  field.value = name;
-  field.maxLength = 60;
-  field.setAttribute("aria-label", label);
+  const field = make("input", { value: name, maxLength: 60, "aria-label": label });
   let done = false; // replacing the field removes its focus, which calls `end` again
   const end = (isKept) => {
     if (done) return;

@@ -3,26 +3,23 @@
 
 const PANELS = { next: "next", branches: "branches", model: "the_model", closer: "look_closer" };
 
+const tab = ([name, label], k) => `
+  <button type="button" role="tab" id="ink-tab-${name}" aria-controls="ink-panel-${name}" aria-selected="${k === 0}"
+    tabindex="${k ? -1 : 0}"><span data-text="${label}"></span><span data-part="${name}-count"></span></button>`;
+
+const panel = (name, k, content) => `
+  <div role="tabpanel" class="${name}" id="ink-panel-${name}" aria-labelledby="ink-tab-${name}"${k ? " hidden" : ""}>
+    ${content}</div>`;
+
 /**
  * Returns the tabs and their panels as HTML; the first is open.
  * @param {Record<string, string>} contents the panels' HTML
  */
 export const panels = (contents) => `
   <section class="panels">
-    <div role="tablist" data-label="panels">${Object.entries(PANELS)
-      .map(
-        ([name, label], k) => `
-      <button type="button" role="tab" id="ink-tab-${name}" aria-controls="ink-panel-${name}"
-        aria-selected="${k === 0}" tabindex="${k ? -1 : 0}"><span data-text="${label}"></span><span data-part="${name}-count"></span></button>`,
-      )
-      .join("")}
-    </div>${Object.keys(PANELS)
-      .map(
-        (name, k) => `
-    <div role="tabpanel" class="${name}" id="ink-panel-${name}" aria-labelledby="ink-tab-${name}"${k ? " hidden" : ""}>
-      ${contents[name]}
-    </div>`,
-      )
+    <div role="tablist" data-label="panels">${Object.entries(PANELS).map(tab).join("")}</div>
+    ${Object.keys(PANELS)
+      .map((name, k) => panel(name, k, contents[name]))
       .join("")}
   </section>`;
 

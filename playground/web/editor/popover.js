@@ -1,5 +1,6 @@
 // The popover of a word: its alternatives, beside the word.
 
+import { make } from "../make.js";
 import { partWith } from "../part.js";
 import { Bars, label } from "../sampling/bars.js";
 import { distribution, percent } from "../sampling/odds.js";
@@ -80,8 +81,7 @@ export class Popover extends partWith("frame", "state", "editor", "language", "n
     const { language, editor, state } = this;
     const { rows } = distribution(state.now.core, candidates, state.settingsOf(token));
     const mine = candidates.token;
-    const word = document.createElement("strong");
-    word.textContent = label(token.t);
+    const word = make("strong", {}, label(token.t));
     this.frame.part("headline").replaceChildren(word, ` ${percent(mine.probability, language.code)}`);
     const standing = mine.rank === 0 ? language.say("rank_1") : language.say("rank_n", { n: mine.rank });
     this.frame.part("standing").textContent = token.r < 0 ? `${standing}, ${language.say("typed")}` : standing;

@@ -9,6 +9,7 @@ import { Popover } from "./popover.js";
 import { Frame } from "./frame.js";
 import { Language } from "./language.js";
 import { CARD, ODDS, titleLegend } from "./layout.js";
+import { Night } from "./night.js";
 import { Reading } from "./reading.js";
 import { neutral } from "../sampling/settings.js";
 import { Editor } from "./editor.js";
@@ -64,9 +65,7 @@ class Reader extends HTMLElement {
       if (this.card.isOpen) this.card.close(true);
       else this.reading.stop();
     });
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    this.showNight(system.matches);
-    system.addEventListener("change", () => this.isChosen || this.showNight(system.matches));
+    this.night = new Night(frame.part("night"), language);
     this.showWords();
     this.setOdds(true);
     this.setAttribute("ready", "");
@@ -74,10 +73,8 @@ class Reader extends HTMLElement {
 
   click(action) {
     if (action === "close-card") this.card.close(true);
-    else if (action === "night") {
-      this.isChosen = true; // by a person; otherwise it follows the system
-      this.showNight(!this.night);
-    } else if (action === "read") this.reading.read();
+    else if (action === "night") this.night.toggle();
+    else if (action === "read") this.reading.read();
     else if (action === "language") {
       this.language.code = this.language.next;
       this.showWords();
@@ -90,23 +87,15 @@ class Reader extends HTMLElement {
     this.frame.part("legend").hidden = !on;
   }
 
-  showNight(on) {
-    this.night = on;
-    document.body.classList.toggle("dark", on);
-    this.frame.part("night").textContent = this.language.say(on ? "day" : "night");
-  }
-
   showWords() {
     const { language } = this;
     this.card.close();
     language.apply(this);
     titleLegend(this, language.code);
-    this.showNight(this.night);
+    this.night.show();
     this.reading.show();
     this.querySelector(".what").textContent = language.say("could_have_been");
-    const next = this.frame.part("language");
-    next.textContent = language.texts[language.next].language;
-    next.lang = language.next;
+    language.showNext(this.frame.part("language"));
   }
 }
 

@@ -24,18 +24,14 @@ export class Rewrite extends partWith("state", "source", "language", "note", "ed
     this.note.tell("rewriting");
     try {
       const found = await rewrite(this.source, place, stop.signal, (proposals) => {
-        if (!stop.signal.aborted) this.show(place, proposals);
+        const rows = proposals.map((proposal) => this.row(place, proposal));
+        if (!stop.signal.aborted) this.choices.show("rewrite_title", rows);
       });
       this.note.tell(found.length ? "rewritten" : "rewritten_none", { n: found.length });
     } catch (problem) {
       this.note.say(stop.signal.aborted ? this.language.say("stopped") : this.note.why(problem));
     }
     if (this.state.now.writing === stop) this.state.set({ writing: null });
-  }
-
-  show(place, proposals) {
-    const items = proposals.map((proposal) => this.row(place, proposal));
-    this.choices.show("rewrite_title", items);
   }
 
   row({ tokens, from, to }, proposal) {

@@ -179,16 +179,12 @@ export class StoriesPanel extends partWith("frame", "state", "language", "storie
       count = this.text("story_size", { n: size });
     const title = make("span", { className: "title" }, name || begins),
       about = make("span", { className: "hint" }, name ? `${count}: ${begins}` : count);
-    const button = (className, label, ...content) =>
-      make(
-        "button",
-        { type: "button", className, "aria-label": label && `${this.text(label)}: ${name || begins}` },
-        ...content,
-      );
-    const go = button("go", null, title, about);
-    if (isHere) go.setAttribute("aria-current", "true");
-    const item = make("li", {}, go, button("rename", "rename", "✎"), button("prune", "delete", "✕"));
-    Object.assign(item.dataset, { id, name });
-    return item;
+    const button = (className, values, ...content) =>
+      make("button", { type: "button", className, ...values }, ...content);
+    const labelled = (key) => ({ "aria-label": `${this.text(key)}: ${name || begins}` });
+    const go = button("go", { "aria-current": isHere ? "true" : null }, title, about),
+      rename = button("rename", labelled("rename"), "✎"),
+      remove = button("prune", labelled("delete"), "✕");
+    return make("li", { "data-id": id, "data-name": name }, go, rename, remove);
   }
 }

@@ -31,9 +31,7 @@ export class Typing {
   }
 
   listen() {
-    const {
-      editor: { element },
-    } = this;
+    const { element } = this.editor;
     element.addEventListener("beforeinput", (event) => this.before(event));
     element.addEventListener("input", () => this.after());
     element.addEventListener("compositionstart", () => {
@@ -68,13 +66,11 @@ export class Typing {
   // Returns the range of the text that an event changes.
   rangeOf(event) {
     const { editor } = this;
-    const range = event.getTargetRanges()[0];
+    const [range] = event.getTargetRanges();
     if (range) {
-      return wholeCharacters(
-        editor.text,
-        editor.placeOf(range.startContainer, range.startOffset),
-        editor.placeOf(range.endContainer, range.endOffset),
-      );
+      const from = editor.placeOf(range.startContainer, range.startOffset),
+        to = editor.placeOf(range.endContainer, range.endOffset);
+      return wholeCharacters(editor.text, from, to);
     }
     const { anchor, focus } = editor.selection() ?? { anchor: editor.text.length, focus: editor.text.length };
     return wholeCharacters(editor.text, Math.min(anchor, focus), Math.max(anchor, focus));
@@ -184,11 +180,8 @@ export class Typing {
     const { editor } = this,
       { element, paragraphs, text: shown } = editor;
     const nodes = [...element.childNodes];
-    const [start, end] = unchanged(
-      paragraphs,
-      nodes,
-      (paragraph, node) => !paragraph.touched && paragraph.element === node,
-    );
+    const isSame = (paragraph, node) => !paragraph.touched && paragraph.element === node;
+    const [start, end] = unchanged(paragraphs, nodes, isSame);
     const changed = nodes.slice(start, nodes.length - end);
     const from = paragraphs[start]?.start ?? shown.length,
       to = end ? paragraphs.at(-end).start : shown.length;

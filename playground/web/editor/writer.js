@@ -168,7 +168,7 @@ export class Writer extends HTMLElement {
     else if (action === "close-card") this.card.close(true);
     else if (action === "close-choices") this.choices.close();
     else if (action === "close-view") this.views.close();
-    else if (action === "night") this.appearance.setNight(!this.appearance.night);
+    else if (action === "night") this.appearance.night.toggle();
     else if (action === "language") this.appearance.nextLanguage();
   }
 

@@ -2,8 +2,10 @@
 // of each earlier token; a table has the prediction of each layer (logit lens). It shows the computation; it does not
 // explain the choice.
 
+import { make, row, setAttribute } from "../make.js";
 import { label } from "../sampling/bars.js";
 import { percent } from "../sampling/odds.js";
+import { idsOf, knownTokens } from "../story/tree.js";
 import { ATTENTION, CHANGES, EVERY, level, Analysis, times } from "./analysis.js";
 
 const DEBOUNCE = 150; // ms without another choice before the request
@@ -53,9 +55,7 @@ export class View {
     this.element = element;
     element.innerHTML = PARTS; // a constant, without text of a story
     this.text = this.part("text");
-    this.text.addEventListener("click", ({ target }) => {
-      this.choose(Number(/** @type {HTMLElement} */ (target).dataset.position ?? NaN));
-    });
+    this.text.addEventListener("click", (event) => this.choose(Number(event.target.dataset.position ?? NaN)));
     this.text.addEventListener("keydown", (event) => this.key(event));
     for (const name of ["colour", "layer", "head"]) {
       const field = this.field(name);
@@ -73,9 +73,8 @@ export class View {
     if (this.language !== language.code) this.shown = null;
     this.language = language.code;
     if (writing) return; // the finished story is shown
-    const first = tokens.findIndex((token) => token.i === null);
-    const known = first < 0 ? tokens : tokens.slice(0, first);
-    const story = `${model.name} ${known.map((token) => token.i)}`;
+    const known = knownTokens(tokens);
+    const story = `${model.name} ${idsOf(known)}`;
     if (this.shown === story) return;
     const isOther = this.story !== story;
     this.shown = this.story = story;
@@ -97,7 +96,7 @@ export class View {
   }
 
   part(name) {
-    return /** @type {HTMLElement} */ (this.element.querySelector(`[data-part="inside-${name}"]`));
+    return /** @type {any} */ (this.element.querySelector(`[data-part="inside-${name}"]`));
   }
 
   field(name) {
@@ -139,7 +138,7 @@ export class View {
 
   async receive(stop) {
     const { model, source } = this.given;
-    const request = { model: model.name, ids: this.known.map((token) => token.i), position: this.position };
+    const request = { model: model.name, ids: idsOf(this.known), position: this.position };
     try {
       for await (const message of source.call("page_inside", request, stop.signal)) {
         if (stop.signal.aborted) return;
@@ -161,19 +160,18 @@ export class View {
   // The page
 
   drawText() {
-    const spans = this.known.map((token, k) => {
-      const span = document.createElement("span");
-      span.setAttribute("role", "option");
-      span.id = `ink-inside-${k}`;
-      span.dataset.position = String(k);
-      span.textContent = token.t || "·";
-      if (!token.t.trim()) span.setAttribute("aria-label", label(token.t));
-      span.setAttribute("aria-selected", String(k === this.position));
-      return span;
+    const spans = this.known.map(({ t }, k) => {
+      const values = {
+        role: "option",
+        id: `ink-inside-${k}`,
+        "data-position": k,
+        "aria-label": t.trim() ? null : label(t),
+        "aria-selected": k === this.position,
+      };
+      return make("span", values, t || "·");
     });
     this.text.replaceChildren(...spans);
-    if (this.position === null) this.text.removeAttribute("aria-activedescendant");
-    else this.text.setAttribute("aria-activedescendant", `ink-inside-${this.position}`);
+    setAttribute(this.text, "aria-activedescendant", spans[this.position]?.id ?? null);
     spans[this.position]?.scrollIntoView({ block: "nearest" });
     this.part("start").textContent = this.say("inside_start");
   }
@@ -186,8 +184,7 @@ export class View {
       : this.say(look ? "inside_before" : "inside_waits", { word: label(token.t) });
     this.part("own").textContent = token ? label(token.t) : "";
     if (!look) {
-      for (const span of this.text.children) span.removeAttribute("data-level");
-      this.part("start").removeAttribute("data-level");
+      for (const span of [this.part("start"), ...this.text.children]) span.removeAttribute("data-level");
       for (const name of ["mattered", "lens"]) this.part(name).replaceChildren();
       this.part("progress").textContent = "";
       return;
@@ -230,12 +227,8 @@ export class View {
       span.classList.toggle("unseen", span !== start && Number(span.dataset.position) < first);
       span.title = value === undefined ? "" : isAttention ? percent(value, this.language) : this.change(value);
     }
-    const marks = bounds.map((bound, k) => {
-      const mark = document.createElement("i");
-      mark.dataset.level = String(k + 1);
-      mark.textContent = isAttention ? percent(bound, this.language) : times(bound, this.language);
-      return mark;
-    });
+    const text = isAttention ? percent : times;
+    const marks = bounds.map((bound, k) => make("i", { "data-level": k + 1 }, text(bound, this.language)));
     this.part("scale").replaceChildren(this.say(isAttention ? "inside_scale" : "inside_scale_removal"), ...marks);
   }
 
@@ -248,19 +241,10 @@ export class View {
     const important = this.analysis.mattered(IMPORTANT);
     const largest = Math.max(...important.map(([, change]) => Math.abs(change)));
     const rows = important.map(([position, change]) => {
-      const row = document.createElement("li"),
-        name = document.createElement("b"),
-        track = document.createElement("span"),
-        bar = document.createElement("i"),
-        words = document.createElement("span");
-      name.textContent = label(this.known[position].t);
-      track.className = "track";
-      track.append(bar);
-      bar.classList.toggle("against", change > 0);
+      const bar = make("i", { className: change > 0 ? "against" : "" });
       bar.style.width = `${(100 * Math.abs(change)) / largest}%`;
-      words.textContent = this.change(change);
-      row.append(name, track, words);
-      return row;
+      const name = make("b", {}, label(this.known[position].t));
+      return make("li", {}, name, make("span", { className: "track" }, bar), make("span", {}, this.change(change)));
     });
     this.part("mattered").replaceChildren(...rows);
     const { changes, look, seconds } = this.analysis;
@@ -276,26 +260,16 @@ export class View {
 
   drawLens() {
     const rows = this.analysis.look.layers.map(({ likeliest, unlearned, probability, rank }, k) => {
-      const row = document.createElement("tr"),
-        head = document.createElement("th"),
-        prediction = document.createElement("td"),
-        own = document.createElement("td");
-      head.scope = "row";
-      head.textContent = k ? String(k) : this.say("inside_embedding");
       const words = likeliest.map(([text, share]) => [label(text), share, ""]);
       if (unlearned >= 0.001) words.unshift([this.say("inside_unlearned"), unlearned, "unlearned"]);
-      for (const [text, share, kind] of words.filter(([, share], place) => share >= 0.001 || place < MIN_SHOWN)) {
-        const word = document.createElement("span");
-        const name = document.createElement("b");
-        word.className = kind;
-        name.textContent = text;
-        word.append(name, ` ${shareOf(share, this.language)}`);
-        prediction.append(word, " ");
+      const prediction = document.createDocumentFragment();
+      for (const [text, share, className] of words.filter(([, share], place) => share >= 0.001 || place < MIN_SHOWN)) {
+        const chance = ` ${shareOf(share, this.language)}`;
+        prediction.append(make("span", { className }, make("b", {}, text), chance), " ");
       }
-      own.textContent = shareOf(probability, this.language);
-      own.title = this.say("inside_rank", { n: rank + 1 });
-      row.append(head, prediction, own);
-      return row;
+      const layer = row(k ? String(k) : this.say("inside_embedding"), prediction, shareOf(probability, this.language));
+      layer.lastChild.title = this.say("inside_rank", { n: rank + 1 });
+      return layer;
     });
     this.part("lens").replaceChildren(...rows);
   }

@@ -1,19 +1,13 @@
 // The loss of a model over the tokens seen, with a mark that a pointer or the keys of a slider move.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { make, svg } from "../make.js";
+
 const ROOM = { left: 40, right: 18, top: 30, bottom: 46 }; // pixels around the plot
 const TICKS = 5; // of the loss, at most
 
 /**
  * @typedef {{step: number | null, tokens: number, loss: number | null, story: string}} Stage
  */
-
-function node(name, values, text = "") {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(values)) element.setAttribute(key, String(value));
-  element.textContent = text;
-  return element;
-}
 
 // Returns the stages' places in a plot of that size: tokens on a logarithmic scale, losses on a linear one.
 export function places(stages, width, height) {
@@ -42,14 +36,9 @@ export function places(stages, width, height) {
 export class Curve {
   /** @param {(k: number) => void} choose called with the index of a chosen stage */
   constructor(choose) {
-    this.element = document.createElement("div");
-    this.element.className = "curve";
-    this.slider = document.createElement("input");
-    this.slider.type = "range";
-    this.slider.min = "0";
-    this.slider.dataset.label = "learning";
-    this.plot = /** @type {SVGSVGElement} */ (node("svg", { "aria-hidden": "true" }));
-    this.element.append(this.slider, this.plot);
+    this.slider = make("input", { type: "range", min: "0", "data-label": "learning" });
+    this.plot = svg("svg", { "aria-hidden": "true" });
+    this.element = make("div", { className: "curve" }, this.slider, this.plot);
     this.slider.addEventListener("input", () => choose(this.slider.valueAsNumber));
     const nearest = ({ clientX, buttons, type }) => {
       if (type === "pointermove" && !buttons) return;
@@ -85,22 +74,22 @@ export class Curve {
     const line = measured.map(({ x, y }) => `${x},${y}`).join(" ");
     const bottom = height - ROOM.bottom;
     const parts = [
-      ...losses.map(({ y }) => node("line", { class: "grid", x1: ROOM.left, x2: width - ROOM.right, y1: y, y2: y })),
-      ...losses.map(({ loss, y }) => node("text", { x: ROOM.left - 8, y: y + 4, "text-anchor": "end" }, String(loss))),
+      ...losses.map(({ y }) => svg("line", { class: "grid", x1: ROOM.left, x2: width - ROOM.right, y1: y, y2: y })),
+      ...losses.map(({ loss, y }) => svg("text", { x: ROOM.left - 8, y: y + 4, "text-anchor": "end" }, String(loss))),
       ...powers.map(({ tokens, x }) =>
-        node("text", { x, y: bottom + 20, "text-anchor": "middle" }, short.format(tokens)),
+        svg("text", { x, y: bottom + 20, "text-anchor": "middle" }, short.format(tokens)),
       ),
-      node("text", { x: 2, y: 12 }, language.say("learning_axis_loss")),
-      node("text", { x: width / 2, y: height - 6, "text-anchor": "middle" }, language.say("learning_axis_tokens")),
+      svg("text", { x: 2, y: 12 }, language.say("learning_axis_loss")),
+      svg("text", { x: width / 2, y: height - 6, "text-anchor": "middle" }, language.say("learning_axis_tokens")),
     ];
     if (measured.length > 1) {
       const area = `${measured[0].x},${bottom} ${line} ${measured.at(-1).x},${bottom}`;
-      parts.push(node("polygon", { class: "area", points: area }), node("polyline", { class: "line", points: line }));
+      parts.push(svg("polygon", { class: "area", points: area }), svg("polyline", { class: "line", points: line }));
     }
-    parts.push(...points.map(({ x, y }) => node("circle", { class: "dot", cx: x, cy: y, r: 4.5 })));
+    parts.push(...points.map(({ x, y }) => svg("circle", { class: "dot", cx: x, cy: y, r: 4.5 })));
     const { x, y } = points[at];
-    parts.push(node("line", { class: "here", x1: x, x2: x, y1: ROOM.top - 8, y2: bottom }));
-    parts.push(node("circle", { class: "mark", cx: x, cy: y, r: 9 }));
+    parts.push(svg("line", { class: "here", x1: x, x2: x, y1: ROOM.top - 8, y2: bottom }));
+    parts.push(svg("circle", { class: "mark", cx: x, cy: y, r: 9 }));
     this.plot.replaceChildren(...parts);
   }
 }

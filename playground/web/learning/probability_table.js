@@ -1,6 +1,6 @@
 // A table of the probability of each word of a text: a row per snapshot, a column per word.
 
-import { make } from "../make.js";
+import { headings, make } from "../make.js";
 import { label } from "../sampling/bars.js";
 import { percent, surpriseLevel } from "../sampling/odds.js";
 
@@ -17,26 +17,20 @@ const RARE = 0.001; // smaller probabilities are shown only in the cell's title
  */
 export function showProbabilityTable(table, rows, at, code, choose) {
   const words = rows.find(({ tokens }) => tokens)?.tokens ?? [];
-  const head = make("tr", {}, make("td"), ...words.map(([text]) => make("th", { scope: "col" }, label(text))));
+  const head = headings(...words.map(([text]) => label(text)));
+  head.prepend(make("td"));
+  const cell = (token) => {
+    if (!token) return make("td");
+    const [text, surprise] = token,
+      probability = Math.exp(-surprise),
+      share = percent(probability, code);
+    const values = { "data-odds": surpriseLevel(surprise), title: `${label(text)}: ${share}` };
+    return make("td", values, probability < RARE ? `< ${percent(RARE, code)}` : share);
+  };
   const body = rows.map(({ name, tokens }, k) => {
-    const row = document.createElement("tr");
     const button = make("button", { type: "button", className: "quiet", onclick: () => choose(k) }, name);
-    row.classList.toggle("here", k === at);
-    row.append(
-      make("th", { scope: "row" }, button),
-      ...words.map((_, place) => {
-        const token = tokens?.[place];
-        if (!token) return make("td");
-        const [text, surprise] = token,
-          probability = Math.exp(-surprise);
-        const values = {
-          "data-odds": surpriseLevel(surprise),
-          title: `${label(text)}: ${percent(probability, code)}`,
-        };
-        return make("td", values, probability < RARE ? `< ${percent(RARE, code)}` : percent(probability, code));
-      }),
-    );
-    return row;
+    const cells = words.map((_, place) => cell(tokens?.[place]));
+    return make("tr", { className: k === at ? "here" : "" }, make("th", { scope: "row" }, button), ...cells);
   });
   const focused = table.contains(document.activeElement) ? document.activeElement?.textContent : null;
   table.replaceChildren(head, ...body);

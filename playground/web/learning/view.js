@@ -4,6 +4,7 @@
 // Requests are made one at a time: the story of the chosen stage, then its neighbours', then the rows of the table. So
 // the visible stage comes first, and a server with three open snapshots is enough.
 
+import { make } from "../make.js";
 import { newSeed } from "../sampling/settings.js";
 import { surpriseLevel } from "../sampling/odds.js";
 import { Curve } from "./curve.js";
@@ -33,8 +34,7 @@ export class View {
   /** @param {import("../views.js").Given} given */
   constructor(given) {
     this.given = given;
-    this.frame = document.createElement("div");
-    this.frame.innerHTML = FRAME;
+    this.frame = make("div", { innerHTML: FRAME });
     this.curve = new Curve((k) => this.choose(k));
     this.frame.prepend(this.curve.element);
     this.resized = new ResizeObserver(() => this.draw());
@@ -136,13 +136,10 @@ export class View {
   // The request to a stage, as a key of `answers`: each request is made once.
   requestFor(kind, stage, length = LENGTH) {
     const { model, settings } = this.given;
+    const story = { settings: { ...settings, length: Math.min(settings.length, length) }, seeds: [this.seed] };
     const values =
       kind === "story"
-        ? {
-            text: this.field("opening").value,
-            settings: { ...settings, length: Math.min(settings.length, length) },
-            seeds: [this.seed],
-          }
+        ? { text: this.field("opening").value, ...story }
         : { text: this.field("sentence").value.trim() };
     return JSON.stringify([`page_snapshot_${kind}`, { model: model.name, step: stage.step, ...values }]);
   }
@@ -179,17 +176,8 @@ export class View {
     tale.setAttribute("aria-busy", String(stage.step !== null && !story));
     if (stage.step === null) tale.textContent = stage.story;
     if (!story) return; // the old story stays until the new one comes
-    const opening = document.createElement("b");
-    opening.textContent = story.prompt;
-    tale.replaceChildren(
-      opening,
-      ...story.tokens.map(([text, surprise]) => {
-        const word = document.createElement("span");
-        word.textContent = text;
-        word.dataset.odds = String(surpriseLevel(surprise));
-        return word;
-      }),
-    );
+    const words = story.tokens.map(([text, surprise]) => make("span", { "data-odds": surpriseLevel(surprise) }, text));
+    tale.replaceChildren(make("b", {}, story.prompt), ...words);
   }
 
   // The next request, or undefined.

@@ -3,7 +3,7 @@
 
 import { CHART_CONTROLS, Chart, hueOf } from "../studio/chart.js";
 import { writeAddress } from "../studio/run_actions.js";
-import { make, setText } from "../make.js";
+import { headings, make, row, setText } from "../make.js";
 import { openPlace } from "../studio/place.js";
 import { get, poll } from "../studio/server.js";
 import { differences } from "../studio/settings.js";
@@ -42,7 +42,6 @@ class Models {
     this.compared = "";
     this.chart = new Chart(place, place.part("chart"));
     this.chosen = chosenIn(location.search);
-    for (const control of ["axis", "is-log"]) place.part(control).addEventListener("change", () => this.drawCurves());
     place.part("clear").addEventListener("click", () => this.choose([]));
     addEventListener("popstate", () => {
       this.chosen = chosenIn(location.search);
@@ -53,34 +52,22 @@ class Models {
   }
 
   async askOpen() {
-    const { place } = this;
-    try {
+    await this.place.attempt(async () => {
       const { models } = await get("models");
-      place.part("open").replaceChildren(...models.filter(({ run }) => !run).map((model) => this.openModel(model)));
-    } catch (problem) {
-      place.refuse(problem);
-    }
+      const items = models.filter(({ run }) => !run).map((model) => this.openModel(model));
+      this.place.part("open").replaceChildren(...items);
+    });
   }
 
   openModel({ name, folder, parameters, open }) {
     const { place } = this;
     const about = [parameters && place.say("n_parameters", { n: compact(parameters, place.code) }), folder];
-    return make(
-      "li",
-      {},
-      make(
-        "div",
-        {},
-        make("b", { textContent: name }),
-        make("span", { className: "hint", textContent: about.filter(Boolean).join(" · ") }),
-      ),
-      make(
-        "div",
-        { className: "row" },
-        ...(open ? [make("a", { href: writeAddress(name), textContent: place.say("do_write") })] : []),
-        make("a", { href: `publish?${new URLSearchParams({ model: folder })}`, textContent: place.say("do_publish") }),
-      ),
-    );
+    const links = make("div", { className: "row" });
+    if (open) links.append(make("a", { href: writeAddress(name) }, place.say("do_write")));
+    const publish = `publish?${new URLSearchParams({ model: folder })}`;
+    links.append(make("a", { href: publish }, place.say("do_publish")));
+    const hint = make("span", { className: "hint" }, about.filter(Boolean).join(" · "));
+    return make("li", {}, make("div", {}, make("b", {}, name), hint), links);
   }
 
   async ask() {
@@ -102,7 +89,7 @@ class Models {
     const none = place.part("none");
     none.hidden = runs.length > 0;
     if (!runs.length && !none.firstChild)
-      none.append(place.say("no_runs"), " ", make("a", { href: "train", textContent: place.say("new_run") }));
+      none.append(place.say("no_runs"), " ", make("a", { href: "train" }, place.say("new_run")));
     const names = runs.map(({ name }) => name);
     for (const [name, card] of this.cards) {
       if (names.includes(name)) continue;
@@ -159,14 +146,10 @@ class Models {
       .filter((name) => this.curves.has(name) && this.cards.has(name))
       .map((name) => ({ name, ...this.curves.get(name) }));
     if (!curves.length || place.part("compare").hidden) return;
-    const key = JSON.stringify([
-      curves.map(({ name, stamp }) => [name, stamp]),
-      place.part("axis").value,
-      place.part("is-log").checked,
-    ]);
+    const key = JSON.stringify(curves.map(({ name, stamp }) => [name, stamp]));
     if (key === this.compared) return;
     this.compared = key;
-    this.chart.show(curves, { axis: place.part("axis").value, isLog: place.part("is-log").checked });
+    this.chart.show(curves);
   }
 
   showDifferences() {
@@ -179,31 +162,10 @@ class Models {
     if (!isPair) return;
     const rows = differences(runs);
     setText(title, place.say(rows.length ? "differences" : "no_differences"));
+    const text = (value) => (value === undefined || value === "" ? "–" : String(value));
     table.replaceChildren(
-      make(
-        "thead",
-        {},
-        make(
-          "tr",
-          {},
-          make("th", { scope: "col", textContent: place.say("setting") }),
-          ...runs.map(({ name }) => make("th", { scope: "col", textContent: name })),
-        ),
-      ),
-      make(
-        "tbody",
-        {},
-        ...rows.map(({ key, values }) =>
-          make(
-            "tr",
-            {},
-            make("th", { scope: "row", textContent: key }),
-            ...values.map((value) =>
-              make("td", { textContent: value === undefined || value === "" ? "–" : String(value) }),
-            ),
-          ),
-        ),
-      ),
+      make("thead", {}, headings(place.say("setting"), ...runs.map(({ name }) => name))),
+      make("tbody", {}, ...rows.map(({ key, values }) => row(key, ...values.map(text)))),
     );
   }
 }

@@ -1,9 +1,10 @@
 // A run in the list of Models: its state and figures, a small curve, and its buttons.
 
 import { sparkline } from "../studio/curve.js";
-import { runAction } from "../studio/run_actions.js";
-import { make, setText } from "../make.js";
-import { figures, isBusy, progress, timeSentence, toneOf, buttons } from "../studio/run.js";
+import { ask } from "../studio/dialog.js";
+import { RunButtons } from "../studio/run_actions.js";
+import { cardChoice, make, setText, svg } from "../make.js";
+import { figures, isBusy, progress, timeSentence, toneOf } from "../studio/run.js";
 import { follow, get, post } from "../studio/server.js";
 import { moment, percent, size } from "../studio/values.js";
 import { showFigures } from "../train/run_view.js";
@@ -13,12 +14,7 @@ const WIDTH = 160,
 const POINTS = 60;
 const SHOWN = ["write", "resume", "pause", "stop", "evaluate", "export", "publish", "delete"];
 const FIGURES = ["figure_step", "figure_validation", "figure_perplexity", "figure_parameters", "figure_speed"];
-const FORMS = [
-  ["gguf", "f16"],
-  ["gguf", "q8_0"],
-  ["safetensors", "f16"],
-];
-const SVG = "http://www.w3.org/2000/svg";
+const FORMS = ["gguf f16", "gguf q8_0", "safetensors f16"].map((form) => form.split(" ")); // kind and type
 
 export class RunCard {
   /**
@@ -29,41 +25,44 @@ export class RunCard {
   constructor(place, name, list) {
     this.place = place;
     this.name = name;
-    this.list = list;
-    this.busy = "";
-    this.shown = "";
     this.curveOf = "";
     this.isSeen = false;
     this.path = `runs/${encodeURIComponent(name)}`;
     this.box = make("input", { type: "checkbox", onchange: () => list.toggle(name) });
     this.box.ariaLabel = place.say("compare_run", { name });
     this.state = make("span", { className: "state" });
-    this.line = document.createElementNS(SVG, "path");
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", `-2 -2 ${WIDTH + 4} ${HEIGHT + 4}`);
-    svg.setAttribute("aria-hidden", "true");
-    svg.classList.add("spark");
-    svg.append(this.line);
+    this.line = svg("path", {});
+    const viewBox = `-2 -2 ${WIDTH + 4} ${HEIGHT + 4}`;
+    const curve = svg("svg", { viewBox, "aria-hidden": "true", class: "spark" }, this.line);
     this.time = make("p", { className: "hint" });
     this.message = make("p", { className: "message", hidden: true });
     this.progress = make("progress", { max: 1, ariaLabel: place.say("progress") });
     this.figures = make("dl", { className: "figures" });
-    this.task = make("p", { className: "hint", hidden: true, role: "status" });
-    this.buttons = make("div", { className: "row", role: "group", ariaLabel: `${place.say("buttons")}: ${name}` });
     this.files = make("ul", { className: "files" });
-    this.buttons.addEventListener("click", (event) => this.press(event.target.closest("button")));
-    const title = make("h3", {}, make("a", { href: `train?${new URLSearchParams({ run: name })}`, textContent: name }));
+    const line = make("p", { className: "hint", hidden: true, role: "status" });
+    const box = make("div", { className: "row", role: "group", ariaLabel: `${place.say("buttons")}: ${name}` });
+    this.buttons = new RunButtons(place, {
+      shown: SHOWN,
+      box,
+      line,
+      own: {
+        export: (onProgress) => this.export(onProgress),
+        publish: () => location.assign(`publish?${new URLSearchParams({ run: name })}`),
+      },
+      done: () => list.look(),
+    });
+    const title = make("h3", {}, make("a", { href: `train?${new URLSearchParams({ run: name })}` }, name));
     this.element = make(
       "li",
       { className: "panel run-card" },
       make("div", { className: "run-title" }, make("label", { className: "tick" }, this.box), title, this.state),
-      svg,
+      curve,
       this.time,
       this.message,
       this.progress,
       this.figures,
-      this.buttons,
-      this.task,
+      box,
+      line,
       this.files,
     );
     new IntersectionObserver(([{ isIntersecting }], observer) => {
@@ -79,7 +78,7 @@ export class RunCard {
     const { place } = this;
     this.run = run;
     setText(this.state, place.say(`state_${run.state}`));
-    this.state.dataset.tone = toneOf(run.state);
+    this.state.dataset.tone = toneOf(run);
     const part = progress(run);
     this.progress.hidden = part === null || run.state === "finished";
     if (part !== null) this.progress.value = part;
@@ -90,32 +89,8 @@ export class RunCard {
     this.message.hidden = !run.message;
     const rows = figures(run, place.language).filter(([key]) => FIGURES.includes(key));
     showFigures(this.figures, rows, place);
-    this.showButtons();
+    this.buttons.show({ ...run, can: [...run.can, ...(run.state === "finished" ? ["publish"] : [])] });
     this.askCurve();
-  }
-
-  showButtons() {
-    const { place, run } = this;
-    const wanted = buttons({ can: [...run.can, ...(run.state === "finished" ? ["publish"] : [])] }, SHOWN);
-    const shown = JSON.stringify(wanted);
-    if (shown !== this.shown) {
-      this.shown = shown;
-      const focused = this.buttons.contains(document.activeElement)
-        ? /** @type {any} */ (document.activeElement).dataset.do
-        : "";
-      this.buttons.replaceChildren(
-        ...wanted.map(({ action, isPrimary }) =>
-          make("button", {
-            type: "button",
-            className: isPrimary ? "primary" : "",
-            textContent: place.say(`do_${action}`),
-            "data-do": action,
-          }),
-        ),
-      );
-      if (focused) this.buttons.querySelector(`[data-do="${focused}"]`)?.focus();
-    }
-    for (const button of this.buttons.children) button.disabled = Boolean(this.busy);
   }
 
   /** Shows whether the run is compared, and its colour. */
@@ -138,98 +113,28 @@ export class RunCard {
     }
   }
 
-  async press(button) {
-    if (!button || this.busy) return;
-    const { place } = this,
-      action = button.dataset.do;
-    if (action === "publish") {
-      location.assign(`publish?${new URLSearchParams({ run: this.name })}`);
-      return;
-    }
-    this.busy = action;
-    this.showButtons();
-    await place.attempt(async () => {
-      if (action === "export") await this.export();
-      else await runAction(place, action, this.run, (task) => this.showTask(task));
-    });
-    this.busy = "";
-    this.showTask(null);
-    this.list.look();
-  }
-
-  showTask(task) {
-    this.task.hidden = task === null || task.state !== "running";
-    setText(this.task, task ? task.line || this.place.say(`doing_${task.kind}`) : "");
-  }
-
   // Asks for a format, exports the file, and shows a link to it.
-  async export() {
-    const form = await this.askForm();
-    if (!form) return;
-    const [kind, type] = form;
-    await follow((await post(`${this.path}/export`, { form: kind, type })).task, (task) => this.showTask(task));
-    await this.showFiles();
-  }
-
-  askForm() {
+  async export(onProgress) {
     const { place } = this;
-    return new Promise((resolve) => {
-      const rows = FORMS.map(([kind, type]) => {
-        const radio = make("input", {
-          type: "radio",
-          name: "form",
-          value: `${kind} ${type}`,
-          checked: kind === "gguf" && type === "f16",
-        });
-        return make(
-          "label",
-          { className: "card-choice" },
-          radio,
-          make("b", { textContent: place.say(`form_${kind}_${type}`) }),
-          make("span", { className: "hint", textContent: place.say(`form_${kind}_hint`) }),
-        );
-      });
-      const dialog = make(
-        "dialog",
-        { className: "ask", "aria-labelledby": "form-title" },
-        make(
-          "form",
-          { method: "dialog" },
-          make("h2", { id: "form-title", textContent: place.say("export_title", { name: this.name }) }),
-          ...rows,
-          make(
-            "div",
-            { className: "row" },
-            make("button", { className: "primary", value: "yes", textContent: place.say("do_export") }),
-            make("button", { type: "button", textContent: place.say("cancel"), onclick: () => dialog.close() }),
-          ),
-        ),
-      );
-      dialog.addEventListener("close", () => {
-        const chosen = dialog.querySelector(":checked").value.split(" ");
-        dialog.remove();
-        resolve(dialog.returnValue === "yes" ? chosen : null);
-      });
-      place.root.append(dialog);
-      dialog.showModal();
+    const choices = FORMS.map(([kind, type], k) => {
+      const radio = make("input", { type: "radio", name: "form", checked: k === 0 });
+      return cardChoice(radio, place.say(`form_${kind}_${type}`), place.say(`form_${kind}_hint`));
     });
+    const title = place.say("export_title", { name: this.name }),
+      confirm = make("button", { className: "primary" }, place.say("do_export"));
+    if (!(await ask(place, { title, confirm, leave: place.say("cancel") }, ...choices))) return;
+    const [form, type] = FORMS[choices.findIndex(({ control }) => control.checked)];
+    await follow((await post(`${this.path}/export`, { form, type })).task, onProgress);
+    await this.showFiles();
   }
 
   async showFiles() {
     const { files } = await get(this.path);
     this.files.replaceChildren(
-      ...files.map(({ name, bytes }) =>
-        make(
-          "li",
-          {},
-          make("a", {
-            href: `studio/${this.path}/files/${encodeURIComponent(name)}`,
-            download: name,
-            textContent: name,
-          }),
-          ` ${size(bytes, this.place.code)}`,
-        ),
-      ),
+      ...files.map(({ name, bytes }) => {
+        const href = `studio/${this.path}/files/${encodeURIComponent(name)}`;
+        return make("li", {}, make("a", { href, download: name }, name), ` ${size(bytes, this.place.code)}`);
+      }),
     );
   }
 }

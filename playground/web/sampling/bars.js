@@ -1,5 +1,6 @@
 // Probabilities as bars, before and after the settings; a row can be chosen.
 
+import { make, setAttribute, setText } from "../make.js";
 import { percent } from "./odds.js";
 
 // A token as people read it: its space and line breaks made visible.
@@ -15,8 +16,7 @@ export class Bars {
     this.list = list;
     this.choose = choose;
     this.rows = [];
-    this.note = document.createElement("li");
-    this.note.className = "others";
+    this.note = make("li", { className: "others" });
   }
 
   // Shows [{ text, before, after, chosen }] and a sentence below them. `after` is null where only `before` is known.
@@ -26,15 +26,13 @@ export class Bars {
     const most = Math.max(1e-9, ...rows.flatMap((row) => [row.before, row.after]));
     rows.forEach((row, k) => {
       const { item, button, name, odds, before, after } = this.rows[k];
-      const said = label(row.text);
-      if (name.textContent !== said) name.textContent = said;
+      setText(name, label(row.text));
       odds.textContent = row.after === 0 ? "–" : percent(row.after ?? row.before, language.code);
       before.style.transform = `scaleX(${row.before / most})`;
       after.style.transform = `scaleX(${row.after / most})`;
       item.classList.toggle("cut", row.after === 0);
       item.classList.toggle("chosen", Boolean(row.chosen));
-      if (row.chosen) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
+      setAttribute(button, "aria-current", row.chosen ? "true" : null);
       button.row = row;
     });
     this.showNote(note);
@@ -47,23 +45,12 @@ export class Bars {
   }
 
   newRow() {
-    const part = (tag, className, parent) => {
-      const node = document.createElement(tag);
-      node.className = className;
-      parent.append(node);
-      return node;
-    };
-    const item = document.createElement("li");
-    const button = part("button", "bar", item);
-    button.type = "button";
-    const name = part("span", "name", button);
-    const track = part("span", "track", button);
-    const before = part("span", "before", track);
-    const after = part("span", "after", track);
-    const odds = part("span", "odds", button);
+    const part = (className, ...children) => make("span", { className }, ...children);
+    const [name, before, after, odds] = ["name", "before", "after", "odds"].map((className) => part(className));
+    const button = make("button", { type: "button", className: "bar" }, name, part("track", before, after), odds);
     button.addEventListener("click", () => this.choose(button.row));
-    if (this.note.parentNode) this.list.insertBefore(item, this.note);
-    else this.list.append(item);
+    const item = make("li", {}, button);
+    this.list.insertBefore(item, this.note.parentNode ? this.note : null);
     return { item, button, name, odds, before, after };
   }
 }

@@ -22,39 +22,9 @@ const KNOWN = SETTINGS.filter(({ kind, link }) => link && link < NUMBERS && (kin
 // What changes no distribution.
 const NEUTRAL = { temperature: 1 };
 // A module with one SIMD instruction: whether this browser can run the core.
-const SIMD = Uint8Array.of(
-  0,
-  97,
-  115,
-  109,
-  1,
-  0,
-  0,
-  0,
-  1,
-  5,
-  1,
-  96,
-  0,
-  1,
-  123,
-  3,
-  2,
-  1,
-  0,
-  10,
-  10,
-  1,
-  8,
-  0,
-  65,
-  0,
-  253,
-  15,
-  253,
-  98,
-  11,
-);
+const SIMD = Uint8Array.from([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+]);
 
 const up = (number) => Math.ceil(number / ALIGN) * ALIGN;
 

@@ -5,14 +5,13 @@ import { SETTINGS } from "./settings_table.js";
 export const SLIDERS = SETTINGS.filter(({ step }) => step);
 export const LISTS = SETTINGS.filter(({ kind }) => kind === "words");
 
-// What changes nothing, of each setting that has such a value.
-export const neutral = Object.fromEntries(
-  SETTINGS.filter((row) => row.neutral !== null).map((row) => [row.name, row.neutral]),
-);
+const neutralOf = (rows) =>
+  Object.fromEntries(rows.filter((row) => row.neutral !== null).map((row) => [row.name, row.neutral]));
 
-const open = Object.fromEntries(
-  SLIDERS.filter(({ neutral: value }) => value !== null).map(({ name, neutral: value }) => [name, value]),
-);
+// What changes nothing, of each setting that has such a value.
+export const neutral = neutralOf(SETTINGS);
+
+const open = neutralOf(SLIDERS);
 export const PRESETS = {
   careful: { ...open, temperature: 0.4, top_k: 20 },
   balanced: { ...open, temperature: 0.8, top_k: 40 },

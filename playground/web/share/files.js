@@ -1,12 +1,14 @@
 // Files of a story, made on the page: text, Markdown, JSON record, one HTML file with the odds, an e-book, a PDF by the
 // browser's print window, a picture, and the link's QR code. E-books and PDFs can have several stories.
 
+import { make } from "../make.js";
 import { bookOf } from "./book.js";
 import { epub } from "./epub.js";
 import { draw } from "./picture.js";
 import { print } from "./print.js";
 import { defaults } from "../sampling/settings.js";
 import { paragraphs } from "../story/shared_story.js";
+import { stretchesOf } from "../story/tree.js";
 
 // The forms in which a story is saved. `make` takes a story of shared_story.js and returns a Blob, or text of this
 // type, or nothing if the print window makes the file.
@@ -75,23 +77,15 @@ export class StoryFiles {
   // Returns the record of a story with alternatives: its model generates it again, with the same draws.
   async record(story) {
     const ids = story.tokens.map((token) => token.i),
-      parts = [];
-    story.tokens.forEach(({ r }, k) => {
-      if (r >= 0 && parts.at(-1)?.run === r && parts.at(-1).to === k) parts.at(-1).to += 1;
-      else if (r >= 0) parts.push({ run: r, from: k, to: k + 1, position: k - (parts[0]?.from ?? k) });
-    });
-    const requests = parts.map(({ run, ...part }) => {
+      stretches = stretchesOf(story.tokens).filter(({ run }) => run >= 0);
+    const [first = { run: -1, from: ids.length }] = stretches;
+    const parts = stretches.map(({ run, from, to }) => {
       const { settings, seed, begins, beyond } = story.runs[run];
-      return { ...part, settings: { ...settings, seed }, begins, beyond };
+      return { from, to, position: from - first.from, settings: { ...settings, seed }, begins, beyond };
     });
-    const { tokens, ended } = await this.source.record({ model: story.model, ids, parts: requests });
-    const [first = { run: -1, from: ids.length }] = parts;
-    return {
-      first: story.runs[first.run],
-      length: Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from)),
-      tokens,
-      ended,
-    };
+    const { tokens, ended } = await this.source.record({ model: story.model, ids, parts });
+    const length = Math.max(1, Math.min(LENGTH_MAX, ids.length - first.from));
+    return { first: story.runs[first.run], length, tokens, ended };
   }
 
   // Returns the record as JSON (docs/formats.md), with title, author and link.
@@ -99,19 +93,8 @@ export class StoryFiles {
     const { first, length, tokens, ended } = await this.record(story);
     const settings = { ...defaults(), ...first?.settings, length, seed: first?.seed ?? 0 };
     const { fingerprint: model, title, author, link } = story;
-    const record = {
-      model,
-      settings,
-      prompt: "",
-      prompt_ids: [],
-      tokens,
-      ended,
-      begins_with: first?.begins ?? "",
-      schema: SCHEMA,
-      title,
-      author,
-      link,
-    };
+    const written = { model, settings, prompt: "", prompt_ids: [], tokens, ended, begins_with: first?.begins ?? "" };
+    const record = { ...written, schema: SCHEMA, title, author, link };
     return `${JSON.stringify(record, null, 1)}\n`;
   }
 
@@ -123,37 +106,27 @@ export class StoryFiles {
     const policy = `default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:; ${scripts}`;
     const page = document.implementation.createHTMLDocument(story.title);
     page.documentElement.lang = "en";
-    const add = (parent, name, attributes, text = "") => {
-      const element = page.createElement(name);
-      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-      element.textContent = text;
-      parent.append(element);
-      return element;
-    };
-    add(page.head, "meta", { charset: "utf-8" });
-    add(page.head, "meta", { name: "viewport", content: "width=device-width, initial-scale=1" });
-    add(page.head, "meta", { "http-equiv": "Content-Security-Policy", content: policy });
-    add(page.head, "style", {}, await this.style());
-    add(page.head, "script", { type: "importmap" }, modules);
-    page.body.className = "shared";
-    const header = add(page.body, "header", {});
-    add(header, "h1", { dir: "auto" }, story.title);
-    add(header, "p", { dir: "auto" }, story.byline);
-    const main = add(page.body, "main", {});
-    for (const part of paragraphs(story.text)) add(main, "p", { dir: "auto" }, part);
-    const footer = add(page.body, "footer", {});
-    add(footer, "p", {}, `${story.model}: ${story.settings}`);
-    if (story.link) {
-      add(add(footer, "p", {}), "a", { href: story.link, rel: "noreferrer" }, "Open it where it was written");
-    }
-    add(page.body, "script", { type: "application/json", id: "record" }, asData(record));
-    add(
-      page.body,
-      "script",
-      { type: "application/json", id: "texts" },
-      asData(JSON.parse(await this.text("text.json"))),
+    page.head.append(
+      make("meta", { charset: "utf-8" }),
+      make("meta", { name: "viewport", content: "width=device-width, initial-scale=1" }),
+      make("meta", { "http-equiv": "Content-Security-Policy", content: policy }),
+      make("style", {}, await this.style()),
+      make("script", { type: "importmap" }, modules),
     );
-    add(page.body, "script", { type: "module" }, START);
+    page.body.className = "shared";
+    const text = (tag, words) => make(tag, { dir: "auto" }, words);
+    const data = (id, value) => make("script", { type: "application/json", id }, asData(value));
+    const footer = make("footer", {}, make("p", {}, `${story.model}: ${story.settings}`));
+    const source = { href: story.link, rel: "noreferrer" };
+    if (story.link) footer.append(make("p", {}, make("a", source, "Open it where it was written")));
+    page.body.append(
+      make("header", {}, text("h1", story.title), text("p", story.byline)),
+      make("main", {}, ...paragraphs(story.text).map((part) => text("p", part))),
+      footer,
+      data("record", record),
+      data("texts", JSON.parse(await this.text("text.json"))),
+      make("script", { type: "module" }, START),
+    );
     return `<!doctype html>\n${page.documentElement.outerHTML}`;
   }
 
@@ -194,10 +167,12 @@ function markdownFile({ title, byline, text, model, settings, link }) {
   return `# ${escaped(title)}\n\n*${escaped(byline)}*\n\n${body}\n\n---\n\n${escaped(`${model}: ${settings}`)}.${link ? ` [Open it](${link})` : ""}\n`;
 }
 
-const dataAddress = (blob) =>
-  new Promise((resolve) => {
+// Returns a Blob's content as a data address.
+export const dataAddress = (blob) =>
+  new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
     reader.readAsDataURL(blob);
   });
 

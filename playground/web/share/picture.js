@@ -3,6 +3,7 @@
 
 import { subtitle } from "./book.js";
 import { surpriseLevel } from "../sampling/odds.js";
+import { textOf } from "../story/tree.js";
 import { charactersOf, directionOf, linesOf, shortened } from "./text_lines.js";
 
 const SHAPES = { wide: [1200, 630], tall: [1080, 1350] }; // a link's preview, a phone's screen
@@ -39,13 +40,9 @@ export async function draw(story, shape, odds) {
     floor = bottom - Math.max(FOOTER, isWide ? 0 : beside);
   const top = heading(on, story.title, left, MARGIN + 40, column);
   new Words(on, story).write({ left, top, column, height: floor - top }, odds);
-  const foot = [story.author ? `${story.model} · ${story.settings}` : story.settings, story.byline];
-  foot.forEach((line, k) => {
-    on.font = sans(22, k ? 600 : 400);
-    on.fillStyle = MUTED;
-    on.direction = "ltr";
-    on.fillText(fitted(on, line, whole - beside), left, bottom - 30 * k);
-  });
+  const foot = story.author ? `${story.model} · ${story.settings}` : story.settings;
+  small(on, sans(22, 400), foot, left, bottom, whole - beside);
+  small(on, sans(22, 600), story.byline, left, bottom - 30, whole - beside);
   return png(on);
 }
 
@@ -59,21 +56,21 @@ export async function drawBeside({ title, foot, columns }, odds) {
   const column = (width - 2 * left - (columns.length - 1) * PADDING) / columns.length;
   columns.forEach(({ name, how, tokens }, k) => {
     const from = left + k * (column + PADDING);
-    [name, how].forEach((line, n) => {
-      on.font = sans(n ? 20 : 24, n ? 400 : 600);
-      on.fillStyle = MUTED;
-      on.direction = "ltr";
-      on.textAlign = "left";
-      on.fillText(fitted(on, line, column), from, top + 32 + 28 * n);
-    });
+    small(on, sans(24, 600), name, from, top + 32, column);
+    small(on, sans(20, 400), how, from, top + 60, column);
     new Words(on, { tokens }).write({ left: from, top: top + 76, column, height: bottom - top - 76 - FOOTER }, odds);
   });
-  on.font = sans(22, 400);
+  small(on, sans(22, 400), foot, left, bottom, width - 2 * left);
+  return png(on);
+}
+
+// Draws a line of small text in a font, cut to the column's width.
+function small(on, font, text, left, bottom, column) {
+  on.font = font;
   on.fillStyle = MUTED;
   on.direction = "ltr";
   on.textAlign = "left";
-  on.fillText(fitted(on, foot, width - 2 * left), left, bottom);
-  return png(on);
+  on.fillText(fitted(on, text, column), left, bottom);
 }
 
 export async function cover(book) {
@@ -150,7 +147,7 @@ class Words {
   constructor(on, { tokens }) {
     this.on = on;
     this.size = SIZES[0]; // of the font
-    const whole = tokens.map(({ t }) => t).join("");
+    const whole = textOf(tokens);
     this.text = whole.trim();
     this.spans = []; // of each token, { from, to, own, level }
     this.styles = []; // the same for stretches of one style, which are drawn in one call so that letters join
@@ -167,7 +164,7 @@ class Words {
     if (this.styles.length) this.styles.at(-1).to = Infinity; // includes an ellipsis
   }
 
-  // Returns the stretches of one style in a range, [from, to, own].
+  /** @returns {[from: number, to: number, own: boolean][]} the stretches of one style in a range */
   partsOf(start, end) {
     return this.styles
       .filter(({ from, to }) => from < end && to > start)

@@ -1,6 +1,7 @@
 // Prints a book of stories, or saves it as a PDF with searchable text, by the browser's print window, which has the
 // characters of every script.
 
+import { make } from "../make.js";
 import { subtitle } from "./book.js";
 import { paragraphs } from "../story/shared_story.js";
 
@@ -8,60 +9,43 @@ import { paragraphs } from "../story/shared_story.js";
 export async function print(book) {
   const qr = await import("./qr.js");
   const { title, by, stories } = book,
-    sheet = document.createElement("article");
-  sheet.className = "print";
-  if (stories.length > 1 || title !== stories[0].title) {
-    const cover = add(sheet, "header");
-    add(cover, "h1", title);
-    for (const line of [by, subtitle(book)]) add(cover, "p", line, "by");
-  }
+    sheet = make("article", { className: "print" });
+  if (stories.length > 1 || title !== stories[0].title)
+    sheet.append(make("header", {}, text("h1", title), text("p", by, "by"), text("p", subtitle(book), "by")));
   if (stories.length > 1) {
-    const contents = add(sheet, "nav");
-    add(contents, "h2", "Contents");
-    const list = add(contents, "ol");
-    stories.forEach((story, k) => {
-      add(add(list, "li"), "a", story.title).href = `#${place(k)}`;
-    });
+    const items = stories.map((story, k) =>
+      make("li", {}, make("a", { href: `#${place(k)}`, dir: "auto" }, story.title)),
+    );
+    sheet.append(make("nav", {}, text("h2", "Contents"), make("ol", {}, ...items)));
   }
-  stories.forEach((story, k) => {
-    const page = add(sheet, "section");
-    page.id = place(k);
-    write(page, story, qr);
-  });
+  sheet.append(...stories.map((story, k) => make("section", { id: place(k) }, ...printed(story, qr))));
   const before = document.title;
   document.title = title; // becomes the file's name
   document.body.append(sheet);
   document.body.classList.add("printing");
-  addEventListener(
-    "afterprint",
-    () => {
-      document.title = before;
-      document.body.classList.remove("printing");
-      sheet.remove();
-    },
-    { once: true },
-  );
+  const restore = () => {
+    document.title = before;
+    document.body.classList.remove("printing");
+    sheet.remove();
+  };
+  addEventListener("afterprint", restore, { once: true });
   window.print();
 }
 
 const place = (k) => `ink-printed-${k + 1}`;
 
-function add(parent, name, text = "", className = "") {
-  const element = document.createElement(name);
-  element.textContent = text;
-  element.className = className;
-  if (text) element.dir = "auto";
-  parent.append(element);
-  return element;
-}
+const text = (tag, words, className = "") => make(tag, { className, dir: "auto" }, words);
 
-function write(page, story, qr) {
-  add(page, "h1", story.title);
-  add(page, "p", story.byline, "by");
-  for (const part of paragraphs(story.text)) add(page, "p", part);
-  add(page, "p", `${story.model}: ${story.settings}.`, "how");
-  if (!qr.fits(story.link)) return;
-  const code = add(page, "a", "", "code");
-  code.href = story.link;
-  code.innerHTML = qr.svg(story.link); // safe: only shapes and numbers
+function printed(story, qr) {
+  const { link } = story;
+  const code = qr.fits(link)
+    ? [make("a", { className: "code", href: link, innerHTML: qr.svg(link) })] // safe: only shapes and numbers
+    : [];
+  return [
+    text("h1", story.title),
+    text("p", story.byline, "by"),
+    ...paragraphs(story.text).map((part) => text("p", part)),
+    text("p", `${story.model}: ${story.settings}.`, "how"),
+    ...code,
+  ];
 }

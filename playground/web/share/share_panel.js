@@ -7,7 +7,7 @@ import { STORIES_MAX, bookOf } from "./book.js";
 import { linesOf } from "./book_lines.js";
 import { download } from "./download.js";
 import { fileName } from "./file_name.js";
-import { KINDS } from "./files.js";
+import { KINDS, dataAddress } from "./files.js";
 import { TooLong } from "../story/permalink.js";
 import { beginning, sharedStory } from "../story/shared_story.js";
 import { storage } from "../story/storage.js";
@@ -36,12 +36,8 @@ export const PANEL = `
   <p class="hint" data-part="local" data-text="link_local"></p>
   <div data-part="made">
     <div class="names">
-      <label>
-        <span data-text="story_title"></span><input id="ink-title" maxlength="120" autocomplete="off">
-      </label>
-      <label>
-        <span data-text="author"></span><input id="ink-author" maxlength="120" autocomplete="name">
-      </label>
+      <label><span data-text="story_title"></span><input id="ink-title" maxlength="120" autocomplete="off"></label>
+      <label><span data-text="author"></span><input id="ink-author" maxlength="120" autocomplete="name"></label>
     </div>
     <div class="prints">
       <figure>
@@ -192,10 +188,8 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
   }
 
   makePicture() {
-    return this.files.picture(this.story, {
-      tall: this.field("tall").checked,
-      odds: this.field("picture-odds").checked,
-    });
+    const [tall, odds] = ["tall", "picture-odds"].map((name) => this.field(name).checked);
+    return this.files.picture(this.story, { tall, odds });
   }
 
   async showPicture() {
@@ -203,7 +197,8 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
       turn = (this.turn += 1);
     image.alt = this.language.say("picture_alt");
     try {
-      const address = await addressOf(await this.makePicture());
+      // A data address is what the page's Content-Security-Policy allows.
+      const address = await dataAddress(await this.makePicture());
       if (turn === this.turn) this.show(image, address); // else a newer picture is being drawn
     } catch (problem) {
       image.hidden = true;
@@ -213,9 +208,7 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
 
   show(image, address) {
     image.hidden = false;
-    image.onerror = () => {
-      image.hidden = true;
-    };
+    image.onerror = () => (image.hidden = true);
     image.src = address;
   }
 
@@ -326,16 +319,13 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
   }
 
   async saveBook(kind) {
-    const {
-        title,
-        stories: [first],
-      } = this.book,
+    const { title, stories } = this.book,
       { files } = this;
     const make = async () => {
       const book = bookOf(await this.storiesOfBook(), title);
       return kind === "epub" ? files.epub(book) : files.print(book);
     };
-    await this.save(make, title.trim() || first.title || "book", kind);
+    await this.save(make, title.trim() || stories[0].title || "book", kind);
   }
 
   // Returns the book's stories for `files`. Throws an Error that names an unreadable entry.
@@ -349,9 +339,8 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
       try {
         shared.push(await sharing.storyOf(entry));
       } catch (problem) {
-        throw new Error(
-          language.say("book_story", { k: shared.length + 1, why: problem.message || language.say("lost") }),
-        );
+        const why = problem.message || language.say("lost");
+        throw new Error(language.say("book_story", { k: shared.length + 1, why }));
       }
     }
     return shared;
@@ -396,14 +385,5 @@ export class SharePanel extends partWith("frame", "state", "language", "note", "
     );
   }
 }
-
-// Returns a picture as a data address, which the page's Content-Security-Policy allows.
-const addressOf = (blob) =>
-  new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result);
-    reader.onerror = () => reject(reader.error);
-    reader.readAsDataURL(blob);
-  });
 
 const bookIn = (kept) => (Array.isArray(kept?.stories) ? kept : null);

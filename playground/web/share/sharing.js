@@ -44,14 +44,7 @@ export class Sharing extends partWith("state", "models", "source", "language", "
         names.push(branch.name);
       }
     }
-    const used = [
-      ...new Set(
-        all
-          .flat()
-          .map((token) => token.r)
-          .filter((run) => run >= 0),
-      ),
-    ];
+    const used = tree.runsOf(all.flat());
     const packed = (tokens) => tokens.map((token) => [token.i, used.indexOf(token.r)]);
     return {
       model: model.fingerprint,
@@ -62,12 +55,8 @@ export class Sharing extends partWith("state", "models", "source", "language", "
       branches: all.slice(1).map((tokens, k) => {
         const common = all.slice(0, k + 1).map((other) => tree.shared(other, tokens));
         const shared = Math.max(...common);
-        return {
-          leaves: common.indexOf(shared),
-          shared,
-          name: names[k + 1],
-          tokens: packed(tokens.slice(shared)),
-        };
+        const own = packed(tokens.slice(shared));
+        return { leaves: common.indexOf(shared), shared, name: names[k + 1], tokens: own };
       }),
     };
   }
@@ -156,38 +145,27 @@ export class Sharing extends partWith("state", "models", "source", "language", "
   // Returns the tokens of a link, after `before`, with their text and surprise.
   async read(tokens, before, model = this.state.now.model.name) {
     if (!tokens.length) return [];
-    const scored = await this.source.score({
-      model,
-      ids: tree.idsOf(before),
-      text: "",
-      given: tokens.map(([id]) => id),
-    });
+    const given = tokens.map(([id]) => id);
+    const scored = await this.source.score({ model, ids: tree.idsOf(before), text: "", given });
     return scored.tokens.map(([t, s, i], k) => ({ t, s, i, r: tokens[k][1] }));
   }
 
   // Generates the story again, and returns a sentence that says whether this model reproduces it.
   async verdict({ name, runs }, tokens, isSame) {
     if (tokens.every(({ r }) => r < 0)) return this.language.say("link_person");
-    for (let k = 0; k < tokens.length; k += 1) {
-      const { r } = tokens[k];
-      if (r < 0 || tokens[k - 1]?.r === r) continue;
-      let end = k;
-      while (tokens[end]?.r === r) end += 1;
-      const { settings, seed, begins, beyond } = runs[r];
-      const before = tokens.slice(0, k);
-      const request = requestOf(before, {
+    for (const { run, from, to } of tree.stretchesOf(tokens).filter((stretch) => stretch.run >= 0)) {
+      const { settings, seed, begins, beyond } = runs[run];
+      const request = requestOf(tokens.slice(0, from), {
         model: this.state.now.model.name,
-        settings: { ...settings, length: Math.min(end - k, 1000) },
+        settings: { ...settings, length: Math.min(to - from, 1000) },
         seeds: [seed],
         begins_with: begins,
         beyond_end: beyond,
       });
       const written = [[]];
-      for await (const message of this.source.write(request, new AbortController().signal)) {
-        append(written, message);
-      }
-      for (let n = k; n < end; n += 1) {
-        const again = written[0][n - k];
+      for await (const message of this.source.write(request, new AbortController().signal)) append(written, message);
+      for (let n = from; n < to; n += 1) {
+        const again = written[0][n - from];
         if (again?.i === tokens[n].i) continue;
         const values = { k: n + 1, was: tokens[n].t.trim(), is: again?.t.trim() || "·", name };
         const verdict = this.language.say(isSame ? "link_differs" : "link_other", values);

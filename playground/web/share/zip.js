@@ -4,6 +4,7 @@ import { crc32 } from "../story/permalink.js";
 
 const DATE = 0x21; // 1 January 1980: constant, so that the same story gives the same file
 const UTF8 = 1 << 11;
+const FACTS = "2222244422"; // bytes of each fact about an entry
 
 // Returns a Blob of the type. `files`: [name, text or bytes] in order.
 export function zip(files, type) {
@@ -15,40 +16,20 @@ export function zip(files, type) {
     const data = typeof content === "string" ? encoder.encode(content) : content,
       nameBytes = encoder.encode(name);
     // version, flags, method, time, date, checksum, size twice, length of the name, no extra fields
-    const facts = [
-      [20, 2],
-      [UTF8, 2],
-      [0, 2],
-      [0, 2],
-      [DATE, 2],
-      [crc32(data), 4],
-      [data.length, 4],
-      [data.length, 4],
-      [nameBytes.length, 2],
-      [0, 2],
-    ];
-    const head = bytes([[0x04034b50, 4], ...facts]);
-    entries.push(bytes([[0x02014b50, 4], [20, 2], ...facts, [0, 2], [0, 2], [0, 2], [0, 4], [at, 4]]), nameBytes);
+    const facts = [20, UTF8, 0, 0, DATE, crc32(data), data.length, data.length, nameBytes.length, 0];
+    const head = bytes(`4${FACTS}`, [0x04034b50, ...facts]);
+    entries.push(bytes(`42${FACTS}22244`, [0x02014b50, 20, ...facts, 0, 0, 0, 0, at]), nameBytes);
     parts.push(head, nameBytes, data);
     at += head.length + nameBytes.length + data.length;
   }
   const size = entries.reduce((sum, part) => sum + part.length, 0);
-  const end = [
-    [0x06054b50, 4],
-    [0, 2],
-    [0, 2],
-    [files.length, 2],
-    [files.length, 2],
-    [size, 4],
-    [at, 4],
-    [0, 2],
-  ];
-  return new Blob([...parts, ...entries, bytes(end)], { type });
+  const end = bytes("42222442", [0x06054b50, 0, 0, files.length, files.length, size, at, 0]);
+  return new Blob([...parts, ...entries, end], { type });
 }
 
-// Returns [number, its bytes] pairs as bytes, little-endian.
-function bytes(numbers) {
+// Returns numbers as bytes, little-endian; `sizes`: the number of bytes of each, a digit.
+function bytes(sizes, numbers) {
   return Uint8Array.from(
-    numbers.flatMap(([value, count]) => Array.from({ length: count }, (_, k) => (value >>> (8 * k)) & 255)),
+    numbers.flatMap((value, n) => Array.from({ length: Number(sizes[n]) }, (_, k) => (value >>> (8 * k)) & 255)),
   );
 }

@@ -1,15 +1,16 @@
 // The source of words on a page with a server: its calls (server/page_calls.py).
 // Another page may give the component another object with the same methods.
 
+import { Calls, Refused } from "./calls.js";
 import { Busy, checkBusy, withRetries } from "./retry.js";
 
-export class Refused extends Error {}
-export class Lost extends Error {}
+class Lost extends Error {}
 
 /** @implements {Source} */
-export class Server {
+export class Server extends Calls {
   // `root`: address of the Gradio app, with a slash at the end.
   constructor(root) {
+    super("page_");
     this.root = root;
     this.isServer = true;
     /** @type {Source["onWait"]} */
@@ -68,11 +69,6 @@ export class Server {
     throw new Lost();
   }
 
-  async once(name, request, signal) {
-    for await (const message of this.call(name, request, signal)) return message;
-    return null;
-  }
-
   // Tabs share a browser's few connections, so a server with many tabs ends a call with `more`: the rest is requested
   // in another call, as if somebody had pressed Continue.
   async *write(request, signal) {
@@ -90,24 +86,6 @@ export class Server {
       }
       current = rest;
     }
-  }
-
-  // Writes after another token: `request.token_id` follows the ids.
-  branch(request, signal) {
-    return this.write(request, signal);
-  }
-
-  score(request, signal) {
-    return this.once("page_score", request, signal);
-  }
-
-  // Returns the record of a story's tokens; `parts`: those that a model wrote (server/api.py).
-  record(request, signal) {
-    return this.once("page_record", request, signal);
-  }
-
-  candidates(request, signal) {
-    return this.once("page_candidates", request, signal);
   }
 }
 

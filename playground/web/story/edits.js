@@ -13,9 +13,7 @@ export class Edits extends partWith("state", "stories", "source", "note") {
   constructor(page) {
     super(page);
     this.typedAt = null; // time of the last key: quick keys are undone together
-    this.state.on(["past", "future"], () => {
-      this.typedAt = null;
-    });
+    this.state.on(["past", "future"], () => (this.typedAt = null));
   }
 
   // Replaces the document, with an undo step.

@@ -6,6 +6,7 @@
 // first tokens with the branch `leaves`: 0 is the story itself, k its k-th branch.
 
 import { SETTINGS } from "../sampling/settings_table.js";
+import { stretchesOf } from "./tree.js";
 
 // The version by what the runs need, and whether the story has branches. Versions 1 and 2 name no tokenizer, and their
 // `begins` is one space or nothing. Versions 5 and 6 have later settings.
@@ -66,11 +67,8 @@ export function encode({ model, tokenizer = "", name, runs, tokens, branches = [
   check("tokens", Math.max(...lengths), TOKENS_MAX);
   check("runs", runs.length, RUNS_MAX);
   check("branches", branches.length, BRANCHES_MAX);
-  check(
-    "spread",
-    lengths.reduce((sum, length) => sum + length, 0),
-    SPREAD_MAX,
-  );
+  const spread = lengths.reduce((sum, length) => sum + length, 0);
+  check("spread", spread, SPREAD_MAX);
   const bits = new Writer(common);
   const kind = kindOf(tokenizer, runs);
   bits.add(VERSIONS[kind][Number(branches.length > 0)], 4);
@@ -92,8 +90,7 @@ export function encode({ model, tokenizer = "", name, runs, tokens, branches = [
   const data = bits.bytes();
   const sum = crc32(data);
   const whole = [...data, sum >>> 24, (sum >>> 16) & 255, (sum >>> 8) & 255, sum & 255];
-  let binary = ""; // in parts, since a call has at most some 100,000 arguments
-  for (let k = 0; k < whole.length; k += 8192) binary += String.fromCharCode(...whole.slice(k, k + 8192));
+  const binary = whole.map((byte) => String.fromCharCode(byte)).join("");
   const text = btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
   check("letters", text.length, TEXT_MAX);
   return text;
@@ -227,9 +224,7 @@ function addRun(bits, { settings, seed, begins = "", beyond }, kind) {
 
 function readRun(bits, kind) {
   const settings = {};
-  const read = (row) => {
-    settings[row.name] = bits.setting(row);
-  };
+  const read = (row) => (settings[row.name] = bits.setting(row));
   for (const number of ALWAYS) read(BY_NUMBER.get(number));
   let begins = kind === PLAIN && bits.take(1) === 1 ? " " : "";
   const beyond = bits.take(1) === 1;
@@ -246,16 +241,7 @@ function readRun(bits, kind) {
 }
 
 // Returns at most NAME_MAX bytes of a name, cut between characters.
-function short(name) {
-  let found = "",
-    length = 0;
-  for (const letter of name) {
-    length += new TextEncoder().encode(letter).length;
-    if (length > NAME_MAX) break;
-    found += letter;
-  }
-  return found;
-}
+const short = (name) => name.slice(0, new TextEncoder().encodeInto(name, new Uint8Array(NAME_MAX)).read);
 
 class Writer {
   constructor(common) {
@@ -304,15 +290,11 @@ class Writer {
 
   // Appends the writer and length of each stretch, then the ids.
   tokens(tokens) {
-    const segments = [];
-    for (const [, run] of tokens) {
-      if (segments.at(-1)?.[0] === run) segments.at(-1)[1] += 1;
-      else segments.push([run, 1]);
-    }
-    this.number(segments.length);
-    for (const [run, count] of segments) {
+    const stretches = stretchesOf(tokens.map(([, r]) => ({ r })));
+    this.number(stretches.length);
+    for (const { run, from, to } of stretches) {
       this.number(run + 1);
-      this.number(count);
+      this.number(to - from);
     }
     for (const [id] of tokens) this.token(id, this.ranks.get(id));
   }
@@ -334,11 +316,8 @@ class Writer {
 
   bytes() {
     const text = this.bits.join("");
-    const found = new Uint8Array(Math.ceil(text.length / 8));
-    for (let k = 0; k < found.length; k += 1) {
-      found[k] = parseInt(text.slice(8 * k, 8 * k + 8).padEnd(8, "0"), 2);
-    }
-    return found;
+    const byte = (k) => parseInt(text.slice(8 * k, 8 * k + 8).padEnd(8, "0"), 2);
+    return Uint8Array.from({ length: Math.ceil(text.length / 8) }, (_, k) => byte(k));
   }
 }
 

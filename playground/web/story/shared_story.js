@@ -1,6 +1,7 @@
 // A shared story: its text, title, author, and settings in words, of which pictures, files and books are made.
 
 import { SLIDERS } from "../sampling/settings.js";
+import { runsOf, textOf } from "./tree.js";
 
 const TITLE_MAX = 48; // characters of a title that is the beginning of the story
 const GIVEN_MAX = 120; // characters of a typed title or name
@@ -13,11 +14,7 @@ const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\u
  * @returns {SharedStory}
  */
 export function sharedStory({ tokens, runs, model, fingerprint }, { title, author, link }) {
-  const used = [...new Set(tokens.map((token) => token.r).filter((run) => run >= 0))];
-  const text = tokens
-      .map((token) => token.t)
-      .join("")
-      .trim(),
+  const text = textOf(tokens).trim(),
     by = given(author);
   return {
     tokens,
@@ -29,7 +26,7 @@ export function sharedStory({ tokens, runs, model, fingerprint }, { title, autho
     title: given(title) || beginning(text) || "A story",
     author: by,
     byline: by ? `${by} and ${model}` : model,
-    settings: how(used.map((run) => runs[run])),
+    settings: how(runsOf(tokens).map((run) => runs[run])),
   };
 }
 
@@ -42,10 +39,8 @@ export function beginning(text) {
   const first = given(text.trim().split("\n")[0]),
     characters = [...first];
   if (characters.length <= TITLE_MAX) return first.replace(/\.$/, "");
-  return `${characters
-    .slice(0, TITLE_MAX)
-    .join("")
-    .replace(/[\s,;:]+\S*$/, "")}…`;
+  const cut = characters.slice(0, TITLE_MAX).join("");
+  return `${cut.replace(/[\s,;:]+\S*$/, "")}…`;
 }
 
 // Returns the settings of the first run in words, and the number of other settings.

@@ -209,10 +209,8 @@ export class Store {
   }
 
   forget(row, rev) {
-    this.known.set(
-      row,
-      this.known.get(row).filter((other) => other !== rev),
-    );
+    const others = this.known.get(row).filter((other) => other !== rev);
+    this.known.set(row, others);
   }
 
   // Returns whether this tab has read or written the story, or will.

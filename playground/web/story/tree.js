@@ -53,6 +53,16 @@ export const current = (doc) => doc.branches[doc.current];
 /** @param {Token[]} tokens */
 export const textOf = (tokens) => tokens.map((token) => token.t).join("");
 
+/**
+ * Returns the index of the token that holds the character at `offset` of the text, -1 behind the text.
+ * @param {Token[]} tokens
+ * @param {number} offset
+ */
+export function tokenAt(tokens, offset) {
+  let end = 0;
+  return tokens.findIndex(({ t }) => (end += t.length) > offset);
+}
+
 /** @param {Token[]} tokens */
 export function knownTokens(tokens) {
   const first = tokens.findIndex((token) => token.i === null);
@@ -97,7 +107,27 @@ export function withTokens(doc, tokens, ended = false) {
   return withBranch(doc, { ...current(doc), tokens, ended });
 }
 
-// Returns the length of the common prefix of two branches.
+/**
+ * Returns the indices of the runs of which tokens are, each once.
+ * @param {Token[]} tokens
+ */
+export const runsOf = (tokens) => [...new Set(tokens.map((token) => token.r))].filter((run) => run >= 0);
+
+/**
+ * Returns the stretches of tokens of one run, in order.
+ * @param {{ r: number }[]} tokens
+ * @returns {{ run: number, from: number, to: number }[]}
+ */
+export function stretchesOf(tokens) {
+  const stretches = [];
+  tokens.forEach(({ r: run }, k) => {
+    if (stretches.at(-1)?.run === run) stretches.at(-1).to = k + 1;
+    else stretches.push({ run, from: k, to: k + 1 });
+  });
+  return stretches;
+}
+
+// Returns the length of the common prefix of two lists or texts, such as branches.
 export function shared(one, other) {
   const end = Math.min(one.length, other.length);
   let count = 0;

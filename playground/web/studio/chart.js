@@ -22,6 +22,7 @@ export class Chart {
     this.shape = "";
     new ResizeObserver(() => this.plot?.setSize(this.size)).observe(box);
     place.root.addEventListener("night", () => this.draw(true));
+    for (const control of ["axis", "is-log"]) place.part(control).addEventListener("change", () => this.draw());
   }
 
   get size() {
@@ -29,20 +30,19 @@ export class Chart {
   }
 
   /**
-   * Shows curves over an axis.
+   * Shows curves over the axis that CHART_CONTROLS say.
    * @param {any[]} curves see `joined`
-   * @param {{ axis: string, isLog: boolean, kinds?: string[] }} options
    */
-  show(curves, options) {
+  show(curves) {
     this.curves = curves;
-    this.options = options;
     this.draw();
   }
 
   draw(isNew = false) {
     if (!this.curves) return;
-    const { axis, isLog, kinds } = this.options;
-    const { data, lines } = joined(this.curves, axis, kinds);
+    const axis = this.place.part("axis").value,
+      isLog = this.place.part("is-log").checked;
+    const { data, lines } = joined(this.curves, axis);
     const shape = JSON.stringify([axis, isLog, lines, this.place.code]);
     if (this.plot && shape === this.shape && !isNew) {
       this.plot.setData(data);
@@ -50,12 +50,11 @@ export class Chart {
     }
     this.shape = shape;
     this.plot?.destroy();
-    this.plot = data[0].length ? new uPlot(this.optionsFor(lines), data, this.box) : null;
+    this.plot = data[0].length ? new uPlot(this.optionsFor(lines, axis, isLog), data, this.box) : null;
   }
 
-  optionsFor(lines) {
-    const { place } = this,
-      { axis, isLog } = this.options;
+  optionsFor(lines, axis, isLog) {
+    const { place } = this;
     const style = getComputedStyle(document.body);
     const colour = (name) => style.getPropertyValue(name).trim();
     const { code } = place;
@@ -94,7 +93,7 @@ export class Chart {
   }
 }
 
-/** The controls of a chart: its x axis, and whether the y axis is logarithmic. */
+/** The controls of the page's chart: its x axis, and whether the y axis is logarithmic. */
 export const CHART_CONTROLS = `
   <div class="chart-controls">
     <label><span data-text="over"></span>

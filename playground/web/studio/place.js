@@ -2,8 +2,9 @@
 
 import { begin } from "../begin.js";
 import { Language } from "../editor/language.js";
+import { Night } from "../editor/night.js";
 import { placesBar } from "../places.js";
-import { setText } from "../make.js";
+import { make, setText } from "../make.js";
 import { storage } from "../story/storage.js";
 
 const ROOT = new URL("../../", import.meta.url).href;
@@ -33,25 +34,20 @@ export class Place {
   constructor(here, texts, body) {
     const wanted = [storage.local.get("inkling-language"), ...navigator.languages].filter(Boolean);
     this.language = new Language(texts, wanted);
-    this.root = document.createElement("div");
-    this.root.className = "inkling";
-    this.root.innerHTML = frame(here, body);
+    this.root = make("div", { className: "inkling", innerHTML: frame(here, body) });
     this.language.apply(this.root);
     document.body.append(this.root);
     document.documentElement.lang = this.language.code;
     document.title = `Inkling: ${this.say(`place_${here}`)}`;
-    this.part("language").textContent = texts[this.language.next].language;
-    this.part("language").lang = this.language.next;
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    const show = () => this.showNight((storage.local.get("inkling-night") ?? (system.matches ? "1" : "0")) === "1");
-    system.addEventListener("change", show);
-    show();
+    this.language.showNext(this.part("language"));
+    const night = new Night(this.part("night"), this.language, {
+      area: storage.local,
+      changed: () => this.root.dispatchEvent(new Event("night")),
+    });
     this.root.addEventListener("click", (event) => {
       const action = /** @type {any} */ (event.target).closest("button")?.dataset.do;
-      if (action === "night") {
-        storage.local.set("inkling-night", this.isNight ? "0" : "1");
-        show();
-      } else if (action === "language") {
+      if (action === "night") night.toggle();
+      else if (action === "language") {
         storage.local.set("inkling-language", this.language.next);
         location.reload(); // the draft is kept (train/draft.js)
       } else if (action === "close-refusal") this.refuse(null);
@@ -84,14 +80,6 @@ export class Place {
    */
   all(selector) {
     return [...this.root.querySelectorAll(selector)];
-  }
-
-  /** @param {boolean} isNight */
-  showNight(isNight) {
-    this.isNight = isNight;
-    document.body.classList.toggle("dark", isNight);
-    this.part("night").textContent = this.say(isNight ? "day" : "night");
-    this.root.dispatchEvent(new Event("night"));
   }
 
   /**
@@ -128,7 +116,7 @@ export class Place {
 
   /**
    * Carries out an action and shows its error. Returns whether it succeeded.
-   * @param {() => Promise<void>} act
+   * @param {() => any} act
    */
   async attempt(act) {
     this.refuse(null);

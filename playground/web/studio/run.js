@@ -2,22 +2,13 @@
 
 import { compact, duration, fixed, percent } from "./values.js";
 
-const TONES = {
-  preparing: "busy",
-  running: "busy",
-  finishing: "busy",
-  stopping: "busy",
-  paused: "still",
-  stopped: "still",
-  failed: "bad",
-  finished: "good",
-};
-
-/** Returns the tone of a state: busy, still, bad or good. */
-export const toneOf = (state) => TONES[state] ?? "still";
+const BUSY = ["preparing", "running", "finishing", "stopping"];
 
 /** Returns whether the run's process is running. */
-export const isBusy = ({ state }) => toneOf(state) === "busy";
+export const isBusy = ({ state }) => BUSY.includes(state);
+
+/** Returns the tone of a run: busy, bad, good, or still if it is paused or stopped. */
+export const toneOf = (run) => (isBusy(run) ? "busy" : ({ failed: "bad", finished: "good" }[run.state] ?? "still"));
 
 /** Returns the part of the updates that are done, from 0 to 1; null if their number is unknown. */
 export const progress = ({ step, steps }) => (steps ? Math.min(1, step / steps) : null);

@@ -47,7 +47,7 @@ export const post = (path, values = {}) =>
  * Cancels a task whose result is not needed any more, also while the page closes.
  * @param {string | null} id
  */
-export function cancel(id) {
+function cancel(id) {
   if (!id) return Promise.resolve();
   return ask(`tasks/${id}/cancel`, { method: "POST", headers: HEADERS, body: "{}", keepalive: true }).catch(() => {});
 }
@@ -80,6 +80,61 @@ export async function follow(task, onProgress = () => {}) {
     } catch (problem) {
       if (problem.status) throw problem; // without a response the app may be slow: try again
     }
+  }
+}
+
+/** The newest question about a draft that changes: it ends the ones before it, whose answers are dropped. */
+export class Latest {
+  /**
+   * @param {string} path of the POST that starts a task
+   * @param {number} delay in ms, after the last change
+   */
+  constructor(path, delay) {
+    this.path = path;
+    this.delay = delay;
+    this.turn = 0;
+    this.task = null;
+    addEventListener("pagehide", () => this.stop());
+  }
+
+  /** Cancels a running or scheduled question; resolves when the app knows it. */
+  stop() {
+    clearTimeout(this.timer);
+    this.turn += 1;
+    const { task } = this;
+    this.task = null;
+    return cancel(task);
+  }
+
+  /**
+   * Asks after the delay; of the callbacks, none is called when another question has followed.
+   * @param {object} values
+   * @param {{ hear: (result: any) => void, fail: (problem: any) => void, onProgress?: (task: any) => void }} callbacks
+   *   `hear`: with null if the app has cancelled the task
+   */
+  ask(values, { hear, fail, onProgress = () => {} }) {
+    this.stop();
+    const { turn } = this,
+      isLatest = () => turn === this.turn;
+    const run = async () => {
+      try {
+        const { task } = await post(this.path, values);
+        if (!isLatest()) {
+          cancel(task.id);
+          return;
+        }
+        this.task = task.id;
+        const result = await follow(task, (now) => isLatest() && onProgress(now));
+        if (!isLatest()) return;
+        this.task = null;
+        hear(result);
+      } catch (problem) {
+        if (!isLatest()) return;
+        this.task = null;
+        fail(problem);
+      }
+    };
+    this.timer = setTimeout(run, this.delay);
   }
 }
 

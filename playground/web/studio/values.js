@@ -1,9 +1,8 @@
 // Times, sizes and counts in a language, with the browser's own words for units.
 
-const unit = (value, name, code, display = /** @type {"long" | "short"} */ ("long")) =>
-  new Intl.NumberFormat(code, { style: "unit", unit: name, unitDisplay: display, maximumFractionDigits: 0 }).format(
-    value,
-  );
+/** @type {(value: number, unit: string, code: string, unitDisplay?: "long" | "short", digits?: number) => string} */
+const inUnit = (value, unit, code, unitDisplay = "long", digits = 0) =>
+  new Intl.NumberFormat(code, { style: "unit", unit, unitDisplay, maximumFractionDigits: digits }).format(value);
 
 /**
  * Returns a time: "40 seconds", "9 minutes", "5 hr 20 min", "2 days 4 hr".
@@ -12,20 +11,20 @@ const unit = (value, name, code, display = /** @type {"long" | "short"} */ ("lon
  */
 export function duration(seconds, code) {
   const rounded = Math.max(0, Math.round(seconds));
-  if (rounded < 60) return unit(rounded, "second", code);
+  if (rounded < 60) return inUnit(rounded, "second", code);
   const minutes = Math.round(rounded / 60);
-  if (minutes < 60) return unit(minutes, "minute", code);
+  if (minutes < 60) return inUnit(minutes, "minute", code);
   if (minutes < 24 * 60) return pair(minutes, 60, ["hour", "minute"], code);
   return pair(Math.round(minutes / 60), 24, ["day", "hour"], code);
 }
 
 function pair(value, size, [large, small], code) {
   const rest = value % size;
-  if (!rest) return unit(value / size, large, code);
-  return `${unit(Math.floor(value / size), large, code, "short")} ${unit(rest, small, code, "short")}`;
+  if (!rest) return inUnit(value / size, large, code);
+  return `${inUnit(Math.floor(value / size), large, code, "short")} ${inUnit(rest, small, code, "short")}`;
 }
 
-const STEPS = /** @type {const} */ (["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"]);
+const STEPS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 
 /**
  * Returns a size: "81 kB", "1.9 GB".
@@ -35,13 +34,7 @@ const STEPS = /** @type {const} */ (["byte", "kilobyte", "megabyte", "gigabyte",
 export function size(bytes, code) {
   const power = Math.min(STEPS.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
   const value = bytes / 1000 ** power;
-  const digits = value < 10 && power > 0 ? 1 : 0;
-  return new Intl.NumberFormat(code, {
-    style: "unit",
-    unit: STEPS[power],
-    unitDisplay: "short",
-    maximumFractionDigits: digits,
-  }).format(value);
+  return inUnit(value, STEPS[power], code, "short", value < 10 && power > 0 ? 1 : 0);
 }
 
 /**

@@ -61,10 +61,8 @@ export class RunFilter {
   trace(text) {
     const { words: size, stride, corpus, held_out, false_positives } = this.about;
     const spans = Array.from(text.matchAll(WORD), ({ 0: word, index }) => [index, index + word.length]);
-    const hashes = runHashes(
-      spans.map(([start, end]) => text.slice(start, end).toLowerCase()),
-      size,
-    );
+    const words = spans.map(([start, end]) => text.slice(start, end).toLowerCase());
+    const hashes = runHashes(words, size);
     const merged = []; // [first word, the one after the last]
     hashes.forEach((hash, first) => {
       if (!this.has(hash)) return;

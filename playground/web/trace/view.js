@@ -1,6 +1,7 @@
 // Trace: underlines the parts of the story that stand in the training stories word for word, by length and rarity, and
 // shows these training stories where the page has them.
 
+import { make } from "../make.js";
 import { RunFilter } from "./run_filter.js";
 import { level, parts, strongest } from "./traced.js";
 
@@ -64,21 +65,19 @@ export class View {
   async find(model, text) {
     const asked = {};
     this.asked = asked; // a later question, or hide(), drops this answer
-    let found = null;
     try {
-      found = await this.answer(model, text);
+      const found = await this.answer(model, text);
+      if (this.asked !== asked) return;
+      this.found = { ...found, text };
+      this.model = model.name;
+      this.chosen = [];
     } catch (problem) {
       if (this.asked !== asked) return;
       this.found = null;
       this.clear();
-      const { language } = this.given;
-      this.part("share").textContent = problem.message || language.say("trace_failed");
+      this.part("share").textContent = problem.message || this.given.language.say("trace_failed");
       return;
     }
-    if (this.asked !== asked) return;
-    this.found = { ...found, text };
-    this.model = model.name;
-    this.chosen = [];
     this.draw();
   }
 
@@ -122,22 +121,15 @@ export class View {
 
   // A part of the story; one that is copied can be pressed.
   piece({ text, runs }) {
-    const span = document.createElement("span");
-    span.textContent = text;
-    if (!runs.length) return span;
-    span.className = `copied copied-${level(this.found.runs[runs[0]])}`;
-    span.dataset.runs = runs.join(" ");
-    span.tabIndex = 0;
-    span.role = "button";
-    return span;
+    if (!runs.length) return make("span", {}, text);
+    const className = `copied copied-${level(this.found.runs[runs[0]])}`;
+    return make("span", { className, "data-runs": runs.join(" "), tabIndex: 0, role: "button" }, text);
   }
 
   choose(node) {
     if (!node) return;
-    const chosen = node.dataset.runs.split(" ").filter(Boolean).map(Number);
-    this.chosen = chosen;
+    this.chosen = node.dataset.runs.split(" ").map(Number);
     this.drawRuns();
-    if (!chosen.length) return;
     this.part("runs").scrollIntoView({ block: "nearest" });
   }
 
@@ -153,24 +145,12 @@ export class View {
       return;
     }
     if (!runs.length) return;
-    const heading = document.createElement("h3"),
-      list = document.createElement("ol");
-    heading.textContent = language.say("trace_longest");
-    list.append(
-      ...strongest(runs)
-        .slice(0, LONGEST)
-        .map((run) => {
-          const item = document.createElement("li"),
-            button = document.createElement("button");
-          button.type = "button";
-          button.className = "quiet";
-          button.dataset.runs = String(run);
-          button.textContent = this.textOf(runs[run]);
-          item.append(button, this.hint(runs[run]));
-          return item;
-        }),
-    );
-    this.part("runs").replaceChildren(heading, list);
+    const longest = strongest(runs).slice(0, LONGEST);
+    const items = longest.map((run) => {
+      const button = make("button", { type: "button", className: "quiet", "data-runs": run }, this.textOf(runs[run]));
+      return make("li", {}, button, this.hint(runs[run]));
+    });
+    this.part("runs").replaceChildren(make("h3", {}, language.say("trace_longest")), make("ol", {}, ...items));
   }
 
   textOf({ start, end }) {
@@ -178,28 +158,16 @@ export class View {
   }
 
   hint({ words, stories }) {
-    const { language } = this.given,
-      hint = document.createElement("p");
-    hint.className = "hint";
     const key = stories === null ? "trace_words" : stories === 1 ? "trace_one_story" : "trace_stories";
-    hint.textContent = language.say(key, { n: words, stories });
-    return hint;
+    return make("p", { className: "hint" }, this.given.language.say(key, { n: words, stories }));
   }
 
   // A run with the training stories that hold it.
   details(run) {
-    const heading = document.createElement("h3");
-    heading.textContent = this.textOf(run);
-    heading.lang = "en";
-    const shown = run.sources.map(({ before, text, after }) => {
-      const quote = document.createElement("blockquote"),
-        mark = document.createElement("mark");
-      mark.textContent = text;
-      quote.lang = "en";
-      quote.append(before, mark, after);
-      return quote;
-    });
-    return [heading, this.hint(run), ...shown];
+    const shown = run.sources.map(({ before, text, after }) =>
+      make("blockquote", { lang: "en" }, before, make("mark", {}, text), after),
+    );
+    return [make("h3", { lang: "en" }, this.textOf(run)), this.hint(run), ...shown];
   }
 }
 

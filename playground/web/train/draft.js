@@ -3,17 +3,10 @@
 /** Kinds of sources of stories. */
 export const KINDS = ["sample", "mine", "hub", "path"];
 
-export const emptyDraft = () => ({
-  kind: "sample",
-  set: "",
-  hub: "",
-  path: "",
-  preset: "",
-  base: "",
-  steps: 0,
-  given: {},
-  name: "",
-});
+export const emptyDraft = () => {
+  const stories = { kind: "sample", set: "", hub: "", path: "" };
+  return { ...stories, preset: "", base: "", steps: 0, given: {}, name: "" };
+};
 
 /**
  * Returns a stored draft with all its fields; fields of the wrong type get the default.

@@ -1,7 +1,7 @@
 // The second step of Train: the model, its size, and the length of the run, measured by a dry run on this machine.
 
-import { make, setText } from "../make.js";
-import { cancel, follow, post } from "../studio/server.js";
+import { cardChoice, entry, make, setText } from "../make.js";
+import { Latest, post } from "../studio/server.js";
 import { compact, duration, fixed, size } from "../studio/values.js";
 import { current, giving, sections, valueFrom } from "../studio/settings.js";
 import { requestOf, sourceOf } from "./draft.js";
@@ -39,11 +39,9 @@ export class ModelStep {
     this.place = run.place;
     this.estimates = new Map();
     this.measuredKey = "";
-    this.turn = 0;
-    this.task = null;
-    addEventListener("pagehide", () => this.stopMeasuring());
+    this.measuring = new Latest("estimate", DEBOUNCE);
+    addEventListener("pagehide", () => this.stopMeasuring()); // a page that comes back measures again
     document.addEventListener("visibilitychange", () => document.hidden || this.measure());
-    this.timer = 0;
     this.commandOf = "";
     const { place } = this;
     this.buildBases();
@@ -76,32 +74,20 @@ export class ModelStep {
       ...[...run.table.presets].sort(byOrder).map(({ name, about }) => {
         const radio = make("input", { type: "radio", name: "preset", value: name });
         radio.addEventListener("change", () => run.change({ preset: name, steps: 0 }));
-        return make(
-          "label",
-          { className: "card-choice" },
-          radio,
-          make("b", { textContent: name }),
-          make("span", { className: "hint", textContent: ORDER.includes(name) ? place.say(`preset_${name}`) : about }),
-          make("span", { className: "cost", "data-cost": name }),
-        );
+        const hint = ORDER.includes(name) ? place.say(`preset_${name}`) : about;
+        return cardChoice(radio, name, hint, make("span", { className: "cost", "data-cost": name }));
       }),
     );
   }
 
   buildAdvanced() {
     const { place, run } = this;
-    place
-      .part("advanced")
-      .append(
-        ...sections(run.table.settings, ELSEWHERE).map(([section, settings]) =>
-          make(
-            "details",
-            {},
-            make("summary", { textContent: place.say(`section_${section}`) }),
-            ...settings.map((setting) => this.field(setting)),
-          ),
-        ),
-      );
+    for (const [section, settings] of sections(run.table.settings, ELSEWHERE)) {
+      const fields = settings.map((setting) => this.field(setting));
+      place
+        .part("advanced")
+        .append(make("details", {}, make("summary", {}, place.say(`section_${section}`)), ...fields));
+    }
   }
 
   field(setting) {
@@ -123,14 +109,11 @@ export class ModelStep {
       const value = valueFrom(setting, type === "bool" ? field.checked : field.value);
       field.setAttribute("aria-invalid", String(value === undefined));
       if (value === undefined) return;
-      this.run.change({
-        given: giving(this.run.draft.given, setting, value, this.run.preset),
-        steps: this.run.draft.steps,
-      });
+      this.run.change({ given: giving(this.run.draft.given, setting, value, this.run.preset) });
     });
-    const label = make("label", { htmlFor: id }, make("code", { textContent: key }));
-    const hint = make("p", { className: "hint", id: `${id}-hint`, lang: "en" });
-    hint.textContent = unit ? `${meaning} (${unit})` : meaning;
+    const label = make("label", { htmlFor: id }, make("code", {}, key));
+    const text = unit ? `${meaning} (${unit})` : meaning;
+    const hint = make("p", { className: "hint", id: `${id}-hint`, lang: "en" }, text);
     return make("div", { className: `setting-row ${type}` }, label, field, hint);
   }
 
@@ -170,47 +153,29 @@ export class ModelStep {
     this.showEstimate(estimate);
     if (estimate || !key) return;
     setText(place.part("measuring"), place.say("measuring"));
-    const { turn } = this;
-    this.timer = /** @type {any} */ (setTimeout(() => this.askEstimate(key, turn), DEBOUNCE));
-  }
-
-  async askEstimate(key, turn) {
-    const { place } = this;
-    try {
-      const { task } = await post("estimate", this.request);
-      if (turn !== this.turn) {
-        cancel(task.id); // the draft has changed, or the run begins
-        return;
-      }
-      this.task = task.id;
-      const showLine = ({ line }) => turn === this.turn && line && setText(place.part("measuring"), line);
-      const estimate = await follow(task, showLine);
-      if (turn !== this.turn) return;
-      this.task = null;
-      if (!estimate) {
+    this.measuring.ask(this.request, {
+      onProgress: ({ line }) => line && setText(place.part("measuring"), line),
+      hear: (result) => {
+        if (result) {
+          this.estimates.set(key, result);
+          this.showEstimate(result);
+          return;
+        }
         this.measuredKey = ""; // the app ended it while this page slept
         if (!document.hidden) this.measure();
-        return;
-      }
-      this.estimates.set(key, estimate);
-      this.showEstimate(estimate);
-    } catch (problem) {
-      if (turn !== this.turn) return;
-      this.task = null;
-      setText(place.part("measuring"), "");
-      setText(place.part("model-problem"), problem.message || place.say("app_away"));
-    }
+      },
+      fail: ({ message }) => {
+        setText(place.part("measuring"), "");
+        setText(place.part("model-problem"), message || place.say("app_away"));
+      },
+    });
   }
 
   /** Cancels a running or scheduled measurement: the training run needs the machine. `measure` restarts it. */
   async stopMeasuring() {
-    const { task } = this;
-    clearTimeout(this.timer);
-    this.turn += 1;
-    this.task = null;
     this.measuredKey = "";
     setText(this.place.part("measuring"), "");
-    await cancel(task);
+    await this.measuring.stop();
   }
 
   showEstimate(estimate) {
@@ -234,13 +199,7 @@ export class ModelStep {
       ["figure_speed", compact(estimate.tokens_per_second, place.code)],
       ["figure_memory", size(estimate.memory_bytes, place.code)],
     ];
-    place
-      .part("estimate")
-      .replaceChildren(
-        ...rows.map(([key, text]) =>
-          make("div", {}, make("dt", { textContent: place.say(key) }), make("dd", { textContent: text })),
-        ),
-      );
+    place.part("estimate").replaceChildren(...rows.map(([key, text]) => entry(place.say(key), text)));
   }
 
   showLengths(box, estimate) {
@@ -259,13 +218,7 @@ export class ModelStep {
           radio.addEventListener("change", () => run.change({ steps: Number(radio.value) }));
           const passes = place.say("passes", { n: fixed(epochs, place.code, epochs < 10 ? 1 : 0) });
           const text = place.say(isUsual ? "usual" : "shorter", { passes });
-          return make(
-            "label",
-            {},
-            radio,
-            make("b", { textContent: duration(seconds, place.code) }),
-            make("span", { textContent: text }),
-          );
+          return make("label", {}, radio, make("b", {}, duration(seconds, place.code)), make("span", {}, text));
         }),
       );
     }

@@ -5,7 +5,7 @@ import { isBusy, progress } from "../studio/run.js";
 import { get, poll, post } from "../studio/server.js";
 import { givenOf } from "../studio/settings.js";
 import { duration, percent } from "../studio/values.js";
-import { make, setText } from "../make.js";
+import { entry, make, setText } from "../make.js";
 import { storage } from "../story/storage.js";
 import { draftLike, freeName, repaired, requestOf, sourceOf } from "./draft.js";
 import { lengthOf } from "./lengths.js";
@@ -143,13 +143,7 @@ export class NewRun {
       ["step_model", draft.base ? place.say("model_from", { name: draft.base }) : draft.preset],
       ["time", length ? place.say("about", { time: duration(length.seconds, place.code) }) : "–"],
     ];
-    place
-      .part("summary")
-      .replaceChildren(
-        ...rows.map(([key, text]) =>
-          make("div", {}, make("dt", { textContent: place.say(key) }), make("dd", { textContent: text })),
-        ),
-      );
+    place.part("summary").replaceChildren(...rows.map(([key, text]) => entry(place.say(key), text)));
     place.part("go").disabled = !sourceOf(draft);
   }
 
@@ -171,17 +165,14 @@ export class NewRun {
       const part = progress(run);
       return place.say("is_training", { name: run.name, part: part === null ? "" : percent(part, place.code) });
     });
-    if (box.dataset.names !== busy.map(({ name }) => name).join("/")) {
-      box.dataset.names = busy.map(({ name }) => name).join("/");
+    const names = busy.map(({ name }) => name);
+    if (box.dataset.names !== names.join("/")) {
+      box.dataset.names = names.join("/");
       box.replaceChildren(
-        ...busy.map(({ name }) =>
-          make(
-            "p",
-            { className: "row spread" },
-            make("span"),
-            make("a", { href: `train?${new URLSearchParams({ run: name })}`, textContent: place.say("watch") }),
-          ),
-        ),
+        ...names.map((run) => {
+          const watch = make("a", { href: `train?${new URLSearchParams({ run })}` }, place.say("watch"));
+          return make("p", { className: "row spread" }, make("span"), watch);
+        }),
       );
     }
     for (const [k, text] of texts.entries()) setText(box.children[k].firstChild, text);

@@ -1,9 +1,9 @@
 // The third step of Train: a run. Its state is polled from the server, so a reload and a second tab show the same.
 
 import { CHART_CONTROLS, Chart } from "../studio/chart.js";
-import { runAction } from "../studio/run_actions.js";
-import { make, setText } from "../make.js";
-import { buttons, figures, isBusy, progress, timeSentence, toneOf } from "../studio/run.js";
+import { RunButtons } from "../studio/run_actions.js";
+import { entry, make, row, setText } from "../make.js";
+import { figures, isBusy, progress, timeSentence, toneOf } from "../studio/run.js";
 import { get, poll } from "../studio/server.js";
 import { flat } from "../studio/settings.js";
 import { percent } from "../studio/values.js";
@@ -54,16 +54,19 @@ export class RunView {
     this.name = name;
     this.run = null;
     this.curveOf = "";
-    this.busy = "";
-    this.shown = "";
     this.path = `runs/${encodeURIComponent(name)}`;
     this.chart = new Chart(place, place.part("chart"));
     setText(place.part("name"), name);
     place.part("like").href = `train?${new URLSearchParams({ like: name })}`;
     document.title = `Inkling: ${name}`;
-    for (const control of ["axis", "is-log"]) place.part(control).addEventListener("change", () => this.drawCurve());
-    place.part("buttons").addEventListener("click", (event) => this.press(event.target.closest("button")));
-    this.look = poll(() => this.ask(), POLL);
+    this.buttons = new RunButtons(place, {
+      shown: SHOWN,
+      box: place.part("buttons"),
+      line: place.part("task"),
+      key: (action, run) => (action === "write" && isBusy(run) ? "do_write_now" : `do_${action}`),
+      done: () => look(),
+    });
+    const look = poll(() => this.ask(), POLL);
   }
 
   async ask() {
@@ -76,24 +79,6 @@ export class RunView {
     }
   }
 
-  async press(button) {
-    if (!button || this.busy) return;
-    this.busy = button.dataset.do;
-    this.showButtons();
-    await this.place.attempt(async () => {
-      await runAction(this.place, this.busy, this.run, (task) => this.showTask(task));
-    });
-    this.busy = "";
-    this.showTask(null);
-    this.look();
-  }
-
-  showTask(task) {
-    const line = this.place.part("task");
-    line.hidden = task === null || task.state !== "running";
-    setText(line, task ? task.line || this.place.say(`doing_${task.kind}`) : "");
-  }
-
   show(run) {
     const { place } = this,
       { code } = place;
@@ -101,7 +86,7 @@ export class RunView {
     this.run = run;
     const state = place.part("state");
     setText(state, place.say(`state_${run.state}`));
-    state.dataset.tone = toneOf(run.state);
+    state.dataset.tone = toneOf(run);
     const message = place.part("message");
     setText(message, run.message);
     message.hidden = !run.message;
@@ -112,39 +97,14 @@ export class RunView {
     bar.hidden = part === null && !isBusy(run);
     setText(place.part("percent"), part === null ? "" : percent(part, code));
     setText(place.part("time"), timeSentence(run, place.language));
-    if (!this.busy) this.showTask(run.task); // started in another tab or before a reload
-    this.showButtons();
+    if (!this.buttons.busy) this.buttons.showTask(run.task); // started in another tab or before a reload
+    this.buttons.show(run);
     showFigures(place.part("figures"), figures(run, place.language), place);
     this.showSamples(run);
     setText(place.part("command"), run.command);
     setText(place.part("log"), run.log.join("\n"));
     this.showSettings(run);
     document.title = `${part === null ? "" : `${percent(part, code)} · `}${run.name} · Inkling`;
-  }
-
-  // Unchanged buttons are kept, or each answer would take the focus away.
-  showButtons() {
-    const { place, run } = this,
-      box = place.part("buttons");
-    if (!run) return;
-    const wanted = buttons(run, SHOWN);
-    const shown = JSON.stringify(wanted);
-    if (shown !== this.shown) {
-      const focused = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.do;
-      box.replaceChildren(
-        ...wanted.map(({ action, isPrimary }) =>
-          make("button", {
-            type: "button",
-            className: isPrimary ? "primary" : "",
-            textContent: place.say(action === "write" && isBusy(run) ? "do_write_now" : `do_${action}`),
-            "data-do": action,
-          }),
-        ),
-      );
-      if (focused) box.querySelector(`[data-do="${focused}"]`)?.focus();
-      this.shown = shown;
-    }
-    for (const button of box.children) button.disabled = Boolean(this.busy);
   }
 
   showSamples({ samples, samples_step, seconds }) {
@@ -157,7 +117,7 @@ export class RunView {
     place.part("samples").replaceChildren(
       ...samples.map(({ prompt, story }) => {
         const rest = story.startsWith(prompt) ? story.slice(prompt.length) : story;
-        return make("p", {}, make("b", { textContent: prompt }), rest);
+        return make("p", {}, make("b", {}, prompt), rest);
       }),
     );
   }
@@ -166,37 +126,25 @@ export class RunView {
     const key = JSON.stringify(settings);
     if (key === this.settingsOf) return;
     this.settingsOf = key;
-    this.place
-      .part("settings")
-      .replaceChildren(
-        ...Object.entries(flat(settings)).map(([name, value]) =>
-          make(
-            "tr",
-            { className: given.includes(name) ? "given" : "" },
-            make("th", { scope: "row", textContent: name }),
-            make("td", { textContent: value === "" ? "–" : String(value) }),
-          ),
-        ),
-      );
+    this.place.part("settings").replaceChildren(
+      ...Object.entries(flat(settings)).map(([name, value]) => {
+        const setting = row(name, value === "" ? "–" : String(value));
+        setting.classList.toggle("given", given.includes(name));
+        return setting;
+      }),
+    );
   }
 
   async askCurve() {
-    const { run } = this;
+    const { place, run } = this;
     const key = `${run.step} ${run.state} ${run.validation_loss}`;
     if (key === this.curveOf) return;
-    this.curve = await get(`${this.path}/curve`);
+    const curve = await get(`${this.path}/curve`);
     this.curveOf = key;
-    this.drawCurve();
-  }
-
-  drawCurve() {
-    const { place } = this;
-    if (!this.curve) return;
-    const isEmpty = !this.curve.train.step.length && !this.curve.validation.step.length;
+    const isEmpty = !curve.train.step.length && !curve.validation.step.length;
     place.part("no-curve").hidden = !isEmpty;
     place.part("chart").hidden = isEmpty;
-    const options = { axis: place.part("axis").value, isLog: place.part("is-log").checked };
-    this.chart.show([{ name: this.name, ...this.curve }], options);
+    this.chart.show([{ name: this.name, ...curve }]);
   }
 }
 
@@ -205,9 +153,7 @@ export function showFigures(list, rows, place) {
   const keys = rows.map(([key]) => key).join();
   if (list.dataset.keys !== keys) {
     list.replaceChildren(
-      ...rows.map(([key]) =>
-        make("div", { title: place.say(`${key}_hint`) }, make("dt", { textContent: place.say(key) }), make("dd")),
-      ),
+      ...rows.map(([key]) => Object.assign(entry(place.say(key), ""), { title: place.say(`${key}_hint`) })),
     );
     list.dataset.keys = keys;
   }

@@ -1,8 +1,8 @@
 // The first step of Train: the stories, and how they are read.
 
-import { make, setText } from "../make.js";
-import { cancel, follow, get, post, put } from "../studio/server.js";
-import { confirmByName } from "../studio/confirm_by_name.js";
+import { entry, make, row, setText } from "../make.js";
+import { Latest, get, post, put } from "../studio/server.js";
+import { confirmByName } from "../studio/dialog.js";
 import { compact, size } from "../studio/values.js";
 import { KINDS, readingOf } from "./draft.js";
 import { filesOf, linesOf, plan, setName } from "./upload.js";
@@ -52,10 +52,7 @@ export class StoriesStep {
     this.place = run.place;
     this.sets = sets;
     this.readKey = "";
-    this.timer = 0;
-    this.turn = 0;
-    this.task = null;
-    addEventListener("pagehide", () => cancel(this.task));
+    this.reading = new Latest("inspect", DEBOUNCE);
     const { place } = this;
     for (const radio of this.kinds)
       radio.addEventListener("change", () => run.change({ kind: /** @type {any} */ (radio).value }));
@@ -64,11 +61,8 @@ export class StoriesStep {
       field.value = run.draft[name];
       field.addEventListener("change", () => run.change({ [name]: field.value.trim() }));
     }
-    for (const [button, input] of [
-      ["choose-files", "files"],
-      ["choose-folder", "folder"],
-    ]) {
-      place.part(button).addEventListener("click", () => place.part(input).click());
+    for (const input of ["files", "folder"]) {
+      place.part(`choose-${input}`).addEventListener("click", () => place.part(input).click());
       place.part(input).addEventListener("change", ({ target }) => {
         this.send([...target.files].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
         target.value = "";
@@ -115,10 +109,10 @@ export class StoriesStep {
         const radio = make("input", { type: "radio", name: "set", value: name, checked: name === run.draft.set });
         radio.addEventListener("change", () => run.change({ set: name }));
         const about = place.say("set_about", { n: files.length, size: size(bytes, place.code) });
-        const remove = make("button", { type: "button", className: "quiet", textContent: place.say("delete") });
+        const remove = make("button", { type: "button", className: "quiet" }, place.say("delete"));
         remove.ariaLabel = `${place.say("delete")}: ${name}`;
         remove.addEventListener("click", () => this.remove(name));
-        const label = make("label", {}, radio, make("b", { textContent: name }), make("span", { textContent: about }));
+        const label = make("label", {}, radio, make("b", {}, name), make("span", {}, about));
         return make("li", {}, label, remove);
       }),
     );
@@ -129,9 +123,7 @@ export class StoriesStep {
     const title = place.say("delete_set", { name }),
       hint = place.say("delete_set_hint");
     if (!(await confirmByName(place, { title, hint, name, act: place.say("do_delete") }))) return;
-    await place.attempt(async () => {
-      await post(`stories/${encodeURIComponent(name)}/delete`, { name });
-    });
+    await place.attempt(() => post(`stories/${encodeURIComponent(name)}/delete`, { name }));
     await this.refresh(this.run.draft.set === name ? "" : this.run.draft.set);
   }
 
@@ -161,9 +153,7 @@ export class StoriesStep {
   async sendText(field, name) {
     if (!field.value.trim()) return;
     const set = setName(name);
-    const isSent = await this.place.attempt(async () => {
-      await put(`stories/${set}/pasted.jsonl`, linesOf(field.value));
-    });
+    const isSent = await this.place.attempt(() => put(`stories/${set}/pasted.jsonl`, linesOf(field.value)));
     if (!isSent) return;
     field.value = "";
     this.place.part("paste").click();
@@ -172,95 +162,57 @@ export class StoriesStep {
 
   // Reads the chosen stories if they or the settings of reading have changed.
   read() {
-    const { run } = this;
+    const { place, run } = this;
     const reading = readingOf(run.draft, run.preset);
     const key = JSON.stringify(reading);
     if (key === this.readKey) return;
     this.readKey = key;
-    this.turn += 1;
-    const { turn } = this;
-    clearTimeout(this.timer);
     run.read(null);
-    const box = this.place.part("reading");
+    this.reading.stop();
+    const box = place.part("reading");
     if (!reading.source) {
       box.replaceChildren();
       return;
     }
-    box.replaceChildren(make("p", { className: "hint", textContent: this.place.say("reading_stories") }));
-    this.timer = /** @type {any} */ (setTimeout(() => this.askReading(reading, turn), DEBOUNCE));
-  }
-
-  async askReading(reading, turn) {
-    const box = this.place.part("reading");
-    try {
-      cancel(this.task);
-      const { task } = await post("inspect", reading);
-      this.task = task.id;
-      const result = await follow(task);
-      this.task = null;
-      if (turn !== this.turn || !result) return;
-      this.run.read(result);
-      this.showReading(box, result);
-    } catch (problem) {
-      if (turn === this.turn)
-        box.replaceChildren(
-          make("p", { className: "problem", textContent: problem.message || this.place.say("app_away") }),
-        );
-    }
+    box.replaceChildren(make("p", { className: "hint" }, place.say("reading_stories")));
+    this.reading.ask(reading, {
+      hear: (result) => {
+        if (!result) return;
+        run.read(result);
+        this.showReading(box, result);
+      },
+      fail: ({ message }) => box.replaceChildren(make("p", { className: "problem" }, message || place.say("app_away"))),
+    });
   }
 
   showReading(box, { stories, kept, tokens, files, notes, warnings }) {
     const { place } = this,
       { code } = place;
     const more = files.some((file) => file.more);
-    const figure = (key, text) =>
-      make("div", {}, make("dt", { textContent: place.say(key) }), make("dd", { textContent: text }));
-    const rows = (name) => summed(files.flatMap((file) => file[name]));
-    const rules = [
-      ...rows("dropped").map((row) => ["dropped", row]),
-      ...rows("changed").map((row) => ["changed", row]),
+    const figures = [
+      entry(place.say("figure_stories"), compact(stories, code) + (more ? "+" : "")),
+      entry(place.say("figure_kept"), compact(kept, code)),
+      entry(place.say("figure_tokens"), tokens === null ? "–" : compact(tokens, code)),
     ];
     const shown = files.flatMap((file) => file.shown).slice(0, 3);
+    const details = files.flatMap((file) => file.details).map(([name, value]) => row(name, value));
+    const rules = ["dropped", "changed"].flatMap((kind) =>
+      summed(files.flatMap((file) => file[kind])).map(({ rule, stories: n, meaning }) =>
+        row(rule, `${place.say(`rule_${kind}`, { n })}: ${meaning}`),
+      ),
+    );
+    const all = (tag, texts, values = {}) => texts.map((text) => make(tag, values, text));
+    const group = { className: "stories-shown", role: "group", "aria-label": place.say("three_stories") };
     box.replaceChildren(
-      make(
-        "dl",
-        { className: "figures" },
-        figure("figure_stories", compact(stories, code) + (more ? "+" : "")),
-        figure("figure_kept", compact(kept, code)),
-        figure("figure_tokens", tokens === null ? "–" : compact(tokens, code)),
-      ),
-      ...warnings.map((text) => make("p", { className: "warning", textContent: text })),
-      make(
-        "div",
-        { className: "stories-shown", role: "group", "aria-label": place.say("three_stories") },
-        ...shown.map((text) => make("p", { textContent: text })),
-      ),
+      make("dl", { className: "figures" }, ...figures),
+      ...all("p", warnings, { className: "warning" }),
+      make("div", group, ...all("p", shown)),
       make(
         "details",
         {},
-        make("summary", { textContent: place.say("how_read") }),
-        make("ul", {}, ...notes.map((text) => make("li", { textContent: text }))),
-        make(
-          "table",
-          {},
-          make(
-            "tbody",
-            {},
-            ...files.flatMap((file) =>
-              file.details.map(([name, value]) =>
-                make("tr", {}, make("th", { scope: "row", textContent: name }), make("td", { textContent: value })),
-              ),
-            ),
-            ...rules.map(([kind, { rule, stories: n, meaning }]) =>
-              make(
-                "tr",
-                {},
-                make("th", { scope: "row", textContent: rule }),
-                make("td", { textContent: `${place.say(`rule_${kind}`, { n })}: ${meaning}` }),
-              ),
-            ),
-          ),
-        ),
+        make("summary", {}, place.say("how_read")),
+        make("ul", {}, ...all("li", notes)),
+        make("table", {}, make("tbody", {}, ...details, ...rules)),
       ),
     );
   }

@@ -1,5 +1,7 @@
 // The progress bar of the model's download, with a message and a button if it fails.
 
+import { make } from "../../make.js";
+
 const MB = 1e6;
 
 export class LoadingBar {
@@ -8,14 +10,10 @@ export class LoadingBar {
     this.bytes = bytes;
     this.language = language;
     this.announced = 0; // time in ms
-    this.element = document.createElement("div");
-    this.element.className = "loading";
-    this.element.innerHTML =
-      '<progress aria-labelledby="loading-note"></progress><p id="loading-note" role="status"></p><button type="button" hidden></button>';
-    this.bar = this.element.querySelector("progress");
-    this.note = this.element.querySelector("p");
-    this.button = this.element.querySelector("button");
-    this.bar.max = bytes;
+    this.bar = make("progress", { "aria-labelledby": "loading-note", max: bytes });
+    this.note = make("p", { id: "loading-note", role: "status" });
+    this.button = make("button", { type: "button", hidden: true });
+    this.element = make("div", { className: "loading" }, this.bar, this.note, this.button);
     this.button.addEventListener("click", () => {
       this.button.hidden = true;
       this.show(0);

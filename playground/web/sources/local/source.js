@@ -1,13 +1,14 @@
 // The source of words on a page without a server: a worker that computes them.
 
-export class Refused extends Error {}
+import { Calls, Refused } from "../calls.js";
 
 const SLOTS = 10; // of the KV cache: eight stories at once, one for candidates, one to return to
 
 /** @implements {Source} */
-export class WorkerSource {
+export class WorkerSource extends Calls {
   // `model`: { weights, bytes, checksum }; `onStatus`: called with the worker's messages about loading.
   constructor(model, onStatus) {
+    super();
     this.model = model;
     this.isServer = false;
     this.onStatus = onStatus;
@@ -67,29 +68,7 @@ export class WorkerSource {
     }
   }
 
-  async once(name, request, signal) {
-    for await (const message of this.call(name, request, signal)) return message;
-    return null;
-  }
-
   write(request, signal) {
     return this.call("write", request, signal);
-  }
-
-  // Writes after another token: `request.token_id` follows the ids.
-  branch(request, signal) {
-    return this.write(request, signal);
-  }
-
-  score(request, signal) {
-    return this.once("score", request, signal);
-  }
-
-  record(request, signal) {
-    return this.once("record", request, signal);
-  }
-
-  candidates(request, signal) {
-    return this.once("candidates", request, signal);
   }
 }

@@ -3,6 +3,8 @@
 // a common prefix.
 
 import { COLUMNS } from "../../sampling/core.js";
+import { shared } from "../../story/tree.js";
+import { Refused } from "../calls.js";
 import { Characters } from "./characters.js";
 import { nextTokens } from "./next_tokens.js";
 import { neitherLongerNor, notSpelling, healed } from "./token_healing.js";
@@ -13,8 +15,6 @@ const TEXT_MAX = 20_000,
   STREAMS_MAX = 8;
 const NUM_ALTERNATIVES = 10; // of a record
 const NOTHING_LEFT = -2; // in place of an id if all ids are banned
-
-export class Refused extends Error {}
 
 export class Storyteller {
   // `model`: the core's, with `slots` slots; `page`: the page's own data of the model (pack.py).
@@ -99,10 +99,8 @@ export class Storyteller {
       });
       again.isFull = true;
       const found = [...this.run([again])].flatMap(([some]) => some);
-      const same = common(
-        found.map((token) => token.token_id),
-        ids.slice(from, to),
-      );
+      const idsAgain = found.map((token) => token.token_id);
+      const same = shared(idsAgain, ids.slice(from, to));
       tokens.splice(from, same, ...found.slice(0, same));
       if (same < to - from) break;
     }
@@ -174,7 +172,7 @@ export class Storyteller {
     one.cached = -1;
     this.held.forEach((held, slot) => {
       if (held === null) return;
-      const known = common(held, window);
+      const known = shared(held, window);
       if (known > one.cached) [best, one.cached] = [slot, known];
     });
     if (best < 0) throw new Refused("too many stories at once");
@@ -253,7 +251,7 @@ export class Storyteller {
     for (const one of others) {
       const window = one.ids.slice(one.first, one.scored - 1);
       const known =
-        one.first === first.first ? common(first.ids.slice(first.first, first.first + first.cached), window) : 0;
+        one.first === first.first ? shared(first.ids.slice(first.first, first.first + first.cached), window) : 0;
       if (known <= one.cached) continue;
       this.borrow(first.slot, one.slot, known);
       one.cached = known;
@@ -447,10 +445,3 @@ const columns = (tokens) => [
 ];
 
 const thousandths = (number) => Math.round(number * 1000) / 1000; // fewer digits in messages and storage
-
-// Returns the length of the common prefix.
-function common(one, other) {
-  let count = 0;
-  while (count < one.length && count < other.length && one[count] === other[count]) count += 1;
-  return count;
-}

@@ -40,9 +40,7 @@ export class Tokenizer {
     this.starts = new Uint32Array(vocabulary + 1);
     for (let id = 0; id < vocabulary; id += 1) this.starts[id + 1] = this.starts[id] + lengths[id];
     this.bytes = new Uint8Array(this.starts[vocabulary]);
-    letters.forEach((id, byte) => {
-      this.bytes[this.starts[id]] = byte;
-    });
+    for (const [byte, id] of letters.entries()) this.bytes[this.starts[id]] = byte;
     for (let k = 0; k < made.length; k += 1) {
       const left = this.bytesOf(merges[2 * k]),
         at = this.starts[made[k]];
@@ -98,9 +96,7 @@ export class Tokenizer {
     ids = Array.from(new TextEncoder().encode(word), (byte) => this.letters[byte]);
     while (ids.length > 1) {
       let best = Infinity;
-      for (let k = 1; k < ids.length; k += 1) {
-        best = Math.min(best, this.rank(ids[k - 1], ids[k]));
-      }
+      for (let k = 1; k < ids.length; k += 1) best = Math.min(best, this.rank(ids[k - 1], ids[k]));
       if (best === Infinity) break;
       const next = [];
       for (let k = 0; k < ids.length; k += 1) {

@@ -11,7 +11,7 @@
 import { Core } from "../../sampling/core.js";
 import { fetchModel } from "./fetch_model.js";
 import { opened } from "./packed_model.js";
-import { Refused } from "./storyteller.js";
+import { Refused } from "../calls.js";
 
 const TURN = 30; // ms between two messages of a call
 
