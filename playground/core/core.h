@@ -120,6 +120,10 @@ int32_t core_logits(Core *core, int32_t count, const struct Column *columns, int
 // at its end. Returns at once if as many threads are there as the core was opened for.
 void core_help(Core *core);
 
+// Whether a step of `count` columns is computed faster with other threads. Not on one thread, and where other programs
+// interrupted them lately, a step of few columns is not: the calling thread would wait for what they have begun.
+int32_t core_wants_help(const Core *core, int32_t count);
+
 // The head's ids, for choice_answer() on logits of core_logits().
 void core_head(const Core *core, struct Head *head);
 

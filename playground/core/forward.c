@@ -24,6 +24,8 @@ enum { AT_ONCE = 4, HALVES_TILES = 0, WIDE = 4 };
 enum { AT_ONCE = 4, HALVES_TILES = 1, WIDE = 2 };
 #endif
 #define ITEM 32768     // weights of an item of a product that threads share: some microseconds
+#define LATE 0.3   // of a small step, waiting: then other programs interrupt the threads that help
+#define ALONE 500  // milliseconds without help after that
 #define GROUPS 64      // of a long step's stories that are shared at once
 #define INTEGERS 2048  // int8 products that 32 bits hold in four lanes
 #define LARGE 65504.0f // about from here on, times HALF_SCALE is infinite
@@ -68,7 +70,12 @@ static void share(const struct Core *core, struct Worker *w, Task *task, const v
   __atomic_store_n(&team->unfinished, items, __ATOMIC_RELAXED);
   __atomic_store_n(&team->untaken, items, __ATOMIC_RELEASE);
   while (take_item(core, w)) {}
-  while (__atomic_load_n(&team->unfinished, __ATOMIC_ACQUIRE)) pause();
+  if (__atomic_load_n(&team->unfinished, __ATOMIC_ACQUIRE)) {
+    const double from = pause();
+    double now = from;
+    while (__atomic_load_n(&team->unfinished, __ATOMIC_ACQUIRE)) now = pause();
+    w->waited += now - from;
+  }
   w->is_alone = 0;
 }
 
@@ -533,15 +540,22 @@ static int32_t wrong_column(const struct Core *core, const struct Step *step, in
   return 0;
 }
 
-// Of few columns, or of one story, all threads compute each column. Else they take groups of stories.
+// Of few columns, or of one story, all threads compute each column; on a busy machine, where one may be interrupted
+// with an item that the others need, the calling thread does. Of more columns each thread takes groups of stories.
 static int32_t take_step(struct Core *core, int32_t count, int32_t asked, struct Step *step) {
   struct Worker *w = core->worker;
   const int32_t wrong = wrong_column(core, step, count, asked);
   if (wrong) return wrong;
-  w->is_alone = core->threads == 1;
-  __atomic_store_n(&core->team->is_over, 0, __ATOMIC_RELAXED);
-  if (count <= COLUMNS || step->column[0].slot == step->column[count - 1].slot) {
+  struct Team *team = core->team;
+  const int is_small = count <= COLUMNS || step->column[0].slot == step->column[count - 1].slot;
+  const double start = pause();
+  w->is_alone = core->threads == 1 || (is_small && start < team->alone_until);
+  __atomic_store_n(&team->is_over, w->is_alone, __ATOMIC_RELAXED);
+  if (is_small) {
+    w->waited = 0;
     feed_stories(core, w, step, 0, count);
+    const double end = pause();
+    if (w->waited > LATE * (end - start)) team->alone_until = end + ALONE;
     return 0;
   }
   const int32_t even = (count + core->threads - 1) / core->threads, width = even < COLUMNS ? even : COLUMNS;
@@ -551,8 +565,12 @@ static int32_t take_step(struct Core *core, int32_t count, int32_t asked, struct
     step->bounds = bounds;
     share(core, w, feed_group, step, groups);
   }
-  __atomic_store_n(&core->team->is_over, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&team->is_over, 1, __ATOMIC_RELAXED);
   return 0;
+}
+
+int32_t core_wants_help(const Core *core, int32_t count) {
+  return core->threads > 1 && (count > COLUMNS || pause() >= core->team->alone_until);
 }
 
 int32_t core_step(struct Core *core, int32_t count, const struct Column *column, int32_t asked,

@@ -77,6 +77,7 @@ FUNCTIONS = {
     "core_step": ("pipipp", "i"),
     "core_logits": ("pipip", "i"),
     "core_help": ("p", ""),
+    "core_wants_help": ("pi", "i"),
     "core_head": ("pp", ""),
     "core_borrow": ("piii", ""),
     "core_own": ("pi", ""),
@@ -443,12 +444,13 @@ class Core:
         """Have other threads help with the next step, of `count` columns; more threads than that,
         or than eight, would only wait. They stay for a while, and one that has left says so only
         once it has the interpreter's lock: so each is called twice."""
-        helpers = min(self.threads, max(COLUMNS, count)) - 1
-        if not helpers or not self._machine.has_threads:
+        call = self._machine.call
+        if not (self._machine.has_threads and call("core_wants_help", self._core, count)):
             return
-        self._help = [call for call in self._help if not call.done()]
+        helpers = min(self.threads, max(COLUMNS, count)) - 1
+        self._help = [one for one in self._help if not one.done()]
         for _ in range(len(self._help), 2 * helpers):
-            self._help.append(self._helpers.submit(self._machine.call, "core_help", self._core))
+            self._help.append(self._helpers.submit(call, "core_help", self._core))
 
     def borrow(self, source: int, slot: int, positions: int) -> None:
         """Let `slot` read its first positions where `source` has them and keeps them."""

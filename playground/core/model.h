@@ -11,6 +11,7 @@
 #define core_step NAMED(core_step, VARIANT)
 #define core_logits NAMED(core_logits, VARIANT)
 #define core_help NAMED(core_help, VARIANT)
+#define core_wants_help NAMED(core_wants_help, VARIANT)
 #define choice_room NAMED(choice_room, VARIANT)
 #define choice_answer NAMED(choice_answer, VARIANT)
 #define choice_ranking NAMED(choice_ranking, VARIANT)
@@ -57,6 +58,7 @@ struct Room {
 struct Worker {
   int32_t is_taken; // by a thread that helps
   int32_t is_alone; // whether it computes everything itself, since others compute other columns
+  double waited;    // milliseconds that it waited for other threads in this step
   float *residual, *normed, *qkv, *query, *gathered, *up, *active, *scaled, *scores, *sums, *logits;
   int16_t *whole; // int8: the inputs of a product, rounded
   float *steps;   // int8: of each column
@@ -74,6 +76,7 @@ struct Team {
   int32_t items;
   Task *task;
   const void *of;
+  double alone_until; // milliseconds of pause() in forward.c: until then, small steps are not shared
 };
 
 struct Core {

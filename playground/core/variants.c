@@ -9,6 +9,7 @@
   int32_t core_step##variant(Core *, int32_t, const struct Column *, int32_t, const struct Question *, struct Answer *); \
   int32_t core_logits##variant(Core *, int32_t, const struct Column *, int32_t, float *); \
   void core_help##variant(Core *); \
+  int32_t core_wants_help##variant(const Core *, int32_t); \
   size_t choice_room##variant(int32_t, int32_t); \
   void choice_answer##variant(const struct Head *, const float *, const struct Question *, struct Answer *, void *); \
   int32_t choice_ranking##variant(const struct Head *, const float *, const struct Question *, int32_t *, double *, void *); \
@@ -81,6 +82,7 @@ int32_t core_logits(Core *core, int32_t count, const struct Column *columns, int
 void core_help(Core *core) {
   PLAINLY(CHOSEN(core_help, core))
 }
+int32_t core_wants_help(const Core *core, int32_t count) { return core_wants_help_plain(core, count); }
 void choice_answer(const struct Head *head, const float *logits, const struct Question *question, struct Answer *answer,
                    void *room) {
   PLAINLY(CHOSEN(choice_answer, head, logits, question, answer, room))
