@@ -90,10 +90,6 @@ class Detokenizer:
         last rows of an embedding that is padded to a round size."""
         return token_id in self.silent or self._tokenizer.token(token_id) is None
 
-    def stream(self) -> IncrementalDecoder:
-        """Return a decoder for a new text."""
-        return IncrementalDecoder(self)
-
     def text(self, ids: list[int]) -> str:
         """Return the tokenizer's own decoding of ids."""
         return self._tokenizer.decode(ids)

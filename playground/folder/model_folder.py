@@ -181,13 +181,9 @@ class ModelFolder:
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer.encode(text)
 
-    def decode(self, ids: list[int]) -> str:
-        """Return the text of ids; incomplete characters become U+FFFD."""
-        return self._detokenizer.text(ids)
-
     def incremental_decoder(self) -> IncrementalDecoder:
         """Return a decoder for a story's text, token by token."""
-        return self._detokenizer.stream()
+        return IncrementalDecoder(self._detokenizer)
 
     def label(self, token_id: int) -> str:
         """Return a token for display: its text, or its bytes in angle brackets if they are not

@@ -8,7 +8,6 @@ stories (web/story/common_tokens.json) have short codes.
 from __future__ import annotations
 
 import base64
-import binascii
 import itertools
 import json
 import re
@@ -36,11 +35,7 @@ SETTINGS_MAX = 1_000  # the highest number of a setting
 TEXT_MAX = 60_000  # characters; longer links are refused before they are decoded
 CANDIDATES_MAX = 4_000  # parts of a pasted text that are tried as a link
 BY_NUMBER = {row.link: row for row in sorted(ROWS, key=lambda row: row.link) if row.link}
-ALWAYS, WORDS, FIRST_LATER = (
-    range(1, 8),
-    8,
-    9,
-)  # numbers of settings
+ALWAYS, WORDS, FIRST_LATER = range(1, 8), 8, 9  # numbers of settings
 IN_ADDRESS = re.compile(r"/s/|[?&]story=")
 ALONE = re.compile(r"(?<![\w-])(?=[\w-]{8})", re.ASCII)  # the shortest link has 8 characters
 BASE64 = re.compile(r"[\w-]*", re.ASCII)
@@ -198,7 +193,7 @@ def data_of(text: str) -> bytes | None:
         return None
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None
     data = decoded[:-4]
     is_valid = len(decoded) >= 5 and zlib.crc32(data) == int.from_bytes(decoded[-4:], "big")
@@ -337,8 +332,7 @@ class Writer:
 
     def digits(self, text: str, count: int) -> None:
         """Append the first `count` hexadecimal digits of a text, padded with zeros."""
-        for digit in text[:count].ljust(count, "0"):
-            self.add(int(digit, 16), 4)
+        self.add(int(text[:count].ljust(count, "0"), 16), 4 * count)
 
     def number(self, value: int) -> None:
         """Append a number in groups of four bits, the lowest first; a bit before each says whether
@@ -423,7 +417,7 @@ class Reader:
 
     def digits(self, count: int) -> str:
         """Return the next `count` hexadecimal digits."""
-        return "".join(f"{self.take(4):x}" for _ in range(count))
+        return f"{self.take(4 * count):0{count}x}"
 
     def number(self, highest: int) -> int:
         """Return the next number, as `Writer.number` writes it, up to `highest`."""
@@ -443,9 +437,8 @@ class Reader:
     def text(self, count: int = 0) -> str:
         """Return the next text, as `Writer.text` writes it."""
         length = self.take(count) if count else self.number(400)
-        data = bytes(self.take(8) for _ in range(length))
         try:
-            return data.decode()
+            return self.take(8 * length).to_bytes(length, "big").decode()
         except UnicodeDecodeError:
             raise ValueError(DAMAGED) from None
 
