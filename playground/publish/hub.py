@@ -26,12 +26,8 @@ from playground.sentences import first_line
 POLL = 5.0  # seconds between two requests for the state of a Space that is being built
 BUILD_MINUTES = 20
 LOG_LINES = 15
-OURS = (
-    "playground/",
-    "browser/",
-    "web/",
-    "model-",
-)  # old files here are removed
+TIMEOUT = 120  # seconds for an answer of a Space, which may be starting
+OURS = ("playground/", "browser/", "web/", "model-")  # old files here are removed
 TOKENS = "https://huggingface.co/settings/tokens"
 BUILDING = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "STOPPED")
 MESSAGES = {  # by HTTP status
@@ -195,41 +191,42 @@ def end_of_log(api: HfApi, name: str, build: bool) -> str:
     return " / ".join(line for line in lines[-LOG_LINES:] if line) or "its log is empty."
 
 
-def page_model(host: str, *, private: bool, timeout: float = 120) -> str:
+def page_model(host: str, *, private: bool) -> str:
     """Return the name of the model on a static Space's page; ValueError if the page fails."""
-    url = f"{host.rstrip('/')}/start.json"
-    request = urllib.request.Request(url, None, token_header(host, private))
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:
-            return str(json.load(response)["models"][0]["name"])
-    except (OSError, KeyError, IndexError, ValueError) as problem:
-        reason = first_line(problem)
-        raise ValueError(f"the Space runs, but its page does not answer ({reason}).") from None
+    with space_errors("page"):
+        return str(json.loads(answer_of(host, "start.json", private))["models"][0]["name"])
 
 
-def token_header(host: str, private: bool) -> dict[str, str]:
-    """Return the header that a private Space requires; only the Hub's hosts get the token."""
-    if private and urlsplit(host).netloc.endswith(".hf.space"):
-        return {"Authorization": f"Bearer {get_token()}"}
-    return {}
-
-
-def first_story(host: str, *, private: bool, timeout: float = 120) -> str:
+def first_story(host: str, *, private: bool) -> str:
     """Return a short story from a Space's API; ValueError if the API fails."""
-    url = f"{host.rstrip('/')}/gradio_api/call/v2/generate"
-    headers = {"Content-Type": "application/json"} | token_header(host, private)
-    body = {"prompt": "Once upon a time", "length": 8, "seed": 1}
-    try:
-        post = urllib.request.Request(url, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(post, timeout=timeout) as response:
-            event = json.load(response)["event_id"]
-        get = urllib.request.Request(f"{url}/{event}", None, headers)
-        with urllib.request.urlopen(get, timeout=timeout) as response:
-            events = response.read().decode()
-    except (OSError, KeyError, ValueError) as problem:
-        reason = first_line(problem)
-        raise ValueError(f"the Space runs, but its API does not answer ({reason}).") from None
+    call = "gradio_api/call/v2/generate"
+    body = json.dumps({"prompt": "Once upon a time", "length": 8, "seed": 1}).encode()
+    with space_errors("API"):
+        event = json.loads(answer_of(host, call, private, body))["event_id"]
+        events = answer_of(host, f"{call}/{event}", private).decode()
     data = [line[6:] for line in events.splitlines() if line.startswith("data: ")]
     if "event: complete" not in events or not data:
         raise ValueError("the Space runs, but its API wrote no story: read its log.")
     return str(json.loads(data[-1])[0])
+
+
+def answer_of(host: str, path: str, private: bool, body: bytes | None = None) -> bytes:
+    """Return a Space's answer to a GET, or to a POST of JSON. A private Space requires the token,
+    which only the Hub's hosts get."""
+    headers = {"Content-Type": "application/json"}
+    if private and urlsplit(host).netloc.endswith(".hf.space"):
+        headers["Authorization"] = f"Bearer {get_token()}"
+    request = urllib.request.Request(f"{host.rstrip('/')}/{path}", body, headers)
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        content: bytes = response.read()
+    return content
+
+
+@contextmanager
+def space_errors(part: str) -> Iterator[None]:
+    """Turn errors in a Space's answer into a ValueError that names the `part` of the Space."""
+    try:
+        yield
+    except (OSError, LookupError, ValueError) as problem:
+        reason = first_line(problem)
+        raise ValueError(f"the Space runs, but its {part} does not answer ({reason}).") from None
