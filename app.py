@@ -310,7 +310,6 @@ def serve(options: argparse.Namespace) -> None:
         if is_private(options):
             from playground.publish.page import PublishPage
             from playground.runs.endpoints import Studio
-            from playground.server import places as documents
             from playground.server.owner import Owner
 
             owner = Owner()
@@ -318,7 +317,7 @@ def serve(options: argparse.Namespace) -> None:
             studio = Studio(options.runs, owner, engines, start, options.device)
             closing.callback(studio.close)
             publishing = PublishPage(folders, owner, options.runs).routes
-            places = [*documents.routes(owner), *publishing, *studio.routes]
+            places = [*publishing, *studio.routes]
         url, public_url = site.launch(
             page,
             start,

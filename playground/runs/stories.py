@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs.errors import DiskFull, Missing, Refused, TooLarge
-from playground.runs.folder import NAME, sizes
+from playground.runs.folder import NAME, checked_name, sizes
 
 LIMIT = 2 * 2**30  # bytes of a set
 FILES_MAX = 10_000
@@ -52,12 +52,7 @@ class StorySets:
 
     def path(self, name: Any) -> Path:
         """Return the folder for a set, existing or not; Refused for an invalid name."""
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise Refused(
-                f"{str(name)[:40]!r} cannot be the name of a set: give 1 to 64 characters: "
-                "letters, digits, dots, hyphens and underscores, the first a letter or a digit."
-            )
-        path = self.folder / name
+        path = self.folder / checked_name(name, "a set")
         if path.is_symlink() or self.folder.is_symlink():
             raise Refused(f"{path} is a link, which is not followed: remove it.")
         return path

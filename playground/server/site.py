@@ -6,7 +6,6 @@ before it adds the security headers and closes the rest.
 
 import html
 import inspect
-import json
 import mimetypes
 import os
 import re
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.folder.json_file import json_object
 from playground.server.mcp_answers import answer_in_json
 from playground.server.network import LOCAL, own_address
 from playground.server.owner import Owner
@@ -111,10 +111,7 @@ class Guard:
         if match is None or match[1] not in self.endpoints:
             return ""
         parameters = self.endpoints[match[1]]
-        try:
-            values = json.loads(body)["data"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            values = None
+        values = (json_object(body) or {}).get("data")
         if isinstance(values, list) and len(values) == len(parameters):
             return ""
         return (
@@ -125,11 +122,7 @@ class Guard:
 
 def complaint_by_name(name: str, parameters: Parameters, body: bytes) -> str:
     """Return what is wrong with a call of an endpoint by parameter name; empty if it is valid."""
-    try:
-        values = json.loads(body)
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
+    if (values := json_object(body)) is None:
         return f"{name} takes a JSON object of its parameters: {', '.join(parameters)}."
     # Gradio itself removes oauth_token.
     for unknown in values.keys() - parameters.keys() - {"oauth_token"}:

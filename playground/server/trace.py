@@ -49,14 +49,11 @@ class TraceApi:
     def page_trace(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Like `trace`, for the page: {text, model}. Positions are in UTF-16 code units, as
         JavaScript counts."""
-        with refusals():
-            if not isinstance(asked, dict):
-                raise ValueError("The request must be a JSON object.")
-            values = self.traced(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
-            for run in values["runs"]:
-                for bound in ("start", "end"):
-                    run[bound] = utf16_length(values["text"][: run[bound]])
-            return values
+        values = self.traced(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
+        for run in values["runs"]:
+            for bound in ("start", "end"):
+                run[bound] = utf16_length(values["text"][: run[bound]])
+        return values
 
     def traced(self, text: Any, sources: int, model: Any) -> Trace:
         """Return the trace of a text; ValueError if the model has no index."""
