@@ -62,7 +62,7 @@ def pack(model: ModelFolder, weights: str = "fp16") -> Packed:
 
 def page_of(model: ModelFolder) -> bytes:
     """Return the file's part after the core's own: length, JSON and ids."""
-    tokenizer, data = tokenizer_table(model), bytearray()
+    data = bytearray()
 
     def add(ids: np.ndarray) -> dict[str, Any]:
         """Append ids as 2-byte or 4-byte integers, and return their place."""
@@ -77,11 +77,8 @@ def page_of(model: ModelFolder) -> bytes:
         "suppressed": model.suppressed,
         "suppressed_at_first": model.suppressed_at_first,
         "tokenizer": {
-            "pattern": tokenizer.pattern,
-            "letters": tokenizer.letters,
-            "merges": add(tokenizer.merges),
-            "made": add(tokenizer.made),
-            "added": tokenizer.added,
+            name: add(value) if isinstance(value, np.ndarray) else value
+            for name, value in tokenizer_table(model).items()
         },
     }
     page["bytes"] = len(data)

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from playground.command_line import Parser, run_command
+from playground.runs import trainer_commands
 from playground.runs.folder import RunsFolder
-from playground.runs.stories import StorySets
-from playground.runs.trainer_commands import TrainerCommands
 from playground.runs.training import ROOT, Training
 from playground.runs.views import details, listing
 
@@ -84,7 +83,7 @@ def result_of(options: argparse.Namespace, words: Sequence[str]) -> dict[str, An
         return {}
     if options.command == "start":
         words = ["--preset", "storyteller", *words] if "--preset" not in words else list(words)
-        TrainerCommands(StorySets(runs.folder.parent / "stories")).check(words)
+        trainer_commands.check(words)
         training.start(options.name, words, anyway=options.anyway)
     elif options.command in ("pause", "stop"):
         training.request_end(options.name, options.command)

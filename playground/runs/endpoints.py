@@ -15,14 +15,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from playground.engine.engine import Engine
-from playground.runs import exports, folder
+from playground.runs import exports, folder, trainer_commands
 from playground.runs.errors import Refused
 from playground.runs.folder import RunsFolder
 from playground.runs.metrics import curve
 from playground.runs.models import OpenModels, write_with
 from playground.runs.stories import StorySets
 from playground.runs.tasks import Task, Tasks
-from playground.runs.trainer_commands import TrainerCommands
 from playground.runs.training import Training, command_text, words_of
 from playground.runs.views import details, listing
 from playground.server.owner import Owner
@@ -53,7 +52,7 @@ class Studio:
         self.training = Training(self.runs)
         self.sets = StorySets(self.runs.folder.parent / "stories")
         self.models = OpenModels(engines, start, device)
-        self.tasks, self.commands = Tasks(), TrainerCommands(self.sets)
+        self.tasks = Tasks()
 
     def close(self) -> None:
         """End tasks and close models. Runs continue without the app."""
@@ -131,7 +130,7 @@ class Studio:
                 for key, value in settings.items()
             }
         words = words_of(asked.get("preset", ""), settings)
-        self.commands.check(words)
+        trainer_commands.check(words)
         return words
 
     def act(self, asked: Asked, name: str, action: str) -> Any:
@@ -202,12 +201,12 @@ class Studio:
         """Start inspecting how stories are read."""
         source = self.sets.source(str(asked.get("source") or ""))
         words = words_of("", asked.get("settings") or {})
-        return self.begin("inspect", lambda task: self.commands.inspect(source, words, task))
+        return self.begin("inspect", lambda task: trainer_commands.inspect(source, words, task))
 
     def estimate(self, asked: Asked) -> Any:
         """Start estimating how long a run would take on this machine."""
         words = self.words(asked)
-        return self.begin("estimate", lambda task: self.commands.estimate(words, task))
+        return self.begin("estimate", lambda task: trainer_commands.estimate(words, task))
 
     def begin(self, kind: str, work: Callable[[Task], dict[str, Any]], run: str = "") -> Response:
         """Start a task and return it."""
@@ -230,7 +229,7 @@ class Studio:
 
     def settings(self, _: Asked) -> Any:
         """Return all settings of the trainer, with its presets."""
-        return self.commands.settings()
+        return trainer_commands.settings()
 
     # Stories
 

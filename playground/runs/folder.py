@@ -52,17 +52,7 @@ class RunsFolder:
 
     def names(self) -> list[str]:
         """Return the names of all runs."""
-        try:
-            entries = list(os.scandir(self.folder))
-        except OSError:
-            return []
-        return sorted(
-            entry.name
-            for entry in entries
-            if NAME.fullmatch(entry.name)
-            and entry.is_dir(follow_symlinks=False)
-            and is_run(Path(entry.path))
-        )
+        return [path.name for path in subfolders(self.folder) if is_run(path)]
 
     def path(self, name: Any) -> Path:
         """Return the folder for a run of that name, existing or not; Refused for a bad name."""
@@ -78,6 +68,19 @@ class RunsFolder:
         if not NAME.fullmatch(str(name)) or path.is_symlink() or not is_run(path):
             raise Missing(f"there is no run {str(name)[:64]!r} in {self.folder}.")
         return path
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that have a valid name and are not links, sorted by name."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    return [
+        Path(entry.path)
+        for entry in entries
+        if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+    ]
 
 
 def is_run(folder: Path) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import re
 from bisect import bisect_left
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -141,24 +141,16 @@ def lines_of(file: Path, points: int) -> tuple[list[Line], list[Line]]:
         if not size:
             return [], []
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as content:
-            starts = line_starts(content, points) if size > WHOLE else all_starts(content)
-            train = [
-                line
-                for line in (line_at(content, start) for start in starts)
-                if line is not None and "loss" in line
-            ]
-            validated = [line_at(content, start) for start in validation_starts(content)]
+            if size > WHOLE:
+                starts = line_starts(content, points)
+            else:
+                starts = [0, *(match.end() for match in re.finditer(b"\n", content))]
+            lines = [line_at(content, start) for start in starts]
+            places = (match.start() for match in re.finditer(b'"validation_loss"', content))
+            validated = [line_at(content, content.rfind(b"\n", 0, at) + 1) for at in places]
+    train = [line for line in lines if line is not None and "loss" in line]
     validation = [line for line in validated if line is not None and "validation_loss" in line]
     return thinned(train, points), thinned(validation, points)
-
-
-def all_starts(content: mmap.mmap) -> Iterator[int]:
-    """Yield the offset of each line."""
-    start = 0
-    while start < len(content):
-        yield start
-        end = content.find(b"\n", start)
-        start = len(content) if end < 0 else end + 1
 
 
 def line_starts(content: mmap.mmap, points: int) -> list[int]:
@@ -173,15 +165,6 @@ def line_starts(content: mmap.mmap, points: int) -> list[int]:
         end = content.rfind(b"\n", 0, max(0, end))
         starts.add(end + 1)
     return sorted(starts)
-
-
-def validation_starts(content: mmap.mmap) -> Iterator[int]:
-    """Yield the offset of each line with a validation loss."""
-    position = content.find(b'"validation_loss"')
-    while position >= 0:
-        yield content.rfind(b"\n", 0, position) + 1
-        end = content.find(b"\n", position)
-        position = content.find(b'"validation_loss"', end) if end >= 0 else -1
 
 
 def line_at(content: mmap.mmap, start: int) -> Line | None:

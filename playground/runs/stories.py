@@ -8,7 +8,6 @@ Uploads are atomic. Names cannot contain a path, and symbolic links are not foll
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import unicodedata
@@ -17,8 +16,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from playground.runs.errors import DiskFull, Missing, Refused, TooLarge
-from playground.runs.folder import NAME, checked_name, sizes
+from playground.runs.errors import Missing, Refused, TooLarge, disk_error
+from playground.runs.folder import checked_name, sizes, subfolders
 
 LIMIT = 2 * 2**30  # bytes of a set
 FILES_MAX = 10_000
@@ -34,20 +33,12 @@ class StorySets:
 
     def all(self) -> list[dict[str, Any]]:
         """Return all sets with their files."""
-        try:
-            entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
-        except OSError:
-            return []
-        return [
-            self.about(entry.name)
-            for entry in entries
-            if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-        ]
+        return [self.about(path.name) for path in subfolders(self.folder)]
 
     def about(self, name: str) -> dict[str, Any]:
         """Return a set's name, source, size and files."""
         files = [{"name": file, "bytes": size} for file, size in sizes(self.folder / name)]
-        total = sum(size for _, size in sizes(self.folder / name))
+        total = sum(file["bytes"] for file in files)
         return {"name": name, "source": f"{PREFIX}{name}", "bytes": total, "files": files}
 
     def path(self, name: Any) -> Path:
@@ -86,11 +77,7 @@ class StorySets:
                 raise TooLarge(f"{name} has {FILES_MAX:,} files, the most allowed: join some.")
             await self.receive(folder / title, chunks, self.limit - sum(others))
         except OSError as problem:
-            kind = DiskFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else Refused
-            raise kind(
-                f"{title} cannot be written to {folder} ({problem.strerror}): make room, or give "
-                "the app another --runs."
-            ) from None
+            raise disk_error(f"{title} cannot be written to {folder}", problem) from None
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # only if it is empty, after a failed first upload

@@ -21,7 +21,7 @@ from typing import Any
 
 from playground.folder.json_file import json_object
 from playground.runs.errors import Conflict, Missing, Refused
-from playground.runs.log import BAR, last_error, lines_of
+from playground.runs.log import last_error, lines_of
 from playground.runs.training import ROOT, environment, lower_priority
 from playground.sentences import capitalized
 
@@ -91,8 +91,7 @@ class Task:
             except subprocess.TimeoutExpired:
                 if not self.run and time.monotonic() - self.asked_at > PATIENCE:
                     self.cancel()
-                lines = [line for line in lines_of(log) if not BAR.search(line)]
-                self.line = lines[-1] if lines else self.line
+                self.line = next(reversed(lines_of(log)), self.line)
 
     def cancel(self) -> None:
         """End the task and its process."""

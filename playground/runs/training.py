@@ -7,7 +7,6 @@ lock of `.studio/lock` (locks.py), so of two simultaneous starts the second fail
 from __future__ import annotations
 
 import contextlib
-import errno
 import glob
 import os
 import re
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs import folder, locks
-from playground.runs.errors import Busy, Conflict, DiskFull, Missing, Refused
+from playground.runs.errors import Busy, Conflict, DiskFull, Missing, Refused, disk_error
 from playground.runs.folder import RunsFolder
 from playground.runs.status import FINISHED, PREPARING, STOPPING, Status, status_of
 
@@ -206,11 +205,7 @@ class Training:
         except OSError as problem:
             if is_new:
                 shutil.rmtree(run, ignore_errors=True)
-            kind = DiskFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else Refused
-            raise kind(
-                f"the run cannot be started in {run} ({problem.strerror}): make room, or give the "
-                "app another --runs."
-            ) from None
+            raise disk_error(f"the run cannot be started in {run}", problem) from None
 
     def request_end(self, name: Any, action: str) -> Path:
         """Ask the process of a run to save and end. `action`: pause or stop; they differ only in

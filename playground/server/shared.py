@@ -54,10 +54,7 @@ class SharedStories:
     @property
     def routes(self) -> list[Route]:
         """Return the routes of shared stories."""
-        return [
-            Route("/s/{link}", self.preview),
-            Route("/s/{link}/picture.png", self.picture),
-        ]
+        return [Route("/s/{link}", self.preview), Route("/s/{link}/picture.png", self.picture)]
 
     async def preview(self, request: Request) -> Response:
         """Answer with the page, with tags from which other sites make a preview."""

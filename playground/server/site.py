@@ -245,11 +245,7 @@ def launch(
         enable_monitoring=False,
         max_file_size="1kb",  # the page takes no files
         app_kwargs={
-            "routes": [
-                Route("/web/start.json", begin),
-                Route("/web/{name:path}", web),
-                *routes,
-            ],
+            "routes": [Route("/web/start.json", begin), Route("/web/{name:path}", web), *routes],
             "middleware": [
                 Middleware(Proxies, trusted=trusted, root=root, names=names),
                 Middleware(Guard, endpoints=parameters_of(page), start=start, owner=owner),
