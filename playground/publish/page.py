@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from starlette.routing import Route
 
-from playground.folder.exports import exports
+from playground.folder.source import exports
 from playground.publish.__main__ import ROOT, parser
 from playground.server.owner import Owner
 from playground.server.owner_calls import route

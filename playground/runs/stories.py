@@ -37,8 +37,9 @@ class StorySets:
 
     def about(self, name: str) -> dict[str, Any]:
         """Return a set's name, source, size and files."""
-        files = [{"name": file, "bytes": size} for file, size in sizes(self.folder / name)]
-        total = sum(file["bytes"] for file in files)
+        found = dict(sizes(self.folder / name))
+        files = [{"name": file, "bytes": size} for file, size in found.items()]
+        total = sum(found.values())
         return {"name": name, "source": f"{PREFIX}{name}", "bytes": total, "files": files}
 
     def path(self, name: Any) -> Path:

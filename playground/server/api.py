@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
@@ -41,6 +42,7 @@ STREAMS_MAX = 8  # continuations in one call
 CROWD, TURN = 4, 2.0  # stories of a visitor that run without turns; seconds of a turn
 IDS_MAX = 50_000  # tokens of a story that is continued
 COUNT_MAX = 32  # stories of one prompt
+INSIDES = 8  # models whose states are cached
 REMOVAL_TIME = 15.0  # seconds for which tokens are removed, one at a time
 
 
@@ -50,7 +52,7 @@ class Api:
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self.engines = engines
         self.running: Counter[str] = Counter()  # stories under way, by visitor
-        self.insides: dict[str, Inside] = {}  # by model
+        self.inside = lru_cache(INSIDES)(Inside)
         self.looking = asyncio.Lock()  # one at a time: a pass takes the processor and memory
         self.write_on_gpu = zero_gpu.on_gpu() if zero_gpu.available() else None
 
@@ -313,13 +315,6 @@ class Api:
             yield {"removed": removed, "ended": True, "seconds": time.monotonic() - begun}
 
     # For both
-
-    def inside(self, engine: Engine) -> Inside:
-        """Return the `Inside` of a model, made at its first use."""
-        name = engine.storyteller.fingerprint
-        if name not in self.insides:
-            self.insides[name] = Inside(engine)
-        return self.insides[name]
 
     def story_of(self, request: dict[str, Any]) -> tuple[Engine, list[int], str]:
         """Return the model, the tokens and the typed text of a page's request."""

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from playground.engine.engine import Engine
+from playground.folder.history import Snapshot, read_snapshots
 from playground.folder.model_folder import ModelFolder
-from playground.folder.snapshots import Snapshot, read_snapshots
 from playground.server.api import Api, checked_text, rows, settings_of, whole
 
 OPEN_AT_ONCE = 3

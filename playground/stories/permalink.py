@@ -21,11 +21,9 @@ from urllib.parse import unquote
 
 from playground.sampling import ROWS, Row, Settings
 
-# The version by what the runs need, and whether the story has branches. Versions 1 and 2 name no
-# tokenizer, and their `begins_with` is one space or nothing. Versions 5 and 6 have later settings.
+# What the runs need. The version is 1 + 2 * kind, plus 1 if the story has branches. Versions 1 and
+# 2 name no tokenizer, and their `begins_with` is one space or nothing. 5 and 6 have later settings.
 PLAIN, NAMED, LATER = range(3)
-VERSIONS = {(PLAIN, False): 1, (PLAIN, True): 2, (NAMED, False): 3, (NAMED, True): 4}
-VERSIONS |= {(LATER, False): 5, (LATER, True): 6}
 TOKENIZER_DIGITS, UNKNOWN = 4, "0000"  # hexadecimal, of the tokenizer's fingerprint
 CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the rank
 RARE_BITS = 20  # of the id of any other token
@@ -125,7 +123,7 @@ def encode(link: Permalink) -> str:
         raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
     bits = Writer()
     kind = kind_of(link)
-    bits.add(VERSIONS[kind, bool(link.branches)], 4)
+    bits.add(2 * kind + 1 + bool(link.branches), 4)
     bits.digits(link.model, 16)
     if kind != PLAIN:
         bits.digits(link.tokenizer, TOKENIZER_DIGITS)
@@ -164,9 +162,8 @@ def decode(text: str) -> Permalink:
     if data is None:
         raise ValueError(DAMAGED)
     bits = Reader(data)
-    kinds = {version: kind for kind, version in VERSIONS.items()}
-    kind, has_branches = kinds.get(bits.take(4), (None, False))
-    if kind is None:
+    kind, has_branches = divmod(bits.take(4) - 1, 2)
+    if not PLAIN <= kind <= LATER:
         raise ValueError(NEWER)
     model = bits.digits(16)
     tokenizer = "" if kind == PLAIN else bits.digits(TOKENIZER_DIGITS)
@@ -254,7 +251,7 @@ def shortened(name: str) -> str:
 
 
 def kind_of(link: Permalink) -> int:
-    """Return the kind of a link's runs: the first key of `VERSIONS`."""
+    """Return the kind of a link's runs: PLAIN, NAMED or LATER."""
     if any(later_settings(run.settings) for run in link.runs):
         return LATER
     is_named = link.tokenizer or any(run.begins_with not in ("", " ") for run in link.runs)

@@ -86,4 +86,4 @@ def test_visitors_look_one_after_the_other(engine: Engine, monkeypatch: pytest.M
 
     found = asyncio.run(together())
     assert [len(told[0]["look"]["attention"][0][0]) for told in found] == [2, 3, 4, 5, 6]
-    assert len(endpoints.insides) == 1
+    assert endpoints.inside.cache_info().currsize == 1
