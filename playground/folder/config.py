@@ -154,17 +154,13 @@ def config_by_transformers(folder: Path, model_type: str) -> Any:
 
 def without_invalid_nulls(config_class: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Return the values without each null that the class refuses, so that its default is used."""
-
-    def accepts_null(name: str) -> bool:
+    valid = dict(values)
+    for name in [name for name, value in values.items() if value is None]:
         try:
             config_class(**{name: None})
         except Exception:  # the library raises many kinds
-            return False
-        return True
-
-    return {
-        name: value for name, value in values.items() if value is not None or accepts_null(name)
-    }
+            del valid[name]
+    return valid
 
 
 def context_of(config: Any) -> int:

@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
@@ -126,7 +125,7 @@ def publish(
         existing = set(api.list_repo_files(name, repo_type=kind, revision=before.sha))
         removed = [path for path in existing - set(staging.files) if path.startswith(OURS)]
         added = [
-            CommitOperationAdd(path, upload_source(content))
+            CommitOperationAdd(path, content.encode() if isinstance(content, str) else content)
             for path, content in sorted(staging.files.items())
         ]
         address = f"{api.endpoint}/{'spaces/' if kind == 'space' else ''}{name}"
@@ -139,13 +138,6 @@ def publish(
             parent_commit=before.sha,
         )
         return str(commit.oid)
-
-
-def upload_source(content: Path | str | bytes) -> str | bytes:
-    """Return a file in the form that huggingface_hub uploads: its local path, or its bytes."""
-    if isinstance(content, Path):
-        return str(content)
-    return content.encode() if isinstance(content, str) else content
 
 
 def wait_until_it_runs(api: HfApi, name: str, commit: str, say: Say, *, poll: float = POLL) -> str:

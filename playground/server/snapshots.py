@@ -34,9 +34,8 @@ class Snapshots:
         wrote then."""
         return {
             "stages": [
-                {"step": each.step, "tokens": each.tokens_seen, "loss": each.loss}
-                | {"story": each.story}
-                for each in self.of_model(asked)
+                {"step": step, "tokens": tokens, "loss": loss, "story": story}
+                for step, tokens, loss, story, _ in self.of_model(asked)
             ]
         }
 
