@@ -162,7 +162,7 @@ def default_model() -> Path | str:
     shipped model; ValueError if none exists."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((ROOT / "space.json").read_text(encoding="utf-8"))["model"])
-    from playground.folder.exports import exports
+    from playground.folder.source import exports
 
     for folder in exports(ROOT):
         return folder
@@ -239,9 +239,9 @@ def trusted_proxies(options: argparse.Namespace) -> str:
 
 def snapshots_in(name: str) -> Path:
     """Return the folder of snapshots of that name, or of a run; ValueError without snapshots."""
-    from playground.folder.snapshots import FOLDER, read_snapshots
+    from playground.folder.history import SNAPSHOTS, read_snapshots
 
-    for folder in (Path(name), Path(name, FOLDER)):
+    for folder in (Path(name), Path(name, SNAPSHOTS)):
         if read_snapshots(folder):
             return folder
     raise ValueError(f"--snapshots {name} has no snapshots: name a run, or its folder snapshots/.")
@@ -310,7 +310,6 @@ def serve(options: argparse.Namespace) -> None:
         if is_private(options):
             from playground.publish.page import PublishPage
             from playground.runs.endpoints import Studio
-            from playground.server import places as documents
             from playground.server.owner import Owner
 
             owner = Owner()
@@ -318,7 +317,7 @@ def serve(options: argparse.Namespace) -> None:
             studio = Studio(options.runs, owner, engines, start, options.device)
             closing.callback(studio.close)
             publishing = PublishPage(folders, owner, options.runs).routes
-            places = [*documents.routes(owner), *publishing, *studio.routes]
+            places = [*publishing, *studio.routes]
         url, public_url = site.launch(
             page,
             start,

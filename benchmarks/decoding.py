@@ -85,7 +85,7 @@ def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
     from playground.engine.engine import Engine
     from playground.folder.model_folder import ModelFolder
     from playground.sampling import Settings
-    from playground.stories.story import Story, Token
+    from playground.stories.story import Token
 
     if kind == "bare":
         empty = Token(0, "", None, 0.0, 0.0, 0, 0.0, ())
@@ -97,10 +97,8 @@ def inkling(model: Path, device: str, streams: int, kind: str) -> Iterator[Run]:
         for seed, ids in enumerate(texts):
             settings = Settings(temperature=0.8, top_k=40, length=length, seed=seed,
                                 stop_at_end=False)  # fmt: skip
-            prompt = storyteller.decode(ids)
-            story = Story(storyteller.fingerprint, settings, prompt, tuple(ids), (), ended=False)
             alternatives = 0 if kind == "page" else MAX_ALTERNATIVES
-            begun.append(engine.write("", settings, after=story, alternatives=alternatives))
+            begun.append(engine.extend(ids, "", settings, alternatives=alternatives))
         return [[token.token_id for token in stream] for stream in begun]
 
     with Engine(storyteller, max_streams=streams) as engine:
@@ -323,7 +321,7 @@ def greedy(model: Path, count: int = 200, length: int = 200) -> None:
     settings = Settings(temperature=0, top_k=0, length=length)
     same, ties = 0, []
     with Engine(storyteller, max_streams=32, max_waiting=count) as engine:
-        streams = [engine.write(storyteller.decode(ids), settings) for ids in texts]
+        streams = [engine.write(storyteller.tokenizer.decode(ids), settings) for ids in texts]
         ours = [(stream, [token.token_id for token in stream]) for stream in streams]
     (end,) = storyteller.eos_ids
     for start in range(0, count, 40):

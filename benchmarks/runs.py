@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs.folder import RunsFolder
-from playground.runs.listing import listing
-from playground.runs.metrics import Curves
+from playground.runs.metrics import curve
+from playground.runs.views import listing
 
 
 def write_run(folder: Path, lines: int) -> None:
@@ -64,13 +64,12 @@ def main() -> None:
         size = sum(file.stat().st_size for file in runs.folder.glob("*/metrics.jsonl")) / 1e6
         print(f"{options.runs} runs of {options.lines:,} lines, {size:,.0f} MB\n")
         print("| what | time | peak memory of the process |\n|---|---|---|")
-        curves = Curves()
         files = sorted(runs.folder.glob("*/metrics.jsonl"))
         measured("the list, first time", lambda: listing(runs))
         measured("the list again", lambda: listing(runs))
-        measured("a curve of 400 points", lambda: curves.get(files[0], 400, 32768))
-        measured("the curves of all runs", lambda: [curves.get(file, 400, 32768) for file in files])
-        measured("the same again", lambda: [curves.get(file, 400, 32768) for file in files])
+        measured("a curve of 400 points", lambda: curve(files[0], 400, 32768))
+        measured("the curves of all runs", lambda: [curve(file, 400, 32768) for file in files])
+        measured("the same again", lambda: [curve(file, 400, 32768) for file in files])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Parts that the playground's commands share: the argument parser, UTF-8 output, input text."""
+"""Parts that the playground's commands share: argument parser, exit codes, UTF-8, input text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 
@@ -22,6 +23,23 @@ def add_model_options(parser: Parser) -> None:
     add("model", metavar="MODEL", help="an export, another model's folder, or its name on the Hub")
     add("--base", metavar="MODEL", help="base of a LoRA adapter (default: as the adapter says)")
     add("--device", default="auto", help="auto, cpu or cuda (default: a GPU if there is one)")
+
+
+def run_command(command: Callable[[], int | None], stopped: str = "") -> int:
+    """Run a command; return its exit code (None is 0), 2 after one error message, 1 if the reader
+    of its output is gone, or 130 after Ctrl+C. `stopped`: the message then."""
+    use_utf8()
+    try:
+        return command() or 0
+    except BrokenPipeError:  # the reader has closed the pipe, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{stopped}" if stopped else "", file=sys.stderr)
+        return 130
 
 
 def use_utf8() -> None:

@@ -9,13 +9,11 @@ shared story is written again: the exit code is 0 if the model reproduces it, 1 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from playground.command_line import Parser, add_model_options, typed_text, use_utf8
+from playground.command_line import Parser, add_model_options, run_command, typed_text
 from playground.sampling import LISTS, NUMBERS, SHOWN, Settings, words_in
 from playground.stories import permalink
 
@@ -60,38 +58,39 @@ def in_bytes(gigabytes: float | None) -> int | None:
     return int(gigabytes * 1e9)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, 1 for another story or a closed stdout, or 2 after an error."""
-    use_utf8()
-    try:
-        options = vars(parser().parse_args(arguments))
-        folder, prompt = options.pop("model"), typed_text(options.pop("prompt"))
-        device, as_json = options.pop("device"), options.pop("json")
-        base, memory = options.pop("base"), in_bytes(options.pop("memory"))
-        link = options.pop("link")
-        shared = None if link is None else permalink.decode(permalink.text_of(link))
-        for row in LISTS:
-            texts = map(typed_text, options[row.name])
-            options[row.name] = [word for text in texts for word in words_in(text) or [text]]
-        settings = Settings(**options)
-        # These imports are slow; mistakes in the options are reported before.
-        from playground.engine.engine import Engine
-        from playground.engine.replay import replay
-        from playground.folder.device import introduction
-        from playground.folder.model_folder import ModelFolder
+def write(arguments: Sequence[str] | None) -> int:
+    """Write a story and print it; return 1 if the model writes another story than a link's.
 
-        storyteller = ModelFolder.open(folder, device=device, base=base)
-        print(introduction(storyteller.device, device), file=sys.stderr, flush=True)
-        if not storyteller.eos_ids:
-            print("this model does not name an end token", file=sys.stderr, flush=True)
-        with contextlib.ExitStack() as closing:
-            engine = closing.enter_context(Engine(storyteller, max_streams=1, memory=memory))
-            if shared is not None:
-                replayed = replay(engine, shared)
-                print(replayed.story.to_json() if as_json else replayed.story.text, flush=True)
-                print(replayed.verdict, file=sys.stderr, flush=True)
-                return 0 if replayed.differs_at is None else 1
-            stream = closing.enter_context(engine.write(prompt, settings, completes_word=True))
+    Raises:
+        ValueError: an option or a link is wrong, or the model cannot be used.
+    """
+    options = vars(parser().parse_args(arguments))
+    folder, prompt = options.pop("model"), typed_text(options.pop("prompt"))
+    device, as_json = options.pop("device"), options.pop("json")
+    base, memory = options.pop("base"), in_bytes(options.pop("memory"))
+    link = options.pop("link")
+    shared = None if link is None else permalink.decode(permalink.text_of(link))
+    for row in LISTS:
+        texts = map(typed_text, options[row.name])
+        options[row.name] = [word for text in texts for word in words_in(text) or [text]]
+    settings = Settings(**options)
+    # These imports are slow; mistakes in the options are reported before.
+    from playground.engine.engine import Engine
+    from playground.engine.replay import replay
+    from playground.folder.device import introduction
+    from playground.folder.model_folder import ModelFolder
+
+    storyteller = ModelFolder.open(folder, device=device, base=base)
+    print(introduction(storyteller.device, device), file=sys.stderr, flush=True)
+    if not storyteller.eos_ids:
+        print("this model does not name an end token", file=sys.stderr, flush=True)
+    with Engine(storyteller, max_streams=1, memory=memory) as engine:
+        if shared is not None:
+            replayed = replay(engine, shared)
+            print(replayed.story.to_json() if as_json else replayed.story.text, flush=True)
+            print(replayed.verdict, file=sys.stderr, flush=True)
+            return 0 if replayed.differs_at is None else 1
+        with engine.write(prompt, settings, completes_word=True) as stream:
             print("" if as_json else prompt, end="", flush=True)
             shown = len(prompt)
             for _ in stream:
@@ -99,16 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print("" if as_json else text[shown:], end="", flush=True)
                 shown = max(shown, len(text))  # token healing repeats the prompt's last word
             print(stream.story.to_json() if as_json else "", flush=True)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader has closed the pipe, as after `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-        return 1
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return 130
     return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    return run_command(lambda: write(arguments))
 
 
 if __name__ == "__main__":

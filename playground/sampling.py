@@ -29,43 +29,31 @@ class Row:
         name: as records, flags and endpoints spell it.
         kind: int, float, bool or tuple (of words).
         default: its value where none is given.
+        meaning: its help text, without a full stop.
         neutral: the value at which it changes nothing; None where every value acts.
         limits: whether it keeps some tokens from being drawn unless it is neutral.
         link: its number in links (stories/permalink.py); 0 where a link does not keep it.
         low, high: of a number, both within the range.
         step: of the page's slider; 0 for none.
         first: whether the slider is on the first screen, and not under "More".
-        meaning: its help text, without a full stop.
     """
 
     name: str
     kind: type
     default: Any
-    neutral: Any
-    limits: bool
-    link: int
-    low: float
-    high: float
-    step: float
-    first: bool
     meaning: str
+    neutral: Any = None
+    limits: bool = False
+    link: int = 0
+    low: float = 0
+    high: float = 0
+    step: float = 0
+    first: bool = False
 
 
-def setting(
-    default: Any,
-    meaning: str,
-    *,
-    neutral: Any = None,
-    limits: bool = False,
-    link: int = 0,
-    low: float = 0,
-    high: float = 0,
-    step: float = 0,
-    first: bool = False,
-) -> Any:
-    """Return a field of `Settings`, described as in `Row`."""
-    about = {name: value for name, value in locals().items() if name != "default"}
-    return field(default=default, metadata=about)
+def setting(default: Any, meaning: str, **about: Any) -> Any:
+    """Return a field of `Settings`; `about`: attributes of its `Row`."""
+    return field(default=default, metadata={"meaning": meaning} | about)
 
 
 @dataclass(frozen=True)
@@ -182,14 +170,9 @@ class Settings:
         return cls(**dict[str, Any](words_form=1) | values)  # what names no form is older
 
 
-def rows() -> tuple[Row, ...]:
-    """Return the table of the settings, read from the fields of `Settings`."""
-    return tuple(
-        Row(key.name, type(key.default), key.default, **key.metadata) for key in fields(Settings)
-    )
-
-
-ROWS = rows()
+ROWS = tuple(
+    Row(key.name, type(key.default), key.default, **key.metadata) for key in fields(Settings)
+)
 SHOWN = tuple(row for row in ROWS if row.meaning)  # to people
 NUMBERS = tuple(row for row in ROWS if row.high)  # those that have a range
 LISTS = tuple(row for row in ROWS if row.kind is tuple)  # of words

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from playground.browser import WEIGHTS
-from playground.command_line import Parser, use_utf8
+from playground.command_line import Parser, run_command
 from playground.folder.hub import is_name
 
 
@@ -75,17 +75,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 2 after one error message."""
-    use_utf8()
-    try:
-        run(parser().parse_args(arguments))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped: nothing was changed", file=sys.stderr)
-        return 130
-    return 0
+    """Run the command; return its exit code."""
+    return run_command(lambda: run(parser().parse_args(arguments)), "stopped: nothing was changed")
 
 
 if __name__ == "__main__":

@@ -62,34 +62,25 @@ def pack(model: ModelFolder, weights: str = "fp16") -> Packed:
 
 def page_of(model: ModelFolder) -> bytes:
     """Return the file's part after the core's own: length, JSON and ids."""
-    tokenizer, ids = tokenizer_table(model), Ids()
+    data = bytearray()
+
+    def add(ids: np.ndarray) -> dict[str, Any]:
+        """Append ids as 2-byte or 4-byte integers, and return their place."""
+        size = 2 if ids.max(initial=0) < 2**16 else 4
+        place = {"offset": len(data), "count": ids.size, "size": size}
+        data.extend(ids.astype(f"<u{size}").tobytes())
+        return place
+
     page = {
         "start": model.bos_id,
         "ends": sorted(model.eos_ids),
         "suppressed": model.suppressed,
         "suppressed_at_first": model.suppressed_at_first,
         "tokenizer": {
-            "pattern": tokenizer.pattern,
-            "letters": tokenizer.letters,
-            "merges": ids.add(tokenizer.merges),
-            "made": ids.add(tokenizer.made),
-            "added": tokenizer.added,
+            name: add(value) if isinstance(value, np.ndarray) else value
+            for name, value in tokenizer_table(model).items()
         },
     }
-    page["bytes"] = len(ids.data)
+    page["bytes"] = len(data)
     described = json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode()
-    return struct.pack("<I", len(described)) + described + bytes(ids.data)
-
-
-class Ids:
-    """Arrays of ids, concatenated in `data`."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def add(self, ids: np.ndarray) -> dict[str, Any]:
-        """Append ids as 2-byte or 4-byte integers, and return their place."""
-        size = 2 if ids.max(initial=0) < 2**16 else 4
-        offset = len(self.data)
-        self.data += np.ascontiguousarray(ids.astype(f"<u{size}")).tobytes()
-        return {"offset": offset, "count": ids.size, "size": size}
+    return struct.pack("<I", len(described)) + described + bytes(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,27 +18,15 @@ OWN_PATTERN = (
 )
 
 
-class TokenizerTable(NamedTuple):
-    """A tokenizer.
+def tokenizer_table(model: ModelFolder) -> dict[str, Any]:
+    """Return the tokenizer of an export:
 
-    Attributes:
-        pattern: "gpt2" or "own".
-        letters: the id of each of the 256 bytes.
-        merges: (merges, 2), the ids of both halves, in order of priority.
-        made: (merges,), the id of each merged token.
-        added: [id, text, is silent] of added tokens, which are matched before the text is split,
-            the longest first.
-    """
-
-    pattern: str
-    letters: list[int]
-    merges: np.ndarray
-    made: np.ndarray
-    added: list[tuple[int, str, bool]]
-
-
-def tokenizer_table(model: ModelFolder) -> TokenizerTable:
-    """Return the tokenizer of an export.
+    pattern: "gpt2" or "own".
+    letters: the id of each of the 256 bytes.
+    merges: an array (merges, 2), the ids of both halves, in order of priority.
+    made: an array (merges,), the id of each merged token.
+    added: (id, text, is silent) of added tokens, which are matched before the text is split, the
+        longest first.
 
     Raises:
         ValueError: it is not byte-level BPE with one of the trainer's patterns.
@@ -68,13 +56,13 @@ def tokenizer_table(model: ModelFolder) -> TokenizerTable:
         (token["id"], token["content"], not model.token_bytes(token["id"]))
         for token in described["added_tokens"]
     ]
-    return TokenizerTable(
-        pattern,
-        [ids[characters[byte]] for byte in range(256)],
-        np.array(halves, dtype=np.int64).reshape(-1, 2),
-        np.array([ids[left + right] for left, right in merges], dtype=np.int64),
-        sorted(added, key=lambda token: -len(token[1])),
-    )
+    return {
+        "pattern": pattern,
+        "letters": [ids[characters[byte]] for byte in range(256)],
+        "merges": np.array(halves, dtype=np.int64).reshape(-1, 2),
+        "made": np.array([ids[left + right] for left, right in merges], dtype=np.int64),
+        "added": sorted(added, key=lambda token: -len(token[1])),
+    }
 
 
 def pattern_of(pre_tokenizer: Any) -> str | None:

@@ -15,7 +15,7 @@ from playground.core.library import MAX_ALTERNATIVES
 from playground.engine.batch import Batch
 from playground.engine.next_tokens import NextTokens
 from playground.engine.sampler import Sampler
-from playground.engine.stream import Sequence, Stream
+from playground.engine.stream import Sequence, Stream, raise_failure
 from playground.engine.token_healing import BLANKS, NO_SEAM, WORD, Seam
 from playground.folder.detokenizer import IncrementalDecoder
 from playground.folder.model_folder import ModelFolder
@@ -36,6 +36,7 @@ class Engine:
 
     Attributes:
         max_streams: stories that are written at once, as many as the memory holds.
+        decoder: what computes the model, in the engine's thread.
     """
 
     def __init__(
@@ -65,55 +66,36 @@ class Engine:
             target=self._run, args=(opened,), name="storyteller", daemon=True
         )
         self._thread.start()
-        self._network: Decoder = opened.result()
-
-    @property
-    def decoder(self) -> Decoder:
-        """The decoder, which computes in the engine's thread."""
-        return self._network
+        self.decoder: Decoder = opened.result()
 
     @property
     def context(self) -> int:
         """The context in tokens; less than the model's own where the memory does not suffice."""
-        return self._network.context
+        return self.decoder.context
 
     def write(
         self,
         prompt: str,
         settings: Settings,
         *,
-        after: Story | None = None,
         completes_word: bool = False,
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
-        """Write a story after a prompt, or `settings.length` more tokens after a story.
+        """Write a story after a prompt.
 
         With `completes_word`, half a word at the prompt's end is completed. `alternatives` is how
         many of the likeliest tokens a record holds, ten at most.
 
         Raises:
             Busy: too many stories are waiting.
-            ValueError: the prompt is not text or too long, or the story is another model's.
+            ValueError: the prompt is not text or too long.
         """
-        if after is not None:
-            self._check_model(after)
-            return self._start(
-                replace(after, settings=settings),
-                bans_end=after.ended,
-                alternatives=alternatives,
-            )
         seam = self.seam(prompt, completes_word=completes_word)
-        ids = tuple(self.encode(seam.bare))
-        story = Story(
-            self.storyteller.fingerprint,
-            settings,
-            seam.bare,
-            ids,
-            (),
-            ended=False,
-            begins_with=seam.begins,
+        ids, model = tuple(self.encode(seam.bare)), self.storyteller.fingerprint
+        story = Story(model, settings, seam.bare, ids, begins_with=seam.begins)
+        return self._start(
+            story, position=0, seam=seam, of_prompt=len(seam.word), alternatives=alternatives
         )
-        return self._start(story, seam=seam, of_prompt=len(seam.word), alternatives=alternatives)
 
     def extend(
         self,
@@ -157,7 +139,7 @@ class Engine:
         typed = self.encode(seam.bare, begins=not ids) + ([] if token_id is None else [token_id])
         self.check_ids([*ids, *typed])
         count = len(ids) + len(typed)
-        story = Story(self.storyteller.fingerprint, settings, "", tuple(ids), (), ended=False)
+        story = Story(self.storyteller.fingerprint, settings, "", tuple(ids))
         return self._start(
             story,
             *typed,
@@ -186,23 +168,19 @@ class Engine:
         before = [self.storyteller.bos_id, *ids, *self.encode(text, begins=not ids)]
         chosen = [] if token_id is None else [token_id]
         self.check_ids([*before, *chosen])
-        decoder = self.storyteller.incremental_decoder()
         sequence = Sequence(
             settings or Settings(),
             [*before, *chosen],
             0 if chosen else 1,
             1,
             len(before),
-            decoder,
+            self.storyteller.incremental_decoder(),
             begins_at=len(before),
+            peeks=True,
         )
-        sequence.peeks = True
         self._admit_soon(sequence)
         outcome = sequence.out.get()
-        if isinstance(outcome, ValueError):
-            raise outcome
-        if isinstance(outcome, BaseException):
-            raise RuntimeError("the model stopped working; start the playground again") from outcome
+        raise_failure(outcome)
         if not isinstance(outcome, NextTokens):
             raise ValueError("the playground is closing: start it again.")
         return outcome
@@ -241,24 +219,28 @@ class Engine:
             ValueError: there is no such position or token, or the story is another model's.
             Busy: too many stories are waiting.
         """
-        self._check_model(story)
+        if story.model != self.storyteller.fingerprint:
+            raise ValueError(
+                "this story was written by another model: open that model to continue it."
+            )
+        self.check_ids([*story.prompt_ids, *(token.token_id for token in story.tokens)])
         if not 0 <= position < len(story.tokens):
             raise ValueError(f"position must be from 0 to {len(story.tokens) - 1}, not {position}.")
-        if not 0 <= token_id < self._network.head.ids:
+        if not 0 <= token_id < self.decoder.head.ids:
             raise ValueError(
-                f"token_id must be from 0 to {self._network.head.ids - 1}, not {token_id}."
+                f"token_id must be from 0 to {self.decoder.head.ids - 1}, not {token_id}."
             )
         before = replace(story, tokens=story.tokens[:position], settings=settings or story.settings)
-        return self._start(before, token_id)
+        return self._start(before, token_id, position=position + 1)
 
-    def score(self, text: str, *, after: Collection[int] = ()) -> Story:
-        """Return the records of the tokens of a typed text, `after` some tokens.
+    def score(self, text: str) -> Story:
+        """Return the records of the tokens of a typed text.
 
         Raises:
             ValueError: the text is empty or too long.
             Busy: too many stories are waiting.
         """
-        return self.score_ids(self.encode(text, begins=not after), after=after)
+        return self.score_ids(self.encode(text))
 
     def score_ids(
         self,
@@ -267,7 +249,8 @@ class Engine:
         after: Collection[int] = (),
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Story:
-        """`score` of tokens; ValueError, too, for an id that the model does not have."""
+        """`score` of tokens, `after` others; ValueError, too, for an id that the model does not
+        have."""
         if not ids:
             raise ValueError("there is no text to look at: type some words.")
         stream = self.score_soon(ids, after=after, alternatives=alternatives)
@@ -286,17 +269,11 @@ class Engine:
         """Return the stream of `score_ids`, so that a caller can start several. `begins`: whether
         the tokens `after` begin a story; the start token then goes before them."""
         self.check_ids([*after, *ids])
-        story = Story(
-            self.storyteller.fingerprint,
-            Settings(temperature=1, top_k=0),
-            "",
-            tuple(after),
-            (),
-            ended=False,
-        )
+        settings = Settings(temperature=1, top_k=0)
+        story = Story(self.storyteller.fingerprint, settings, "", tuple(after))
         begin = [self.storyteller.bos_id, *after] if begins else list(after)
         sequence = Sequence(
-            story.settings,
+            settings,
             [*begin, *ids],
             0,
             0,
@@ -335,7 +312,7 @@ class Engine:
             )
         ids = self.storyteller.encode(prompt, begins=begins)
         unknown = max(ids, default=0)
-        if unknown >= self._network.head.ids:
+        if unknown >= self.decoder.head.ids:
             raise ValueError(
                 f"the tokenizer makes a token, {unknown}, of this text that the model does not "
                 "have: write something else, or give the folder the model's own tokenizer."
@@ -349,17 +326,10 @@ class Engine:
         decoder = self.storyteller.incremental_decoder()
         return [decoder.add(token_id) for token_id in ids]
 
-    def _check_model(self, story: Story) -> None:
-        if story.model != self.storyteller.fingerprint:
-            raise ValueError(
-                "this story was written by another model: open that model to continue it."
-            )
-        self.check_ids([*story.prompt_ids, *(token.token_id for token in story.tokens)])
-
     def check_ids(self, ids: list[int]) -> None:
         """Raise ValueError for ids that the model does not have."""
         for token_id in (min(ids, default=0), max(ids, default=0)):
-            if not 0 <= token_id < self._network.head.ids:
+            if not 0 <= token_id < self.decoder.head.ids:
                 raise ValueError(
                     f"this story holds a token, {token_id}, that its model does not have."
                 )
@@ -368,7 +338,7 @@ class Engine:
         self,
         story: Story,
         *typed: int,
-        position: int | None = None,
+        position: int,
         seam: Seam = NO_SEAM,
         bans_end: bool = False,
         of_prompt: int = 0,
@@ -376,12 +346,10 @@ class Engine:
         alternatives: int = MAX_ALTERNATIVES,
     ) -> Stream:
         """Continue a story after the tokens `typed`, which a person chose. The draws continue at
-        `position`, by default the number of tokens in the story."""
+        `position`."""
         before = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
         ids = [self.storyteller.bos_id, *before]
         settings = story.settings
-        if position is None:
-            position = len(story.tokens) + len(typed)
         sequence = Sequence(
             settings,
             [*ids, *typed],

@@ -62,37 +62,38 @@ class Replay:
 
     Attributes:
         story: its record by the model at hand; only reproduced tokens have draws.
-        name: the model that wrote it, according to the link.
-        is_same_model: whether that is the model at hand.
-        differs_at: index of the first token that the model would not have written; None if it
-            reproduced all.
-        instead: the text that it writes there; "" for nothing.
-        has_model_tokens: whether a model wrote any token, according to the link.
-        is_from_all: whether the part that differs was drawn from all tokens, without a limit.
+        link: as it was given.
+        record: the tokens, and where they differ.
+        is_same_model: whether the model at hand wrote the story, according to the link.
     """
 
     story: Story
-    name: str
+    link: Permalink
+    record: Record
     is_same_model: bool
-    differs_at: int | None
-    instead: str
-    has_model_tokens: bool
-    is_from_all: bool = False
+
+    @property
+    def differs_at(self) -> int | None:
+        """Return the index of the first token that the model would not have written; None if it
+        reproduced all."""
+        return self.record.differs_at
 
     @property
     def verdict(self) -> str:
         """Return whether the story was reproduced, as a message."""
-        if not self.has_model_tokens:
+        if all(run < 0 for run, _, _ in self.link.segments):
             return "A person wrote all of this: there is nothing to reproduce."
-        teller = "" if self.is_same_model else f"Told by another model ({self.name}): "
-        if self.differs_at is None:
+        teller = "" if self.is_same_model else f"Told by another model ({self.link.name}): "
+        record = self.record
+        if record.differs_in is None or record.differs_at is None:
             return f"{teller}{'this one says the same' if teller else 'Reproduced exactly'}."
-        was = self.story.tokens[self.differs_at].text.strip()
-        where = f"from word {self.differs_at + 1} on"
+        was, instead = record.tokens[record.differs_at].text.strip(), record.instead.strip()
+        where = f"from word {record.differs_at + 1} on"
         if teller:
-            return f'{teller}{where} this one would say "{self.instead.strip()}", not "{was}".'
-        differs = f'Differs {where}: "{self.instead.strip()}" instead of "{was}".'
-        return f"{differs} {FROM_ALL}" if self.is_from_all else differs
+            return f'{teller}{where} this one would say "{instead}", not "{was}".'
+        differs = f'Differs {where}: "{instead}" instead of "{was}".'
+        is_from_all = record.differs_in.run.settings.draws_from_all  # from all tokens, no limit
+        return f"{differs} {FROM_ALL}" if is_from_all else differs
 
 
 def replay(engine: Engine, link: Permalink) -> Replay:
@@ -124,19 +125,8 @@ def replay(engine: Engine, link: Permalink) -> Replay:
         ended=ids[-1] in engine.storyteller.eos_ids,
         begins_with=link.runs[0].begins_with if link.runs else "",
     )
-    same = engine.storyteller.fingerprint.startswith(link.model)
-    is_from_all = (
-        rewritten.differs_in is not None and rewritten.differs_in.run.settings.draws_from_all
-    )
-    return Replay(
-        story,
-        link.name,
-        same,
-        rewritten.differs_at,
-        rewritten.instead,
-        opening < len(ids),
-        is_from_all,
-    )
+    is_same_model = engine.storyteller.fingerprint.startswith(link.model)
+    return Replay(story, link, rewritten, is_same_model)
 
 
 def record(engine: Engine, ids: Sequence[int], parts: Sequence[Part]) -> Record:

@@ -143,16 +143,8 @@ class Stream:
             self._tokens.append(item)
             return item
         self.done = True
-        if isinstance(item, ValueError):
-            raise item
-        if isinstance(item, BaseException):
-            raise RuntimeError("the model stopped working; start the playground again") from item
+        raise_failure(item)
         raise StopIteration
-
-    @property
-    def ids(self) -> list[int]:
-        """Return all ids so far."""
-        return self._sequence.ids
 
     @property
     def story(self) -> Story:
@@ -171,6 +163,14 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def raise_failure(item: object) -> None:
+    """Raise the error that ended a story, if `item` is one; an engine's failure as RuntimeError."""
+    if isinstance(item, ValueError):
+        raise item
+    if isinstance(item, BaseException):
+        raise RuntimeError("the model stopped working; start the playground again") from item
 
 
 def leave(sequence: Sequence) -> None:

@@ -154,17 +154,13 @@ def config_by_transformers(folder: Path, model_type: str) -> Any:
 
 def without_invalid_nulls(config_class: Any, values: dict[str, Any]) -> dict[str, Any]:
     """Return the values without each null that the class refuses, so that its default is used."""
-
-    def accepts_null(name: str) -> bool:
+    valid = dict(values)
+    for name in [name for name, value in values.items() if value is None]:
         try:
             config_class(**{name: None})
         except Exception:  # the library raises many kinds
-            return False
-        return True
-
-    return {
-        name: value for name, value in values.items() if value is not None or accepts_null(name)
-    }
+            del valid[name]
+    return valid
 
 
 def context_of(config: Any) -> int:
@@ -179,12 +175,10 @@ def context_of(config: Any) -> int:
 def eos_ids_of(folder: Path, config: Any, tokenizer: Any) -> frozenset[int]:
     """Return the end-of-text ids that generation_config.json, config.json and the tokenizer name;
     if none of them does, those of the configuration's class."""
-    named = [
-        *ids_in(read_json(folder / "generation_config.json").get("eos_token_id")),
-        *ids_in(read_json(folder / "config.json").get("eos_token_id")),
-        *ids_in(tokenizer.eos_token_id),
-    ]
-    if not named and not has_null_eos(folder):
+    files = [read_json(folder / name) for name in ("generation_config.json", "config.json")]
+    values = [*(file.get("eos_token_id") for file in files), tokenizer.eos_token_id]
+    named = [token_id for value in values for token_id in ids_in(value)]
+    if not named and not any("eos_token_id" in file for file in files):  # null: it has none
         named = list(ids_in(getattr(config, "eos_token_id", None)))
     return frozenset(token_id for token_id in named if token_id >= 0)
 
@@ -207,14 +201,6 @@ def suppressed_of(folder: Path, name: str, ids: range) -> tuple[int, ...]:
     valid ones."""
     named = ids_in(read_json(folder / "generation_config.json").get(name))
     return tuple(sorted({token_id for token_id in named if token_id in ids}))
-
-
-def has_null_eos(folder: Path) -> bool:
-    """Return whether a folder says explicitly that the model has no end token."""
-    return any(
-        "eos_token_id" in read_json(folder / name)
-        for name in ("generation_config.json", "config.json")
-    )
 
 
 def ids_in(value: Any) -> Iterator[int]:

@@ -76,7 +76,7 @@ class Detokenizer:
                 for token_id in range(count)
             ]
         if backend is not None and self._word is not None:
-            word = self.text([self._word])
+            word = self._tokenizer.decode([self._word])
             missing = [token_id for token_id in range(count) if token_id not in self._bytes]
             texts = backend.decode_batch([[self._word, token_id] for token_id in missing])
             for token_id, text in zip(missing, texts, strict=True):
@@ -90,14 +90,6 @@ class Detokenizer:
         last rows of an embedding that is padded to a round size."""
         return token_id in self.silent or self._tokenizer.token(token_id) is None
 
-    def stream(self) -> IncrementalDecoder:
-        """Return a decoder for a new text."""
-        return IncrementalDecoder(self)
-
-    def text(self, ids: list[int]) -> str:
-        """Return the tokenizer's own decoding of ids."""
-        return self._tokenizer.decode(ids)
-
     def _byte(self, token_id: int) -> bytes | None:
         """Return the bytes of a token that encodes bytes; None for a token of text."""
         if not self.is_byte_level and not self._has_byte_tokens:
@@ -110,9 +102,9 @@ class Detokenizer:
 
     def _text_after(self, token_id: int, before: int | None) -> str:
         if before is None:
-            return self.text([token_id])
-        first, both = self.text([before]), self.text([before, token_id])
-        return both[len(first) :] if both.startswith(first) else self.text([token_id])
+            return self._tokenizer.decode([token_id])
+        first, both = self._tokenizer.decode([before]), self._tokenizer.decode([before, token_id])
+        return both[len(first) :] if both.startswith(first) else self._tokenizer.decode([token_id])
 
     @cached_property
     def _word(self) -> int | None:

@@ -1,15 +1,20 @@
-"""Stories that a model wrote while it was trained, from the history.json of its export."""
+"""Stories that a model wrote while it was trained: the stages in the history.json of its export,
+and the snapshots of its run, folders `step-NUMBER` with a model and snapshot.json."""
 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from playground.folder.json_file import read_json
 
-FILE = "history.json"
 STAGES_MAX, CHARACTERS_MAX = 64, 4_000  # of a file, which may come from anybody
+SNAPSHOTS = "snapshots"  # in the folder of a model or of a run
+RUN = "run.json"  # in the folder of a run
+LEVELS = 3  # of folders from a model up to its run's, at most
+STEP = re.compile(r"step-(\d{1,9})")
 
 
 class Stage(NamedTuple):
@@ -21,9 +26,20 @@ class Stage(NamedTuple):
     story: str
 
 
+class Snapshot(NamedTuple):
+    """A snapshot: its step, tokens seen, loss in nats per token (of validation, if measured at that
+    step), story for the run's first prompt, and folder."""
+
+    step: int
+    tokens_seen: int
+    loss: float | None
+    story: str
+    folder: Path
+
+
 def read_history(folder: Path) -> tuple[Stage, ...]:
     """Return the stages of a model folder in order; () without a readable file."""
-    stages = read_json(folder / FILE).get("stages")
+    stages = read_json(folder / "history.json").get("stages")
     if not isinstance(stages, list):
         return ()
     valid = [stage for stage in map(stage_of, stages) if stage is not None]
@@ -48,3 +64,24 @@ def loss_of(record: dict[str, object]) -> float | None:
         if isinstance(loss, (int, float)) and math.isfinite(loss):
             return float(loss)
     return None
+
+
+def snapshots_of(model: Path) -> Path | None:
+    """Return the folder of a model's snapshots, in the model's folder or its run's, else None."""
+    if (model / SNAPSHOTS).is_dir():
+        return model / SNAPSHOTS
+    for parent in model.resolve().parents[:LEVELS]:
+        if (parent / RUN).is_file():
+            return parent / SNAPSHOTS
+    return None
+
+
+def read_snapshots(folder: Path) -> list[Snapshot]:
+    """Return the complete snapshots in a folder, the earliest first. They are read from the disk
+    each time, since a training run adds to them."""
+    snapshots = []
+    for path in folder.glob("step-*"):
+        match, stage = STEP.fullmatch(path.name), stage_of(read_json(path / "snapshot.json"))
+        if match is not None and stage is not None:
+            snapshots.append(Snapshot(int(match[1]), *stage, path))
+    return sorted(snapshots)[:STAGES_MAX]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from playground.folder.json_file import read_json
 from playground.sentences import first_line
@@ -57,17 +58,14 @@ def download(name: str) -> Path:
     """Download a repository, if necessary with the weights of the converter's pull request."""
     from huggingface_hub import HfApi, snapshot_download
 
-    folder = Path(snapshot_download(name, allow_patterns=FILES, ignore_patterns="*/*"))
+    files: Any = {"allow_patterns": FILES, "ignore_patterns": "*/*"}
+    folder = Path(snapshot_download(name, **files))
     if any(folder.glob("*.safetensors")):
         return folder
     for pull_request in HfApi().get_repo_discussions(name, discussion_type="pull_request"):
         revision = pull_request.git_reference
         if pull_request.author == CONVERTER and revision:
-            return Path(
-                snapshot_download(
-                    name, revision=revision, allow_patterns=FILES, ignore_patterns="*/*"
-                )
-            )
+            return Path(snapshot_download(name, revision=revision, **files))
     raise ValueError(
         f"{name} has its weights as a pickle, which could run code and is not opened: request "
         "safetensors at https://huggingface.co/spaces/safetensors/convert."

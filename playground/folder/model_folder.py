@@ -21,9 +21,8 @@ import numpy as np
 from playground.folder.config import bos_id_of, context_of, eos_ids_of, read_config, suppressed_of
 from playground.folder.detokenizer import Detokenizer, IncrementalDecoder
 from playground.folder.device import choose_device
-from playground.folder.history import Stage, read_history
+from playground.folder.history import Stage, read_history, snapshots_of
 from playground.folder.json_file import read_json
-from playground.folder.snapshots import snapshots_of
 from playground.folder.source import ADAPTER, find_folder, is_adapter
 from playground.folder.stored_weights import StoredWeights, check_weights
 from playground.folder.tokenizer import Tokenizer, open_tokenizer
@@ -139,9 +138,9 @@ class ModelFolder:
         """Return the ids of a text, without the token before a story. If the text does not begin
         the story, the space that some tokenizers put before every text is left out."""
         if begins or not self._begins_with_space:
-            return self._ids(text)
+            return self.tokenizer.encode(text)
         ids = self._ids_after_mark(text)
-        return self._ids(text) if ids is None else ids
+        return self.tokenizer.encode(text) if ids is None else ids
 
     @cached_property
     def tokenizer_fingerprint(self) -> str:
@@ -164,30 +163,23 @@ class ModelFolder:
     @cached_property
     def joins_spaces(self) -> bool:
         """Return whether tokens include the space before their word."""
-        return self.token_bytes((self._ids("a a") or [-1])[-1]).startswith(b" ")
+        return self.token_bytes((self.tokenizer.encode("a a") or [-1])[-1]).startswith(b" ")
 
     @cached_property
     def _begins_with_space(self) -> bool:
-        return self._ids_after_mark("a") not in (None, self._ids("a"))
+        return self._ids_after_mark("a") not in (None, self.tokenizer.encode("a"))
 
     def _ids_after_mark(self, text: str) -> list[int] | None:
         """Return the ids of a text after a mark; None if a token spans both."""
         for mark in MARKS:
-            before, both = self._ids(mark), self._ids(mark + text)
+            before, both = self.tokenizer.encode(mark), self.tokenizer.encode(mark + text)
             if before and both[: len(before)] == before:
                 return both[len(before) :]
         return None
 
-    def _ids(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text)
-
-    def decode(self, ids: list[int]) -> str:
-        """Return the text of ids; incomplete characters become U+FFFD."""
-        return self._detokenizer.text(ids)
-
     def incremental_decoder(self) -> IncrementalDecoder:
         """Return a decoder for a story's text, token by token."""
-        return self._detokenizer.stream()
+        return IncrementalDecoder(self._detokenizer)
 
     def label(self, token_id: int) -> str:
         """Return a token for display: its text, or its bytes in angle brackets if they are not

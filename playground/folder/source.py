@@ -1,4 +1,4 @@
-"""Find the folder of a model by its name.
+"""Find the folder of a model by its name, and the models in a checkout of the project.
 
 The name can be a model folder, a run of the trainer (for its export), a LoRA adapter (adapter.py)
 or a repository on the Hub (hub.py). Models in other formats are refused with the way to convert
@@ -77,3 +77,13 @@ def gguf_message(file: Path) -> str:
         f"{file} is a GGUF file, which llama.cpp opens: convert it in Python with transformers."
         f"{call} (needs the package gguf), and the same with AutoTokenizer."
     )
+
+
+def exports(root: Path, runs: Path | None = None) -> list[Path]:
+    """Return the exports of runs, the newest first, then the shipped model. `runs`: the folder of
+    runs, by default runs/."""
+    configs = (root / "runs" if runs is None else runs).glob("*/export/config.json")
+    folders = [config.parent for config in configs]
+    folders.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    shipped = root / "models" / "storyteller"
+    return [*folders, *([shipped] if shipped.is_dir() else [])]

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.command_line import Parser, add_model_options, typed_text, use_utf8
+from playground.command_line import Parser, add_model_options, run_command, typed_text
 
 if TYPE_CHECKING:
     from playground.inside.inside import Inside
@@ -36,30 +36,29 @@ def parser() -> Parser:
     return command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 2 after one error message."""
-    use_utf8()
-    try:
-        options = parser().parse_args(arguments)
-        prompt = typed_text(options.prompt)
-        # These imports are slow; mistakes in the options are reported before.
-        from playground.engine.engine import Engine
-        from playground.folder.model_folder import ModelFolder
-        from playground.inside.inside import Inside
+def run(options: argparse.Namespace) -> None:
+    """Analyse a token and print the result.
 
-        storyteller = ModelFolder.open(options.model, device=options.device, base=options.base)
-        with Engine(storyteller, max_streams=8) as engine:
-            ids = engine.encode(prompt)
-            position = len(ids) - 1 if options.token is None else options.token
-            result = everything(Inside(engine), ids, position)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return 130
+    Raises:
+        ValueError: the model cannot be used, or there is no such token.
+    """
+    prompt = typed_text(options.prompt)
+    # These imports are slow; mistakes in the options are reported before.
+    from playground.engine.engine import Engine
+    from playground.folder.model_folder import ModelFolder
+    from playground.inside.inside import Inside
+
+    storyteller = ModelFolder.open(options.model, device=options.device, base=options.base)
+    with Engine(storyteller, max_streams=8) as engine:
+        ids = engine.encode(prompt)
+        position = len(ids) - 1 if options.token is None else options.token
+        result = everything(Inside(engine), ids, position)
     print(json.dumps(result, ensure_ascii=False) if options.json else as_text(result), flush=True)
-    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    return run_command(lambda: run(parser().parse_args(arguments)))
 
 
 def everything(inside: Inside, ids: list[int], position: int) -> dict[str, Any]:

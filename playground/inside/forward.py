@@ -59,6 +59,7 @@ class Forward:
         x = fp32(self._stored[self._name(f"{self._family.table}.weight")][ids])
         if self._family.positions is not None:
             x = x + self._read(f"{self._family.positions}.weight")[: len(ids)]
+        output = "attn.c_proj" if self._config.model_type == "gpt2" else "self_attn.o_proj"
         states = [x]
         for layer in range(self.layers):
             queries, keys, values = self._queries_keys_values(layer, x)
@@ -68,7 +69,10 @@ class Forward:
                 heads[:, rows] = (
                     attention(queries[:, rows], keys[:, : rows.stop]) @ (values[:, : rows.stop])
                 )
-            x = x + self._attention_output(layer, heads.swapaxes(0, 1).reshape(len(ids), -1))
+            x = x + self._product(
+                f"{self._family.layers}.{layer}.{output}",
+                heads.swapaxes(0, 1).reshape(len(ids), -1),
+            )
             x = x + self._mlp(layer, x)
             states.append(x)
         return np.stack(states)
@@ -112,11 +116,6 @@ class Forward:
             np.repeat(rotated(keys, base), shared, axis=0),
             np.repeat(values, shared, axis=0),
         )
-
-    def _attention_output(self, layer: int, heads: Array) -> Array:
-        """Return (tokens, hidden): the output projection of heads (tokens, heads * width)."""
-        part = "attn.c_proj" if self._config.model_type == "gpt2" else "self_attn.o_proj"
-        return self._product(f"{self._family.layers}.{layer}.{part}", heads)
 
     def _mlp(self, layer: int, x: Array) -> Array:
         """Return (tokens, hidden): the MLP's output for states (tokens, hidden)."""
@@ -172,11 +171,7 @@ def attention(queries: Array, keys: Array) -> Array:
     rows, tokens = queries.shape[1], keys.shape[1]
     scores = queries @ keys.swapaxes(1, 2) * np.float32(queries.shape[2] ** -0.5)
     is_later = np.arange(tokens) > np.arange(tokens - rows, tokens)[:, None]
-    return softmax(np.where(is_later, np.float32(-np.inf), scores))
-
-
-def softmax(scores: Array) -> Array:
-    """Return the softmax over the last axis."""
+    scores = np.where(is_later, np.float32(-np.inf), scores)
     weights: Array = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     return weights

@@ -9,20 +9,23 @@ tokens that are deleted one at a time are those before p.
 from __future__ import annotations
 
 import math
+import time
+from collections import deque
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from playground.engine.batch import window_start
-from playground.engine.engine import Engine
+from playground.engine.engine import Busy, Engine
+from playground.engine.stream import Stream
 from playground.folder.families import family_of
 from playground.inside.forward import Forward
-from playground.inside.removal import Removal, removals
 
 TOP = 5  # tokens per layer
+AT_ONCE = 8  # shortened texts in the engine at the same time
+REMOVED_MAX = 128  # tokens that are deleted, the nearest ones
 WORK_MAX = 5e11  # parameters times tokens of a pass: about twenty seconds of one core
 
 
@@ -125,14 +128,46 @@ class Inside:
 
     def removals(
         self, ids: list[int], position: int, seconds: float = math.inf
-    ) -> Generator[Removal, None, None]:
-        """Yield the effect on token `position` of deleting each earlier token (see
-        `removal.removals`), with positions in the story."""
+    ) -> Generator[tuple[int, float], None, None]:
+        """Yield the effect on token `position` of deleting each earlier token of its window, the
+        nearest first, at most REMOVED_MAX: the position of the deleted token in the story, and the
+        change of the log-probability in nats, negative if `position` became less likely.
+
+        Later tokens move up. The engine scores the shortened texts beside the stories of others;
+        they share prefixes in the KV cache. Ends early after `seconds`, or when the engine does
+        not accept more stories.
+
+        Raises:
+            Busy: the engine does not accept any story.
+        """
         window, chosen, first = self._before(ids, position)
-        oldest = 1 if first == 0 else 0  # the token before the story stays
-        with closing(removals(self.engine, window, chosen, oldest, seconds)) as in_window:
-            for index, change in in_window:
-                yield Removal(index + first - 1, change)
+
+        def score(before: list[int]) -> Stream:
+            return self.engine.score_soon([chosen], after=before, begins=False, alternatives=0)
+
+        until = time.monotonic() + seconds
+        whole = log_probability(score(window))
+        stays = (
+            1 if first == 0 or len(window) == 1 else 0
+        )  # the token before the story, or the only
+        waiting = deque(reversed(range(max(stays, len(window) - REMOVED_MAX), len(window))))
+        scored: deque[tuple[int, Stream]] = deque()
+        try:
+            while waiting or scored:
+                while waiting and len(scored) < AT_ONCE:
+                    index = waiting[0]
+                    try:
+                        stream = score(window[:index] + window[index + 1 :])
+                    except Busy:
+                        break
+                    scored.append((waiting.popleft(), stream))
+                if not scored or time.monotonic() > until:
+                    return
+                index, stream = scored.popleft()
+                yield index + first - 1, log_probability(stream) - whole
+        finally:
+            for _, stream in scored:
+                stream.close()
 
     def _before(self, ids: list[int], position: int) -> tuple[list[int], int, int]:
         """Return the context window before a token, the token, and the window's first position,
@@ -162,3 +197,9 @@ class Inside:
             float(shares[chosen]),
             int((exact > exact[chosen]).sum()),
         )
+
+
+def log_probability(stream: Stream) -> float:
+    """Wait for a stream that scores one token, and return its log-probability in nats."""
+    with stream:
+        return math.log(max(next(stream).probability, 1e-300))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.browser import WEIGHTS
-from playground.command_line import Parser, use_utf8
+from playground.command_line import Parser, run_command
 from playground.publish import model_repo, space_repo, static_repo
 from playground.publish.staging import Say, Staging
 from playground.sentences import first_line
@@ -147,17 +147,11 @@ def run(options: argparse.Namespace, say: Say) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 2 after one error message."""
-    use_utf8()
-    try:
-        run(parser().parse_args(arguments), lambda line: print(line, flush=True))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped: the repository on the Hub is as it was", file=sys.stderr)
-        return 130
-    return 0
+    """Run the command; return its exit code."""
+    return run_command(
+        lambda: run(parser().parse_args(arguments), lambda line: print(line, flush=True)),
+        stopped="stopped: the repository on the Hub is as it was",
+    )
 
 
 def upload(options: argparse.Namespace, staging: Staging, say: Say) -> None:

@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
@@ -26,12 +25,8 @@ from playground.sentences import first_line
 POLL = 5.0  # seconds between two requests for the state of a Space that is being built
 BUILD_MINUTES = 20
 LOG_LINES = 15
-OURS = (
-    "playground/",
-    "browser/",
-    "web/",
-    "model-",
-)  # old files here are removed
+TIMEOUT = 120  # seconds for an answer of a Space, which may be starting
+OURS = ("playground/", "browser/", "web/", "model-")  # old files here are removed
 TOKENS = "https://huggingface.co/settings/tokens"
 BUILDING = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "STOPPED")
 MESSAGES = {  # by HTTP status
@@ -130,7 +125,7 @@ def publish(
         existing = set(api.list_repo_files(name, repo_type=kind, revision=before.sha))
         removed = [path for path in existing - set(staging.files) if path.startswith(OURS)]
         added = [
-            CommitOperationAdd(path, upload_source(content))
+            CommitOperationAdd(path, content.encode() if isinstance(content, str) else content)
             for path, content in sorted(staging.files.items())
         ]
         address = f"{api.endpoint}/{'spaces/' if kind == 'space' else ''}{name}"
@@ -143,13 +138,6 @@ def publish(
             parent_commit=before.sha,
         )
         return str(commit.oid)
-
-
-def upload_source(content: Path | str | bytes) -> str | bytes:
-    """Return a file in the form that huggingface_hub uploads: its local path, or its bytes."""
-    if isinstance(content, Path):
-        return str(content)
-    return content.encode() if isinstance(content, str) else content
 
 
 def wait_until_it_runs(api: HfApi, name: str, commit: str, say: Say, *, poll: float = POLL) -> str:
@@ -195,41 +183,42 @@ def end_of_log(api: HfApi, name: str, build: bool) -> str:
     return " / ".join(line for line in lines[-LOG_LINES:] if line) or "its log is empty."
 
 
-def page_model(host: str, *, private: bool, timeout: float = 120) -> str:
+def page_model(host: str, *, private: bool) -> str:
     """Return the name of the model on a static Space's page; ValueError if the page fails."""
-    url = f"{host.rstrip('/')}/start.json"
-    request = urllib.request.Request(url, None, token_header(host, private))
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:
-            return str(json.load(response)["models"][0]["name"])
-    except (OSError, KeyError, IndexError, ValueError) as problem:
-        reason = first_line(problem)
-        raise ValueError(f"the Space runs, but its page does not answer ({reason}).") from None
+    with space_errors("page"):
+        return str(json.loads(answer_of(host, "start.json", private))["models"][0]["name"])
 
 
-def token_header(host: str, private: bool) -> dict[str, str]:
-    """Return the header that a private Space requires; only the Hub's hosts get the token."""
-    if private and urlsplit(host).netloc.endswith(".hf.space"):
-        return {"Authorization": f"Bearer {get_token()}"}
-    return {}
-
-
-def first_story(host: str, *, private: bool, timeout: float = 120) -> str:
+def first_story(host: str, *, private: bool) -> str:
     """Return a short story from a Space's API; ValueError if the API fails."""
-    url = f"{host.rstrip('/')}/gradio_api/call/v2/generate"
-    headers = {"Content-Type": "application/json"} | token_header(host, private)
-    body = {"prompt": "Once upon a time", "length": 8, "seed": 1}
-    try:
-        post = urllib.request.Request(url, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(post, timeout=timeout) as response:
-            event = json.load(response)["event_id"]
-        get = urllib.request.Request(f"{url}/{event}", None, headers)
-        with urllib.request.urlopen(get, timeout=timeout) as response:
-            events = response.read().decode()
-    except (OSError, KeyError, ValueError) as problem:
-        reason = first_line(problem)
-        raise ValueError(f"the Space runs, but its API does not answer ({reason}).") from None
+    call = "gradio_api/call/v2/generate"
+    body = json.dumps({"prompt": "Once upon a time", "length": 8, "seed": 1}).encode()
+    with space_errors("API"):
+        event = json.loads(answer_of(host, call, private, body))["event_id"]
+        events = answer_of(host, f"{call}/{event}", private).decode()
     data = [line[6:] for line in events.splitlines() if line.startswith("data: ")]
     if "event: complete" not in events or not data:
         raise ValueError("the Space runs, but its API wrote no story: read its log.")
     return str(json.loads(data[-1])[0])
+
+
+def answer_of(host: str, path: str, private: bool, body: bytes | None = None) -> bytes:
+    """Return a Space's answer to a GET, or to a POST of JSON. A private Space requires the token,
+    which only the Hub's hosts get."""
+    headers = {"Content-Type": "application/json"}
+    if private and urlsplit(host).netloc.endswith(".hf.space"):
+        headers["Authorization"] = f"Bearer {get_token()}"
+    request = urllib.request.Request(f"{host.rstrip('/')}/{path}", body, headers)
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        content: bytes = response.read()
+    return content
+
+
+@contextmanager
+def space_errors(part: str) -> Iterator[None]:
+    """Turn errors in a Space's answer into a ValueError that names the `part` of the Space."""
+    try:
+        yield
+    except (OSError, LookupError, ValueError) as problem:
+        reason = first_line(problem)
+        raise ValueError(f"the Space runs, but its {part} does not answer ({reason}).") from None

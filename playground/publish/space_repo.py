@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from playground.publish.staging import Staging
 
 DESCRIPTION = "A tiny model writes stories and shows every word's odds"  # 60 characters at most
-DESCRIPTION_MAX = 60
 WANTED = re.compile(
     r"app\.py|LICENSE"
     r"|playground/(?!publish/|browser/)(?:[\w-]+/)*[\w-]+\.py|playground/py\.typed"
@@ -66,7 +66,17 @@ def stage(root: Path, name: str, model: str, target: str) -> Staging:
     chosen = TARGETS[target]
     staging.files["requirements.txt"] = requirements(root, chosen)
     staging.files["space.json"] = json.dumps({"model": model}) + "\n"
-    staging.files["README.md"] = f"{front_matter(name, model, chosen)}\n{about(model)}"
+    matter = front_matter(
+        name,
+        model,
+        sdk="gradio",
+        sdk_version=metadata.version("gradio"),
+        python_version=chosen.python,
+        app_file="app.py",
+        suggested_hardware=chosen.hardware,
+        preload_from_hub=[model],
+    )
+    staging.files["README.md"] = f"{matter}\n{about(model)}"
     return staging
 
 
@@ -77,33 +87,22 @@ def requirements(root: Path, target: Target) -> str:
     return "\n".join([*target.needs, *kept]) + "\n"
 
 
-def front_matter(name: str, model: str, target: Target) -> str:
-    """Return the front matter that the Hub reads in a Space's README."""
-    return f"""\
----
-title: {json.dumps(title_of(name))}
-emoji: 🖋️
-colorFrom: yellow
-colorTo: indigo
-sdk: gradio
-sdk_version: {json.dumps(metadata.version("gradio"))}
-python_version: {json.dumps(target.python)}
-app_file: app.py
-pinned: false
-license: apache-2.0
-short_description: {json.dumps(DESCRIPTION)}
-suggested_hardware: {target.hardware}
-models:
-- {model}
-preload_from_hub:
-- {model}
----
-"""
+def front_matter(name: str, model: str, **about: Any) -> str:
+    """Return the front matter that the Hub reads in a Space's README. `about`: more of its keys."""
+    from huggingface_hub import SpaceCardData
 
-
-def title_of(name: str) -> str:
-    """Return the title of a repository: "Little Fox" for ann/little-fox."""
-    return name.split("/")[-1].replace("-", " ").title()
+    data = SpaceCardData(
+        title=name.split("/")[-1].replace("-", " ").title(),  # "Little Fox" for ann/little-fox
+        emoji="🖋️",
+        colorFrom="yellow",
+        colorTo="indigo",
+        pinned=False,
+        license="apache-2.0",
+        short_description=DESCRIPTION,
+        models=[model],
+        **about,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
 
 
 def about(model: str) -> str:

@@ -60,24 +60,21 @@ class Staging:
             return content.stat().st_size
         return len(content.encode() if isinstance(content, str) else content)
 
-    def add_folder(
-        self, folder: Path, is_wanted: Callable[[str], bool], *, under: str = ""
-    ) -> None:
+    def add_folder(self, folder: Path, is_wanted: Callable[[str], bool]) -> None:
         """Add the files of a folder whose relative path `is_wanted`, and list the others as left
         out. A folder without a wanted file is listed once, as a whole.
         """
         for path, entry in walk(folder, is_wanted):
-            name = f"{under}{path}"
             if entry.is_symlink():
-                self.left_out[name] = "a symbolic link, which may lead out of this folder"
+                self.left_out[path] = "a symbolic link, which may lead out of this folder"
             elif not is_wanted(path):
-                self.left_out[name] = reason_left_out(entry)
+                self.left_out[path] = reason_left_out(entry)
             elif entry.stat().st_size > FILE_MAX:
-                self.left_out[name] = "larger than the Hub allows"
+                self.left_out[path] = "larger than the Hub allows"
             elif secret := secret_in(entry):
-                self.left_out[name] = f"holds {secret}: remove it"
+                self.left_out[path] = f"holds {secret}: remove it"
             else:
-                self.files[name] = entry
+                self.files[path] = entry
 
     @property
     def tree(self) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from playground.publish.space_repo import DESCRIPTION, title_of
+from playground.publish.space_repo import front_matter
 from playground.publish.staging import Staging
 
 COST = "free for every account: the page writes in its visitor's browser"
@@ -36,20 +34,7 @@ def stage(name: str, export: str, model: str, weights: str) -> Staging:
 def card(name: str, model: str) -> str:
     """Return the Space's README: front matter and text."""
     return f"""\
----
-title: {json.dumps(title_of(name))}
-emoji: 🖋️
-colorFrom: yellow
-colorTo: indigo
-sdk: static
-app_file: index.html
-pinned: false
-license: apache-2.0
-short_description: {json.dumps(DESCRIPTION)}
-models:
-- {model}
----
-
+{front_matter(name, model, sdk="static", app_file="index.html")}
 # A tiny storyteller
 
 Start a story, and a small model continues it in your own browser: your story never leaves it. See

@@ -19,13 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from playground.command_line import Parser, use_utf8
-from playground.runs.details import details
+from playground.command_line import Parser, run_command
+from playground.runs import trainer_commands
 from playground.runs.folder import RunsFolder
-from playground.runs.listing import listing
-from playground.runs.stories import StorySets
-from playground.runs.trainer_commands import TrainerCommands
 from playground.runs.training import ROOT, Training
+from playground.runs.views import details, listing
 
 RUN_COMMANDS = {
     "show": "print state, figures and settings of a run",
@@ -68,7 +66,7 @@ def add_options(command: Parser) -> None:
     command.add_argument("--runs", type=Path, default=ROOT / "runs", help="folder of runs")
 
 
-def run_command(options: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
+def result_of(options: argparse.Namespace, words: Sequence[str]) -> dict[str, Any]:
     """Run one command and return its result. `words`: the settings of a run to start."""
     runs = RunsFolder(options.runs)
     training = Training(runs)
@@ -85,7 +83,7 @@ def run_command(options: argparse.Namespace, words: Sequence[str]) -> dict[str, 
         return {}
     if options.command == "start":
         words = ["--preset", "storyteller", *words] if "--preset" not in words else list(words)
-        TrainerCommands(StorySets(runs.folder.parent / "stories")).check(words)
+        trainer_commands.check(words)
         training.start(options.name, words, anyway=options.anyway)
     elif options.command in ("pause", "stop"):
         training.request_end(options.name, options.command)
@@ -129,15 +127,13 @@ def print_result(result: dict[str, Any], as_json: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 2 after one error message."""
-    use_utf8()
-    try:
+    """Run the command; return its exit code."""
+
+    def run() -> None:
         options, words = parser().parse_known_args(arguments)
-        print_result(run_command(options, words), options.json)
-    except (ValueError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    return 0
+        print_result(result_of(options, words), options.json)
+
+    return run_command(run)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,37 @@
-"""JSON endpoints of the pages Train and Models, under /studio/.
+"""JSON endpoints of the pages Train and Models, under /studio/, and the frames of both pages.
 
 The app has them only when it listens to this computer alone. They require the owner's key
-(server/owner.py), which also refuses requests through a proxy or from another site's page. Requests
-that change something also need a header that no form and no other site can send (CSRF).
+(server/owner.py), which also refuses requests through a proxy or from another site's page.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from playground.engine.engine import Engine
-from playground.runs import exports, folder
-from playground.runs.details import details
+from playground.runs import exports, folder, trainer_commands
 from playground.runs.errors import Refused
 from playground.runs.folder import RunsFolder
-from playground.runs.listing import listing
-from playground.runs.metrics import Curves
+from playground.runs.metrics import curve
 from playground.runs.models import OpenModels, write_with
 from playground.runs.stories import StorySets
 from playground.runs.tasks import Task, Tasks
-from playground.runs.trainer_commands import TrainerCommands
 from playground.runs.training import Training, command_text, words_of
-from playground.sentences import capitalized
-from playground.server.owner import Handler, Owner
+from playground.runs.views import details, listing
+from playground.server.owner import Owner
+from playground.server.owner_calls import NO_STORE, Endpoint, route
+from playground.server.write import WEB
 
 HEADER = "x-inkling-studio"
+PAGES = ("train", "models")  # whose scripts are in web/train/ and web/models/
 MIN_POINTS, DEFAULT_POINTS, MAX_POINTS = 20, 400, 2000  # of a curve
-NO_STORE = {"cache-control": "no-store"}
-Endpoint = Callable[[Request], Awaitable[Any]]
+Asked = dict[str, Any]  # the JSON object of a request
 
 
 class Studio:
@@ -56,7 +52,7 @@ class Studio:
         self.training = Training(self.runs)
         self.sets = StorySets(self.runs.folder.parent / "stories")
         self.models = OpenModels(engines, start, device)
-        self.tasks, self.curves, self.commands = Tasks(), Curves(), TrainerCommands(self.sets)
+        self.tasks = Tasks()
 
     def close(self) -> None:
         """End tasks and close models. Runs continue without the app."""
@@ -90,93 +86,81 @@ class Studio:
             ("PUT", f"{sets}/{{file}}", self.receive),
             (write, f"{sets}/delete", self.delete_stories),
         ]
-        return [
-            Route(path, self.owner.only(json_handler(endpoint)), methods=[method])
-            for method, path, endpoint in rows
+        pages = [
+            Route(f"/{name}", self.owner.file(WEB / name / "page.html"), methods=["GET"])
+            for name in PAGES
         ]
+        return [*pages, *(route(self.owner, HEADER, *row) for row in rows)]
 
     # Runs
 
-    async def list_runs(self, _: Request) -> Any:
+    def list_runs(self, _: Asked) -> Any:
         """List all runs."""
-        return await run_in_threadpool(listing, self.runs)
+        return listing(self.runs)
 
-    async def show(self, request: Request) -> Any:
-        """Return the details of a run."""
-        return await self.details_of(request.path_params["name"])
-
-    async def details_of(self, name: str) -> dict[str, Any]:
+    def show(self, _: Asked, name: str) -> Any:
         """Return the details of a run, with its task."""
-        content = await run_in_threadpool(details, self.runs.run(name))
         task = self.tasks.of_run(name)
-        return content | {"task": task.to_json() if task else None}
+        return details(self.runs.run(name)) | {"task": task.to_json() if task else None}
 
-    async def curve(self, request: Request) -> Any:
+    def curve(self, asked: Asked, name: str) -> Any:
         """Return the loss curve of a run."""
-        run, text = self.runs.run(request.path_params["name"]), request.query_params.get("points")
-        points = int(text) if text and text.isascii() and text.isdigit() else DEFAULT_POINTS
+        run, text = self.runs.run(name), asked.get("points", "")
+        points = int(text) if text.isascii() and text.isdigit() else DEFAULT_POINTS
         points = min(max(points, MIN_POINTS), MAX_POINTS)
         per_step = folder.read_json(run / folder.STATE).get("tokens_per_step")
         per_step = per_step if isinstance(per_step, int) else None
-        return await run_in_threadpool(self.curves.get, run / folder.METRICS, points, per_step)
+        return curve(run / folder.METRICS, points, per_step)
 
-    async def start(self, request: Request) -> Any:
+    def start(self, asked: Asked) -> Any:
         """Start a run."""
-        body = await body_of(request)
-        name, anyway = body.get("name"), body.get("anyway") is True
-        await run_in_threadpool(self.training.free_path, name, anyway=anyway)
-        words = await run_in_threadpool(self.words, body)
-        await run_in_threadpool(self.training.start, name, words, anyway=anyway)
-        return JSONResponse({"run": await self.details_of(body["name"])}, 201, NO_STORE)
+        name, anyway = asked.get("name"), asked.get("anyway") is True
+        self.training.free_path(name, anyway=anyway)
+        run = self.training.start(name, self.words(asked), anyway=anyway)
+        return JSONResponse({"run": self.show({}, run.name)}, 201, NO_STORE)
 
-    def words(self, body: dict[str, Any]) -> list[str]:
+    def words(self, asked: Asked) -> list[str]:
         """Return the checked settings of a request as command-line words; each set of stories is
         replaced by its folder."""
-        settings = body.get("settings", {})
+        settings = asked.get("settings", {})
         if isinstance(settings, dict):
             sources = ("corpus.source", "corpus.validation")
             settings = {
                 key: self.sets.source(value) if key in sources else value
                 for key, value in settings.items()
             }
-        words = words_of(body.get("preset", ""), settings)
-        self.commands.check(words)
+        words = words_of(asked.get("preset", ""), settings)
+        trainer_commands.check(words)
         return words
 
-    async def act(self, request: Request) -> Any:
+    def act(self, asked: Asked, name: str, action: str) -> Any:
         """Pause, stop, resume a run, or start it over."""
-        name, action = request.path_params["name"], request.path_params["action"]
-        body = await body_of(request)
         if action in ("pause", "stop"):
-            await run_in_threadpool(self.training.request_end, name, action)
+            self.training.request_end(name, action)
         elif action == "resume":
-            await run_in_threadpool(self.training.resume, name)
+            self.training.resume(name)
         elif action == "restart":
-            if body.get("name") != name:
+            if asked.get("name") != name:
                 raise Refused(f"type the run's name, {name}, to start it over.")
-            await run_in_threadpool(self.training.resume, name, fresh=True)
-            await run_in_threadpool(self.models.forget, name)
+            self.training.resume(name, fresh=True)
+            self.models.forget(name)
         else:
             raise Refused(f"{action[:20]!r} is not an action: use pause, stop, resume or restart.")
-        return {"run": await self.details_of(name)}
+        return {"run": self.show({}, name)}
 
-    async def delete(self, request: Request) -> Any:
+    def delete(self, asked: Asked, name: str) -> Any:
         """Delete a run."""
-        body = await body_of(request)
-        name = request.path_params["name"]
-        await run_in_threadpool(self.training.delete, name, body.get("name"))
-        await run_in_threadpool(self.models.forget, name)
+        self.training.delete(name, asked.get("name"))
+        self.models.forget(name)
         return {}
 
-    async def command(self, request: Request) -> Any:
+    def command(self, asked: Asked) -> Any:
         """Return the command that would start a run with these settings."""
-        body = await body_of(request)
-        words = await run_in_threadpool(self.words, body)
-        return {"command": command_text(words, self.runs.path(body.get("name")))}
+        words = self.words(asked)
+        return {"command": command_text(words, self.runs.path(asked.get("name")))}
 
-    async def list_models(self, _: Request) -> Any:
+    def list_models(self, _: Asked) -> Any:
         """List the models that a run can start from: those of the page and those of runs."""
-        runs = (await run_in_threadpool(listing, self.runs))["runs"]
         of_runs = [
             {
                 "name": run["name"],
@@ -185,137 +169,81 @@ class Studio:
                 "open": False,
                 "run": run["name"],
             }
-            for run in runs
+            for run in listing(self.runs)["runs"]
             if run["model_step"] is not None
         ]
         return {"models": [*self.models.of_the_page(), *of_runs]}
 
     # Tasks, which take longer than a request
 
-    async def write(self, request: Request) -> Any:
+    def write(self, _: Asked, name: str) -> Any:
         """Start opening a run's newest model on the page Write."""
-        await body_of(request)
-        name = self.runs.run(request.path_params["name"]).name
-        return self.begin(
-            "write", lambda task: write_with(self.models, self.runs, name, task), name
-        )
+        run = self.runs.run(name)
+        return self.begin("write", lambda task: write_with(self.models, run, task), name)
 
-    async def export(self, request: Request) -> Any:
+    def export(self, asked: Asked, name: str) -> Any:
         """Start exporting a run's newest model to a file."""
-        body = await body_of(request)
-        run = self.runs.run(request.path_params["name"])
-        form, kind = exports.checked_form(body.get("form"), body.get("type", "f16"))
-        return self.begin("export", lambda task: exports.export(run, form, kind, task), run.name)
+        run = self.runs.run(name)
+        form, kind = exports.checked_form(asked.get("form"), asked.get("type", "f16"))
+        return self.begin("export", lambda task: exports.export(run, form, kind, task), name)
 
-    async def file(self, request: Request) -> Any:
+    def file(self, _: Asked, name: str, file: str) -> Any:
         """Download an exported file."""
-        run = self.runs.run(request.path_params["name"])
-        path = exports.file(run, request.path_params["file"])
+        path = exports.file(self.runs.run(name), file)
         return FileResponse(path, filename=path.name, headers=NO_STORE)
 
-    async def evaluate(self, request: Request) -> Any:
+    def evaluate(self, asked: Asked, name: str) -> Any:
         """Start evaluating a run's newest model."""
-        body = await body_of(request)
-        run = self.runs.run(request.path_params["name"])
-        source = self.sets.source(str(body.get("source") or ""))
-        return self.begin("evaluate", lambda task: exports.evaluate(run, source, task), run.name)
+        run, source = self.runs.run(name), self.sets.source(str(asked.get("source") or ""))
+        return self.begin("evaluate", lambda task: exports.evaluate(run, source, task), name)
 
-    async def inspect(self, request: Request) -> Any:
+    def inspect(self, asked: Asked) -> Any:
         """Start inspecting how stories are read."""
-        body = await body_of(request)
-        source = self.sets.source(str(body.get("source") or ""))
-        words = words_of("", body.get("settings") or {})
-        return self.begin("inspect", lambda task: self.commands.inspect(source, words, task))
+        source = self.sets.source(str(asked.get("source") or ""))
+        words = words_of("", asked.get("settings") or {})
+        return self.begin("inspect", lambda task: trainer_commands.inspect(source, words, task))
 
-    async def estimate(self, request: Request) -> Any:
+    def estimate(self, asked: Asked) -> Any:
         """Start estimating how long a run would take on this machine."""
-        words = await run_in_threadpool(self.words, await body_of(request))
-        return self.begin("estimate", lambda task: self.commands.estimate(words, task))
+        words = self.words(asked)
+        return self.begin("estimate", lambda task: trainer_commands.estimate(words, task))
 
     def begin(self, kind: str, work: Callable[[Task], dict[str, Any]], run: str = "") -> Response:
         """Start a task and return it."""
         return JSONResponse({"task": self.tasks.start(kind, work, run).to_json()}, 202, NO_STORE)
 
-    async def list_tasks(self, _: Request) -> Any:
+    def list_tasks(self, _: Asked) -> Any:
         """List all tasks, the newest first."""
         tasks = list(self.tasks.tasks.values())
         return {"tasks": [task.to_json() for task in reversed(tasks)]}
 
-    async def task(self, request: Request) -> Any:
+    def task(self, _: Asked, id: str) -> Any:
         """Return one task."""
-        return {"task": self.tasks.get(request.path_params["id"]).to_json()}
+        return {"task": self.tasks.get(id).to_json()}
 
-    async def cancel(self, request: Request) -> Any:
+    def cancel(self, _: Asked, id: str) -> Any:
         """Cancel a task."""
-        await body_of(request)
-        task = self.tasks.get(request.path_params["id"])
+        task = self.tasks.get(id)
         task.cancel()
         return {"task": task.to_json()}
 
-    async def settings(self, _: Request) -> Any:
+    def settings(self, _: Asked) -> Any:
         """Return all settings of the trainer, with its presets."""
-        return await run_in_threadpool(self.commands.settings)
+        return trainer_commands.settings()
 
     # Stories
 
-    async def stories(self, _: Request) -> Any:
+    def stories(self, _: Asked) -> Any:
         """List the sets of stories that were uploaded."""
-        return {
-            "sets": await run_in_threadpool(self.sets.all),
-            "limit_bytes": self.sets.limit,
-        }
+        return {"sets": self.sets.all(), "limit_bytes": self.sets.limit}
 
     async def receive(self, request: Request) -> Any:
         """Receive a file of a set."""
-        check_header(request)
         name, file = request.path_params["set"], request.path_params["file"]
         content = await self.sets.write(name, file, request.stream())
         return JSONResponse({"set": content}, 201, NO_STORE)
 
-    async def delete_stories(self, request: Request) -> Any:
+    def delete_stories(self, asked: Asked, set: str) -> Any:
         """Delete a set of stories."""
-        body = await body_of(request)
-        name = request.path_params["set"]
-        await run_in_threadpool(self.sets.delete, name, body.get("name"))
+        self.sets.delete(set, asked.get("name"))
         return {}
-
-
-def json_handler(endpoint: Endpoint) -> Handler:
-    """Return a handler that sends an endpoint's result, or its error message, as JSON."""
-
-    async def handler(request: Request) -> Response:
-        try:
-            result = await endpoint(request)
-        except Refused as problem:
-            error = {"detail": capitalized(str(problem)), "remedy": problem.remedy}
-            return JSONResponse(error, problem.status, NO_STORE)
-        except (ValueError, OSError) as problem:
-            return JSONResponse({"detail": capitalized(str(problem))}, 422, NO_STORE)
-        return result if isinstance(result, Response) else JSONResponse(result, headers=NO_STORE)
-
-    return handler
-
-
-class OtherOrigin(Refused):
-    """A request that another site's page may have sent."""
-
-    status = 403
-
-
-def check_header(request: Request) -> None:
-    """Raise OtherOrigin without the page's header: before a browser sends this header to another
-    site, it asks that site (CORS preflight), and the app does not consent."""
-    if request.headers.get(HEADER) != "1":
-        raise OtherOrigin(f"only the page itself may send this, with the header {HEADER}.")
-
-
-async def body_of(request: Request) -> dict[str, Any]:
-    """Return the JSON object of a request that changes something; Refused without the header."""
-    check_header(request)
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise Refused("the body of the request must be a JSON object.")
-    return body

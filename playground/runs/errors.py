@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class Refused(ValueError):  # noqa: N818, a state and not an error
     """A request that cannot be done; the message says why and what to do instead."""
@@ -38,3 +40,9 @@ class DiskFull(Refused):
     """The disk is full."""
 
     status = 507
+
+
+def disk_error(what: str, problem: OSError) -> Refused:
+    """Return the error for a file that cannot be written. `what`: the start of its message."""
+    kind = DiskFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else Refused
+    return kind(f"{what} ({problem.strerror}): make room, or give the app another --runs.")

@@ -1,23 +1,61 @@
-"""Export a run's model to files for download, and evaluate it, by the trainer's commands."""
+"""A run's newest model: as a model folder, exported to files for download, and evaluated, by the
+trainer's commands."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from playground.runs import folder
-from playground.runs.errors import Missing, Refused
-from playground.runs.newest_model import model_folder
-from playground.runs.status import perplexity_of, status_of
+from playground.runs.errors import Conflict, Missing, Refused
+from playground.runs.status import FINISHED, perplexity_of, status_of
 from playground.runs.tasks import Task, last_object
 
 FORMS = {"safetensors": ".zip", "gguf": ".gguf"}
 TYPES = ("f16", "q8_0")
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.(?:zip|gguf)")
 LEFT_OUT = ("snapshots",)  # of an export, in the zip file
+
+
+def model_folder(run: Path, task: Task) -> tuple[Path, int]:
+    """Return the folder and the step of a run's newest model: the export of a finished run, else an
+    export of the newest checkpoint, which is made if necessary.
+
+    Raises:
+        Refused: the run has no model yet, or its export failed.
+    """
+    status = status_of(run)
+    checkpoints = folder.steps(run / folder.CHECKPOINTS)
+    export = run / folder.EXPORT
+    training = folder.read_json(export / "training.json")
+    step = training.get("steps")
+    is_exported = (export / "config.json").is_file() and not export.is_symlink()
+    newest = folder.step_of(checkpoints[-1]) if checkpoints else -1
+    if is_exported and (status.state == FINISHED or (isinstance(step, int) and step >= newest)):
+        return export, step if isinstance(step, int) else max(newest, 0)
+    if not checkpoints:
+        raise Conflict(f"{run.name} has not saved a model yet: wait for its first checkpoint.")
+    exports = folder.own(run) / "model"
+    model = newest_export(exports)
+    if model is None or folder.step_of(model) < newest:
+        target = exports / f"step-{newest:08d}"
+        task.call(["-m", "trainer.export", "model", str(run), str(target)])
+        model = newest_export(exports)
+        if model is None:
+            raise Refused("the model was not exported: try again.")
+        for old in folder.steps(exports)[:-2]:  # the previous export may be open on the page
+            shutil.rmtree(old, ignore_errors=True)
+    return model, folder.step_of(model)
+
+
+def newest_export(exports: Path) -> Path | None:
+    """Return the newest complete export of a checkpoint, which `training.json` marks."""
+    complete = [path for path in folder.steps(exports) if (path / "training.json").is_file()]
+    return complete[-1] if complete else None
 
 
 def checked_form(form: Any, kind: Any) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from playground.folder.json_file import json_object
 from playground.runs.errors import Missing, Refused
 
 OWN = ".studio"
@@ -33,11 +34,11 @@ JSON_MAX = 4 * 2**20  # bytes
 MIN_FREE = 200 * 2**20  # bytes of disk that a run needs at least
 
 
-def checked_name(name: Any) -> str:
-    """Return a valid name of a run; Refused for any other value."""
+def checked_name(name: Any, of: str = "a run") -> str:
+    """Return a valid name `of` a run or a set of stories; Refused for any other value."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise Refused(
-            f"{str(name)[:40]!r} cannot be the name of a run: give 1 to 64 characters: "
+            f"{str(name)[:40]!r} cannot be the name of {of}: give 1 to 64 characters: "
             "letters, digits, dots, hyphens and underscores, the first of them a letter or a digit."
         )
     return name
@@ -51,17 +52,7 @@ class RunsFolder:
 
     def names(self) -> list[str]:
         """Return the names of all runs."""
-        try:
-            entries = list(os.scandir(self.folder))
-        except OSError:
-            return []
-        return sorted(
-            entry.name
-            for entry in entries
-            if NAME.fullmatch(entry.name)
-            and entry.is_dir(follow_symlinks=False)
-            and is_run(Path(entry.path))
-        )
+        return [path.name for path in subfolders(self.folder) if is_run(path)]
 
     def path(self, name: Any) -> Path:
         """Return the folder for a run of that name, existing or not; Refused for a bad name."""
@@ -77,6 +68,19 @@ class RunsFolder:
         if not NAME.fullmatch(str(name)) or path.is_symlink() or not is_run(path):
             raise Missing(f"there is no run {str(name)[:64]!r} in {self.folder}.")
         return path
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that have a valid name and are not links, sorted by name."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    return [
+        Path(entry.path)
+        for entry in entries
+        if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+    ]
 
 
 def is_run(folder: Path) -> bool:
@@ -113,10 +117,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         with os.fdopen(open_plain(path), "rb") as file:
             content = file.read(JSON_MAX + 1)
-        value = json.loads(content) if len(content) <= JSON_MAX else {}
-    except (OSError, ValueError, RecursionError):
+    except OSError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return json_object(content) or {} if len(content) <= JSON_MAX else {}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

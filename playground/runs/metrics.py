@@ -6,21 +6,23 @@ incomplete lines are skipped.
 
 from __future__ import annotations
 
-import json
 import math
 import mmap
 import os
+import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from playground.folder.json_file import json_object
 from playground.runs.folder import open_plain
 
 TAIL = 2**16  # bytes
 TAIL_MAX = 2**20
 WHOLE = 2**19  # bytes of the largest file whose lines are all read for a curve
 LINE_MAX = 2**20
+CURVES = 64  # cached
 TRAIN = ("loss", "tokens_per_second", "lr", "mfu")
 VALIDATION = {"loss": "validation_loss", "bits_per_byte": "validation_bits_per_byte"}
 Line = dict[str, Any]
@@ -28,11 +30,8 @@ Line = dict[str, Any]
 
 def parsed(text: bytes) -> Line | None:
     """Return the JSON object of a line; None if the line is damaged."""
-    try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return line if isinstance(line, dict) and isinstance(line.get("step"), int) else None
+    line = json_object(text)
+    return line if line is not None and isinstance(line.get("step"), int) else None
 
 
 def finite(value: Any) -> float | None:
@@ -101,7 +100,19 @@ class Tail:
 
 
 def curve(file: Path, points: int, tokens_per_step: int | None) -> dict[str, Any]:
-    """Return the training and the validation curve, each with at most `points` entries."""
+    """Return the training and the validation curve, each with at most `points` entries. Curves are
+    cached until their file changes."""
+    try:
+        stat = file.lstat()
+    except OSError:
+        return curve_of(file, points, tokens_per_step)
+    return curve_of(file, points, tokens_per_step, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(CURVES)
+def curve_of(file: Path, points: int, tokens_per_step: int | None, *_: int) -> dict[str, Any]:
+    """Return the result of `curve`; the last arguments only tell one state of the file from
+    another."""
     train, validation = lines_of(file, points)
     return {
         "train": columns(train, tokens_per_step, {key: key for key in TRAIN}),
@@ -130,24 +141,16 @@ def lines_of(file: Path, points: int) -> tuple[list[Line], list[Line]]:
         if not size:
             return [], []
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as content:
-            starts = line_starts(content, points) if size > WHOLE else all_starts(content)
-            train = [
-                line
-                for line in (line_at(content, start) for start in starts)
-                if line is not None and "loss" in line
-            ]
-            validated = [line_at(content, start) for start in validation_starts(content)]
+            if size > WHOLE:
+                starts = line_starts(content, points)
+            else:
+                starts = [0, *(match.end() for match in re.finditer(b"\n", content))]
+            lines = [line_at(content, start) for start in starts]
+            places = (match.start() for match in re.finditer(b'"validation_loss"', content))
+            validated = [line_at(content, content.rfind(b"\n", 0, at) + 1) for at in places]
+    train = [line for line in lines if line is not None and "loss" in line]
     validation = [line for line in validated if line is not None and "validation_loss" in line]
     return thinned(train, points), thinned(validation, points)
-
-
-def all_starts(content: mmap.mmap) -> Iterator[int]:
-    """Yield the offset of each line."""
-    start = 0
-    while start < len(content):
-        yield start
-        end = content.find(b"\n", start)
-        start = len(content) if end < 0 else end + 1
 
 
 def line_starts(content: mmap.mmap, points: int) -> list[int]:
@@ -162,15 +165,6 @@ def line_starts(content: mmap.mmap, points: int) -> list[int]:
         end = content.rfind(b"\n", 0, max(0, end))
         starts.add(end + 1)
     return sorted(starts)
-
-
-def validation_starts(content: mmap.mmap) -> Iterator[int]:
-    """Yield the offset of each line with a validation loss."""
-    position = content.find(b'"validation_loss"')
-    while position >= 0:
-        yield content.rfind(b"\n", 0, position) + 1
-        end = content.find(b"\n", position)
-        position = content.find(b'"validation_loss"', end) if end >= 0 else -1
 
 
 def line_at(content: mmap.mmap, start: int) -> Line | None:
@@ -198,27 +192,3 @@ def in_order(lines: list[Line]) -> list[Line]:
         if not kept or line["step"] > kept[-1]["step"]:
             kept.append(line)
     return kept
-
-
-class Curves:
-    """A least-recently-used cache of curves; a changed file is read again."""
-
-    SIZE = 64
-
-    def __init__(self) -> None:
-        self.cache: dict[tuple[Path, int], tuple[tuple[int, int, int], dict[str, Any]]] = {}
-
-    def get(self, file: Path, points: int, tokens_per_step: int | None) -> dict[str, Any]:
-        """Return the result of `curve`."""
-        try:
-            stat = file.lstat()
-            stamp = stat.st_size, stat.st_mtime_ns, stat.st_ino
-        except OSError:
-            return curve(file, points, tokens_per_step)
-        entry = self.cache.pop((file, points), None)
-        if entry is None or entry[0] != stamp:
-            entry = stamp, curve(file, points, tokens_per_step)
-        self.cache[file, points] = entry  # the newest at the end
-        while len(self.cache) > self.SIZE:
-            del self.cache[next(iter(self.cache))]
-        return entry[1]

@@ -12,8 +12,7 @@ from typing import Any
 
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
-from playground.runs.folder import RunsFolder
-from playground.runs.newest_model import model_folder
+from playground.runs.exports import model_folder
 from playground.runs.tasks import Task
 from playground.server.write import listed
 
@@ -81,7 +80,7 @@ class OpenModels:
                 self.close(self.opened[0])
 
 
-def write_with(models: OpenModels, runs: RunsFolder, name: str, task: Task) -> dict[str, Any]:
+def write_with(models: OpenModels, run: Path, task: Task) -> dict[str, Any]:
     """Open the newest model of a run on the page Write; return its name there and its step."""
-    folder, step = model_folder(runs.run(name), task)
-    return {"model": models.open(f"{name}, step {step:,}", folder), "step": step}
+    folder, step = model_folder(run, task)
+    return {"model": models.open(f"{run.name}, step {step:,}", folder), "step": step}

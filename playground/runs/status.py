@@ -13,7 +13,7 @@ from typing import Any
 
 from playground.runs import folder, locks
 from playground.runs.log import last_error
-from playground.runs.metrics import Tail
+from playground.runs.metrics import Tail, finite
 
 PREPARING, RUNNING, FINISHING, STOPPING = "preparing", "running", "finishing", "stopping"
 PAUSED, STOPPED, FAILED, FINISHED = "paused", "stopped", "failed", "finished"
@@ -72,7 +72,7 @@ def status_of(run: Path) -> Status:
 def is_newer(about: dict[str, Any], launch: dict[str, Any]) -> bool:
     """Return whether the trainer wrote a final state after the app had started the process."""
     is_over = about.get("state") in (STOPPED, FAILED, FINISHED)
-    return is_over and number(about.get("time")) > number(launch.get("time"))
+    return is_over and time_in(about) > time_in(launch)
 
 
 def is_for(request: dict[str, Any], *processes: Any) -> bool:
@@ -80,17 +80,16 @@ def is_for(request: dict[str, Any], *processes: Any) -> bool:
     return request.get("pid") is not None and request["pid"] in processes
 
 
-def number(value: Any) -> float:
-    """Return the value if it is a number, else 0."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else 0.0
+def time_in(record: dict[str, Any]) -> float:
+    """Return the time of a record, in seconds since 1970; 0 if it has none."""
+    return finite(record.get("time")) or 0.0
 
 
 def ended(run: Path, about: dict[str, Any], launch: dict[str, Any]) -> tuple[str, str]:
     """Return the state and the message of a run whose process has ended."""
     state = about.get("state")
     # If the process ended before it wrote a state, or the disk was full, its log has the reason.
-    is_early = bool(launch) and number(launch.get("time")) > number(about.get("time"))
+    is_early = bool(launch) and time_in(launch) > time_in(about)
     if state in (RUNNING, FINISHING) or (is_early and state != FINISHED):
         message = ""
         if is_early or about.get("pid") == launch.get("pid"):
@@ -135,7 +134,7 @@ def summary(run: Path, status: Status | None = None, tail: Tail | None = None) -
         "name": run.name,
         "state": status.state,
         "message": status.message,
-        "can": actions(run, status, model_step),
+        "can": actions(status, model_step),
         "preset": str(about.get("preset") or preset_of(status.launch)),
         "step": step,
         "steps": steps,
@@ -149,7 +148,7 @@ def summary(run: Path, status: Status | None = None, tail: Tail | None = None) -
         "validation_loss": tail.newest("validation_loss"),
         "bits_per_byte": tail.newest("validation_bits_per_byte"),
         "perplexity": perplexity(run),
-        "updated": max(tail.time, number(about.get("time")), number(status.launch.get("time"))),
+        "updated": max(tail.time, time_in(about), time_in(status.launch)),
         "model_step": model_step,
     }
 
@@ -202,18 +201,17 @@ def newest_model(run: Path, step: int) -> int | None:
     return max(steps, default=None)
 
 
-def actions(run: Path, status: Status, model_step: int | None) -> list[str]:
+def actions(status: Status, model_step: int | None) -> list[str]:
     """Return the actions that are possible on a run now."""
     models = [] if model_step is None else ["write", "export"]
-    evaluates = ["evaluate"] if models else []
     if status.state == STOPPING:
         return models
     if status.is_alive:
         return ["pause", "stop", *models]
-    resumes = [] if status.state == FINISHED else ["resume"]
-    has_words = bool(status.about.get("settings") or status.launch)
-    return [*(resumes if has_words else []), *(["restart"] if has_words else []), *models,
-            *evaluates, "delete"]  # fmt: skip
+    trains = []
+    if status.about.get("settings") or status.launch:
+        trains = ["restart"] if status.state == FINISHED else ["resume", "restart"]
+    return [*trains, *models, *(["evaluate"] if models else []), "delete"]
 
 
 def perplexity(run: Path) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ Uploads are atomic. Names cannot contain a path, and symbolic links are not foll
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import unicodedata
@@ -17,8 +16,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from playground.runs.errors import DiskFull, Missing, Refused, TooLarge
-from playground.runs.folder import NAME, sizes
+from playground.runs.errors import Missing, Refused, TooLarge, disk_error
+from playground.runs.folder import checked_name, sizes, subfolders
 
 LIMIT = 2 * 2**30  # bytes of a set
 FILES_MAX = 10_000
@@ -34,30 +33,18 @@ class StorySets:
 
     def all(self) -> list[dict[str, Any]]:
         """Return all sets with their files."""
-        try:
-            entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
-        except OSError:
-            return []
-        return [
-            self.about(entry.name)
-            for entry in entries
-            if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-        ]
+        return [self.about(path.name) for path in subfolders(self.folder)]
 
     def about(self, name: str) -> dict[str, Any]:
         """Return a set's name, source, size and files."""
-        files = [{"name": file, "bytes": size} for file, size in sizes(self.folder / name)]
-        total = sum(size for _, size in sizes(self.folder / name))
+        found = dict(sizes(self.folder / name))
+        files = [{"name": file, "bytes": size} for file, size in found.items()]
+        total = sum(found.values())
         return {"name": name, "source": f"{PREFIX}{name}", "bytes": total, "files": files}
 
     def path(self, name: Any) -> Path:
         """Return the folder for a set, existing or not; Refused for an invalid name."""
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise Refused(
-                f"{str(name)[:40]!r} cannot be the name of a set: give 1 to 64 characters: "
-                "letters, digits, dots, hyphens and underscores, the first a letter or a digit."
-            )
-        path = self.folder / name
+        path = self.folder / checked_name(name, "a set")
         if path.is_symlink() or self.folder.is_symlink():
             raise Refused(f"{path} is a link, which is not followed: remove it.")
         return path
@@ -91,11 +78,7 @@ class StorySets:
                 raise TooLarge(f"{name} has {FILES_MAX:,} files, the most allowed: join some.")
             await self.receive(folder / title, chunks, self.limit - sum(others))
         except OSError as problem:
-            kind = DiskFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else Refused
-            raise kind(
-                f"{title} cannot be written to {folder} ({problem.strerror}): make room, or give "
-                "the app another --runs."
-            ) from None
+            raise disk_error(f"{title} cannot be written to {folder}", problem) from None
         finally:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # only if it is empty, after a failed first upload

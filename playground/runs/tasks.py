@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -20,8 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from playground.folder.json_file import json_object
 from playground.runs.errors import Conflict, Missing, Refused
-from playground.runs.log import BAR, last_error, lines_of
+from playground.runs.log import last_error, lines_of
 from playground.runs.training import ROOT, environment, lower_priority
 from playground.sentences import capitalized
 
@@ -91,8 +91,7 @@ class Task:
             except subprocess.TimeoutExpired:
                 if not self.run and time.monotonic() - self.asked_at > PATIENCE:
                     self.cancel()
-                lines = [line for line in lines_of(log) if not BAR.search(line)]
-                self.line = lines[-1] if lines else self.line
+                self.line = next(reversed(lines_of(log)), self.line)
 
     def cancel(self) -> None:
         """End the task and its process."""
@@ -110,6 +109,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self.numbers = itertools.count(1)
+        self.starting = threading.Lock()
         self.tasks: dict[str, Task] = {}
 
     def start(self, kind: str, work: Callable[[Task], dict[str, Any]], run: str = "") -> Task:
@@ -118,16 +118,17 @@ class Tasks:
         Raises:
             Conflict: such a task is running for the same run, or AT_ONCE tasks are running.
         """
-        running = [task for task in list(self.tasks.values()) if task.state == RUNNING]
-        if run and any(task.run == run and task.kind == kind for task in running):
-            raise Conflict(f"this is already running for {run}: wait until it is done.")
-        if len(running) >= AT_ONCE:
-            raise Conflict(f"{AT_ONCE} tasks are running: wait until one is done.")
-        task = Task(next(self.numbers), kind, run)
-        self.tasks[task.id] = task
-        for old in list(self.tasks)[:-KEPT]:
-            if self.tasks[old].state != RUNNING:
-                del self.tasks[old]
+        with self.starting:
+            running = [task for task in list(self.tasks.values()) if task.state == RUNNING]
+            if run and any(task.run == run and task.kind == kind for task in running):
+                raise Conflict(f"this is already running for {run}: wait until it is done.")
+            if len(running) >= AT_ONCE:
+                raise Conflict(f"{AT_ONCE} tasks are running: wait until one is done.")
+            task = Task(next(self.numbers), kind, run)
+            self.tasks[task.id] = task
+            for old in list(self.tasks)[:-KEPT]:
+                if self.tasks[old].state != RUNNING:
+                    del self.tasks[old]
         threading.Thread(target=self.work, args=(task, work), daemon=True).start()
         return task
 
@@ -162,8 +163,6 @@ class Tasks:
 def last_object(printed: str) -> dict[str, Any]:
     """Return the last JSON object in a command's output, one line each."""
     for line in reversed(printed.splitlines()):
-        with contextlib.suppress(ValueError):
-            value = json.loads(line)
-            if isinstance(value, dict):
-                return value
+        if (value := json_object(line)) is not None:
+            return value
     raise Refused("the command printed no JSON object: update the project.")

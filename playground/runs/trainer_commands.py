@@ -6,69 +6,57 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playground.runs.errors import Refused
 from playground.runs.log import ERROR
-from playground.runs.stories import StorySets
 from playground.runs.tasks import Task, last_object
 from playground.runs.training import ROOT, TRAIN, environment
 
 SECONDS = 60.0  # for a command that only reads settings
 MAX_ESTIMATES = 32  # kept
-Key = tuple[Any, ...]
+estimates: dict[tuple[Any, ...], dict[str, Any]] = {}  # by settings and the files that they name
 
 
-class TrainerCommands:
-    """The commands, with a cache of their results."""
+@cache
+def settings() -> dict[str, Any]:
+    """Return all settings with their meaning, and the presets with their values."""
+    return last_object(output_of([TRAIN, "--help", "--json"]))
 
-    def __init__(self, sets: StorySets) -> None:
-        self.sets = sets
-        self.settings_table: dict[str, Any] | None = None
-        self.estimates: dict[Key, dict[str, Any]] = {}
-        self.lock = threading.Lock()
 
-    def settings(self) -> dict[str, Any]:
-        """Return all settings with their meaning, and the presets with their values."""
-        with self.lock:
-            if self.settings_table is None:
-                self.settings_table = last_object(output_of([TRAIN, "--help", "--json"]))
-            return self.settings_table
+def check(words: Sequence[str]) -> None:
+    """Raise Refused for settings that the trainer would refuse."""
+    output_of([TRAIN, *words, "--check"])
 
-    def check(self, words: Sequence[str]) -> None:
-        """Raise Refused for settings that the trainer would refuse."""
-        output_of([TRAIN, *words, "--check"])
 
-    def inspect(self, source: str, words: Sequence[str], task: Task) -> dict[str, Any]:
-        """Return the result of `python -m trainer.corpus inspect`."""
-        if not source:
-            raise Refused("name the stories: a file, a folder, a data set of the Hub, or sample.")
-        command = ["-m", "trainer.corpus", "inspect", source, "--json", *words]
-        return last_object(task.call(command))
+def inspect(source: str, words: Sequence[str], task: Task) -> dict[str, Any]:
+    """Return the result of `python -m trainer.corpus inspect`."""
+    if not source:
+        raise Refused("name the stories: a file, a folder, a data set of the Hub, or sample.")
+    return last_object(task.call(["-m", "trainer.corpus", "inspect", source, "--json", *words]))
 
-    def estimate(self, words: Sequence[str], task: Task) -> dict[str, Any]:
-        """Return how long a run would take, measured by a dry run of a few updates."""
-        key = (*words, *self.stamps(words))
-        if key not in self.estimates:
-            command = [TRAIN, *words, "--run.dry_run", "--json"]
-            self.estimates[key] = last_object(task.call(command))
-            while len(self.estimates) > MAX_ESTIMATES:
-                del self.estimates[next(iter(self.estimates))]
-        return self.estimates[key]
 
-    def stamps(self, words: Sequence[str]) -> Key:
-        """Return times and sizes of the files that the settings name: the cache's key must change
-        with the files."""
-        stamps: list[Any] = []
-        for word in words:
-            path = Path(word.partition("=")[2])
-            if word.startswith("--corpus.") and path.is_absolute() and path.exists():
-                stat = path.stat()
-                stamps += [stat.st_mtime_ns, stat.st_size]
-        return tuple(stamps)
+def estimate(words: Sequence[str], task: Task) -> dict[str, Any]:
+    """Return how long a run would take, measured by a dry run of a few updates."""
+    key = (*words, *stamps(words))
+    if key not in estimates:
+        estimates[key] = last_object(task.call([TRAIN, *words, "--run.dry_run", "--json"]))
+        while len(estimates) > MAX_ESTIMATES:
+            del estimates[next(iter(estimates))]
+    return estimates[key]
+
+
+def stamps(words: Sequence[str]) -> Iterator[int]:
+    """Yield times and sizes of the files that the settings name, which tell whether an estimate is
+    still true."""
+    for word in words:
+        path = Path(word.partition("=")[2])
+        if word.startswith("--corpus.") and path.is_absolute() and path.exists():
+            stat = path.stat()
+            yield from (stat.st_mtime_ns, stat.st_size)
 
 
 def output_of(words: Sequence[str]) -> str:

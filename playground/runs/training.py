@@ -7,7 +7,6 @@ lock of `.studio/lock` (locks.py), so of two simultaneous starts the second fail
 from __future__ import annotations
 
 import contextlib
-import errno
 import glob
 import os
 import re
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.runs import folder, locks
-from playground.runs.errors import Busy, Conflict, DiskFull, Missing, Refused
+from playground.runs.errors import Busy, Conflict, DiskFull, Missing, Refused, disk_error
 from playground.runs.folder import RunsFolder
 from playground.runs.status import FINISHED, PREPARING, STOPPING, Status, status_of
 
@@ -58,8 +57,8 @@ def command(words: Sequence[str], processes: int = 1) -> list[str]:
     if processes > 1:
         launcher = ["-m", "accelerate.commands.launch", "--num_processes", str(processes)]
         launcher += ["--multi_gpu"] if gpus() > 1 else []
-        return [sys.executable, *launcher, TRAIN, *words]
-    return [sys.executable, TRAIN, *words]
+        return [sys.executable, *launcher, str(ROOT / TRAIN), *words]
+    return [sys.executable, str(ROOT / TRAIN), *words]
 
 
 def gpus() -> int:
@@ -178,57 +177,35 @@ class Training:
                     f"needs at least {folder.MIN_FREE >> 20} MB: make room, or give the app "
                     "another --runs."
                 )
-            with locks.held(folder.own(run) / "lock", SECONDS_TO_END) as lock:
+            own = folder.own(run)
+            with locks.held(own / "lock", SECONDS_TO_END) as lock:
                 if lock is None:
                     raise Conflict(f"{run.name} is already starting.")
-                return self.spawn(run, words, lock, fresh, processes, cwd)
+                forget(own, fresh=fresh)
+                log = own / "log.txt"
+                start = log.stat().st_size if log.is_file() else 0
+                arguments = command(words, processes or max(1, gpus()))
+                arguments += ["--run.dir", str(run), *(["--run.fresh"] if fresh else [])]
+                launch = {"words": list(words), "time": time.time(), "log_start": start}
+                with log.open("ab") as output:
+                    process = subprocess.Popen(
+                        arguments,
+                        cwd=cwd if cwd.is_dir() else ROOT,
+                        env=environment(),
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                        **inherited(lock),
+                    )
+                lower_priority(process.pid)
+                folder.write_json(own / "launch.json", {"pid": process.pid, **launch})
+                threading.Thread(target=record_exit, args=(process, own), daemon=True).start()
+                return run
         except OSError as problem:
             if is_new:
                 shutil.rmtree(run, ignore_errors=True)
-            kind = DiskFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else Refused
-            raise kind(
-                f"the run cannot be started in {run} ({problem.strerror}): make room, or give the "
-                "app another --runs."
-            ) from None
-
-    def spawn(
-        self,
-        run: Path,
-        words: Sequence[str],
-        lock: int,
-        fresh: bool,
-        processes: int | None,
-        cwd: Path,
-    ) -> Path:
-        """Start the process, which inherits the lock, and write launch.json."""
-        own = run / folder.OWN
-        for name in ("request.json", "exit.json"):
-            (own / name).unlink(missing_ok=True)
-        if fresh:
-            for name in ("model", "files"):
-                shutil.rmtree(own / name, ignore_errors=True)
-            (own / "evaluation.json").unlink(missing_ok=True)
-        log = own / "log.txt"
-        start = log.stat().st_size if log.is_file() else 0
-        arguments = command(words, processes or max(1, gpus()))
-        arguments[arguments.index(TRAIN)] = str(ROOT / TRAIN)
-        arguments += ["--run.dir", str(run), *(["--run.fresh"] if fresh else [])]
-        launch = {"words": list(words), "time": time.time(), "log_start": start}
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                arguments,
-                cwd=cwd if cwd.is_dir() else ROOT,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                **inherited(lock),
-            )
-        lower_priority(process.pid)
-        folder.write_json(own / "launch.json", {"pid": process.pid, **launch})
-        threading.Thread(target=record_exit, args=(process, own), daemon=True).start()
-        return run
+            raise disk_error(f"the run cannot be started in {run}", problem) from None
 
     def request_end(self, name: Any, action: str) -> Path:
         """Ask the process of a run to save and end. `action`: pause or stop; they differ only in
@@ -285,6 +262,16 @@ class Training:
                 raise Refused(
                     f"{deleted} cannot be deleted ({problem.strerror}): delete it by hand."
                 ) from None
+
+
+def forget(own: Path, *, fresh: bool) -> None:
+    """Delete what is known of a run's last process; `fresh`: also what was made of its model."""
+    made = ("model", "files", "evaluation.json") if fresh else ()
+    for name in ("request.json", "exit.json", *made):
+        if (own / name).is_dir():
+            shutil.rmtree(own / name, ignore_errors=True)
+        else:
+            (own / name).unlink(missing_ok=True)
 
 
 def inherited(lock: int) -> Mapping[str, Any]:

@@ -13,9 +13,10 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
@@ -25,13 +26,13 @@ from playground.engine import replay
 from playground.engine.engine import Busy, Engine
 from playground.engine.stream import Stream
 from playground.inside.inside import WORK_MAX, Inside
-from playground.sampling import WORD_MAX, Settings, instead
+from playground.sampling import TOP_K_MAX, WORD_MAX, Settings, instead
 from playground.sentences import capitalized
 from playground.server import zero_gpu
 from playground.server.parameters import with_settings
 from playground.server.visitors import one_more, visitor
 from playground.stories.permalink import Run
-from playground.stories.story import Story
+from playground.stories.story import Story, Token
 
 INTERVAL = 0.035  # seconds between two messages to one visitor
 INTERVAL_PER_VISITOR = 0.005  # added to it for every other story that is being written
@@ -41,6 +42,7 @@ STREAMS_MAX = 8  # continuations in one call
 CROWD, TURN = 4, 2.0  # stories of a visitor that run without turns; seconds of a turn
 IDS_MAX = 50_000  # tokens of a story that is continued
 COUNT_MAX = 32  # stories of one prompt
+INSIDES = 8  # models whose states are cached
 REMOVAL_TIME = 15.0  # seconds for which tokens are removed, one at a time
 
 
@@ -50,7 +52,7 @@ class Api:
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self.engines = engines
         self.running: Counter[str] = Counter()  # stories under way, by visitor
-        self.insides: dict[str, Inside] = {}  # by model
+        self.inside = lru_cache(INSIDES)(Inside)
         self.looking = asyncio.Lock()  # one at a time: a pass takes the processor and memory
         self.write_on_gpu = zero_gpu.on_gpu() if zero_gpu.available() else None
 
@@ -113,10 +115,7 @@ class Api:
         with refusals(), ExitStack() as held:
             checked = Settings(**settings)
             prompt = checked_text(prompt)
-            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COUNT_MAX:
-                raise ValueError(
-                    f"count must be a whole number from 1 to {COUNT_MAX}, {instead(count)}."
-                )
+            check_count(count, "count", 1, COUNT_MAX)
             engine = self.engine(model)
             for _ in range(count):
                 held.enter_context(self.visit(request))
@@ -152,8 +151,7 @@ class Api:
             model: a name from the page's list; none for the first.
         """
         with refusals():
-            if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 200:
-                raise ValueError(f"count must be a whole number from 1 to 200, {instead(count)}.")
+            check_count(count, "count", 1, TOP_K_MAX)
             following = self.engine(model).candidates([], checked_text(prompt))
             return [
                 {
@@ -206,7 +204,7 @@ class Api:
         self, asked: dict[str, Any], request: gr.Request | None = None
     ) -> AsyncIterator[dict[str, Any]]:
         """Continue a story in one or several ways: messages of new (text, surprise, id)."""
-        with refusals(), ExitStack() as held:
+        with ExitStack() as held:
             engine, ids, text = self.story_of(asked)
             each = settings_of(asked)
             token_id = chosen_of(asked)
@@ -236,7 +234,11 @@ class Api:
             yield {"new": [], "typed": num_typed, "begins_with": "" if seam.word else seam.begins}
             until, count, length = time.monotonic() + TURN, 0, each[0].length
             async for batch in self.batches(streams):
-                new = [[k, *columns(tokens)] for k, tokens in enumerate(batch) if tokens]
+                new = [
+                    [k, *zip(*rows(tokens), strict=True)]
+                    for k, tokens in enumerate(batch)
+                    if tokens
+                ]
                 message: dict[str, Any] = {"new": new}
                 if seam.word and count <= len(typed) < count + len(batch[0]):
                     # The first token after the bare text says whether the last word was finished.
@@ -257,21 +259,20 @@ class Api:
 
     def page_score(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Score a text after a story, or `given` tokens: each as (text, surprise, id)."""
-        with refusals():
-            engine, ids, text = self.story_of(asked)
-            if "given" in asked:
-                _, new, _ = self.story_of(asked | {"ids": asked["given"]})
-            else:
-                new = engine.encode(engine.seam(text, begins=not ids).bare, begins=not ids)
-            tokens = engine.score_ids(new, after=ids, alternatives=0).tokens if new else ()
-            return {"tokens": list(zip(*columns(tokens), strict=True))}
+        engine, ids, text = self.story_of(asked)
+        if "given" in asked:
+            _, new, _ = self.story_of(asked | {"ids": asked["given"]})
+        else:
+            new = engine.encode(engine.seam(text, begins=not ids).bare, begins=not ids)
+        tokens = engine.score_ids(new, after=ids, alternatives=0).tokens if new else ()
+        return {"tokens": rows(tokens)}
 
     async def page_record(
         self, asked: dict[str, Any], request: gr.Request | None = None
     ) -> dict[str, Any]:
         """Return the record of a story's tokens. `parts`: those that a model wrote, each {from, to,
         position, settings, begins, beyond}; they are written again and have draws."""
-        with refusals(), self.visit(request):
+        with self.visit(request):
             engine, ids, _ = self.story_of(asked)
             if not ids:
                 raise ValueError("ids must hold a token: an empty story has no record.")
@@ -283,10 +284,9 @@ class Api:
     def page_candidates(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the most likely next tokens of a story, and the record of the token that was
         chosen."""
-        with refusals():
-            engine, ids, text = self.story_of(asked)
-            settings = Settings.from_json(asked.get("settings", {}))
-            return engine.candidates(ids, text, chosen_of(asked), settings).to_json()
+        engine, ids, text = self.story_of(asked)
+        settings = Settings.from_json(asked.get("settings", {}))
+        return engine.candidates(ids, text, chosen_of(asked), settings).to_json()
 
     async def page_inside(
         self, asked: dict[str, Any], request: gr.Request | None = None
@@ -294,7 +294,7 @@ class Api:
         """Show what the model computed before token `position` of a story: first a `look`
         (inside.Look), then messages of `removed` tokens (position, change), the nearest first,
         until REMOVAL_TIME; the last has `ended` and the `seconds` in all."""
-        with refusals(), ExitStack() as held:
+        with ExitStack() as held:
             engine, ids, _ = self.story_of(asked)
             position = whole(asked.get("position"), "position")
             held.enter_context(self.visit(request))
@@ -316,17 +316,8 @@ class Api:
 
     # For both
 
-    def inside(self, engine: Engine) -> Inside:
-        """Return the `Inside` of a model, made at its first use."""
-        name = engine.storyteller.fingerprint
-        if name not in self.insides:
-            self.insides[name] = Inside(engine)
-        return self.insides[name]
-
-    def story_of(self, request: Any) -> tuple[Engine, list[int], str]:
+    def story_of(self, request: dict[str, Any]) -> tuple[Engine, list[int], str]:
         """Return the model, the tokens and the typed text of a page's request."""
-        if not isinstance(request, dict):
-            raise ValueError("The request must be a JSON object.")
         ids = request.get("ids")
         if not isinstance(ids, list) or len(ids) > IDS_MAX:
             raise ValueError(f"ids must be a list of at most {IDS_MAX:,} tokens.")
@@ -367,13 +358,9 @@ class Api:
             await asyncio.sleep(interval if is_written else POLL)
 
 
-def columns(tokens: Any) -> tuple[list[str], list[float], list[int]]:
-    """Return texts, surprises in nats and ids of tokens."""
-    return (
-        [token.text for token in tokens],
-        [round(token.surprise, 3) for token in tokens],
-        [token.token_id for token in tokens],
-    )
+def rows(tokens: Iterable[Token]) -> list[tuple[str, float, int]]:
+    """Return (text, surprise in nats, id) of each token."""
+    return [(token.text, round(token.surprise, 3), token.token_id) for token in tokens]
 
 
 def settings_of(request: dict[str, Any]) -> list[Settings]:
@@ -415,6 +402,12 @@ def whole(value: Any, name: str, least: int = 0) -> int:
     return value
 
 
+def check_count(value: Any, name: str, least: int, most: int) -> None:
+    """Raise ValueError if a value is not a whole number in a range."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{name} must be a whole number from {least} to {most}, {instead(value)}.")
+
+
 def checked_text(text: Any) -> str:
     """Return a text of at most PROMPT_MAX characters; ValueError if it is something else."""
     if not isinstance(text, str):
@@ -428,11 +421,9 @@ def checked_text(text: Any) -> str:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn errors of the user into one message, without a traceback in the log."""
+    """Turn errors of a program's user into one message, without a traceback in the log."""
     try:
         yield
-    except Busy as problem:  # the page retries at this title
-        text = capitalized(str(problem))
-        raise gr.Error(text, title="Busy", print_exception=False) from None
     except (ValueError, RuntimeError) as problem:
-        raise gr.Error(capitalized(str(problem)), print_exception=False) from None
+        title = "Busy" if isinstance(problem, Busy) else "Error"
+        raise gr.Error(capitalized(str(problem)), title=title, print_exception=False) from None

@@ -19,11 +19,10 @@ def answer_in_json(page: gr.Blocks) -> None:
     content_of = server.postprocess_output_data
 
     def in_json(data: Any, root_url: str) -> Any:
-        return content_of([json_text(value) for value in data], root_url)
+        texts = [
+            json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+            for value in data
+        ]
+        return content_of(texts, root_url)
 
     server.postprocess_output_data = in_json  # type: ignore[method-assign]
-
-
-def json_text(value: Any) -> Any:
-    """Return an object or a list as JSON, anything else as it is."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value

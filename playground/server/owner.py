@@ -5,13 +5,14 @@ request comes from this machine is not enough: through a proxy on this machine e
 So these pages are also closed to requests that a proxy passed on.
 
     owner = Owner()
-    Route("/train", owner.only(train))     # a page, or an endpoint of a page
+    Route("/train", owner.file(WEB / "train" / "page.html"))
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -65,6 +66,14 @@ class Owner:
             return JSONResponse({"detail": NO_KEY}, 403)
 
         return guarded
+
+    def file(self, path: Path) -> Handler:
+        """Return a handler that sends the owner a file, which the browser revalidates each time."""
+
+        async def send(request: Request) -> Response:
+            return FileResponse(path, headers={"cache-control": "no-cache"})
+
+        return self.only(send)
 
 
 def cookie_of(request: Request) -> str:

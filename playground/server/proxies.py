@@ -48,13 +48,13 @@ class Proxies:
             return
         headers = Headers(scope=scope)
         host = headers.get("host", "")
+        refusal = ""
         if not HOST.fullmatch(host) and (host or self.names is not None):
-            refusal = JSONResponse({"detail": "The Host header names no host."}, 400)
-            await refusal(scope, receive, send)
-            return
-        if self.names is not None and name_of(host) not in self.names:
-            refusal = JSONResponse({"detail": NOT_HERE.format(name_of(host))}, 400)
-            await refusal(scope, receive, send)
+            refusal = "The Host header names no host."
+        elif self.names is not None and name_of(host) not in self.names:
+            refusal = NOT_HERE.format(name_of(host))
+        if refusal:
+            await JSONResponse({"detail": refusal}, 400)(scope, receive, send)
             return
         scope = {**scope, "headers": list(scope["headers"]), "state": {**scope.get("state", {})}}
         added = [name for name in ADDED if name in headers]

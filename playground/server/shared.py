@@ -26,7 +26,6 @@ from starlette.routing import Route
 from playground.engine.engine import Busy, Engine
 from playground.engine.replay import has_tokenizer_of
 from playground.sentences import capitalized
-from playground.server.bounded_cache import BoundedCache
 from playground.server.network import own_address, space_page
 from playground.server.visitors import one_more, visitor
 from playground.server.write import html_of_page
@@ -47,7 +46,7 @@ class SharedStories:
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self.engines = engines
         self.public_url: str | None = None  # where others reach this page, with a slash at its end
-        self.pictures = BoundedCache(CACHE_BYTES)
+        self.pictures: dict[str, bytes] = {}  # by link, the oldest first
         self.pen = threading.Lock()
         self.waiting: Counter[str] = Counter()  # pictures under way, by visitor
         self.drawing: dict[str, asyncio.Task[bytes]] = {}  # by link
@@ -55,10 +54,7 @@ class SharedStories:
     @property
     def routes(self) -> list[Route]:
         """Return the routes of shared stories."""
-        return [
-            Route("/s/{link}", self.preview),
-            Route("/s/{link}/picture.png", self.picture),
-        ]
+        return [Route("/s/{link}", self.preview), Route("/s/{link}/picture.png", self.picture)]
 
     async def preview(self, request: Request) -> Response:
         """Answer with the page, with tags from which other sites make a preview."""
@@ -97,7 +93,9 @@ class SharedStories:
             with self.visit(name):
                 story = await run_in_threadpool(self.story, link, "")
                 data = await run_in_threadpool(self.draw_alone, story)
-            self.pictures.put(link, data)
+            self.pictures[link] = data
+            while sum(map(len, self.pictures.values())) > CACHE_BYTES:
+                del self.pictures[next(iter(self.pictures))]
             return data
         finally:
             del self.drawing[link]

@@ -6,7 +6,6 @@ before it adds the security headers and closes the rest.
 
 import html
 import inspect
-import json
 import mimetypes
 import os
 import re
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.folder.json_file import json_object
 from playground.server.mcp_answers import answer_in_json
 from playground.server.network import LOCAL, own_address
 from playground.server.owner import Owner
@@ -31,8 +31,7 @@ from playground.server.write import CORE, VISITORS_MAX, WEB, html_of_page
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")
-CALL = re.compile(r"/gradio_api/(?:call|run|api)/(\w+)$")
-CALL_BY_NAME = re.compile(r"/gradio_api/call/v2/(\w+)$")
+CALL = re.compile(r"/gradio_api/(call/v2|call|run|api)/(\w+)$")
 ON_SPACE = "SPACE_ID" in os.environ
 
 # The browser revalidates each file: a new script never runs on an old page.
@@ -104,32 +103,24 @@ class Guard:
     def complaint(self, path: str, body: bytes) -> str:
         """Return the message about a wrong call, "" for a valid call. Gradio would print the body
         and a traceback."""
-        by_name = CALL_BY_NAME.search(path)
-        if by_name is not None and by_name[1] in self.endpoints:
-            return complaint_by_name(by_name[1], self.endpoints[by_name[1]], body)
         match = CALL.search(path)
-        if match is None or match[1] not in self.endpoints:
+        if match is None or match[2] not in self.endpoints:
             return ""
-        parameters = self.endpoints[match[1]]
-        try:
-            values = json.loads(body)["data"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            values = None
-        if isinstance(values, list) and len(values) == len(parameters):
+        name, parameters, values = match[2], self.endpoints[match[2]], json_object(body)
+        if match[1] == "call/v2":
+            return complaint_by_name(name, parameters, values)
+        data = (values or {}).get("data")
+        if isinstance(data, list) and len(data) == len(parameters):
             return ""
         return (
-            f'{match[1]} takes a JSON object with "data", a list of {len(parameters)} values '
-            f"({', '.join(parameters)}); call/v2/{match[1]} takes them by name, and only some."
+            f'{name} takes a JSON object with "data", a list of {len(parameters)} values '
+            f"({', '.join(parameters)}); call/v2/{name} takes them by name, and only some."
         )
 
 
-def complaint_by_name(name: str, parameters: Parameters, body: bytes) -> str:
+def complaint_by_name(name: str, parameters: Parameters, values: dict[str, Any] | None) -> str:
     """Return what is wrong with a call of an endpoint by parameter name; empty if it is valid."""
-    try:
-        values = json.loads(body)
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
+    if values is None:
         return f"{name} takes a JSON object of its parameters: {', '.join(parameters)}."
     # Gradio itself removes oauth_token.
     for unknown in values.keys() - parameters.keys() - {"oauth_token"}:
@@ -252,11 +243,7 @@ def launch(
         enable_monitoring=False,
         max_file_size="1kb",  # the page takes no files
         app_kwargs={
-            "routes": [
-                Route("/web/start.json", begin),
-                Route("/web/{name:path}", web),
-                *routes,
-            ],
+            "routes": [Route("/web/start.json", begin), Route("/web/{name:path}", web), *routes],
             "middleware": [
                 Middleware(Proxies, trusted=trusted, root=root, names=names),
                 Middleware(Guard, endpoints=parameters_of(page), start=start, owner=owner),

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from playground.engine.engine import Engine
+from playground.folder.history import Snapshot, read_snapshots
 from playground.folder.model_folder import ModelFolder
-from playground.folder.snapshots import Snapshot, read_snapshots
-from playground.server.api import Api, checked_text, columns, refusals, settings_of, whole
+from playground.server.api import Api, checked_text, rows, settings_of, whole
 
 OPEN_AT_ONCE = 3
 MEMORY = 64 * 2**20  # bytes for a snapshot's story
@@ -32,45 +32,36 @@ class Snapshots:
     def page_snapshots(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the snapshots of a model: step, tokens read, loss, and the story that the run
         wrote then."""
-        with refusals():
-            return {
-                "stages": [
-                    {"step": each.step, "tokens": each.tokens_seen, "loss": each.loss}
-                    | {"story": each.story}
-                    for each in self.of_model(asked)
-                ]
-            }
+        return {
+            "stages": [
+                {"step": step, "tokens": tokens, "loss": loss, "story": story}
+                for step, tokens, loss, story, _ in self.of_model(asked)
+            ]
+        }
 
     def page_snapshot_story(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return a story by a snapshot: the prompt, and each new token as (text, surprise, id)."""
-        with refusals():
-            settings = settings_of(asked)[0]
-            checked = replace(settings, length=min(settings.length, LENGTH_MAX))
-            prompt = checked_text(asked.get("text", ""))
-            with self.lock:
-                engine = self.engine(asked)
-                with engine.write(prompt, checked, completes_word=True, alternatives=0) as stream:
-                    for _ in stream:
-                        pass
-            story = stream.story
-            return {
-                "prompt": story.prompt,
-                "tokens": list(zip(*columns(story.tokens), strict=True)),
-            }
+        settings = settings_of(asked)[0]
+        checked = replace(settings, length=min(settings.length, LENGTH_MAX))
+        prompt = checked_text(asked.get("text", ""))
+        with self.lock:
+            engine = self.engine(asked)
+            with engine.write(prompt, checked, completes_word=True, alternatives=0) as stream:
+                for _ in stream:
+                    pass
+        story = stream.story
+        return {"prompt": story.prompt, "tokens": rows(story.tokens)}
 
     def page_snapshot_score(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the surprise of a snapshot at each token of a text: (text, nats, id)."""
-        with refusals():
-            text = checked_text(asked.get("text", ""))[:TEXT_MAX]
-            with self.lock:
-                engine = self.engine(asked)
-                tokens = engine.score_ids(engine.encode(text), alternatives=0).tokens
-            return {"tokens": list(zip(*columns(tokens), strict=True))}
+        text = checked_text(asked.get("text", ""))[:TEXT_MAX]
+        with self.lock:
+            engine = self.engine(asked)
+            tokens = engine.score_ids(engine.encode(text), alternatives=0).tokens
+        return {"tokens": rows(tokens)}
 
-    def of_model(self, request: Any) -> list[Snapshot]:
+    def of_model(self, request: dict[str, Any]) -> list[Snapshot]:
         """Return the snapshots of the model that a request names."""
-        if not isinstance(request, dict):
-            raise ValueError("The request must be a JSON object.")
         folder = self.api.engine(request.get("model")).storyteller.snapshots
         return read_snapshots(folder) if folder is not None else []
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playground.sampling import instead
 from playground.server.api import Api, checked_text, refusals
-from playground.trace.copied import Trace, Tracer, utf16_length
+from playground.trace.copied import Trace, utf16_length
 from playground.trace.find import open_tracer, trace_of_model
 
 SOURCES_MAX = 20
@@ -26,8 +26,9 @@ class TraceApi:
             ValueError: `path` cannot be opened.
         """
         self.api, self.path = api, path
-        self.opened: dict[Path, Tracer] = {} if path is None else {path: open_tracer(path)}
-        self.lock = threading.Lock()
+        self.tracer = cache(open_tracer)
+        if path is not None:
+            self.tracer(path)
 
     def trace(self, text: str, sources: int = 3, model: str | None = None) -> dict[str, Any]:
         """Return the parts of a text that stand word for word in a model's training stories:
@@ -49,14 +50,11 @@ class TraceApi:
     def page_trace(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Like `trace`, for the page: {text, model}. Positions are in UTF-16 code units, as
         JavaScript counts."""
-        with refusals():
-            if not isinstance(asked, dict):
-                raise ValueError("The request must be a JSON object.")
-            values = self.traced(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
-            for run in values["runs"]:
-                for bound in ("start", "end"):
-                    run[bound] = utf16_length(values["text"][: run[bound]])
-            return values
+        values = self.traced(asked.get("text"), SOURCES_SHOWN, asked.get("model")).described()
+        for run in values["runs"]:
+            for bound in ("start", "end"):
+                run[bound] = utf16_length(values["text"][: run[bound]])
+        return values
 
     def traced(self, text: Any, sources: int, model: Any) -> Trace:
         """Return the trace of a text; ValueError if the model has no index."""
@@ -68,7 +66,4 @@ class TraceApi:
                 "There is no index of this model's training stories: make one with python -m"
                 " trainer.corpus index STORE, and open it with app.py --trace STORE."
             )
-        with self.lock:
-            if path not in self.opened:
-                self.opened[path] = open_tracer(path)
-        return self.opened[path].trace(checked, sources)
+        return self.tracer(path).trace(checked, sources)

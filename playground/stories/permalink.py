@@ -8,7 +8,6 @@ stories (web/story/common_tokens.json) have short codes.
 from __future__ import annotations
 
 import base64
-import binascii
 import itertools
 import json
 import re
@@ -22,11 +21,9 @@ from urllib.parse import unquote
 
 from playground.sampling import ROWS, Row, Settings
 
-# The version by what the runs need, and whether the story has branches. Versions 1 and 2 name no
-# tokenizer, and their `begins_with` is one space or nothing. Versions 5 and 6 have later settings.
+# What the runs need. The version is 1 + 2 * kind, plus 1 if the story has branches. Versions 1 and
+# 2 name no tokenizer, and their `begins_with` is one space or nothing. 5 and 6 have later settings.
 PLAIN, NAMED, LATER = range(3)
-VERSIONS = {(PLAIN, False): 1, (PLAIN, True): 2, (NAMED, False): 3, (NAMED, True): 4}
-VERSIONS |= {(LATER, False): 5, (LATER, True): 6}
 TOKENIZER_DIGITS, UNKNOWN = 4, "0000"  # hexadecimal, of the tokenizer's fingerprint
 CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the rank
 RARE_BITS = 20  # of the id of any other token
@@ -36,11 +33,7 @@ SETTINGS_MAX = 1_000  # the highest number of a setting
 TEXT_MAX = 60_000  # characters; longer links are refused before they are decoded
 CANDIDATES_MAX = 4_000  # parts of a pasted text that are tried as a link
 BY_NUMBER = {row.link: row for row in sorted(ROWS, key=lambda row: row.link) if row.link}
-ALWAYS, WORDS, FIRST_LATER = (
-    range(1, 8),
-    8,
-    9,
-)  # numbers of settings
+ALWAYS, WORDS, FIRST_LATER = range(1, 8), 8, 9  # numbers of settings
 IN_ADDRESS = re.compile(r"/s/|[?&]story=")
 ALONE = re.compile(r"(?<![\w-])(?=[\w-]{8})", re.ASCII)  # the shortest link has 8 characters
 BASE64 = re.compile(r"[\w-]*", re.ASCII)
@@ -130,7 +123,7 @@ def encode(link: Permalink) -> str:
         raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
     bits = Writer()
     kind = kind_of(link)
-    bits.add(VERSIONS[kind, bool(link.branches)], 4)
+    bits.add(2 * kind + 1 + bool(link.branches), 4)
     bits.digits(link.model, 16)
     if kind != PLAIN:
         bits.digits(link.tokenizer, TOKENIZER_DIGITS)
@@ -169,9 +162,8 @@ def decode(text: str) -> Permalink:
     if data is None:
         raise ValueError(DAMAGED)
     bits = Reader(data)
-    kinds = {version: kind for kind, version in VERSIONS.items()}
-    kind, has_branches = kinds.get(bits.take(4), (None, False))
-    if kind is None:
+    kind, has_branches = divmod(bits.take(4) - 1, 2)
+    if not PLAIN <= kind <= LATER:
         raise ValueError(NEWER)
     model = bits.digits(16)
     tokenizer = "" if kind == PLAIN else bits.digits(TOKENIZER_DIGITS)
@@ -198,7 +190,7 @@ def data_of(text: str) -> bytes | None:
         return None
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None
     data = decoded[:-4]
     is_valid = len(decoded) >= 5 and zlib.crc32(data) == int.from_bytes(decoded[-4:], "big")
@@ -259,7 +251,7 @@ def shortened(name: str) -> str:
 
 
 def kind_of(link: Permalink) -> int:
-    """Return the kind of a link's runs: the first key of `VERSIONS`."""
+    """Return the kind of a link's runs: PLAIN, NAMED or LATER."""
     if any(later_settings(run.settings) for run in link.runs):
         return LATER
     is_named = link.tokenizer or any(run.begins_with not in ("", " ") for run in link.runs)
@@ -337,8 +329,7 @@ class Writer:
 
     def digits(self, text: str, count: int) -> None:
         """Append the first `count` hexadecimal digits of a text, padded with zeros."""
-        for digit in text[:count].ljust(count, "0"):
-            self.add(int(digit, 16), 4)
+        self.add(int(text[:count].ljust(count, "0"), 16), 4 * count)
 
     def number(self, value: int) -> None:
         """Append a number in groups of four bits, the lowest first; a bit before each says whether
@@ -423,7 +414,7 @@ class Reader:
 
     def digits(self, count: int) -> str:
         """Return the next `count` hexadecimal digits."""
-        return "".join(f"{self.take(4):x}" for _ in range(count))
+        return f"{self.take(4 * count):0{count}x}"
 
     def number(self, highest: int) -> int:
         """Return the next number, as `Writer.number` writes it, up to `highest`."""
@@ -443,9 +434,8 @@ class Reader:
     def text(self, count: int = 0) -> str:
         """Return the next text, as `Writer.text` writes it."""
         length = self.take(count) if count else self.number(400)
-        data = bytes(self.take(8) for _ in range(length))
         try:
-            return data.decode()
+            return self.take(8 * length).to_bytes(length, "big").decode()
         except UnicodeDecodeError:
             raise ValueError(DAMAGED) from None
 

@@ -74,8 +74,8 @@ class Story:
     settings: Settings
     prompt: str
     prompt_ids: tuple[int, ...]
-    tokens: tuple[Token, ...]
-    ended: bool
+    tokens: tuple[Token, ...] = ()
+    ended: bool = False
     begins_with: str = ""
     schema: int = SCHEMA
 

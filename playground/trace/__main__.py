@@ -10,13 +10,15 @@ which does not know the sources.
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from playground.command_line import Parser, typed_text, use_utf8
+from playground.command_line import Parser, run_command, typed_text
 from playground.folder.tokenizer_fingerprint import tokenizer_fingerprint
 from playground.stories import permalink
 from playground.trace.copied import Run, Source, Trace
@@ -53,13 +55,12 @@ def parser() -> Parser:
     return parser
 
 
-def run(arguments: Sequence[str] | None) -> None:
+def run(options: argparse.Namespace) -> None:
     """Trace a story and print the result.
 
     Raises:
         ValueError: there is no index, or the story cannot be read.
     """
-    options = parser().parse_args(arguments)
     if not 0 <= options.sources <= SOURCES_MAX:
         raise ValueError(f"--sources must be from 0 to {SOURCES_MAX}, not {options.sources}.")
     if options.link is not None and options.story is not None:
@@ -123,11 +124,8 @@ def marked(text: str, runs: Sequence[Run]) -> Iterator[tuple[str, bool]]:
     inside = [False] * len(text)
     for run in runs:
         inside[run.start : run.end] = [True] * (run.end - run.start)
-    start = 0
-    for end in range(1, len(text) + 1):
-        if end == len(text) or inside[end] != inside[start]:
-            yield text[start:end], inside[start]
-            start = end
+    for is_copied, part in itertools.groupby(zip(text, inside, strict=True), lambda pair: pair[1]):
+        yield "".join(character for character, _ in part), is_copied
 
 
 def context(source: Source, opening: str, closing: str) -> str:
@@ -149,17 +147,8 @@ def amount(stories: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, or 2 with a message on standard error."""
-    use_utf8()
-    try:
-        run(arguments)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return 130
-    return 0
+    """Run the command; return its exit code."""
+    return run_command(lambda: run(parser().parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import sys
 from playground.folder.model_folder import ModelFolder
 model = ModelFolder.open(sys.argv[1])
 ids = model.encode("Once upon a time")
-assert model.decode(ids) == "Once upon a time"
+assert model.tokenizer.decode(ids) == "Once upon a time"
 assert sum(array.size for array in model.weights.values()) == model.facts.parameters
 print([name for name in sys.argv[2:] if name in sys.modules])
 """

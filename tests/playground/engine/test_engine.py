@@ -47,9 +47,9 @@ def each_decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         on_cuda_decoder(monkeypatch)
 
 
-def told(engine: Engine, prompt: str, after: Story | None = None, **settings: Any) -> Story:
+def told(engine: Engine, prompt: str, **settings: Any) -> Story:
     """A whole story."""
-    stream = engine.write(prompt, Settings(**settings), after=after)
+    stream = engine.write(prompt, Settings(**settings))
     for _ in stream:
         pass
     return stream.story
@@ -290,11 +290,14 @@ def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
 def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
     options: dict[str, Any] = {"seed": 6, "top_k": 0, "stop_at_end": False}
     whole = told(engine, PROMPT, length=120, **options)
-    part = told(engine, PROMPT, length=37, **options)
+    tokens = told(engine, PROMPT, length=37, **options).tokens
+    opening = len(whole.prompt_ids)
     for length in (43, 40):
-        part = told(engine, "", after=part, length=length, **options)
-    assert [token.token_id for token in part.tokens] == [token.token_id for token in whole.tokens]
-    assert part.text == whole.text
+        ids = [*whole.prompt_ids, *(token.token_id for token in tokens)]
+        with engine.extend(ids, "", Settings(length=length, **options), opening=opening) as more:
+            tokens += tuple(more)
+    assert [token.token_id for token in tokens] == [token.token_id for token in whole.tokens]
+    assert [token.text for token in tokens] == [token.text for token in whole.tokens]
 
 
 def test_a_branch_keeps_what_is_before_and_goes_on(engine: Engine) -> None:
@@ -340,8 +343,6 @@ def test_a_story_of_another_model_is_refused(
 ) -> None:
     with Engine(opened(folder_of("qwen3")), max_streams=1) as other:
         story = told(other, PROMPT, length=3, stop_at_end=False)
-    with pytest.raises(ValueError, match="another model"):
-        engine.write("", Settings(), after=story)
     with pytest.raises(ValueError, match="another model"):
         engine.branch(story, 0, 5)
 

@@ -38,8 +38,8 @@ def whole(storyteller: ModelFolder) -> Story:
         return written(engine, SETTINGS)
 
 
-def written(engine: Engine, settings: Settings, after: Story | None = None) -> Story:
-    with engine.write(PROMPT, settings, after=after) as stream:
+def written(engine: Engine, settings: Settings) -> Story:
+    with engine.write(PROMPT, settings) as stream:
         for _ in stream:
             pass
     return stream.story
@@ -51,8 +51,10 @@ def test_continue_is_the_story_that_was_never_stopped(
 ) -> None:
     begun = written(engine, replace(SETTINGS, length=stop))
     written(engine, replace(SETTINGS, seed=99, length=20))  # somebody else takes places
-    rest = written(engine, replace(SETTINGS, length=LENGTH - stop), after=begun)
-    assert rest.tokens == whole.tokens
+    ids = [*begun.prompt_ids, *(token.token_id for token in begun.tokens)]
+    settings = replace(SETTINGS, length=LENGTH - stop)
+    with engine.extend(ids, "", settings, opening=len(begun.prompt_ids)) as rest:
+        assert (*begun.tokens, *rest) == whole.tokens
 
 
 @pytest.mark.parametrize("position", [0, 15, 75])

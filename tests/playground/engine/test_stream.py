@@ -82,9 +82,8 @@ def test_a_stopped_story_keeps_what_was_written(engine: Engine) -> None:
     assert list(story.tokens[:5]) == read
     assert not story.ended
     assert len(story.tokens) < 1_000
-    more = engine.write("", Settings(length=4, stop_at_end=False), after=story)
-    assert rest(more) == 4
-    assert more.story.tokens[: len(story.tokens)] == story.tokens
+    ids = [*story.prompt_ids, *(token.token_id for token in story.tokens)]
+    assert rest(engine.extend(ids, "", Settings(length=4, stop_at_end=False))) == 4
 
 
 def test_a_story_ends_with_its_length_or_the_models_end(storyteller: ModelFolder) -> None:

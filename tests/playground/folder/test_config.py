@@ -208,8 +208,8 @@ def test_without_an_end_a_story_runs_to_its_length(
     storyteller = ModelFolder.open(folder, device="cpu")
     assert storyteller.eos_ids == frozenset()
     with Engine(storyteller, max_streams=1) as engine:
-        step = engine._network.step
-        monkeypatch.setattr(engine._network, "step", always(step, END_OF_TEXT))
+        step = engine.decoder.step
+        monkeypatch.setattr(engine.decoder, "step", always(step, END_OF_TEXT))
         with engine.write("A fox", Settings(temperature=0, length=9)) as stream:
             assert [token.token_id for token in stream] == [END_OF_TEXT] * 9
         assert stream.story.text == "A fox"  # nothing of <|endoftext|>

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from playground.folder.detokenizer import Detokenizer
+from playground.folder.detokenizer import Detokenizer, IncrementalDecoder
 from playground.folder.tokenizer import Tokenizer
 from tests.playground.folder.tokenizers_in_the_wild import END, KINDS, SENTENCES
 
@@ -38,7 +38,7 @@ def test_streamed_text_is_the_decoded_text(kind: str) -> None:
     assert end is not None
     detokenizer = Detokenizer(tokenizer, frozenset([end]))
     for ids in map(tokenizer.encode, strings()):
-        stream = detokenizer.stream()
+        stream = IncrementalDecoder(detokenizer)
         beyond = len(tokenizer.get_vocab()) + 5  # of a table that is larger than the vocabulary
         streamed = "".join(map(stream.add, [*ids[:2], beyond, *ids[2:], end]))
         assert streamed == tokenizer.decode(ids)
@@ -48,7 +48,7 @@ def test_streamed_text_is_the_decoded_text(kind: str) -> None:
 def test_nothing_of_a_text_is_lost_where_the_vocabulary_knows_bytes(kind: str) -> None:
     tokenizer = opened(kind)
     detokenizer = Detokenizer(tokenizer, frozenset())
-    stream = detokenizer.stream()
+    stream = IncrementalDecoder(detokenizer)
     text = "A 🦊 said: 你好, café…"
     streamed = "".join(map(stream.add, tokenizer.encode(text)))
     assert streamed.lstrip(" ") == text
@@ -69,9 +69,9 @@ def test_broken_letters_show_signs_and_do_not_stop_the_text() -> None:
         fox = tokenizer.encode("🦊")[-4:]
         (word,) = tokenizer.encode("a")
         for ids in ([fox[0], word], [*fox[:3], word], [*fox[1:], word], [*fox[:2], *fox, word]):
-            stream = detokenizer.stream()
+            stream = IncrementalDecoder(detokenizer)
             streamed = "".join(map(stream.add, ids))
             assert streamed.endswith("a")
             assert "\ufffd" in streamed
             if kind == "byte-level" or ids.count(fox[0]) < 2:  # else its whole run is signs
-                assert streamed == detokenizer.text(ids)
+                assert streamed == tokenizer.decode(ids)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playground.folder.snapshots import read_snapshots, snapshots_of
+from playground.folder.history import read_snapshots, snapshots_of
 
 
 def take(folder: Path, step: int, **others: Any) -> Path:

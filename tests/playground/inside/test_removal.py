@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from playground.engine.engine import Busy
-from playground.inside import removal
+from playground.inside import inside as inside_module
 from playground.inside.inside import Inside
 from playground.sampling import Settings
 from tests.playground.inside.conftest import CONTEXT, Opened
@@ -58,7 +58,7 @@ def test_a_story_longer_than_the_context(looked_into: Opener) -> None:
 
 
 def test_only_the_nearest_are_removed(looked_into: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(removal, "REMOVED_MAX", 5)
+    monkeypatch.setattr(inside_module, "REMOVED_MAX", 5)
     _, inside = looked_into("llama")
     assert [index for index, _ in inside.removals(IDS, 30)] == [29, 28, 27, 26, 25]
 

@@ -179,8 +179,8 @@ def check_against_generate(engine: Engine, model: Any, prompt: str, length: int)
             min_new_tokens=length, eos_token_id=None, pad_token_id=0,
         )[0, ids.shape[1] :].tolist()  # fmt: skip
     assert [token.token_id for token in story.tokens] == theirs
-    whole = engine.storyteller.decode([*story.prompt_ids, *theirs])
-    told = engine.storyteller.decode(list(story.prompt_ids))
+    whole = engine.storyteller.tokenizer.decode([*story.prompt_ids, *theirs])
+    told = engine.storyteller.tokenizer.decode(list(story.prompt_ids))
     told += "".join(token.text for token in story.tokens)
     assert whole.startswith(told)
     assert set(whole[len(told) :]) <= {"\ufffd"}  # a letter that is not whole yet
@@ -191,7 +191,7 @@ def test_a_shape_tells_what_generate_tells(name: str, made: Made) -> None:
     kind, sizes = (OWN | OTHERS)[name]
     folder, model = made(kind, sizes)
     with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
-        assert isinstance(engine._network, CoreDecoder if name in OWN else TransformersDecoder)
+        assert isinstance(engine.decoder, CoreDecoder if name in OWN else TransformersDecoder)
         check_against_generate(engine, model, PROMPT, LENGTH)
         # A story that begins alike: the cache goes back, or is filled anew.
         check_against_generate(engine, model, PROMPT[:-4], 8)

@@ -88,7 +88,7 @@ def test_a_model_that_fails_in_mid_story_ends_that_story_and_no_other(
     with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
         with engine.write(PROMPT, settings) as stream:
             whole = [token.token_id for token in stream]
-        model = engine._network.model  # type: ignore[attr-defined]
+        model = engine.decoder.model  # type: ignore[attr-defined]
         forward = model.forward
 
         def failing(**given: Any) -> Any:

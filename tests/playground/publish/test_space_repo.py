@@ -46,7 +46,7 @@ def test_its_front_matter_is_what_the_hub_reads(space: Path) -> None:
     text = (space / "README.md").read_text(encoding="utf-8")
     about = yaml.safe_load(re.fullmatch(r"---\n(.*?)---\n.*", text, re.DOTALL)[1])  # type: ignore[index]
     assert about["title"] == "My Tales"
-    assert len(about["short_description"]) <= space_repo.DESCRIPTION_MAX
+    assert len(about["short_description"]) <= 60
     assert about["models"] == about["preload_from_hub"] == ["fox/tiny"]
     assert about["python_version"] == "3.12"  # a number would lose its last digit
     assert about["sdk"] == "gradio" and about["sdk_version"].startswith("6.")

@@ -7,7 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 from playground.runs import metrics
-from playground.runs.metrics import Curves, Tail, curve
+from playground.runs.metrics import Tail, curve
 
 
 def write(file: Path, count: int) -> Path:
@@ -70,12 +70,12 @@ def test_the_end_is_enough_for_the_list(tmp_path: Path) -> None:
 
 
 def test_a_curve_is_read_again_only_when_its_file_has_changed(tmp_path: Path) -> None:
-    file, curves = write(tmp_path / "metrics.jsonl", 50), Curves()
-    first = curves.get(file, 400, 64)
-    assert curves.get(file, 400, 64) is first
+    file = write(tmp_path / "metrics.jsonl", 50)
+    first = curve(file, 400, 64)
+    assert curve(file, 400, 64) is first
     with file.open("a") as stream:
         stream.write('{"step": 51, "loss": 1.0}\n')
-    assert curves.get(file, 400, 64)["train"]["step"][-1] == 51
-    for points in range(20, 20 + 2 * metrics.Curves.SIZE):
-        curves.get(file, points, 64)
-    assert len(curves.cache) == metrics.Curves.SIZE
+    assert curve(file, 400, 64)["train"]["step"][-1] == 51
+    for points in range(20, 20 + 2 * metrics.CURVES):
+        curve(file, points, 64)
+    assert metrics.curve_of.cache_info().currsize == metrics.CURVES

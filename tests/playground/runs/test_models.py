@@ -13,9 +13,8 @@ import pytest
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
 from playground.runs.errors import Conflict
-from playground.runs.folder import RunsFolder
+from playground.runs.exports import model_folder
 from playground.runs.models import OPEN_AT_ONCE, OpenModels, write_with
-from playground.runs.newest_model import model_folder
 from playground.runs.tasks import Task
 from playground.sampling import Settings
 from playground.server.write import listed
@@ -61,7 +60,7 @@ def test_the_export_of_a_finished_run_is_opened(
     shutil.copytree(folder_of("llama"), run / "export")
     (run / "export" / "training.json").write_text(json.dumps({"steps": 40}))
     models = OpenModels({}, {"models": []}, "cpu")
-    found = write_with(models, RunsFolder(runs), "mine", NoProcess(1, "write", "mine"))
+    found = write_with(models, runs / "mine", NoProcess(1, "write", "mine"))
     assert found == {"model": "mine, step 40", "step": 40}
     assert models.start["models"][0]["name"] == "mine, step 40"
     models.close_all()

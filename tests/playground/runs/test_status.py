@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from playground.runs.details import details
 from playground.runs.status import status_of, summary
+from playground.runs.views import details
 from tests.playground.runs.conftest import write_run
 
 

@@ -170,6 +170,7 @@ def test_only_the_page_s_own_endpoints_are_called_past_the_queue(url: str) -> No
         ("generate", b"{}", 404),
         ("page_sing", b"{}", 404),
         ("page_score", b"text", 422),
+        ("page_score", b"[]", 422),
     ]:
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{url}call/{name}", content)
@@ -227,13 +228,13 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
     assert not any("more" in message for message in whole)
     monkeypatch.setattr(api, "TURN", 0.0)
     monkeypatch.setattr(api, "INTERVAL", 0.002)
-    step = engine._network.step
+    step = engine.decoder.step
 
     def slow_step(*arguments: Any) -> Any:
         time.sleep(0.002)  # so that the story is not over before the first turn is
         return step(*arguments)
 
-    monkeypatch.setattr(engine._network, "step", slow_step)
+    monkeypatch.setattr(engine.decoder, "step", slow_step)
     endpoints.running[""] = api.CROWD
     ids, typed, calls, messages = [], 0, 0, asyncio.run(called(asked))
     typed = messages[0]["typed"]

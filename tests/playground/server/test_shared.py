@@ -92,7 +92,7 @@ def test_a_picture_is_drawn_once(
     # What older links to pictures ask for is not asked for any more.
     assert get(f"{address}?shape=tall&odds=1&title=A&author=Lily")[2] == found[0][2]
     assert len(drawn) == 1
-    assert 0 < shared.pictures.size <= shared.pictures.room
+    assert found[0][2] in shared.pictures.values()
     _, headers, _ = get(address)
     assert headers["cache-control"] == "no-cache"
     assert get(address, **{"If-None-Match": headers["etag"]})[0] == 304
@@ -105,7 +105,7 @@ def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
     links = [link_of(engine, "Many", seed=seed) for seed in range(at_once + 1)]
     addresses = [f"{url}s/{link}/picture.png" for link in links]
     size = len(get(addresses[-1])[2])
-    monkeypatch.setattr(shared.pictures, "room", 5 * size // 2)  # for two
+    monkeypatch.setattr(shared_module, "CACHE_BYTES", 5 * size // 2)  # for two
     other = f"{url}s/{link_of(engine, 'One more')}/picture.png"
     released = threading.Event()
     draw = preview.draw
@@ -126,7 +126,7 @@ def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
         assert status == 429
         assert said.startswith("Too many pictures are being drawn")
         assert [answer.result()[0] for answer in answers] == [200] * at_once
-    assert 0 < shared.pictures.size <= shared.pictures.room
+    assert 0 < sum(map(len, shared.pictures.values())) <= 5 * size // 2
     assert not shared.waiting and not shared.drawing
     assert get(addresses[0])[0] == 200
 

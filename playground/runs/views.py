@@ -1,15 +1,35 @@
-"""The details of one run, for its page."""
+"""What the pages show of runs: the list of all, and the details of one."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from playground.runs import exports, folder
+from playground.runs.errors import Missing
+from playground.runs.folder import RunsFolder
 from playground.runs.log import lines_of
 from playground.runs.metrics import Tail
 from playground.runs.status import status_of, summary
 from playground.runs.training import command_text, words_of_run
+
+
+def listing(runs: RunsFolder) -> dict[str, Any]:
+    """Return the summaries of all runs in a folder, the newest activity first, and the free space
+    on its disk."""
+    summaries = []
+    for name in runs.names():
+        try:
+            summaries.append(summary(runs.run(name)))
+        except Missing:  # deleted meanwhile
+            continue
+    summaries.sort(key=lambda run: run["updated"], reverse=True)
+    try:
+        free = shutil.disk_usage(runs.folder if runs.folder.exists() else runs.folder.parent).free
+    except OSError:
+        free = None
+    return {"folder": str(runs.folder), "free_bytes": free, "runs": summaries}
 
 
 def details(run: Path) -> dict[str, Any]:
