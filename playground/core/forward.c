@@ -24,8 +24,9 @@ enum { AT_ONCE = 4, HALVES_TILES = 0, WIDE = 4 };
 enum { AT_ONCE = 4, HALVES_TILES = 1, WIDE = 2 };
 #endif
 #define ITEM 32768     // weights of an item of a product that threads share: some microseconds
-#define LATE 0.3   // of a small step, waiting: then other programs interrupt the threads that help
-#define ALONE 500  // milliseconds without help after that
+#define LATE 0.5   // of a small step, waiting: another program interrupted a thread that helps
+#define FORGIVEN 30 // small steps after which that is forgotten
+#define ALONE 500  // milliseconds without help after two such steps
 #define GROUPS 64      // of a long step's stories that are shared at once
 #define INTEGERS 2048  // int8 products that 32 bits hold in four lanes
 #define LARGE 65504.0f // about from here on, times HALF_SCALE is infinite
@@ -555,7 +556,13 @@ static int32_t take_step(struct Core *core, int32_t count, int32_t asked, struct
     w->waited = 0;
     feed_stories(core, w, step, 0, count);
     const double end = pause();
-    if (w->waited > LATE * (end - start)) team->alone_until = end + ALONE;
+    if (w->waited <= LATE * (end - start)) {
+      if (team->steps_to_forgive) team->steps_to_forgive--;
+    } else if (team->steps_to_forgive) {
+      team->steps_to_forgive = 0, team->alone_until = end + ALONE;
+    } else {
+      team->steps_to_forgive = FORGIVEN;
+    }
     return 0;
   }
   const int32_t even = (count + core->threads - 1) / core->threads, width = even < COLUMNS ? even : COLUMNS;

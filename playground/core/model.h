@@ -76,6 +76,7 @@ struct Team {
   int32_t items;
   Task *task;
   const void *of;
+  int32_t steps_to_forgive; // until a step that was late counts no more
   double alone_until; // milliseconds of pause() in forward.c: until then, small steps are not shared
 };
 
