@@ -24,9 +24,9 @@ enum { AT_ONCE = 4, HALVES_TILES = 0, WIDE = 4 };
 enum { AT_ONCE = 4, HALVES_TILES = 1, WIDE = 2 };
 #endif
 #define ITEM 32768     // weights of an item of a product that threads share: some microseconds
-#define LATE 0.5   // of a small step, waiting: another program interrupted a thread that helps
-#define FORGIVEN 30 // small steps after which that is forgotten
-#define ALONE 500  // milliseconds without help after two such steps
+#define LATE 0.5       // of a small step spent waiting: another program interrupted a thread that helps
+#define LATE_WINDOW 30 // small steps: after two late ones within so many, the threads share none for a while
+#define WITHOUT_HELP 500 // milliseconds: that while
 #define GROUPS 64      // of a long step's stories that are shared at once
 #define INTEGERS 2048  // int8 products that 32 bits hold in four lanes
 #define LARGE 65504.0f // about from here on, times HALF_SCALE is infinite
@@ -46,15 +46,15 @@ static double pause(void) {
 #endif
 }
 
-// Computes an item of the shared work, if there is one. Only who has taken an item reads what the work is, and the
-// work stays until all its items are finished.
-static int take_item(const struct Core *core, struct Worker *w) {
+// Claims an item of the shared task and computes it; returns 0 if none is left. Only who has claimed an item reads the
+// task, which stays until all its items are finished.
+static int compute_item(const struct Core *core, struct Worker *w) {
   struct Team *team = core->team;
-  int32_t untaken = __atomic_load_n(&team->untaken, __ATOMIC_RELAXED);
+  int32_t unclaimed = __atomic_load_n(&team->unclaimed, __ATOMIC_RELAXED);
   do
-    if (untaken <= 0) return 0;
-  while (!__atomic_compare_exchange_n(&team->untaken, &untaken, untaken - 1, 1, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-  team->task(core, w, team->of, team->items - untaken);
+    if (unclaimed <= 0) return 0;
+  while (!__atomic_compare_exchange_n(&team->unclaimed, &unclaimed, unclaimed - 1, 1, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+  team->task(core, w, team->of, team->items - unclaimed);
   __atomic_fetch_sub(&team->unfinished, 1, __ATOMIC_RELEASE);
   return 1;
 }
@@ -69,8 +69,8 @@ static void share(const struct Core *core, struct Worker *w, Task *task, const v
   w->is_alone = 1; // what a task itself would share
   team->task = task, team->of = of, team->items = items;
   __atomic_store_n(&team->unfinished, items, __ATOMIC_RELAXED);
-  __atomic_store_n(&team->untaken, items, __ATOMIC_RELEASE);
-  while (take_item(core, w)) {}
+  __atomic_store_n(&team->unclaimed, items, __ATOMIC_RELEASE);
+  while (compute_item(core, w)) {}
   if (__atomic_load_n(&team->unfinished, __ATOMIC_ACQUIRE)) {
     const double from = pause();
     double now = from;
@@ -84,15 +84,15 @@ void core_help(Core *core) {
   struct Team *team = core->team;
   struct Worker *w = 0;
   for (int32_t n = 1; n < core->threads && !w; n++)
-    if (!__atomic_exchange_n(&core->worker[n].is_taken, 1, __ATOMIC_ACQUIRE)) w = core->worker + n;
+    if (!__atomic_exchange_n(&core->worker[n].is_used, 1, __ATOMIC_ACQUIRE)) w = core->worker + n;
   if (!w) return;
   w->is_alone = 1;
   for (double now = pause(), last = now; now < last + 1 && !__atomic_load_n(&team->is_over, __ATOMIC_RELAXED);) {
-    const int was_taken = take_item(core, w);
+    const int has_computed = compute_item(core, w);
     now = pause();
-    if (was_taken) last = now;
+    if (has_computed) last = now;
   }
-  __atomic_store_n(&w->is_taken, 0, __ATOMIC_RELEASE);
+  __atomic_store_n(&w->is_used, 0, __ATOMIC_RELEASE);
 }
 
 INLINE four biased(const struct Matrix *m, int32_t row, four x) { return m->bias ? x + load_four(m->bias + row) : x; }
@@ -131,8 +131,8 @@ INLINE void half_tile_of_floats(const struct Matrix *m, const int kind, const fl
   }
 }
 
-// y (columns, y_stride) = x (columns, x_stride) times the rows from `row` to `end` of a matrix in fp16 or fp32. Columns go in powers of
-// two, so that the compiler makes a loop for each width whose sums stay in registers.
+// y (columns, y_stride) = x (columns, x_stride) times the rows from `row` to `end` of a matrix in fp16 or fp32. Columns
+// go in powers of two, so that the compiler makes a loop for each width whose sums stay in registers.
 INLINE void product_of_floats(const struct Matrix *m, const int kind, const float scale, const float *x,
                               size_t x_stride, float *y, size_t y_stride, int columns, int32_t row, int32_t end) {
   for (; row < end; row += 4)
@@ -249,7 +249,8 @@ static void product_of_rows(const struct Core *core, struct Worker *w, const voi
 static void product(const struct Core *core, struct Worker *w, const struct Matrix *m, const float *x,
                     size_t x_stride, float *y, size_t y_stride, int columns) {
   const size_t stride = core->room.inputs;
-  struct Product p = {m, x, w->steps, w->whole, y, 1, x_stride, y_stride, columns, round_up((ITEM + m->inputs - 1) / m->inputs, 4)};
+  const int32_t rows = round_up((ITEM + m->inputs - 1) / m->inputs, 4);
+  struct Product p = {m, x, w->steps, w->whole, y, 1, x_stride, y_stride, columns, rows};
   if (core->header->weights == INT8) {
     rounded(m, x, x_stride, w->whole, stride, w->steps, columns);
     p.x_stride = stride;
@@ -557,11 +558,11 @@ static int32_t take_step(struct Core *core, int32_t count, int32_t asked, struct
     feed_stories(core, w, step, 0, count);
     const double end = pause();
     if (w->waited <= LATE * (end - start)) {
-      if (team->steps_to_forgive) team->steps_to_forgive--;
-    } else if (team->steps_to_forgive) {
-      team->steps_to_forgive = 0, team->alone_until = end + ALONE;
+      if (team->late_window) team->late_window--;
+    } else if (team->late_window) {
+      team->late_window = 0, team->alone_until = end + WITHOUT_HELP;
     } else {
-      team->steps_to_forgive = FORGIVEN;
+      team->late_window = LATE_WINDOW;
     }
     return 0;
   }

@@ -56,7 +56,7 @@ struct Room {
 
 // A thread's working memory; each buffer holds COLUMNS rows.
 struct Worker {
-  int32_t is_taken; // by a thread that helps
+  int32_t is_used; // by a thread that helps
   int32_t is_alone; // whether it computes everything itself, since others compute other columns
   double waited;    // milliseconds that it waited for other threads in this step
   float *residual, *normed, *qkv, *query, *gathered, *up, *active, *scaled, *scores, *sums, *logits;
@@ -71,12 +71,12 @@ typedef void Task(const struct Core *core, struct Worker *w, const void *of, int
 // The work that threads share now. Other threads read the first three numbers at any time, the rest only
 // while they compute an item, and as long it stays as it is.
 struct Team {
-  int32_t untaken, unfinished; // items
+  int32_t unclaimed, unfinished; // items
   int32_t is_over;             // whether helpers shall leave
   int32_t items;
   Task *task;
   const void *of;
-  int32_t steps_to_forgive; // until a step that was late counts no more
+  int32_t late_window;  // small steps left in which another late one ends the help
   double alone_until; // milliseconds of pause() in forward.c: until then, small steps are not shared
 };
 
