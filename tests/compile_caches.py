@@ -39,6 +39,9 @@ def use_caches() -> None:
     os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(folder / "extensions"))
     # A pool of compiling processes would import PyTorch in each of them.
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    # Inductor compiles a program for each instruction set, and every process loads all of them in
+    # processes of their own, whose 60 seconds a busy machine may exceed.
+    os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")
     if "PYTEST_XDIST_WORKER" not in os.environ:  # no test compiles yet
         remove_torn_libraries(folder / "inductor")
 

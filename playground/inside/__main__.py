@@ -52,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
     with Engine(storyteller, max_streams=8) as engine:
         ids = engine.encode(prompt)
         position = len(ids) - 1 if options.token is None else options.token
+        if ids and not 0 <= position < len(ids):
+            raise ValueError(f"--token must be from 0 to {len(ids) - 1}, not {position}")
         result = everything(Inside(engine), ids, position)
     print(json.dumps(result, ensure_ascii=False) if options.json else as_text(result), flush=True)
 

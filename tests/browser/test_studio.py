@@ -33,6 +33,7 @@ STORIES = [
 ]
 # A model of some thousand weights, whose updates take milliseconds.
 TINY = {
+    "corpus.tokenizer": "train:300",
     "corpus.validation_share": 0.2,
     "corpus.min_tokens": 4,
     "model.hidden": 16,

@@ -34,7 +34,7 @@ def test_json_holds_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([MODEL, "--prompt", "Once", "--token", "7"], "from 0 to 0, not 7"),
+        ([MODEL, "--prompt", "Once", "--token", "7"], "--token must be from 0 to 0, not 7"),
         ([MODEL, "--prompt", ""], "write something first"),
         (["nowhere", "--prompt", "Once"], "nowhere"),
         ([MODEL], "--prompt"),
