@@ -96,7 +96,7 @@ def introductions_of(
     tokens; each ends with the name."""
     start = start_token(tokenizer)
     openings: list[Opening] = []
-    for story in stories:
+    for number, story in enumerate(stories):
         if len(openings) == count:
             break
         introduction = INTRODUCTION.search(story)
@@ -107,7 +107,7 @@ def introductions_of(
             for part in (story[: introduction.end()], story[introduction.end() :])
         )
         if len(ids) < longest and rest:
-            openings.append(Opening(len(openings), [start, *ids], rest))
+            openings.append(Opening(len(openings), [start, *ids], rest, number))
     return openings
 
 

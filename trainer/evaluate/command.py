@@ -133,7 +133,8 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
     training, in_training = None, None
     if options.train:
         texts = [text for _, pairs in continuations for pair in pairs for text in pair.texts]
-        training = find_in_training(files(options, options.train, cleaner), texts, stories)
+        unread = stories[openings[-1].story + 1 :] if openings else []
+        training = find_in_training(files(options, options.train, cleaner), texts, stories, unread)
         in_training = sum(same_story(story) in training.stories for story in stories)
     prose = [measure_prose(pairs, way, tokenizer, training) for way, pairs in continuations]
     evaluation = scores.evaluation()

@@ -95,11 +95,13 @@ class Opening:
         number: of the opening, which seeds its random numbers.
         ids: its token ids, after the start token.
         rest: token ids of the true second half.
+        story: number of the story among those given.
     """
 
     number: int
     ids: list[int]
     rest: list[int]
+    story: int
 
 
 def room_of(model: PreTrainedModel) -> tuple[int, int]:
@@ -124,13 +126,13 @@ def openings_of(
     longest, _ = room_of(model)
     start = start_token(tokenizer)
     openings: list[Opening] = []
-    for story in stories:
+    for number, story in enumerate(stories):
         if len(openings) == count:
             break
         ids = tokenizer(story, add_special_tokens=False, verbose=False)["input_ids"]
         half = len(ids) // 2
         if len(ids) >= SHORTEST and half < longest:
-            openings.append(Opening(len(openings), [start, *ids[:half]], ids[half:]))
+            openings.append(Opening(len(openings), [start, *ids[:half]], ids[half:], number))
     return openings
 
 

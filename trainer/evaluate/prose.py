@@ -3,14 +3,17 @@
 Each measure of the model's text is also taken of the true second halves of the same stories: a
 repetition of 5 % means little without the repetition in true stories. So is the copied part: "once
 upon a time there was a little" stands in every training set, so true stories that the model has not
-read contain such runs too.
+read contain such runs too. A model's likeliest words are more common than those of true stories.
+What tells copied runs from common ones is the comparison with stories that the model has not read:
+they contain the common runs too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from trainer.corpus.store.run_filter import words
@@ -29,11 +32,17 @@ class TrainingText:
         runs: 8-word runs.
         words: single words.
         stories: whole texts, without case and punctuation, as values of `same_story`.
+        compared: number of training stories that were drawn, and of stories that the model has not
+            read, to tell copied runs from common ones.
+        drawn, unread: 8-word runs that are in these stories.
     """
 
     runs: frozenset[Run]
     words: frozenset[str]
     stories: frozenset[Run]
+    compared: int = 0
+    drawn: frozenset[Run] = frozenset()
+    unread: frozenset[Run] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ class Measures:
         repeated: part of the 4-word runs that occur earlier in the same text.
         known: part of the words that are in the training stories; None without training stories.
         copied: the same part of the 8-word runs.
+        drawn, unread: the part of the 8-word runs that is in some training stories, and in as many
+            stories that the model has not read; None without such stories.
     """
 
     tokens: float
@@ -53,6 +64,8 @@ class Measures:
     repeated: float
     known: float | None
     copied: float | None
+    drawn: float | None = None
+    unread: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class Prose:
         bleu_signature: sacrebleu's, to reproduce the number; empty without sacrebleu.
         ended: part of the stories that the model ended.
         written, true: the measures of the continuations and of the true halves.
+        compared: number of stories that `Measures.drawn` and `Measures.unread` are about.
     """
 
     sampling: str
@@ -76,6 +90,7 @@ class Prose:
     ended: float
     written: Measures
     true: Measures
+    compared: int = 0
 
 
 def measure_prose(
@@ -98,6 +113,7 @@ def measure_prose(
         ended=sum(pair.ended for pair in continuations) / count,
         written=measure([(pair.written, pair.num_written) for pair in continuations], training),
         true=measure([(pair.true, pair.num_true) for pair in continuations], training),
+        compared=training.compared if training else 0,
     )
 
 
@@ -116,41 +132,71 @@ def bleu_of(written: list[str], true: list[str]) -> tuple[float | None, str]:
 def measure(texts: list[tuple[str, int]], training: TrainingText | None) -> Measures:
     """Return the measures of some texts, each with the number of its tokens."""
     split = [words(text) for text, _ in texts]
-    known = copied = None
+    known = copied = drawn = unread = None
+    every = [run for text in split for run in runs(text, COPIED)]
     if training is not None:
         known = part([word in training.words for text in split for word in text])
-        copied = part([run in training.runs for text in split for run in runs(text, COPIED)])
+        copied = part([run in training.runs for run in every])
+    if training is not None and training.compared:
+        drawn = part([run in training.drawn for run in every])
+        unread = part([run in training.unread for run in every])
     return Measures(
         tokens=sum(tokens for _, tokens in texts) / len(texts),
         distinct=(distinct(split, 1), distinct(split, 2), distinct(split, 3)),
         repeated=repeated(split),
         known=known,
         copied=copied,
+        drawn=drawn,
+        unread=unread,
     )
 
 
 def find_in_training(
-    training: Iterable[str], texts: Iterable[str], stories: Iterable[str] = ()
+    training: Iterable[str],
+    texts: Iterable[str],
+    stories: Iterable[str] = (),
+    unread: Sequence[str] = (),
 ) -> TrainingText:
     """Return which words and runs of `texts`, and which whole `stories`, are in the training
     stories.
 
-    Memory depends on `texts` and `stories` only, not on the number of training stories.
+    The runs are also looked up in `unread`, stories that the model has not read (those that prove
+    to be training stories are left out), and in as many training stories, drawn at random
+    (algorithm R of Vitter, 1985). Memory does not depend on the number of training stories.
     """
     split = [words(text) for text in texts]
     wanted_words = {word for text in split for word in text}
     wanted_runs = {run for text in split for run in runs(text, COPIED)}
-    wanted_stories = set(map(same_story, stories))
+    wanted_stories = set(map(same_story, (*stories, *unread)))
     met_words: set[str] = set()
     met_runs: set[Run] = set()
     met_stories: set[Run] = set()
-    for story in training:
+    random, drawn = np.random.default_rng(0), list[set[Run]]()
+    for number, story in enumerate(training):
         words_of_story = words(story)
         met_words.update(wanted_words.intersection(words_of_story))
-        met_runs.update(wanted_runs.intersection(runs(words_of_story, COPIED)))
+        met = wanted_runs.intersection(runs(words_of_story, COPIED))
+        met_runs.update(met)
         if wanted_stories and (whole := tuple(words_of_story)) in wanted_stories:
             met_stories.add(whole)
-    return TrainingText(frozenset(met_runs), frozenset(met_words), frozenset(met_stories))
+        if len(drawn) < len(unread):
+            drawn.append(met)
+        elif (place := int(random.integers(number + 1))) < len(drawn):
+            drawn[place] = met
+    split_unread = [text for text in map(words, unread) if tuple(text) not in met_stories]
+    compared = min(len(drawn), len(split_unread))
+    return TrainingText(
+        frozenset(met_runs),
+        frozenset(met_words),
+        frozenset(met_stories),
+        compared,
+        frozenset().union(*drawn[:compared]),
+        frozenset(
+            wanted_runs.intersection(
+                run for text in split_unread[:compared] for run in runs(text, COPIED)
+            )
+        ),
+    )
 
 
 def same_story(story: str) -> Run:

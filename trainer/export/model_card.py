@@ -210,14 +210,23 @@ def evaluated(evaluation: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 
 def copies_much(prose: list[dict[str, Any]]) -> str:
-    """Return the warning for a model that copies more than twice as much as true stories do."""
+    """Return the warning for a model that copies."""
     much = [
-        f"{way['written']['copied']:.1%} of its 8-word runs at {way['sampling']} stand in the "
-        f"training stories, where true stories that it never read have {way['true']['copied']:.1%}"
+        f"{way['written']['copied']:.1%} of its 8-word runs at {way['sampling']} are in the "
+        f"training stories; of true stories that it has not read, {way['true']['copied']:.1%} are"
         for way in prose
-        if (way["written"]["copied"] or 0) > 2 * (way["true"]["copied"] or 0)
+        if copies(way)
     ]
     return f"\n**It copies: {'; '.join(much)}.**\n" if much else ""
+
+
+def copies(way: dict[str, Any]) -> bool:
+    """Return whether a model's 8-word runs are in the training stories more than twice as often as
+    those of true stories, and more than twice as often as in stories that it has not read."""
+    written, true = way["written"], way["true"]
+    if (written["copied"] or 0) <= 2 * (true["copied"] or 0):
+        return False
+    return written.get("drawn") is None or written["drawn"] > 2 * written["unread"]
 
 
 def how_it_writes(prose: list[dict[str, Any]]) -> str:
@@ -238,8 +247,17 @@ went on.
 
 BLEU is of the continuations, cut to the true halves' length ({ways[0].bleu_signature}); a high one
 means close to one particular ending, not a good story. Runs that true stories share with the
-training stories are those that come by chance.
+training stories are those that come by chance.{common_runs(ways[0].compared)}
 """
+
+
+def common_runs(compared: int) -> str:
+    """Return how to read the comparison with stories that the model has not read."""
+    if not compared:
+        return ""
+    return f"""
+The likeliest text consists of common runs: it is copied only if {compared:,} training stories have
+more of its runs than {compared:,} stories that the model has not read."""
 
 
 def characters(rows: list[dict[str, Any]]) -> str:

@@ -115,5 +115,6 @@ def measure_writing(
     ]
     say(f"searching {store.num_stories('train'):,} training stories for copied text")
     texts = [text for _, pairs in written for pair in pairs for text in pair.texts]
-    training = find_in_training(store.stories("train"), texts)
+    unread = stories[openings[-1].story + 1 :]
+    training = find_in_training(store.stories("train"), texts, unread=unread)
     return [measure_prose(pairs, sampling, tokenizer, training) for sampling, pairs in written]

@@ -50,7 +50,7 @@ def test_the_table_and_the_prose(
     command = [str(folder), "--stories", str(file), "--generate", "2", "--train", str(file)]
     assert main(command) == 0
     output = capsys.readouterr().out
-    for name in ("nats per token", "bits per byte", "runs repeated", "runs copied"):
+    for name in ("nats per token", "bits per byte", "runs repeated", "runs that they have"):
         assert name in output
     assert "3 of 3 are in the training data" in output
     assert "BLEU: nrefs:1|case:mixed" in output  # sacrebleu's signature

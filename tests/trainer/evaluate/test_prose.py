@@ -49,6 +49,20 @@ def test_what_stands_in_the_training_stories() -> None:
     assert measure([(ten, 1)], found).known == pytest.approx(9 / 10)
     assert measure([(ten, 1)], None).known is None
     assert found.stories == {("nothing",)}
+    assert (found.compared, measure([(ten, 1)], found).drawn) == (0, None)
+
+
+def test_common_runs_are_told_from_copied_ones() -> None:
+    """As many training stories are drawn as there are others; a training story is no other."""
+    training = [LONG, *(f"story {number} of many that have nothing of it" for number in range(9))]
+    unread = ["Story 3 of many that have nothing of it.", "Another story.", f"Once {LONG}"]
+    found = find_in_training(training, [LONG, unread[0]], unread=unread)
+    assert found.compared == 2
+    of_long, of_other = measure([(LONG, 1)], found), measure([(unread[0], 1)], found)
+    assert (of_long.copied, of_long.unread) == (1, 1)
+    assert (of_other.copied, of_other.unread) == (1, 0)
+    few = find_in_training(training[:1], [LONG], unread=unread)
+    assert (few.compared, measure([(LONG, 1)], few).drawn) == (1, 1)
 
 
 def prose_of(written: str, tokenizer: PreTrainedTokenizerBase, training: list[str]) -> Prose:

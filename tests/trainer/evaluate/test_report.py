@@ -106,7 +106,7 @@ def test_the_command_writes_a_report_and_no_other_folder_is_touched(
         letters = "".join(ET.parse(report / name).getroot().itertext())
         assert "nats per token" in letters
     assert "4 of 4 are in the training data" in text
-    assert "8-word runs copied" in text
+    assert "8-word runs that they have" in text
     monkeypatch.setattr(Figure, "savefig", refuse)
     assert main([*command, "--report", str(report)]) == 0
     assert capsys.readouterr().err.count("warning: what the report lacks of its pictures") == 1

@@ -73,13 +73,14 @@ def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path
     assert "3 (99 tokens) of mine" in card
 
 
-def writing(copied: float) -> dict[str, Any]:
+def writing(copied: float, **compared: float) -> dict[str, Any]:
     """What a run finds of its model's prose."""
     measures = {"tokens": 90.0, "distinct": [0.3, 0.6, 0.8], "repeated": 0.04, "known": 0.99}
     way = {
         **{"sampling": "0.8, top-k 40", "stories": 100, "bleu": 7.25, "bleu_signature": "nrefs:1"},
-        **{"ended": 0.75, "written": measures | {"copied": copied}},
-        "true": measures | {"copied": 0.05},
+        **{"ended": 0.75, "written": measures | {"copied": copied} | compared},
+        "true": measures | {"copied": 0.05} | compared,
+        "compared": 99 if compared else 0,
     }
     story = {"prompt": "One day", "story": "One day a cat\nsat."}
     return {"prose": [way], "samples": [story]}
@@ -89,13 +90,19 @@ def test_the_card_says_how_it_writes_and_first_of_all_that_it_copies(model: Any)
     honest = model_card(Path(), training(model) | writing(0.09))
     assert "| BLEU | 7.25 |  |" in honest
     assert "| ended by itself | 75.0% |  |" in honest
-    assert "| 8-word runs copied from them | 9.00% | 5.00% |" in honest
+    assert "| 8-word runs that they have | 9.00% | 5.00% |" in honest
+    assert "unread" not in honest
     assert "> **One day** a cat\n> sat." in honest
     assert "It copies" not in honest
     copies = model_card(Path(), training(model) | writing(0.11))
     warning = "**It copies: 11.0% of its 8-word runs at 0.8, top-k 40"
     assert warning in copies
     assert copies.index(warning) < copies.index("| parameters |")
+    common = model_card(Path(), training(model) | writing(0.11, drawn=0.03, unread=0.02))
+    assert "It copies" not in common  # stories that it has not read have its runs too
+    assert "| 8-word runs that 99 of them have | 3.00% | 3.00% |" in common
+    assert "| 8-word runs that 99 unread stories have | 2.00% | 2.00% |" in common
+    assert warning in model_card(Path(), training(model) | writing(0.11, drawn=0.03, unread=0.01))
 
 
 def test_a_failed_export_leaves_the_old_one(

@@ -61,9 +61,16 @@ def prose_table(prose: Sequence[Prose]) -> list[Row]:
         rows.append(
             ("words that the training stories have", *(f"{column.known:.2%}" for column in columns))
         )
-        rows.append(
-            ("8-word runs copied from them", *(f"{column.copied:.2%}" for column in columns))
-        )
+        rows.append(("8-word runs that they have", *(f"{column.copied:.2%}" for column in columns)))
+    if prose[0].compared:
+        some = f"{prose[0].compared:,}"
+        rows += [
+            (f"8-word runs that {some} of them have", *(f"{way.drawn:.2%}" for way in columns)),
+            (
+                f"8-word runs that {some} unread stories have",
+                *(f"{way.unread:.2%}" for way in columns),
+            ),
+        ]
     return rows
 
 
