@@ -18,7 +18,7 @@ from tests.playground.core.models import (
     some_ids,
 )
 
-STORIES, TOKENS = 64, 12
+STORIES, TOKENS = 40, 12
 
 
 def settings_of(story: int) -> dict[str, float]:
