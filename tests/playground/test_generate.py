@@ -14,8 +14,8 @@ import pytest
 from playground import generate
 from playground.command_line import typed_text, use_utf8
 from playground.sampling import Settings
-from playground.stories.permalink import Permalink, encode
 from playground.stories.story import Story
+from tests.links import link_of
 from tests.paths import ROOT
 
 
@@ -158,8 +158,7 @@ def test_half_a_word_is_completed_and_the_prompt_stays(
 def test_a_link_of_another_tokenizer_is_refused(
     folder_of: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    link = encode(Permalink("0" * 16, "fox", (), ((464, -1), (21831, -1)), (), "0a1b"))
-    written = f"Look: <https://example.org/s/{link}>!"
+    written = f"Look: <https://example.org/s/{link_of([464, 21831], '0a1b')}>!"
     assert generate.main([str(folder_of("llama")), "--link", written, "--device", "cpu"]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.splitlines()[-1].startswith(
