@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from playground.core.library import COLUMN, QUESTION, Core, uniform
+from playground.core.library import QUESTION, Chunk, Core, uniform
 from playground.sampling import Settings
 
 ALTERNATIVES = 10
@@ -19,7 +19,7 @@ def story(
     The story does not stop at its end, and nothing slides: all must fit into the context.
     `banned`: the ids (int32) that must not come after some ids."""
     for position, token_id in enumerate(before[:-1]):
-        core.step(column(token_id, position, -1), np.zeros(0, QUESTION))
+        core.step([Chunk(0, position, [token_id])], np.zeros(0, QUESTION))
     ids, answers = list(before), []
     for number in range(settings.length):
         question = np.zeros(1, QUESTION)
@@ -34,11 +34,6 @@ def story(
         question["banned"], question["num_banned"] = never.ctypes.data, len(never)
         if settings.repetition_penalty != 1:
             question["seen"], question["num_seen"] = seen.ctypes.data, len(seen)
-        answers.append(core.step(column(ids[-1], len(ids) - 1, 0), question)[0].copy())
+        answers.append(core.step([Chunk(0, len(ids) - 1, [ids[-1]], range(1))], question)[0].copy())
         ids.append(int(answers[-1]["id"]))
     return answers
-
-
-def column(token_id: int, position: int, question: int) -> np.ndarray:
-    """One token to feed in slot 0."""
-    return np.array([(token_id, 0, position, question)], COLUMN)

@@ -101,7 +101,8 @@ def test_every_number_is_the_core_s_in_python(weights: str, engine: Engine, tmp_
     """To the last bit, in other memory and another order: 35 stories of seven settings."""
     model, file = engine.storyteller, tmp_path / "packed.inkling"
     file.write_bytes(pack(model, weights).content)
-    core = Core(file.read_bytes(), slots=1, context=128)
+    core = Core(file.read_bytes())
+    core.reserve(slots=1, context=128)
     characters = Characters(model.bytes_of_tokens(core.head.ids))
 
     def after_part(ids: list[int]) -> np.ndarray:

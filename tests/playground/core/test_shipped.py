@@ -14,10 +14,10 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from playground.core.library import Core
+from playground.core.library import Chunk
 from playground.core.pack import pack
 from tests.paths import ROOT
-from tests.playground.core.models import columns_of, questions_of
+from tests.playground.core.models import core_of, questions_of
 from tests.playground.core.test_forward import greedy
 
 pytestmark = pytest.mark.slow  # 38 MB of weights
@@ -61,7 +61,7 @@ def test_greedy_tokens_are_those_of_generate(
     fast."""
     file = pack(tensors, config)
     assert file.is_exact
-    core = Core(file.content, 1, 512)
+    core = core_of(file.content, context=512)
     same = 0
     for number, story in enumerate(stories):
         found = greedy(core, story[:8], TOKENS)
@@ -89,13 +89,13 @@ def test_nats_are_those_of_transformers(
     network: Any,
     stories: list[list[int]],
 ) -> None:
-    core = Core(pack(tensors, config, weights).content, 1, 512)
+    core = core_of(pack(tensors, config, weights).content, context=512)
     nats: list[float] = []
     expected: list[float] = []
     for story in stories:
         questions = questions_of(len(story) - 1)
         questions["known"] = story[1:]
-        answers = core.step(columns_of(story[:-1]), questions)
+        answers = core.step([Chunk(0, 0, story[:-1], range(len(story) - 1))], questions)
         nats += (-np.log(answers["probability"])).tolist()
         ids = torch.tensor(story)
         with torch.inference_mode():

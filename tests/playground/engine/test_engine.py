@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
+from playground.core.library import Core
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
-from playground.model.core_decoder import CoreDecoder
 from playground.model.cuda_decoder import CudaDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
@@ -359,7 +359,7 @@ def test_penalty_and_banned_words_do_what_they_say(engine: Engine) -> None:
     )
 
 
-@pytest.mark.parametrize("decoder", [CoreDecoder, CudaDecoder])
+@pytest.mark.parametrize("decoder", [Core, CudaDecoder])
 def test_a_full_memory_holds_fewer_stories_and_then_is_an_error(
     decoder: Any,
     tiny: ModelFolder,
@@ -367,8 +367,8 @@ def test_a_full_memory_holds_fewer_stories_and_then_is_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     most = 6
-    method = "reserve" if decoder is CoreDecoder else "_reserve"
-    full = MemoryError() if decoder is CoreDecoder else torch.OutOfMemoryError("CUDA out of memory")
+    method = "reserve" if decoder is Core else "_reserve"
+    full = MemoryError() if decoder is Core else torch.OutOfMemoryError("CUDA out of memory")
     reserve = getattr(decoder, method)
 
     def in_little_memory(self: Any, slots: int, *sizes: int) -> None:
