@@ -9,12 +9,12 @@ import pytest
 from benchmarks.words import compare, some_words
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
-from playground.engine.words import PATIENCE, Spellings, WordsToUse, begins_word, end_of
-from playground.folder.detokenizer import IncrementalDecoder
+from playground.engine.words import PATIENCE, WordsToUse, begins_word, end_of
 from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
 from playground.stories.permalink import Permalink, Run, decode
 from tests.paths import ROOT
+from tests.web.vectors import Letters, letter_by_letter
 
 # Of a story with the ladder, Zoë and squirrel in the form of words to use before the second one.
 FORMER = (
@@ -31,24 +31,9 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
-class Letters(IncrementalDecoder):
-    """Tokens that are the letters of a text."""
-
-    def __init__(self) -> None:
-        pass
-
-    def add(self, token_id: int) -> str:
-        return chr(token_id)
-
-
 def waiting(text: str, *words: str) -> WordsToUse:
     """Where words stand in a text, of which each letter is a token."""
-
-    def spellings(word: str) -> Spellings:
-        bare = tuple(map(ord, word))
-        return Spellings([(32, *bare)], [bare])
-
-    found = WordsToUse(words, spellings, Letters())
+    found = WordsToUse(words, letter_by_letter, Letters())
     found.follow(list(map(ord, text)))
     return found
 
