@@ -46,10 +46,7 @@ class Snapshots:
         prompt = checked_text(asked.get("text", ""))
         with self.lock:
             engine = self.engine(asked)
-            with engine.write(prompt, checked, completes_word=True, alternatives=0) as stream:
-                for _ in stream:
-                    pass
-        story = stream.story
+            story = engine.write(prompt, checked, completes_word=True, alternatives=0).finish()
         return {"prompt": story.prompt, "tokens": rows(story.tokens)}
 
     def page_snapshot_score(self, asked: dict[str, Any]) -> dict[str, Any]:

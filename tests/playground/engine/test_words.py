@@ -100,9 +100,7 @@ def test_no_words_change_nothing(engine: Engine) -> None:
 
 def test_a_story_with_words_is_written_again_from_its_link(engine: Engine) -> None:
     settings = Settings(seed=4, length=120, words_to_use=some_words(4))
-    with engine.write("One day", settings) as stream:
-        list(stream)
-    story = stream.story
+    story = engine.write("One day", settings).finish()
     tokens = [(one, -1) for one in story.prompt_ids]
     tokens += [(token.token_id, 0) for token in story.tokens]
     link = Permalink(story.model, "", (Run(settings),), tuple(tokens), (), "0000")

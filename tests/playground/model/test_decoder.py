@@ -162,10 +162,7 @@ def made(tmp_path: Path) -> Made:
 def greedy(engine: Engine, prompt: str, length: int) -> Story:
     """A story without chance."""
     settings = Settings(temperature=0, length=length, stop_at_end=False)
-    with engine.write(prompt, settings) as stream:
-        for _ in stream:
-            pass
-        return stream.story
+    return engine.write(prompt, settings).finish()
 
 
 def check_against_generate(engine: Engine, model: Any, prompt: str, length: int) -> None:

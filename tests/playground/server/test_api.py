@@ -55,9 +55,7 @@ def test_a_story_grows_and_its_seed_tells_it_again(client: Client, engine: Engin
     assert client.predict(**(short | {"seed": None})) != client.predict(**short)
     # The same as in the terminal.
     stream = engine.write("Once upon a time", Settings(length=150, seed=7), completes_word=True)
-    for _ in stream:
-        pass
-    assert stream.story.text == parts[-1]
+    assert stream.finish().text == parts[-1]
 
 
 @pytest.mark.slow

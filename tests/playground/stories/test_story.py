@@ -21,10 +21,7 @@ def story(storyteller: ModelFolder) -> Story:
         length=12, temperature=2, top_k=0, banned_words=("wolf",), stop_at_end=False
     )
     with Engine(storyteller, max_streams=1) as engine:
-        stream = engine.write("Once, a 🦊 said “hi”\0", settings)
-        for _ in stream:
-            pass
-    return stream.story
+        return engine.write("Once, a 🦊 said “hi”\0", settings).finish()
 
 
 def test_a_record_survives_json(story: Story, engine: Engine) -> None:
@@ -124,10 +121,8 @@ def test_half_a_letter_is_not_shown_and_its_other_half_completes_it(engine: Engi
     assert len(fox) > 1
     story = engine.score("ab cd ef gh ij kl")
     for position, token_id in enumerate(fox, 1):
-        stream = engine.branch(story, position, token_id, Settings(length=9, stop_at_end=False))
-        for _ in stream:
-            pass
-        story = stream.story
+        settings = Settings(length=9, stop_at_end=False)
+        story = engine.branch(story, position, token_id, settings).finish()
     assert "".join(token.text for token in story.tokens[: 1 + len(fox)]) == "ab🦊"
     assert story.tokens[1].text == ""
 

@@ -76,10 +76,9 @@ def stories_of(engine: Engine) -> Iterator[str]:
             for number in range(first, first + AT_ONCE)
         ]
         for stream in streams:
-            for _ in stream:
-                pass
-            if stream.story.ended:
-                yield stream.story.text.strip()
+            story = stream.finish()
+            if story.ended:
+                yield story.text.strip()
 
 
 def main(train: str) -> None:
