@@ -177,15 +177,11 @@ def test_a_wrong_setting_is_one_line_and_code_two(tmp_path: Path, train: Trainer
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (["--optim.lr", "fast"], "optim.lr must be a number, not 'fast'"),
-        (["--model.num_layers", "2.5"], "model.num_layers must be a whole number"),
-        (["--model.num_heads", "3"], "model.num_heads"),
         (["--run.trackers", "tensorboard,neptune"], "run.trackers knows tensorboard, trackio"),
         (
             ["--run.export_checkpoint", "first"],
             "run.export_checkpoint must be one of last, best, not 'first'",
         ),
-        (["--preset", "huge"], "there is no preset 'huge'"),
         (["--corpus.source", "missing.jsonl"], "missing.jsonl"),
         (["--corpus.source", "stories.docx"], "stories.docx"),
         (["--corpus.source", "empty.txt"], "empty.txt"),

@@ -24,14 +24,8 @@ from tests.playground.server.calls import call
 
 def test_the_api_is_documented(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == [
-        "/generate",
-        "/stories",
-        "/score",
-        "/candidates",
-        "/branch",
-        "/trace",
-    ]
+    names = ("/generate", "/stories", "/score", "/candidates", "/branch", "/trace")
+    assert tuple(endpoints) == names
     names = [part["parameter_name"] for part in endpoints["/generate"]["parameters"]]
     assert names == [
         *("prompt", "temperature", "top_k", "length", "seed", "model", "top_p", "min_p"),
@@ -114,28 +108,13 @@ def test_a_story_that_ends_at_once_is_its_prompt(client: Client, engine: Engine)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("temperature", True),
-        ("temperature", -0.1),
-        ("temperature", "hot"),
-        ("top_k", 201),
-        ("top_k", 1.5),
-        ("length", 0),
-        ("length", 1001),
-        ("length", None),
-        ("seed", 2**32),
-        ("seed", -1),
-        ("seed", [1]),
-        ("top_p", 2),
-        ("min_p", "a"),
-        ("banned_words", [""]),
-        ("stop_at_end", 5),
-        ("prompt", "a" * 100_000),
-        ("prompt", 5),
-        ("prompt", None),
-        ("model", "gpt-9"),
-        ("model", ["tiny"]),
+        ("temperature", True), ("temperature", -0.1), ("temperature", "hot"), ("top_k", 201),
+        ("top_k", 1.5), ("length", 0), ("length", 1001), ("length", None), ("seed", 2**32),
+        ("seed", -1), ("seed", [1]), ("top_p", 2), ("min_p", "a"), ("banned_words", [""]),
+        ("stop_at_end", 5), ("prompt", "a" * 100_000), ("prompt", 5), ("prompt", None),
+        ("model", "gpt-9"), ("model", ["tiny"]),
     ],
-)
+)  # fmt: skip
 def test_a_value_that_cannot_be_used_is_refused_in_a_sentence(
     client: Client, name: str, value: object
 ) -> None:

@@ -140,24 +140,13 @@ def test_a_request_for_a_record_is_checked(url: str, changes: dict[str, Any], sa
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ids": [-1]},
-        {"ids": "abc"},
-        {"ids": [10**12]},
-        {"ids": [60_000]},
-        {"text": 5},
-        {"text": "half a letter \ud800"},
-        {"settings": None},
-        {"settings": {"wild": 1}},
-        {"settings": {"length": 0}},
-        {"seeds": []},
-        {"seeds": list(range(9))},
-        {"seeds": [-1]},
-        {"token_id": "x"},
-        {"opening": "x"},
-        {"model": 5},
+        {"ids": [-1]}, {"ids": "abc"}, {"ids": [10**12]}, {"ids": [60_000]}, {"text": 5},
+        {"text": "half a letter \ud800"}, {"settings": None}, {"settings": {"wild": 1}},
+        {"settings": {"length": 0}}, {"seeds": []}, {"seeds": list(range(9))}, {"seeds": [-1]},
+        {"token_id": "x"}, {"opening": "x"}, {"model": 5},
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_a_page_s_request_is_checked(url: str, changes: dict[str, Any]) -> None:
     event, said = call(url, "page_write", page_request(**changes))[-1]
     assert event == "error"
