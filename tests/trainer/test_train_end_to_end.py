@@ -14,6 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.paths import ROOT
+from tests.trainer.export.test_transformers_folder import FOLDER
 from trainer.evaluate.likelihood import evaluate
 from trainer.model.load import open_model
 from trainer.train import main
@@ -28,18 +29,7 @@ JUDGES = [
     "Once upon a time there was a little dog. The dog was happy and ran to the park with his ball.",
     "One day a girl named Sue saw a frog. She said hello to the frog. The frog jumped into a pond.",
 ]
-EXPORT = {
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "training.json",
-    "README.md",
-    "curve.png",
-    "snapshots",
-    "history.json",
-}
+EXPORT = FOLDER | {"README.md", "curve.png", "snapshots", "history.json"}
 
 
 def run(
