@@ -17,7 +17,6 @@ from trainer.export.model_card import describe, model_card, write_card
 from trainer.export.transformers_folder import export
 from trainer.settings.command_line import parse
 
-
 FOLDER = {"config.json", "generation_config.json", "model.safetensors", "training.json"}
 FOLDER |= {"tokenizer.json", "tokenizer_config.json"}
 
