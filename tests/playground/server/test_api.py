@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from playground.core.library import QUESTION, Head, uniform
 from playground.engine.engine import Busy, Engine
 from playground.sampling import Settings
-from playground.server.api import Api
+from playground.server.page_calls import PageCalls
 from tests.paths import ROOT
 from tests.playground.server.calls import call, refusal
 
@@ -157,7 +157,7 @@ def test_a_visitor_with_too_many_stories_is_told_that_it_is_busy(
     def busy(*_: Any) -> None:
         raise Busy("You have 8 stories under way: wait for one of them.")
 
-    monkeypatch.setattr(Api, "visit", busy)
+    monkeypatch.setattr(PageCalls, "visit", busy)
     ((event, said),) = call(url, "generate", "Once", 0.8, 40, 2, 1, None, 1, 0, 1, [], [], True)
     assert event == "error" and said["title"] == "Busy"
     assert said["error"] == "You have 8 stories under way: wait for one of them."

@@ -16,7 +16,7 @@ from gradio_client import Client
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
 from playground.sampling import Settings
-from playground.server import api
+from playground.server import page_calls
 from playground.stories.permalink import Permalink, Run
 from tests.playground.server.calls import call
 
@@ -203,7 +203,7 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
     engine: Engine, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A browser's connections are few: with `more` the rest is asked for in another call."""
-    endpoints = api.Api({"tiny": engine})
+    endpoints = page_calls.PageCalls({"tiny": engine})
     settings = {"length": 60, "top_k": 0, "stop_at_end": False}
 
     async def called(asked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -215,8 +215,8 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
     asked = {"ids": [], "text": text, "settings": settings, "seeds": [5], "opening": -1}
     whole = asyncio.run(called(asked))
     assert not any("more" in message for message in whole)
-    monkeypatch.setattr(api, "TURN", 0.0)
-    monkeypatch.setattr(api, "INTERVAL", 0.002)
+    monkeypatch.setattr(page_calls, "TURN", 0.0)
+    monkeypatch.setattr(page_calls, "INTERVAL", 0.002)
     step = engine.decoder.step
 
     def slow_step(*arguments: Any) -> Any:
@@ -224,7 +224,7 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
         return step(*arguments)
 
     monkeypatch.setattr(engine.decoder, "step", slow_step)
-    endpoints.running[""] = api.CROWD
+    endpoints.running[""] = page_calls.CROWD
     ids, typed, calls, messages = [], 0, 0, asyncio.run(called(asked))
     typed = messages[0]["typed"]
     ids += told(messages)
