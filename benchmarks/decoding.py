@@ -110,37 +110,28 @@ def core(model: Path, streams: int) -> Iterator[Run]:
     """Yield the core's C code."""
     import numpy as np
 
-    from playground.core.library import COLUMN, QUESTION, Core, uniform
+    from playground.core.library import QUESTION, Chunk, Core, uniform
     from playground.core.pack import pack
     from playground.folder.model_folder import ModelFolder
-    from playground.model.core_decoder import usable_cores
 
     storyteller = ModelFolder.open(model, device="cpu")
-    opened = Core(
-        pack(storyteller.weights, storyteller.config).content, streams, 512, usable_cores()
-    )  # fmt: skip
+    opened = Core(pack(storyteller.weights, storyteller.config).content)
+    opened.reserve(streams, 512)
 
     def run(texts: list[list[int]], length: int) -> list[list[int]]:
-        prompt = [
-            (token_id, story, position, -1)
-            for story, text in enumerate(texts)
-            for position, token_id in enumerate([storyteller.bos_id, *text][:-1])
-        ]
-        stories = range(len(texts))
-        columns, questions = np.zeros(len(texts), COLUMN), np.zeros(len(texts), QUESTION)
-        columns["slot"] = columns["question"] = stories
+        prompts = [[storyteller.bos_id, *text] for text in texts]
+        stories, questions = range(len(texts)), np.zeros(len(texts), QUESTION)
         questions["temperature"], questions["top_k"], questions["known"] = 0.8, 40, -1
         questions["top_p"] = questions["repetition_penalty"] = 1
-        opened.step(np.array(prompt, COLUMN), questions[:0])
-        columns["id"] = [text[-1] for text in texts]
-        columns["position"] = [len(text) for text in texts]
-        found = []
+        opened.step([Chunk(k, 0, ids[:-1]) for k, ids in enumerate(prompts)], questions[:0])
+        found = [[ids[-1] for ids in prompts]]
         for position in range(length):
             questions["draw"] = [uniform(story, position) for story in stories]
-            columns["id"] = opened.step(columns, questions)["id"]
-            columns["position"] += 1
-            found.append(columns["id"].tolist())
-        return [list(ids) for ids in zip(*found, strict=True)]
+            chunks = [
+                Chunk(k, len(prompts[k]) - 1 + position, [found[-1][k]], range(1)) for k in stories
+            ]
+            found.append(opened.step(chunks, questions)["id"].tolist())
+        return [list(ids) for ids in zip(*found[1:], strict=True)]
 
     yield run
 

@@ -17,6 +17,7 @@ import itertools
 import json
 import lzma
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -26,7 +27,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 from serving import OPENINGS, running_app, with_surprise
@@ -38,7 +39,7 @@ from playground.engine.engine import Engine  # noqa: E402
 from playground.engine.replay import replay  # noqa: E402
 from playground.folder.model_folder import ModelFolder  # noqa: E402
 from playground.sampling import Settings  # noqa: E402
-from playground.stories.permalink import Permalink, Run, decode, encode  # noqa: E402
+from playground.stories.permalink import Permalink, Run, data_of, decode  # noqa: E402
 
 LENGTH = 300  # tokens of a story
 REPEATS = 15
@@ -58,6 +59,13 @@ def story(engine: Engine, seed: int) -> tuple[Permalink, str]:
     return link, stream.story.text
 
 
+def encoded(stories: list[Permalink]) -> list[str]:
+    """Return the links that the page makes of stories."""
+    command = [Path(sys.executable).with_name("node"), ROOT / "tests" / "web" / "links.js"]
+    request = json.dumps([asdict(story) for story in stories])
+    return json.loads(subprocess.check_output(command, input=request, encoding="utf-8"))
+
+
 def num_characters(data: bytes) -> int:
     """Return the number of base64 characters of bytes in an address."""
     return len(base64.urlsafe_b64encode(data).rstrip(b"="))
@@ -68,7 +76,7 @@ def links_and_replay(model: Path, count: int) -> list[str]:
     storyteller = ModelFolder.open(model, device="cpu")
     with Engine(storyteller, max_streams=32) as engine, ThreadPoolExecutor(32) as visitors:
         stories = list(visitors.map(lambda seed: story(engine, seed), range(count)))
-    links = [encode(link) for link, _ in stories]
+    links = encoded([link for link, _ in stories])
     states = [
         json.dumps({"settings": vars(link.runs[0].settings), "prompt": text, "actions": [text]})
         for link, text in stories
@@ -129,8 +137,10 @@ def first_words(url: str, count: int = 12) -> float:
 
 
 def another(link: str, number: int) -> str:
-    """Return a link with another name in it, whose picture is not in the cache."""
-    return encode(replace(decode(link), name=f"n{number}"))
+    """Return a link with another model's fingerprint, whose picture is not in the cache."""
+    data = data_of(link) or b""
+    data = data[:1] + number.to_bytes(4, "big") + data[5:]
+    return base64.urlsafe_b64encode(data + zlib.crc32(data).to_bytes(4, "big")).decode().strip("=")
 
 
 def served(model: Path, links: list[str], pictures: int) -> None:

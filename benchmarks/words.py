@@ -101,9 +101,7 @@ def compare(engine: Engine, numbers: range, lists: str = TUNED) -> tuple[Group, 
 
     def write(number: int, words: tuple[str, ...]) -> Story:
         wish = Settings(seed=number, words_to_use=words)
-        with engine.write(PROMPTS[number % len(PROMPTS)], wish) as stream:
-            list(stream)
-            return stream.story
+        return engine.write(PROMPTS[number % len(PROMPTS)], wish).finish()
 
     words = [some_words(number, lists) for number in numbers]
     with ThreadPoolExecutor(engine.max_streams) as threads:

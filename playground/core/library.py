@@ -9,14 +9,17 @@ from __future__ import annotations
 import atexit
 import ctypes
 import mmap
+import os
 import platform
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -64,6 +67,23 @@ ANSWER = np.dtype(
         ("alternative_probability", "<f8", MAX_ALTERNATIVES),
     ]
 )
+
+
+class Answer(NamedTuple):
+    """A record of `ANSWER`; core.h describes its fields."""
+
+    id: int
+    rank: int
+    probability: float
+    chosen: float
+    log_total: float
+    entropy: float
+    num_alternatives: int
+    reserved: int
+    alternative: np.ndarray
+    alternative_probability: np.ndarray
+
+
 HEAD = np.dtype(
     [("ids", "<i4"), ("unique", "<i4")]
     + [(name, "<u8") for name in ("unique_of", "starts", "members")]
@@ -128,13 +148,13 @@ class Native:
     def keep(self, values: np.ndarray) -> int:
         """See `Machine`. Vectors that cross lines of memory are read slowly, so what does not begin
         with one is copied."""
-        address = values.ctypes.data
-        if address % ALIGN == 0 and values.flags.c_contiguous:
-            self._kept.append(values)
-            return address
-        address = self.room(values.nbytes)
-        ctypes.memmove(address, np.ascontiguousarray(values).ctypes.data, values.nbytes)
-        return address
+        if values.ctypes.data % ALIGN or not values.flags.c_contiguous:
+            buffer = np.empty(values.nbytes + ALIGN, np.uint8)
+            copy = buffer[-buffer.ctypes.data % ALIGN :][: values.nbytes]
+            copy[:] = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+            values = copy
+        self._kept.append(values)
+        return values.ctypes.data
 
     def room(self, size: int) -> int:
         """See `Machine`. numpy would ask Linux for huge pages, and a story's first tokens would
@@ -357,78 +377,94 @@ class Head:
         return address
 
 
+@dataclass
+class Chunk:
+    """Tokens of one story to process: `ids` at `slot` from position `start` on. `asked`: offsets of
+    the tokens whose next token is requested."""
+
+    slot: int
+    start: int
+    ids: list[int]
+    asked: range = range(0)
+
+
 class Core:
-    """A model file and the core that computes it: a step at a time, with several threads.
+    """A model file and the core that computes it with several threads: a decoder
+    (model/decoder.py).
 
     Attributes:
         header: a record of `HEADER`.
-        slots, context, threads: what there is room for.
+        threads: how many compute a step.
+        slots, context: what there is room for; before `reserve`, the model's context.
+        head: its ids; set by `reserve`.
     """
 
-    def __init__(self, content: Any, slots: int, context: int, threads: int = 1) -> None:
-        """Open a model file (bytes, a mapped file, or an array of bytes).
+    bytes_per_slot = 0
+
+    def __init__(self, content: Any, threads: int | None = None) -> None:
+        """Open a model file (bytes, a mapped file, or an array of bytes). `threads`: None for one
+        per CPU core.
 
         Raises:
-            ValueError: the file is damaged, or takes too much memory.
+            ValueError: the file is damaged, or there is no such number of threads.
+            MemoryError: memory does not suffice.
         """
         file = np.frombuffer(content, np.uint8)
         self._machine = open_machine()
-        try:
-            self._file = checked(self._machine, file)
-            self.header = np.frombuffer(file[: HEADER.itemsize].tobytes(), HEADER)[0]
-            size = self._machine.call("core_room", self._file, slots, context, threads)
-            if not size:
-                raise ValueError(f"the model cannot be opened with {slots} slots of {context}.")
-            memory = self._machine.room(size)
-        except MemoryError:
-            raise ValueError(
-                "there is not enough memory for the model: use fewer stories at once, or a shorter "
-                "context."
-            ) from None
-        self.slots, self.context, self.threads = slots, context, threads
-        self._core = self._machine.call("core_open", self._file, memory, slots, context, threads)
-        self._helpers = ThreadPoolExecutor(max(1, threads - 1), "core")
+        self._file = checked(self._machine, file)
+        self.header = np.frombuffer(file[: HEADER.itemsize].tobytes(), HEADER)[0]
+        self.threads = usable_cores() if threads is None else threads
+        self.slots, self.context = 0, int(self.header["context"])
+        sizes = [self.room(slots, self.context) for slots in (1, 2)]
+        self.bytes_per_token = -((sizes[0] - sizes[1]) // self.context)
+        self.tokens_per_step = COLUMNS * self.threads
+        self._helpers = ThreadPoolExecutor(max(1, self.threads - 1), "core")
         self._help: list[Future[None]] = []
 
-    @cached_property
-    def head(self) -> Head:
-        """The head's ids."""
-        struct = np.zeros(1, HEAD)
-        self._machine.call("core_head", self._core, struct)
-        return Head(
-            self._machine.read(int(struct["unique_of"][0]), np.int32, int(struct["ids"][0]))
+    def room(self, slots: int, context: int) -> int:
+        """Return the bytes of memory that the slots take, and all else that a step needs.
+
+        Raises:
+            ValueError: there is no such number.
+        """
+        size = self._machine.call("core_room", self._file, slots, context, self.threads)
+        if not size:
+            raise ValueError(f"the model cannot be opened with {slots} slots of {context}.")
+        return int(size)
+
+    def reserve(self, slots: int, context: int) -> None:
+        """See `decoder.Decoder`."""
+        memory = self._machine.room(self.room(slots, context))
+        self.slots, self.context = slots, context
+        self._core = self._machine.call(
+            "core_open", self._file, memory, slots, context, self.threads
+        )
+        head = np.zeros(1, HEAD)
+        self._machine.call("core_head", self._core, head)
+        self.head = Head(
+            self._machine.read(int(head["unique_of"][0]), np.int32, int(head["ids"][0]))
         )
 
-    def step(self, columns: np.ndarray, questions: np.ndarray) -> np.ndarray:
-        """Feed columns and answer their questions.
-
-        Args:
-            columns: (n,) of `COLUMN`; those of a slot stand together and have rising positions.
-            questions: (m,) of `QUESTION`. Ids at `LISTS` must stay where they are.
-
-        Returns:
-            (m,) of `ANSWER`; all 0 where no column names the question.
+    def step(self, chunks: list[Chunk], questions: np.ndarray) -> np.ndarray:
+        """See `decoder.Decoder`. Ids at `LISTS` must stay where they are.
 
         Raises:
             ValueError: a number is out of its range.
         """
         questions = np.ascontiguousarray(questions, QUESTION)
         answers = np.zeros(len(questions), ANSWER)
-        self._compute("core_step", columns, len(questions), questions, answers)
+        self._compute("core_step", columns_of(chunks), len(questions), questions, answers)
         return answers
 
-    def logits(self, columns: np.ndarray) -> np.ndarray:
-        """Feed columns and return the logits, (questions, head rows) float32: of each column whose
-        `question` is not -1, at the row that it names."""
-        rows = int(columns["question"].max(initial=-1)) + 1
+    def logits(self, chunks: list[Chunk]) -> np.ndarray:
+        """See `decoder.Decoder`."""
+        rows = sum(len(chunk.asked) for chunk in chunks)
         found = np.zeros((rows, self.head.unique), np.float32)
-        self._compute("core_logits", columns, rows, found)
+        self._compute("core_logits", columns_of(chunks), rows, found)
         return found
 
     def _compute(self, name: str, columns: np.ndarray, asked: int, *arrays: np.ndarray) -> None:
         """Call a function that feeds columns."""
-        if columns.dtype != COLUMN or columns.ndim != 1 or not columns.flags.c_contiguous:
-            raise ValueError("columns must be a contiguous (n,) array of COLUMN.")
         self._call_helpers(len(columns))
         wrong = self._machine.call(name, self._core, len(columns), columns, asked, *arrays)
         if wrong == UNSOUND:
@@ -467,19 +503,28 @@ class Core:
         self._machine.call("core_own", self._core, slot)
 
 
-def room(content: Any, slots: int, context: int, threads: int = 1) -> int:
-    """Bytes of memory that a model file and its `Core` take.
+def columns_of(chunks: list[Chunk]) -> np.ndarray:
+    """Return a COLUMN for every token. The chunks' order numbers the questions; the longest chunk
+    comes first, so that threads which take one after another end at about the same time."""
+    number = count()
+    columns = [
+        [
+            (token_id, chunk.slot, chunk.start + k, next(number) if k in chunk.asked else -1)
+            for k, token_id in enumerate(chunk.ids)
+        ]
+        for chunk in chunks
+    ]
+    return np.array(
+        [one for chunk in sorted(columns, key=len, reverse=True) for one in chunk], COLUMN
+    )
 
-    Raises:
-        ValueError: the file is damaged, or there is no such number.
-    """
-    file = np.frombuffer(content, np.uint8)
-    machine = open_machine()
-    address = checked(machine, file)
-    size = machine.call("core_room", address, slots, context, threads)
-    if not size:
-        raise ValueError(f"the model cannot be opened with {slots} slots of {context}.")
-    return int(size) + file.nbytes
+
+def usable_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
 
 
 def checked(machine: Machine, file: np.ndarray) -> int:

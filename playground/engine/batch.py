@@ -17,9 +17,9 @@ beginning, such as a branch, reuses them.
 
 from __future__ import annotations
 
+from playground.core.library import Chunk
 from playground.engine.sampler import Ask, Outcome, Sampler
 from playground.engine.stream import Sequence
-from playground.model.decoder import Chunk
 from playground.stories.story import Token
 
 REFILL_PER_STEP = 4  # tokens of the next window prefilled beside a new one; three are enough

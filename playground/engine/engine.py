@@ -253,10 +253,7 @@ class Engine:
         have."""
         if not ids:
             raise ValueError("there is no text to look at: type some words.")
-        stream = self.score_soon(ids, after=after, alternatives=alternatives)
-        for _ in stream:
-            pass
-        return stream.story
+        return self.score_soon(ids, after=after, alternatives=alternatives).finish()
 
     def score_soon(
         self,

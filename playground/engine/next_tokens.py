@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from playground.core.library import Head
-from playground.engine.answer import Answer
+from playground.core.library import Answer, Head
 from playground.sampling import TOP_K_MAX
 from playground.stories.story import Token
 

@@ -8,15 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from playground.core.library import NOTHING_LEFT, QUESTION, SETTINGS, uniform
-from playground.engine.answer import Answer
+from playground.core.library import NOTHING_LEFT, QUESTION, SETTINGS, Answer, Chunk, uniform
 from playground.engine.characters import LONGEST, Characters, begun
 from playground.engine.next_tokens import NextTokens, next_tokens
 from playground.engine.stream import Sequence
 from playground.engine.token_healing import Beginnings, is_finished
 from playground.engine.words import PATIENCE, Spellings, WordsToUse
 from playground.folder.model_folder import ModelFolder
-from playground.model.decoder import Chunk, Decoder
+from playground.model.decoder import Decoder
 from playground.sampling import NUMBERED, Settings
 from playground.stories.story import Alternative, Token
 

@@ -130,6 +130,12 @@ class Stream:
                 tokens.append(token)
         return tokens
 
+    def finish(self) -> Story:
+        """Wait for the end of the story and return its record; raises as `__next__` does."""
+        for _ in self:
+            pass
+        return self.story
+
     def _accept(self, item: Token | NextTokens | BaseException | None) -> Token | None:
         """Return a token of the stream; None for a token of the prompt."""
         if isinstance(item, Token):

@@ -233,10 +233,15 @@ def check_not_pointer(file: Path) -> None:
 def sha256(file: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
+    add_file(digest, file)
+    return digest.hexdigest()
+
+
+def add_file(digest: Any, file: Path) -> None:
+    """Add the content of a file to a digest."""
     with file.open("rb") as content:
         while chunk := content.read(1 << 20):
             digest.update(chunk)
-    return digest.hexdigest()
 
 
 def fingerprint_of(folder: Path, base: Path) -> str:
@@ -247,9 +252,7 @@ def fingerprint_of(folder: Path, base: Path) -> str:
         for file in [*sorted(path.glob("*.safetensors")), *(path / name for name in names)]:
             if file.is_file():
                 digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-                with file.open("rb") as content:
-                    while chunk := content.read(1 << 20):
-                        digest.update(chunk)
+                add_file(digest, file)
     return digest.hexdigest()
 
 

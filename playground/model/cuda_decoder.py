@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from playground.core.library import Head
+from playground.core.library import Chunk, Head
 from playground.core.pack import unique_rows
 from playground.folder.config import context_of
 from playground.folder.families import Family, family_of, head_width
 from playground.folder.model_folder import ModelFolder
 from playground.model.cuda_graph import FixedBatch, out_of_memory
 from playground.model.cuda_layers import Layer, Norm, read_layer
-from playground.model.decoder import Chunk, Decoder
+from playground.model.decoder import Decoder
 from playground.model.memory import SLOTS_PER_STORY
 from playground.sentences import first_line
 

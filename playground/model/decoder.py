@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import sys
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from abc import abstractmethod
+from typing import Protocol
 
 import numpy as np
 
-from playground.core.library import ANSWER, QUESTION, Head
+from playground.core.library import ANSWER, QUESTION, Chunk, Core, Head
+from playground.core.pack import pack
 from playground.folder.families import family_of
 from playground.folder.model_folder import ModelFolder
 from playground.model.memory import SLOTS_PER_STORY, free_memory, room_for
 from playground.sentences import first_line
 
 
-@dataclass
-class Chunk:
-    """Tokens of one story to process: `ids` at `slot` from position `start` on. `asked`: offsets of
-    the tokens whose next token is requested."""
-
-    slot: int
-    start: int
-    ids: list[int]
-    asked: range = range(0)
-
-
-class Decoder(ABC):
+class Decoder(Protocol):
     """A causal model with a KV cache of several stories, each in a slot.
 
     Attributes:
@@ -83,14 +73,20 @@ def open_decoder(storyteller: ModelFolder, threads: int | None = None) -> Decode
 
             return TransformersDecoder(storyteller)
         if storyteller.device == "cpu":
-            from playground.model.core_decoder import CoreDecoder
-
-            return CoreDecoder(storyteller, threads)
+            return open_core(storyteller, threads)
         from playground.model.cuda_decoder import CudaDecoder
 
         return CudaDecoder(storyteller)
     except MemoryError:
         raise ValueError(out_of_memory_message(storyteller)) from None
+
+
+def open_core(storyteller: ModelFolder, threads: int | None) -> Core:
+    """Return the core with a model; ValueError as `open_decoder`."""
+    try:
+        return Core(pack(storyteller.weights, storyteller.config).content, threads)
+    except ValueError as error:
+        raise ValueError(f"{storyteller.folder}: {error}") from None
 
 
 def out_of_memory_message(storyteller: ModelFolder) -> str:

@@ -17,12 +17,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from playground.core.library import Head
+from playground.core.library import Chunk, Head
 from playground.folder.config import context_of
 from playground.folder.model_folder import ModelFolder
 from playground.folder.stored_weights import StoredWeights
 from playground.model.cuda_graph import out_of_memory, print_once
-from playground.model.decoder import Chunk, Decoder
+from playground.model.decoder import Decoder
 from playground.sentences import first_line
 
 TRIAL = (0.2, 0.4, 0.6, 0.8)  # test tokens, as fractions of the vocabulary

@@ -102,11 +102,9 @@ def sample_stories(model: ModelFolder) -> list[tuple[str, str]]:
     with Engine(model, max_streams=4) as engine:
         for opening in model_repo.OPENINGS:
             settings = Settings(length=SAMPLE_LENGTH, seed=1)
-            with engine.write(opening, settings) as stream:
-                for _ in stream:
-                    pass
+            story = engine.write(opening, settings).finish()
             words = f"temperature {settings.temperature:g}, top-k {settings.top_k}, seed 1"
-            samples.append((words, stream.story.text))
+            samples.append((words, story.text))
     return samples
 
 

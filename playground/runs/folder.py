@@ -70,15 +70,19 @@ class RunsFolder:
         return path
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in a folder that have a valid name and are not links, sorted by name."""
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, sorted by name; nothing if it cannot be read."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return []
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder that have a valid name and are not links, sorted by name."""
     return [
         Path(entry.path)
-        for entry in entries
+        for entry in entries_of(folder)
         if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
     ]
 
@@ -95,11 +99,7 @@ def is_run(folder: Path) -> bool:
 
 def steps(folder: Path) -> list[Path]:
     """Return the folders of checkpoints or snapshots, the oldest first."""
-    try:
-        names = sorted(name for name in os.listdir(folder) if STEP.fullmatch(name))
-    except OSError:
-        return []
-    return [folder / name for name in names]
+    return [Path(entry.path) for entry in entries_of(folder) if STEP.fullmatch(entry.name)]
 
 
 def step_of(path: Path) -> int:
@@ -140,10 +140,6 @@ def own(folder: Path) -> Path:
 
 def sizes(folder: Path) -> Iterator[tuple[str, int]]:
     """Yield the name and the size in bytes of each plain file in a folder."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
+    for entry in entries_of(folder):
         if entry.is_file(follow_symlinks=False) and not entry.name.endswith(".partial"):
             yield entry.name, entry.stat().st_size

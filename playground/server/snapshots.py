@@ -12,7 +12,7 @@ from typing import Any
 from playground.engine.engine import Engine
 from playground.folder.history import Snapshot, read_snapshots
 from playground.folder.model_folder import ModelFolder
-from playground.server.api import Api, checked_text, rows, settings_of, whole
+from playground.server.page_calls import PageCalls, checked_text, rows, settings_of, whole
 
 OPEN_AT_ONCE = 3
 MEMORY = 64 * 2**20  # bytes for a snapshot's story
@@ -21,10 +21,10 @@ TEXT_MAX = 500  # characters of a text that is scored
 
 
 class Snapshots:
-    """The endpoints of the page, for the models of `api`."""
+    """The endpoints of the page, for its models."""
 
-    def __init__(self, api: Api) -> None:
-        self.api = api
+    def __init__(self, page: PageCalls) -> None:
+        self.page = page
         self.opened: dict[str, Engine] = {}  # by folder, the last used at the end
         self.lock = threading.Lock()  # held while a snapshot computes, so none is closed then
         atexit.register(self.close)
@@ -46,10 +46,7 @@ class Snapshots:
         prompt = checked_text(asked.get("text", ""))
         with self.lock:
             engine = self.engine(asked)
-            with engine.write(prompt, checked, completes_word=True, alternatives=0) as stream:
-                for _ in stream:
-                    pass
-        story = stream.story
+            story = engine.write(prompt, checked, completes_word=True, alternatives=0).finish()
         return {"prompt": story.prompt, "tokens": rows(story.tokens)}
 
     def page_snapshot_score(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +59,7 @@ class Snapshots:
 
     def of_model(self, request: dict[str, Any]) -> list[Snapshot]:
         """Return the snapshots of the model that a request names."""
-        folder = self.api.engine(request.get("model")).storyteller.snapshots
+        folder = self.page.engine(request.get("model")).storyteller.snapshots
         return read_snapshots(folder) if folder is not None else []
 
     def engine(self, request: dict[str, Any]) -> Engine:
@@ -71,7 +68,7 @@ class Snapshots:
         folders = (each.folder for each in self.of_model(request) if each.step == step)
         if (folder := next(folders, None)) is None:
             raise ValueError(f"This model has no snapshot of step {step}: reload the page.")
-        model = self.api.engine(request.get("model")).storyteller
+        model = self.page.engine(request.get("model")).storyteller
         key = f"{folder} {model.fingerprint}"
         engine = self.opened.pop(key, None)
         if engine is None:

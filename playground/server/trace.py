@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from playground.sampling import instead
-from playground.server.api import Api, checked_text, refusals
+from playground.server.api import refusals
+from playground.server.page_calls import PageCalls, checked_text
 from playground.trace.copied import Trace, utf16_length
 from playground.trace.find import open_tracer, trace_of_model
 
@@ -18,14 +19,14 @@ SOURCES_SHOWN = 5  # on the page, for each run
 class TraceApi:
     """The endpoints. An index is opened at its first use."""
 
-    def __init__(self, api: Api, path: Path | None) -> None:
-        """`api`: has the models. `path`: the store or the filter for all of them; None for each
+    def __init__(self, page: PageCalls, path: Path | None) -> None:
+        """`page`: has the models. `path`: the store or the filter for all of them; None for each
         model's own.
 
         Raises:
             ValueError: `path` cannot be opened.
         """
-        self.api, self.path = api, path
+        self.page, self.path = page, path
         self.tracer = cache(open_tracer)
         if path is not None:
             self.tracer(path)
@@ -59,7 +60,7 @@ class TraceApi:
     def traced(self, text: Any, sources: int, model: Any) -> Trace:
         """Return the trace of a text; ValueError if the model has no index."""
         checked = checked_text(text)
-        folder = self.api.engine(model).storyteller.folder
+        folder = self.page.engine(model).storyteller.folder
         path = self.path or trace_of_model(folder)
         if path is None:
             raise ValueError(

@@ -70,8 +70,8 @@ def build(engines: Mapping[str, Engine], trace: Path | None = None) -> tuple[gr.
     """Return the endpoints of programs and the route to those of the page, for `site.launch`.
     `engines`: models by name; the first answers requests without a name. `trace`: see
     `TraceApi`."""
-    api = Api(engines)
-    tracing, snapshots = TraceApi(api, trace), Snapshots(api)
+    calls = page_calls.PageCalls(engines)
+    api, tracing, snapshots = Api(calls), TraceApi(calls, trace), Snapshots(calls)
     page: gr.Blocks
     with gr.Blocks(title=texts()["en"]["title"], analytics_enabled=False) as page:
         for endpoint in (
@@ -90,15 +90,15 @@ def build(engines: Mapping[str, Engine], trace: Path | None = None) -> tuple[gr.
             )
     page.queue(max_size=VISITORS_MAX, status_update_rate=5)
     page._queue.sleep_when_free = QUEUE_POLL
-    calls = page_calls.route(
-        api.page_write,
-        api.page_score,
-        api.page_record,
-        api.page_candidates,
-        api.page_inside,
+    route = page_calls.route(
+        calls.page_write,
+        calls.page_score,
+        calls.page_record,
+        calls.page_candidates,
+        calls.page_inside,
         snapshots.page_snapshots,
         snapshots.page_snapshot_story,
         snapshots.page_snapshot_score,
         tracing.page_trace,
     )
-    return page, calls
+    return page, route

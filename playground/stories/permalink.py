@@ -1,4 +1,4 @@
-"""Encode a story in a link and decode it (docs/permalink.md; in JavaScript web/story/permalink.js).
+"""Decode a story from a link, which the page encodes (docs/permalink.md, web/story/permalink.js).
 
 A link holds model, settings and seeds, from which the story can be generated again, and the ids of
 the tokens with the writer of each, which verify that the model wrote it. Tokens that are common in
@@ -12,7 +12,7 @@ import itertools
 import json
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -25,9 +25,9 @@ from playground.sampling import ROWS, Row, Settings
 # 2 name no tokenizer, and their `begins_with` is one space or nothing. 5 and 6 have later settings.
 PLAIN, NAMED, LATER = range(3)
 TOKENIZER_DIGITS, UNKNOWN = 4, "0000"  # hexadecimal, of the tokenizer's fingerprint
-CLASSES = ((1, 5), (2, 8), (3, 11))  # of common tokens: bits of the prefix, bits of the rank
+RANK_BITS = (5, 8, 11)  # of a common token, by the number of ones before its rank
 RARE_BITS = 20  # of the id of any other token
-NAME_MAX, RUNS_MAX, TOKENS_MAX = 63, 500, 10_000
+RUNS_MAX, TOKENS_MAX = 500, 10_000
 BRANCHES_MAX, SPREAD_MAX = 200, 50_000  # branches; tokens of all branches, shared ones repeated
 SETTINGS_MAX = 1_000  # the highest number of a setting
 TEXT_MAX = 60_000  # characters; longer links are refused before they are decoded
@@ -111,45 +111,6 @@ class Permalink:
             segments.append((run, start, end))
             start = end
         return segments
-
-
-def encode(link: Permalink) -> str:
-    """Return the link's text, in URL-safe base64.
-
-    Raises:
-        ValueError: a setting has more than three decimals, or the story is too long.
-    """
-    if len(link.tokens) > TOKENS_MAX or len(link.runs) > RUNS_MAX:
-        raise ValueError(f"a link holds at most {TOKENS_MAX:,} tokens and {RUNS_MAX} runs.")
-    bits = Writer()
-    kind = kind_of(link)
-    bits.add(2 * kind + 1 + bool(link.branches), 4)
-    bits.digits(link.model, 16)
-    if kind != PLAIN:
-        bits.digits(link.tokenizer, TOKENIZER_DIGITS)
-    bits.text(shortened(link.name), 6)
-    bits.number(len(link.runs))
-    for run in link.runs:
-        add_run(bits, run, kind)
-    bits.tokens(link.tokens)
-    if link.branches:
-        lengths = [len(link.tokens)]
-        bits.number(len(link.branches))
-        for branch in link.branches:
-            bits.number(branch.leaves)
-            bits.number(branch.shared)
-            bits.text(shortened(branch.name), 6)
-            bits.tokens(branch.tokens)
-            lengths.append(branch.shared + len(branch.tokens))
-        if len(link.branches) > BRANCHES_MAX or sum(lengths) > SPREAD_MAX:
-            raise ValueError(
-                f"a link holds at most {BRANCHES_MAX} branches and {SPREAD_MAX:,} tokens in all."
-            )
-    data = bits.bytes()
-    text = base64.urlsafe_b64encode(data + zlib.crc32(data).to_bytes(4, "big")).decode().rstrip("=")
-    if len(text) > TEXT_MAX:
-        raise ValueError(f"a link has at most {TEXT_MAX:,} characters, not {len(text):,}.")
-    return text
 
 
 def decode(text: str) -> Permalink:
@@ -245,43 +206,6 @@ def candidates(pasted: str) -> Iterator[str]:
                     position = line_break.end()
 
 
-def shortened(name: str) -> str:
-    """Return at most NAME_MAX bytes of a name, cut between characters."""
-    return name.encode()[:NAME_MAX].decode(errors="ignore")
-
-
-def kind_of(link: Permalink) -> int:
-    """Return the kind of a link's runs: PLAIN, NAMED or LATER."""
-    if any(later_settings(run.settings) for run in link.runs):
-        return LATER
-    is_named = link.tokenizer or any(run.begins_with not in ("", " ") for run in link.runs)
-    return NAMED if is_named else PLAIN
-
-
-def later_settings(settings: Settings) -> list[Row]:
-    """Return the rows of later settings whose value is not neutral."""
-    rows = [row for number, row in BY_NUMBER.items() if number >= FIRST_LATER]
-    return [row for row in rows if getattr(settings, row.name) != row.neutral]
-
-
-def add_run(bits: Writer, run: Run, kind: int) -> None:
-    """Append one run; ValueError for a value that a link cannot hold."""
-    for number in ALWAYS:
-        bits.setting(BY_NUMBER[number], run.settings)
-    if kind == PLAIN:
-        bits.add(run.begins_with == " ", 1)
-    bits.add(run.beyond_end, 1)
-    if kind != PLAIN:
-        bits.text(run.begins_with)
-    bits.setting(BY_NUMBER[WORDS], run.settings)
-    if kind == LATER:
-        rows = later_settings(run.settings)
-        bits.number(len(rows))
-        for row in rows:
-            bits.number(row.link)
-            bits.setting(row, run.settings)
-
-
 def read_run(bits: Reader, kind: int) -> Run:
     """Return one run."""
     values = {row.name: row.neutral for number, row in BY_NUMBER.items() if number >= FIRST_LATER}
@@ -311,94 +235,8 @@ def common_tokens() -> list[int]:
     return ids
 
 
-@lru_cache(1)
-def common_ranks() -> dict[int, int]:
-    """Return the index of each common token in the list of common tokens."""
-    return {token_id: rank for rank, token_id in enumerate(common_tokens())}
-
-
-class Writer:
-    """Appends values as bits, the most significant first."""
-
-    def __init__(self) -> None:
-        self.bits: list[str] = []
-
-    def add(self, value: int, count: int) -> None:
-        """Append a number in `count` bits."""
-        self.bits.append(f"{int(value):0{count}b}")
-
-    def digits(self, text: str, count: int) -> None:
-        """Append the first `count` hexadecimal digits of a text, padded with zeros."""
-        self.add(int(text[:count].ljust(count, "0"), 16), 4 * count)
-
-    def number(self, value: int) -> None:
-        """Append a number in groups of four bits, the lowest first; a bit before each says whether
-        another group follows."""
-        while value > 15:
-            self.add(16 | value & 15, 5)
-            value >>= 4
-        self.add(value, 5)
-
-    def text(self, text: str, count: int = 0) -> None:
-        """Append the number of a text's bytes, in `count` bits if given, and the bytes."""
-        data = text.encode()
-        if count:
-            self.add(len(data), count)
-        else:
-            self.number(len(data))
-        for byte in data:
-            self.add(byte, 8)
-
-    def setting(self, row: Row, settings: Settings) -> None:
-        """Append the value of a setting: a float in thousandths, a seed in 32 bits, a flag in 1."""
-        value = getattr(settings, row.name)
-        if row.kind is float:
-            if round(value * 1000) / 1000 != value:
-                raise ValueError(f"a link holds only three decimals of {row.name}.")
-            self.number(round(value * 1000))
-        elif row.kind is int and row.high < 2**16:
-            self.number(value)
-        elif row.kind is not tuple:
-            self.add(value, 1 if row.kind is bool else 32)
-        else:
-            self.number(len(value))
-            for word in value:
-                self.text(word)
-
-    def tokens(self, tokens: Sequence[tuple[int, int]]) -> None:
-        """Append (id, run) of tokens: first the writer and length of each stretch, then the ids."""
-        owners = [run for _, run in tokens]
-        segments = [(run, len(list(part))) for run, part in itertools.groupby(owners)]
-        self.number(len(segments))
-        for run, count in segments:
-            self.number(run + 1)
-            self.number(count)
-        for token_id, _ in tokens:
-            self.token(token_id, common_ranks().get(token_id))
-
-    def token(self, token_id: int, rank: int | None) -> None:
-        """Append a token: its rank among the common tokens, or its id."""
-        first = 0
-        for prefix, width in CLASSES:
-            if rank is not None and rank - first < 2**width:
-                self.add(2**prefix - 2, prefix)
-                self.add(rank - first, width)
-                return
-            first += 2**width
-        if not 0 <= token_id < 2**RARE_BITS:
-            raise ValueError(f"a link cannot hold the token {token_id}.")
-        self.add(7, 3)
-        self.add(token_id, RARE_BITS)
-
-    def bytes(self) -> bytes:
-        """Return the bits as bytes, padded with zeros."""
-        text = "".join(self.bits)
-        text += "0" * (-len(text) % 8)
-        return int(text, 2).to_bytes(len(text) // 8, "big")
-
-
 class Reader:
-    """Reads the bits of a link; raises ValueError for bits that `Writer` does not write."""
+    """Reads the bits of a link; raises ValueError for bits that the page does not write."""
 
     def __init__(self, data: bytes) -> None:
         self.bits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}"
@@ -417,7 +255,8 @@ class Reader:
         return f"{self.take(4 * count):0{count}x}"
 
     def number(self, highest: int) -> int:
-        """Return the next number, as `Writer.number` writes it, up to `highest`."""
+        """Return the next number up to `highest`, from groups of four bits, the lowest first; a
+        bit before each says whether another follows."""
         value = shift = 0
         while True:
             group = self.take(5)
@@ -432,7 +271,7 @@ class Reader:
         return value
 
     def text(self, count: int = 0) -> str:
-        """Return the next text, as `Writer.text` writes it."""
+        """Return the next text; its number of bytes has `count` bits if given."""
         length = self.take(count) if count else self.number(400)
         try:
             return self.take(8 * length).to_bytes(length, "big").decode()
@@ -440,7 +279,7 @@ class Reader:
             raise ValueError(DAMAGED) from None
 
     def setting(self, row: Row) -> Any:
-        """Return the next value of a setting, as `Writer.setting` writes it."""
+        """Return the next value of a setting: a float in thousandths, a seed in 32 bits."""
         if row.kind is float:
             return self.number(round(row.high * 1000)) / 1000
         if row.kind is int:
@@ -450,7 +289,8 @@ class Reader:
         return tuple(self.text() for _ in range(self.number(100)))
 
     def tokens(self, num_runs: int) -> tuple[tuple[int, int], ...]:
-        """Return the next (id, run) of tokens, as `Writer.tokens` writes them."""
+        """Return the next (id, run) of tokens: first the writer and length of each stretch, then
+        the ids."""
         owners: list[int] = []
         for _ in range(self.number(TOKENS_MAX)):
             run, count = self.number(num_runs) - 1, self.number(TOKENS_MAX)
@@ -463,7 +303,7 @@ class Reader:
     def token(self, table: list[int]) -> int:
         """Return the next token's id."""
         first = 0
-        for _, width in CLASSES:
+        for width in RANK_BITS:
             if not self.take(1):
                 return table[first + self.take(width)]
             first += 2**width

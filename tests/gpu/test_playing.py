@@ -27,10 +27,7 @@ def engine() -> Iterator[Engine]:
 
 
 def write(engine: Engine, prompt: str, settings: Settings) -> Story:
-    stream = engine.write(prompt, settings)
-    for _ in stream:
-        pass
-    return stream.story
+    return engine.write(prompt, settings).finish()
 
 
 def test_steps_are_recorded_also_beside_another_engine(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.compile_caches import compile_deepspeed
+from tests.gpt2 import END_OF_TEXT, SIZE
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +21,16 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = place / "stores"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Any:
+    """The compact vocabulary of a corpus that has GPT-2's tokens 100 to 159."""
+    from trainer.model.compact_vocabulary import CompactVocabulary  # which imports PyTorch
+
+    counts = np.zeros(SIZE, dtype=np.int64)
+    counts[[*range(100, 160), END_OF_TEXT]] = 1
+    return CompactVocabulary.of(counts, END_OF_TEXT, compact=True)
 
 
 @pytest.fixture(scope="session")

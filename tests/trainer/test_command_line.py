@@ -55,6 +55,7 @@ def test_a_preset_can_be_a_file_and_flags_go_over_it(tmp_path: Path) -> None:
         (["--optim.clip", "1"], "the setting --optim.clip is called --optim.max_grad_norm now"),
         (["--optim.lrr", "3"], "there is no setting --optim.lrr: did you mean --optim.lr?"),
         (["--model.hidden", "1.5"], "model.hidden must be a whole number, not '1.5'"),
+        (["--model.num_layers", "2.5"], "model.num_layers must be a whole number"),
         (["--optim.lr", "fast"], "optim.lr must be a number, not 'fast'"),
         (["--optim.lr", "nan"], "optim.lr must be above 0"),
         (["--run.fresh", "maybe"], "run.fresh must be true or false, not 'maybe'"),

@@ -29,13 +29,6 @@ def tiny(block: str, dropout: float = 0.0) -> Model:
     )
 
 
-@pytest.fixture
-def vocabulary() -> CompactVocabulary:
-    counts = np.zeros(SIZE, dtype=np.int64)
-    counts[[*range(100, 160), END_OF_TEXT]] = 1
-    return CompactVocabulary.of(counts, END_OF_TEXT, compact=True)
-
-
 @pytest.mark.parametrize(
     ("block", "context", "size"),
     [("gpt2", 128, 17_637_632), ("llama", 512, 19_160_576), ("qwen3", 512, 19_161_344)],

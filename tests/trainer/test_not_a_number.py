@@ -10,16 +10,8 @@ from tests.processes import Program
 from trainer.train import main
 
 # A rate so high that the second update's gradient overflows.
-WILD = [
-    "--preset",
-    "smoke",
-    "--optim.lr",
-    "1e30",
-    "--optim.max_grad_norm",
-    "1e30",
-    "--optim.warmup_ratio",
-    "0",
-]
+WILD = ["--preset", "smoke", "--optim.lr", "1e30", "--optim.max_grad_norm", "1e30"]
+WILD += ["--optim.warmup_ratio", "0"]
 LENGTH = ["--optim.steps", "12", "--run.log_every", "5", "--run.validate_every", "100"]
 LENGTH += ["--corpus.tokenizer", "train:300"]
 

@@ -27,13 +27,6 @@ RUN = [
 ]
 
 
-@pytest.fixture(scope="module")
-def vocabulary() -> CompactVocabulary:
-    counts = np.zeros(SIZE, dtype=np.int64)
-    counts[[*range(100, 160), END_OF_TEXT]] = 1
-    return CompactVocabulary.of(counts, END_OF_TEXT, compact=True)
-
-
 @pytest.mark.parametrize("block", ["gpt2", "llama", "qwen3"])
 def test_the_loss_is_that_of_the_teachers_mean_over_all_ids(
     block: str, vocabulary: CompactVocabulary

@@ -14,6 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.paths import ROOT
+from tests.trainer.export.test_transformers_folder import FOLDER
 from trainer.evaluate.likelihood import evaluate
 from trainer.model.load import open_model
 from trainer.train import main
@@ -28,18 +29,7 @@ JUDGES = [
     "Once upon a time there was a little dog. The dog was happy and ran to the park with his ball.",
     "One day a girl named Sue saw a frog. She said hello to the frog. The frog jumped into a pond.",
 ]
-EXPORT = {
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "training.json",
-    "README.md",
-    "curve.png",
-    "snapshots",
-    "history.json",
-}
+EXPORT = FOLDER | {"README.md", "curve.png", "snapshots", "history.json"}
 
 
 def run(
@@ -177,15 +167,11 @@ def test_a_wrong_setting_is_one_line_and_code_two(tmp_path: Path, train: Trainer
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (["--optim.lr", "fast"], "optim.lr must be a number, not 'fast'"),
-        (["--model.num_layers", "2.5"], "model.num_layers must be a whole number"),
-        (["--model.num_heads", "3"], "model.num_heads"),
         (["--run.trackers", "tensorboard,neptune"], "run.trackers knows tensorboard, trackio"),
         (
             ["--run.export_checkpoint", "first"],
             "run.export_checkpoint must be one of last, best, not 'first'",
         ),
-        (["--preset", "huge"], "there is no preset 'huge'"),
         (["--corpus.source", "missing.jsonl"], "missing.jsonl"),
         (["--corpus.source", "stories.docx"], "stories.docx"),
         (["--corpus.source", "empty.txt"], "empty.txt"),

@@ -34,6 +34,12 @@ test("the vectors are written", () => {
   for (const { link, value } of vectors.good) assert.equal(encode(now(value), common), link);
 });
 
+test("300 tokens take 800 letters at most", () => {
+  const [, { value }] = vectors.good; // the page's first story
+  const tokens = [...value.tokens, ...value.tokens].slice(0, 300);
+  assert.ok(encode(now({ ...value, tokens }), common).length <= 800);
+});
+
 test("a link says which tokenizer it needs", () => {
   const [{ value }] = vectors.good;
   const link = decode(encode({ ...value, tokenizer: "0a1bffffffffffff" }, common), common);

@@ -21,16 +21,30 @@ async function opened(page, models = [A], scope = "/") {
   return tab;
 }
 
-async function written(tab) {
+// What is on the page is kept, with another `text` if there is one.
+async function written(tab, text = tab.text) {
+  if (text !== tab.text) tab.write(text);
   const flushing = tab.stories.store.flush();
   await settled();
   await flushing;
 }
 
-// The page is left, and the same tab opens it again.
-async function reloaded(tab, models = tab.models) {
+// The database has not answered.
+async function startedLate(tab) {
+  const starting = tab.start();
+  await settled();
+  time.pass(3000);
+  await starting;
+}
+
+function left(tab) {
   tab.stories.leave();
   tab.page.isGone = true;
+}
+
+// The page is left, and the same tab opens it again.
+async function reloaded(tab, models = tab.models) {
+  left(tab);
   return opened(tab.page.origin.page(tab.page.session), models, tab.stories.store.storage.scope);
 }
 
@@ -57,10 +71,7 @@ test("a link opened in the same tab, and two closed tabs, leave all stories", as
   first.write("one");
   second.write("two");
   second.open("A", " three");
-  for (const tab of [first, second]) {
-    tab.stories.leave();
-    tab.page.isGone = true;
-  }
+  for (const tab of [first, second]) left(tab);
   const third = await opened(origin.page());
   assert.deepEqual((await texts(third)).sort(), ["one", "three", "two"]);
   assert.equal(third.text, " three");
@@ -174,28 +185,22 @@ test("branches of a model that is away keep their texts, and share their beginni
 test("two tabs that write one story both keep what they wrote", async () => {
   const origin = new Origin();
   const first = await opened(origin.page());
-  first.write("Once");
-  await written(first);
+  await written(first, "Once");
   origin.isMute = true; // the second one does not hear of the first
   const second = await opened(origin.page());
-  second.write("Once more");
-  await written(second);
-  first.write("Once again");
-  await written(first);
+  await written(second, "Once more");
+  await written(first, "Once again");
   assert.deepEqual(await texts(first), ["Once again", "Once more"]);
-  first.write("Once again!");
-  await written(first);
+  await written(first, "Once again!");
   assert.deepEqual(await texts(first), ["Once again!", "Once more"]);
 });
 
 test("a story is renamed, deleted and brought back", async () => {
   const tab = await opened(new Origin().page());
-  tab.write("Once");
-  await written(tab);
+  await written(tab, "Once");
   const [{ id }] = await tab.stories.store.list();
   await tab.stories.store.rename(id, "The fox");
-  tab.write("Once more");
-  await written(tab);
+  await written(tab, "Once more");
   assert.equal((await tab.stories.store.list())[0].name, "The fox"); // writing keeps the name
   const deleted = await tab.stories.remove(id);
   assert.deepEqual([tab.text, await texts(tab)], ["", []]);
@@ -262,10 +267,8 @@ test("stories of the old names are taken over by every page of the origin, once"
 test("two pages of one origin keep nothing in common", async () => {
   const origin = new Origin();
   const [a, b] = [await opened(origin.page(), [A], "/a/"), await opened(origin.page(), [A], "/b/")];
-  a.write("of a");
-  await written(a);
-  b.write("of b");
-  await written(b);
+  await written(a, "of a");
+  await written(b, "of b");
   assert.deepEqual([await texts(a), await texts(b)], [["of a"], ["of b"]]);
   assert.deepEqual([...origin.databases.keys()].sort(), ["inkling-stories /a/", "inkling-stories /b/"]);
   assert.ok([...a.page.session.keys()].every((name) => name.endsWith(" /a/")));
@@ -278,24 +281,14 @@ const denied = () => {
 };
 
 test("storage that is denied or missing: the page works, and says it once", async () => {
-  for (const broken of [
-    Object.defineProperties(
-      {},
-      Object.fromEntries(
-        ["indexedDB", "localStorage", "sessionStorage", "BroadcastChannel"].map((name) => [
-          name,
-          { get: denied, configurable: true },
-        ]),
-      ),
-    ),
-    {},
-  ]) {
+  const names = ["indexedDB", "localStorage", "sessionStorage", "BroadcastChannel"];
+  const denying = names.map((name) => [name, { get: denied, configurable: true }]);
+  for (const broken of [Object.defineProperties({}, Object.fromEntries(denying)), {}]) {
     const origin = new Origin();
     const page = Object.assign(broken, { origin, isGone: false });
     const tab = await opened(page);
     tab.write("Once");
-    tab.write("Once upon");
-    await written(tab);
+    await written(tab, "Once upon");
     assert.equal(tab.text, "Once upon");
     assert.deepEqual(tab.said, ["storage_none"]);
     assert.equal(JSON.parse(await tab.stories.exported()).stories[0].text, "Once upon"); // the remedy works
@@ -310,14 +303,10 @@ test("a database that does not answer is not waited for, and is used when it doe
   const origin = new Origin();
   origin.isSilent = true;
   let tab = new FakeWriter(origin.page(), [A]);
-  const starting = tab.start();
-  await settled();
-  time.pass(3000);
-  await starting;
+  await startedLate(tab);
   assert.deepEqual(tab.said, ["storage_none"]);
   tab.write("Once");
-  tab.stories.leave();
-  tab.page.isGone = true;
+  left(tab);
   origin.isSilent = false;
   tab = await opened(origin.page(tab.page.session));
   assert.equal(tab.text, "Once");
@@ -327,34 +316,25 @@ test("a database that does not answer is not waited for, and is used when it doe
 test("a database that answers late overwrites nothing, and is overwritten by nothing", async () => {
   let tab = await opened(new Origin().page());
   const { origin } = tab.page;
-  tab.write("a long story");
-  await written(tab);
+  await written(tab, "a long story");
   tab.page.isGone = true;
   origin.isSilent = true;
   tab = new FakeWriter(origin.page(tab.page.session), [A]);
-  const starting = tab.start();
-  await settled();
-  time.pass(3000);
-  await starting;
+  await startedLate(tab);
   assert.equal(tab.text, "");
   origin.isSilent = false;
   for (const reply of origin.unanswered.splice(0)) reply();
   await settled();
-  tab.write("x");
-  await written(tab);
+  await written(tab, "x");
   assert.deepEqual(await texts(tab), ["x", "a long story"]);
 });
 
 test("a full storage is said once, and nothing of the page is lost when there is room again", async () => {
   let tab = await opened(new Origin().page());
   const { origin } = tab.page;
-  tab.write("Once");
-  await written(tab);
+  await written(tab, "Once");
   origin.room = 0;
-  for (const text of ["Once upon", "Once upon a"]) {
-    tab.write(text);
-    await written(tab);
-  }
+  for (const text of ["Once upon", "Once upon a"]) await written(tab, text);
   assert.deepEqual(tab.said, ["storage_full"]);
   tab = await reloaded(tab);
   assert.equal(tab.text, "Once upon a");
@@ -369,16 +349,14 @@ test("a full storage is said once, and nothing of the page is lost when there is
 
 test("what cannot be read is left as it is", async () => {
   let tab = await opened(new Origin().page());
-  tab.write("Once");
-  await written(tab);
+  await written(tab, "Once");
   const { rows } = tab.page.origin.databases.get("inkling-stories /").stores.get("bodies");
   const [[id, row]] = rows;
   row.value.doc.format = 99; // of a newer version
   tab.page.isGone = true;
   tab = await opened(tab.page.origin.page(tab.page.session));
   assert.equal(tab.text, "");
-  tab.write("more");
-  await written(tab);
+  await written(tab, "more");
   assert.equal(rows.get(id).value.doc.format, 99);
   assert.equal(rows.size, 2);
 });

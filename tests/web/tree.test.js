@@ -191,9 +191,10 @@ test("a run is kept once and numbered", () => {
 });
 
 test("the opening is what stands before the first word of a model", () => {
-  assert.equal(tree.openingLength([token("Once"), token(" upon"), token(" a", 0), token(" b")]), 2);
-  assert.equal(tree.openingLength([token("Once")]), -1);
-  assert.equal(tree.openingLength([token("Once", 0)]), 0);
+  const opening = (...tokens) => tree.requestOf(tokens, {}).opening;
+  assert.equal(opening(token("Once"), token(" upon"), token(" a", 0), token(" b")), 2);
+  assert.equal(opening(token("Once")), -1);
+  assert.equal(opening(token("Once", 0)), 0);
 });
 
 test("whole quarters of the context slide out of sight", () => {

@@ -188,17 +188,18 @@ class Letters(IncrementalDecoder):
         return chr(token_id)
 
 
+def letter_by_letter(word: str) -> Spellings:
+    """How such tokens spell a word."""
+    bare = tuple(map(ord, word))
+    return Spellings([(32, *bare)], [bare])
+
+
 def words() -> dict[str, Any]:
     """Of each text, after each letter: the words that are missing, and what begins and continues
     one."""
-
-    def spellings(word: str) -> Spellings:
-        bare = tuple(map(ord, word))
-        return Spellings([(32, *bare)], [bare])
-
     found = []
     for text in TEXTS:
-        waiting, ids = WordsToUse(WORDS, spellings, Letters()), [*map(ord, text)]
+        waiting, ids = WordsToUse(WORDS, letter_by_letter, Letters()), [*map(ord, text)]
         steps = []
         for end in range(len(ids) + 1):
             waiting.follow(ids[:end])

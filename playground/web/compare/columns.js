@@ -3,8 +3,7 @@
 
 import { distribution } from "../sampling/odds.js";
 import { SETTINGS } from "../sampling/settings_table.js";
-import { append, requestOf } from "../story/requests.js";
-import { shared, textOf, tokenAt } from "../story/tree.js";
+import { append, requestOf, shared, textOf, tokenAt } from "../story/tree.js";
 
 const FIRST = 8; // tokens that a snapshot is asked for first: its endpoint does not stream
 const SCORED_MAX = 500; // characters of a text that the server scores with a snapshot

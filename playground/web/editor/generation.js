@@ -1,7 +1,6 @@
 // Generation: continue the story, try again, branch at a word, or write eight versions.
 
 import { partWith } from "../part.js";
-import { append, requestOf } from "../story/requests.js";
 import * as tree from "../story/tree.js";
 
 const EIGHT = 8,
@@ -80,7 +79,7 @@ export class Generation extends partWith(
     const [before, text] = tokenId === null ? tree.seam(whole) : [tree.knownTokens(whole), ""];
     const beyond = ended && !text && tokenId === null;
     const { name: model } = this.state.now.model;
-    const request = requestOf(before, { model, settings, seeds, text, token_id: tokenId, beyond_end: beyond });
+    const request = tree.requestOf(before, { model, settings, seeds, text, token_id: tokenId, beyond_end: beyond });
     const runs = seeds.map((seed) => ({ settings, seed, begins: "", beyond }));
     return { whole, before, request, doc: { ...from, runs: [...from.runs, ...runs] }, firstRun: from.runs.length };
   }
@@ -103,7 +102,7 @@ export class Generation extends partWith(
     try {
       for await (const message of this.source.write(request, stop.signal)) {
         if (stop.signal.aborted) break;
-        append(streams, message);
+        tree.append(streams, message);
         typed = message.typed ?? typed;
         count = streams.reduce((sum, one) => sum + one.length, 0) - typed;
         if (count > 0 && !first) first = performance.now();

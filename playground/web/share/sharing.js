@@ -4,7 +4,6 @@ import { partWith } from "../part.js";
 import { ordered } from "../editor/branches.js";
 import * as permalink from "../story/permalink.js";
 import { drawsFromAll } from "../sampling/settings.js";
-import { append, requestOf } from "../story/requests.js";
 import { sharedStory } from "../story/shared_story.js";
 import * as tree from "../story/tree.js";
 
@@ -155,7 +154,7 @@ export class Sharing extends partWith("state", "models", "source", "language", "
     if (tokens.every(({ r }) => r < 0)) return this.language.say("link_person");
     for (const { run, from, to } of tree.stretchesOf(tokens).filter((stretch) => stretch.run >= 0)) {
       const { settings, seed, begins, beyond } = runs[run];
-      const request = requestOf(tokens.slice(0, from), {
+      const request = tree.requestOf(tokens.slice(0, from), {
         model: this.state.now.model.name,
         settings: { ...settings, length: Math.min(to - from, 1000) },
         seeds: [seed],
@@ -163,7 +162,8 @@ export class Sharing extends partWith("state", "models", "source", "language", "
         beyond_end: beyond,
       });
       const written = [[]];
-      for await (const message of this.source.write(request, new AbortController().signal)) append(written, message);
+      for await (const message of this.source.write(request, new AbortController().signal))
+        tree.append(written, message);
       for (let n = from; n < to; n += 1) {
         const again = written[0][n - from];
         if (again?.i === tokens[n].i) continue;

@@ -19,7 +19,7 @@ export class Calls {
     return this.once(`${this.prefix}score`, request, signal);
   }
 
-  // Returns the record of a story's tokens; `parts`: those that a model wrote (server/api.py).
+  // Returns the record of a story's tokens; `parts`: those that a model wrote (server/page_calls.py).
   record(request, signal) {
     return this.once(`${this.prefix}record`, request, signal);
   }

@@ -4,9 +4,8 @@
 // new from their first word on; others begin as the sentence does that stands there, and part from it later, or are that
 // sentence with one other word.
 
-import { append, requestOf } from "./requests.js";
 import { lengthOfFirst } from "./sentences.js";
-import { idsOf, textOf } from "./tree.js";
+import { append, idsOf, requestOf, textOf } from "./tree.js";
 
 // Parts of the sentence that proposals begin with, at most all but its last word: first these, then, as long as none
 // fits as well as the sentence that stands there, others.

@@ -323,12 +323,29 @@ export function withRun(doc, run) {
 }
 
 /**
- * Returns the number of tokens before the first one that a model wrote; draws are not counted there. -1 without one.
- * @param {Token[]} tokens
+ * Returns the request to a source for text after the tokens `before`. `values`: the typed text after them, or the chosen
+ * token. Draws are counted from `opening`, the first token that a model wrote; -1 without one.
+ * @param {Token[]} before
+ * @param {Partial<WriteRequest> & Pick<WriteRequest, "model" | "settings" | "seeds">} values
+ * @returns {WriteRequest}
  */
-export function openingLength(tokens) {
-  const first = tokens.findIndex((token) => token.r >= 0);
-  return first < 0 ? -1 : first;
+export const requestOf = (before, values) => ({
+  ids: idsOf(before),
+  text: "",
+  token_id: null,
+  opening: before.findIndex(({ r }) => r >= 0),
+  beyond_end: false,
+  ...values,
+});
+
+/**
+ * Appends the new tokens of a source's message to the streams, as a person's (run -1) until the caller sets their run.
+ * @param {Token[][]} streams
+ * @param {Message} message
+ */
+export function append(streams, message) {
+  for (const [stream, texts, surprises, ids] of message.new ?? [])
+    texts.forEach((t, k) => streams[stream].push({ t, s: surprises[k], i: ids[k], r: -1 }));
 }
 
 // Returns the number of tokens outside a model's context window, which slides by quarters, as in engine/batch.py. The

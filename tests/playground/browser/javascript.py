@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from playground.sampling import Settings
+from playground.stories.permalink import Permalink
 from tests.paths import ROOT
 
 Call = tuple[str, Any]
@@ -30,15 +32,28 @@ def node() -> str:
     return found
 
 
-def answers(model: Path, calls: list[Call]) -> list[Any]:
-    """Return what tests/web/tell.js answers to each call on a packed model."""
-    command = [node(), "tests/web/tell.js", str(model)]
-    request = json.dumps({"calls": calls})
+def run(*command: str, request: Any) -> list[Any]:
+    """Return what a script in tests/web answers."""
     done = subprocess.run(
-        command, cwd=ROOT, input=request, capture_output=True, encoding="utf-8", timeout=240
+        [node(), *command],
+        cwd=ROOT / "tests" / "web",
+        input=json.dumps(request),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def answers(model: Path, calls: list[Call]) -> list[Any]:
+    """Return what the page answers to each call on a packed model."""
+    return run("tell.js", str(model), request={"calls": calls})
+
+
+def links(stories: Iterable[Permalink]) -> list[str]:
+    """Return the links that the page makes of stories."""
+    return run("links.js", request=list(map(asdict, stories)))
 
 
 def write(ids: list[int], text: str, settings: Settings, seeds: list[int]) -> Call:

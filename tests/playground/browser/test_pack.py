@@ -41,7 +41,8 @@ def rewritten(folder: Path, out: Path, change: Callable[[dict[str, torch.Tensor]
 def test_equal_rows_are_stored_once(folder_of: Callable[[str], Path]) -> None:
     many = pack(ModelFolder.open(folder_of("gpt2"), device="cpu"))
     few = pack(ModelFolder.open(folder_of("llama"), device="cpu"))
-    core = Core(few.content, slots=1, context=8)
+    core = Core(few.content)
+    core.reserve(slots=1, context=8)
     assert core.head.unique == 3_001 + 1  # those of their own, the common one, the end
     assert len(few.content) < len(many.content) / 4
 

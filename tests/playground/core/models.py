@@ -15,7 +15,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from playground.core import library
-from playground.core.library import COLUMN, QUESTION, Core
+from playground.core.library import QUESTION, Chunk, Core
 from playground.core.pack import Packed, pack
 
 IDS, CONTEXT = 500, 64
@@ -65,13 +65,11 @@ def some_ids(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, IDS, count)
 
 
-def columns_of(ids: Any, slot: int = 0, first: int = 0) -> np.ndarray:
-    """Columns that ask for what follows each id."""
-    columns = np.zeros(len(ids), COLUMN)
-    columns["id"], columns["slot"] = ids, slot
-    columns["position"] = columns["question"] = range(len(ids))
-    columns["position"] += first
-    return columns
+def core_of(content: bytes, slots: int = 1, context: int = CONTEXT, threads: int = 1) -> Core:
+    """The core with a model file and room for stories."""
+    core = Core(content, threads)
+    core.reserve(slots, context)
+    return core
 
 
 def questions_of(count: int, **settings: Any) -> np.ndarray:
@@ -89,9 +87,10 @@ def questions_of(count: int, **settings: Any) -> np.ndarray:
     return questions
 
 
-def logits_of(core: Core, ids: Any, slot: int = 0) -> np.ndarray:
+def logits_of(core: Core, ids: Any, slot: int = 0, first: int = 0) -> np.ndarray:
     """(tokens, ids) after each token of a text."""
-    return core.logits(columns_of(ids, slot))[:, core.head.unique_of]
+    chunk = Chunk(slot, first, list(ids), range(len(ids)))
+    return core.logits([chunk])[:, core.head.unique_of]
 
 
 @contextmanager

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from playground.core import library
-from playground.core.library import COLUMN, HEADER, Core, room
+from playground.core.library import HEADER, Chunk, Core, columns_of
 from tests.paths import ROOT
-from tests.playground.core.models import CONTEXT, columns_of, machine, packed, questions_of
+from tests.playground.core.models import CONTEXT, core_of, machine, packed, questions_of
 
 SOURCES = ["model.c", "forward.c", "choice.c"]
 SANITIZED = (
@@ -121,13 +121,13 @@ def test_a_damaged_header_is_refused(numbers: dict[str, int | float]) -> None:
             if name == "wasm":
                 patch.setattr(library, "native_functions", lambda: None)
             with pytest.raises(ValueError, match="damaged|sizes that the core does not compute"):
-                Core(content, 1, CONTEXT)
+                Core(content)
 
 
 def test_sizes_beyond_the_core_are_refused_by_name() -> None:
     content = packed("qwen3-grouped").content
     with pytest.raises(ValueError, match="sizes that the core does not compute"):
-        Core(changed(content, hidden=2**21), 1, CONTEXT)
+        Core(changed(content, hidden=2**21))
 
 
 @pytest.mark.parametrize("weights", ["fp16", "fp32", "int8"])
@@ -135,46 +135,46 @@ def test_what_is_cut_off_or_not_finite_is_refused(weights: str) -> None:
     content = packed("gpt2", weights).content
     for size in (0, 7, 127, 128, len(content) // 2, len(content) - 1):
         with pytest.raises(ValueError, match="damaged"):
-            Core(content[:size], 1, CONTEXT)
+            Core(content[:size])
     header = HEADER.itemsize
     for place in (header, len(content) - 64):  # a row of the table; a bias
         with pytest.raises(ValueError, match="damaged"):
-            Core(content[:place] + b"\xff" * 64 + content[place + 64 :], 1, CONTEXT)
+            Core(content[:place] + b"\xff" * 64 + content[place + 64 :])
 
 
-def test_columns_out_of_their_ranges_are_refused() -> None:
-    core = Core(packed("qwen3").content, 2, CONTEXT, threads=2)
+def test_columns_out_of_their_ranges_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = core_of(packed("qwen3").content, 2, threads=2)
     wrongs = {
         "id": (-1, int(core.header["ids"])), "slot": (-1, 2), "position": (-1, CONTEXT),
         "question": (-2, 1),
     }  # fmt: skip
     for name, values in wrongs.items():
         for value in values:
-            columns = columns_of([1, 2, 3])
-            columns["question"] = -1
+            columns = columns_of([Chunk(0, 0, [1, 2, 3])])
             columns[name][1] = value
-            with pytest.raises(ValueError, match="column 1 is out of its range"):
-                core.step(columns, questions_of(1))
-    with pytest.raises(ValueError, match="array of COLUMN"):
-        core.step(np.zeros(2, np.int32), questions_of(1))
+            with monkeypatch.context() as patch:
+                patch.setattr(library, "columns_of", lambda _, columns=columns: columns)
+                with pytest.raises(ValueError, match="column 1 is out of its range"):
+                    core.step([], questions_of(1))
     for source, slot, positions in ((0, 0, 1), (0, 2, 1), (-1, 0, 1), (0, 1, CONTEXT + 1)):
         with pytest.raises(ValueError, match="borrow"):
             core.borrow(source, slot, positions)
     with pytest.raises(ValueError, match="no slot 2"):
         core.own(2)
-    assert len(core.step(np.zeros(0, COLUMN), questions_of(0))) == 0
+    assert len(core.step([], questions_of(0))) == 0
 
 
-def test_too_much_memory_is_one_message() -> None:
+def test_too_much_memory_is_refused() -> None:
     content = packed("qwen3").content
-    assert room(content, 2, CONTEXT) > room(content, 1, CONTEXT) > len(content)
+    core = Core(content, 1)
+    assert core.room(2, CONTEXT) > core.room(1, CONTEXT) > 0
     for slots, context, threads in ((0, CONTEXT, 1), (1, CONTEXT + 1, 1), (1, 0, 1), (1, 1, 0)):
         with pytest.raises(ValueError, match="cannot be opened"):
-            Core(content, slots, context, threads)
-    with pytest.raises(ValueError, match="not enough memory"):
-        Core(content, 2**31 - 1, CONTEXT)
-    with machine("wasm"), pytest.raises(ValueError, match="not enough memory|cannot be opened"):
-        Core(content, 2**24, CONTEXT)
+            core_of(content, slots, context, threads)
+    with pytest.raises(MemoryError):
+        core.reserve(2**31 - 1, CONTEXT)
+    with machine("wasm"), pytest.raises((MemoryError, ValueError)):
+        core_of(content, 2**24)
 
 
 def test_a_machine_without_a_library_needs_wasmtime(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_a_machine_without_a_library_needs_wasmtime(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(library, "find_spec", lambda name: None)
     library.compiled_wasm.cache_clear()
     with pytest.raises(ValueError, match="install wasmtime"):
-        Core(packed("qwen3").content, 1, CONTEXT)
+        Core(packed("qwen3").content)
 
 
 @pytest.mark.parametrize(

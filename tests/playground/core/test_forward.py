@@ -12,12 +12,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from playground.core import library
-from playground.core.library import Core
+from playground.core.library import Chunk, Core
 from playground.core.pack import pack
 from tests.playground.core.models import (
     CONTEXT,
     SHAPES,
-    columns_of,
+    core_of,
     logits_of,
     model_of,
     packed,
@@ -43,7 +43,7 @@ def test_logits_are_those_of_transformers(shape: str, weights: str) -> None:
     assert file.is_exact
     ids = some_ids(CONTEXT)
     expected = reference(model_of(shape), ids)
-    found = logits_of(Core(file.content, 2, CONTEXT), ids, slot=1)
+    found = logits_of(core_of(file.content, 2), ids, slot=1)
     assert np.abs(found - expected).max() < CLOSE * np.abs(expected).max()
 
 
@@ -65,14 +65,14 @@ def test_int8_is_its_rounded_weights(shape: str) -> None:
     expected = reference(rounded, ids)
     file = pack(tensors_of(model), model.config, "int8")
     assert not file.is_exact
-    found = logits_of(Core(file.content, 1, CONTEXT), ids)
+    found = logits_of(core_of(file.content), ids)
     assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("weights", ["fp16", "fp32"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_greedy_tokens_are_those_of_generate(shape: str, weights: str) -> None:
-    model, core = model_of(shape), Core(packed(shape, weights).content, 4, CONTEXT)
+    model, core = model_of(shape), core_of(packed(shape, weights).content, 4)
     for seed in range(5):
         prompt = some_ids(8, seed).tolist()
         asked = {"do_sample": False, "max_new_tokens": 50, "eos_token_id": -1, "pad_token_id": 0}
@@ -83,13 +83,11 @@ def test_greedy_tokens_are_those_of_generate(shape: str, weights: str) -> None:
 
 def greedy(core: Core, prompt: list[int], count: int) -> list[int]:
     """The likeliest token again and again."""
-    columns = columns_of(prompt)
-    columns["question"][:-1] = -1
-    columns["question"][-1] = 0
-    found = [int(core.step(columns, questions_of(1, temperature=0))["id"][0])]
+    chunk = Chunk(0, 0, prompt, range(len(prompt) - 1, len(prompt)))
+    found: list[int] = []
     while len(found) < count:
-        columns = columns_of(found[-1:], first=len(prompt) + len(found) - 1)
-        found.append(int(core.step(columns, questions_of(1, temperature=0))["id"][0]))
+        found.append(int(core.step([chunk], questions_of(1, temperature=0))["id"][0]))
+        chunk = Chunk(0, len(prompt) + len(found) - 1, found[-1:], range(1))
     return found
 
 
@@ -101,25 +99,24 @@ def test_inputs_beyond_fp16_are_numbers(shape: str) -> None:
     names = [name for name in tensors if name.endswith(("ln_f.weight", "norm.weight"))]
     name = next(name for name in names if name.count(".") <= 2)
     ids = some_ids(9)
-    usual = logits_of(Core(pack(tensors, model.config).content, 1, CONTEXT), ids)
+    usual = logits_of(core_of(pack(tensors, model.config).content), ids)
     tensors[name] = tensors[name] * np.float32(2**18)
     bias = name.replace("weight", "bias")
     if bias in tensors:
         tensors[bias] = tensors[bias] * np.float32(2**18)
-    large = logits_of(Core(pack(tensors, model.config).content, 1, CONTEXT), ids)
+    large = logits_of(core_of(pack(tensors, model.config).content), ids)
     assert np.array_equal(large, usual * np.float32(2**18))
 
 
 @pytest.mark.parametrize("shape", ["gpt2", "qwen3-grouped"])
 def test_a_slot_borrows_its_beginning(shape: str) -> None:
     """And gets a copy of it before its owner writes something else there."""
-    core = Core(packed(shape).content, 2, CONTEXT)
+    core = core_of(packed(shape).content, 2)
     ids, shared = some_ids(30), 19
     expected = logits_of(core, ids)
 
     def rest() -> np.ndarray:
-        columns = columns_of(ids[shared:], slot=1, first=shared)
-        return core.logits(columns)[:, core.head.unique_of]
+        return logits_of(core, ids[shared:], slot=1, first=shared)
 
     core.borrow(0, 1, shared)
     assert np.array_equal(rest(), expected[shared:])

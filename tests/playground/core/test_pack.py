@@ -7,7 +7,7 @@ import pytest
 
 from playground.core.library import HEADER, Core
 from playground.core.pack import pack, unique_rows
-from tests.playground.core.models import CONTEXT, model_of, packed, tensors_of
+from tests.playground.core.models import model_of, packed, tensors_of
 
 
 def header_of(content: bytes) -> np.void:
@@ -41,7 +41,7 @@ def test_halves_and_floats_of_the_same_values_make_one_file() -> None:
 def test_bytes_behind_the_arrays_are_not_the_cores() -> None:
     content = packed("gpt2").content
     assert header_of(content)["size"] == len(content)
-    Core(content + b"what the page wants to know", 1, CONTEXT)
+    Core(content + b"what the page wants to know")
 
 
 @pytest.mark.parametrize("shape", ["gpt2", "llama"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from playground.core.library import Core
+from playground.core.library import Chunk
 from tests.playground.core.models import (
     CONTEXT,
     MACHINES,
     SHAPES,
-    columns_of,
+    core_of,
     logits_of,
     machine,
     packed,
@@ -36,17 +36,16 @@ def settings_of(story: int) -> dict[str, float]:
 
 def told(content: bytes, threads: int, at_once: int) -> bytes:
     """The records of stories, `at_once` of them in a step."""
-    core = Core(content, STORIES, CONTEXT, threads)
+    core = core_of(content, STORIES, CONTEXT, threads)
     records: list[list[bytes]] = [[] for _ in range(STORIES)]
     for first in range(0, STORIES, at_once):
         stories = range(first, min(first + at_once, STORIES))
         last = {story: int(some_ids(1, story)[0]) for story in stories}
         for position in range(TOKENS):
-            columns = np.concatenate([columns_of([last[s]], s, position) for s in stories])
-            columns["question"] = range(len(stories))
+            chunks = [Chunk(s, position, [last[s]], range(1)) for s in stories]
             questions = np.concatenate([questions_of(1, **settings_of(s)) for s in stories])
             questions["draw"] = [np.random.default_rng([s, position]).random() for s in stories]
-            for story, answer in zip(stories, core.step(columns, questions), strict=True):
+            for story, answer in zip(stories, core.step(chunks, questions), strict=True):
                 records[story].append(answer.tobytes())
                 last[story] = int(answer["id"])
     return b"".join(record for story in records for record in story)
@@ -67,9 +66,9 @@ def test_a_story_is_the_same_alone_and_among_others(shape: str, weights: str) ->
 def test_every_machine_computes_the_same_bits(name: str, weights: str) -> None:
     for shape in SHAPES:
         content, ids = packed(shape, weights).content, some_ids(40)
-        expected = logits_of(Core(content, 1, CONTEXT), ids).tobytes()
+        expected = logits_of(core_of(content), ids).tobytes()
         with machine(name):
-            assert logits_of(Core(content, 1, CONTEXT), ids).tobytes() == expected
+            assert logits_of(core_of(content), ids).tobytes() == expected
 
 
 @pytest.mark.parametrize("name", MACHINES)

@@ -1,4 +1,5 @@
-"""The storyteller that is shipped, against transformers in fp32."""
+"""The storyteller that is shipped, against transformers in fp32; its greedy tokens: see
+tests/playground/engine/test_engine.py."""
 
 from __future__ import annotations
 
@@ -14,11 +15,10 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
-from playground.core.library import Core
+from playground.core.library import Chunk
 from playground.core.pack import pack
 from tests.paths import ROOT
-from tests.playground.core.models import columns_of, questions_of
-from tests.playground.core.test_forward import greedy
+from tests.playground.core.models import core_of, questions_of
 
 pytestmark = pytest.mark.slow  # 38 MB of weights
 SHIPPED = ROOT / "models" / "storyteller"
@@ -53,33 +53,6 @@ def stories(config: Any) -> list[list[int]]:
     ]
 
 
-def test_greedy_tokens_are_those_of_generate(
-    tensors: dict[str, np.ndarray], config: Any, network: Any, stories: list[list[int]]
-) -> None:
-    """2,000 of 2,000, beyond a story's end too. `generate` itself writes the first story; of the
-    others each token is the likeliest after those before it, which is the same and ten times as
-    fast."""
-    file = pack(tensors, config)
-    assert file.is_exact
-    core = Core(file.content, 1, 512)
-    same = 0
-    for number, story in enumerate(stories):
-        found = greedy(core, story[:8], TOKENS)
-        ids = torch.tensor([story[:8] + found])
-        with torch.inference_mode():
-            if number == 0:
-                # The token before a story is the padding's: without a mask it would not be seen.
-                beginning = ids[:, :8]
-                expected = network.generate(
-                    beginning, attention_mask=torch.ones_like(beginning), pad_token_id=0,
-                    do_sample=False, max_new_tokens=TOKENS, eos_token_id=-1,
-                )[0, 8:]  # fmt: skip
-            else:
-                expected = network(ids).logits[0, 7:-1].argmax(-1)
-        same += sum(one == other for one, other in zip(found, expected.tolist(), strict=True))
-    assert same == PROMPTS * TOKENS
-
-
 @pytest.mark.parametrize(("weights", "close"), [("auto", 1e-6), ("fp32", 1e-6), ("int8", 3e-3)])
 def test_nats_are_those_of_transformers(
     weights: str,
@@ -89,13 +62,13 @@ def test_nats_are_those_of_transformers(
     network: Any,
     stories: list[list[int]],
 ) -> None:
-    core = Core(pack(tensors, config, weights).content, 1, 512)
+    core = core_of(pack(tensors, config, weights).content, context=512)
     nats: list[float] = []
     expected: list[float] = []
     for story in stories:
         questions = questions_of(len(story) - 1)
         questions["known"] = story[1:]
-        answers = core.step(columns_of(story[:-1]), questions)
+        answers = core.step([Chunk(0, 0, story[:-1], range(len(story) - 1))], questions)
         nats += (-np.log(answers["probability"])).tolist()
         ids = torch.tensor(story)
         with torch.inference_mode():

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
+from playground.core.library import Core
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
-from playground.model.core_decoder import CoreDecoder
 from playground.model.cuda_decoder import CudaDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story, Token
@@ -49,19 +49,13 @@ def each_decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 def told(engine: Engine, prompt: str, **settings: Any) -> Story:
     """A whole story."""
-    stream = engine.write(prompt, Settings(**settings))
-    for _ in stream:
-        pass
-    return stream.story
+    return engine.write(prompt, Settings(**settings)).finish()
 
 
 def written(engine: Engine, wishes: Iterable[tuple[str, Settings]]) -> list[Story]:
     """Whole stories, written at once."""
     streams = [engine.write(*wish) for wish in wishes]
-    for stream in streams:
-        for _ in stream:
-            pass
-    return [stream.story for stream in streams]
+    return [stream.finish() for stream in streams]
 
 
 def window(count: int) -> int:
@@ -185,12 +179,10 @@ def written_among_others(engine: Engine, *settings: Settings) -> list[Story]:
             others.append(engine.write(*OTHERS[4 + count // 15]))
         if count == 40:
             others[0].close()
-    for stream in streams[1:]:
-        for _ in stream:
-            pass
+    stories = [stream.finish() for stream in streams]
     for other in others:
         other.close()
-    return [stream.story for stream in streams]
+    return stories
 
 
 SAME = (
@@ -303,10 +295,7 @@ def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
 def test_a_branch_keeps_what_is_before_and_goes_on(engine: Engine) -> None:
     story = told(engine, PROMPT, length=30, stop_at_end=False)
     other = story.tokens[12].alternatives[3]
-    stream = engine.branch(story, 12, other.token_id)
-    for _ in stream:
-        pass
-    turned = stream.story
+    turned = engine.branch(story, 12, other.token_id).finish()
     assert turned.tokens[:12] == story.tokens[:12]
     assert turned.tokens[12].token_id == other.token_id
     assert turned.tokens[12].probability == other.probability
@@ -359,7 +348,7 @@ def test_penalty_and_banned_words_do_what_they_say(engine: Engine) -> None:
     )
 
 
-@pytest.mark.parametrize("decoder", [CoreDecoder, CudaDecoder])
+@pytest.mark.parametrize("decoder", [Core, CudaDecoder])
 def test_a_full_memory_holds_fewer_stories_and_then_is_an_error(
     decoder: Any,
     tiny: ModelFolder,
@@ -367,8 +356,8 @@ def test_a_full_memory_holds_fewer_stories_and_then_is_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     most = 6
-    method = "reserve" if decoder is CoreDecoder else "_reserve"
-    full = MemoryError() if decoder is CoreDecoder else torch.OutOfMemoryError("CUDA out of memory")
+    method = "reserve" if decoder is Core else "_reserve"
+    full = MemoryError() if decoder is Core else torch.OutOfMemoryError("CUDA out of memory")
     reserve = getattr(decoder, method)
 
     def in_little_memory(self: Any, slots: int, *sizes: int) -> None:

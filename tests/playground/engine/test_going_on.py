@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from playground.core.library import Chunk
 from playground.engine.engine import Engine
 from playground.engine.next_tokens import NextTokens, bins_of
 from playground.engine.stream import Stream
 from playground.folder.model_folder import ModelFolder
-from playground.model.decoder import Chunk
 from playground.sampling import Settings
 from playground.stories.story import Token
 from tests.gpt2 import SIZE

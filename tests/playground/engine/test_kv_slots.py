@@ -39,10 +39,7 @@ def whole(storyteller: ModelFolder) -> Story:
 
 
 def written(engine: Engine, settings: Settings) -> Story:
-    with engine.write(PROMPT, settings) as stream:
-        for _ in stream:
-            pass
-    return stream.story
+    return engine.write(PROMPT, settings).finish()
 
 
 @pytest.mark.parametrize("stop", [1, 20, 29, 65])

@@ -17,7 +17,7 @@ from playground.engine.engine import Engine
 from playground.engine.replay import replay
 from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
-from playground.stories.permalink import Permalink, Run, decode, encode
+from playground.stories.permalink import Permalink, Run
 from tests.playground.conftest import OWN_ROWS
 
 PROMPTS = ("Once upon a time ", "The moon", "A 🦊 said:", "", "Tom and his robot wanted to")
@@ -52,20 +52,20 @@ def written_story(engine: Engine, draw: random.Random) -> Permalink:
 
 
 @pytest.fixture(scope="module", params=[64, pytest.param(200, marks=pytest.mark.soak)])
-def links(request: pytest.FixtureRequest, storyteller: ModelFolder) -> list[str]:
+def links(request: pytest.FixtureRequest, storyteller: ModelFolder) -> list[Permalink]:
     """Stories, written 32 at a time."""
     with Engine(storyteller, max_streams=32) as engine, ThreadPoolExecutor(32) as visitors:
         seeds = map(random.Random, range(request.param))
-        return list(visitors.map(lambda draw: encode(written_story(engine, draw)), seeds))
+        return list(visitors.map(lambda draw: written_story(engine, draw), seeds))
 
 
-def is_reproduced(engine: Engine, link: str) -> bool:
-    return replay(engine, decode(link)).verdict == "Reproduced exactly."
+def is_reproduced(engine: Engine, link: Permalink) -> bool:
+    return replay(engine, link).verdict == "Reproduced exactly."
 
 
 @pytest.mark.slow
 def test_the_model_that_wrote_a_story_writes_it_again(
-    storyteller: ModelFolder, links: list[str]
+    storyteller: ModelFolder, links: list[Permalink]
 ) -> None:
     """After a restart, alone and among 31 others, with other numbers of threads."""
     with Engine(storyteller, max_streams=2, threads=1) as engine:
@@ -79,7 +79,7 @@ def test_the_model_that_wrote_a_story_writes_it_again(
 
 @pytest.mark.slow
 def test_another_models_weights_do_not(
-    links: list[str], folder_of: Callable[[str], Path], tmp_path: Path
+    links: list[Permalink], folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(folder_of("llama"), tmp_path / "other")
     weights = load_file(folder / "model.safetensors")
@@ -89,13 +89,13 @@ def test_another_models_weights_do_not(
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     other = ModelFolder.open(folder, device="cpu")
     with Engine(other, max_streams=32) as engine, ThreadPoolExecutor(32) as visitors:
-        found = list(visitors.map(lambda link: replay(engine, decode(link)), links))
+        found = list(visitors.map(lambda link: replay(engine, link), links))
     assert sum(one.differs_at is None for one in found) == 0
     assert all(one.verdict.startswith("Told by another model (tiny): from word") for one in found)
 
 
-def test_the_record_is_whole(engine: Engine, links: list[str]) -> None:
-    link = decode(next(link for link in links if len(decode(link).tokens) > 16))
+def test_the_record_is_whole(engine: Engine, links: list[Permalink]) -> None:
+    link = next(link for link in links if len(link.tokens) > 16)
     story = replay(engine, link).story
     assert [token.token_id for token in story.tokens] == [token_id for token_id, _ in link.tokens]
     for token, (_, run) in zip(story.tokens, link.tokens, strict=True):
@@ -103,8 +103,8 @@ def test_the_record_is_whole(engine: Engine, links: list[str]) -> None:
         assert len(token.alternatives) == 10
 
 
-def test_an_altered_story_is_told_where_it_differs(engine: Engine, links: list[str]) -> None:
-    link = decode(next(link for link in links if len(decode(link).tokens) > 16))
+def test_an_altered_story_is_told_where_it_differs(engine: Engine, links: list[Permalink]) -> None:
+    link = next(link for link in links if len(link.tokens) > 16)
     k = next(k for k, (_, run) in enumerate(link.tokens) if run >= 0) + 3
     tokens = list(link.tokens)
     tokens[k] = (tokens[k][0] ^ 1, tokens[k][1])

@@ -12,7 +12,7 @@ from playground.engine.engine import Engine
 from playground.engine.replay import replay
 from playground.engine.token_healing import Beginnings, is_finished
 from playground.sampling import Settings
-from playground.stories.permalink import Permalink, Run, decode, encode
+from playground.stories.permalink import Permalink, Run
 from playground.stories.story import Story, Token
 
 BEGINNINGS = (
@@ -50,7 +50,7 @@ def test_a_beginning_is_gone_on_with_and_its_link_verifies(
         tuple((token.token_id, -1 if k < first else 0) for k, token in enumerate(tokens)),
         (), model.tokenizer_fingerprint[:4],
     )  # fmt: skip
-    assert replay(shipped_engine, decode(encode(link))).verdict == "Reproduced exactly."
+    assert replay(shipped_engine, link).verdict == "Reproduced exactly."
 
 
 @pytest.mark.parametrize(

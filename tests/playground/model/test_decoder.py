@@ -14,12 +14,11 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, T5ForConditionalGeneration, set_seed
 
-from playground.core.library import QUESTION
+from playground.core.library import QUESTION, Chunk, Core, columns_of
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
-from playground.model.core_decoder import CoreDecoder, columns_of
 from playground.model.cuda_decoder import CudaDecoder
-from playground.model.decoder import Chunk
+from playground.model.decoder import open_core
 from playground.model.transformers_decoder import TransformersDecoder
 from playground.sampling import Settings
 from playground.stories.story import Story
@@ -163,10 +162,7 @@ def made(tmp_path: Path) -> Made:
 def greedy(engine: Engine, prompt: str, length: int) -> Story:
     """A story without chance."""
     settings = Settings(temperature=0, length=length, stop_at_end=False)
-    with engine.write(prompt, settings) as stream:
-        for _ in stream:
-            pass
-        return stream.story
+    return engine.write(prompt, settings).finish()
 
 
 def check_against_generate(engine: Engine, model: Any, prompt: str, length: int) -> None:
@@ -191,7 +187,7 @@ def test_a_shape_tells_what_generate_tells(name: str, made: Made) -> None:
     kind, sizes = (OWN | OTHERS)[name]
     folder, model = made(kind, sizes)
     with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
-        assert isinstance(engine.decoder, CoreDecoder if name in OWN else TransformersDecoder)
+        assert isinstance(engine.decoder, Core if name in OWN else TransformersDecoder)
         check_against_generate(engine, model, PROMPT, LENGTH)
         # A story that begins alike: the cache goes back, or is filled anew.
         check_against_generate(engine, model, PROMPT[:-4], 8)
@@ -223,7 +219,7 @@ ODD = {  # an MLP whose rows end in the middle of a vector register, and heads o
 def test_a_row_of_an_odd_shape_is_the_same_alone_and_among_others(
     name: str, threads: int, made: Made
 ) -> None:
-    decoder = CoreDecoder(ModelFolder.open(made(*ODD[name])[0], device="cpu"), threads)
+    decoder = open_core(ModelFolder.open(made(*ODD[name])[0], device="cpu"), threads)
     draws = torch.Generator().manual_seed(1)
     stories = torch.randint(0, VOCABULARY, (64, 5), generator=draws).tolist()
     every = list(range(64))

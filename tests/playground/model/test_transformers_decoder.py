@@ -57,10 +57,8 @@ def test_greedy_tokens_are_those_of_generate(folder: Path) -> None:
 def test_stories_branch_score_and_outgrow_the_context(folder: Path) -> None:
     settings = Settings(length=90, seed=1, stop_at_end=False)
     with Engine(ModelFolder.open(folder, device="cpu"), max_streams=2) as engine:
-        with engine.write(PROMPT, settings) as stream:
-            tokens = list(stream)
-        story = stream.story
-        assert len(tokens) == 90
+        story = engine.write(PROMPT, settings).finish()
+        assert len(story.tokens) == 90
         with engine.branch(story, 5, 1234, Settings(length=7, stop_at_end=False)) as branched:
             assert len(list(branched)) == 1 + 7
         assert branched.story.tokens[:5] == story.tokens[:5]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from typing import Any
+
+import pytest
 
 
 def call(url: str, name: str, *values: Any) -> list[tuple[str, Any]]:
@@ -32,3 +35,12 @@ def events_of(content: bytes) -> list[tuple[str, Any]]:
         (first.removeprefix("event: "), json.loads(second.removeprefix("data: ")))
         for first, second in blocks
     ]
+
+
+def refusal(address: str, body: Any) -> str:
+    """Why a body is refused with 422."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(address, body)
+    assert refused.value.code == 422
+    detail: str = json.load(refused.value)["detail"]
+    return detail

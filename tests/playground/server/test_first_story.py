@@ -25,10 +25,7 @@ SETTINGS = Settings(seed=21, length=200)
 
 def tell(engine: Engine) -> Story:
     """Write the story."""
-    with engine.extend([], PROMPT, SETTINGS) as stream:
-        for _ in stream:
-            pass
-        return stream.story
+    return engine.extend([], PROMPT, SETTINGS).finish()
 
 
 def test_the_first_story_is_what_the_shipped_model_tells(shipped_engine: Engine) -> None:

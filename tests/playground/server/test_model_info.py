@@ -8,18 +8,10 @@ from playground.folder.model_info import rows
 
 def test_facts_are_told_in_words_and_the_unknown_is_left_out() -> None:
     known = ModelInfo(
-        name="storyteller",
-        parameters=19_234_048,
-        context=512,
-        vocabulary=50257,
-        corpus="TinyStories",
-        stories=12_400,
-        corpus_tokens=2_980_000,
-        tokens_seen=1_200_000_000,
-        perplexity=12.314,
-        bits_per_byte=0.6123,
-        license="Apache-2.0",
-    )
+        "storyteller", parameters=19_234_048, context=512, vocabulary=50257, corpus="TinyStories",
+        stories=12_400, corpus_tokens=2_980_000, tokens_seen=1_200_000_000, perplexity=12.314,
+        bits_per_byte=0.6123, license="Apache-2.0",
+    )  # fmt: skip
     told = {name: (value, meaning) for name, value, meaning in rows(known, 512, 64)}
     assert told["Size"][0] == "19.2 million parameters"
     assert told["Learned from"] == ("TinyStories", "12,400 stories, 3 million tokens")

@@ -16,7 +16,7 @@ from gradio_client import Client
 from playground.engine.engine import Engine
 from playground.engine.replay import replay
 from playground.sampling import Settings
-from playground.server import api
+from playground.server import page_calls
 from playground.stories.permalink import Permalink, Run
 from tests.playground.server.calls import call
 
@@ -140,24 +140,13 @@ def test_a_request_for_a_record_is_checked(url: str, changes: dict[str, Any], sa
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ids": [-1]},
-        {"ids": "abc"},
-        {"ids": [10**12]},
-        {"ids": [60_000]},
-        {"text": 5},
-        {"text": "half a letter \ud800"},
-        {"settings": None},
-        {"settings": {"wild": 1}},
-        {"settings": {"length": 0}},
-        {"seeds": []},
-        {"seeds": list(range(9))},
-        {"seeds": [-1]},
-        {"token_id": "x"},
-        {"opening": "x"},
-        {"model": 5},
+        {"ids": [-1]}, {"ids": "abc"}, {"ids": [10**12]}, {"ids": [60_000]}, {"text": 5},
+        {"text": "half a letter \ud800"}, {"settings": None}, {"settings": {"wild": 1}},
+        {"settings": {"length": 0}}, {"seeds": []}, {"seeds": list(range(9))}, {"seeds": [-1]},
+        {"token_id": "x"}, {"opening": "x"}, {"model": 5},
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_a_page_s_request_is_checked(url: str, changes: dict[str, Any]) -> None:
     event, said = call(url, "page_write", page_request(**changes))[-1]
     assert event == "error"
@@ -214,7 +203,7 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
     engine: Engine, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A browser's connections are few: with `more` the rest is asked for in another call."""
-    endpoints = api.Api({"tiny": engine})
+    endpoints = page_calls.PageCalls({"tiny": engine})
     settings = {"length": 60, "top_k": 0, "stop_at_end": False}
 
     async def called(asked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -226,8 +215,8 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
     asked = {"ids": [], "text": text, "settings": settings, "seeds": [5], "opening": -1}
     whole = asyncio.run(called(asked))
     assert not any("more" in message for message in whole)
-    monkeypatch.setattr(api, "TURN", 0.0)
-    monkeypatch.setattr(api, "INTERVAL", 0.002)
+    monkeypatch.setattr(page_calls, "TURN", 0.0)
+    monkeypatch.setattr(page_calls, "INTERVAL", 0.002)
     step = engine.decoder.step
 
     def slow_step(*arguments: Any) -> Any:
@@ -235,7 +224,7 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
         return step(*arguments)
 
     monkeypatch.setattr(engine.decoder, "step", slow_step)
-    endpoints.running[""] = api.CROWD
+    endpoints.running[""] = page_calls.CROWD
     ids, typed, calls, messages = [], 0, 0, asyncio.run(called(asked))
     typed = messages[0]["typed"]
     ids += told(messages)

@@ -10,13 +10,13 @@ import pytest
 from playground.engine.engine import Engine
 from playground.inside.inside import Inside
 from playground.sentences import capitalized
-from playground.server import api
+from playground.server import page_calls
 from tests.playground.server.calls import call
 
 IDS = [5, 6, 7, 8, 9, 10]
 
 
-async def messages(endpoints: api.Api, **changes: Any) -> list[dict[str, Any]]:
+async def messages(endpoints: page_calls.PageCalls, **changes: Any) -> list[dict[str, Any]]:
     asked = {"model": "tiny", "ids": IDS, "position": 4} | changes
     return [message async for message in endpoints.page_inside(asked)]
 
@@ -49,26 +49,26 @@ def test_a_request_is_checked(engine: Engine, changes: dict[str, Any], said: str
     if changes == {"ids": [900_000]}:
         changes |= {"position": 0}
     with pytest.raises(ValueError) as refused:
-        asyncio.run(messages(api.Api({"tiny": engine}), **changes))
+        asyncio.run(messages(page_calls.PageCalls({"tiny": engine}), **changes))
     assert capitalized(str(refused.value)).startswith(said)
 
 
 def test_a_model_that_takes_too_long_is_refused(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "WORK_MAX", 1)
+    monkeypatch.setattr(page_calls, "WORK_MAX", 1)
     with pytest.raises(ValueError, match="takes too long here"):
-        asyncio.run(messages(api.Api({"tiny": engine})))
+        asyncio.run(messages(page_calls.PageCalls({"tiny": engine})))
 
 
 def test_removals_end_after_their_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "REMOVAL_TIME", -1)
-    told = asyncio.run(messages(api.Api({"tiny": engine})))
+    monkeypatch.setattr(page_calls, "REMOVAL_TIME", -1)
+    told = asyncio.run(messages(page_calls.PageCalls({"tiny": engine})))
     assert told[-1]["removed"] == [] and told[-1]["ended"] is True
 
 
 def test_visitors_look_one_after_the_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoints, inside = api.Api({"tiny": engine}), 0
+    endpoints, inside = page_calls.PageCalls({"tiny": engine}), 0
     look = Inside.look
 
     def watched(*arguments: Any, **named: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from gradio_client import Client
 
 from playground.engine.engine import Engine
-from playground.server.api import Api
+from playground.server.page_calls import PageCalls
 from playground.server.trace import TraceApi
 from playground.trace.index import Index
 from trainer.corpus.store.build import build_store
@@ -31,7 +31,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tracing(engine: Engine, store: Path) -> TraceApi:
-    return TraceApi(Api({"tiny": engine}), store)
+    return TraceApi(PageCalls({"tiny": engine}), store)
 
 
 def test_a_program_gets_what_the_index_finds(tracing: TraceApi, store: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_request_is_checked(tracing: TraceApi, asked: dict[str, Any], said: st
 
 
 def test_a_model_without_an_index_says_how_to_make_one(engine: Engine) -> None:
-    tracing = TraceApi(Api({"tiny": engine}), None)
+    tracing = TraceApi(PageCalls({"tiny": engine}), None)
     with pytest.raises(ValueError, match="trainer.corpus index STORE"):
         tracing.page_trace({"text": "a", "model": "tiny"})
 
@@ -79,7 +79,7 @@ def test_an_index_that_cannot_be_opened_is_said_at_the_start(
     shutil.copytree(store, tmp_path / "store")
     (tmp_path / "store" / "index" / "stories.bin").write_bytes(b"")
     with pytest.raises(ValueError, match="stories.bin is missing or not as it was written"):
-        TraceApi(Api({"tiny": engine}), tmp_path / "store")
+        TraceApi(PageCalls({"tiny": engine}), tmp_path / "store")
 
 
 def test_the_served_endpoint_answers(client: Client) -> None:

@@ -21,8 +21,8 @@ from PIL import Image
 
 from playground.engine.engine import Engine
 from playground.server.owner import Owner
+from tests.links import link_of
 from tests.paths import ROOT
-from tests.playground.server.test_shared import link_of
 from tests.processes import free_port
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -130,7 +130,7 @@ def test_link_and_preview_lead_to_the_same_address(
     fronts: dict[str, str], engine: Engine, name: str
 ) -> None:
     front = fronts[name]
-    link = link_of(engine, "Once")
+    link = link_of(engine.encode("Once"))
     here = f"{front}s/{link}"
     status, page = get(front)
     assert status == 200 and f'content="{front}web/preview.png"' in page.decode()

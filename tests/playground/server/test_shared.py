@@ -17,24 +17,13 @@ import pytest
 from PIL import Image
 
 from playground.engine.engine import Engine
-from playground.sampling import Settings
 from playground.server import shared as shared_module
 from playground.server.shared import SharedStories
 from playground.stories import preview
-from playground.stories.permalink import Permalink, Run, encode
 from playground.stories.shared_story import SharedStory
+from tests.links import link_of
 
 HOSTILE = '"><script>alert(1)</script>'
-
-
-def link_of(engine: Engine, text: str, length: int = 20, seed: int = 3) -> str:
-    """A story that the model went on with, as a link."""
-    settings = Settings(length=length, seed=seed, stop_at_end=False)
-    with engine.write(text, settings) as stream:
-        told = [token.token_id for token in stream]
-    tokens = [(one, -1) for one in engine.encode(text)] + [(one, 0) for one in told]
-    model = engine.storyteller.fingerprint[:16]
-    return encode(Permalink(model, "tiny", (Run(settings),), tuple(tokens)))
 
 
 def get(address: str, **headers: str) -> tuple[int, HTTPMessage, bytes]:
@@ -53,7 +42,7 @@ def sentence(address: str) -> tuple[int, str]:
 
 
 def test_the_page_of_a_link_says_what_other_sites_show(url: str, engine: Engine) -> None:
-    link = link_of(engine, f"The moon {HOSTILE}")
+    link = link_of(engine.encode(f"The moon {HOSTILE}"))
     status, headers, body = get(f"{url}s/{link}")
     page = body.decode()
     assert status == 200 and headers["content-security-policy"]
@@ -84,7 +73,7 @@ def test_a_picture_is_drawn_once(
     drawn = []
     draw = preview.draw
     monkeypatch.setattr(preview, "draw", lambda story: drawn.append(story) or draw(story))
-    address = f"{url}s/{link_of(engine, 'A bird sang')}/picture.png"
+    address = f"{url}s/{link_of(engine.encode('A bird sang'))}/picture.png"
     with ThreadPoolExecutor(8) as visitors:
         found = list(visitors.map(get, [address] * 8))
     assert {status for status, *_ in found} == {200}
@@ -102,11 +91,11 @@ def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
     url: str, engine: Engine, shared: SharedStories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = shared_module.WAITING_PER_VISITOR
-    links = [link_of(engine, "Many", seed=seed) for seed in range(at_once + 1)]
+    links = [link_of(engine.encode(f"Story {number}")) for number in range(at_once + 1)]
     addresses = [f"{url}s/{link}/picture.png" for link in links]
     size = len(get(addresses[-1])[2])
     monkeypatch.setattr(shared_module, "CACHE_BYTES", 5 * size // 2)  # for two
-    other = f"{url}s/{link_of(engine, 'One more')}/picture.png"
+    other = f"{url}s/{link_of(engine.encode('One more'))}/picture.png"
     released = threading.Event()
     draw = preview.draw
 
@@ -134,29 +123,27 @@ def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
 def test_a_link_of_another_tokenizer_is_refused_with_the_models_name(
     url: str, engine: Engine
 ) -> None:
-    tokens = ((464, -1), (390, -1))
-
-    def address(*tokenizer: str) -> str:
-        return f"{url}s/{encode(Permalink('0' * 16, 'fox', (), tokens, (), *tokenizer))}"
+    def address(tokenizer: str) -> str:
+        return f"{url}s/{link_of([464, 390], tokenizer)}"
 
     foreign = address("0a1b")
     assert get(foreign)[0] == 404  # the page, which says it itself
     status, said = sentence(f"{foreign}/picture.png")
     assert status == 422
     assert said.startswith("This story was written by the model fox, which has another tokenizer")
-    for readable in (address(engine.storyteller.tokenizer_fingerprint[:4]), address()):
+    for readable in (address(engine.storyteller.tokenizer_fingerprint[:4]), address("0000")):
         assert get(readable)[0] == get(f"{readable}/picture.png")[0] == 200
 
 
 def test_what_cannot_be_done_is_one_sentence(url: str, engine: Engine) -> None:
-    unknown = encode(Permalink("0" * 16, "", (), ((900_000, -1),)))
+    unknown = link_of([900_000])
     for link, part in (("abc", "This link is cut off"), (unknown, "This story holds a token, 900")):
         status, said = sentence(f"{url}s/{link}/picture.png")
         assert status == 422 and said.startswith(part), said
 
 
 def test_the_page_makes_all_else_itself(url: str, engine: Engine) -> None:
-    link = link_of(engine, "Once")
+    link = link_of(engine.encode("Once"))
     for path in ("qr.svg", "story.txt", "story.json", "story.epub", "story.pdf"):
         assert get(f"{url}s/{link}/{path}")[0] == 404
     for path in ("story.txt", "picture.png", "book.epub"):

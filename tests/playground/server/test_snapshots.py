@@ -14,7 +14,7 @@ import pytest
 from playground.engine.engine import Engine
 from playground.folder.model_folder import ModelFolder
 from playground.sampling import Settings
-from playground.server.api import Api
+from playground.server.page_calls import PageCalls
 from playground.server.snapshots import OPEN_AT_ONCE, Snapshots
 
 STEPS = range(1, 7)
@@ -46,7 +46,7 @@ def snapshots(tiny_export: Path, tmp_path: Path) -> Iterator[Snapshots]:
     model = ModelFolder.open(tiny_export, device="cpu")
     model.snapshots = tmp_path / "snapshots"
     with Engine(model) as engine:
-        made = Snapshots(Api({"tiny": engine}))
+        made = Snapshots(PageCalls({"tiny": engine}))
         yield made
         made.close()
 
@@ -56,7 +56,7 @@ def ask(step: int, **others: Any) -> dict[str, Any]:
 
 
 def test_each_writes_with_the_draws_of_the_model(snapshots: Snapshots) -> None:
-    engine = snapshots.api.engine("tiny")
+    engine = snapshots.page.engine("tiny")
     with engine.write("Once upon", Settings(**SETTINGS, seed=7), completes_word=True) as stream:
         ids = [token.token_id for token in stream]
     for step in (1, 6):
@@ -85,14 +85,14 @@ def test_at_most_three_are_open_and_the_one_that_was_used_first_is_closed(
 
 def test_the_surprise_is_the_model_s_own(snapshots: Snapshots) -> None:
     found = snapshots.page_snapshot_score(ask(3, text="A fox ran."))["tokens"]
-    own = snapshots.api.page_score({"model": "tiny", "ids": [], "text": "A fox ran."})["tokens"]
+    own = snapshots.page.page_score({"model": "tiny", "ids": [], "text": "A fox ran."})["tokens"]
     assert found == own
 
 
 def test_one_that_is_taken_now_is_listed(snapshots: Snapshots, tiny_export: Path) -> None:
     listed = snapshots.page_snapshots({"model": "tiny"})["stages"]
     assert listed[1] == {"step": 2, "tokens": 200, "loss": 8.0, "story": "Once upon"}
-    folder = snapshots.api.engine("tiny").storyteller.snapshots
+    folder = snapshots.page.engine("tiny").storyteller.snapshots
     assert folder is not None
     take(tiny_export, folder, 20)
     later = snapshots.page_snapshots({"model": "tiny"})["stages"]
@@ -123,7 +123,7 @@ def test_equal_columns_are_equal_alone_and_with_30_others(snapshots: Snapshots) 
         request = ask(0, ids=[], text="Once upon,", seeds=[seed])
         ids: list[int] = []
         typed = 0
-        async for message in snapshots.api.page_write(request):
+        async for message in snapshots.page.page_write(request):
             typed = message.get("typed", typed)
             ids += [one for _, _, _, new in message["new"] for one in new]
         return ids[typed:]

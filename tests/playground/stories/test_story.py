@@ -21,10 +21,7 @@ def story(storyteller: ModelFolder) -> Story:
         length=12, temperature=2, top_k=0, banned_words=("wolf",), stop_at_end=False
     )
     with Engine(storyteller, max_streams=1) as engine:
-        stream = engine.write("Once, a 🦊 said “hi”\0", settings)
-        for _ in stream:
-            pass
-    return stream.story
+        return engine.write("Once, a 🦊 said “hi”\0", settings).finish()
 
 
 def test_a_record_survives_json(story: Story, engine: Engine) -> None:
@@ -53,35 +50,19 @@ def spoil(values: Any, path: tuple[Any, ...], value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), 3),
-        (("schema",), ...),
-        (("model",), ...),
-        (("model",), 7),
-        (("prompt",), None),
-        (("ended",), 1),
-        (("prompt_ids",), 5),
-        (("prompt_ids",), ["a"]),
-        (("prompt_ids",), [True]),
-        (("settings",), []),
-        (("settings", "temperature"), 99),
-        (("settings", "speed"), 1),
-        (("tokens",), "text"),
-        (("tokens",), {"a": 1}),
-        (("tokens", 0), None),
-        (("tokens", 0, "text"), ...),
-        (("tokens", 0, "probability"), 1.5),
-        (("tokens", 0, "probability"), math.nan),
-        (("tokens", 0, "probability"), 10**400),
-        (("tokens", 0, "draw"), "six"),
-        (("tokens", 0, "entropy"), math.nan),
-        (("tokens", 0, "entropy"), 10**400),
-        (("tokens", 0, "rank"), 1.5),
-        (("tokens", 0, "rank"), -1),
-        (("tokens", 0, "token_id"), -1),
+        (("schema",), 3), (("schema",), ...), (("model",), ...), (("model",), 7),
+        (("prompt",), None), (("ended",), 1), (("prompt_ids",), 5), (("prompt_ids",), ["a"]),
+        (("prompt_ids",), [True]), (("settings",), []), (("settings", "temperature"), 99),
+        (("settings", "speed"), 1), (("tokens",), "text"), (("tokens",), {"a": 1}),
+        (("tokens", 0), None), (("tokens", 0, "text"), ...), (("tokens", 0, "probability"), 1.5),
+        (("tokens", 0, "probability"), math.nan), (("tokens", 0, "probability"), 10**400),
+        (("tokens", 0, "draw"), "six"), (("tokens", 0, "entropy"), math.nan),
+        (("tokens", 0, "entropy"), 10**400), (("tokens", 0, "rank"), 1.5),
+        (("tokens", 0, "rank"), -1), (("tokens", 0, "token_id"), -1),
         (("tokens", 0, "alternatives", 0, "text"), 3),
         (("tokens", 0, "alternatives", 0), [1, 2, 3]),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_part_is_refused_in_one_sentence(story: Story, path: tuple, value: Any) -> None:
     values = json.loads(story.to_json())
     spoil(values, path, value)
@@ -124,10 +105,8 @@ def test_half_a_letter_is_not_shown_and_its_other_half_completes_it(engine: Engi
     assert len(fox) > 1
     story = engine.score("ab cd ef gh ij kl")
     for position, token_id in enumerate(fox, 1):
-        stream = engine.branch(story, position, token_id, Settings(length=9, stop_at_end=False))
-        for _ in stream:
-            pass
-        story = stream.story
+        settings = Settings(length=9, stop_at_end=False)
+        story = engine.branch(story, position, token_id, settings).finish()
     assert "".join(token.text for token in story.tokens[: 1 + len(fox)]) == "ab🦊"
     assert story.tokens[1].text == ""
 

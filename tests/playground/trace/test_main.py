@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.stories.permalink import Permalink, encode
 from playground.trace.__main__ import main
+from tests.links import link_of
 from trainer.corpus.store.token_store import TokenStore
 
 ODD = "Zebras computed the magenta aqueduct."
@@ -61,10 +61,8 @@ def test_a_link_is_read_with_the_index_s_tokenizer(
     sample_store: TokenStore, story: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ids = sample_store.tokenizer.encode([story]).tolist()[:-1]
-    link = encode(Permalink("0" * 16, "tiny", (), tuple((one, -1) for one in ids)))
-    assert (
-        main(["--index", str(sample_store.folder), "--link", f"http://x/s/{link}", "--json"]) == 0
-    )
+    link = f"http://x/s/{link_of(ids)}"
+    assert main(["--index", str(sample_store.folder), "--link", link, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["text"] == story
 
 
@@ -78,8 +76,7 @@ def test_a_model_s_folder_has_its_filter_and_tokenizer(
     shutil.copy(sample_filter, tmp_path)
     (tmp_path / "tokenizer.json").write_bytes(sample_store.tokenizer.content)
     ids = sample_store.tokenizer.encode([story]).tolist()[:-1]
-    link = encode(Permalink("0" * 16, "tiny", (), tuple((one, -1) for one in ids)))
-    assert main(["--index", str(tmp_path), "--link", link]) == 0
+    assert main(["--index", str(tmp_path), "--link", link_of(ids)]) == 0
     assert story[:50] in capsys.readouterr().out
 
 

@@ -1,9 +1,5 @@
-"""Stories as people have them: every form gives the same stories, and what cannot be told from a
-file is asked for by the setting's name."""
+"""What cannot be told from a file of stories is asked for by the setting's name."""
 
-import csv
-import json
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import datasets
@@ -11,7 +7,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from trainer.corpus.read import chunks, columns, text
+from trainer.corpus.read import text
 from trainer.corpus.read.files import find_files
 from trainer.corpus.read.formats import Format
 from trainer.corpus.read.packing import StoryFile
@@ -19,74 +15,6 @@ from trainer.corpus.read.readers import read_files
 from trainer.settings.corpus import Corpus
 
 from .conftest import read_file
-
-Write = Callable[[Path, list[str]], None]
-
-
-def json_array(file: Path, stories: list[str]) -> None:
-    """As in TinyStories_all_data."""
-    rows = [{"story": s, "instruction": {"words": ["a"]}, "source": "GPT-4"} for s in stories]
-    file.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-
-
-def json_texts(file: Path, stories: list[str]) -> None:
-    file.write_text(json.dumps(stories), encoding="utf-8")
-
-
-def json_lines(file: Path, stories: list[str]) -> None:
-    file.write_text("".join(json.dumps({"story": s}) + "\n" for s in stories), encoding="utf-8")
-
-
-def table(file: Path, stories: list[str]) -> None:
-    with file.open("w", newline="", encoding="utf-8-sig") as stream:
-        rows = csv.writer(stream, delimiter="\t" if file.suffix == ".tsv" else ",")
-        rows.writerows([["id", "content"], *([number, s] for number, s in enumerate(stories))])
-
-
-def parquet(kind: pyarrow.DataType) -> Write:
-    def write(file: Path, stories: list[str]) -> None:
-        column = pyarrow.array(stories).cast(kind)
-        pyarrow.parquet.write_table(pyarrow.table({"n": [1] * len(stories), "text": column}), file)
-
-    return write
-
-
-def parted_by(separator: str) -> Write:
-    return lambda file, stories: file.write_text(
-        separator.join(s.replace("\n", " ") for s in stories), newline="", encoding="utf-8"
-    )
-
-
-FORMS: dict[str, tuple[str, Write, dict[str, str]]] = {
-    "array of objects": ("a.json", json_array, {}),
-    "array of texts": ("a.json", json_texts, {}),
-    "json with a line each": ("a.json", json_lines, {}),
-    "ndjson": ("a.ndjson", json_lines, {}),
-    "csv": ("a.csv", table, {}),
-    "tsv": ("a.tsv", table, {"field": "content"}),
-    "polars": ("a.parquet", parquet(pyarrow.string_view()), {}),
-    "categories": ("a.parquet", parquet(pyarrow.dictionary(pyarrow.int32(), pyarrow.string())), {}),
-    "large": ("a.parquet", parquet(pyarrow.large_string()), {}),
-    "a line each": ("a.txt", parted_by("\n"), {"separator": "line"}),
-    "empty lines": ("a.txt", parted_by("\r\n\r\n"), {"separator": "empty-line"}),
-}
-
-
-def flat(stories: Iterable[str]) -> list[str]:
-    return [" ".join(story.split()) for story in stories]
-
-
-@pytest.mark.parametrize("chunk", [chunks.CHUNK_BYTES, 1000])
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_gives_the_same_stories(
-    form: str, chunk: int, tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(chunks, "ROWS", 30)
-    monkeypatch.setattr(columns, "ROWS", 30)
-    name, write, settings = FORMS[form]
-    write(tmp_path / name, stories)
-    assert flat(read_file(tmp_path / name, Corpus(**settings))) == flat(stories)
 
 
 @pytest.mark.parametrize("split", [None, "train"])

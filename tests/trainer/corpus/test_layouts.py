@@ -21,9 +21,10 @@ import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
+import zstandard
 
 from tests.paths import ROOT
-from trainer.corpus.read import separated_values
+from trainer.corpus.read import chunks, columns, separated_values
 from trainer.corpus.read.files import find_files
 from trainer.corpus.read.sources import open_source
 from trainer.settings.corpus import Corpus
@@ -67,6 +68,7 @@ def chat(text: str, number: int) -> dict[str, Any]:
 
 TABLE_HEAD = ["nr", "text", "level"]
 ROWS = [(number, text, "A2") for number, text in enumerate(STORIES)]
+LINES = lines({"text": s} for s in STORIES).encode()
 SHORT = table(ROWS[:5], TABLE_HEAD, ",") + "11\r\n\r\n,\r\n" + table(ROWS[5:], None, ",")
 
 SAME: dict[str, tuple[str, str | bytes, dict[str, str]]] = {
@@ -124,23 +126,41 @@ SAME: dict[str, tuple[str, str | bytes, dict[str, str]]] = {
         {"separator": "<|end_of_text|>"},
     ),
     "dashes": ("a.txt", "\r\n\r\n---\r\n\r\n".join(STORIES), {"separator": "---"}),
-    "gzip named jsonl": (
-        "a.jsonl",
-        gzip.compress(lines({"text": s} for s in STORIES).encode()),
+    "gzip named jsonl": ("a.jsonl", gzip.compress(LINES), {}),
+    "jsonl": ("a.jsonl", lines({"text": s, "more": 1} for s in STORIES), {}),
+    "gzip in parts": ("a.jsonl.gz", gzip.compress(LINES[:5000]) + gzip.compress(LINES[5000:]), {}),
+    "zstandard": ("a.jsonl.zst", zstandard.compress(LINES), {}),
+    "marks": ("a.txt", "\n<|endoftext|>\n".join(STORIES), {}),
+    "marks, gzip": ("a.txt.gz", gzip.compress("\n<|endoftext|>\n".join(STORIES).encode()), {}),
+    "array of objects": (  # as in TinyStories_all_data
+        "a.json",
+        json.dumps([{"story": s, "instruction": {"words": ["a"]}, "n": "4"} for s in STORIES]),
         {},
     ),
+    "array of texts": ("a.json", json.dumps(STORIES), {}),
+    "json with a line each": ("a.json", lines({"story": s} for s in STORIES), {}),
+    "ndjson": ("a.ndjson", lines({"story": s} for s in STORIES), {}),
+    "csv": ("a.csv", "\ufeff" + table(numbered(STORIES), ["id", "content"], ","), {}),
+    "tsv": ("a.tsv", table(numbered(STORIES), ["id", "content"], "\t"), {"field": "content"}),
+    "a line each": ("a.txt", "\n".join(FLAT), {"separator": "line"}),
+    "empty lines": ("a.txt", "\r\n\r\n".join(FLAT), {"separator": "empty-line"}),
     "xz": ("a.txt.xz", lzma.compress("<|endoftext|>".join(STORIES).encode()), {}),
     "bzip2": ("a.csv.bz2", bz2.compress(table(ROWS, TABLE_HEAD, ",").encode()), {}),
 }
 
 
+@pytest.mark.parametrize("chunk", [chunks.CHUNK_BYTES, 1000])
 @pytest.mark.parametrize("layout", SAME)
-def test_a_layout_gives_the_same_stories(layout: str, tmp_path: Path) -> None:
+def test_a_layout_gives_the_same_stories(
+    layout: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk)
     name, content, settings = SAME[layout]
     file = tmp_path / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     stories = [text.strip() for text in read(file, **settings)]
-    wanted = [f"Once, {text}" for text in FLAT] if layout.startswith("one column") else STORIES
+    wanted = FLAT if "line" in settings.get("separator", "") else STORIES
+    wanted = [f"Once, {text}" for text in FLAT] if layout.startswith("one column") else wanted
     assert list(filter(None, stories)) == wanted
 
 
@@ -319,17 +339,29 @@ def test_splits_inside_an_archive(mode: Any, tmp_path: Path) -> None:
     assert split_of_source(file)[:2] == (PARTS["train"], PARTS["valid"])
 
 
-@pytest.mark.parametrize("kind", ["large_binary", "binary", "list", "struct", "large_list"])
-def test_columns_of_bytes_lists_and_structs(kind: str, tmp_path: Path) -> None:
+KINDS = ["string_view", "dictionary", "large_string", "large_binary", "binary", "list", "struct"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "large_list"])
+def test_columns_of_texts_bytes_lists_and_structs(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (chunks, columns):
+        monkeypatch.setattr(module, "ROWS", 30)
     file = tmp_path / "a.parquet"
-    columns: dict[str, pyarrow.Array] = {
+    texts = pyarrow.array(STORIES)
+    arrays: dict[str, pyarrow.Array] = {
+        "string_view": texts.cast(pyarrow.string_view()),  # as polars writes it
+        "dictionary": texts.dictionary_encode(),
+        "large_string": texts.cast(pyarrow.large_string()),
         "binary": pyarrow.array([text.encode() for text in STORIES], pyarrow.binary()),
         "large_binary": pyarrow.array([text.encode() for text in STORIES], pyarrow.large_binary()),
         "list": pyarrow.array([[text, None] for text in STORIES]),
         "large_list": pyarrow.array([[s] for s in STORIES], pyarrow.large_list(pyarrow.string())),
         "struct": pyarrow.array([{"text": text, "lang": "en"} for text in STORIES]),
     }
-    pyarrow.parquet.write_table(pyarrow.table({"data": columns[kind], "n": range(60)}), file)
+    table = pyarrow.table({"data": arrays[kind], "n": range(60)})
+    pyarrow.parquet.write_table(table, file, row_group_size=37)
     if "list" in kind:
         with pytest.raises(ValueError, match=r"--corpus.field data\.\* \(every entry of the list"):
             read(file)

@@ -32,44 +32,13 @@ LONGEST = 900  # characters
 RUN = 12  # words
 
 NAMES = [
-    "Lily",
-    "Tom",
-    "Mia",
-    "Ben",
-    "Sue",
-    "Max",
-    "Anna",
-    "Sam",
-    "Lucy",
-    "Tim",
-    "Nina",
-    "Bob",
-    "Sara",
-    "Jack",
-    "Kim",
-    "Leo",
-    "Ella",
-    "Fred",
-    "Zoe",
-    "Dan",
-]
+    "Lily", "Tom", "Mia", "Ben", "Sue", "Max", "Anna", "Sam", "Lucy", "Tim", "Nina", "Bob", "Sara",
+    "Jack", "Kim", "Leo", "Ella", "Fred", "Zoe", "Dan",
+]  # fmt: skip
 ANIMALS = [
-    "cat",
-    "dog",
-    "bird",
-    "frog",
-    "bear",
-    "fox",
-    "mouse",
-    "duck",
-    "rabbit",
-    "fish",
-    "owl",
-    "pig",
-    "lion",
-    "turtle",
-    "squirrel",
-]
+    "cat", "dog", "bird", "frog", "bear", "fox", "mouse", "duck", "rabbit", "fish", "owl", "pig",
+    "lion", "turtle", "squirrel",
+]  # fmt: skip
 OPENINGS = (
     "Once upon a time, there was a little {animal}",
     "Once upon a time, there was a child named {name}",
@@ -107,10 +76,9 @@ def stories_of(engine: Engine) -> Iterator[str]:
             for number in range(first, first + AT_ONCE)
         ]
         for stream in streams:
-            for _ in stream:
-                pass
-            if stream.story.ended:
-                yield stream.story.text.strip()
+            story = stream.finish()
+            if story.ended:
+                yield story.text.strip()
 
 
 def main(train: str) -> None:

@@ -6,13 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     AutoTokenizer,
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -21,6 +17,10 @@ from tests.exports import copy_tokenizer
 from tests.vocabulary import END_OF_TEXT, SIZE, write_tokenizer
 
 ModelWriter = Callable[[Path, PreTrainedModel], Path]
+SIZES = {
+    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+}  # fmt: skip
 IDS = {"vocab_size": SIZE, "bos_token_id": END_OF_TEXT, "eos_token_id": END_OF_TEXT}
 
 
@@ -47,51 +47,25 @@ def model_folder(tokenizer_folder: Path) -> ModelWriter:
     return write
 
 
-def tiny_llama(context: int = 24) -> PreTrainedModel:
+def tiny(kind: str, seed: int, **sizes: object) -> PreTrainedModel:
     """Large weights, so that what stands before a token matters to it."""
-    torch.manual_seed(11)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            max_position_embeddings=context,
-            tie_word_embeddings=True,
-            initializer_range=0.5,
-            **IDS,
-        )
-    ).eval()
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(kind, initializer_range=0.5, **IDS, **sizes)
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+def tiny_llama(context: int = 24) -> PreTrainedModel:
+    return tiny("llama", 11, **SIZES, max_position_embeddings=context, tie_word_embeddings=True)
 
 
 def tiny_gpt2(context: int = 24) -> PreTrainedModel:
-    torch.manual_seed(12)
-    return GPT2LMHeadModel(
-        GPT2Config(
-            n_embd=16, n_layer=2, n_head=2, n_positions=context, initializer_range=0.5, **IDS
-        )
-    ).eval()
+    return tiny("gpt2", 12, n_embd=16, n_layer=2, n_head=2, n_positions=context)
 
 
 def tiny_gemma2(context: int = 24) -> PreTrainedModel:
     """A family that caps its logits: head(hidden) alone would be wrong."""
-    torch.manual_seed(13)
-    return Gemma2ForCausalLM(
-        Gemma2Config(
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            head_dim=8,
-            max_position_embeddings=context,
-            final_logit_softcapping=5.0,
-            initializer_range=0.5,
-            pad_token_id=END_OF_TEXT,
-            **IDS,
-        )
-    ).eval()
+    caps = {"head_dim": 8, "final_logit_softcapping": 5.0, "pad_token_id": END_OF_TEXT}
+    return tiny("gemma2", 13, **SIZES, max_position_embeddings=context, **caps)
 
 
 @pytest.fixture(params=[tiny_llama, tiny_gpt2, tiny_gemma2], ids=["llama", "gpt2", "gemma2"])

@@ -57,18 +57,6 @@ def test_the_table_and_the_prose(
     assert "greedy" in output and "0.8, top-k 40" in output
 
 
-def test_a_text_file_is_read_like_the_same_lines(
-    folder: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = tmp_path / "stories.txt"
-    text.write_text("\n<|endoftext|>\n".join(STORIES))
-    found = []
-    for source in (text, file):
-        assert main([str(folder), "--stories", str(source), "--json"]) == 0
-        found.append(json.loads(capsys.readouterr().out)["nats_per_token"])
-    assert found[0] == pytest.approx(found[1], rel=1e-6)
-
-
 def test_clean_judges_the_text_that_the_model_was_trained_on(
     folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,28 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.gpt2 import END_OF_TEXT, SIZE
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export import snapshots
 from trainer.export.complete import take_snapshots
-from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import CompactVocabulary
-from trainer.settings.model import Model
-
-SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
-
-
-@pytest.fixture
-def model() -> Any:
-    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
-    return full_decoder(
-        SHAPE, vocabulary, dict(new_decoder(SHAPE, vocabulary, seed=0).named_parameters())
-    )
 
 
 def take(folder: Path, model: Any, step: int) -> Path:

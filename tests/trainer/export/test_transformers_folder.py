@@ -4,31 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 import trainer
-from tests.gpt2 import END_OF_TEXT, SIZE
+from tests.gpt2 import SIZE
 from tests.paths import ROOT
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export import transformers_folder as exporting
 from trainer.export.model_card import describe, model_card, write_card
 from trainer.export.transformers_folder import export
-from trainer.model.build import full_decoder, new_decoder
-from trainer.model.compact_vocabulary import CompactVocabulary
 from trainer.settings.command_line import parse
-from trainer.settings.model import Model
 
-SHAPE = Model(num_layers=1, hidden=16, num_heads=2, intermediate=32, context=32)
-
-
-@pytest.fixture(scope="module")
-def model() -> Any:
-    vocabulary = CompactVocabulary.of(np.ones(SIZE, dtype=np.int64), END_OF_TEXT, compact=True)
-    decoder = new_decoder(SHAPE, vocabulary, seed=0)
-    return full_decoder(SHAPE, vocabulary, dict(decoder.named_parameters()))
+FOLDER = {"config.json", "generation_config.json", "model.safetensors", "training.json"}
+FOLDER |= {"tokenizer.json", "tokenizer_config.json"}
 
 
 def training(model: Any, *settings: str) -> dict[str, Any]:
@@ -52,14 +42,7 @@ def test_the_folder_is_standard_and_the_head_is_stored_once(model: Any, tmp_path
     export(tmp_path / "export", model, gpt2(), training(model))
     assert model.generation_config is before
     names = {path.name for path in (tmp_path / "export").iterdir()}
-    assert names == {
-        "config.json",
-        "generation_config.json",
-        "model.safetensors",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "training.json",
-    }
+    assert names == FOLDER
     with safe_open(tmp_path / "export" / "model.safetensors", "pt") as file:
         assert "lm_head.weight" not in set(file.keys())
         assert file.get_slice("model.embed_tokens.weight").get_shape() == [SIZE, 16]

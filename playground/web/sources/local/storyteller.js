@@ -37,7 +37,7 @@ export class Storyteller {
     this.joinsSpaces = tokenizer.bytesOf(last)[0] === 32;
   }
 
-  // Requests of the page, answered as by the server (server/api.py)
+  // Requests of the page, answered as by the server (server/page_calls.py)
 
   *write(request) {
     const { ids, text, tokenId } = this.story(request);
