@@ -31,12 +31,13 @@ STORIES = [
     for animal in ("cat", "dog", "fox", "frog", "bird", "bear")
     for thing in ("ball", "hat", "kite", "drum", "boat", "cake", "lamp", "leaf")
 ]
-# A model of some thousand weights, whose updates take milliseconds.
+# A model of some ten thousand weights, whose updates take milliseconds. Its checkpoints are larger
+# than DISK.
 TINY = {
     "corpus.tokenizer": "train:300",
     "corpus.validation_share": 0.2,
     "corpus.min_tokens": 4,
-    "model.hidden": 16,
+    "model.hidden": 64,
     "model.num_layers": 1,
     "model.num_heads": 1,
     "model.intermediate": 16,
@@ -49,6 +50,7 @@ TINY = {
     "run.continue_stories": 0,
     "run.snapshots": 0,
 }
+DISK = 2**16  # bytes of the largest file on a full disk, more than a run's messages
 WAIT = 900_000  # ms: a run starts a process that imports PyTorch
 # The app as its command starts it, but for this: beside a busy suite, a process of lower priority
 # waits minutes for its turn.
@@ -356,9 +358,9 @@ def test_a_run_that_was_killed_or_met_a_full_disk_goes_on(
     button(page, "Resume").click()
     state(page, "training")
 
-    # No file may grow beyond the messages of a run: the next checkpoint is not written.
+    # The next checkpoint cannot be written.
     pid = json.loads((runs / "long" / "state.json").read_text())["pid"]
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (2**16, 2**16))
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (DISK, DISK))
     state(page, "failed")
     message = page.locator("[data-part=message]")
     expect(message).to_contain_text(re.compile("the disk failed.*File too large.*make room"))
