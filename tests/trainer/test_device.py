@@ -1,5 +1,6 @@
 """A card that cannot be used, or a machine that cannot compile, is a sentence and not a crash."""
 
+import os
 import re
 from pathlib import Path
 
@@ -46,6 +47,16 @@ def test_a_gpu_that_torch_cannot_reach_is_reported(
     said = str(device.why_not_used())
     assert way_out in said
     assert ("driver" in said) is (build is not None)
+
+
+@pytest.mark.parametrize(("has_gpu", "told"), [(False, "cpu"), (True, None)])
+def test_deepspeed_does_not_guess_where_there_is_no_gpu(
+    monkeypatch: pytest.MonkeyPatch, has_gpu: bool, told: str | None
+) -> None:
+    monkeypatch.delenv("DS_ACCELERATOR", raising=False)
+    monkeypatch.setattr(device, "usable_gpu", lambda: has_gpu)
+    device.tell_deepspeed()
+    assert os.environ.pop("DS_ACCELERATOR", None) == told
 
 
 def train_without_a_compiler(folder: Path, stores: Path, mode: str) -> Program:

@@ -64,8 +64,7 @@ class Runtime:
         has_gpu = device.usable_gpu()
         if has_gpu and settings.deterministic:
             device.make_deterministic()
-        if not has_gpu:  # transformers imports DeepSpeed when it saves, which would guess and warn
-            os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        device.tell_deepspeed()
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
         self.num_processes = launcher_env.num_processes()
         self.micro_batch, self.accumulation = split_batch(

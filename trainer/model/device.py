@@ -83,6 +83,13 @@ def why_not_compiled(device: torch.device) -> str | None:
     return None
 
 
+def tell_deepspeed() -> None:
+    """Name the CPU to DeepSpeed if there is no GPU: it would guess, and print a warning.
+    transformers imports it when it saves a model."""
+    if not usable_gpu():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+
 def make_deterministic() -> None:
     """Choose deterministic kernels for all computation of this process on a GPU.
 
