@@ -93,9 +93,10 @@ def words_of_run(status: Status) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return the environment of the trainer's process: it may use the Hub, which app.py switches
-    off for itself."""
+    off for itself. Its waiting threads sleep: threads that wait in a loop would keep the app, and
+    another run, from the processor."""
     changed = {"HF_HUB_OFFLINE": "0", "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "5"}
-    return {**os.environ, **changed}
+    return {"OMP_WAIT_POLICY": "passive", **os.environ, **changed}
 
 
 class Training:

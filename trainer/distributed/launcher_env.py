@@ -51,12 +51,14 @@ class LauncherRequest:
         zero_stage: the ZeRO stage, or None if unset.
         deepspeed_file: DeepSpeed's file, or empty.
         not_used: a message for each option that a setting of the run decides.
+        threads_set: whether OMP_NUM_THREADS holds. `accelerate launch` sets it to 1 unasked.
     """
 
     deepspeed: bool = False
     zero_stage: int | None = None
     deepspeed_file: str = ""
     not_used: tuple[str, ...] = ()
+    threads_set: bool = False
 
 
 def take_request() -> LauncherRequest:
@@ -71,8 +73,12 @@ def take_request() -> LauncherRequest:
                 " where a model is too large for one GPU (docs/scaling.md)"
             )
     deepspeed = is_true(variables.get("ACCELERATE_USE_DEEPSPEED", ""))
+    threads_set = os.environ.get("OMP_NUM_THREADS", "") not in (("", "1") if variables else ("",))
     if not deepspeed:
-        return LauncherRequest(not_used=tuple(not_used(variables, ("ACCELERATE_MIXED_PRECISION",))))
+        return LauncherRequest(
+            not_used=tuple(not_used(variables, ("ACCELERATE_MIXED_PRECISION",))),
+            threads_set=threads_set,
+        )
     for part in ("OPTIMIZER", "PARAM"):
         if variables.get(f"{OFFLOAD}{part}_DEVICE", "none").lower() != "none":
             raise ValueError(
@@ -86,6 +92,7 @@ def take_request() -> LauncherRequest:
         zero_stage=int(stage) if stage.isdigit() else None,
         deepspeed_file="" if file.lower() == "none" else file,
         not_used=tuple(not_used(variables, tuple(NOT_USED))),
+        threads_set=threads_set,
     )
 
 

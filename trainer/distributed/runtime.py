@@ -99,7 +99,7 @@ class Runtime:
         self.rank = self.accelerator.process_index
         self.is_main = self.accelerator.is_main_process
         self.device = self.accelerator.device
-        if not has_gpu and self.num_processes == 1:
+        if not has_gpu and self.num_processes == 1 and not request.threads_set:
             # accelerate launch without flags leaves one thread; taskset leaves fewer cores.
             torch.set_num_threads(num_cores())
         self.dtype = choose_dtype(settings.precision, self.device)

@@ -127,6 +127,13 @@ def trainer_of(page: Page) -> int:
     return pid
 
 
+def test_waiting_threads_of_a_run_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert training.environment()["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert training.environment()["OMP_WAIT_POLICY"] == "active"
+
+
 def test_a_process_gets_a_lower_priority() -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
         training.lower_priority(process.pid)

@@ -26,6 +26,7 @@ ASKED = {
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [key for key in os.environ if key.startswith("ACCELERATE_")]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
 def say(monkeypatch: pytest.MonkeyPatch, said: dict[str, str]) -> None:
@@ -46,6 +47,17 @@ def test_deepspeed_is_honoured_and_the_rest_is_answered(monkeypatch: pytest.Monk
 def test_a_stray_default_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     say(monkeypatch, {"ACCELERATE_MIXED_PRECISION": "no", "ACCELERATE_DYNAMO_BACKEND": "no"})
     assert take_request() == LauncherRequest()
+
+
+@pytest.mark.parametrize(
+    ("threads", "launched", "holds"),
+    [("", False, False), ("1", False, True), ("1", True, False), ("2", True, True)],
+)
+def test_the_threads_that_a_person_sets_hold(
+    monkeypatch: pytest.MonkeyPatch, threads: str, launched: bool, holds: bool
+) -> None:
+    say(monkeypatch, {"OMP_NUM_THREADS": threads} | (ASKED if launched else {}))
+    assert take_request().threads_set is holds
 
 
 def test_offloading_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
