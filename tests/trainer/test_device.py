@@ -55,7 +55,7 @@ def test_deepspeed_does_not_guess_where_there_is_no_gpu(
 ) -> None:
     monkeypatch.delenv("DS_ACCELERATOR", raising=False)
     monkeypatch.setattr(device, "usable_gpu", lambda: has_gpu)
-    device.tell_deepspeed()
+    device.set_deepspeed_device()
     assert os.environ.pop("DS_ACCELERATOR", None) == told
 
 

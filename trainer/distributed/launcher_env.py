@@ -51,7 +51,7 @@ class LauncherRequest:
         zero_stage: the ZeRO stage, or None if unset.
         deepspeed_file: DeepSpeed's file, or empty.
         not_used: a message for each option that a setting of the run decides.
-        threads_set: whether OMP_NUM_THREADS holds. `accelerate launch` sets it to 1 unasked.
+        threads_set: whether OMP_NUM_THREADS decides how many threads a run has.
     """
 
     deepspeed: bool = False
@@ -73,7 +73,7 @@ def take_request() -> LauncherRequest:
                 " where a model is too large for one GPU (docs/scaling.md)"
             )
     deepspeed = is_true(variables.get("ACCELERATE_USE_DEEPSPEED", ""))
-    threads_set = os.environ.get("OMP_NUM_THREADS", "") not in (("", "1") if variables else ("",))
+    threads_set = is_thread_count_set(is_launched=bool(variables))
     if not deepspeed:
         return LauncherRequest(
             not_used=tuple(not_used(variables, ("ACCELERATE_MIXED_PRECISION",))),
@@ -94,6 +94,12 @@ def take_request() -> LauncherRequest:
         not_used=tuple(not_used(variables, tuple(NOT_USED))),
         threads_set=threads_set,
     )
+
+
+def is_thread_count_set(*, is_launched: bool) -> bool:
+    """Return whether a person has set OMP_NUM_THREADS; `accelerate launch` sets it to 1 unasked."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return threads != "" and not (is_launched and threads == "1")
 
 
 def not_used(variables: dict[str, str], names: tuple[str, ...]) -> Iterator[str]:

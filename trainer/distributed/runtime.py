@@ -64,7 +64,7 @@ class Runtime:
         has_gpu = device.usable_gpu()
         if has_gpu and settings.deterministic:
             device.make_deterministic()
-        device.tell_deepspeed()
+        device.set_deepspeed_device()
         most = max(1, (GPU_TOKENS if has_gpu else CPU_TOKENS) // context)
         self.num_processes = launcher_env.num_processes()
         self.micro_batch, self.accumulation = split_batch(

@@ -18,7 +18,12 @@ from trainer.corpus.read.sources import open_source
 from trainer.corpus.store.cleaning import Cleaner
 from trainer.corpus.store.token_store import open_store
 from trainer.evaluate.characters import measure_characters
-from trainer.evaluate.continuations import Sampling, continue_stories, openings_of
+from trainer.evaluate.continuations import (
+    Sampling,
+    continue_stories,
+    not_continued,
+    openings_of,
+)
 from trainer.evaluate.likelihood import Likelihood, score
 from trainer.evaluate.prose import find_in_training, measure_prose, same_story
 from trainer.evaluate.report.compare import Row, compare, table
@@ -133,8 +138,8 @@ def run_evaluation(options: argparse.Namespace) -> dict[str, Any]:
     training, in_training = None, None
     if options.train:
         texts = [text for _, pairs in continuations for pair in pairs for text in pair.texts]
-        unread = stories[openings[-1].story + 1 :] if openings else []
-        training = find_in_training(files(options, options.train, cleaner), texts, stories, unread)
+        source = files(options, options.train, cleaner)
+        training = find_in_training(source, texts, stories, not_continued(stories, openings))
         in_training = sum(same_story(story) in training.stories for story in stories)
     prose = [measure_prose(pairs, way, tokenizer, training) for way, pairs in continuations]
     evaluation = scores.evaluation()

@@ -136,6 +136,11 @@ def openings_of(
     return openings
 
 
+def not_continued(stories: list[str], openings: list[Opening]) -> list[str]:
+    """Return the stories after the last that has an opening; none without openings."""
+    return stories[openings[-1].story + 1 :] if openings else []
+
+
 def continue_stories(
     model: PreTrainedModel,
     openings: list[Opening],

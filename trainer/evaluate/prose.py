@@ -133,13 +133,13 @@ def measure(texts: list[tuple[str, int]], training: TrainingText | None) -> Meas
     """Return the measures of some texts, each with the number of its tokens."""
     split = [words(text) for text, _ in texts]
     known = copied = drawn = unread = None
-    every = [run for text in split for run in runs(text, COPIED)]
     if training is not None:
         known = part([word in training.words for text in split for word in text])
+        every = [run for text in split for run in runs(text, COPIED)]
         copied = part([run in training.runs for run in every])
-    if training is not None and training.compared:
-        drawn = part([run in training.drawn for run in every])
-        unread = part([run in training.unread for run in every])
+        if training.compared:
+            drawn = part([run in training.drawn for run in every])
+            unread = part([run in training.unread for run in every])
     return Measures(
         tokens=sum(tokens for _, tokens in texts) / len(texts),
         distinct=(distinct(split, 1), distinct(split, 2), distinct(split, 3)),
@@ -167,7 +167,8 @@ def find_in_training(
     split = [words(text) for text in texts]
     wanted_words = {word for text in split for word in text}
     wanted_runs = {run for text in split for run in runs(text, COPIED)}
-    wanted_stories = set(map(same_story, (*stories, *unread)))
+    split_unread = [words(story) for story in unread]
+    wanted_stories = {*map(same_story, stories), *map(tuple, split_unread)}
     met_words: set[str] = set()
     met_runs: set[Run] = set()
     met_stories: set[Run] = set()
@@ -181,21 +182,18 @@ def find_in_training(
             met_stories.add(whole)
         if len(drawn) < len(unread):
             drawn.append(met)
-        elif (place := int(random.integers(number + 1))) < len(drawn):
+        elif drawn and (place := int(random.integers(number + 1))) < len(drawn):
             drawn[place] = met
-    split_unread = [text for text in map(words, unread) if tuple(text) not in met_stories]
+    split_unread = [text for text in split_unread if tuple(text) not in met_stories]
     compared = min(len(drawn), len(split_unread))
+    unread_runs = {run for text in split_unread[:compared] for run in runs(text, COPIED)}
     return TrainingText(
         frozenset(met_runs),
         frozenset(met_words),
         frozenset(met_stories),
         compared,
         frozenset().union(*drawn[:compared]),
-        frozenset(
-            wanted_runs.intersection(
-                run for text in split_unread[:compared] for run in runs(text, COPIED)
-            )
-        ),
+        frozenset(wanted_runs & unread_runs),
     )
 
 

@@ -172,7 +172,7 @@ def model_card(folder: Path, training: dict[str, Any]) -> str:
 # {training["name"]}
 
 A small decoder that writes short stories in simple English, trained with Inkling.
-{copies_much(prose)}
+{copying_warning(prose)}
 {markdown_table(rows)}
 
 Each story is scored from its own start after the end-of-text token, its end included, long ones
@@ -209,7 +209,7 @@ def evaluated(evaluation: dict[str, Any] | None) -> list[tuple[str, str]]:
     ]
 
 
-def copies_much(prose: list[dict[str, Any]]) -> str:
+def copying_warning(prose: list[dict[str, Any]]) -> str:
     """Return the warning for a model that copies."""
     much = [
         f"{way['written']['copied']:.1%} of its 8-word runs at {way['sampling']} are in the "

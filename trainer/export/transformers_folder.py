@@ -21,7 +21,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from trainer.corpus.tokenizer.tokenizer import END_OF_TEXT_MARK, FILE, GPT2, Tokenizer
 from trainer.export.model_card import SAMPLING, write_training
-from trainer.model.device import tell_deepspeed
+from trainer.model.device import set_deepspeed_device
 from trainer.storage.atomic import atomic_directory
 from trainer.storage.checkpoint import sha256
 
@@ -47,7 +47,7 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     """Write the weights and the configuration for stock transformers. The model is not changed: the
     run evaluates it afterwards."""
     transformers.utils.logging.disable_progress_bar()  # the run shows its own
-    tell_deepspeed()
+    set_deepspeed_device()
     before = model.generation_config
     model.generation_config = GenerationConfig(
         do_sample=True,

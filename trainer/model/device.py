@@ -83,7 +83,7 @@ def why_not_compiled(device: torch.device) -> str | None:
     return None
 
 
-def tell_deepspeed() -> None:
+def set_deepspeed_device() -> None:
     """Name the CPU to DeepSpeed if there is no GPU: it would guess, and print a warning.
     transformers imports it when it saves a model."""
     if not usable_gpu():

@@ -11,7 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.corpus.store.token_store import TokenStore
 from trainer.evaluate.characters import measure_characters
-from trainer.evaluate.continuations import SAMPLED, Sampling, continue_stories, openings_of
+from trainer.evaluate.continuations import (
+    SAMPLED,
+    Sampling,
+    continue_stories,
+    not_continued,
+    openings_of,
+)
 from trainer.evaluate.likelihood import evaluate
 from trainer.evaluate.prose import Prose, find_in_training, measure_prose
 from trainer.evaluate.validation import write_samples
@@ -115,6 +121,7 @@ def measure_writing(
     ]
     say(f"searching {store.num_stories('train'):,} training stories for copied text")
     texts = [text for _, pairs in written for pair in pairs for text in pair.texts]
-    unread = stories[openings[-1].story + 1 :]
-    training = find_in_training(store.stories("train"), texts, unread=unread)
+    training = find_in_training(
+        store.stories("train"), texts, unread=not_continued(stories, openings)
+    )
     return [measure_prose(pairs, sampling, tokenizer, training) for sampling, pairs in written]
