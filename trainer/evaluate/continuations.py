@@ -23,6 +23,7 @@ from transformers import (
 
 SHORTEST = 8  # tokens of a story to be halved
 LONGEST = 256  # tokens written at most
+UNREAD_MIN = 100  # stories; fewer have too few runs to compare with
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,10 @@ def openings_of(
 
 
 def not_continued(stories: list[str], openings: list[Opening]) -> list[str]:
-    """Return the stories after the last that has an opening; none without openings."""
-    return stories[openings[-1].story + 1 :] if openings else []
+    """Return the stories after the last that has an opening; none without openings, or if fewer
+    than UNREAD_MIN are left."""
+    rest = stories[openings[-1].story + 1 :] if openings else []
+    return rest if len(rest) >= UNREAD_MIN else []
 
 
 def continue_stories(

@@ -11,6 +11,7 @@ from trainer.evaluate.continuations import (
     Sampling,
     continue_stories,
     draws,
+    not_continued,
     openings_of,
 )
 
@@ -79,6 +80,16 @@ def test_openings_leave_room_to_write(
     assert [len(opening.ids) for opening in openings] == [12]
     assert openings_of(llama, stories[2:3], tokenizer, 10) == []
     assert openings_of(llama, stories, tokenizer, 0) == []
+
+
+def test_enough_stories_that_are_not_continued_are_left_to_compare_with(
+    tokenizer: PreTrainedTokenizerBase, stories: list[str]
+) -> None:
+    openings = openings_of(tiny_llama(context=64), stories, tokenizer, 1)
+    last = openings[-1].story + 1
+    many = stories[:last] + ["A story."] * 100
+    assert not_continued(many, openings) == ["A story."] * 100
+    assert not_continued(many[:-1], openings) == not_continued(many, []) == []
 
 
 @pytest.mark.parametrize(
