@@ -21,7 +21,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # started as a file: the project's folder is not on the path
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from trainer.output.console import print_every_character, refusal
+from trainer.output.console import print_every_character, quick_imports, refusal
 from trainer.settings.command_line import described, help_text, parse
 
 
@@ -39,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
             return check_packages()
         if as_json and not config.run.dry_run:
             raise ValueError("--json is for --run.dry_run and for --help: leave it out")
-        from trainer.run.run import run
+        with quick_imports():
+            from trainer.run.run import run
     except (ValueError, ModuleNotFoundError) as error:
         print(f"error: {refusal(error)}", file=sys.stderr)
         return 2

@@ -18,7 +18,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from trainer.output.console import Parser, run_command
+from trainer.output.console import Parser, quick_imports, run_command
 
 
 def parser() -> Parser:
@@ -120,7 +120,8 @@ def evaluate(words: Sequence[str]) -> None:
     """Evaluate one model, or compare several."""
     compares = words[:1] == ["compare"]
     options = compare_parser().parse_args(words[1:]) if compares else parser().parse_args(words)
-    from trainer.evaluate.command import run_comparison, run_evaluation
+    with quick_imports():
+        from trainer.evaluate.command import run_comparison, run_evaluation
 
     result = run_comparison(options) if compares else run_evaluation(options)
     if options.json:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.export.gguf import TYPES, export_gguf
-from trainer.output.console import Parser, run_command
+from trainer.output.console import Parser, quick_imports, run_command
 
 
 def parser() -> Parser:
@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def write() -> None:
         options = parser().parse_args(arguments)
         if options.form == "model":
-            from trainer.export.from_checkpoint import export_checkpoint
+            with quick_imports():
+                from trainer.export.from_checkpoint import export_checkpoint
 
             step = export_checkpoint(options.run, options.folder, vars(options)["corpus.folder"])
             print(f"{options.folder}: step {step:,}")
