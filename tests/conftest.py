@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing.process
 import os
 import subprocess
@@ -45,6 +46,7 @@ def keep_to_own_cores() -> None:
 keep_to_own_cores()  # now: PyTorch, which another conftest may import next, counts the cores once
 
 
+gc.disable()  # until all tests are collected: their imports leave little garbage
 use_caches()  # in the controller too: workers inherit its environment
 
 # The same examples every time: a failure is then a bug of this change, not of chance.
@@ -60,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((k for k, name in enumerate(LONG) if path.endswith(f"/{name}")), len(LONG))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """From now on, garbage is collected, without a look at what was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 class Forbidden(subprocess.Popen[str]):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trainer.corpus.store.block_order import BlockOrder
 
-blocks = st.integers(1, 1000)
+blocks = st.integers(1, 300)
 batches = st.integers(1, 300)
 seeds = st.integers(0, 2**32 - 1)
 LENGTH = 200  # blocks of a sequence that are compared
