@@ -1,6 +1,8 @@
 """Presets and flags become settings; wrong ones are reported in one message that names the key."""
 
+import contextlib
 import dataclasses
+import gc
 import io
 import json
 import re
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
+from trainer.output.console import quick_imports
 from trainer.settings.command_line import FIELDS, PRESETS, help_text, parse
 from trainer.settings.config import SECTIONS, Config
 from trainer.settings.model import Model
@@ -314,3 +317,10 @@ def test_settings_are_checked_without_a_run(capsys: pytest.CaptureFixture[str]) 
     assert "optim.lr must be" in capsys.readouterr().err
     assert main(["--preset", "smoke", "--json"]) == 2
     assert "--json is for --run.dry_run" in capsys.readouterr().err
+
+
+def test_garbage_is_collected_again_after_imports_that_fail() -> None:
+    with contextlib.suppress(ModuleNotFoundError), quick_imports():
+        assert not gc.isenabled()
+        raise ModuleNotFoundError
+    assert gc.isenabled()
