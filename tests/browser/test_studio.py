@@ -294,7 +294,7 @@ def test_stories_are_dropped_and_chosen(
 def test_a_run_is_watched_paused_written_with_and_resumed(
     context: BrowserContext, printed: str
 ) -> None:
-    page = visit(context, f"{base_of(printed)}models")  # which measures nothing, as Train does
+    page = visit(context, f"{base_of(printed)}models")  # Train would start a dry run
     long = {"optim.steps": 1_000_000, "run.save_every": 20, "runtime.compile": "off"}
     start_twice(page, "long", TINY | long)
     page = visit(context, f"{base_of(printed)}train?run=long")
