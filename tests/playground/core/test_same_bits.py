@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from playground.core.library import Chunk
 from tests.playground.core.models import (
@@ -34,6 +37,16 @@ def settings_of(story: int) -> dict[str, float]:
     }
 
 
+@functools.cache
+def all_questions() -> NDArray[np.void]:
+    """What each step asks about each story: [TOKENS, STORIES]."""
+    rows = [np.concatenate([questions_of(1, **settings_of(s)) for s in range(STORIES)])] * TOKENS
+    questions = np.stack(rows)
+    for position, story in np.ndindex(TOKENS, STORIES):
+        questions["draw"][position, story] = np.random.default_rng([story, position]).random()
+    return questions
+
+
 def told(content: bytes, threads: int, at_once: int) -> bytes:
     """The records of stories, `at_once` of them in a step."""
     core = core_of(content, STORIES, CONTEXT, threads)
@@ -43,8 +56,7 @@ def told(content: bytes, threads: int, at_once: int) -> bytes:
         last = {story: int(some_ids(1, story)[0]) for story in stories}
         for position in range(TOKENS):
             chunks = [Chunk(s, position, [last[s]], range(1)) for s in stories]
-            questions = np.concatenate([questions_of(1, **settings_of(s)) for s in stories])
-            questions["draw"] = [np.random.default_rng([s, position]).random() for s in stories]
+            questions = all_questions()[position, stories.start : stories.stop].copy()
             for story, answer in zip(stories, core.step(chunks, questions), strict=True):
                 records[story].append(answer.tobytes())
                 last[story] = int(answer["id"])
