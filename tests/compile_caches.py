@@ -123,8 +123,8 @@ def compile_deepspeed() -> None:
         if (extensions / NAME / f"{NAME}.so").is_file():
             return
         with tempfile.TemporaryDirectory(dir=extensions, prefix=".partial-") as place:
-            build = Program([WORKER], Path(place, "said.txt"), {"TORCH_EXTENSIONS_DIR": place})
-            assert build.wait(PATIENCE) == 0, build.said()
+            build = Program([WORKER], Path(place, "output.txt"), {"TORCH_EXTENSIONS_DIR": place})
+            assert build.wait(PATIENCE) == 0, build.output()
             if Path(place, NAME).is_dir():
                 shutil.rmtree(extensions / NAME, ignore_errors=True)
                 Path(place, NAME).rename(extensions / NAME)

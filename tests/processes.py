@@ -96,7 +96,7 @@ class Program:
         code = self.process.exitcode
         if code is None:
             self.kill()
-            raise TimeoutError(f"no end after {timeout} seconds; it said: {self.said()[-3000:]}")
+            raise TimeoutError(f"no end after {timeout} seconds; it said: {self.output()[-3000:]}")
         return code
 
     def send(self, number: signal.Signals) -> None:
@@ -112,12 +112,12 @@ class Program:
         """Until it has made `path`, which must stay there."""
         deadline = time.monotonic() + timeout
         while not path.exists():
-            assert self.poll() is None, self.said()
-            assert time.monotonic() < deadline, f"{path} did not appear: {self.said()[-3000:]}"
+            assert self.poll() is None, self.output()
+            assert time.monotonic() < deadline, f"{path} did not appear: {self.output()[-3000:]}"
             time.sleep(0.01)
 
-    def said(self) -> str:
-        """All that it said so far."""
+    def output(self) -> str:
+        """Return the output so far."""
         return self.log.read_text() if self.log.exists() else ""
 
 

@@ -138,7 +138,7 @@ def open_link(page: Page, link: str) -> None:
     page.get_by_label("Open a link").press("Enter")
 
 
-def asked(page: Page, kind: str) -> list[dict[str, Any]]:
+def requests(page: Page, kind: str) -> list[dict[str, Any]]:
     return [request for name, request in page.evaluate("source.asked") if name == kind]
 
 

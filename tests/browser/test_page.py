@@ -32,9 +32,9 @@ def choose_slow(page: Page) -> None:
     page.get_by_label("Model", exact=True).select_option("slow")
 
 
-def until_longer(page: Page, told: str) -> None:
+def until_longer(page: Page, story: str) -> None:
     """Wait for more words than those of a text that is there."""
-    expect(sheet(page)).not_to_have_text(told)
+    expect(sheet(page)).not_to_have_text(story)
 
 
 def test_words_arrive_and_stop_stops(page: Page) -> None:
@@ -49,14 +49,14 @@ def test_words_arrive_and_stop_stops(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.locator(".note")).to_contain_text("Stopped.")
     expect(button(page, "Continue")).to_be_visible()
-    told = text(page)
-    assert told.startswith("Once upon a time")
+    story = text(page)
+    assert story.startswith("Once upon a time")
     # Continue adds to exactly what was there when it stopped.
     set_field(page, "length", 8)
     button(page, "Continue").click()
-    until_longer(page, told)
+    until_longer(page, story)
     expect(button(page, "Continue")).to_be_visible()
-    assert text(page).startswith(told)
+    assert text(page).startswith(story)
 
 
 def test_the_same_seed_tells_the_same_story_and_a_new_one_another(page: Page) -> None:
@@ -84,7 +84,7 @@ def test_the_same_seed_tells_the_same_story_and_a_new_one_another(page: Page) ->
 
 def test_every_word_has_its_odds_and_turns_the_story(page: Page) -> None:
     page.get_by_role("button", name="One day, Lily found").click()
-    told = generate(page)
+    story = generate(page)
     page.wait_for_function("document.querySelector('inkling-writer').state.now.core")
     page.get_by_label("Show the odds").check()
     expect(page.locator('.word[data-odds=""]')).to_have_count(0)
@@ -95,10 +95,10 @@ def test_every_word_has_its_odds_and_turns_the_story(page: Page) -> None:
     other.click()
     expect(page.locator(".branches li")).to_have_count(2)
     expect(button(page, "Continue")).to_be_visible()
-    assert text(page) != told
+    assert text(page) != story
     show_panel(page, "Branches")
     page.locator(".branches .go").first.click()
-    assert text(page) == told
+    assert text(page) == story
 
 
 def test_eight_ways_at_once(page: Page) -> None:
@@ -112,13 +112,13 @@ def test_eight_ways_at_once(page: Page) -> None:
 
 
 def test_a_wrong_seed_or_a_word_that_is_refused_is_one_sentence(page: Page) -> None:
-    told = generate(page)
+    story = generate(page)
     page.get_by_text("More", exact=True).click()
     page.get_by_label("Words to avoid").fill("x" * 300)
     button(page, "Continue").click()
     expect(page.locator(".live")).to_contain_text("Nothing was written:")
     expect(page.locator(".live")).to_contain_text("words of 1 to 100 letters")
-    assert text(page) == told
+    assert text(page) == story
 
 
 class Wire:
@@ -173,29 +173,29 @@ def test_a_lost_connection_loses_nothing(browser: Browser, address: str) -> None
         page.locator(".word").nth(8).wait_for(state="attached")
         wire.cut()
         expect(page.locator(".live")).to_contain_text("connection was lost")
-        told = text(page)
-        assert told.startswith("The moon")
+        story = text(page)
+        assert story.startswith("The moon")
         button(page, "Continue").click()
         expect(page.locator(".live")).to_contain_text("connection was lost")
-        assert text(page) == told
+        assert text(page) == story
         wire.is_cut = False
         set_field(page, "length", 8)
         button(page, "Continue").click()
-        until_longer(page, told)
-        assert text(page).startswith(told)
+        until_longer(page, story)
+        assert text(page).startswith(story)
         wire.cut()
         wire.server.close()
 
 
 def test_another_model_reads_the_same_text(page: Page) -> None:
-    told = generate(page)
+    story = generate(page)
     page.get_by_label("Model", exact=True).select_option("slow")
-    assert text(page) == told
+    assert text(page) == story
     show_panel(page, "The model")
     facts = page.locator('[data-part="facts"]')
     for fact in ("slow", "made-up stories", "12.34", "0.567"):
         expect(facts).to_contain_text(fact)
-    assert len(generate(page, 8)) > len(told)
+    assert len(generate(page, 8)) > len(story)
 
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)

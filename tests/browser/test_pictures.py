@@ -74,14 +74,14 @@ def test_a_child_plays_and_a_story_goes_on(browser: Browser, shipped: str) -> No
         button(page, "Generate").click()
         expect(page.locator(".live")).to_contain_text(f"Seed {SEED}")
         expect(button(page, "Continue")).to_be_visible()
-        told = page.locator(".sheet").text_content() or ""
-        assert len(told.split()) > 12
+        story = page.locator(".sheet").text_content() or ""
+        assert len(story.split()) > 12
         page.locator(".word").nth(8).click()
         page.locator(".card .bars li:not(.chosen) button").first.click()
         expect(page.locator(".branches li")).to_have_count(2)
         expect(button(page, "Continue")).to_be_visible()
         turned = page.locator(".sheet").text_content() or ""
-        assert turned[:20] == told[:20]
+        assert turned[:20] == story[:20]
         # The same model reproduces it from its link, in a browser that has never been here.
         link = link_of(page)
         assert len(link) < 800

@@ -37,7 +37,7 @@ def written(page: Page, opening: str) -> str:
 def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
     page: Page, browser: Browser, address: str
 ) -> None:
-    told = written(page, "The moon was lonely")
+    story = written(page, "The moon was lonely")
     link = link_of(page)
     assert link.startswith(f"{address}/s/")
     # The model has few tokens in its sight: what is shown fits on the screen all the same.
@@ -45,7 +45,7 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
     with fresh_page(browser, 60_000, **PHONE) as other:
         other.goto(link)
         expect(other.locator(".live")).to_contain_text("Verified: the model wrote exactly")
-        assert text(other) == told
+        assert text(other) == story
         assert other.url == f"{address}/"
         assert other.title().startswith("The moon was lonely")  # as the link's page has it
         button(other, "Deutsch").click()
@@ -54,7 +54,7 @@ def test_a_link_opens_in_a_fresh_profile_and_proves_itself(
         button(other, "English").click()
         other.reload()
         other.locator("inkling-writer[ready]").wait_for()
-        assert text(other) == told
+        assert text(other) == story
 
 
 def test_a_hostile_story_runs_nowhere(page: Page, browser: Browser, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_hostile_story_runs_nowhere(page: Page, browser: Browser, tmp_path: Pa
 def test_a_file_shows_the_odds_without_a_server(
     page: Page, browser: Browser, tmp_path: Path
 ) -> None:
-    told = written(page, "One day, Lily")
+    story = written(page, "One day, Lily")
     link_of(page)
     title = page.get_by_label("Title", exact=True)
     title.fill("The door")
@@ -92,12 +92,12 @@ def test_a_file_shows_the_odds_without_a_server(
     file = tmp_path / "story.html"
     download.value.save_as(file)
     with fresh_page(browser, 60_000, offline=True, **PHONE) as reader:
-        said: list[str] = []
-        reader.on("console", lambda message: said.append(message.text))
+        names: list[str] = []
+        reader.on("console", lambda message: names.append(message.text))
         reader.goto(file.as_uri())
         reader.locator("inkling-reader[ready]").wait_for()
         assert reader.title() == "The door"
-        assert text(reader) == told.strip()
+        assert text(reader) == story.strip()
         assert reader.get_by_text("Lily and fast").is_visible()
         reader.locator(".word").nth(8).click()
         card = reader.get_by_role("dialog", name="The odds of a word")
@@ -108,18 +108,18 @@ def test_a_file_shows_the_odds_without_a_server(
         expect(button(reader, "Nacht")).to_be_visible()
         assert violations(reader) == []
         assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert said == []
+        assert names == []
 
 
 def test_files_and_a_book_are_made_with_the_servers_records(page: Page, tmp_path: Path) -> None:
     """component/test_files.py looks at what is in them; here the app says the records and texts."""
-    told = written(page, "The moon was lonely")
+    story = written(page, "The moon was lonely")
     link_of(page)
     with page.expect_download() as download:
         button(page, ".json").click()
     assert download.value.suggested_filename.startswith("the-moon-was-lonely")
     record = Story.from_json(Path(download.value.path()).read_text(encoding="utf-8"))
-    assert record.text == told
+    assert record.text == story
     assert [token.draw is None for token in record.tokens][-16:] == [False] * 16
     page.get_by_text("A book of stories").click()
     button(page, "Add this story").click()
@@ -135,7 +135,7 @@ def test_files_and_a_book_are_made_with_the_servers_records(page: Page, tmp_path
     pages = [" ".join(one.extract_text().split()) for one in PdfReader(book).pages]
     assert pages[0].startswith("Ours") and pages[1].startswith("Contents")
     assert "Tom B. and fast" in pages[3]
-    assert all(" ".join(told.split()[:9]) in text for text in pages[2:4])
+    assert all(" ".join(story.split()[:9]) in text for text in pages[2:4])
 
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True)

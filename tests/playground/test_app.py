@@ -44,15 +44,15 @@ def refusal(
     with pytest.raises(SystemExit) as end:
         app.main()
     assert end.value.code == 2
-    said = capsys.readouterr().err.strip()
-    assert said.startswith("error: ")
-    assert "\n" not in said
-    return said
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    return message
 
 
 def test_a_missing_folder_is_named(app, monkeypatch, capsys, tmp_path) -> None:
-    said = refusal(app, monkeypatch, capsys, "--model", tmp_path / "nowhere")
-    assert "nowhere" in said
+    message = refusal(app, monkeypatch, capsys, "--model", tmp_path / "nowhere")
+    assert "nowhere" in message
 
 
 def test_a_truncated_weight_file_is_named(app, monkeypatch, capsys, tiny_export, tmp_path) -> None:
@@ -91,8 +91,8 @@ def test_a_port_in_use_and_an_address_of_another_machine_are_refused(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert str(port) in refusal(app, monkeypatch, capsys, "--port", str(port))
-    said = refusal(app, monkeypatch, capsys, "--host", "no.such.host.invalid", "--port", "7860")
-    assert "--host" in said
+    message = refusal(app, monkeypatch, capsys, "--host", "no.such.host.invalid", "--port", "7860")
+    assert "--host" in message
 
 
 def test_no_proxy_is_believed_that_is_not_named(app, monkeypatch, capsys) -> None:
@@ -103,8 +103,8 @@ def test_no_proxy_is_believed_that_is_not_named(app, monkeypatch, capsys) -> Non
     assert app.trusted_proxies(named) == "127.0.0.1, 10.0.0.0/8"
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
     assert app.trusted_proxies(app.command_line([])) == "*"
-    said = refusal(app, monkeypatch, capsys, "--forwarded-allow-ips", "127.0.0.1,nginx")
-    assert "'nginx'" in said and "10.0.0.0/8" in said
+    message = refusal(app, monkeypatch, capsys, "--forwarded-allow-ips", "127.0.0.1,nginx")
+    assert "'nginx'" in message and "10.0.0.0/8" in message
 
 
 def test_an_unknown_option_is_refused(app, monkeypatch, capsys) -> None:
@@ -132,9 +132,9 @@ def test_without_gradio_it_says_how_to_install_it(
     app, monkeypatch, capsys, tiny_export: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
-    said = refusal(app, monkeypatch, capsys, "--model", tiny_export)
-    assert said.startswith("error: Gradio is not installed")
-    assert '".[play]"' in said
+    message = refusal(app, monkeypatch, capsys, "--model", tiny_export)
+    assert message.startswith("error: Gradio is not installed")
+    assert '".[play]"' in message
 
 
 @pytest.mark.process
@@ -163,13 +163,15 @@ def test_others_on_the_network_are_told_where_and_a_public_page_is_announced_fir
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as app:
         assert app.stdout is not None
-        said: list[str] = []
-        while not said or not said[-1].startswith("Inkling is open at "):
-            said.append(app.stdout.readline())
-            assert said[-1], said
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("Inkling is open at "):
+            lines.append(app.stdout.readline())
+            assert lines[-1], lines
         line = app.stdout.readline()
         app.terminate()
-    announced = next(k for k, one in enumerate(said) if one.startswith("--share: for a week"))
-    assert announced < next(k for k, one in enumerate(said) if "share link" in one or "live" in one)
+    announced = next(k for k, one in enumerate(lines) if one.startswith("--share: for a week"))
+    assert announced < next(
+        k for k, one in enumerate(lines) if "share link" in one or "live" in one
+    )
     assert line.startswith("Others on this network open http://")
     assert f":{port}/" in line and "127.0.0.1" not in line

@@ -88,11 +88,11 @@ def test_what_cannot_be_written_is_one_line(
     words: list[str], part: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generate.main(words) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("error: ")
-    assert part in said.err
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("error: ")
+    assert part in output.err
+    assert output.err.count("\n") == 1
 
 
 @pytest.mark.process
@@ -117,9 +117,9 @@ def test_a_pipe_that_closes_early_shows_no_traceback(folder_of: Callable[[str], 
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        said = process.stderr.read()
-    assert "Traceback" not in said
-    assert "Exception" not in said
+        message = process.stderr.read()
+    assert "Traceback" not in message
+    assert "Exception" not in message
 
 
 def test_half_a_word_is_completed_and_the_prompt_stays(
@@ -139,7 +139,7 @@ def test_a_link_of_another_tokenizer_is_refused(
 ) -> None:
     written = f"Look: <https://example.org/s/{link_of([464, 21831], '0a1b')}>!"
     assert generate.main([str(folder_of("llama")), "--link", written, "--device", "cpu"]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.splitlines()[-1].startswith(
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.splitlines()[-1].startswith(
         "error: this story was written by the model fox, which has another tokenizer"
     )

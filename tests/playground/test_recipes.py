@@ -135,12 +135,12 @@ def test_a_sampling_setting_works_everywhere(tree: Path, tmp_path: Path) -> None
     model = str(ROOT / "models" / "storyteller")
     script = PYTHON.replace("LEAST", str(LEAST))
     run(sys.executable, "-c", script, model, str(packed), str(answer))
-    told = json.loads(answer.read_text())
-    assert len(told["ids"]) == 40
-    assert min(told["probabilities"]) >= LEAST
-    assert told["verdict"] == "Reproduced exactly."
-    assert told["default"] == 0
-    stories = json.dumps([told["link"]])
+    python = json.loads(answer.read_text())
+    assert len(python["ids"]) == 40
+    assert min(python["probabilities"]) >= LEAST
+    assert python["verdict"] == "Reproduced exactly."
+    assert python["default"] == 0
+    stories = json.dumps([python["link"]])
     (link,) = json.loads(run(NODE_COMMAND, "tests/web/links.js", stdin=stories))
     assert float(run(sys.executable, "-c", READ, link)) == LEAST
     assert "--epsilon" in run(sys.executable, "-m", "playground.generate", "--help")
@@ -155,4 +155,4 @@ def test_a_sampling_setting_works_everywhere(tree: Path, tmp_path: Path) -> None
     request = {"ids": [], "text": "Once upon a time", "settings": settings, "seeds": [3]}
     calls = json.dumps({"calls": [["write", request]]})
     (static,) = json.loads(run(NODE_COMMAND, "tests/web/tell.js", str(packed), stdin=calls))
-    assert static["streams"] == [told["ids"]]
+    assert static["streams"] == [python["ids"]]

@@ -14,13 +14,13 @@ params.n_ctx, params.n_parallel, params.warmup = 128, 1, False
 params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
 params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
 server = xllamacpp.Server(params)
-asked = {"prompt": prompt, "n_predict": 60, "temperature": 0, "ignore_eos": True}
-told = server.handle_completions(asked)
-print(json.dumps([told["usage"]["prompt_tokens"], told["choices"][0]["text"]]))
+request = {"prompt": prompt, "n_predict": 60, "temperature": 0, "ignore_eos": True}
+answer = server.handle_completions(request)
+print(json.dumps([answer["usage"]["prompt_tokens"], answer["choices"][0]["text"]]))
 """
 
 
-def told_by_llama_cpp(file: Path, prompt: str) -> tuple[int, str]:
+def continued_by_llama_cpp(file: Path, prompt: str) -> tuple[int, str]:
     """How many tokens the prompt has, and the text of the 60 likeliest after it."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(file), prompt],

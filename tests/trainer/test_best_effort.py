@@ -44,13 +44,13 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_an_error_becomes_one_warning_and_ctrl_c_does_not() -> None:
-    said: list[str] = []
-    with best_effort("the curve", said.append):
+    messages: list[str] = []
+    with best_effort("the curve", messages.append):
         refuse()
-    assert said == ["warning: the curve is left out (no such luck)"]
-    with pytest.raises(KeyboardInterrupt), best_effort("the curve", said.append):
+    assert messages == ["warning: the curve is left out (no such luck)"]
+    with pytest.raises(KeyboardInterrupt), best_effort("the curve", messages.append):
         raise KeyboardInterrupt
-    assert len(said) == 1
+    assert len(messages) == 1
 
 
 @pytest.mark.slow
@@ -63,9 +63,9 @@ def test_a_curve_and_stories_that_cannot_be_made_do_not_cost_the_model(
     monkeypatch.setattr(Figure, "savefig", refuse)
     monkeypatch.setattr(LlamaForCausalLM, "generate", refuse)
     assert main(command) == 0
-    said = warnings(capsys)
-    assert said.count("warning: the curve is left out (no such luck)") == 1
-    assert "warning: the sample stories is left out (no such luck)" in said
+    messages = warnings(capsys)
+    assert messages.count("warning: the curve is left out (no such luck)") == 1
+    assert "warning: the sample stories is left out (no such luck)" in messages
     export = tmp_path / "run" / "export"
     assert (export / "model.safetensors").is_file()
     assert "curve.png" not in (export / "README.md").read_text(encoding="utf-8")

@@ -192,10 +192,10 @@ def test_a_preset_file_that_cannot_be_read_is_a_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--preset", f"{'a' * 300}.yaml"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: the preset file aaa")
-    assert "cannot be read (File name too long): name another" in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: the preset file aaa")
+    assert "cannot be read (File name too long): name another" in message
+    assert message.count("\n") == 1
 
 
 def test_epochs_on_the_command_line_win_over_the_steps_of_a_preset(tmp_path: Path) -> None:

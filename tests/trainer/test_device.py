@@ -30,8 +30,8 @@ def test_a_card_without_kernels_is_not_used(
 ) -> None:
     card.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
     assert device.usable_gpu() is usable
-    said = device.why_not_used()
-    assert said is None if usable else "GTX 1080" in str(said) and "cu126" in str(said)
+    message = device.why_not_used()
+    assert message is None if usable else "GTX 1080" in str(message) and "cu126" in str(message)
 
 
 @pytest.mark.parametrize(("build", "way_out"), [("13.0", "driver"), (None, "pip install torch")])
@@ -44,19 +44,19 @@ def test_a_gpu_that_torch_cannot_reach_is_reported(
     assert device.why_not_used() is None
     monkeypatch.setattr(device.shutil, "which", lambda name: "/usr/bin/" + name)
     monkeypatch.setattr(torch.version, "cuda", build)
-    said = str(device.why_not_used())
-    assert way_out in said
-    assert ("driver" in said) is (build is not None)
+    message = str(device.why_not_used())
+    assert way_out in message
+    assert ("driver" in message) is (build is not None)
 
 
-@pytest.mark.parametrize(("has_gpu", "told"), [(False, "cpu"), (True, None)])
+@pytest.mark.parametrize(("has_gpu", "accelerator"), [(False, "cpu"), (True, None)])
 def test_deepspeed_does_not_guess_where_there_is_no_gpu(
-    monkeypatch: pytest.MonkeyPatch, has_gpu: bool, told: str | None
+    monkeypatch: pytest.MonkeyPatch, has_gpu: bool, accelerator: str | None
 ) -> None:
     monkeypatch.delenv("DS_ACCELERATOR", raising=False)
     monkeypatch.setattr(device, "usable_gpu", lambda: has_gpu)
     device.set_deepspeed_device()
-    assert os.environ.pop("DS_ACCELERATOR", None) == told
+    assert os.environ.pop("DS_ACCELERATOR", None) == accelerator
 
 
 def train_without_a_compiler(folder: Path, stores: Path, mode: str) -> Program:
@@ -66,7 +66,7 @@ def train_without_a_compiler(folder: Path, stores: Path, mode: str) -> Program:
     settings += ["--run.dir", str(folder / "run"), "--corpus.folder", str(stores)]
     settings += ["--corpus.tokenizer", "train:300"]
     nowhere = {"PATH": "/nowhere", "CXX": "/nowhere/g++", "TORCHINDUCTOR_CACHE_DIR": str(folder)}
-    run = Program(["trainer/train.py", *settings], folder / "said.txt", nowhere)
+    run = Program(["trainer/train.py", *settings], folder / "output.txt", nowhere)
     run.wait()
     return run
 
@@ -76,10 +76,10 @@ def test_a_run_that_must_compile_and_cannot_is_refused_in_a_line(
     tmp_path: Path, stores: Path
 ) -> None:
     run = train_without_a_compiler(tmp_path, stores, "on")
-    assert run.poll() == 2, run.said()[-2000:]
-    assert "compiling does not work here" in run.said()
-    assert "g++" in run.said()
-    assert "Traceback" not in run.said()
+    assert run.poll() == 2, run.output()[-2000:]
+    assert "compiling does not work here" in run.output()
+    assert "g++" in run.output()
+    assert "Traceback" not in run.output()
 
 
 @pytest.mark.process
@@ -93,5 +93,5 @@ def test_compiling_is_found_out_and_a_run_says_where_it_computes(
     reason = device.why_not_compiled(torch.device("cpu"))
     assert reason == "InvalidCxxCompiler: no working C++ compiler"
     run = train_without_a_compiler(tmp_path, stores, "off")
-    assert run.poll() == 0, run.said()[-2000:]
-    assert re.search(r"engine +plain on the CPU, \w+, not compiled, 1 process\n", run.said())
+    assert run.poll() == 0, run.output()[-2000:]
+    assert re.search(r"engine +plain on the CPU, \w+, not compiled, 1 process\n", run.output())

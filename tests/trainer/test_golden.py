@@ -57,10 +57,10 @@ def train(name: str, home: Path, stores: Path) -> dict[str, Any]:
     words = [*PINNED.split(), *RUNS[name].split(), *folders]
     run = Program(
         ["trainer/train.py", "--preset", "smoke", *words],
-        home / "said.txt",
+        home / "output.txt",
         {"CUDA_VISIBLE_DEVICES": ""},
     )
-    assert run.wait() == 0, run.said()[-3000:]
+    assert run.wait() == 0, run.output()[-3000:]
     corpus = json.loads((home / "run" / "export" / "training.json").read_text())["corpus"]
     lines = [json.loads(line) for line in (home / "run" / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "loss" in line]

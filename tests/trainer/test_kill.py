@@ -96,7 +96,7 @@ class Run:
         deadline = time.monotonic() + 200
         while not self.has_reached(step):
             if any(process.poll() is not None for process in self.processes):
-                assert self.has_reached(step), self.processes[0].said()[-3000:]
+                assert self.has_reached(step), self.processes[0].output()[-3000:]
             assert time.monotonic() < deadline, f"step {step} was not reached"
             time.sleep(0.002)
 
@@ -108,7 +108,7 @@ class Run:
 
     def finish(self) -> None:
         for process in self.processes:
-            assert process.wait(400) == 0, process.said()[-3000:]
+            assert process.wait(400) == 0, process.output()[-3000:]
 
 
 def metrics_of(folder: Path) -> list[dict[str, object]]:

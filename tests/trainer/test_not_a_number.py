@@ -26,15 +26,15 @@ def test_the_update_is_refused_and_named(
     more = ["--optim.optimizer", optimizer, "--optim.muon_lr", "1e30", "--run.save_every", "1"]
     engine = ["--runtime.deepspeed", deepspeed, "--runtime.precision", "fp32"]
     words = ["trainer/train.py", *WILD, *LENGTH, *folders, *more, *engine]
-    run = Program(words, tmp_path / "said.txt")
-    assert run.wait() == 2, run.said()
-    told = run.said()[run.said().index("error: ") :]
-    assert told.startswith("error: the loss or its gradient is not a number at step 2, ")
-    assert "step 1 is saved" in told
+    run = Program(words, tmp_path / "output.txt")
+    assert run.wait() == 2, run.output()
+    message = run.output()[run.output().index("error: ") :]
+    assert message.startswith("error: the loss or its gradient is not a number at step 2, ")
+    assert "step 1 is saved" in message
     about = json.loads((tmp_path / "run" / "state.json").read_text())
     assert (about["state"], about["step"]) == ("failed", 1)
-    assert f"error: {about['message']}" == told.strip().splitlines()[0]
-    assert "--run.fresh" in told
+    assert f"error: {about['message']}" == message.strip().splitlines()[0]
+    assert "--run.fresh" in message
     kept = list((tmp_path / "run" / "checkpoints").iterdir())
     assert [folder.name for folder in kept] == ["step-00000001"]
     weights = load_file(kept[0] / "weights.safetensors")
@@ -48,7 +48,7 @@ def test_the_step_is_named_when_it_is_seen_at_the_next_line(
     run = tmp_path / "run"
     folders = ["--run.dir", str(run), "--corpus.folder", str(stores)]
     assert main([*WILD, *LENGTH, *folders]) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "not a number at step 2, and that update was skipped (there is no checkpoint" in told
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "not a number at step 2, and that update was skipped (there is no checkpoint" in message
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert lines == []

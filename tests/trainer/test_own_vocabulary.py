@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from playground.generate import main as write
 from tests.paths import ROOT
-from tests.trainer.llama_cpp import told_by_llama_cpp
+from tests.trainer.llama_cpp import continued_by_llama_cpp
 from tests.trainer.pirates import pirate_story
 from trainer.corpus.store.token_store import TokenStore, open_store
 from trainer.evaluate.__main__ import main as judge
@@ -83,9 +83,9 @@ def test_a_stopped_run_resumes_exactly(
     other = [word if word != "train:512" else "train:500" for word in OWN]
     for words in (TINY, other):
         assert main([*words, *folders(home, "resumed")]) == 2
-        said = capsys.readouterr().err.splitlines()[-1]
-        assert "was started with other settings" in said and "another tokenizer" in said
-        assert f"--corpus.source {store.folder}" in said
+        message = capsys.readouterr().err.splitlines()[-1]
+        assert "was started with other settings" in message and "another tokenizer" in message
+        assert f"--corpus.source {store.folder}" in message
 
 
 def test_bits_per_byte_are_those_of_export_checkpoint_and_snapshot(
@@ -107,13 +107,13 @@ def test_bits_per_byte_are_those_of_export_checkpoint_and_snapshot(
 def test_the_playground_writes_with_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--prompt", "Once upon a time", "--length", "12", "--temperature", "0"]
     assert write([str(home / "run" / "export"), *words]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     folder = home / "run" / "export"
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     start = tokenizer("Once upon a time", return_tensors="pt")
     ids = model.generate(**start, max_new_tokens=12, do_sample=False)[0]
-    assert tokenizer.decode(ids, skip_special_tokens=True).strip() in told
+    assert tokenizer.decode(ids, skip_special_tokens=True).strip() in output
 
 
 @pytest.mark.process  # llama.cpp may abort
@@ -121,14 +121,14 @@ def test_llama_cpp_reads_its_words(home: Path, store: TokenStore, tmp_path: Path
     """Vowel signs are part of a word for it too: the prompt has as many tokens."""
     file = tmp_path / "model.gguf"
     assert convert(["gguf", str(home / "run" / "export"), str(file)]) == 0
-    num_ids, told = told_by_llama_cpp(file, TEXT)
+    num_ids, text = continued_by_llama_cpp(file, TEXT)
     assert num_ids == len(store.tokenizer.encode([TEXT]))  # one in front, none at the end
     folder = home / "run" / "export"
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     ids = tokenizer(TEXT, return_tensors="pt").input_ids
     found = model.generate(ids, do_sample=False, min_new_tokens=20, max_new_tokens=20)
-    assert told.startswith(tokenizer.decode(found[0, ids.shape[1] :])[:8])
+    assert text.startswith(tokenizer.decode(found[0, ids.shape[1] :])[:8])
 
 
 def test_a_model_of_one_vocabulary_starts_a_run_of_another(
@@ -143,8 +143,8 @@ def test_a_model_of_one_vocabulary_starts_a_run_of_another(
     start = ["--preset", "smoke", "--model.init_from", str(export)]
     kept = [*start, *quick, *folders(home, "kept"), "--corpus.tokenizer", str(export)]
     assert main(kept) == 0
-    said = capsys.readouterr().err
-    assert "its own (byte-level BPE), 512 ids" in said and "note: the vocabulary" not in said
+    message = capsys.readouterr().err
+    assert "its own (byte-level BPE), 512 ids" in message and "note: the vocabulary" not in message
     assert main([*start, *quick, *folders(home, "changed")]) == 0
     assert f"note: the vocabulary of {export} is another" in capsys.readouterr().err
     rows: list[Any] = [
@@ -165,8 +165,8 @@ def test_a_finished_store_is_enough(
     shutil.copytree(store.folder, carried)
     words = ["--corpus.source", str(carried), "--run.dir", str(tmp_path / "run")]
     assert main([*TINY, *words, "--run.dry_run", "true"]) == 2
-    said = capsys.readouterr().err
-    assert f"give --corpus.tokenizer {carried / 'tokenizer.json'}" in said
+    message = capsys.readouterr().err
+    assert f"give --corpus.tokenizer {carried / 'tokenizer.json'}" in message
     assert main([*OWN, *words, "--run.dry_run", "true"]) == 0
 
 

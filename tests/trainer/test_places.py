@@ -46,8 +46,8 @@ def test_a_run_resumes_in_a_moved_folder_and_through_a_link_and_starts_over_ther
     (after / "checkpoints").symlink_to(disk)
     capsys.readouterr()
     assert main([*command, *STOPPED, "--run.dir", str(after)]) == 0
-    said = capsys.readouterr().err
-    assert "resuming after step 1 of 3" in said
+    message = capsys.readouterr().err
+    assert "resuming after step 1 of 3" in message
     assert sorted(path.name for path in disk.iterdir()) == ["step-00000001", "step-00000002"]
 
     (disk / "notes.txt").touch()  # somebody's, on the same disk
@@ -148,8 +148,8 @@ def test_a_japanese_file_name_is_no_obstacle_to_a_pipe_that_lacks_it(
     more = ["--corpus.source", str(file), "--run.dir", str(tmp_path / "走る")]
     assert main([*small, *more, "--corpus.tokenizer", "gpt2", "--run.dry_run", "true"]) == 0
     sys.stdout.flush()
-    told = output.getvalue().decode("cp1252")
-    assert "\\u8d70" in told and "tokens/s" in told
+    text = output.getvalue().decode("cp1252")
+    assert "\\u8d70" in text and "tokens/s" in text
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])

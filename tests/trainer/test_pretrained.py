@@ -115,8 +115,8 @@ def test_the_shape_is_the_models_and_another_is_refused(
     run: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fine_tune(home, run, "other", "--model.hidden", "64") == 2
-    said = capsys.readouterr().err
-    assert f"model.hidden is 64 and 32 in {run}" in said
+    message = capsys.readouterr().err
+    assert f"model.hidden is 64 and 32 in {run}" in message
     assert not (home / "other").exists()
     config, model = open_pretrained(parse(["--model.init_from", str(run)]))
     assert config.model.hidden == 32 and config.optim.lr == 5e-4

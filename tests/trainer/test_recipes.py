@@ -34,10 +34,10 @@ def train(tree: Path, home: Path, *runs: list[str]) -> str:
     """Train with the trainer of a tree, one run after the other in one process, in the folder
     `home`; what they say."""
     commands = json.dumps([[*SMALL, *STEPS, *settings] for settings in runs])
-    log = home / f"said-{next(NUMBERS)}.txt"
+    log = home / f"output-{next(NUMBERS)}.txt"
     process = Program([WORKER, tree, home, commands], log)
-    assert process.wait() == 0, process.said()
-    return process.said()
+    assert process.wait() == 0, process.output()
+    return process.output()
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_a_recipe_gives_what_trains_resumes_and_exports(
     (tmp_path / "stories.yaml").write_text(yaml.safe_dump_all(stories), encoding="utf-8")
     follow(recipe, tree)
     settings = RECIPES[recipe]
-    said = train(tree, tmp_path, [*settings, *STOP], settings)
-    assert "resuming after step 1 of 4" in said
-    assert "is left out" not in said
+    output = train(tree, tmp_path, [*settings, *STOP], settings)
+    assert "resuming after step 1 of 4" in output
+    assert "is left out" not in output
     assert (tmp_path / "run" / "export" / "model.safetensors").is_file()
     assert (tmp_path / "run" / "export" / "README.md").is_file()
 

@@ -44,12 +44,12 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = whole.with_name("stopped")
-    process = Program(["trainer/train.py", *command(folder)], folder.with_name("said.txt"))
+    process = Program(["trainer/train.py", *command(folder)], folder.with_name("output.txt"))
     process.wait_for(folder / "checkpoints" / "step-00000020")
     process.send(signal.SIGINT)
-    assert process.wait() == 130, process.said()
-    assert "stopped; saved after step" in process.said()
-    assert "the same command resumes" in process.said()
+    assert process.wait() == 130, process.output()
+    assert "stopped; saved after step" in process.output()
+    assert "the same command resumes" in process.output()
     assert main(command(folder)) == 0
     assert "resuming after step" in capsys.readouterr().err
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
@@ -65,10 +65,10 @@ def refused(capsys: pytest.CaptureFixture[str], folder: Path, *more: str) -> str
 @pytest.mark.slow
 def test_a_finished_run_is_not_touched(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = os.stat(whole / EXPORT).st_mtime_ns
-    said = refused(capsys, whole)
-    assert said.startswith("error: the run in")
-    assert "is finished" in said
-    assert "--run.fresh" in said
+    message = refused(capsys, whole)
+    assert message.startswith("error: the run in")
+    assert "is finished" in message
+    assert "--run.fresh" in message
     assert os.stat(whole / EXPORT).st_mtime_ns == before
 
 
@@ -76,9 +76,9 @@ def test_a_finished_run_is_not_touched(whole: Path, capsys: pytest.CaptureFixtur
 def test_changed_settings_are_refused_by_name(
     whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = refused(capsys, whole, "--optim.lr", "0.1", "--model.dropout", "0.2")
-    assert "model.dropout was 0.1 and is now 0.2; optim.lr was 0.005 and is now 0.1" in said
-    assert "--run.fresh" in said
+    message = refused(capsys, whole, "--optim.lr", "0.1", "--model.dropout", "0.2")
+    assert "model.dropout was 0.1 and is now 0.2; optim.lr was 0.005 and is now 0.1" in message
+    assert "--run.fresh" in message
 
 
 @pytest.mark.slow
@@ -87,8 +87,8 @@ def test_another_arithmetic_is_refused_too(whole: Path, capsys: pytest.CaptureFi
     used, other = "fp32", "bf16"
     if choose_dtype("auto", torch.device("cpu")) == torch.bfloat16:
         used, other = other, used
-    said = refused(capsys, whole, "--runtime.precision", other)
-    assert f"runtime.precision was {used} and is now {other}" in said
+    message = refused(capsys, whole, "--runtime.precision", other)
+    assert f"runtime.precision was {used} and is now {other}" in message
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(
     weights = newest / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     assert main(command(folder)) == 0
-    said = capsys.readouterr().err
-    assert f"the checkpoint {newest} is damaged" in said
-    assert f"resuming after step {int(before.name[5:])} of 240" in said
+    message = capsys.readouterr().err
+    assert f"the checkpoint {newest} is damaged" in message
+    assert f"resuming after step {int(before.name[5:])} of 240" in message
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()

@@ -54,9 +54,10 @@ def test_the_clock_saves_and_stops_and_the_same_command_resumes(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*settings, "--optim.steps", "40", "--run.minutes", "0.0001"]) == 0
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     assert (
-        "run.minutes 0.0001 are over; saved after step 1: the same command resumes the run" in said
+        "run.minutes 0.0001 are over; saved after step 1: the same command resumes the run"
+        in message
     )
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000001"]
     assert not (tmp_path / "run" / "export").exists()
@@ -71,9 +72,9 @@ def test_the_clock_saves_and_stops_and_the_same_command_resumes(
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
     seconds = [line["seconds"] for line in lines]
     assert seconds == sorted(seconds) and seconds[-1] > 0
-    said = capsys.readouterr().err
-    assert "resuming after step 1 of 40" in said
-    assert f"python app.py --model {tmp_path / 'run' / 'export'} opens it" in said
+    message = capsys.readouterr().err
+    assert "resuming after step 1 of 40" in message
+    assert f"python app.py --model {tmp_path / 'run' / 'export'} opens it" in message
 
 
 @pytest.mark.slow

@@ -57,8 +57,8 @@ def train(tmp_path: Path, stores: Path, capsys: pytest.CaptureFixture[str]) -> T
         words = ["--preset", "smoke", *folders, *settings]
         capsys.readouterr()
         code = main(words)
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(words, code, said.out, said.err)
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, output.out, output.err)
 
     return start
 
@@ -195,9 +195,9 @@ def test_bad_input_is_reported_and_leaves_nothing(
     Path("torn.parquet").write_bytes(b"PAR1 and no more")
     before = {file.name for file in tmp_path.iterdir()}
     assert main(["--preset", "smoke", *settings]) == 2
-    told = capsys.readouterr().err.strip().splitlines()[-1]
-    assert told.startswith("error: ")
-    assert sentence in told
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("error: ")
+    assert sentence in message
     left = {file.name for file in tmp_path.rglob("*") if file.suffix != ".lock"} - before
     assert left <= {"data"}
 
@@ -295,8 +295,8 @@ def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
 ) -> None:
     done = train("--run.export_checkpoint", "best", "--corpus.validation_share", "0")
     assert done.returncode == 2
-    told = done.stderr.splitlines()[-1]
-    assert told.startswith("error: run.export_checkpoint best needs validation stories")
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("error: run.export_checkpoint best needs validation stories")
     assert not (tmp_path / "run").exists()
 
 
@@ -304,18 +304,18 @@ def test_the_best_is_refused_where_there_is_nothing_to_judge_on(
 def test_a_dry_run_says_what_would_be_and_writes_nothing(tmp_path: Path, train: Trainer) -> None:
     done = train("--run.dry_run")
     assert done.returncode == 0, done.stderr
-    told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert told["model"].startswith("llama, 3,298,688 parameters")
-    assert told["length"].startswith("60 updates")
-    assert "tokens/s" in told["speed"] and told["engine"].startswith("plain on ")
-    assert told["validation"].startswith("96 stories; 16 of ")
-    assert told["writes"].startswith(str(tmp_path / "run"))
+    plan = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert plan["model"].startswith("llama, 3,298,688 parameters")
+    assert plan["length"].startswith("60 updates")
+    assert "tokens/s" in plan["speed"] and plan["engine"].startswith("plain on ")
+    assert plan["validation"].startswith("96 stories; 16 of ")
+    assert plan["writes"].startswith(str(tmp_path / "run"))
     done = train("--run.dry_run", "--json")
     found = json.loads(done.stdout)
     assert (found["steps"], found["parameters"]) == (60, 3_298_688)
     assert found["tokens"] == 60 * 16 * 128 and found["memory_bytes"] > 1e8
     assert found["seconds"] > 60 * found["seconds_per_step"] + found["fixed_seconds"] > 0
-    assert dict(found["plan"])["length"] == told["length"]
+    assert dict(found["plan"])["length"] == plan["length"]
     assert not (tmp_path / "run").exists()
 
 
@@ -327,9 +327,9 @@ def test_a_validation_that_cannot_be_is_reported_before_the_run_and_in_the_card(
     few.write_text(JUDGES[0])
     done = train(*SHORT, "--corpus.validation", str(few), "--model.context", "64")
     assert done.returncode == 0, done.stderr
-    said = done.stderr
-    assert "none: 1 stories with 24 tokens are held out, fewer than one block of 64" in said
-    assert "--corpus.validation" in said
+    message = done.stderr
+    assert "none: 1 stories with 24 tokens are held out, fewer than one block of 64" in message
+    assert "--corpus.validation" in message
     card = (tmp_path / "run" / "export" / "README.md").read_text()
     assert "| evaluated with | 1 stories of" in card
     training = json.loads((tmp_path / "run" / "export" / "training.json").read_text())
@@ -348,8 +348,8 @@ def test_a_library_upgraded_in_mid_run_is_named_with_the_way_to_go_on(
     (old,) = (tmp_path / "data").glob("sample-*")
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0")
     assert main([*command, "--optim.steps", "3"]) == 2
-    said = capsys.readouterr().err
-    assert re.search(rf"made with ftfy \d[\d.]+, now 99.0\) are in {old}", said), said
+    message = capsys.readouterr().err
+    assert re.search(rf"made with ftfy \d[\d.]+, now 99.0\) are in {old}", message), message
     assert main([*command, "--optim.steps", "3", "--corpus.source", str(old)]) == 0
     assert "resuming after step 1 of 3" in capsys.readouterr().err
     assert not list((tmp_path / "data").glob("*.lock"))

@@ -94,15 +94,15 @@ def test_every_text_that_studio_says_is_there() -> None:
         file for folder in ("studio", "train", "models") for file in WEB.glob(f"{folder}/*.js")
     ]
     source = "".join(file.read_text(encoding="utf-8") for file in files)
-    said = re.findall(r'(?:\bsay\(|data-(?:text|label|hint)=)"(\w+)"', source)
-    assert [key for key in said if key not in {**common, **own}] == []
+    keys = re.findall(r'(?:\bsay\(|data-(?:text|label|hint)=)"(\w+)"', source)
+    assert [key for key in keys if key not in {**common, **own}] == []
 
 
 def test_every_text_of_publish_is_used() -> None:
     texts = json.loads((PUBLISH / "text.json").read_text(encoding="utf-8"))["en"]
     source = (PUBLISH / "page.js").read_text(encoding="utf-8")
-    said = set(re.findall(r"\bpublish_\w+", source))
+    keys = set(re.findall(r"\bpublish_\w+", source))
     made = {f"publish_{name}" for name in ("snapshots", "private", "send_model", "send_space")}
     made |= {f"publish_target_{name}" for name in ("static", "zerogpu", "cpu")}
     put_together = {"publish_send_", "publish_target_"}
-    assert {*texts, *put_together} == said | made | {"tagline_publish"}
+    assert {*texts, *put_together} == keys | made | {"tagline_publish"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.actions import asked, button, on_both_screens, sheet, show_panel, violations
+from tests.browser.actions import button, on_both_screens, requests, sheet, show_panel, violations
 
 SEED = "7"
 
@@ -74,14 +74,14 @@ def test_equal_columns_are_equal_and_others_differ(page: Page) -> None:
     expect(view.get_by_role("status")).to_contain_text("the same to the last token")
     assert tales.nth(0).text_content() == tales.nth(1).text_content() != ""
     expect(view.locator("mark")).to_have_count(0)
-    assert {tuple(one["seeds"]) for one in asked(page, "write")} == {(int(SEED),)}
+    assert {tuple(one["seeds"]) for one in requests(page, "write")} == {(int(SEED),)}
     # More columns, and another draw for all of them.
     button(page, "Add a column").click()
     button(page, "Add a column").click()
     expect(button(page, "Add a column")).to_be_disabled()
     button(page, "Other random numbers").click()
     expect(view.get_by_role("status")).to_contain_text("the same to the last token")
-    last = {one["seeds"][0] for one in asked(page, "write")[-4:]}
+    last = {one["seeds"][0] for one in requests(page, "write")[-4:]}
     assert len(last) == 1
     assert last != {int(SEED)}
     assert violations(page, ".view") == []
@@ -137,7 +137,7 @@ def test_a_link_opens_the_comparison_and_a_picture_shows_it(page: Page, tmp_path
     view = page.locator(".view-compare")
     button(page, "Write all").click()
     expect(view.get_by_role("status")).not_to_have_text("Writing…")
-    told = view.locator(".tale").all_text_contents()
+    stories = view.locator(".tale").all_text_contents()
     with page.expect_download() as download:
         button(page, "Save a picture").click()
     download.value.save_as(tmp_path / "picture.png")
@@ -149,4 +149,4 @@ def test_a_link_opens_the_comparison_and_a_picture_shows_it(page: Page, tmp_path
     expect(view.get_by_role("status")).to_contain_text("same to the last token")
     expect(view.get_by_label("Seed", exact=True)).to_have_value(SEED)
     expect(view.locator("section[data-column]").nth(1)).to_contain_text("Temperature 1.2")
-    assert view.locator(".tale").all_text_contents() == told
+    assert view.locator(".tale").all_text_contents() == stories

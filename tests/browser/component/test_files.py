@@ -35,7 +35,7 @@ STORIES = """async () => {
   const rows = await (await fetch("/tests/stories.json")).json();
   window.stories = storiesOf(rows, sharedStory);
   window.book = bookOf(stories, "Ours & <theirs>");
-  window.tell = (k) => { source.told = tokensOf(rows[k][2]); return stories[k]; };
+  window.choose = (k) => { source.told = tokensOf(rows[k][2]); return stories[k]; };
   window.addressOf = (blob) => new Promise((resolve) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
@@ -78,7 +78,7 @@ def test_every_story_has_pictures_of_the_right_size_with_a_code(stories: Page) -
             about = {"tall": tall, "odds": tall}
             data = made(
                 stories,
-                "(k, about) => writer.sharePanel.files.picture(tell(k), about)",
+                "(k, about) => writer.sharePanel.files.picture(choose(k), about)",
                 number,
                 about,
             )
@@ -97,21 +97,21 @@ def test_every_story_opens_from_a_disk_with_its_odds(
 ) -> None:
     file = tmp_path / "story.html"
     with fresh_page(browser, 60_000, offline=True) as reader:
-        said: list[str] = []
-        reader.on("console", lambda message: said.append(message.text))
+        names: list[str] = []
+        reader.on("console", lambda message: names.append(message.text))
         for number, title in enumerate(TITLES):
             file.write_bytes(
-                made(stories, "(k) => writer.sharePanel.files.file('html', tell(k))", number)
+                made(stories, "(k) => writer.sharePanel.files.file('html', choose(k))", number)
             )
             reader.goto(file.as_uri())
             reader.locator("inkling-reader[ready]").wait_for()
-            told = in_one_line(said_in(stories, number))
-            assert in_one_line(sheet(reader).inner_text()) == told, title
+            expected = in_one_line(said_in(stories, number))
+            assert in_one_line(sheet(reader).inner_text()) == expected, title
             assert reader.locator("script:not([type])").count() == 0
             assert sheet(reader).locator("img, script").count() == 0
             reader.locator(".word").last.click()
             expect(reader.locator(".card .bars li")).to_have_count(2)
-        assert said == []
+        assert names == []
 
 
 def test_a_book_of_all_stories_is_valid(
@@ -165,7 +165,7 @@ def test_a_printed_book_has_a_cover_contents_and_every_story(stories: Page) -> N
 
 
 def test_the_panel_saves_files_under_the_stories_name(page: Page) -> None:
-    told = write(page, "Tom said <b>hi</b> & a *star*", length=6)
+    story = write(page, "Tom said <b>hi</b> & a *star*", length=6)
     link = link_of(page)
     page.get_by_label("Title", exact=True).fill("Ein Märchen")
     page.get_by_label("Your name, if you like").fill("Ann")
@@ -184,7 +184,7 @@ def test_the_panel_saves_files_under_the_stories_name(page: Page) -> None:
         name, data = saved(page, f".{kind}")
         assert name == f"ein-märchen.{kind}"
         if kind == "txt":
-            assert told.strip() in data.decode() and "Ann and tiny" in data.decode()
+            assert story.strip() in data.decode() and "Ann and tiny" in data.decode()
     page.evaluate("window.print = () => { window.asked = document.title; }")
     button(page, ".pdf").click()
     expect(page.locator(".sharing [role=status]")).to_contain_text("Save as PDF")
@@ -201,7 +201,7 @@ def test_a_book_is_collected_kept_and_saved(page: Page, tmp_path: Path) -> None:
     links = page.get_by_label("Links that others sent you")
     links.fill(f"{link} Tom B.\n")
     button(page, "Add these").click()
-    # A line that is not a link is told at once, and spoils no other.
+    # A line that is not a link gets its message at once and does not affect the others.
     links.fill(f"https://example.org/x Ann\n<{link}>, Zoë")
     button(page, "Add these").click()
     expect(status).to_contain_text("Line 1 was not added: This link is incomplete")

@@ -7,12 +7,12 @@ import json
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.actions import (
-    asked,
     button,
     fresh_page,
     link_of,
     open_link,
     open_page,
+    requests,
     show_panel,
     text,
     turn,
@@ -25,9 +25,9 @@ def test_a_link_carries_the_story_and_is_told_again(
 ) -> None:
     page.get_by_text("More", exact=True).click()
     page.get_by_label("Seed", exact=True).fill("77")
-    told = write(page, "Once upon a time ", length=9)
+    story = write(page, "Once upon a time ", length=9)
     turned = turn(page, 2)
-    assert turned != told
+    assert turned != story
     link = link_of(page)
     assert link.startswith(f"{files}?story=")
     assert len(link) < 300
@@ -40,7 +40,7 @@ def test_a_link_carries_the_story_and_is_told_again(
         expect(other.locator(".live")).to_contain_text("Verified: the model wrote exactly")
         assert text(other) == turned
         assert other.url == files
-        seeds = [request["seeds"] for request in asked(other, "write")]
+        seeds = [request["seeds"] for request in requests(other, "write")]
         assert seeds == [[77], [77]]
         authors = "words => words.map(word => word.dataset.by)"
         here, there = (tab.locator(".word").evaluate_all(authors) for tab in (page, other))
@@ -83,9 +83,9 @@ def test_a_link_that_does_not_tell_the_truth_is_found_out(page: Page, files: str
 
 
 def test_a_link_that_is_cut_is_refused_and_the_story_stays(page: Page, files: str) -> None:
-    told = write(page)
+    story = write(page)
     link = link_of(page)
     for wrong in (link[:-5], f"{files}?story=", f"{files}?story=%3Cimg%20src=x%3E"):
         open_page(page, wrong)
         expect(page.locator(".live")).to_contain_text("is incomplete or was changed")
-        assert text(page) == told
+        assert text(page) == story

@@ -7,11 +7,11 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from playground.server.write import CORE
 from tests.browser.actions import (
-    asked,
     button,
     fresh_page,
     on_both_screens,
     open_page,
+    requests,
     set_field,
     show_panel,
     text,
@@ -22,7 +22,7 @@ from tests.browser.actions import (
 
 @on_both_screens
 def test_a_word_s_card_turns_the_story(page: Page) -> None:
-    told = write(page)
+    story = write(page)
     page.get_by_label("Show the odds").check()
     page.locator(".word").nth(6).hover()
     card = page.get_by_role("dialog", name="The odds of a word")
@@ -33,11 +33,11 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     card.locator(".bars button").nth(3).click()
     expect(page.locator(".branches li")).to_have_count(2)
     expect(button(page, "Continue")).to_be_visible()
-    (branch,) = asked(page, "branch")
+    (branch,) = requests(page, "branch")
     assert (len(branch["ids"]), branch["token_id"]) == (6, 3)
     words = page.evaluate("writer.state.tokens.map(token => token.t)")
     assert words[6] == " home"
-    assert "".join(words[:6]) == told[: len("".join(words[:6]))]
+    assert "".join(words[:6]) == story[: len("".join(words[:6]))]
     show_panel(page, "Branches")
     # Both are there, and can be named, compared and removed.
     page.locator(".branches .rename").nth(1).click()
@@ -47,9 +47,9 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
     button(page, "Side by side").click()
     expect(page.locator(".choices li")).to_have_count(2)
     shared = page.locator(".choices .shared").text_content()
-    assert shared and told.startswith(shared) and shared.endswith(" ")
+    assert shared and story.startswith(shared) and shared.endswith(" ")
     page.get_by_role("button", name="Continue this one: 1").click()
-    assert text(page) == told
+    assert text(page) == story
     page.locator(".branches .prune").nth(1).click()
     expect(button(page, "Side by side")).to_be_disabled()
     button(page, "Undo").click()
@@ -58,26 +58,26 @@ def test_a_word_s_card_turns_the_story(page: Page) -> None:
 
 def test_a_token_without_letters_can_be_looked_at(page: Page) -> None:
     """The first half of a quotation mark, with and without a space, and a line break."""
-    told = write(page, "Once.\n“No,” said “Mia")
+    story = write(page, "Once.\n“No,” said “Mia")
     assert page.evaluate("writer.state.tokens.slice(0, 8).map(token => token.t)") == [
         *("Once.", "\n", "", "“", "No,”", " said", " ", "“")
     ]
     page.get_by_label("Show the odds").check()
-    assert text(page) == told
+    assert text(page) == story
     words = page.locator(".word")
-    said = page.get_by_role("dialog", name="The odds of a word").locator("strong")
+    heading = page.get_by_role("dialog", name="The odds of a word").locator("strong")
     words.nth(2).hover()
-    expect(said).to_have_text("·")
+    expect(heading).to_have_text("·")
     page.mouse.move(0, 0)
     page.locator('.word[tabindex="0"]').focus()
     for k, mark in enumerate(["↵", "·", "“", "No,”", "said", "␣", "“"], 1):
         page.keyboard.press("ArrowRight")
         expect(words.nth(k)).to_be_focused()
         expect(words.nth(k)).to_have_accessible_name(mark)
-        expect(said).to_have_text(mark)
+        expect(heading).to_have_text(mark)
     page.keyboard.press("Escape")
     page.get_by_label("Show the odds").uncheck()
-    assert text(page) == told
+    assert text(page) == story
 
 
 def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
@@ -100,7 +100,7 @@ def test_the_keyboard_alone_looks_and_turns(page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_function("source.asked.some(([kind]) => kind === 'branch')")
-    assert asked(page, "branch")[0]["token_id"] == 1
+    assert requests(page, "branch")[0]["token_id"] == 1
     expect(button(page, "Continue")).to_be_visible()
     page.locator('.word[tabindex="0"]').focus()
     page.keyboard.press("F2")  # into the text
@@ -161,9 +161,9 @@ def test_the_bars_follow_a_slider(page: Page) -> None:
     set_field(page, "top_k", 3)
     assert odds()[3:] == ["–"] * 9
     assert bars.locator("li.cut").count() == 9
-    calls = len(asked(page, "candidates"))
+    calls = len(requests(page, "candidates"))
     set_field(page, "temperature", 1.5)
-    assert len(asked(page, "candidates")) == calls  # no round trip
+    assert len(requests(page, "candidates")) == calls  # no round trip
 
 
 def test_the_bars_wait_for_the_core_and_do_without_it(browser: Browser, files: str) -> None:
@@ -202,7 +202,7 @@ def test_every_word_can_be_picked(page: Page) -> None:
         page.locator('[data-part="next"] button').nth(place).click()
         expect(page.locator(".word")).to_have_count(count + 1)
     assert text(page) == " the ran fox"
-    assert asked(page, "write") == []
+    assert requests(page, "write") == []
     button(page, "Undo").click()
     assert text(page) == " the ran"
 
@@ -273,11 +273,11 @@ def test_a_story_is_read_aloud_and_the_word_is_marked(page: Page, files: str) ->
     page.add_init_script(f"({SPEECH})()")
     page.add_init_script("window.SpeechSynthesisUtterance = function (text) { this.text = text }")
     open_page(page, files)
-    told = write(page)
+    story = write(page)
     button(page, "Read aloud").click()
     expect(button(page, "Stop reading")).to_be_visible()
-    assert page.evaluate("spoken.said") == [told]
-    words = told.split()
+    assert page.evaluate("spoken.said") == [story]
+    words = story.split()
     marked = [page.evaluate("spoken.next()") for _ in words]
     assert [
         mark

@@ -167,7 +167,7 @@ def test_storage_that_is_not_there_is_said(browser: Browser, files: str, broken:
         )
         open_page(page, files)
         expect(page.locator(".note")).to_contain_text("keeps nothing for this page")
-        told = write(page, length=3)
+        story = write(page, length=3)
         button(page, "Deutsch").click()
         button(page, "Nacht").click()
         button(page, "Deine Geschichten").click()
@@ -176,7 +176,7 @@ def test_storage_that_is_not_there_is_said(browser: Browser, files: str, broken:
         )
         with page.expect_download() as saved:
             button(page, "Alle als Datei speichern").click()
-        assert json.loads(saved.value.path().read_text())["stories"][0]["text"] == told
+        assert json.loads(saved.value.path().read_text())["stories"][0]["text"] == story
 
 
 def test_full_storage_is_said_and_can_be_saved_as_a_file(browser: Browser, files: str) -> None:

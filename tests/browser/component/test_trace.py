@@ -60,8 +60,8 @@ def test_a_part_shows_the_stories_that_it_stands_in(page: Page) -> None:
         "75% of the words stand in the training stories. "
         "In stories that the model has never read it is 25%."
     )
-    asked = page.evaluate("window.source.asked.filter(([name]) => name === 'page_trace')")
-    assert [(one["model"], one["text"][:16]) for _, one in asked] == [("tiny", "Once upon a time")]
+    calls = page.evaluate("window.source.asked.filter(([name]) => name === 'page_trace')")
+    assert [(one["model"], one["text"][:16]) for _, one in calls] == [("tiny", "Once upon a time")]
     parts = view.locator(".copied")
     story = text(page)
     assert parts.all_text_contents() == [story[:10], story[10:16], story[16:24]]

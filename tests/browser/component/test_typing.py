@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.actions import asked, button, on_both_screens, set_field, sheet, text
+from tests.browser.actions import button, on_both_screens, requests, set_field, sheet, text
 
 FAMILY, FLAG = "👨‍👩‍👧", "🇩🇪"
 # The story's text is a state of the page's model and of what is shown: both must agree.
@@ -21,7 +21,7 @@ def cdp(page: Page) -> Iterator[CDPSession]:
     session.detach()
 
 
-def told(page: Page) -> str:
+def story_text(page: Page) -> str:
     """Return the story's text, which is the same wherever it is kept."""
     shown = text(page)
     assert page.evaluate(STATE) == [shown, shown]
@@ -67,7 +67,7 @@ PASTE = """([kind, text]) => {
 def test_line_breaks_arrive_whatever_inserts_them(page: Page) -> None:
     start(page, "A fox.\nThe end", 6)
     page.keyboard.insert_text("One\nTwo")
-    assert told(page) == "A fox.One\nTwo\nThe end"
+    assert story_text(page) == "A fox.One\nTwo\nThe end"
     assert page.evaluate("writer.editor.caret()") == 13
     for kind in (
         "insertText",
@@ -79,48 +79,48 @@ def test_line_breaks_arrive_whatever_inserts_them(page: Page) -> None:
         start(page, "A fox.\nThe end", 6)
         select(page, 2, 7)
         page.evaluate(PASTE, [kind, "One\r\nTwo\rThree\u2028Four"])
-        assert told(page) == "A One\nTwo\nThree\nFourThe end", kind
+        assert story_text(page) == "A One\nTwo\nThree\nFourThe end", kind
     for command in ("insertText", "insertHTML"):
         start(page, "A fox.\nThe end", 6)
         page.evaluate(f"document.execCommand('{command}', false, 'One\\nTwo\\n\\nThree')")
         expected = "One\nTwo\n\nThree"
-        assert told(page) == f"A fox.{expected}\nThe end", command
+        assert story_text(page) == f"A fox.{expected}\nThe end", command
         page.keyboard.type("!")
-        assert told(page) == f"A fox.{expected}!\nThe end", command
+        assert story_text(page) == f"A fox.{expected}!\nThe end", command
 
 
 def test_enter_breaks_a_line_and_deleting_joins_two(page: Page) -> None:
     start(page, "")
     page.keyboard.type("One")
     page.keyboard.press("Enter")
-    assert told(page) == "One\n"
+    assert story_text(page) == "One\n"
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("Two")
-    assert told(page) == "One\n\nTwo"
+    assert story_text(page) == "One\n\nTwo"
     expect(page.locator(".paragraph")).to_have_count(3)
     page.keyboard.press("Home")
     page.keyboard.press("Backspace")
     page.keyboard.press("Backspace")
-    assert told(page) == "OneTwo"
+    assert story_text(page) == "OneTwo"
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Delete")
-    assert told(page) == "OneTwo"
+    assert story_text(page) == "OneTwo"
     for command, left in (("insertParagraph", "One\nTwo"), ("delete", "OneTwo")):
         page.evaluate(f"document.execCommand('{command}')")
-        assert told(page) == left
+        assert story_text(page) == left
     start(page, "One two\nthree\n\nfour")
     select(page, 4, 10)
     page.keyboard.type("T")
-    assert told(page) == "One Tree\n\nfour"
+    assert story_text(page) == "One Tree\n\nfour"
     page.keyboard.press("Control+Backspace")
-    assert told(page) == "One ree\n\nfour"
+    assert story_text(page) == "One ree\n\nfour"
     page.keyboard.press("Control+a")
     page.keyboard.press("Delete")
-    assert told(page) == ""
+    assert story_text(page) == ""
     page.keyboard.press("Backspace")
     page.keyboard.type("x")
-    assert told(page) == "x"
+    assert story_text(page) == "x"
     page.keyboard.press("Control+b")  # letters have no other form
     assert sheet(page).locator("b, strong, font, br").count() == 0
 
@@ -133,10 +133,10 @@ def test_what_is_copied_is_the_text(page: Page) -> None:
     page.keyboard.press("Control+c")
     assert page.evaluate("navigator.clipboard.readText()") == story
     page.keyboard.press("Control+x")
-    assert told(page) == ""
+    assert story_text(page) == ""
     page.keyboard.press("Control+v")
     page.keyboard.press("Control+v")
-    assert told(page) == story * 2
+    assert story_text(page) == story * 2
     page.get_by_label("Show the odds").check()
     expect(sheet(page)).to_have_attribute("contenteditable", "false")
     select(page, 0, 13)
@@ -151,9 +151,9 @@ def test_a_selection_is_dragged_to_another_paragraph(page: Page) -> None:
     words.nth(1).drag_to(
         words.nth(5), source_position={"x": 20, "y": 12}, target_position={"x": 2, "y": 12}
     )
-    assert told(page) == "One \nthree\ntwofour"
+    assert story_text(page) == "One \nthree\ntwofour"
     button(page, "Undo").click()
-    assert told(page) == "One two\nthree\nfour"
+    assert story_text(page) == "One two\nthree\nfour"
 
 
 def test_nothing_interrupts_a_composition(page: Page, cdp: CDPSession) -> None:
@@ -163,7 +163,7 @@ def test_nothing_interrupts_a_composition(page: Page, cdp: CDPSession) -> None:
         page.evaluate("writer.display.showTokens()")  # as when odds arrive
         assert text(page) == f"Once{letters}\nTwo"
     cdp.send("Input.insertText", {"text": "日本"})
-    assert told(page) == "Once日本\nTwo"
+    assert story_text(page) == "Once日本\nTwo"
     assert page.evaluate("writer.editor.caret()") == 6
     # Scores that come meanwhile wait until it is over.
     page.keyboard.type("x")
@@ -171,26 +171,26 @@ def test_nothing_interrupts_a_composition(page: Page, cdp: CDPSession) -> None:
     page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")
     compose(cdp, "한")
     cdp.send("Input.insertText", {"text": "한"})
-    assert told(page) == "Once日本x한\nTwo"
+    assert story_text(page) == "Once日本x한\nTwo"
     # A word that a phone writes anew, over two paragraphs, and one that is given up.
     page.evaluate("writer.edits.typedAt = null")  # Undo takes quick keys back together
     select(page, 2, 10)
     compose(cdp, "n")
     compose(cdp, "ne")
     cdp.send("Input.insertText", {"text": "ne"})
-    assert told(page) == "Onnewo"
+    assert story_text(page) == "Onnewo"
     compose(cdp, "x")
     compose(cdp, "")
-    assert told(page) == "Onnewo"
+    assert story_text(page) == "Onnewo"
     page.keyboard.press("Control+z")
-    assert told(page) == "Once日本x한\nTwo"
+    assert story_text(page) == "Once日本x한\nTwo"
     # A story that is asked for by a tap while a word is composed has the word.
     set_field(page, "length", 2)
     page.evaluate("writer.editor.setCaret(writer.editor.text.length)")
     compose(cdp, " fox")
     page.evaluate("document.querySelector('[data-part=generate]').click()")
     expect(button(page, "Continue")).to_be_visible()
-    assert told(page).startswith("Once日本x한\nTwo fox ")
+    assert story_text(page).startswith("Once日本x한\nTwo fox ")
 
 
 FOREIGN = """() => {
@@ -213,28 +213,28 @@ def test_a_translation_is_not_the_story(page: Page, cdp: CDPSession) -> None:
         page.evaluate(FOREIGN)
         assert "Wort" in text(page)
         page.keyboard.press(key)
-        assert told(page) == left
+        assert story_text(page) == left
     start(page, story)
     page.evaluate(FOREIGN)
     compose(cdp, "日")
     cdp.send("Input.insertText", {"text": "日"})
-    assert told(page) == f"{story}日"
+    assert story_text(page) == f"{story}日"
     page.evaluate(FOREIGN)
     page.evaluate("document.execCommand('insertText', false, 'x')")
-    assert told(page) == f"{story}日"
+    assert story_text(page) == f"{story}日"
     page.evaluate("document.querySelectorAll('.paragraph')[0].remove()")
     page.keyboard.type("!")
-    assert told(page) == f"{story}日!"
+    assert story_text(page) == f"{story}日!"
 
 
 def test_no_half_character_is_left(page: Page) -> None:
     for character in ("🦊", FAMILY, FLAG, "👍🏽", "“"):
         start(page, f"a{character}b", 1 + len16(character))
         page.keyboard.press("Backspace")
-        assert told(page) == "ab"
+        assert story_text(page) == "ab"
         start(page, f"a{character}b", 1)
         page.keyboard.press("Delete")
-        assert told(page) == "ab"
+        assert story_text(page) == "ab"
     # Tokens end within the character.
     parts = ["a", "👨", "\u200d👩", "\u200d👧", "b"]
     cut = """async (parts) => {
@@ -247,12 +247,12 @@ def test_no_half_character_is_left(page: Page) -> None:
         page.evaluate(cut, parts)
         page.evaluate("at => writer.editor.setCaret(at)", place)
         page.keyboard.press(key)
-        assert told(page) == "ab"
+        assert story_text(page) == "ab"
     start(page, "Said “Mia")
     assert page.evaluate("writer.state.tokens.map(token => token.t)") == ["Said", " ", "“", "Mia"]
     page.evaluate("writer.editor.setCaret(6)")
     page.keyboard.press("Backspace")
-    assert told(page) == "Said Mia"
+    assert story_text(page) == "Said Mia"
     start(page, "Said “")
     page.keyboard.press("Backspace")
     assert page.evaluate("writer.state.tokens.map(token => [token.t, token.i])")[-1] == [" ", None]
@@ -274,14 +274,14 @@ def test_paragraphs_are_selected_and_walked_through(page: Page) -> None:
     assert page.evaluate("writer.editor.selection()") == {"anchor": 8, "focus": 0}
     page.get_by_text("three", exact=True).click(click_count=3)
     page.keyboard.type("X")
-    assert told(page) == "One two\n\nX\nكان يا ما\n"
+    assert story_text(page) == "One two\n\nX\nكان يا ما\n"
     page.keyboard.press("Control+Home")
     button(page, "Undo").click()
     sheet(page).focus()
-    assert told(page) == story
+    assert story_text(page) == story
     page.keyboard.press("Control+End")
     page.keyboard.type("end")
-    assert told(page) == f"{story}end"
+    assert story_text(page) == f"{story}end"
     page.keyboard.press("Control+z")
     assert page.evaluate("writer.editor.caret()") == len(story)
     # While words are looked at, an arrow follows their direction, and a selection is not a click.
@@ -330,7 +330,7 @@ def test_a_key_changes_one_paragraph(page: Page) -> None:
     """How long that takes with 5,000 words is measured in benchmarks/page.py."""
     start(page, "\n".join([" ".join(["word"] * 20)] * 40))
     page.evaluate(CHANGED)
-    for place in (0, 2010, len(told(page))):
+    for place in (0, 2010, len(story_text(page))):
         page.evaluate(
             "at => { writer.editor.setCaret(at); changed.clear(); scrollTo(0, 0) }", place
         )
@@ -350,7 +350,7 @@ def test_an_edit_at_the_beginning_is_scored_first(page: Page) -> None:
     page.evaluate("source.asked.length = 0")
     page.keyboard.type("s")
     page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")
-    assert told(page) == f"words{story[4:]}"
-    parts = [request["text"] for request in asked(page, "score")]
+    assert story_text(page) == f"words{story[4:]}"
+    parts = [request["text"] for request in requests(page, "score")]
     assert parts[0].startswith("words word") and len(parts[0]) < 500
     assert len(parts) == 4 and "".join(parts) == f"words{story[4:]}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.browser.actions import (
-    asked,
     button,
     on_both_screens,
     open_page,
+    requests,
     set_field,
     sheet,
     show_panel,
@@ -21,29 +21,29 @@ from tests.browser.actions import (
 
 @on_both_screens
 def test_one_text_is_typed_and_goes_on(page: Page) -> None:
-    told = write(page, "Once upon a time", 6)
-    assert told.startswith("Once upon a time ")
-    assert len(told.split()) == 10
-    (first,) = asked(page, "write")
+    story = write(page, "Once upon a time", 6)
+    assert story.startswith("Once upon a time ")
+    assert len(story.split()) == 10
+    (first,) = requests(page, "write")
     assert (first["text"] or first["ids"]) and first["opening"] == -1
     assert first["settings"]["length"] == 6
     by = page.locator(".word").evaluate_all("all => all.map(one => one.dataset.by)")
     assert by == ["person"] * 4 + ["model"] * 6
     button(page, "Continue").click()
     page.wait_for_function("document.querySelectorAll('.word').length === 16")
-    second = asked(page, "write")[1]
+    second = requests(page, "write")[1]
     assert len(second["ids"]) == 10
     assert second["opening"] == 4
 
 
 def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
-    told = write(page)
+    story = write(page)
     before = page.evaluate("writer.state.tokens.map(token => token.r)")
     page.locator(".word").nth(6).click()
     page.keyboard.press("End")
     place = page.evaluate("writer.editor.caret()")
     page.keyboard.type("ly")
-    assert text(page) == told[:place] + "ly" + told[place:]
+    assert text(page) == story[:place] + "ly" + story[place:]
     page.wait_for_function("writer.state.tokens.every(token => token.i !== null)")  # scored
     after = page.evaluate("writer.state.tokens.map(token => token.r)")
     kept = page.evaluate(
@@ -54,41 +54,41 @@ def test_an_edit_keeps_what_stands_before_it(page: Page) -> None:
     assert after[:kept] == before[:kept]
     assert set(after[kept:]) == {-1}
     assert page.evaluate("writer.editor.caret()") == place + 2
-    (score,) = [one for one in asked(page, "score") if "ly" in one["text"]]
+    (score,) = [one for one in requests(page, "score") if "ly" in one["text"]]
     assert len(score["ids"]) == kept
 
 
 def test_undo_and_redo_go_over_everything(page: Page) -> None:
-    told = write(page)
+    story = write(page)
     button(page, "Undo").click()
     assert text(page) == "Once upon a time"
     button(page, "Redo").click()
-    assert text(page) == told
+    assert text(page) == story
     sheet(page).click()
     page.keyboard.press("Control+End")
     page.keyboard.type(" Then.")
     page.keyboard.press("Control+z")
-    assert text(page) == told
+    assert text(page) == story
     page.keyboard.press("Control+Shift+z")
-    assert text(page) == told + " Then."
+    assert text(page) == story + " Then."
     button(page, "New story").click()
     assert text(page) == ""
     page.keyboard.press("Control+z")
-    assert text(page) == told + " Then."
+    assert text(page) == story + " Then."
 
 
 def test_again_keeps_the_story_before_as_a_branch(page: Page) -> None:
-    told = write(page, length=5)
-    seed = asked(page, "write")[0]["seeds"]
+    story = write(page, length=5)
+    seed = requests(page, "write")[0]["seeds"]
     button(page, "Try again").click()
     page.wait_for_function("source.asked.filter(([kind]) => kind === 'write').length === 2")
     expect(button(page, "Continue")).to_be_visible()
-    assert asked(page, "write")[1]["seeds"] != seed
+    assert requests(page, "write")[1]["seeds"] != seed
     assert text(page).startswith("Once upon a time")
     expect(page.locator(".branches li")).to_have_count(2)
     show_panel(page, "Branches")
     page.locator(".branches .go").first.click()
-    assert text(page) == told
+    assert text(page) == story
 
 
 def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
@@ -102,13 +102,13 @@ def test_stop_stops_and_a_double_click_is_one(page: Page) -> None:
     expect(page.locator(".live")).to_contain_text("Stopped.")
     page.wait_for_function("source.closed === 1")  # nothing comes any more
     assert page.locator(".word").count() == 10
-    told = text(page)
+    first_part = text(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator(".word")).to_have_count(20)
     page.keyboard.press("Escape")
     expect(button(page, "Continue")).to_be_visible()
     page.wait_for_function("source.closed === 2")
-    assert text(page).startswith(told)
+    assert text(page).startswith(first_part)
 
 
 @on_both_screens
@@ -117,7 +117,7 @@ def test_eight_are_shown_and_one_goes_on(page: Page) -> None:
     button(page, "Eight versions").click()
     expect(page.locator(".choices li")).to_have_count(8)
     expect(button(page, "Continue")).to_be_visible()
-    many = asked(page, "write")[1]
+    many = requests(page, "write")[1]
     assert len(set(many["seeds"])) == 8
     assert many["settings"]["length"] == 4
     own = page.locator(".choices li p").nth(2).text_content() or ""
@@ -137,11 +137,11 @@ def test_a_seed_is_checked_where_it_is_typed(page: Page) -> None:
         expect(page.locator("#ink-seed-hint")).to_contain_text("from 0 to 4,294,967,295")
         button(page, "Generate").click()
         expect(field).to_be_focused()
-        assert asked(page, "write") == []
+        assert requests(page, "write") == []
     field.fill("42")
     expect(page.get_by_label("A new seed each time")).not_to_be_checked()
     write(page, length=3)
-    assert asked(page, "write")[0]["seeds"] == [42]
+    assert requests(page, "write")[0]["seeds"] == [42]
     assert field.input_value() == "42"
     expect(page.locator(".note")).to_contain_text("Seed 42.")
 
@@ -157,7 +157,7 @@ def test_moods_set_the_sliders(page: Page) -> None:
 def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
     page: Page, files: str
 ) -> None:
-    told = write(page)
+    story = write(page)
     turned = turn(page, 1)
     set_field(page, "temperature", 1.35)
     page.reload()
@@ -176,7 +176,7 @@ def test_nothing_is_lost_by_a_reload_the_back_button_or_a_second_tab(
     assert text(other) == turned
     show_panel(other, "Branches")
     other.locator(".branches .go").first.click()
-    assert text(other) == told
+    assert text(other) == story
     button(other, "New story").click()
     until_kept(other)
     page.reload()
@@ -198,26 +198,26 @@ def test_what_was_typed_in_the_last_moment_before_a_reload_is_kept(page: Page) -
 
 
 def test_what_fails_is_said_and_the_story_stays(page: Page) -> None:
-    told = write(page)
+    story = write(page)
     page.evaluate("source.fails = true")
     button(page, "Continue").click()
     expect(page.locator(".live")).to_contain_text("the model is away.")
-    assert text(page) == told
+    assert text(page) == story
     page.evaluate("source.fails = false")
     button(page, "Continue").click()
-    page.wait_for_function(f"document.querySelector('.sheet').textContent.length > {len(told)}")
+    page.wait_for_function(f"document.querySelector('.sheet').textContent.length > {len(story)}")
 
 
 def test_a_long_paste_is_refused_in_a_sentence(page: Page) -> None:
-    told = write(page)
+    story = write(page)
     sheet(page).click()
     page.keyboard.press("Control+End")
     page.keyboard.insert_text("x" * 20_001)
     expect(page.locator(".note")).to_contain_text("at most 20,000 characters")
-    assert text(page) == told
-    # Near the limit it is told, before anything is refused.
+    assert text(page) == story
+    # Near the limit the page says so, before anything is refused.
     page.keyboard.press("Control+End")
-    page.keyboard.insert_text("x" * (19_000 - len(told)))
+    page.keyboard.insert_text("x" * (19_000 - len(story)))
     expect(page.locator(".note")).to_contain_text("19,000 of at most 20,000 characters.")
     # A model may have written more than a person may: what gets shorter is taken.
     page.evaluate(

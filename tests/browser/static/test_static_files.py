@@ -68,12 +68,12 @@ def test_its_files_and_its_book_are_made(page: Page, tmp_path: Path) -> None:
     html = tmp_path / "story.html"
     html.write_bytes(saved(page, ".html"))
     other = page.context.new_page()
-    asked: list[str] = []
-    other.on("request", lambda one: asked.append(one.url))
+    requests: list[str] = []
+    other.on("request", lambda one: requests.append(one.url))
     other.goto(html.as_uri())
     other.locator("inkling-reader[ready]").wait_for()
     assert (sheet(other).text_content() or "").strip() == story.strip()
-    assert [url for url in asked if url.startswith("http")] == []
+    assert [url for url in requests if url.startswith("http")] == []
     page.get_by_text("A book of stories").click()
     button(page, "Add this story").click()
     button(page, "Add this story").click()

@@ -139,7 +139,7 @@ def test_another_model_takes_the_place_of_the_old_one(
         opened(page, address)
         page.evaluate("navigator.serviceWorker.ready.then(() => null)")
         begin(page, "Once upon")
-        told = generate(page)
+        story = generate(page)
         until_kept(page)
         before = page.evaluate(
             "document.querySelector('inkling-writer').state.now.model.fingerprint"
@@ -167,7 +167,7 @@ def test_another_model_takes_the_place_of_the_old_one(
             == 1
         )
         # The text that the first model wrote is there, and the second one reads it.
-        assert text(page) == told
+        assert text(page) == story
         expect(page.locator(".note")).to_contain_text("first wrote this story, but it is not")
         page.wait_for_function("document.querySelectorAll('.word').length > 5")
         link_of(page)
@@ -272,8 +272,8 @@ def answer_with(code: str, route: Route) -> None:
 
 def test_a_browser_without_simd_says_so_and_fetches_no_model(browser: Browser, tiny: Path) -> None:
     context = browser.new_context(locale="en-GB", service_workers="block")
-    asked: list[str] = []
-    context.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    context.on("request", lambda request: requests.append(request.url))
     code = (tiny / "web" / "sampling" / "core.js").read_text(encoding="utf-8")
     assert "WebAssembly?.validate(SIMD)" in code
     code = code.replace("WebAssembly?.validate(SIMD)", "WebAssembly?.validate(SIMD.slice(1))")
@@ -283,7 +283,7 @@ def test_a_browser_without_simd_says_so_and_fetches_no_model(browser: Browser, t
         page.goto(address)
         expect(page.locator("#loading-note")).to_contain_text("lacks WebAssembly SIMD")
         expect(page.locator(".loading button")).to_be_hidden()
-    assert not [url for url in asked if url.endswith((".wasm", ".inkling"))]
+    assert not [url for url in requests if url.endswith((".wasm", ".inkling"))]
     context.close()
 
 

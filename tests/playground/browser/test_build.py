@@ -37,9 +37,9 @@ def test_a_folder_is_made_and_made_again(
 ) -> None:
     out = tmp_path / "deep" / "page"
     assert main([str(folder_of("llama")), str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "files" in said
-    assert "export is not in fp16" in said
+    output = capsys.readouterr().out
+    assert "files" in output
+    assert "export is not in fp16" in output
     made = files_of(out)
     assert {"index.html", "sw.js", "start.json", ".nojekyll", "web/sampling/core.wasm"} <= made
     assert not [
@@ -125,13 +125,13 @@ def test_what_cannot_be_made_is_a_sentence(
         "MODEL": folder_of("llama"), "OUT": tmp_path / "out", "FULL": tmp_path / "full",
         "FILE": tmp_path / "file",
     }  # fmt: skip
-    asked = [str(known.get(one, one)) for one in arguments]
+    words = [str(known.get(one, one)) for one in arguments]
     try:
-        code = main(asked)
+        code = main(words)
     except SystemExit as stop:
         code = stop.code
     assert code == 2
-    said = capsys.readouterr().err
-    assert sentence in said
-    assert "Traceback" not in said
+    message = capsys.readouterr().err
+    assert sentence in message
+    assert "Traceback" not in message
     assert files_of(tmp_path) == {"full/mine.txt", "file"}

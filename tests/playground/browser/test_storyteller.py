@@ -157,9 +157,9 @@ def test_eight_at_once_and_a_long_story_are_python_s_too(shipped: Path, engine: 
 
 def test_the_bars_show_what_words_to_use_raise(shipped: Path, engine: Engine) -> None:
     text, words = "There was a little", ("bear",)
-    asked = {"ids": [], "text": text, "token_id": None}
+    request = {"ids": [], "text": text, "token_id": None}
     wish = {"settings": {"words_to_use": words, "words_form": 2}}
-    own, raised = answers(shipped, [("candidates", asked), ("candidates", asked | wish)])
+    own, raised = answers(shipped, [("candidates", request), ("candidates", request | wish)])
     (first,) = ids_of(engine, (text, Settings(temperature=0, length=1, words_to_use=words)))
     assert raised["candidates"][0][0] == first != own["candidates"][0][0]
     wanted = engine.candidates([], text, settings=Settings(words_to_use=words)).to_json()
@@ -181,10 +181,10 @@ def test_half_a_word_is_completed_as_in_python(shipped: Path, engine: Engine) ->
     settings = Settings(length=8, seed=3)
     found = answers(shipped, [write([], text, settings, [3, 4]) for text in HALVES])
     for text, answer in zip(HALVES, found, strict=True):
-        for seed, told in zip((3, 4), answer["streams"], strict=True):
+        for seed, written in zip((3, 4), answer["streams"], strict=True):
             with engine.extend([], text, replace(settings, seed=seed), completes_word=True) as new:
                 tokens = list(new)
-            assert told == [token.token_id for token in tokens if token.draw is not None], text
+            assert written == [token.token_id for token in tokens if token.draw is not None], text
         typed = "".join(token.text for token in tokens if token.draw is None)
         assert answer["begins"] == text[len(typed) :]
 
@@ -207,7 +207,7 @@ def test_what_a_folder_suppresses_never_comes(
     save_file(weights, file, {"format": "pt"})  # which the page does not round
     settings = Settings(length=40, seed=1, temperature=0.7, stop_at_end=False)
 
-    def told(model: ModelFolder) -> list[int]:
+    def written_ids(model: ModelFolder) -> list[int]:
         with Engine(model, max_streams=1) as engine:
             found = ids_of(engine, ("Once.", settings))
         file = tmp_path / "packed.inkling"
@@ -215,11 +215,11 @@ def test_what_a_folder_suppresses_never_comes(
         assert answers(file, [write([], "Once.", settings, [1])])[0]["streams"] == [found]
         return found
 
-    free = told(ModelFolder.open(folder, device="cpu"))
+    free = written_ids(ModelFolder.open(folder, device="cpu"))
     never, first = sorted(set(free[1:]) - {free[0]})[:5], free[0]
     values = {"suppress_tokens": never, "begin_suppress_tokens": [first]}
     (folder / "generation_config.json").write_text(json.dumps(values))
-    other = told(ModelFolder.open(folder, device="cpu"))
+    other = written_ids(ModelFolder.open(folder, device="cpu"))
     assert not set(never) & set(other) and other[0] != first
     assert len(other) == 40
 
@@ -262,9 +262,9 @@ def family(tiny: Path, at_once: int) -> list[list[list[int]]]:
         parts = [seeds[k : k + at_once] for k in range(0, 8, at_once)]
         return [write(ids, text, settings(length=length), part) for part in parts]
 
-    def stories(asked: list[Any], before: list[Any]) -> list[list[int]]:
+    def stories(questions: list[Any], before: list[Any]) -> list[list[int]]:
         """The stories of some calls on a kernel that has answered those before them."""
-        found = answers(tiny, [*before, *asked])[len(before) :]
+        found = answers(tiny, [*before, *questions])[len(before) :]
         return [stream for answer in found for stream in answer["streams"]]
 
     first = [calls([], PROMPT, 20, 0), calls([], PROMPT, 90, 10)]

@@ -280,10 +280,10 @@ def test_every_machine_chooses_the_same(name: str) -> None:
     draws = np.random.default_rng(4)
 
     def answers(head: Head) -> bytes:
-        return b"".join(head.answer(logits, q).tobytes() for logits, q in asked)
+        return b"".join(head.answer(logits, q).tobytes() for logits, q in questions)
 
     row_of = np.arange(3_000) % 1_000
-    asked, kept = [], []
+    questions, kept = [], []
     for _ in range(40):
         lists = [ids_of(draws.integers(0, 3_000, count)) for count in (20, 3, 5, 1)]
         kept += lists
@@ -292,7 +292,7 @@ def test_every_machine_chooses_the_same(name: str) -> None:
             "repetition_penalty": draws.choice([1.0, 1.2]), "draw": draws.random(),
             "written": draws.integers(0, 250),
         }  # fmt: skip
-        asked.append((some_logits(draws, 1_000), asking(settings, *lists)))
+        questions.append((some_logits(draws, 1_000), asking(settings, *lists)))
     expected = answers(Head(row_of))
     with machine(name):
         assert answers(Head(row_of)) == expected

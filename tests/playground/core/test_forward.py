@@ -75,9 +75,9 @@ def test_greedy_tokens_are_those_of_generate(shape: str, weights: str) -> None:
     model, core = model_of(shape), core_of(packed(shape, weights).content, 4)
     for seed in range(5):
         prompt = some_ids(8, seed).tolist()
-        asked = {"do_sample": False, "max_new_tokens": 50, "eos_token_id": -1, "pad_token_id": 0}
+        options = {"do_sample": False, "max_new_tokens": 50, "eos_token_id": -1, "pad_token_id": 0}
         with torch.inference_mode():
-            expected = model.generate(torch.tensor([prompt]), **asked)[0, 8:].tolist()
+            expected = model.generate(torch.tensor([prompt]), **options)[0, 8:].tolist()
         assert greedy(core, prompt, 50) == expected
 
 

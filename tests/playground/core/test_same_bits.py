@@ -47,7 +47,7 @@ def all_questions() -> NDArray[np.void]:
     return questions
 
 
-def told(content: bytes, threads: int, at_once: int) -> bytes:
+def records_of(content: bytes, threads: int, at_once: int) -> bytes:
     """The records of stories, `at_once` of them in a step."""
     core = core_of(content, STORIES, CONTEXT, threads)
     records: list[list[bytes]] = [[] for _ in range(STORIES)]
@@ -67,10 +67,10 @@ def told(content: bytes, threads: int, at_once: int) -> bytes:
 @pytest.mark.parametrize("shape", ["gpt2", "llama-grouped", "qwen3"])
 def test_a_story_is_the_same_alone_and_among_others(shape: str, weights: str) -> None:
     content = packed(shape, weights).content
-    alone = told(content, threads=1, at_once=1)
-    assert told(content, threads=1, at_once=STORIES) == alone
+    alone = records_of(content, threads=1, at_once=1)
+    assert records_of(content, threads=1, at_once=STORIES) == alone
     for threads, at_once in ((2, 7), (3, 20), (8, STORIES), (8, 8), (8, 1)):
-        assert told(content, threads, at_once) == alone
+        assert records_of(content, threads, at_once) == alone
 
 
 @pytest.mark.parametrize("weights", ["fp16", "int8", "fp32"])
@@ -86,6 +86,6 @@ def test_every_machine_computes_the_same_bits(name: str, weights: str) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 def test_every_machine_tells_the_same_stories(name: str) -> None:
     content = packed("qwen3-grouped").content
-    expected = told(content, threads=1, at_once=1)
+    expected = records_of(content, threads=1, at_once=1)
     with machine(name):
-        assert told(content, threads=2, at_once=16) == expected
+        assert records_of(content, threads=2, at_once=16) == expected

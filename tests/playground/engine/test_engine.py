@@ -47,7 +47,7 @@ def each_decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         on_cuda_decoder(monkeypatch)
 
 
-def told(engine: Engine, prompt: str, **settings: Any) -> Story:
+def story_of(engine: Engine, prompt: str, **settings: Any) -> Story:
     """A whole story."""
     return engine.write(prompt, Settings(**settings)).finish()
 
@@ -149,7 +149,9 @@ def test_a_story_of_three_contexts_sees_the_window_it_should(
 ) -> None:
     model = stock(each_folder)
     with Engine(opened(each_folder), max_streams=2) as engine:
-        story = told(engine, PROMPT, length=3 * CONTEXT, top_k=0, temperature=1, stop_at_end=False)
+        story = story_of(
+            engine, PROMPT, length=3 * CONTEXT, top_k=0, temperature=1, stop_at_end=False
+        )
     ids = [END_OF_TEXT, *story.prompt_ids, *(token.token_id for token in story.tokens)]
     assert len(story.tokens) == 3 * CONTEXT
     check_records(model, story, ids, 1 + len(story.prompt_ids))
@@ -197,7 +199,7 @@ def test_a_story_is_the_same_to_the_bit_alone_and_batched_with_any_number_of_thr
     each_folder: Path, opened: Opened
 ) -> None:
     def alone(engine: Engine) -> list[Story]:
-        return [told(engine, PROMPT, **vars(settings)) for settings in SAME]
+        return [story_of(engine, PROMPT, **vars(settings)) for settings in SAME]
 
     def batched(engine: Engine) -> list[Story]:
         return written_among_others(engine, *SAME)
@@ -218,7 +220,7 @@ def test_a_story_is_the_same_alone_and_batched_on_the_gpu_s_decoder(
     """To the bit only on a GPU (tests/gpu): a CPU's products depend on where a row stands."""
     on_cuda_decoder(monkeypatch)
     with Engine(opened(each_folder), max_streams=16) as engine:
-        alone = [told(engine, PROMPT, **vars(settings)) for settings in SAME]
+        alone = [story_of(engine, PROMPT, **vars(settings)) for settings in SAME]
         batched = written_among_others(engine, *SAME)
     for story, other in zip(alone, batched, strict=True):
         check_same_but_for_rounding(story, other)
@@ -255,7 +257,7 @@ def test_64_stories_of_any_settings_are_the_same_alone_and_together(
     storyteller: ModelFolder,
 ) -> None:
     with Engine(storyteller, max_streams=2, threads=1) as engine:
-        alone = [told(engine, prompt, **vars(settings)) for prompt, settings in MANY]
+        alone = [story_of(engine, prompt, **vars(settings)) for prompt, settings in MANY]
     for threads in (2, 8):
         with Engine(storyteller, max_streams=64, threads=threads) as engine:
             together = written(engine, MANY)
@@ -270,7 +272,7 @@ def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
     for device in ("cpu", "cuda"):
         opened = ModelFolder.open(each_folder, device=device)
         with Engine(opened, max_streams=16) as engine:
-            found.append(told(engine, PROMPT, **vars(settings)))
+            found.append(story_of(engine, PROMPT, **vars(settings)))
             if device == "cuda":
                 (batched,) = written_among_others(engine, settings)
                 assert batched.tokens == found[-1].tokens
@@ -281,8 +283,8 @@ def test_a_gpu_replays_what_the_processor_computes(each_folder: Path) -> None:
 
 def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
     options: dict[str, Any] = {"seed": 6, "top_k": 0, "stop_at_end": False}
-    whole = told(engine, PROMPT, length=120, **options)
-    tokens = told(engine, PROMPT, length=37, **options).tokens
+    whole = story_of(engine, PROMPT, length=120, **options)
+    tokens = story_of(engine, PROMPT, length=37, **options).tokens
     opening = len(whole.prompt_ids)
     for length in (43, 40):
         ids = [*whole.prompt_ids, *(token.token_id for token in tokens)]
@@ -293,7 +295,7 @@ def test_continuing_is_the_story_that_was_never_stopped(engine: Engine) -> None:
 
 
 def test_a_branch_keeps_what_is_before_and_goes_on(engine: Engine) -> None:
-    story = told(engine, PROMPT, length=30, stop_at_end=False)
+    story = story_of(engine, PROMPT, length=30, stop_at_end=False)
     other = story.tokens[12].alternatives[3]
     turned = engine.branch(story, 12, other.token_id).finish()
     assert turned.tokens[:12] == story.tokens[:12]
@@ -311,13 +313,13 @@ def test_a_branch_keeps_what_is_before_and_goes_on(engine: Engine) -> None:
     ["", " ", LONG, "🦊🦋 a fox", "كان يا ما كان", "从前有一只狐狸", "a\0b", "\r\n\t"],
 )
 def test_any_text_is_a_prompt(engine: Engine, prompt: str) -> None:
-    story = told(engine, prompt, length=5, stop_at_end=False)
+    story = story_of(engine, prompt, length=5, stop_at_end=False)
     assert len(story.tokens) == 5
     assert story.text.startswith(prompt)
 
 
 def test_a_prompt_of_100_kilobytes_is_the_most(engine: Engine) -> None:
-    assert len(told(engine, "a b c d e " * 10_000, length=3, stop_at_end=False).tokens) == 3
+    assert len(story_of(engine, "a b c d e " * 10_000, length=3, stop_at_end=False).tokens) == 3
     with pytest.raises(ValueError, match="100,001 bytes"):
         engine.write("a" * 100_001, Settings())
     for wrong in (b"bytes", None, "\ud800"):
@@ -331,18 +333,18 @@ def test_a_story_of_another_model_is_refused(
     engine: Engine, folder_of: Callable[[str], Path], opened: Opened
 ) -> None:
     with Engine(opened(folder_of("qwen3")), max_streams=1) as other:
-        story = told(other, PROMPT, length=3, stop_at_end=False)
+        story = story_of(other, PROMPT, length=3, stop_at_end=False)
     with pytest.raises(ValueError, match="another model"):
         engine.branch(story, 0, 5)
 
 
 def test_penalty_and_banned_words_do_what_they_say(engine: Engine) -> None:
     settings: dict[str, Any] = {"temperature": 0, "length": 40, "stop_at_end": False}
-    plain = told(engine, PROMPT, **settings)
+    plain = story_of(engine, PROMPT, **settings)
     word = next(token.text.strip() for token in plain.tokens if token.text.strip().isalpha())
-    without = told(engine, PROMPT, banned_words=(word,), **settings)
+    without = story_of(engine, PROMPT, banned_words=(word,), **settings)
     assert all(token.text.strip() != word for token in without.tokens)
-    varied = told(engine, PROMPT, repetition_penalty=2, **settings)
+    varied = story_of(engine, PROMPT, repetition_penalty=2, **settings)
     assert len({token.token_id for token in varied.tokens}) > len(
         {token.token_id for token in plain.tokens}
     )
@@ -371,7 +373,7 @@ def test_a_full_memory_holds_fewer_stories_and_then_is_an_error(
     with Engine(tiny, max_streams=8) as engine:
         assert engine.max_streams == 2
         assert "2 stories at once of 64 tokens each, not 8 of 64" in capsys.readouterr().err
-        assert len(told(engine, PROMPT, length=5, stop_at_end=False).tokens) == 5
+        assert len(story_of(engine, PROMPT, length=5, stop_at_end=False).tokens) == 5
     most = 0
     with pytest.raises(ValueError, match="--device cpu"):
         Engine(tiny)
@@ -381,13 +383,13 @@ def test_a_step_s_size_does_not_change_a_story(
     tiny: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_cuda_decoder(monkeypatch)
-    asked: dict[str, Any] = {"length": 90, "temperature": 1, "stop_at_end": False, "seed": 5}
+    options: dict[str, Any] = {"length": 90, "temperature": 1, "stop_at_end": False, "seed": 5}
     stories = []
     for rows, keys in ((8, 16), (32, 512)):  # several sizes, and a single one
         monkeypatch.setattr("playground.model.cuda_decoder.MIN_ROWS", rows)
         monkeypatch.setattr("playground.model.cuda_decoder.MIN_KEYS", keys)
         with Engine(tiny, max_streams=4) as engine:
-            stories.append(told(engine, PROMPT, **asked).tokens)
+            stories.append(story_of(engine, PROMPT, **options).tokens)
     assert [token.token_id for token in stories[0]] == [token.token_id for token in stories[1]]
 
 
@@ -397,16 +399,16 @@ def test_both_decoders_tell_the_same_story(
     """Their sums differ in the last digits, which decide nothing here."""
     settings: dict[str, Any] = {"length": 90, "temperature": 1, "stop_at_end": False, "seed": 5}
     with Engine(opened(each_folder), max_streams=1) as engine:
-        story = told(engine, PROMPT, **settings)
+        story = story_of(engine, PROMPT, **settings)
     on_cuda_decoder(monkeypatch)
     with Engine(opened(each_folder), max_streams=1) as engine:
-        other = told(engine, PROMPT, **settings)
+        other = story_of(engine, PROMPT, **settings)
     check_same_but_for_rounding(story, other)
 
 
 def test_a_record_holds_as_many_alternatives_as_are_asked_for(engine: Engine) -> None:
     settings = Settings(length=8, seed=3, stop_at_end=False)
-    whole = told(engine, PROMPT, **vars(settings))
+    whole = story_of(engine, PROMPT, **vars(settings))
     for count in (0, 3):
         with engine.write(PROMPT, settings, alternatives=count) as stream:
             found = tuple(stream)

@@ -97,11 +97,11 @@ def test_the_next_tokens_are_the_record_s(engine: Engine) -> None:
         chances = [math.exp(one.logit - found.log_total) for one in found.candidates[:10]]
         assert chances == pytest.approx([one.probability for one in token.alternatives], rel=1e-5)
         assert log_total(found) == pytest.approx(found.log_total, abs=0.01)
-    asked = engine.candidates([], PROMPT)
-    assert asked.token is None
-    assert asked == engine.candidates(ids)
-    assert asked.entropy > 0
-    assert asked.to_json()["candidates"][0][1] == asked.candidates[0].text
+    answer = engine.candidates([], PROMPT)
+    assert answer.token is None
+    assert answer == engine.candidates(ids)
+    assert answer.entropy > 0
+    assert answer.to_json()["candidates"][0][1] == answer.candidates[0].text
 
 
 def test_asking_disturbs_no_story(engine: Engine) -> None:

@@ -33,7 +33,7 @@ def adapter(request: pytest.FixtureRequest, folder_of: Any, tmp_path: Path) -> P
     return tmp_path / "adapter"
 
 
-def told(engine: Engine) -> list[int]:
+def greedy_ids(engine: Engine) -> list[int]:
     settings = Settings(temperature=0, length=24, stop_at_end=False)
     with engine.write(PROMPT, settings) as stream:
         return [token.token_id for token in stream]
@@ -47,9 +47,9 @@ def test_greedy_tokens_are_those_of_the_adapted_model(adapter: Path) -> None:
     assert storyteller.fingerprint != base.fingerprint
     assert storyteller.facts.parameters == base.facts.parameters
     with Engine(storyteller, max_streams=1) as engine:
-        ours = told(engine)
+        ours = greedy_ids(engine)
     with Engine(base, max_streams=1) as engine:
-        assert told(engine) != ours
+        assert greedy_ids(engine) != ours
     model: Any = AutoModelForCausalLM.from_pretrained(storyteller.base, dtype=torch.float32)
     model = peft.PeftModel.from_pretrained(model, str(adapter)).eval()
     ids = torch.tensor([[storyteller.bos_id, *storyteller.encode(PROMPT)]])

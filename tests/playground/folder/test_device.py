@@ -62,8 +62,8 @@ def test_a_driver_that_is_too_old_is_told(driver: pytest.MonkeyPatch) -> None:
     assert device.choose_device("auto") == "cpu"
     assert "update the NVIDIA driver, or pip install torch" in device.introduction("cpu", "auto")
     driver.setattr(torch.version, "cuda", None)  # a CPU build
-    said = device.introduction("cpu", "auto")
-    assert "pip install torch --index-url" in said and "driver" not in said
+    message = device.introduction("cpu", "auto")
+    assert "pip install torch --index-url" in message and "driver" not in message
     assert device.introduction("cpu", "cpu") == "writing on the CPU"  # as it was asked to
 
 

@@ -129,6 +129,8 @@ def test_what_is_not_there_is_one_sentence(
             ModelFolder.open("fox/other")
     ask(NOBODY)
     assert generate.main(["fox/other"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: there is no model folder fox/other, and the Hub did not answer")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith(
+        "error: there is no model folder fox/other, and the Hub did not answer"
+    )
+    assert message.count("\n") == 1

@@ -30,13 +30,13 @@ def refusal(folder: Path) -> str:
     """The sentence with which a folder is refused, before or when an engine opens it."""
     with pytest.raises(ValueError) as found, Engine(ModelFolder.open(folder, device="cpu")):
         pass
-    said = str(found.value)
+    message = str(found.value)
     assert type(found.value) is ValueError
-    assert said.strip()
-    assert "\n" not in said
-    assert len(said) < 400
-    assert str(folder) in said
-    return said
+    assert message.strip()
+    assert "\n" not in message
+    assert len(message) < 400
+    assert str(folder) in message
+    return message
 
 
 def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_cut_off_weights_are_refused(folder: Path, share: float) -> None:
 def test_a_note_of_git_lfs_in_place_of_a_file_is_named(folder: Path, name: str) -> None:
     note = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
     (folder / name).write_text(note)
-    said = refusal(folder)
-    assert f"{name} is a Git LFS pointer" in said and "git lfs pull" in said
+    message = refusal(folder)
+    assert f"{name} is a Git LFS pointer" in message and "git lfs pull" in message
 
 
 def test_weights_that_are_something_else_are_refused(folder: Path) -> None:

@@ -56,10 +56,10 @@ def test_another_form_is_refused_with_the_way_out(
     fill(folder)
     with pytest.raises(ValueError, match="model") as found:
         ModelFolder.open(folder)
-    said = str(found.value)
-    assert "\n" not in said
-    assert str(folder) in said
-    assert all(word in said for word in words)
+    message = str(found.value)
+    assert "\n" not in message
+    assert str(folder) in message
+    assert all(word in message for word in words)
 
 
 def test_a_gguf_file_is_refused_by_its_name(tmp_path: Path) -> None:

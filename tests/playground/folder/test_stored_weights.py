@@ -44,8 +44,8 @@ def test_quantized_weights_without_a_configuration_are_refused_everywhere(
     )
     for command in commands:
         assert command() == 2
-        said = capsys.readouterr()
-        assert said.err.count("\n") == 1 and f"is stored as {kind}, and config.json" in said.err
+        output = capsys.readouterr()
+        assert output.err.count("\n") == 1 and f"is stored as {kind}, and config.json" in output.err
     with pytest.raises(ValueError, match=f"weight is stored as {kind}"):
         ModelFolder.open(folder, device="cpu")
 

@@ -36,12 +36,12 @@ def check(look: Look, model: Any, window: list[int], chosen: int) -> None:
     assert look.attention.shape == attention.shape
     assert np.abs(look.attention - attention).max() < CLOSE
     assert len(look.layers) == len(shares)
-    for said, share in zip(look.layers, shares, strict=True):
-        assert said.probability == pytest.approx(share[chosen], abs=CLOSE)
-        assert [found for _, found in said.likeliest] == pytest.approx(
+    for layer, share in zip(look.layers, shares, strict=True):
+        assert layer.probability == pytest.approx(share[chosen], abs=CLOSE)
+        assert [found for _, found in layer.likeliest] == pytest.approx(
             np.sort(share)[::-1][:5].tolist(), abs=CLOSE
         )
-        assert said.unlearned == 0
+        assert layer.unlearned == 0
 
 
 def test_every_block_of_the_trainer_is_tried() -> None:
@@ -70,9 +70,9 @@ def test_a_long_story_is_seen_as_far_as_the_model_saw_it(kind: str, looked_into:
         assert 3 * CONTEXT // 4 <= len(window) <= CONTEXT
         check(look, model, window, IDS[position])
         story = inside.engine.score_ids(IDS[position : position + 1], after=IDS[:position])
-        said = look.layers[-1]
-        assert said.probability == pytest.approx(story.tokens[0].probability, rel=1e-4)
-        assert said.rank == story.tokens[0].rank
+        layer = look.layers[-1]
+        assert layer.probability == pytest.approx(story.tokens[0].probability, rel=1e-4)
+        assert layer.rank == story.tokens[0].rank
 
 
 def test_tokens_that_training_never_met_are_one_number(shipped_engine: Any) -> None:

@@ -176,10 +176,10 @@ def check_against_generate(engine: Engine, model: Any, prompt: str, length: int)
         )[0, ids.shape[1] :].tolist()  # fmt: skip
     assert [token.token_id for token in story.tokens] == theirs
     whole = engine.storyteller.tokenizer.decode([*story.prompt_ids, *theirs])
-    told = engine.storyteller.tokenizer.decode(list(story.prompt_ids))
-    told += "".join(token.text for token in story.tokens)
-    assert whole.startswith(told)
-    assert set(whole[len(told) :]) <= {"\ufffd"}  # a letter that is not whole yet
+    written = engine.storyteller.tokenizer.decode(list(story.prompt_ids))
+    written += "".join(token.text for token in story.tokens)
+    assert whole.startswith(written)
+    assert set(whole[len(written) :]) <= {"\ufffd"}  # a letter that is not whole yet
 
 
 @pytest.mark.parametrize("name", [*OWN, *OTHERS])
@@ -286,14 +286,14 @@ def test_a_window_that_has_slid_is_read_again_after_a_turn(made: Made) -> None:
         with engine.branch(
             story, 12, 5, Settings(temperature=0, length=8, stop_at_end=False)
         ) as turn:
-            told = [token.token_id for token in turn]
+            ours = [token.token_id for token in turn]
         ids = [0, *story.prompt_ids, *(token.token_id for token in story.tokens[:12]), 5]
         with torch.inference_mode():
             theirs = model.generate(
                 torch.tensor([ids]), do_sample=False, max_new_tokens=8, min_new_tokens=8,
                 eos_token_id=None, pad_token_id=0,
             )[0, len(ids) :].tolist()  # fmt: skip
-        assert told == [5, *theirs]
+        assert ours == [5, *theirs]
 
 
 @pytest.mark.parametrize(

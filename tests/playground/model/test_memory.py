@@ -1,4 +1,4 @@
-"""What fits in the memory is told by arithmetic, before anything is taken."""
+"""How many stories fit in memory is computed before memory is allocated."""
 
 from __future__ import annotations
 

@@ -99,8 +99,8 @@ class Handler(local_server.Handler):
             self.close_connection = True
             return
         if status is not None:
-            said = {"error": "a reason of the Hub"}
-            self.send(status, said, X_Error_Message="a reason of the Hub", Retry_After="7")
+            content = {"error": "a reason of the Hub"}
+            self.send(status, content, X_Error_Message="a reason of the Hub", Retry_After="7")
             return
         is_known = self.headers.get("Authorization") == f"Bearer {TOKEN}"
         if path.startswith("/api/") and not is_known:
@@ -140,15 +140,15 @@ class Handler(local_server.Handler):
         else:
             self.send(404, X_Error_Code="RepoNotFound")
 
-    def create(self, asked: dict[str, Any]) -> None:
-        kind = asked.get("type", "model")
-        name = f"{asked['organization'] or 'lily'}/{asked['name']}"
+    def create(self, values: dict[str, Any]) -> None:
+        kind = values.get("type", "model")
+        name = f"{values['organization'] or 'lily'}/{values['name']}"
         url = f"{self.hub.url}/{'spaces/' if kind == 'space' else ''}{name}"
         if (kind, name) in self.hub.repositories:
             self.send(409, {"error": "You already created this repo", "url": url})
             return
-        private = bool(asked.get("private")) or asked.get("visibility") == "private"
-        self.hub.repositories[kind, name] = Repository(private, asked)
+        private = bool(values.get("private")) or values.get("visibility") == "private"
+        self.hub.repositories[kind, name] = Repository(private, values)
         self.send(200, {"url": url, "name": name})
 
     def repository(self, kind: str, name: str, rest: str, body: bytes) -> None:

@@ -131,7 +131,7 @@ def test_a_refusal_is_an_error_and_changes_nothing(
 
 
 def test_of_two_at_once_both_are_whole(hub: Hub, api: HfApi, tmp_path: Path) -> None:
-    """Each makes one commit on what it has seen, or is told that there was another."""
+    """Each makes one commit on the revision that it has seen, or gets an error."""
     publish(api, staging(tmp_path, 10, "old"))
     versions = []
     for k in range(4):
@@ -146,9 +146,9 @@ def test_of_two_at_once_both_are_whole(hub: Hub, api: HfApi, tmp_path: Path) -> 
             return str(problem)
 
     with ThreadPoolExecutor(4) as both:
-        said = list(both.map(one, versions))
-    assert "done" in said
-    assert all(one == "done" or "repeat the command" in one for one in said)
+        answers = list(both.map(one, versions))
+    assert "done" in answers
+    assert all(one == "done" or "repeat the command" in one for one in answers)
     files = hub.files("space", NAME)
     (k,) = [k for k in range(4) if files["app.py"] == f"version {k}".encode()]
     assert files["playground/a.py"] == files["app.py"]
@@ -221,9 +221,9 @@ def test_a_space_is_followed_until_it_runs_and_answers(
     hub: Hub, api: HfApi, tmp_path: Path
 ) -> None:
     commit = publish(api, staging(tmp_path))
-    said: list[str] = []
-    host = client.wait_until_it_runs(api, NAME, commit, said.append, poll=0)
-    assert [line.split("s  ")[1] for line in said] == ["building", "app starting", "running"]
+    messages: list[str] = []
+    host = client.wait_until_it_runs(api, NAME, commit, messages.append, poll=0)
+    assert [line.split("s  ")[1] for line in messages] == ["building", "app starting", "running"]
     assert client.first_story(host, private=True).startswith("Once upon a time")
     hub.answers = False
     with pytest.raises(ValueError, match="its API wrote no story"):

@@ -27,17 +27,19 @@ def test_a_dry_run_sends_nothing(
 ) -> None:
     monkeypatch.setattr(staging, "LEFT_SHOWN", 10_000)  # whatever else lies in this checkout
     assert command.main(["model", str(folder), "lily/tale", "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "model.safetensors" in said and "model-index" in said and "Nothing was sent." in said
+    output = capsys.readouterr().out
+    assert (
+        "model.safetensors" in output and "model-index" in output and "Nothing was sent." in output
+    )
     assert command.main(["space", "lily/tale", "--target", "cpu", "--dry-run"]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for part in (
         "app.py",
         "playground/web/editor/writer.js",
         "short_description",
         "trainer/: not on the list",
     ):
-        assert part in said
+        assert part in output
     assert hub.requests == []
 
 
@@ -65,10 +67,10 @@ def test_a_model_and_its_space_are_published_and_updated(
         card.count("## Samples") == 1 and "> **Once upon a time**, there was a little girl" in card
     )
     assert command.main(["space", "lily/tale", "--target", "cpu"]) == 0
-    said = capsys.readouterr()
-    assert "It runs, and writes: Once upon a time there was a fox" in said.out
-    assert f"{hub.url}/spaces/lily/tale" in said.out
-    assert TOKEN not in said.out + said.err
+    output = capsys.readouterr()
+    assert "It runs, and writes: Once upon a time there was a fox" in output.out
+    assert f"{hub.url}/spaces/lily/tale" in output.out
+    assert TOKEN not in output.out + output.err
     files = hub.files("space", "lily/tale")
     assert files["space.json"] == b'{"model": "lily/tale"}\n'
     assert b"models:\n- lily/tale\n" in files["README.md"]
@@ -85,12 +87,12 @@ def test_a_static_space_is_published_and_updated(
     monkeypatch.setattr(client.time, "sleep", lambda seconds: None)
     static = ["space", "lily/tale", "--target", "static", "--export", str(folder)]
     assert command.main([*static, "--dry-run"]) == 0
-    said = capsys.readouterr().out
-    assert "web/sampling/core.wasm" in said and "sdk: static" in said and ".inkling" in said
+    output = capsys.readouterr().out
+    assert "web/sampling/core.wasm" in output and "sdk: static" in output and ".inkling" in output
     assert command.main(["model", str(folder), "lily/tale"]) == 0
     assert command.main(static) == 0
-    said = capsys.readouterr().out
-    assert "It runs with the model " in said
+    output = capsys.readouterr().out
+    assert "It runs with the model " in output
     files = hub.files("space", "lily/tale")
     start = json.loads(files["start.json"])
     assert start["address"] == "https://huggingface.co/spaces/lily/tale?story="
@@ -123,6 +125,6 @@ def test_what_is_wrong_is_one_sentence(
     hub: Hub, words: list[str], part: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(words) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and part in said and said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and part in message and message.count("\n") == 1
     assert hub.requests == []

@@ -184,8 +184,8 @@ def test_a_model_of_it_is_made_while_it_trains(page: Page) -> None:
 
 
 def test_it_pauses_at_once_and_resumes_where_it_was(page: Page) -> None:
-    asked = page.post("runs/mine/pause")["run"]  # which does not wait for it
-    assert asked["state"] in ("stopping", "paused") and "pause" not in asked["can"]
+    answer = page.post("runs/mine/pause")["run"]  # which does not wait for it
+    assert answer["state"] in ("stopping", "paused") and "pause" not in answer["can"]
     paused = page.wait_for("paused")
     assert "resume" in paused["can"] and paused["message"].startswith("stopped; saved after step")
     curve = page.get("runs/mine/curve")["train"]

@@ -13,8 +13,8 @@ import pytest
 def call(url: str, name: str, *values: Any) -> list[tuple[str, Any]]:
     """The events of an endpoint, of the page's own or through Gradio's queue, as curl gets them."""
     if name.startswith("page_"):
-        (asked,) = values
-        return events_of(post(f"{url}call/{name}", asked))
+        (value,) = values
+        return events_of(post(f"{url}call/{name}", value))
     address = f"{url}gradio_api/call/{name}"
     event = json.loads(post(address, {"data": values}))["event_id"]
     return events_of(urllib.request.urlopen(f"{address}/{event}").read())

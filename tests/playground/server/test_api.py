@@ -119,10 +119,10 @@ def test_a_value_that_cannot_be_used_is_refused_in_a_sentence(
     wish = {"prompt": "Once", "length": 2} | {name: value}
     with pytest.raises(AppError) as problem:
         client.predict(**wish, api_name="/generate")
-    said = str(problem.value)
-    assert name in said.lower()
-    assert "Traceback" not in said
-    assert "\n" not in said
+    message = str(problem.value)
+    assert name in message.lower()
+    assert "Traceback" not in message
+    assert "\n" not in message
     # The next visitor is served as ever.
     assert client.predict("Once", length=2, api_name="/generate").startswith("Once")
 
@@ -138,15 +138,15 @@ def test_banned_words_may_be_a_text(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"promt": "Once"}, "generate has no parameter 'promt'; it has prompt, temperature"),
         ({"temperature": 1}, "generate needs the parameter 'prompt'."),
         ([1], "generate takes a JSON object of its parameters: prompt, temperature"),
     ],
 )
-def test_a_name_that_is_wrong_or_missing_is_422(url: str, body: Any, said: str) -> None:
-    assert refusal(f"{url}gradio_api/call/v2/generate", body).startswith(said)
+def test_a_name_that_is_wrong_or_missing_is_422(url: str, body: Any, message: str) -> None:
+    assert refusal(f"{url}gradio_api/call/v2/generate", body).startswith(message)
 
 
 def test_a_visitor_with_too_many_stories_is_told_that_it_is_busy(
@@ -158,18 +158,18 @@ def test_a_visitor_with_too_many_stories_is_told_that_it_is_busy(
         raise Busy("You have 8 stories under way: wait for one of them.")
 
     monkeypatch.setattr(PageCalls, "visit", busy)
-    ((event, said),) = call(url, "generate", "Once", 0.8, 40, 2, 1, None, 1, 0, 1, [], [], True)
-    assert event == "error" and said["title"] == "Busy"
-    assert said["error"] == "You have 8 stories under way: wait for one of them."
+    ((event, message),) = call(url, "generate", "Once", 0.8, 40, 2, 1, None, 1, 0, 1, [], [], True)
+    assert event == "error" and message["title"] == "Busy"
+    assert message["error"] == "You have 8 stories under way: wait for one of them."
 
 
 def test_not_a_number_is_refused(url: str) -> None:
     """JSON has no NaN and gradio_client does not send it; anybody else may."""
-    ((event, said),) = call(
+    ((event, message),) = call(
         url, "generate", "Once", float("nan"), 40, 16, 1, None, 1, 0, 1, [], [], True
     )
     assert event == "error"
-    assert "Temperature" in said["error"]
+    assert "Temperature" in message["error"]
 
 
 def test_a_text_is_scored_and_turns_at_a_token(client: Client, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""The story that is on the page before anything is written, told by the shipped model.
+"""The story that is on the page before anything is written, written by the shipped model.
 
 With another shipped model, write it anew:
 
@@ -23,22 +23,22 @@ PROMPT = "Once upon a time, there was a little fox who"
 SETTINGS = Settings(seed=21, length=200)
 
 
-def tell(engine: Engine) -> Story:
+def write(engine: Engine) -> Story:
     """Write the story."""
     return engine.extend([], PROMPT, SETTINGS).finish()
 
 
 def test_the_first_story_is_what_the_shipped_model_tells(shipped_engine: Engine) -> None:
-    kept, told = Story.from_json(FILE.read_text(encoding="utf-8")), tell(shipped_engine)
-    assert kept.model == told.model
-    assert [token.text for token in kept.tokens] == [token.text for token in told.tokens]
-    for one, other in zip(kept.tokens, told.tokens, strict=True):
+    kept, written = Story.from_json(FILE.read_text(encoding="utf-8")), write(shipped_engine)
+    assert kept.model == written.model
+    assert [token.text for token in kept.tokens] == [token.text for token in written.tokens]
+    for one, other in zip(kept.tokens, written.tokens, strict=True):
         assert one.probability == pytest.approx(other.probability, rel=1e-3)
 
 
 if __name__ == "__main__":
     with Engine(ModelFolder.open(ROOT / "models" / "storyteller", device="cpu")) as engine:
-        values = tell(engine).to_values()
+        values = write(engine).to_values()
     for token in values["tokens"]:  # the page asks for what else could have been
         token["alternatives"] = []
     FILE.write_text(json.dumps(values, ensure_ascii=False) + "\n", encoding="utf-8")

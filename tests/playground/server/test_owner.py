@@ -47,8 +47,8 @@ def test_without_the_right_key_everything_is_closed(browser: TestClient, key: st
         entered = browser.get(f"/publish?key={key}")
         assert entered.status_code == 303 and "set-cookie" not in entered.headers
         browser.cookies.set("inkling-key-7860", key)
-    asked = browser.get("/publish", headers={"Accept": "text/html,*/*"})
-    assert asked.status_code == 403 and 'id="key"' in asked.text
+    answer = browser.get("/publish", headers={"Accept": "text/html,*/*"})
+    assert answer.status_code == 403 and 'id="key"' in answer.text
     for path in ("state", "page.js"):
         assert browser.get(f"/publish/{path}").status_code == 403
     for path in ("start", "login"):
@@ -74,13 +74,13 @@ def test_what_a_proxy_passed_on_is_refused_with_the_key_too(
     browser: TestClient, owner: Owner, added: dict[str, str]
 ) -> None:
     browser.get("/publish", params={"key": owner.key})
-    for asked in (
+    for request in (
         browser.get("/publish", headers=added),
         browser.get("/publish", headers=added, params={"key": owner.key}),
         browser.post("/publish/start", headers=POST["headers"] | added, json=POST["json"]),
     ):
-        assert asked.status_code == 403 and "set-cookie" not in asked.headers
-        assert "closed behind a proxy" in asked.json()["detail"]
+        assert request.status_code == 403 and "set-cookie" not in request.headers
+        assert "closed behind a proxy" in request.json()["detail"]
     same = {"Origin": "http://127.0.0.1:7860"}
     assert (
         browser.post("/publish/start", headers=POST["headers"] | same, json={}).status_code == 422

@@ -77,8 +77,8 @@ def test_the_page_s_odds_and_scores(url: str, engine: Engine) -> None:
     wanted = engine.score("Once upon a time").tokens
     assert [token[2] for token in scored["tokens"]] == [token.token_id for token in wanted]
     ids = [token.token_id for token in wanted]
-    asked = {"model": "tiny", "ids": ids[:2], "text": "", "token_id": ids[2]}
-    ((_, found), _) = call(url, "page_candidates", asked)
+    request = {"model": "tiny", "ids": ids[:2], "text": "", "token_id": ids[2]}
+    ((_, found), _) = call(url, "page_candidates", request)
     assert found["token"]["rank"] == wanted[2].rank
     assert found["token"]["probability"] == pytest.approx(wanted[2].probability, rel=1e-4)
     assert len(found["candidates"]) == 200
@@ -87,9 +87,9 @@ def test_the_page_s_odds_and_scores(url: str, engine: Engine) -> None:
 def test_a_story_s_record_has_the_draws_of_what_the_model_wrote(url: str, engine: Engine) -> None:
     settings = Settings(length=8, seed=5, stop_at_end=False)
     with engine.write("Once upon a time", settings) as stream:
-        told = list(stream)
+        written = list(stream)
     typed = engine.encode("Once upon a time")
-    ids = [*typed, *(token.token_id for token in told)]
+    ids = [*typed, *(token.token_id for token in written)]
     model = engine.storyteller.fingerprint[:16]
     tokens = [(one, -1 if k < len(typed) else 0) for k, one in enumerate(ids)]
     expected = replay(engine, Permalink(model, "tiny", (Run(settings),), tuple(tokens))).story
@@ -97,8 +97,8 @@ def test_a_story_s_record_has_the_draws_of_what_the_model_wrote(url: str, engine
         "from": len(typed), "to": len(ids), "position": 0, "begins": "", "beyond": False,
         "settings": {"seed": 5, "stop_at_end": False},
     }  # fmt: skip
-    asked = {"model": "tiny", "ids": ids, "parts": [part]}
-    ((_, found), _) = call(url, "page_record", asked)
+    request = {"model": "tiny", "ids": ids, "parts": [part]}
+    ((_, found), _) = call(url, "page_record", request)
     assert found == {
         "tokens": json.loads(expected.to_json())["tokens"], "ended": expected.ended,
     }  # fmt: skip
@@ -107,14 +107,14 @@ def test_a_story_s_record_has_the_draws_of_what_the_model_wrote(url: str, engine
     ]
     # What the model would not have written has no draws.
     ((_, other), _) = call(
-        url, "page_record", asked | {"parts": [part | {"settings": {"seed": 6}}]}
+        url, "page_record", request | {"parts": [part | {"settings": {"seed": 6}}]}
     )
     assert [token["token_id"] for token in other["tokens"]] == ids
     assert other["tokens"][-1]["draw"] is None
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"ids": []}, "Ids must hold a token"),
         ({"ids": [900_000], "parts": []}, "This story holds a token, 900000"),
@@ -130,11 +130,11 @@ def test_a_story_s_record_has_the_draws_of_what_the_model_wrote(url: str, engine
     ],
     ids=str,
 )
-def test_a_request_for_a_record_is_checked(url: str, changes: dict[str, Any], said: str) -> None:
-    asked = {"model": "tiny", "ids": [1, 2, 3]} | changes
-    event, problem = call(url, "page_record", asked)[-1]
+def test_a_request_for_a_record_is_checked(url: str, changes: dict[str, Any], message: str) -> None:
+    request = {"model": "tiny", "ids": [1, 2, 3]} | changes
+    event, problem = call(url, "page_record", request)[-1]
     assert event == "error"
-    assert problem["error"].startswith(said)
+    assert problem["error"].startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_a_request_for_a_record_is_checked(url: str, changes: dict[str, Any], sa
     ids=str,
 )  # fmt: skip
 def test_a_page_s_request_is_checked(url: str, changes: dict[str, Any]) -> None:
-    event, said = call(url, "page_write", page_request(**changes))[-1]
+    event, message = call(url, "page_write", page_request(**changes))[-1]
     assert event == "error"
-    assert said["error"].endswith(".")
-    assert "Traceback" not in said["error"]
+    assert message["error"].endswith(".")
+    assert "Traceback" not in message["error"]
 
 
 def test_only_the_page_s_own_endpoints_are_called_past_the_queue(url: str) -> None:
@@ -206,14 +206,14 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
     endpoints = page_calls.PageCalls({"tiny": engine})
     settings = {"length": 60, "top_k": 0, "stop_at_end": False}
 
-    async def called(asked: dict[str, Any]) -> list[dict[str, Any]]:
-        return [message async for message in endpoints.page_write(asked)]
+    async def called(request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [message async for message in endpoints.page_write(request)]
 
-    def told(messages: list[dict[str, Any]]) -> list[int]:
+    def ids_of(messages: list[dict[str, Any]]) -> list[int]:
         return [one for message in messages for new in message["new"] for one in new[3]]
 
-    asked = {"ids": [], "text": text, "settings": settings, "seeds": [5], "opening": -1}
-    whole = asyncio.run(called(asked))
+    request = {"ids": [], "text": text, "settings": settings, "seeds": [5], "opening": -1}
+    whole = asyncio.run(called(request))
     assert not any("more" in message for message in whole)
     monkeypatch.setattr(page_calls, "TURN", 0.0)
     monkeypatch.setattr(page_calls, "INTERVAL", 0.002)
@@ -225,16 +225,16 @@ def test_stories_of_a_crowd_take_turns_and_are_the_same(
 
     monkeypatch.setattr(engine.decoder, "step", slow_step)
     endpoints.running[""] = page_calls.CROWD
-    ids, typed, calls, messages = [], 0, 0, asyncio.run(called(asked))
+    ids, typed, calls, messages = [], 0, 0, asyncio.run(called(request))
     typed = messages[0]["typed"]
-    ids += told(messages)
+    ids += ids_of(messages)
     while "more" in messages[-1]:
         calls += 1
         rest = settings | {"length": 60 - (len(ids) - typed)}
         messages = asyncio.run(
-            called(asked | {"ids": ids, "text": "", "settings": rest, "opening": typed})
+            called(request | {"ids": ids, "text": "", "settings": rest, "opening": typed})
         )
-        ids += told(messages)
+        ids += ids_of(messages)
     assert calls > 0
-    assert ids == told(whole)
+    assert ids == ids_of(whole)
     assert messages[-1]["ended"] == [False]

@@ -17,23 +17,23 @@ IDS = [5, 6, 7, 8, 9, 10]
 
 
 async def messages(endpoints: page_calls.PageCalls, **changes: Any) -> list[dict[str, Any]]:
-    asked = {"model": "tiny", "ids": IDS, "position": 4} | changes
-    return [message async for message in endpoints.page_inside(asked)]
+    request = {"model": "tiny", "ids": IDS, "position": 4} | changes
+    return [message async for message in endpoints.page_inside(request)]
 
 
 def test_a_look_comes_first_and_then_what_was_removed(url: str, engine: Engine) -> None:
     events = call(url, "page_inside", {"model": "tiny", "ids": IDS, "position": 4})
-    told = [data for event, data in events if event == "message"]
+    messages = [data for event, data in events if event == "message"]
     inside = Inside(engine)
-    assert told[0] == {"look": inside.look(IDS, 4).to_json()}
-    assert [pair for message in told[1:] for pair in message["removed"]] == [
+    assert messages[0] == {"look": inside.look(IDS, 4).to_json()}
+    assert [pair for message in messages[1:] for pair in message["removed"]] == [
         [index, pytest.approx(change, abs=1e-4)] for index, change in inside.removals(IDS, 4)
     ]
-    assert told[-1]["ended"] is True and told[-1]["seconds"] > 0
+    assert messages[-1]["ended"] is True and messages[-1]["seconds"] > 0
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"ids": []}, "The story is empty"),
         ({"ids": [900_000]}, "This story holds a token, 900000"),
@@ -45,12 +45,12 @@ def test_a_look_comes_first_and_then_what_was_removed(url: str, engine: Engine) 
     ],
     ids=str,
 )
-def test_a_request_is_checked(engine: Engine, changes: dict[str, Any], said: str) -> None:
+def test_a_request_is_checked(engine: Engine, changes: dict[str, Any], message: str) -> None:
     if changes == {"ids": [900_000]}:
         changes |= {"position": 0}
     with pytest.raises(ValueError) as refused:
         asyncio.run(messages(page_calls.PageCalls({"tiny": engine}), **changes))
-    assert capitalized(str(refused.value)).startswith(said)
+    assert capitalized(str(refused.value)).startswith(message)
 
 
 def test_a_model_that_takes_too_long_is_refused(
@@ -63,8 +63,8 @@ def test_a_model_that_takes_too_long_is_refused(
 
 def test_removals_end_after_their_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_calls, "REMOVAL_TIME", -1)
-    told = asyncio.run(messages(page_calls.PageCalls({"tiny": engine})))
-    assert told[-1]["removed"] == [] and told[-1]["ended"] is True
+    answers = asyncio.run(messages(page_calls.PageCalls({"tiny": engine})))
+    assert answers[-1]["removed"] == [] and answers[-1]["ended"] is True
 
 
 def test_visitors_look_one_after_the_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,5 +85,5 @@ def test_visitors_look_one_after_the_other(engine: Engine, monkeypatch: pytest.M
         return await asyncio.gather(*(messages(endpoints, position=k) for k in range(1, 6)))
 
     found = asyncio.run(together())
-    assert [len(told[0]["look"]["attention"][0][0]) for told in found] == [2, 3, 4, 5, 6]
+    assert [len(answer[0]["look"]["attention"][0][0]) for answer in found] == [2, 3, 4, 5, 6]
     assert endpoints.inside.cache_info().currsize == 1

@@ -51,7 +51,7 @@ def test_the_page_counts_as_javascript_does(tracing: TraceApi, store: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("arguments", "expected"),
     [
         ({"text": 3}, "The prompt must be text"),
         ({"text": "a" * 20_001}, "The prompt has 20,001 characters"),
@@ -61,10 +61,10 @@ def test_the_page_counts_as_javascript_does(tracing: TraceApi, store: Path) -> N
     ],
     ids=str,
 )
-def test_a_request_is_checked(tracing: TraceApi, asked: dict[str, Any], said: str) -> None:
+def test_a_request_is_checked(tracing: TraceApi, arguments: dict[str, Any], expected: str) -> None:
     with pytest.raises(gr.Error) as refused:
-        tracing.trace(**asked)
-    assert refused.value.message.startswith(said)
+        tracing.trace(**arguments)
+    assert refused.value.message.startswith(expected)
 
 
 def test_a_model_without_an_index_says_how_to_make_one(engine: Engine) -> None:

@@ -56,9 +56,9 @@ def visitor(
 def test_the_address_is_what_a_named_proxy_says(
     trusted: str, root: str, headers: dict[str, str], base: str, client: str
 ) -> None:
-    asked = visitor(trusted, root).get("/where", headers=headers)
+    answer = visitor(trusted, root).get("/where", headers=headers)
     passed_on = any(name.startswith("X-") for name in headers) or "Host" in headers
-    assert asked.json() == [base, client, passed_on, []]
+    assert answer.json() == [base, client, passed_on, []]
 
 
 @pytest.mark.parametrize("added", [*SAID, "Forwarded", "Via", "X-Real-IP"])
@@ -68,9 +68,9 @@ def test_whatever_a_proxy_adds_is_noticed_and_said_once(
     browser = visitor()
     for _ in range(2):
         assert browser.get("/where", headers={added: "x"}).json()[2] is True
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "--forwarded-allow-ips 127.0.0.1" in said and added.lower() in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "--forwarded-allow-ips 127.0.0.1" in message and added.lower() in message
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_a_root_path_that_is_none_is_refused(root: str) -> None:
 
 
 def test_who_asks_by_this_machines_name_gets_the_address_for_others() -> None:
-    def asked(url: str, public: str | None) -> str:
+    def address(url: str, public: str | None) -> str:
         scope = {"type": "http", "path": "/", "query_string": b"", "headers": []}
         scheme, rest = url.split("://")
         server = (rest.strip("/").split(":")[0], 443 if scheme == "https" else 80)
         return own_address(Request({**scope, "scheme": scheme, "server": server}), public)
 
     lan, tunnel = "http://192.168.1.5:7860/", "https://abc.gradio.live/"
-    assert asked("http://127.0.0.1/", None) == "http://127.0.0.1/"
-    assert asked("http://localhost/", lan) == lan
-    assert asked("https://story.example/", lan) == "https://story.example/"
-    assert asked("http://abc.gradio.live/", tunnel) == tunnel  # TLS ends at the tunnel
+    assert address("http://127.0.0.1/", None) == "http://127.0.0.1/"
+    assert address("http://localhost/", lan) == lan
+    assert address("https://story.example/", lan) == "https://story.example/"
+    assert address("http://abc.gradio.live/", tunnel) == tunnel  # TLS ends at the tunnel

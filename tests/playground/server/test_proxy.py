@@ -118,9 +118,9 @@ def test_nobody_publishes_through_a_proxy(fronts: dict[str, str], owner: Owner, 
         ("publish", {}), ("publish/state", {}), ("publish/page.js", {}),
         ("publish/start", post), ("publish/login", post),
     ):  # fmt: skip
-        status, said = get(f"{front}{path}", **options)
+        status, content = get(f"{front}{path}", **options)
         assert status == 403, path
-        assert len(json.loads(said)["detail"].split(". ")) == 1
+        assert len(json.loads(content)["detail"].split(". ")) == 1
     if name != "bare":  # a proxy that adds nothing is not seen: there the key alone protects
         assert get(f"{front}publish?key={owner.key}")[0] == 403
 
@@ -142,7 +142,7 @@ def test_link_and_preview_lead_to_the_same_address(
     assert tags["og:image"] == f"{here}/picture.png"
     assert Image.open(io.BytesIO(get(tags["og:image"])[1])).size == (1200, 630)
     call = f"{front}gradio_api/call/v2/candidates"
-    asked = json.dumps({"prompt": "Once", "count": 1}).encode()
-    status, said = get(call, data=asked, Content_Type="application/json")
-    assert status == 200, said
-    assert b"event: complete" in get(f"{call}/{json.loads(said)['event_id']}")[1]
+    request = json.dumps({"prompt": "Once", "count": 1}).encode()
+    status, answer = get(call, data=request, Content_Type="application/json")
+    assert status == 200, answer
+    assert b"event: complete" in get(f"{call}/{json.loads(answer)['event_id']}")[1]

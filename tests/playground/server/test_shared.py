@@ -109,11 +109,11 @@ def test_too_many_pictures_at_once_are_refused_and_the_cache_keeps_its_bound(
         try:
             while shared.waiting.total() < at_once:
                 time.sleep(0.01)
-            status, said = sentence(other)
+            status, message = sentence(other)
         finally:
             released.set()
         assert status == 429
-        assert said.startswith("Too many pictures are being drawn")
+        assert message.startswith("Too many pictures are being drawn")
         assert [answer.result()[0] for answer in answers] == [200] * at_once
     assert 0 < sum(map(len, shared.pictures.values())) <= 5 * size // 2
     assert not shared.waiting and not shared.drawing
@@ -128,9 +128,11 @@ def test_a_link_of_another_tokenizer_is_refused_with_the_models_name(
 
     foreign = address("0a1b")
     assert get(foreign)[0] == 404  # the page, which says it itself
-    status, said = sentence(f"{foreign}/picture.png")
+    status, message = sentence(f"{foreign}/picture.png")
     assert status == 422
-    assert said.startswith("This story was written by the model fox, which has another tokenizer")
+    assert message.startswith(
+        "This story was written by the model fox, which has another tokenizer"
+    )
     for readable in (address(engine.storyteller.tokenizer_fingerprint[:4]), address("0000")):
         assert get(readable)[0] == get(f"{readable}/picture.png")[0] == 200
 
@@ -138,8 +140,8 @@ def test_a_link_of_another_tokenizer_is_refused_with_the_models_name(
 def test_what_cannot_be_done_is_one_sentence(url: str, engine: Engine) -> None:
     unknown = link_of([900_000])
     for link, part in (("abc", "This link is cut off"), (unknown, "This story holds a token, 900")):
-        status, said = sentence(f"{url}s/{link}/picture.png")
-        assert status == 422 and said.startswith(part), said
+        status, message = sentence(f"{url}s/{link}/picture.png")
+        assert status == 422 and message.startswith(part), message
 
 
 def test_the_page_makes_all_else_itself(url: str, engine: Engine) -> None:

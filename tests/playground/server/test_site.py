@@ -55,8 +55,8 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
     assert large.getresponse().status == 413
     large.close()
     for body in ({"data": ["Once"]}, {"data": 5}, [], "x"):
-        said = refusal(f"{url}gradio_api/call/generate", body)
-        assert "a list of 12 values (prompt, temperature," in said
+        message = refusal(f"{url}gradio_api/call/generate", body)
+        assert "a list of 12 values (prompt, temperature," in message
     stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
     assert status(stranger) == 400
 
@@ -65,7 +65,7 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
     "name", ["start_server.js", "style/base.css", "text.json", "sampling/core.wasm"]
 )
 def test_an_update_is_never_mixed_with_an_old_page(url: str, name: str) -> None:
-    """A browser asks again for each file, and is told if it has it still."""
+    """A browser revalidates each file, and gets 304 for one that has not changed."""
     with urllib.request.urlopen(f"{url}web/{name}") as answer:
         assert answer.headers["cache-control"] == "no-cache"
         etag = answer.headers["etag"]

@@ -28,11 +28,11 @@ from tests.processes import free_port
 class Lender(local_server.Handler):
     """Lends a GPU to whoever asks."""
 
-    asked: list[tuple[str, dict[str, list[str]]]] = []
+    requests: list[tuple[str, dict[str, list[str]]]] = []
 
     def do_POST(self) -> None:  # noqa: N802
         parts = urllib.parse.urlsplit(self.path)
-        self.asked.append((parts.path, urllib.parse.parse_qs(parts.query)))
+        self.requests.append((parts.path, urllib.parse.parse_qs(parts.query)))
         lent = {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "GPU-1", "allowToken": "t"}
         self.send(200, lent)
 
@@ -97,16 +97,16 @@ def call(url: str, name: str, **values: object) -> object:
 
 @pytest.mark.process
 def test_stories_are_written_in_the_process_that_is_forked(space: str) -> None:
-    assert [path for path, _ in Lender.asked] == ["/startup-report"]
+    assert [path for path, _ in Lender.requests] == ["/startup-report"]
     wish = {"prompt": "Once upon a time", "length": 12, "seed": 7}
     here = call(space, "generate", **wish)
-    assert [path for path, _ in Lender.asked] == ["/startup-report"]  # the CPU's
+    assert [path for path, _ in Lender.requests] == ["/startup-report"]  # the CPU's
     found = call(space, "stories", **wish, count=3)
     assert isinstance(found, list) and len(set(found)) == 3
     assert found[0] == here
-    paths = [path for path, _ in Lender.asked]
+    paths = [path for path, _ in Lender.requests]
     assert paths == ["/startup-report", "/schedule", "/allow", "/release"]
-    schedule, allow = Lender.asked[1][1], Lender.asked[2][1]
+    schedule, allow = Lender.requests[1][1], Lender.requests[2][1]
     assert int(schedule["durationSeconds"][0]) <= zero_gpu.SECONDS
     # Again, and this process goes on writing as before.
     assert call(space, "stories", **wish, count=3) == found

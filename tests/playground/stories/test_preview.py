@@ -41,10 +41,10 @@ def test_letters_that_the_typeface_lacks_are_left_out() -> None:
 def test_a_title_without_its_letters_gives_way_to_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said = []
-    monkeypatch.setattr(preview, "lines", lambda text, *_: said.append(text) or iter([text]))
+    titles = []
+    monkeypatch.setattr(preview, "lines", lambda text, *_: titles.append(text) or iter([text]))
     draw(SharedStory("从前有一只小狐狸。", "storyteller", ""))
-    assert said == ["storyteller", "A story", "A story by storyteller"]
+    assert titles == ["storyteller", "A story", "A story by storyteller"]
 
 
 def test_lines_fit_and_the_last_says_that_there_is_more() -> None:

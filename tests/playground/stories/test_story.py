@@ -80,11 +80,11 @@ def test_what_is_no_record_is_refused_in_one_sentence(text: str) -> None:
 def check_refusal(text: str) -> None:
     with pytest.raises(ValueError) as refusal:
         Story.from_json(text)
-    said = str(refusal.value)
+    message = str(refusal.value)
     assert type(refusal.value) is ValueError
-    assert said.endswith(".")
-    assert "\n" not in said
-    assert len(said) < 300
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,11 @@ def test_runs_are_marked_and_their_sources_shown(
 ) -> None:
     text = f"{ODD}\n{story[:200]}"
     assert main(["--index", str(sample_store.folder), text, "--sources", "1"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == ODD and said[1].startswith(f"[{story[:60].splitlines()[0]}")
-    assert any("(held-out stories: " in line for line in said)
-    assert any(" words, in one story: " in line for line in said)
-    assert any(line.startswith("  story ") and "[" in line and "]" in line for line in said)
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == ODD and output[1].startswith(f"[{story[:60].splitlines()[0]}")
+    assert any("(held-out stories: " in line for line in output)
+    assert any(" words, in one story: " in line for line in output)
+    assert any(line.startswith("  story ") and "[" in line and "]" in line for line in output)
 
 
 def test_json_has_everything(
@@ -52,9 +52,9 @@ def test_a_filter_says_what_it_finds(
     sample_filter: Path, story: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--index", str(sample_filter), story]) == 0
-    said = capsys.readouterr().out
-    assert "All runs of 8 words or more are found" in said
-    assert "100% of" in said
+    output = capsys.readouterr().out
+    assert "All runs of 8 words or more are found" in output
+    assert "100% of" in output
 
 
 def test_a_link_is_read_with_the_index_s_tokenizer(
@@ -95,7 +95,7 @@ def test_what_cannot_be_done_is_one_sentence(
 ) -> None:
     store = str(sample_store.folder)
     assert main([store if word == "STORE" else word for word in words]) == 2
-    told = capsys.readouterr()
-    assert told.err.startswith("error: ") and wrong in told.err
-    assert len(told.err.strip().splitlines()) == 1
-    assert not told.out
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ") and wrong in output.err
+    assert len(output.err.strip().splitlines()) == 1
+    assert not output.out

@@ -34,14 +34,14 @@ NUMBERS = itertools.count()  # of the processes, for the names of their logs
 
 def start(source: Path, folder: Path, killed_at: str = "") -> Program:
     """A process that builds a store of many small shards, and may be killed: see the worker."""
-    log = source.with_name(f"said-{next(NUMBERS)}.txt")
+    log = source.with_name(f"output-{next(NUMBERS)}.txt")
     return Program([WORKER, source, folder, killed_at], log)
 
 
 def finish(process: Program) -> Path:
     """The folder of the store that a process built."""
-    assert process.wait() == 0, process.said()
-    return Path(process.said().splitlines()[-1])
+    assert process.wait() == 0, process.output()
+    return Path(process.output().splitlines()[-1])
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -71,14 +71,14 @@ def test_the_bundled_sample(settings: Settings) -> None:
         assert store.info["changed"][rule] >= 1
     kept = sum(store.num_stories(name) for name in ("train", "validation"))
     assert kept + sum(store.info["dropped"].values()) == store.info["read"]["stories"]
-    assert not any("<" in told or "&" in told for told in store.stories("train"))
+    assert not any("<" in text or "&" in text for text in store.stories("train"))
 
 
 def test_the_seed_rules(settings: Settings) -> None:
     store = build_store(settings(SAMPLE, lower_case=True, max_tokens=80, special="strip"))
-    for told in store.stories("train"):
-        assert told == told.lower()
-        assert not set(told) & set("*$#<>{}[]~“”’")
+    for text in store.stories("train"):
+        assert text == text.lower()
+        assert not set(text) & set("*$#<>{}[]~“”’")
     ids, lengths = store.split("train"), []
     for number in ids.tolist():
         lengths = [*lengths, 0] if not lengths or number == 50_256 else lengths
@@ -90,7 +90,7 @@ def test_the_seed_rules(settings: Settings) -> None:
 def test_what_is_in_the_validation_part_is_not_trained_on(
     tmp_path: Path, stories: list[str], settings: Settings
 ) -> None:
-    shouted = [told.upper().replace(",", "") for told in stories[:5]]
+    shouted = [text.upper().replace(",", "") for text in stories[:5]]
     valid = write_jsonl(tmp_path / "valid.jsonl", stories[:20])
     train = write_jsonl(tmp_path / "train.jsonl", [*shouted, *stories[10:40], stories[30]])
     keys = {"validation": str(valid), "english": False}
@@ -107,27 +107,27 @@ def test_a_split_by_hash_takes_what_is_alike_the_same_way(
     tmp_path: Path, stories: list[str], settings: Settings
 ) -> None:
     file = write_jsonl(
-        tmp_path / "all.jsonl", stories + [told.replace(",", " -") for told in stories]
+        tmp_path / "all.jsonl", stories + [text.replace(",", " -") for text in stories]
     )
     store = build_store(settings(file, validation_share=0.3))
 
     def letters(name: str) -> set[str]:
-        return {"".join(filter(str.isalnum, told)).lower() for told in store.stories(name)}
+        return {"".join(filter(str.isalnum, text)).lower() for text in store.stories(name)}
 
     assert not letters("train") & letters("validation")
     assert 0.15 < store.num_stories("validation") / 400 < 0.45
     more = write_jsonl(tmp_path / "more.jsonl", [story(n) for n in range(100, 300)])
     other = build_store(settings(more, validation_share=0.3))
     assert not letters("train") & {
-        "".join(filter(str.isalnum, told)).lower() for told in other.stories("validation")
+        "".join(filter(str.isalnum, text)).lower() for text in other.stories("validation")
     }
 
 
 def test_near_duplicates_go_when_asked(
     tmp_path: Path, stories: list[str], settings: Settings
 ) -> None:
-    told = " ".join(stories[:4])
-    file = write_jsonl(tmp_path / "all.jsonl", [told, told.replace("day 0", "day 9"), stories[9]])
+    text = " ".join(stories[:4])
+    file = write_jsonl(tmp_path / "all.jsonl", [text, text.replace("day 0", "day 9"), stories[9]])
     keys = {"validation_share": 0.0}
     assert build_store(settings(file, **keys)).num_stories("train") == 3
     store = build_store(settings(file, near_duplicates=0.7, **keys))
@@ -217,7 +217,7 @@ def check_kills(home: Path, many: Path, kills: int) -> None:
     moments = [str(45 * (kill + 1) // kills) for kill in range(kills)]
     for moment in (*moments, str(folder.name)):
         process = start(many, killed, moment)
-        assert process.wait() == -signal.SIGKILL, process.said()
+        assert process.wait() == -signal.SIGKILL, process.output()
         assert (killed / f"{store.name}.partial").is_dir() and not store.exists()
     finish(start(many, killed))
     assert content(store) == wanted
@@ -238,7 +238,7 @@ def test_killed_twenty_times_it_resumes_to_the_same_store(tmp_path: Path, many: 
 def test_finished_shards_are_not_made_again(tmp_path: Path, many: Path) -> None:
     process = start(many, tmp_path / "data")
     while not (found := list((tmp_path / "data").glob("*.partial/shards/train-000000.npz"))):
-        assert process.poll() is None, process.said()
+        assert process.poll() is None, process.output()
         time.sleep(0.005)
     process.send(signal.SIGSTOP)  # no further shard, and no end, before the kill
     process.kill()
@@ -289,7 +289,7 @@ def test_two_at_once_make_one_store(tmp_path: Path, many: Path) -> None:
     processes = [start(many, tmp_path / "data") for _ in range(2)]
     first, second = map(finish, processes)
     assert first == second
-    assert sum("another process builds" in process.said() for process in processes) <= 1
+    assert sum("another process builds" in process.output() for process in processes) <= 1
     assert [path.name for path in first.parent.iterdir()] == [first.name]
 
 
@@ -299,8 +299,8 @@ def test_who_comes_second_says_that_it_waits(tmp_path: Path, many: Path) -> None
     shutil.rmtree(folder)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         process = start(many, tmp_path / "data")
-        while f"another process builds {folder}: waiting for it" not in process.said():
-            assert process.poll() is None, process.said()
+        while f"another process builds {folder}: waiting for it" not in process.output():
+            assert process.poll() is None, process.output()
             time.sleep(0.01)
         assert not folder.exists()
     assert finish(process) == folder
@@ -318,10 +318,10 @@ def fails_to_write(source: Path, folder: Path, **options: object) -> None:
         **options,  # type: ignore[call-overload]
     )
     assert done.returncode == 2, done.stderr
-    *bar, told = done.stderr.strip().splitlines()
+    *bar, message = done.stderr.strip().splitlines()
     assert all(line.startswith(("building the corpus", "reading ")) for line in bar if line)
-    assert told.startswith(f"error: the store in {folder} cannot be written")
-    assert "--corpus.folder" in told
+    assert message.startswith(f"error: the store in {folder} cannot be written")
+    assert "--corpus.folder" in message
     assert left_in(folder) == set()
 
 

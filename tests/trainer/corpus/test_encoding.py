@@ -58,9 +58,9 @@ def test_long_stories_are_cut_at_a_sentence(
     store = build_store(settings(file, long_stories="cut", **keys))
     found = list(store.stories("train"))
     assert found[:2] == ['Mr. Bear was tired. He said, "Good night!"', "Short and good."]
-    full = [told for told in whole.stories("train") if not told.startswith("a word")]
-    for told, all_of_it in zip(found, full, strict=True):
-        assert all_of_it.startswith(told) and told.endswith((".", "!", "?", '"'))
+    full = [story for story in whole.stories("train") if not story.startswith("a word")]
+    for story, all_of_it in zip(found, full, strict=True):
+        assert all_of_it.startswith(story) and story.endswith((".", "!", "?", '"'))
     ids = store.split("train")
     assert max(len(part.split()) for part in " ".join(map(str, ids)).split("50256")) < 16
     changed, dropped = store.info["changed"], store.info["dropped"]

@@ -1,4 +1,4 @@
-"""What cannot be told from a file of stories is asked for by the setting's name."""
+"""Where a file does not show its format, the error names the setting that does."""
 
 from pathlib import Path
 

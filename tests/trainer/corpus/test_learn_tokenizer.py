@@ -60,11 +60,11 @@ def test_the_same_stories_give_the_same_bytes(
     kept = list((tmp_path / "data").glob("stories-jsonl-*.tokenizer.json"))
     assert [file.read_bytes() for file in kept] == [store.tokenizer.content]
     shutil.rmtree(tmp_path / "data")
-    asked = settings(tmp_path / "stories.jsonl", tokenizer="train:400", validation_share=0.2)
-    again = build_store(asked)
+    chosen = settings(tmp_path / "stories.jsonl", tokenizer="train:400", validation_share=0.2)
+    again = build_store(chosen)
     assert again.tokenizer.content == store.tokenizer.content
     assert again.fingerprint == store.fingerprint
-    assert build_store(asked).folder == again.folder
+    assert build_store(chosen).folder == again.folder
 
 
 def test_the_store_holds_its_tokenizer_and_its_stories(
@@ -73,8 +73,8 @@ def test_the_store_holds_its_tokenizer_and_its_stories(
     assert store.tokenizer.size == 400
     assert store.tokenizer.end_of_text == 399
     assert store.recipe["tokenizer"] == store.tokenizer.digest
-    told = [told for name in ("train", "validation") for told in store.stories(name)]
-    assert sorted(told) == sorted(stories)
+    stored = [stored for name in ("train", "validation") for stored in store.stories(name)]
+    assert sorted(stored) == sorted(stories)
     ids = store.split("train")
     assert np.count_nonzero(ids == 399) == store.num_stories("train")
     assert np.array_equal(store.id_counts("train"), np.bincount(ids, minlength=400))
@@ -85,12 +85,12 @@ def test_it_learns_from_training_stories_only(
     tmp_path: Path, stories: list[str], settings: Settings
 ) -> None:
     """A word that only a held-out story has gets no token of its own."""
-    asked = settings(
+    chosen = settings(
         write_jsonl(tmp_path / "stories.jsonl", stories),
         validation=str(write_jsonl(tmp_path / "apart.jsonl", ["Zyzzyva zyzzyva. " * 30])),
         tokenizer="train:400",
     )
-    assert b"zyzzyva" not in b"|".join(build_store(asked).tokenizer.token_bytes)
+    assert b"zyzzyva" not in b"|".join(build_store(chosen).tokenizer.token_bytes)
 
 
 @hypothesis_settings(max_examples=100, deadline=None)
@@ -127,8 +127,8 @@ def test_a_file_gives_the_same_store_as_the_tokenizer_in_it(
     store: TokenStore, settings: Settings, tmp_path: Path
 ) -> None:
     for place in (store.folder / "tokenizer.json", store.folder):
-        asked = settings(tmp_path / "stories.jsonl", tokenizer=str(place), validation_share=0.2)
-        assert build_store(asked).folder == store.folder
+        chosen = settings(tmp_path / "stories.jsonl", tokenizer=str(place), validation_share=0.2)
+        assert build_store(chosen).folder == store.folder
     assert read_tokenizer(str(GPT2)) is gpt2()
 
 
@@ -165,12 +165,12 @@ def test_few_stories_give_a_smaller_vocabulary(
     tmp_path: Path, stories: list[str], settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write_jsonl(tmp_path / "stories.jsonl", stories[:20])
-    asked = settings(file, tokenizer="train:4096")
-    store = build_store(asked)
+    chosen = settings(file, tokenizer="train:4096")
+    store = build_store(chosen)
     assert 257 < store.tokenizer.size < 4096
     sentence = f"the vocabulary has {store.tokenizer.size:,} ids: stories.jsonl gives no more"
     assert sentence in capsys.readouterr().err
-    assert build_store(asked).folder == store.folder and sentence in capsys.readouterr().err
+    assert build_store(chosen).folder == store.folder and sentence in capsys.readouterr().err
     given = given_store(settings(store.folder, tokenizer="train:4096"))
     assert given.tokenizer.size == store.tokenizer.size
     exact = build_store(settings(file, tokenizer=f"train:{store.tokenizer.size}"))

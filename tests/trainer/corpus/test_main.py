@@ -19,9 +19,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     folder = ["--corpus.folder", str(tmp_path / "data")]
     assert main(["build", "--preset", "smoke", "--corpus.source", "sample", *folder]) == 0
-    told = capsys.readouterr()
-    assert "stories/s" in told.err
-    store = Path(told.out.partition(":")[0])
+    output = capsys.readouterr()
+    assert "stories/s" in output.err
+    store = Path(output.out.partition(":")[0])
     assert store.is_dir()
     return store
 
@@ -80,11 +80,11 @@ def test_what_cannot_be_done_is_one_message(
     capsys: pytest.CaptureFixture[str], words: list[str], wrong: str
 ) -> None:
     assert main(words) == 2
-    told = capsys.readouterr()
-    assert told.err.startswith("error: ")
-    assert wrong in told.err
-    assert len(told.err.strip().splitlines()) == 1
-    assert not told.out
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ")
+    assert wrong in output.err
+    assert len(output.err.strip().splitlines()) == 1
+    assert not output.out
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,8 +95,8 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
-    told = capsys.readouterr()
-    assert f"python -m trainer.corpus {name} " in told.out and not told.err
+    output = capsys.readouterr()
+    assert f"python -m trainer.corpus {name} " in output.out and not output.err
 
 
 def test_inspect_says_how_a_file_is_understood(
@@ -111,7 +111,7 @@ def test_inspect_says_how_a_file_is_understood(
     ]
     file.write_text("\ufeff" + "\r\n".join(rows), newline="", encoding="utf-8")
     assert main(["inspect", str(file)]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for line in (
         f"{file}:",
         "  kind: csv",
@@ -123,10 +123,10 @@ def test_inspect_says_how_a_file_is_understood(
         "  byte order mark: yes",
         "  line ends: Windows",
     ):
-        assert line in said.splitlines()
-    assert "3 stories, half of 15 characters or more" in said
-    assert "1 changed by `markup`" in said
-    assert "| One day, Tom found a red ball. He was happy." in said
+        assert line in output.splitlines()
+    assert "3 stories, half of 15 characters or more" in output
+    assert "1 changed by `markup`" in output
+    assert "| One day, Tom found a red ball. He was happy." in output
     assert not (tmp_path / "data").exists()
 
 
@@ -175,8 +175,8 @@ def test_inspect_says_split_compression_and_encoding(
         text = "nr;text\r\n1;One day, Tom ran.\r\n2;Then he was happy.\r\n"
         (tmp_path / f"{name}.csv").write_bytes(gzip.compress(text.encode("utf-16")))
     assert main(["inspect", str(tmp_path)]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert f"splits of {tmp_path}: trained on train.csv; validated on valid.csv" in said[0]
+    output = capsys.readouterr().out.splitlines()
+    assert f"splits of {tmp_path}: trained on train.csv; validated on valid.csv" in output[0]
     for line in ("split: train", "split: validation", "delimiter: semicolon", "encoding: utf-16"):
-        assert f"  {line}" in said
-    assert said.count("  compression: gzip") == 2
+        assert f"  {line}" in output
+    assert output.count("  compression: gzip") == 2

@@ -21,7 +21,7 @@ from .conftest import read_file, story, write_jsonl
 MARK = "\n<|endoftext|>\n"
 
 
-def told(file: Path) -> str:
+def error_of(file: Path) -> str:
     with pytest.raises(ValueError) as raised:
         list(read_file(file))
     assert str(file) in str(raised.value)
@@ -89,7 +89,7 @@ def test_what_is_wrong_with_a_file_is_named(
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
-    assert re.search(wrong, told(file).replace(str(file), "FILE"))
+    assert re.search(wrong, error_of(file).replace(str(file), "FILE"))
 
 
 def test_a_broken_line_far_into_a_file_is_named_too(
@@ -99,7 +99,7 @@ def test_a_broken_line_far_into_a_file_is_named_too(
     file = write_jsonl(tmp_path / "stories.jsonl", [f"Story {n}." for n in range(500)])
     with file.open("ab") as stream:
         stream.write(b"no story\n")
-    assert told(file).startswith(f"line 501 of {file} is not JSON")
+    assert error_of(file).startswith(f"line 501 of {file} is not JSON")
 
 
 @pytest.mark.parametrize("name", ["stories.jsonl", "stories.txt"])
@@ -107,7 +107,7 @@ def test_a_50_mb_line_is_no_story(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_bytes(b'{"text": "' + b"once upon a time " * 3_000_000 + b'"}\n')
     wrong = "without the end of a story" if name.endswith("l") else "no <|endoftext|> marks"
-    assert wrong in told(file)
+    assert wrong in error_of(file)
 
 
 def test_empty_rows_are_passed_over(tmp_path: Path) -> None:

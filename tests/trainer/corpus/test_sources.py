@@ -202,11 +202,11 @@ def test_without_the_hub_one_message_names_both_remedies(
 ) -> None:
     done = build_from_hub(source, tmp_path, **without)
     assert done.returncode == 2
-    told = done.stderr
-    assert len(told.splitlines()) == 1
-    assert told.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
-    assert "--corpus.source FILE" in told
-    assert "--corpus.source sample" in told
+    message = done.stderr
+    assert len(message.splitlines()) == 1
+    assert message.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
+    assert "--corpus.source FILE" in message
+    assert "--corpus.source sample" in message
     assert not [file for file in (tmp_path / "data").rglob("*") if file.suffix != ".lock"]
 
 
@@ -215,9 +215,9 @@ def test_a_hub_that_fails_later_is_tried_again_without_a_word(tmp_path: Path) ->
     with hub.serve({}, {}, failing=True) as (address, _):
         done = build_from_hub("gpt4", tmp_path, HF_ENDPOINT=address)
     assert done.returncode == 2
-    *bar, told = done.stderr.strip().splitlines()
+    *bar, message = done.stderr.strip().splitlines()
     assert all(line.startswith("building the corpus") for line in bar if line)
-    assert told.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
+    assert message.startswith("error: the Hub's roneneldan/TinyStories cannot be read")
 
 
 @pytest.mark.process

@@ -98,9 +98,9 @@ def test_the_command_builds_and_verifies(
     store: TokenStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["index", str(store.folder)]) == 0
-    told = capsys.readouterr()
-    assert f"{store.folder / 'index'}: " in told.out and "bytes per token" in told.out
-    assert "indexing" in told.err
+    output = capsys.readouterr()
+    assert f"{store.folder / 'index'}: " in output.out and "bytes per token" in output.out
+    assert "indexing" in output.err
     file = tmp_path / "training_runs.filter"
     assert main(["index", str(store.folder), "--filter", str(file)]) == 0
     assert "finds every run of 8 words or more" in capsys.readouterr().out
@@ -111,8 +111,8 @@ def test_the_command_builds_and_verifies(
     suffixes.write_bytes(content)
     capsys.readouterr()
     assert main(["verify", str(store.folder)]) == 2
-    told = capsys.readouterr()
-    assert told.err.startswith(f"error: {suffixes} is not what was written: build it again")
+    output = capsys.readouterr()
+    assert output.err.startswith(f"error: {suffixes} is not what was written: build it again")
     (store.folder / "index" / "index.json").write_text("{}")
     assert main(["verify", str(store.folder)]) == 2
     assert "index.json is damaged" in capsys.readouterr().err

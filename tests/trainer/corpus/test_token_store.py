@@ -29,11 +29,11 @@ def store(tmp_path: Path, stories: list[str], settings: Callable[..., Corpus]) -
 
 
 def test_the_stories_come_back_as_they_were(store: TokenStore, stories: list[str]) -> None:
-    told = [list(store.stories(name)) for name in ("train", "validation")]
-    assert sorted(told[0] + told[1]) == sorted(stories)
-    assert told[0] == [story for story in stories if story in told[0]]  # in their order
-    assert list(store.stories("train", 3)) == told[0][:3]
-    for name, split in zip(("train", "validation"), told, strict=True):
+    splits = [list(store.stories(name)) for name in ("train", "validation")]
+    assert sorted(splits[0] + splits[1]) == sorted(stories)
+    assert splits[0] == [story for story in stories if story in splits[0]]  # in their order
+    assert list(store.stories("train", 3)) == splits[0][:3]
+    for name, split in zip(("train", "validation"), splits, strict=True):
         ids = store.split(name)
         assert ids.dtype == np.uint16
         assert not ids.flags.writeable
@@ -127,11 +127,11 @@ def test_verify_rereads_every_byte(store: TokenStore) -> None:
 
 
 def test_store_json_is_for_people_and_programs(store: TokenStore) -> None:
-    told = json.loads((store.folder / "store.json").read_text(encoding="utf-8"))
-    assert told["format"] == 1
-    assert told["read"]["stories"] == 200
-    assert told["recipe"]["rules"]["lower_case"] is False
-    assert told["dropped"]["duplicate"] == 0
+    content = json.loads((store.folder / "store.json").read_text(encoding="utf-8"))
+    assert content["format"] == 1
+    assert content["read"]["stories"] == 200
+    assert content["recipe"]["rules"]["lower_case"] is False
+    assert content["dropped"]["duplicate"] == 0
 
 
 @pytest.mark.process

@@ -29,8 +29,8 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
-def say(monkeypatch: pytest.MonkeyPatch, said: dict[str, str]) -> None:
-    for name, value in said.items():
+def say(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
 
@@ -38,9 +38,9 @@ def test_deepspeed_is_honoured_and_the_rest_is_answered(monkeypatch: pytest.Monk
     say(monkeypatch, ASKED)
     request = take_request()
     assert (request.deepspeed, request.zero_stage, request.deepspeed_file) == (True, 3, "")
-    told = " ".join(request.not_used)
-    assert "runtime.micro_batch" in told
-    assert "runtime.precision" in told
+    message = " ".join(request.not_used)
+    assert "runtime.micro_batch" in message
+    assert "runtime.precision" in message
     assert not [key for key in os.environ if key in ASKED]  # Accelerate must not see it again
 
 

@@ -71,11 +71,11 @@ class Processes:
             process.send(number)
 
     def end(self, code: int) -> list[str]:
-        """What each said until it ended, all with `code`."""
+        """Return the output of each process, after all ended with `code`."""
         codes = [process.wait(120) for process in self.started]
-        said = [process.said() for process in self.started]
-        assert codes == [code] * len(said), said
-        return said
+        outputs = [process.output() for process in self.started]
+        assert codes == [code] * len(outputs), outputs
+        return outputs
 
 
 class Machines:
@@ -166,8 +166,8 @@ def test_two_machines_of_accelerate_are_the_same_run(machines: Machines, whole: 
                 text=True,
             )
         )
-    said = [process.communicate(timeout=240)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], said
+    errors = [process.communicate(timeout=240)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], errors
     assert (folder / EXPORT).read_bytes() == (whole / EXPORT).read_bytes()
 
 
@@ -181,11 +181,11 @@ def test_a_cut_ends_both_machines_and_they_go_on_bit_for_bit(
     run.signal(signal.SIGSTOP)  # not one step more until the cable is cut
     machines.cable("down")
     run.signal(signal.SIGCONT)
-    for said in run.end(1):
-        assert said.count("\nerror: another process of the run was lost") == 1, said
-        assert "the checkpoint of step" in said
-        assert "the same command on all of them" in said
-        assert "Traceback" not in said
+    for output in run.end(1):
+        assert output.count("\nerror: another process of the run was lost") == 1, output
+        assert "the checkpoint of step" in output
+        assert "the same command on all of them" in output
+        assert "Traceback" not in output
     assert not (first / "export").exists()
     machines.cable("up")
     assert "resuming after step" in machines.start(first, second, more=[[], []]).end(0)[0]
@@ -199,17 +199,17 @@ def test_a_killed_process_ends_the_other_at_once(whole: Path) -> None:
     survivor, killed = Processes(folder, folder, more=[endless] * 2).started
     survivor.wait_for(folder / CHECKPOINT)
     killed.kill()
-    assert survivor.wait(120) == 1, survivor.said()
-    assert survivor.said().count("\nerror: another process of the run was lost (") == 1
-    assert "Traceback" not in survivor.said()
+    assert survivor.wait(120) == 1, survivor.output()
+    assert survivor.output().count("\nerror: another process of the run was lost (") == 1
+    assert "Traceback" not in survivor.output()
 
 
 @pytest.mark.process
 def test_a_machine_that_never_joins_is_named(whole: Path) -> None:
     run = Processes(whole.with_name("lonely"), more=[["--runtime.timeout", "3"]])
-    said = run.end(1)[0]
-    assert "error: not every process joined the run (no answer for 3 seconds" in said
-    assert "Traceback" not in said
+    output = run.end(1)[0]
+    assert "error: not every process joined the run (no answer for 3 seconds" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.process
@@ -241,11 +241,11 @@ def test_the_slurm_script_gives_each_machine_its_own_number(tmp_path: Path) -> N
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"#!/bin/bash\n{script}\n")
         file.chmod(0o755)
-    told = {"JOB_NODELIST": "node[7-8]", "JOB_NUM_NODES": 2, "GPUS_ON_NODE": 8, "JOB_ID": 1}
+    variables = {"JOB_NODELIST": "node[7-8]", "JOB_NUM_NODES": 2, "GPUS_ON_NODE": 8, "JOB_ID": 1}
     done = subprocess.run(
         ["bash", str(ROOT / "docs" / "train.slurm"), "--corpus.source", "my stories.txt"],
         env={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(tmp_path)}
-        | {f"SLURM_{name}": str(value) for name, value in told.items()},
+        | {f"SLURM_{name}": str(value) for name, value in variables.items()},
         capture_output=True,
         text=True,
     )

@@ -23,13 +23,13 @@ def test_a_full_memory_names_the_micro_batch_to_try(tmp_path: Path, stores: Path
         "runtime.micro_batch": 128,
     }
     words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-    run = Program(["trainer/train.py", *words], tmp_path / "said.txt")
+    run = Program(["trainer/train.py", *words], tmp_path / "output.txt")
     resource.prlimit(run.process.pid or 0, resource.RLIMIT_AS, (LIMIT, LIMIT))
-    assert run.wait() == 2, run.said()
-    told = run.said().splitlines()[-1]
-    assert told.startswith("error: the memory is full with runtime.micro_batch 128")
-    assert "--runtime.micro_batch 64" in told
-    assert "Traceback" not in run.said()
+    assert run.wait() == 2, run.output()
+    message = run.output().splitlines()[-1]
+    assert message.startswith("error: the memory is full with runtime.micro_batch 128")
+    assert "--runtime.micro_batch 64" in message
+    assert "Traceback" not in run.output()
 
 
 def test_other_errors_are_not_mistaken_for_it() -> None:

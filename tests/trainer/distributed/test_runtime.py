@@ -26,9 +26,9 @@ def run(
 ) -> list[dict[str, float]]:
     """Updates of the worker up to `steps`; the lines its main process wrote, one a step."""
     words = [WORKER, folder, steps, json.dumps(changes)]
-    log = folder.with_name("said.txt")
+    log = folder.with_name("output.txt")
     started = [Program(words, log, env) for env in ranks(processes)]
-    assert [process.wait(COMPILING) for process in started] == [0] * processes, started[0].said()[
+    assert [process.wait(COMPILING) for process in started] == [0] * processes, started[0].output()[
         -3000:
     ]
     return lines_of(folder, steps)

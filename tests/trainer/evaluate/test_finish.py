@@ -24,9 +24,9 @@ def store_of(validation: list[str], training: list[str]) -> Any:
 
 
 def test_all_of_it(tokenizer: PreTrainedTokenizerBase, stories: list[str], tmp_path: Path) -> None:
-    model, said = tiny_llama(context=64), []
+    model, lines = tiny_llama(context=64), []
     run = Run(continue_stories=3, sample_prompts="Once|Tim", sample_length=5)
-    kept = evaluate_finished(model, tokenizer, store_of(stories, stories), run, said.append)
+    kept = evaluate_finished(model, tokenizer, store_of(stories, stories), run, lines.append)
     assert kept["validation"]["file"] == "the validation split"
     assert kept["validation"]["nats_per_token"] == pytest.approx(
         evaluate(model, stories, tokenizer).nats_per_token
@@ -35,7 +35,7 @@ def test_all_of_it(tokenizer: PreTrainedTokenizerBase, stories: list[str], tmp_p
     assert kept["prose"][0]["stories"] == 2
     assert kept["prose"][0]["true"]["copied"] == 1  # these very stories were trained on
     assert [sample["prompt"] for sample in kept["samples"]] == ["Once", "Tim"]
-    assert said == ["searching 4 training stories for copied text"]
+    assert lines == ["searching 4 training stories for copied text"]
 
 
 @pytest.mark.parametrize("count", [0, 100])

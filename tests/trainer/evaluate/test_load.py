@@ -109,10 +109,10 @@ def test_a_damaged_folder_is_reported_in_one_message(
     folder: Path, damage: Callable[[Path], object], sentence: str
 ) -> None:
     damage(folder)
-    with pytest.raises(ValueError, match=sentence) as told:
+    with pytest.raises(ValueError, match=sentence) as error:
         open_model(folder)
-    assert len(str(told.value).splitlines()) == 1
-    assert str(folder) in str(told.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert str(folder) in str(error.value)
     assert not (folder / "ran").exists()
 
 
@@ -143,10 +143,10 @@ def test_a_model_that_does_not_continue_a_text_is_refused(
 ) -> None:
     torch.manual_seed(0)
     folder = save_with_gpt2s_tokenizer(made(), tmp_path / "theirs")
-    with pytest.raises(ValueError, match="which does not continue a text") as told:
+    with pytest.raises(ValueError, match="which does not continue a text") as error:
         open_model(folder)
-    assert len(str(told.value).splitlines()) == 1
-    assert str(folder) in str(told.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert str(folder) in str(error.value)
 
 
 def test_a_decoder_made_of_bert_is_not_refused(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def test_json_says_what_the_function_finds(
     folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(folder), "--stories", str(file), "--stride", "8", "--json"]) == 0
-    said = capsys.readouterr()
-    found = json.loads(said.out)
+    output = capsys.readouterr()
+    found = json.loads(output.out)
     model, tokenizer = open_model(folder)
     expected = evaluate(model, STORIES, tokenizer, stride=8)
     assert found["nats_per_token"] == pytest.approx(expected.nats_per_token, rel=1e-6)
@@ -41,7 +41,7 @@ def test_json_says_what_the_function_finds(
     assert found["bits_per_byte"] == pytest.approx(expected.bits_per_byte, rel=1e-6)
     assert (found["stories"], found["tokens"]) == (3, expected.tokens)
     assert (found["context"], found["stride"]) == (32, 8)
-    assert "scoring" in said.err
+    assert "scoring" in output.err
 
 
 def test_the_table_and_the_prose(
@@ -86,11 +86,11 @@ def test_bad_input_ends_with_one_line_and_code_two(
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"text": "Fine."}\n{"text": \n')
     assert main([str(folder), "--stories", str(broken)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("error: ")
-    assert len(said.err.splitlines()) == 1
-    assert "line 2" in said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("error: ")
+    assert len(output.err.splitlines()) == 1
+    assert "line 2" in output.err
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_options_that_cannot_be(
     sentence: str,
 ) -> None:
     assert main([str(folder), "--stories", str(file), *change]) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("error: ")
-    assert sentence in told
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("error: ")
+    assert sentence in message
 
 
 def test_no_stories(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

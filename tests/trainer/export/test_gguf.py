@@ -18,7 +18,7 @@ from tests.trainer.foreign import (
     foreign_model,
     save_with_gpt2s_tokenizer,
 )
-from tests.trainer.llama_cpp import told_by_llama_cpp
+from tests.trainer.llama_cpp import continued_by_llama_cpp
 from trainer.corpus.tokenizer.tokenizer import gpt2
 from trainer.export.__main__ import main
 from trainer.export.model_card import describe
@@ -72,7 +72,7 @@ def test_llama_cpp_says_the_same_60_tokens(folder: Path, tmp_path: Path) -> None
 def check_the_same_text(folder: Path, file: Path, length: int) -> int:
     """Compare llama.cpp's greedy tokens with those of transformers as far as the second likeliest
     token is clearly behind: beyond that rounding decides. Return the length of the prompt."""
-    prompt_tokens, text = told_by_llama_cpp(file, PROMPT)
+    prompt_tokens, text = continued_by_llama_cpp(file, PROMPT)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     ids = tokenizer(PROMPT, return_tensors="pt").input_ids
@@ -113,7 +113,7 @@ def test_smollms_way_of_splitting_words_has_a_name(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
     assert main(["gguf", str(folder), str(tmp_path / "model.gguf")]) == 0
     prompt = "In 1999 he had 12 foxes"
-    number, _ = told_by_llama_cpp(tmp_path / "model.gguf", prompt)
+    number, _ = continued_by_llama_cpp(tmp_path / "model.gguf", prompt)
     ids = AutoTokenizer.from_pretrained(folder)(prompt).input_ids
     assert number == len(ids) > len(gpt2().stock()(prompt).input_ids) + 1
 

@@ -53,7 +53,7 @@ for folder in folders:
         "class": type(model).__name__,
         "missing": sorted(report["missing_keys"]) + sorted(report["unexpected_keys"]),
         "tied": model.get_input_embeddings().weight is model.get_output_embeddings().weight,
-        "told": tokenizer.decode(
+        "text": tokenizer.decode(
             model.generate(torch.tensor([ids]), max_new_tokens=5, do_sample=False)[0]
         ),
     }))
@@ -122,7 +122,7 @@ def test_stock_transformers_gets_the_logits_of_the_trained_model(
     assert opened["class"] == BLOCKS[block].model
     assert opened["missing"] == []
     assert opened["tied"]
-    assert opened["told"].startswith("<|endoftext|>" + STORY)
+    assert opened["text"].startswith("<|endoftext|>" + STORY)
 
     ids = torch.tensor([opened["ids"]])
     with torch.no_grad():

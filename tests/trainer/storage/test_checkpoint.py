@@ -81,9 +81,9 @@ def test_a_damaged_checkpoint_is_passed_over(
         content[place] ^= 0x01
         victim.write_bytes(content)
     found = checkpoint.newest(tmp_path)
-    said = capsys.readouterr().err
-    assert "step-00000002 is damaged" in said
-    assert said.count("\n") == 1, "one sentence"
+    message = capsys.readouterr().err
+    assert "step-00000002 is damaged" in message
+    assert message.count("\n") == 1, "one sentence"
     assert found is not None
     assert found.step == 1
 

@@ -34,9 +34,11 @@ def test_somebody_elses_files_stay(
         Path(name, "mine.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     assert main([*SETTINGS, "--run.dir", ".", "--run.fresh", fresh]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: run.dir . is not the folder of a run and is not empty"), said
-    assert name in said
+    message = capsys.readouterr().err
+    assert message.startswith("error: run.dir . is not the folder of a run and is not empty"), (
+        message
+    )
+    assert name in message
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -107,9 +109,9 @@ def test_two_runs_do_not_share_a_folder(
         assert other.stdout.readline() == "holds\n"
         before = sorted(folder.rglob("*"))
         assert main(command) == 2
-        said = capsys.readouterr().err
-        assert f"error: another process (process {other.pid} on " in said
-        assert f") trains in run.dir {folder}: wait until" in said
+        message = capsys.readouterr().err
+        assert f"error: another process (process {other.pid} on " in message
+        assert f") trains in run.dir {folder}: wait until" in message
         assert sorted(folder.rglob("*")) == before
     finally:
         other.kill()  # as a crash: the system gives the lock back
