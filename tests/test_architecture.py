@@ -64,7 +64,7 @@ DIRECTIONS = {
     ),
     "trainer/corpus": ("tokenizer", "read", "store"),
     "playground": (
-        "sentences command_line",
+        "sentences command_line frame",
         "sampling",
         "core",
         "folder",

@@ -24,6 +24,7 @@ import numpy as np
 from playground.browser.pack import Packed, pack
 from playground.folder.model_folder import ModelFolder
 from playground.folder.model_info import described
+from playground.frame import frame_of
 from playground.trace.run_filter import FILE as FILTER
 
 MARKER = "inkling-page.json"  # marks a folder that this module wrote and may replace
@@ -87,11 +88,8 @@ def page_of(
     }
     files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
-    frame, start_failure = (
-        (own / "web" / name).read_text(encoding="utf-8")
-        for name in ("index.html", "start_failure.js")
-    )
-    files["index.html"] = index(frame, start_failure).encode()
+    start_failure = (own / "web" / "start_failure.js").read_text(encoding="utf-8")
+    files["index.html"] = index(frame_of("start_static.js"), start_failure).encode()
     files["sw.js"] = service_worker(files.pop("web/sources/local/sw.js").decode(), files).encode()
     files |= runs  # after the service worker's list: few visitors need the filter offline
     files[".nojekyll"] = b""  # GitHub Pages must serve the folder unchanged
@@ -141,13 +139,12 @@ def start_of(model: ModelFolder, packed: Packed, runs: str | None) -> dict[str, 
 
 
 def index(html: str, start_failure: str) -> str:
-    """Return the app's index.html with this page's start script and without the server's address.
-    The script that reports a failed start is inlined, so that it runs even if no file loads."""
+    """Return the page's HTML without the server's address. The script that reports a failed start
+    is inlined, so that it runs even if no file loads."""
     html = html.replace(
         '<script src="web/start_failure.js"></script>', f"<script>\n{start_failure}</script>"
     )
     html = re.sub(r'\s*<meta property="og:image"[^>]*>', "", html)
-    html = html.replace("web/start_server.js", "web/start_static.js")
     style = '<link rel="stylesheet" href="web/style/base.css">'
     own = '<link rel="stylesheet" href="web/style/loading.css">'
     return html.replace(style, f"{style}\n  {own}")

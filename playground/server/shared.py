@@ -25,10 +25,10 @@ from starlette.routing import Route
 
 from playground.engine.engine import Busy, Engine
 from playground.engine.replay import has_tokenizer_of
+from playground.frame import frame_of
 from playground.sentences import capitalized
 from playground.server.network import own_address, space_page
 from playground.server.visitors import one_more, visitor
-from playground.server.write import html_of_page
 from playground.stories import permalink, preview
 from playground.stories.permalink import Permalink, other_tokenizer
 from playground.stories.shared_story import SharedStory, in_one_line
@@ -64,7 +64,7 @@ class SharedStories:
             story = await run_in_threadpool(self.story, link, self.address(link, base))
         except ValueError:  # the page shows what is wrong with the link
             status = 404
-        page = html_of_page()
+        page = frame_of("start_server.js")
         if story is not None:
             head = tags(story, f"{base}s/{link}/picture.png")
             page = HEAD.sub("", page).replace("</head>", f"{head}</head>")

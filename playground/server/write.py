@@ -34,11 +34,6 @@ def texts() -> dict[str, dict[str, str]]:
     return by_language
 
 
-def html_of_page() -> str:
-    """Return the page's frame, in which web/start_server.js puts the component."""
-    return (WEB / "index.html").read_text(encoding="utf-8")
-
-
 def start(engines: Mapping[str, Engine]) -> dict[str, Any]:
     """Return the component's data at the start: the models, and the first story, if the first
     model wrote it."""

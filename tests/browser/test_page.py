@@ -37,6 +37,19 @@ def until_longer(page: Page, story: str) -> None:
     expect(sheet(page)).not_to_have_text(story)
 
 
+def test_the_html_names_every_module_that_is_loaded(page: Page) -> None:
+    """The browser requests all of them at once, and none that the page does not need yet."""
+    linked = page.evaluate(
+        "[...document.querySelectorAll('[rel=modulepreload]')].map((l) => l.href)"
+    )
+    loaded = page.evaluate("""
+        performance.getEntriesByType('resource').map((entry) => entry.name)
+            .filter((name) => name.endsWith('.js') && !name.endsWith('/start_failure.js'))
+    """)
+    assert len(linked) == len(set(linked)) > 40
+    assert set(loaded) == set(linked)
+
+
 def test_words_arrive_and_stop_stops(page: Page) -> None:
     choose_slow(page)
     set_field(page, "length", 1000)

@@ -8,31 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from playground.frame import frame_of
 from playground.sampling import NUMBERS
 from playground.server.write import WEB
 
 VALUE = re.compile(r"\{\w+\}")
 
 
-STATIC_IMPORT = re.compile(r'^(?:import|export)\b[^;(]*?"(\.[^"]+)";', re.MULTILINE)
-
-
-def loaded_with(file: Path, found: set[Path]) -> set[Path]:
-    """The modules that a module needs before it runs, itself among them."""
-    if file not in found:
-        found.add(file)
-        for name in STATIC_IMPORT.findall(file.read_text(encoding="utf-8")):
-            loaded_with((file.parent / name).resolve(), found)
-    return found
-
-
 def test_the_page_is_light() -> None:
-    modules = loaded_with(WEB / "start_server.js", set())
-    assert WEB / "story" / "tree.js" in modules and WEB / "learning" / "view.js" not in modules
-    files = [*modules, *WEB.glob("style/*.css"), *WEB.glob("fonts/*.woff2")]
-    files += [WEB / "index.html", WEB / "text.json"]
+    html = frame_of("start_server.js")
+    linked = set(re.findall(r'(?:href|src)="web/([^"]+\.(?:css|js))"', html))
+    assert {"story/tree.js", "start_failure.js", "style/print.css"} < linked
+    assert "learning/view.js" not in linked
+    files = [*(WEB / name for name in linked), WEB / "text.json", *WEB.glob("fonts/*.woff2")]
     # Texts in three languages, and what makes files.
-    assert sum(file.stat().st_size for file in files) < 450_000
+    assert len(html.encode()) + sum(file.stat().st_size for file in files) < 450_000
 
 
 LANGUAGES = ["en", "de", "es"]

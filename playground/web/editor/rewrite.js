@@ -3,7 +3,6 @@
 
 import { make } from "../make.js";
 import { partWith } from "../part.js";
-import { rewrite } from "../story/rewriting.js";
 import { sentenceAt } from "../story/sentences.js";
 import * as tree from "../story/tree.js";
 
@@ -23,6 +22,7 @@ export class Rewrite extends partWith("state", "source", "language", "note", "ed
     this.state.set({ writing: stop });
     this.note.tell("rewriting");
     try {
+      const { rewrite } = await import("../story/rewriting.js"); // 8 kB that few visitors need
       const found = await rewrite(this.source, place, stop.signal, (proposals) => {
         const rows = proposals.map((proposal) => this.row(place, proposal));
         if (!stop.signal.aborted) this.choices.show("rewrite_title", rows);
