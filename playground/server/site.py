@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import gradio as gr
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -223,8 +222,6 @@ def launch(
         is_owner = owner is not None and owner.is_asking(request)
         return JSONResponse({**start, "address": address, "owner": is_owner}, headers=FRESH)
 
-    # A first visit: 10 ms of processor time, and less than half of the bytes.
-    compressed = [Middleware(GZipMiddleware, compresslevel=5)]
     files, built = StaticFiles(directory=WEB), StaticFiles(directory=CORE.parent)
 
     async def web(request: Request) -> Response:  # a Mount fails below a proxy's path
@@ -247,11 +244,7 @@ def launch(
         enable_monitoring=False,
         max_file_size="1kb",  # the page takes no files
         app_kwargs={
-            "routes": [
-                Route("/web/start.json", begin, middleware=compressed),
-                Route("/web/{name:path}", web, middleware=compressed),
-                *routes,
-            ],
+            "routes": [Route("/web/start.json", begin), Route("/web/{name:path}", web), *routes],
             "middleware": [
                 Middleware(Proxies, trusted=trusted, root=root, names=names),
                 Middleware(Guard, endpoints=parameters_of(page), start=start, owner=owner),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import json
 import urllib.error
@@ -60,21 +59,6 @@ def test_what_the_page_does_not_need_is_closed(url: str, tiny_export: Path) -> N
         assert "a list of 12 values (prompt, temperature," in message
     stranger = urllib.request.Request(url, headers={"Host": "evil.example"})
     assert status(stranger) == 400
-
-
-@pytest.mark.parametrize("name", ["story/tree.js", "style/base.css", "text.json", "start.json"])
-def test_a_text_is_compressed_for_who_can_read_that(url: str, name: str) -> None:
-    with urllib.request.urlopen(f"{url}web/{name}") as answer:
-        plain = answer.read()
-        assert answer.headers["content-encoding"] is None
-    request = urllib.request.Request(f"{url}web/{name}", headers={"Accept-Encoding": "gzip"})
-    with urllib.request.urlopen(request) as answer:
-        compressed = answer.read()
-        assert answer.headers["content-encoding"] == "gzip"
-        assert answer.headers["vary"] == "Accept-Encoding"
-        assert answer.headers["cache-control"] == "no-cache"
-    assert gzip.decompress(compressed) == plain
-    assert len(compressed) < 0.7 * len(plain)
 
 
 @pytest.mark.parametrize(
