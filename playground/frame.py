@@ -5,8 +5,9 @@ import posixpath
 import re
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
-WEB = resources.files("playground") / "web"
+WEB = Path(str(resources.files("playground").joinpath("web")))
 STATIC_IMPORT = re.compile(r'^(?:import|export)\b[^;(]*?"(\.[^"]+)";', re.MULTILINE)
 
 

@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from playground.engine.engine import Engine
+from playground.frame import WEB
 from playground.runs import exports, folder, trainer_commands
 from playground.runs.errors import Refused
 from playground.runs.folder import RunsFolder
@@ -26,7 +27,6 @@ from playground.runs.training import Training, command_text, words_of
 from playground.runs.views import details, listing
 from playground.server.owner import Owner
 from playground.server.owner_calls import NO_STORE, Endpoint, route
-from playground.server.write import WEB
 
 HEADER = "x-inkling-studio"
 PAGES = ("train", "models")  # whose scripts are in web/train/ and web/models/

@@ -23,12 +23,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.folder.json_file import json_object
-from playground.frame import frame_of
+from playground.frame import WEB, frame_of
 from playground.server.mcp_answers import answer_in_json
 from playground.server.network import LOCAL, own_address
 from playground.server.owner import Owner
 from playground.server.proxies import Proxies, checked_root
-from playground.server.write import CORE, VISITORS_MAX, WEB
+from playground.server.write import CORE, VISITORS_MAX
 
 BODY_MAX = 2**20  # bytes of a request: a story of 50,000 tokens has a third of that
 CLOSED = ("/gradio_api/upload", "/gradio_api/monitoring", "/monitoring")

@@ -6,7 +6,6 @@ too. Gradio brings the server, the queue, the API, and a Space's frame.
 
 import json
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from playground.engine.engine import Engine
 from playground.folder.model_info import described
+from playground.frame import WEB
 from playground.server import page_calls
 from playground.server.api import Api
 from playground.server.network import space_page
@@ -24,7 +24,6 @@ from playground.server.trace import TraceApi
 VISITORS_MAX = 128  # stories under way at once; the engine's own bound is lower
 # Seconds between two looks at Gradio's queue. Its own millisecond takes 8 % of a core while idle.
 QUEUE_POLL = 0.01
-WEB = Path(str(resources.files("playground").joinpath("web")))
 CORE = WEB.parent / "core" / "built" / "core.wasm"
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.frame import frame_of
+from playground.frame import WEB, frame_of
 from playground.sampling import NUMBERS
-from playground.server.write import WEB
 
 VALUE = re.compile(r"\{\w+\}")
 
