@@ -64,7 +64,7 @@ DIRECTIONS = {
     ),
     "trainer/corpus": ("tokenizer", "read", "store"),
     "playground": (
-        "sentences command_line frame",
+        "sentences command_line page_html",
         "sampling",
         "core",
         "folder",

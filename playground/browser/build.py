@@ -24,7 +24,7 @@ import numpy as np
 from playground.browser.pack import Packed, pack
 from playground.folder.model_folder import ModelFolder
 from playground.folder.model_info import described
-from playground.frame import frame_of
+from playground.page_html import page_html
 from playground.trace.run_filter import FILE as FILTER
 
 MARKER = "inkling-page.json"  # marks a folder that this module wrote and may replace
@@ -89,7 +89,7 @@ def page_of(
     files["web/sampling/core.wasm"] = (own / "core" / "built" / "core.wasm").read_bytes()
     files["start.json"] = json.dumps(start, ensure_ascii=False).encode()
     start_failure = (own / "web" / "start_failure.js").read_text(encoding="utf-8")
-    files["index.html"] = index(frame_of("start_static.js"), start_failure).encode()
+    files["index.html"] = index(page_html("start_static.js"), start_failure).encode()
     files["sw.js"] = service_worker(files.pop("web/sources/local/sw.js").decode(), files).encode()
     files |= runs  # after the service worker's list: few visitors need the filter offline
     files[".nojekyll"] = b""  # GitHub Pages must serve the folder unchanged

@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from playground.engine.engine import Engine
-from playground.frame import WEB
+from playground.page_html import WEB
 from playground.runs import exports, folder, trainer_commands
 from playground.runs.errors import Refused
 from playground.runs.folder import RunsFolder

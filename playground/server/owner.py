@@ -17,7 +17,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-from playground.frame import WEB
+from playground.page_html import WEB
 
 Handler = Callable[[Request], Awaitable[Response]]
 CLOSED = "This page is for the person at this computer only: it is closed behind a proxy."

@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from playground.engine.engine import Busy, Engine
 from playground.engine.replay import has_tokenizer_of
-from playground.frame import frame_of
+from playground.page_html import page_html
 from playground.sentences import capitalized
 from playground.server.network import own_address, space_page
 from playground.server.visitors import one_more, visitor
@@ -64,7 +64,7 @@ class SharedStories:
             story = await run_in_threadpool(self.story, link, self.address(link, base))
         except ValueError:  # the page shows what is wrong with the link
             status = 404
-        page = frame_of("start_server.js")
+        page = page_html("start_server.js")
         if story is not None:
             head = tags(story, f"{base}s/{link}/picture.png")
             page = HEAD.sub("", page).replace("</head>", f"{head}</head>")

@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.folder.json_file import json_object
-from playground.frame import WEB, frame_of
+from playground.page_html import WEB, page_html
 from playground.server.mcp_answers import answer_in_json
 from playground.server.network import LOCAL, own_address
 from playground.server.owner import Owner
@@ -185,7 +185,7 @@ def parameters_of(page: gr.Blocks) -> dict[str, Parameters]:
 def index(base: str) -> HTMLResponse:
     """Return the page at `base`, with the full address of its preview picture."""
     picture = html.escape(f"{base}web/preview.png")
-    page = frame_of("start_server.js").replace('content="web/preview.png"', f'content="{picture}"')
+    page = page_html("start_server.js").replace('content="web/preview.png"', f'content="{picture}"')
     return HTMLResponse(page, headers=FRESH)
 
 

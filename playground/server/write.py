@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from playground.engine.engine import Engine
 from playground.folder.model_info import described
-from playground.frame import WEB
+from playground.page_html import WEB
 from playground.server import page_calls
 from playground.server.api import Api
 from playground.server.network import space_page

@@ -92,8 +92,8 @@ def test_a_file_shows_the_odds_without_a_server(
     file = tmp_path / "story.html"
     download.value.save_as(file)
     with fresh_page(browser, 60_000, offline=True, **PHONE) as reader:
-        names: list[str] = []
-        reader.on("console", lambda message: names.append(message.text))
+        messages: list[str] = []
+        reader.on("console", lambda message: messages.append(message.text))
         reader.goto(file.as_uri())
         reader.locator("inkling-reader[ready]").wait_for()
         assert reader.title() == "The door"
@@ -108,7 +108,7 @@ def test_a_file_shows_the_odds_without_a_server(
         expect(button(reader, "Nacht")).to_be_visible()
         assert violations(reader) == []
         assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert names == []
+        assert messages == []
 
 
 def test_files_and_a_book_are_made_with_the_servers_records(page: Page, tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from playground.frame import WEB, frame_of
+from playground.page_html import WEB, page_html
 from playground.sampling import NUMBERS
 
 VALUE = re.compile(r"\{\w+\}")
 
 
 def test_the_page_is_light() -> None:
-    html = frame_of("start_server.js")
+    html = page_html("start_server.js")
     linked = set(re.findall(r'(?:href|src)="web/([^"]+\.(?:css|js))"', html))
     assert {"story/tree.js", "start_failure.js", "style/print.css"} < linked
     assert "learning/view.js" not in linked

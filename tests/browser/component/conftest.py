@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from playground.frame import WEB
+from playground.page_html import WEB
 from playground.server.write import CORE
 from tests.browser.actions import DAY, DESK, fresh_page, open_page
 from tests.paths import ROOT

@@ -97,8 +97,8 @@ def test_every_story_opens_from_a_disk_with_its_odds(
 ) -> None:
     file = tmp_path / "story.html"
     with fresh_page(browser, 60_000, offline=True) as reader:
-        names: list[str] = []
-        reader.on("console", lambda message: names.append(message.text))
+        messages: list[str] = []
+        reader.on("console", lambda message: messages.append(message.text))
         for number, title in enumerate(TITLES):
             file.write_bytes(
                 made(stories, "(k) => writer.sharePanel.files.file('html', choose(k))", number)
@@ -111,7 +111,7 @@ def test_every_story_opens_from_a_disk_with_its_odds(
             assert sheet(reader).locator("img, script").count() == 0
             reader.locator(".word").last.click()
             expect(reader.locator(".card .bars li")).to_have_count(2)
-        assert names == []
+        assert messages == []
 
 
 def test_a_book_of_all_stories_is_valid(

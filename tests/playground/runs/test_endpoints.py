@@ -29,9 +29,9 @@ def addresses(studio: Studio) -> list[tuple[str, str]]:
 
 
 def test_without_the_key_all_are_closed(studio: Studio, stranger: TestClient) -> None:
-    before = addresses(studio)
-    assert len(before) == len(studio.routes)
-    for method, path in before:
+    requests = addresses(studio)
+    assert len(requests) == len(studio.routes)
+    for method, path in requests:
         answer = stranger.request(method, path, headers=HEADERS)
         assert answer.status_code == 403, path
         assert answer.json()["detail"].startswith("This needs the key")

@@ -1,4 +1,4 @@
-"""The story that is on the page before anything is written, written by the shipped model.
+"""The first story of the page, which the shipped model wrote.
 
 With another shipped model, write it anew:
 

@@ -74,13 +74,13 @@ def test_what_a_proxy_passed_on_is_refused_with_the_key_too(
     browser: TestClient, owner: Owner, added: dict[str, str]
 ) -> None:
     browser.get("/publish", params={"key": owner.key})
-    for request in (
+    for answer in (
         browser.get("/publish", headers=added),
         browser.get("/publish", headers=added, params={"key": owner.key}),
         browser.post("/publish/start", headers=POST["headers"] | added, json=POST["json"]),
     ):
-        assert request.status_code == 403 and "set-cookie" not in request.headers
-        assert "closed behind a proxy" in request.json()["detail"]
+        assert answer.status_code == 403 and "set-cookie" not in answer.headers
+        assert "closed behind a proxy" in answer.json()["detail"]
     same = {"Origin": "http://127.0.0.1:7860"}
     assert (
         browser.post("/publish/start", headers=POST["headers"] | same, json={}).status_code == 422

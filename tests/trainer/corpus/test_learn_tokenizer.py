@@ -73,7 +73,7 @@ def test_the_store_holds_its_tokenizer_and_its_stories(
     assert store.tokenizer.size == 400
     assert store.tokenizer.end_of_text == 399
     assert store.recipe["tokenizer"] == store.tokenizer.digest
-    stored = [stored for name in ("train", "validation") for stored in store.stories(name)]
+    stored = [story for name in ("train", "validation") for story in store.stories(name)]
     assert sorted(stored) == sorted(stories)
     ids = store.split("train")
     assert np.count_nonzero(ids == 399) == store.num_stories("train")

@@ -1,5 +1,5 @@
-"""The HTML around the page's component: web/index.html for the app and for the page without a
-server."""
+"""The HTML that loads the page's component, in the app and without a server: web/index.html with
+the start script and the modules that it imports."""
 
 import posixpath
 import re
@@ -15,7 +15,7 @@ STATIC_IMPORT = re.compile(r'^(?:import|export)\b[^;(]*?"(\.[^"]+)";', re.MULTIL
 def modules_of(start: str) -> list[str]:
     """Return the modules that must load before `start` runs, itself first. Paths are below web/."""
     modules = [start]
-    for module in modules:  # grows
+    for module in modules:  # the loop also reaches those that it appends
         folder, code = posixpath.dirname(module), (WEB / module).read_text(encoding="utf-8")
         for name in STATIC_IMPORT.findall(code):
             path = posixpath.normpath(posixpath.join(folder, name))
@@ -24,11 +24,12 @@ def modules_of(start: str) -> list[str]:
     return modules
 
 
-def frame_of(start: str) -> str:
-    """Return the HTML that runs the module `start`, with a preload link for each of its modules.
+def page_html(start: str) -> str:
+    """Return the HTML that runs the module `start` (a path below web/), with a preload link for
+    each module that it needs.
 
-    Without the links a browser finds a module when it has parsed the importing module: a round
-    trip to the server for each of four levels. With them it requests all at once.
+    Without the links a browser requests a module only after it has parsed the importing one: a
+    round trip to the server for each level of imports. With them it requests all at once.
     """
     html = (WEB / "index.html").read_text(encoding="utf-8")
     links = [f'  <link rel="modulepreload" href="web/{name}">\n' for name in modules_of(start)]
